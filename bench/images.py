@@ -1,0 +1,38 @@
+"""What a data set hands to the harness: labelled images, and where their objects are."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Pixels = NDArray[np.uint8]  # (h, w, 3), RGB
+Mask = NDArray[np.bool_]  # (h, w)
+
+
+@dataclass(frozen=True)
+class Object:
+    """An object in an image: its class index, and the pixels that it covers."""
+
+    label: int
+    mask: Mask
+
+
+@dataclass(frozen=True)
+class Image:
+    """An image with its data set's label (None where there is none), and its objects, the labelled one first."""
+
+    name: str  # unique in its data set
+    pixels: Pixels
+    label: int | None
+    objects: tuple[Object, ...] = ()
+
+
+class Images(Protocol):
+    """A data set: images by number, made or read when asked for."""
+
+    classes: tuple[str, ...]
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int) -> Image: ...
