@@ -1,0 +1,89 @@
+"""Class scores of a stream of images: the one hot loop, used by Score-CAM and by every metric that perturbs.
+
+A stream makes its images on the device, a chunk at a time, and nothing keeps them: memory is that of one chunk. The chunk
+is sized by what one image's forward pass takes, and halved when the device runs out; scores do not depend on it.
+"""
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from .cost import work
+from .errors import UsageError
+
+CPU_CHUNK_BYTES = 256 * 2**20  # beyond this the caches, not the cores, set the pace
+GPU_CHUNK_SHARE = 0.4  # of the memory that is free
+CHUNK_MOST = 256
+
+
+@dataclass(frozen=True)
+class Stream:
+    """Images made when asked for: `make(start, stop)` gives (stop - start, 3, h, w) in [0, 1], on the net's device."""
+
+    count: int
+    make: Callable[[int, int], Tensor]
+
+
+class Forward:
+    """A net's forward pass over streams, in the precision of perturbed images: bf16 throughout but for the logits, or fp32."""
+
+    def __init__(self, net: nn.Module, precision: str) -> None:
+        self.dtype = {"fp32": torch.float32, "bf16": torch.bfloat16}[precision]
+        self.net = (net if precision == "fp32" else _lowered(net, self.dtype)).to(memory_format=torch.channels_last)
+        self._chunk = 0  # images a forward pass; found at the first stream
+
+    @torch.inference_mode()
+    def logits(self, stream: Stream) -> Tensor:
+        """The logits (count, classes) of a stream, fp32. Raises UsageError where they are not finite."""
+        chunks: list[Tensor] = []
+        done = 0
+        while done < stream.count:
+            stop = min(done + self._size(stream), stream.count)
+            try:
+                chunks.append(self._score(stream.make(done, stop)))
+            except torch.OutOfMemoryError:
+                self._halve(stop - done)
+                continue
+            done = stop
+        logits = torch.cat(chunks)
+        if not logits.isfinite().all():
+            raise UsageError("the net gives class scores that are not finite (NaN or infinite): are its weights sound?")
+        return logits
+
+    def probabilities(self, stream: Stream) -> Tensor:
+        """The softmax scores (count, classes) of a stream, in double precision: 1 - p keeps its digits near p = 1."""
+        return self.logits(stream).double().softmax(-1)
+
+    def _score(self, images: Tensor) -> Tensor:
+        logits: Tensor = self.net(images.to(self.dtype, memory_format=torch.channels_last))
+        return logits.float()
+
+    def _size(self, stream: Stream) -> int:
+        if not self._chunk:
+            image = stream.make(0, 1)
+            need = max(1, work(lambda: self._score(image)).peak_bytes)
+            self._chunk = min(CHUNK_MOST, max(1, int(_budget(image.device) // need)))
+        return self._chunk
+
+    def _halve(self, tried: int) -> None:
+        if tried == 1:
+            raise UsageError("one image does not fit into the device's memory: take smaller images or another device")
+        torch.cuda.empty_cache()
+        self._chunk = tried // 2
+
+
+def _lowered(net: nn.Module, dtype: torch.dtype) -> nn.Module:
+    """A copy of a net in a lower precision; its last layer stays fp32, for a bf16 logit would be off by up to 0.06."""
+    lowered = copy.deepcopy(net).to(dtype)
+    last = [module for module in lowered.modules() if list(module.parameters(recurse=False))][-1]
+    last.float().register_forward_pre_hook(lambda module, inputs: (inputs[0].float(),))
+    return lowered
+
+
+def _budget(device: torch.device) -> float:
+    if device.type != "cuda":
+        return CPU_CHUNK_BYTES
+    return GPU_CHUNK_SHARE * torch.cuda.mem_get_info(device)[0]

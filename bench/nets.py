@@ -1,0 +1,161 @@
+"""The networks by name, each a line with one cut: net(image) == net.classify(net.features(image)).
+
+Images are in [0, 1]; normalisation is the first layer. `resnet18` is torchvision's architecture with the weights that ship
+with this suite (ten classes of `scenes`); `resnet18@imagenet` is the same with torchvision's ImageNet weights.
+"""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
+from urllib.error import URLError
+
+import torch
+import torchvision
+from torch import Tensor, nn
+
+from . import quantise
+from .errors import NotApplicable, UsageError
+from .forward import Forward, Stream
+from .plugins import nearest
+
+MEAN = (0.485, 0.456, 0.406)  # of ImageNet's colours: what all torchvision classifiers are normalised by
+STD = (0.229, 0.224, 0.225)
+WEIGHTS = Path(__file__).parent / "weights"
+
+
+class Normalise(nn.Module):
+    """Images in [0, 1] to the colours that the net was trained on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.mean: Tensor
+        self.std: Tensor
+        self.register_buffer("mean", torch.tensor(MEAN).view(3, 1, 1))
+        self.register_buffer("std", torch.tensor(STD).view(3, 1, 1))
+
+    def forward(self, images: Tensor) -> Tensor:
+        return (images - self.mean) / self.std
+
+
+@dataclass(frozen=True)
+class Cut:
+    """Where an architecture is cut, and its class maps (activations -> (n, classes, h, w), before pooling) if it has any."""
+
+    layer: str  # the module whose output the methods explain, as in torchvision's named_modules()
+    features: nn.Sequential
+    classify: nn.Sequential
+    class_maps: nn.Module | None = None
+    no_class_maps: str = ""  # the reason where there are none
+
+
+class Net(nn.Module):
+    """A network ready to be explained, in eval mode and fp32; `scores` runs in the precision of perturbed images."""
+
+    def __init__(self, name: str, cut: Cut, classes: tuple[str, ...], precision: str, fingerprint: str = "") -> None:
+        super().__init__()
+        self.name, self.layer, self.classes, self.fingerprint = name, cut.layer, classes, fingerprint
+        self.features, self.classify = cut.features, cut.classify
+        self._class_maps, self._no_class_maps = cut.class_maps, cut.no_class_maps
+        self.to(next(self.parameters()).device).eval().requires_grad_(False)
+        self._forward = Forward(nn.Sequential(self.features, self.classify), precision)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits (n, classes) of images (n, 3, h, w) in [0, 1]."""
+        logits: Tensor = self.classify(self.features(images))
+        return logits
+
+    def scores(self, stream: Stream) -> Tensor:
+        """Softmax scores (count, classes) of a stream of perturbed images, float64."""
+        return self._forward.probabilities(stream)
+
+    def class_maps(self, activations: Tensor) -> Tensor:
+        """Maps (n, classes, h, w) whose spatial means, plus a constant, are the logits. Raises NotApplicable without them."""
+        if self._class_maps is None:
+            raise NotApplicable(self._no_class_maps)
+        maps: Tensor = self._class_maps(activations)
+        return maps
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.parameters()).device
+
+
+def load(spec: str, device: torch.device, precision: str) -> Net:
+    """The net of a spec, `resnet18` or `resnet18@imagenet`, on a device. Raises UsageError for what cannot be had."""
+    name, _, weights = spec.partition("@")
+    check(spec)
+    state, classes, source = _imagenet(name) if weights else _shipped(name)
+    with torch.device("meta"):  # initialising VGG16's 138 million numbers takes longer than reading them
+        module = torchvision.models.get_model(name, num_classes=len(classes))
+    try:
+        module.load_state_dict(state, assign=True)
+    except RuntimeError as error:
+        raise UsageError(f"{source} does not fit {name}: {str(error).splitlines()[1].strip()}") from None
+    return Net(spec, CUTS[name](module.to(device)), classes, precision, sha256(source))
+
+
+def check(spec: str) -> None:
+    """Raises UsageError for the spec of a net that there is not."""
+    name, _, weights = spec.partition("@")
+    if name not in CUTS:
+        raise UsageError(f"there is no net {name!r}: {nearest(name, CUTS)}")
+    if weights not in ("", "imagenet"):
+        raise UsageError(f"net {name!r} has no weights {weights!r}: write {name} (scenes) or {name}@imagenet")
+
+
+def sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _shipped(name: str) -> tuple[dict[str, Tensor], tuple[str, ...], Path]:
+    path = WEIGHTS / f"{name}.safetensors"
+    return quantise.load(path), quantise.classes(path), path
+
+
+def _imagenet(name: str) -> tuple[dict[str, Tensor], tuple[str, ...], Path]:
+    weights = torchvision.models.get_model_weights(name)["IMAGENET1K_V1"]
+    path = Path(torch.hub.get_dir()) / "checkpoints" / Path(weights.url).name
+    try:
+        state = weights.get_state_dict(progress=False, check_hash=True, weights_only=True)
+    except (URLError, OSError) as error:
+        raise UsageError(f"{name}@imagenet cannot be fetched ({error}): put torchvision's file at {path}") from None
+    except (UnpicklingError, RuntimeError, EOFError):
+        raise UsageError(f"{path} is not a file of weights: remove it, and it is fetched again") from None
+    return state, tuple(weights.meta["categories"]), path
+
+
+def _resnet18(net: nn.Module) -> Cut:
+    n: Any = net
+    body = [n.conv1, n.bn1, n.relu, n.maxpool, n.layer1, n.layer2, n.layer3, n.layer4]
+    class_maps = nn.Conv2d(n.fc.in_features, n.fc.out_features, 1, bias=False, device="meta")
+    class_maps.weight = nn.Parameter(n.fc.weight[:, :, None, None])
+    return Cut(
+        "layer4", nn.Sequential(Normalise(), *body), nn.Sequential(n.avgpool, nn.Flatten(), n.fc), class_maps=class_maps
+    )
+
+
+def _vgg16(net: nn.Module) -> Cut:
+    n: Any = net
+    return Cut(
+        "features.29",
+        nn.Sequential(Normalise(), *n.features[:30]),
+        nn.Sequential(n.features[30], n.avgpool, nn.Flatten(), n.classifier),
+        no_class_maps="no global pooling: three fully connected layers follow the last convolution",
+    )
+
+
+def _squeezenet1_1(net: nn.Module) -> Cut:
+    n: Any = net
+    return Cut(
+        "features.12",
+        nn.Sequential(Normalise(), *n.features),
+        nn.Sequential(n.classifier, nn.Flatten()),
+        class_maps=n.classifier[:3],  # dropout (off), 1x1 convolution, ReLU: what the average pooling pools
+    )
+
+
+CUTS: dict[str, Callable[[nn.Module], Cut]] = {"squeezenet1_1": _squeezenet1_1, "resnet18": _resnet18, "vgg16": _vgg16}
