@@ -66,7 +66,8 @@ class _Counter(TorchDispatchMode):
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         if func._overloadpacket not in flop_registry and func is not torch.ops.prim.device.default:
-            parts = func.decompose(*args, **kwargs)  # inference mode hands over linear and conv2d undivided
+            with self:  # inference mode hands over linear and conv2d undivided
+                parts = func.decompose(*args, **kwargs)
             if parts is not NotImplemented:
                 return parts
         given = {_storage_id(leaf) for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, torch.Tensor)}

@@ -106,6 +106,12 @@ def check(spec: str) -> None:
         raise UsageError(f"net {name!r} has no weights {weights!r}: write {name} (scenes) or {name}@imagenet")
 
 
+def described(spec: str) -> dict[str, Any]:
+    """What a run says of a net: its target layer, its classes, and the fingerprint of its weights."""
+    net = load(spec, torch.device("cpu"), "fp32")
+    return {"layer": net.layer, "classes": list(net.classes), "fingerprint": net.fingerprint}
+
+
 def sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
@@ -113,7 +119,7 @@ def sha256(path: Path) -> str:
 
 def _shipped(name: str) -> tuple[dict[str, Tensor], tuple[str, ...], Path]:
     path = WEIGHTS / f"{name}.safetensors"
-    return quantise.load(path), quantise.classes(path), path
+    return quantise.load(path), tuple(quantise.facts(path)["classes"].split(",")), path
 
 
 def _imagenet(name: str) -> tuple[dict[str, Tensor], tuple[str, ...], Path]:

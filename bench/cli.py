@@ -1,0 +1,117 @@
+"""The command line: bench run, report, list."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from . import plugins, store, suite
+from .errors import UsageError
+from .plugins import DATASET, METHOD, METRIC, REPORT
+
+console = Console(highlight=False)
+
+
+class Refusals(click.Group):
+    """Turns what was asked wrongly into one sentence and exit code 2; all else that is raised is a bug and is shown."""
+
+    def invoke(self, context: click.Context) -> Any:
+        try:
+            return super().invoke(context)
+        except UsageError as error:
+            click.echo(f"bench: {error}", err=True)
+            context.exit(2)
+
+
+@click.group(cls=Refusals, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="cambench", prog_name="bench")
+def main() -> None:
+    """Which explanation method should I trust on this network, and what does it cost?"""
+
+
+def _specs(context: click.Context, parameter: click.Parameter, text: str | None) -> list[str] | None:
+    return None if text is None else plugins.split(text)
+
+
+def _list_option(name: str, help: str) -> Callable[..., Any]:
+    return click.option(f"--{name}", callback=_specs, metavar="A,B", help=help)
+
+
+@main.command()
+@click.argument("name", metavar="[SUITE]", default="scenes")
+@click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="Where the run is kept [runs/SUITE].")
+@_list_option("nets", "Networks: resnet18, vgg16@imagenet, ...")
+@_list_option("methods", "Methods: grad_cam, score_cam[fill=black], ./my_cam.py, ...")
+@_list_option("metrics", "Metrics: insertion, deletion[steps=100], ...")
+@click.option("--dataset", metavar="NAME|FOLDER", help="A data set, or a folder of images with labels.")
+@click.option("--images", type=click.IntRange(1), metavar="N", help="How many images.")
+@click.option("--seed", type=click.IntRange(0), metavar="N", help="Of the data set and of whatever is random.")
+@click.option("--device", default="auto", show_default=True, metavar="auto|cpu|cuda", help="Where to compute.")
+@click.option("--precision", type=click.Choice(["auto", "fp32", "bf16"]), help="Of perturbed images' forward passes.")
+def run(name: str, out: Path | None, device: str, **changes: Any) -> None:
+    """Run a suite: explain images on nets, score the maps, measure the cost.
+
+    SUITE is a built-in name (bench list) or a TOML file; options override it. Ctrl-C keeps what is done, and the same
+    command goes on from there.
+    """
+    from .progress import execute  # torch loads only where nets run
+
+    if changes["dataset"] and Path(changes["dataset"]).is_dir():
+        changes["dataset"] = f"image_folder[path={changes['dataset']}]"
+    asked = suite.load(name, **changes)
+    done = execute(asked, out or Path("runs") / asked.directory(), device, console)
+    sys.exit(0 if done else 130)
+
+
+@main.command()
+@click.argument("directory", metavar="RUN", type=click.Path(path_type=Path))
+@click.option("--markdown", "form", flag_value="markdown", help="Print Markdown tables.")
+@click.option("--csv", "form", flag_value="csv", help="Print comma-separated values, a row per net, method and metric.")
+@click.option("--format", "form", metavar="NAME", help="Any report of bench list.")
+@click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="Write there instead.")
+def report(directory: Path, form: str | None, out: Path | None) -> None:
+    """Report a run: as a page (RUN/report.html), or printed as Markdown or CSV."""
+    text = render(store.read(directory), form or "html")
+    if out is None and form not in (None, "html"):
+        click.echo(text)
+        return
+    path = out or directory / "report.html"
+    store.write_text(path, text)
+    console.print(f"report: {path}", soft_wrap=True)
+
+
+def render(run: store.Run, form: str) -> str:
+    text: str = plugins.find(REPORT, form)(run)
+    return text
+
+
+@main.command("list")
+@click.argument("kind", required=False, type=click.Choice(["nets", "methods", "metrics", "datasets", "suites", "reports"]))
+def list_(kind: str | None) -> None:
+    """List what there is: nets, methods, metrics, data sets, suites, reports."""
+    from .nets import CUTS
+
+    found: dict[str, list[tuple[str, str]]] = {
+        "nets": [(name, (cut.__doc__ or "").strip()) for name, cut in CUTS.items()],
+        **{
+            f"{kind.word}s": [(name, plugins.find(kind, name).description) for name in plugins.names(kind)]
+            for kind in (METHOD, METRIC, DATASET, REPORT)
+        },
+        "suites": [(name, suite.load(name).description) for name in suite.names()],
+    }
+    for title, rows in found.items():
+        if kind in (None, title):
+            table = Table(title=title, title_justify="left", title_style="bold", box=None, show_header=False)
+            table.add_column(no_wrap=True)
+            table.add_column()
+            for row in rows:
+                table.add_row(*row)
+            console.print(table)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,122 @@
+"""The comparison of methods on a net, as a terminal shows it."""
+
+from collections.abc import Callable
+from math import isnan
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table as Grid
+from rich.text import Text
+
+from .stats import Estimate
+from .store import Run
+from .tables import Cost, Metric, Table, number, table
+
+WIDTH = 80
+MEGABYTE = 1e6
+NAMES = 17  # the widest column of method names: longer ones take two lines
+
+Column = tuple[Text, Callable[[str], Text]]  # its head, and its cell for a method
+
+
+def comparison(run: Run, net: str, width: int = WIDTH) -> Group:
+    """A row per method, a column per metric: the mean and below it half its 95 % interval; then cost, reasons, accuracy."""
+    shown = table(run, net)
+    if not shown.images:
+        return Group(Text(f"{net}: no image is complete yet"))
+    parts: list[RenderableType] = [Text(_title(shown), style="bold")]
+    parts += [_grid(shown, columns) for columns in _split(shown, width)]
+    parts += [Padding(Text(note, style="dim"), (0, 0, 0, 1), expand=False) for note in notes(shown)]
+    return Group(*parts, Text(f"{net}: {shown.accuracy}"))
+
+
+def notes(shown: Table) -> list[str]:
+    """What the cells leave unsaid: why a method has no score, or fewer than the others, and which maps say nothing."""
+    said: dict[str, list[str]] = {}
+    for method in shown.methods:
+        for metric in shown.metrics:
+            if reason := shown.entry(method, metric).reason:
+                said.setdefault(f"n/a: {method}: {reason}", [])
+    for metric in shown.metrics:
+        found = [entry for method in shown.methods if (entry := shown.entry(method, metric)).estimate.n]
+        partial = [entry for entry in found if entry.estimate.n < shown.images]
+        if partial:
+            least = min(partial, key=lambda entry: entry.estimate.n)
+            why = "; ".join(least.reasons) or "no result yet"
+            said.setdefault(f"of {least.estimate.n} of {shown.images} images ({why})", []).append(metric.short)
+    lines = [f"{', '.join(heads)}: {note}" if heads else note for note, heads in said.items()]
+    return lines + [f"{method}: {count} constant maps, which say nothing" for method, count in shown.constant.items()]
+
+
+def _title(shown: Table) -> str:
+    images = f"{shown.images} of {shown.planned}" if shown.images < shown.planned else str(shown.images)
+    plural = "" if shown.images == 1 else "s"
+    return f"{shown.net}, {shown.layer}: {images} image{plural}, {shown.precision}; mean ± half the 95 % interval"
+
+
+def _split(shown: Table, width: int) -> list[list[Column]]:
+    """The columns in as many tables as it takes: none is wider than the terminal."""
+    columns = [_metric(shown, metric) for metric in shown.metrics] + _costs(shown)
+    room = width - _names(shown)
+    parts: list[list[Column]] = [[]]
+    for column in columns:
+        if parts[-1] and sum(_width(shown, one) + 1 for one in [*parts[-1], column]) > room:
+            parts.append([])
+        parts[-1].append(column)
+    return parts
+
+
+def _width(shown: Table, column: Column) -> int:
+    texts = [column[0], *(column[1](method) for method in shown.methods)]
+    return max(len(line) for text in texts for line in text.plain.split("\n"))
+
+
+def _names(shown: Table) -> int:
+    return min(NAMES, max(map(len, [*shown.methods, "method"])))
+
+
+def _grid(shown: Table, columns: list[Column]) -> Grid:
+    grid = Grid(box=None, padding=(0, 0, 0, 1), pad_edge=False)
+    grid.add_column(Text("method"), width=_names(shown), overflow="fold")
+    for head, _ in columns:
+        grid.add_column(head, justify="right", no_wrap=True)
+    for method in shown.methods:
+        grid.add_row(Text(method), *(cell(method) for _, cell in columns))
+    return grid
+
+
+def _metric(shown: Table, metric: Metric) -> Column:
+    best = shown.best(metric)
+
+    def cell(method: str) -> Text:
+        entry = shown.entry(method, metric)
+        if entry.reason:
+            return Text("n/a", style="dim")
+        text = Text(number(entry.estimate.mean), style="bold" if method in best else "")
+        return Text("\n").join([text, Text(_half(entry.estimate), style="dim not bold")])
+
+    return Text(f"{metric.short}\n{metric.arrow}"), cell
+
+
+def _half(estimate: Estimate) -> str:
+    return "" if isnan(estimate.low) else f"±{number((estimate.high - estimate.low) / 2)}"
+
+
+def _costs(shown: Table) -> list[Column]:
+    heads: dict[str, Callable[[Cost], str]] = {
+        "s per\nimage": lambda cost: brief(cost.seconds),
+        "for-\nwards": lambda cost: brief(cost.forwards),
+        "peak\nMB": lambda cost: brief(cost.peak_bytes / MEGABYTE),
+    }
+
+    def column(head: str, show: Callable[[Cost], str]) -> Column:
+        return Text(head), lambda method: Text(show(shown.costs[method]) if method in shown.costs else "n/a")
+
+    return [column(head, show) for head, show in heads.items()]
+
+
+def brief(value: float) -> str:
+    """A cost in five characters: as a score, but with two digits where it is small: .0021."""
+    if value == 0 or isnan(value):
+        return "0" if value == 0 else "-"
+    return f"{value:#.2g}".replace("0.", ".", 1) if value < 0.1 else number(value)

@@ -1,0 +1,187 @@
+"""The straight line from a plan to records: net and image, to maps, to scores and cost."""
+
+import hashlib
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from PIL import Image as Picture
+from torch import Tensor
+
+from . import nets, scoring
+from .cost import timed, work
+from .errors import NotApplicable, UsageError
+from .images import Image, Object
+from .maps import fit, stretch
+from .nets import Net
+from .plan import Plan, labels_in
+from .plugins import Plugin
+from .scoring import Curve, Score
+from .store import Cell, Unit
+
+JPEG_QUALITY = 90
+NAN = float("nan")
+
+
+@dataclass(frozen=True)
+class Subject:
+    """An image on a net: what is explained, and of which class."""
+
+    image: Image
+    batch: Tensor  # (1, 3, h, w) in [0, 1]
+    label: int | None  # the net's class index
+    target: int
+    objects: tuple[Object, ...]  # with the net's class indices
+    probabilities: Tensor  # (classes,)
+
+
+@dataclass(frozen=True)
+class Explained:
+    """What a method gave: its map (h', w') and cost, or the reason why there is none."""
+
+    map: Tensor | None = None
+    seconds: float = NAN
+    forwards: float = NAN
+    peak_bytes: float = NAN
+    reason: str | None = None
+
+
+def units(plan: Plan, done: set[Cell]) -> Iterator[Unit]:
+    """What each image gives on each net, but for the cells that are done; net by net, in the order of the images."""
+    for spec in plan.suite.nets:
+        todo = [index for index in plan.chosen if (spec, plan.images.name(index)) not in done]
+        if todo:
+            net = nets.load(spec, plan.device, plan.precision)
+            labels = labels_in(plan.images, net.classes, spec)
+            _warm_up(plan, net, labels, todo[0])
+            yield from (_unit(plan, net, labels, index) for index in todo)
+
+
+def _unit(plan: Plan, net: Net, labels: dict[int, int], index: int) -> Unit:
+    subject = _subject(plan, net, labels, plan.images[index])
+    explained = {method.spec: _explain(method, net, subject, count=index == plan.chosen[0]) for method in plan.methods}
+    key = {"dataset": plan.suite.dataset, "image": subject.image.name, "net": net.name}
+    unit = Unit((net.name, subject.image.name))
+    unit.rows["predictions"] = [key | _prediction(net, subject)]
+    if net.name == plan.suite.nets[0]:
+        unit.rows["images"] = [{"dataset": plan.suite.dataset, "image": subject.image.name, "jpeg": _jpeg(subject.image)}]
+    mapped = {spec: made for spec, made in explained.items() if made.map is not None}
+    unit.rows["maps"] = [key | {"method": spec} | _flat(made.map) for spec, made in mapped.items()]
+    unit.rows["cost"] = [key | {"layer": net.layer, "method": spec} | _cost(made) for spec, made in mapped.items()]
+    about = key | {"layer": net.layer, "label": subject.label, "target": subject.target}
+    unit.rows["scores"], unit.rows["curves"] = _records(plan, net, subject, explained, about)
+    return unit
+
+
+def _subject(plan: Plan, net: Net, labels: dict[int, int], image: Image) -> Subject:
+    batch = torch.tensor(image.pixels, device=plan.device).permute(2, 0, 1)[None].float() / 255
+    probabilities = _predict(net, batch)
+    label = None if image.label is None else _in_net(image.label, labels, image, net)
+    if plan.suite.target == "label" and label is None:
+        raise UsageError(f"{image.name} has no label: explain the predicted class (target = \"predicted\")")
+    target = int(probabilities.argmax()) if plan.suite.target == "predicted" or label is None else label
+    objects = tuple(Object(_in_net(thing.label, labels, image, net), thing.mask) for thing in image.objects)
+    return Subject(image, batch, label, target, objects, probabilities)
+
+
+def _in_net(label: int, labels: dict[int, int], image: Image, net: Net) -> int:
+    if label not in labels:
+        raise UsageError(f"{image.name} is of class {label}, but {net.name} has the classes 0 to {len(net.classes) - 1}")
+    return labels[label]
+
+
+@torch.inference_mode()
+def _predict(net: Net, batch: Tensor) -> Tensor:
+    probabilities: Tensor = net(batch)[0].double().softmax(-1)
+    if not probabilities.isfinite().all():
+        raise UsageError(f"{net.name} gives class scores that are not finite (NaN or infinite): are its weights sound?")
+    return probabilities
+
+
+def _warm_up(plan: Plan, net: Net, labels: dict[int, int], index: int) -> None:
+    """Each method once, unmeasured: a first call also pays for what libraries set up."""
+    subject = _subject(plan, net, labels, plan.images[index])
+    for method in plan.methods:
+        _explain(method, net, subject, count=False)
+
+
+def _explain(method: Plugin, net: Net, subject: Subject, *, count: bool) -> Explained:
+    targets = torch.tensor([subject.target], device=subject.batch.device)
+    try:
+        maps, seconds = timed(lambda: method(net, subject.batch, targets), subject.batch.device)
+        counted = work(lambda: method(net, subject.batch, targets)) if count else None
+    except NotApplicable as reason:
+        return Explained(reason=str(reason))
+    if maps.dim() != 3 or len(maps) != 1:
+        raise UsageError(f"method {method.spec} gives shape {tuple(maps.shape)} for one image: a map is (1, h, w)")
+    if not maps.isfinite().all():
+        raise UsageError(f"method {method.spec} gives a map on {net.name} that is not finite (NaN or infinite)")
+    if counted is None:
+        return Explained(maps[0].detach().float(), seconds)
+    one = work(lambda: _predict(net, subject.batch)).flops
+    return Explained(maps[0].detach().float(), seconds, counted.flops / one, float(counted.peak_bytes))
+
+
+def _records(
+    plan: Plan, net: Net, subject: Subject, explained: dict[str, Explained], about: dict[str, Any]
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """The rows of scores and of curves: of each method, by each metric."""
+    height, width = subject.image.pixels.shape[:2]
+    mapped = {spec: made.map for spec, made in explained.items() if made.map is not None}
+    fitted = {spec: stretch(fit(one[None], (height, width)))[0] for spec, one in mapped.items()}
+    scores: dict[str, list[Score]] = {}
+    if fitted:
+        stack = torch.stack(list(fitted.values()))
+        found = scoring.score(net, subject.batch[0], subject.target, stack, subject.objects, plan.metrics)
+        scores = dict(zip(fitted, found, strict=True))
+    rows, curves = [], []
+    for spec, made in explained.items():
+        flat = made.map is not None and not bool(fitted[spec].any())
+        for number, metric in enumerate(plan.metrics):
+            score = scores[spec][number] if spec in scores else NotApplicable(made.reason)
+            row = about | {"method": spec, "metric": metric.spec, "version": metric.version, "constant_map": flat}
+            rows.append(row | _value(score))
+            if isinstance(score, Curve):
+                keys = ("dataset", "image", "net", "method", "metric")
+                curves.append({key: row[key] for key in keys} | {"shares": score.shares, "scores": score.scores})
+    return rows, curves
+
+
+def _value(score: Score) -> dict[str, Any]:
+    if isinstance(score, NotApplicable):
+        return {"value": NAN, "reason": str(score)}
+    return {"value": score.area if isinstance(score, Curve) else float(score), "reason": None}
+
+
+def _prediction(net: Net, subject: Subject) -> dict[str, Any]:
+    label, target = subject.label, subject.target
+    true = {thing.label for thing in subject.objects}
+    two = set(subject.probabilities.topk(2).indices.tolist())
+    return {
+        "label": label,
+        "label_name": None if label is None else net.classes[label],
+        "target": target,
+        "target_name": net.classes[target],
+        "probability": float(subject.probabilities[target]),
+        "top1": None if label is None else bool(int(subject.probabilities.argmax()) == label),
+        "objects": len(subject.objects),
+        "top2": true == two if len(true) == 2 else None,
+        "sha256": hashlib.sha256(subject.image.pixels.tobytes()).hexdigest(),
+    }
+
+
+def _cost(made: Explained) -> dict[str, float]:
+    return {"seconds": made.seconds, "forwards": made.forwards, "peak_bytes": made.peak_bytes}
+
+
+def _flat(map: Tensor | None) -> dict[str, Any]:
+    assert map is not None
+    return {"height": map.shape[0], "width": map.shape[1], "values": map.flatten().cpu().numpy()}
+
+
+def _jpeg(image: Image) -> bytes:
+    buffer = io.BytesIO()
+    Picture.fromarray(image.pixels).save(buffer, "JPEG", quality=JPEG_QUALITY)
+    return buffer.getvalue()

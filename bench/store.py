@@ -1,0 +1,207 @@
+"""A run on disk: written as it goes, taken up again where it stopped, readable by pandas.
+
+    run.json              the suite, its protocols, the environment, fingerprints of weights and data
+    scores/*.parquet      a row per (image, net, method, metric): the per-image value, or the reason why there is none
+    curves/*.parquet      insertion and deletion curves
+    maps/*.parquet        the maps as the methods gave them
+    images/*.parquet      small pictures of the images, for reports
+    predictions.parquet   a row per (image, net): label, target, probability
+    cost.parquet          a row per (image, net, method): seconds, and for the first image forwards and peak bytes
+
+A part is complete when its scores are there: they are written last.
+"""
+
+import contextlib
+import errno
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+
+from .errors import UsageError
+
+FORMAT = 1
+PARTED = ("images", "curves", "maps", "scores")  # written in this order
+WHOLE = ("predictions", "cost")
+
+Rows = list[dict[str, Any]]
+Cell = tuple[str, str]  # (net, image)
+
+
+@dataclass
+class Unit:
+    """All that one image on one net gave: rows by table."""
+
+    cell: Cell
+    rows: dict[str, Rows] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run as it was stored: its header, and its tables as frames (empty ones where nothing is written yet)."""
+
+    directory: Path
+    header: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        return str(self.header["suite"]["name"])
+
+    def table(self, name: str) -> pd.DataFrame:
+        """One of the tables: scores, curves, maps, predictions, cost, images."""
+        return _frame(self.directory, name)
+
+
+def read(directory: Path | str) -> Run:
+    """The run in a directory. Raises UsageError where there is none, or one that this version cannot read."""
+    directory = Path(directory)
+    file = directory / "run.json"
+    if not file.is_file():
+        raise UsageError(f"{directory} holds no run: it has no run.json")
+    try:
+        header = json.loads(file.read_text())
+    except ValueError:
+        raise UsageError(f"{file} is damaged: it is not JSON") from None
+    if not isinstance(header, dict) or header.get("format") != FORMAT:
+        raise UsageError(f"{file} was written by another version of this suite: its format is not {FORMAT}")
+    return Run(directory, header)
+
+
+class Writer:
+    """Writes a run. The identity of the run that a directory already holds must be that of the header."""
+
+    def __init__(self, directory: Path, header: dict[str, Any]) -> None:
+        self.directory = directory
+        with _speaking_of(directory):
+            directory.mkdir(parents=True, exist_ok=True)
+            self._lock = _locked(directory)
+            if (directory / "run.json").exists():
+                _same(read(directory).header, header, directory)
+            elif any(path.name != ".lock" for path in directory.iterdir()):
+                raise UsageError(f"{directory} is not empty and holds no run: name another directory with --out")
+            else:
+                write_text(directory / "run.json", json.dumps(header, indent=1))
+        self._units: list[Unit] = []
+        self.done: set[Cell] = self._cells()
+        self._part = len(list((directory / "scores").glob("*.parquet")))
+
+    def add(self, unit: Unit) -> None:
+        self._units.append(unit)
+
+    def flush(self) -> None:
+        """Writes what was added; a kill at any point leaves either all of it or none."""
+        if not self._units:
+            return
+        with _speaking_of(self.directory):
+            for table in WHOLE:
+                self._extend(table)
+            for table in PARTED:
+                rows = [row for unit in self._units for row in unit.rows.get(table, [])]
+                if rows or table == "scores":
+                    _write(self.directory / table / f"part-{self._part:05}.parquet", pd.DataFrame(rows))
+        self._part += 1
+        self.done |= {unit.cell for unit in self._units}
+        self._units.clear()
+
+    def close(self) -> None:
+        self._lock.close()
+
+    def _extend(self, table: str) -> None:
+        """Adds rows to a small table, in place of those that a killed run left of the same cells."""
+        new = pd.DataFrame([row for unit in self._units for row in unit.rows.get(table, [])])
+        if new.empty:
+            return
+        old = _frame(self.directory, table)
+        if not old.empty:
+            keys = ["net", "image"]
+            again = pd.MultiIndex.from_frame(old[keys]).isin(pd.MultiIndex.from_frame(new[keys]))
+            new = pd.concat([old[~again], new], ignore_index=True)
+        _write(self.directory / f"{table}.parquet", new)
+
+    def _cells(self) -> set[Cell]:
+        scores = _frame(self.directory, "scores")
+        return set() if scores.empty else set(zip(scores["net"], scores["image"], strict=True))
+
+
+def _frame(directory: Path, name: str) -> pd.DataFrame:
+    if name in WHOLE:
+        files = [directory / f"{name}.parquet"]
+    else:
+        # A kill may leave curves whose scores were not written: such a part does not count.
+        files = [directory / name / path.name for path in sorted((directory / "scores").glob("*.parquet"))]
+    frames = [_read(file) for file in files if file.exists()]
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+
+
+def _read(file: Path) -> pd.DataFrame:
+    try:
+        return pd.read_parquet(file)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise UsageError(f"{file} is damaged ({error}): remove it, and the same command fills the gap") from None
+
+
+def _write(file: Path, rows: pd.DataFrame) -> None:
+    file.parent.mkdir(exist_ok=True)
+    partial = file.with_suffix(".partial")
+    rows.to_parquet(partial, index=False)
+    os.replace(partial, file)
+
+
+def write_text(file: Path, text: str) -> None:
+    """Writes a text file, whole or not at all. Raises UsageError where it cannot be written."""
+    with _speaking_of(file.parent):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        partial = file.with_suffix(file.suffix + ".partial")
+        partial.write_text(text, encoding="utf-8")
+        os.replace(partial, file)
+
+
+def _same(old: dict[str, Any], new: dict[str, Any], directory: Path) -> None:
+    for part in ("suite", "protocols", "nets", "data"):
+        for key in sorted({*old[part], *new[part]}):
+            if old[part].get(key) != new[part].get(key):
+                raise UsageError(
+                    f"{directory} holds another run: its {key} is {_brief(old[part].get(key))}, not "
+                    f"{_brief(new[part].get(key))}; name another directory with --out, or remove that one"
+                )
+
+
+def _brief(value: Any) -> str:
+    text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _locked(directory: Path) -> Any:
+    lock = (directory / ".lock").open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise UsageError(f"another run is writing to {directory}: wait for it, or name another with --out") from None
+    return lock
+
+
+@contextlib.contextmanager
+def _speaking_of(directory: Path) -> Iterator[None]:
+    """Turns what a file system may refuse into a sentence."""
+    reasons = {
+        errno.ENOSPC: "the disk is full",
+        errno.EDQUOT: "the disk quota is used up",
+        errno.EACCES: "it may not be written to",
+        errno.EROFS: "its file system is read-only",
+        errno.ENOTDIR: "it is not a directory",
+        errno.EEXIST: "it is a file, not a directory",
+    }
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in reasons:
+            raise
+        raise UsageError(
+            f"{directory} cannot be written: {reasons[error.errno]}; what was written is kept, and the same command goes on"
+        ) from None

@@ -1,0 +1,214 @@
+"""From a run to what is shown of it: estimates or reasons, costs, accuracy, and how each method does against the controls."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import isnan
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from .stats import Estimate, mean
+from .store import Run
+
+CONTROL = "Control:"  # how the description of a method begins that looks at nothing
+
+Verdict = Literal["better", "worse", "unsettled", "unknown"]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A metric as its column shows it."""
+
+    spec: str
+    short: str
+    better: str  # higher or lower
+    unit: str
+    description: str
+
+    @property
+    def arrow(self) -> str:
+        return "↑" if self.better == "higher" else "↓"
+
+    def ahead(self, one: float, other: float) -> bool:
+        return one > other if self.better == "higher" else one < other
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What a method scored by a metric, and for how many images there is no score, by reason."""
+
+    estimate: Estimate
+    reasons: dict[str, int]
+
+    @property
+    def reason(self) -> str | None:
+        """Why there is no score at all; None where there is one."""
+        if self.estimate.n:
+            return None
+        return "; ".join(self.reasons) or "no result yet"
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Of one explanation: the median of the seconds and their quartiles, the work in predictions, the peak of memory."""
+
+    seconds: float
+    quartiles: tuple[float, float]
+    forwards: float
+    peak_bytes: float
+
+
+@dataclass(frozen=True)
+class Contest:
+    """A method against a control by a metric; better or worse only where their 95 % intervals do not overlap."""
+
+    metric: Metric
+    method: str
+    control: str
+    verdict: Verdict
+    words: str
+
+
+@dataclass(frozen=True)
+class Table:
+    """All that is shown of a net."""
+
+    net: str
+    layer: str
+    precision: str
+    images: int  # that are complete
+    planned: int
+    methods: list[str]
+    controls: list[str]  # among the methods
+    metrics: list[Metric]
+    entries: dict[tuple[str, str], Entry]  # by method and metric
+    costs: dict[str, Cost]
+    constant: dict[str, int]  # how many maps of a method are constant
+    accuracy: str
+
+    def entry(self, method: str, metric: Metric) -> Entry:
+        return self.entries.get((method, metric.spec), Entry(mean([]), {}))
+
+    def best(self, metric: Metric) -> list[str]:
+        """The methods with the best mean, as shown: those that show the same number share the place."""
+        means = {method: self.entry(method, metric).estimate.mean for method in self.methods}
+        known = {method: value for method, value in means.items() if not isnan(value)}
+        if not known:
+            return []
+        first = (max if metric.better == "higher" else min)(known.values())
+        return [method for method, value in known.items() if number(value) == number(first)]
+
+    def count(self, metric: Metric) -> int | None:
+        """How many images the means of a metric are of; None where the methods differ."""
+        counts = {self.entry(method, metric).estimate.n for method in self.methods} - {0}
+        return counts.pop() if len(counts) == 1 else None
+
+
+def table(run: Run, net: str) -> Table:
+    """What a run has of a net so far; all of it is empty where nothing is written yet."""
+    scores = _of(run.table("scores"), net)
+    cells = set(scores["image"]) if len(scores) else set()
+    methods = list(run.header["methods"])
+    columns = metrics(run)
+    grouped = dict(tuple(scores.groupby(["method", "metric"]))) if len(scores) else {}
+    cost = _of(run.table("cost"), net, cells)
+    return Table(
+        net=net,
+        layer=str(run.header["nets"].get(net, {}).get("layer", "")),
+        precision=str(run.header["suite"].get("precision", "")),
+        images=len(cells),
+        planned=len(run.header["data"].get("images", [])),
+        methods=methods,
+        controls=[spec for spec in methods if run.header["methods"][spec]["description"].startswith(CONTROL)],
+        metrics=columns,
+        entries={key: _entry(rows) for key, rows in grouped.items()},
+        costs={str(method): _cost(rows) for method, rows in cost.groupby("method")} if len(cost) else {},
+        constant=_constant(scores),
+        accuracy=accuracy(_of(run.table("predictions"), net, cells)),
+    )
+
+
+def tables(run: Run) -> list[Table]:
+    """A table for each net of a run."""
+    return [table(run, net) for net in run.header["nets"]]
+
+
+def metrics(run: Run) -> list[Metric]:
+    return [
+        Metric(spec, str(about["short"]), str(about["better"]), str(about["unit"]), str(about["description"]))
+        for spec, about in run.header["metrics"].items()
+    ]
+
+
+def contests(table: Table) -> Iterator[Contest]:
+    """Every method against every control, by every metric."""
+    for metric in table.metrics:
+        for method in table.methods:
+            for control in table.controls:
+                if method not in table.controls:
+                    verdict, words = _verdict(metric, control, table.entry(method, metric), table.entry(control, metric))
+                    yield Contest(metric, method, control, verdict, words)
+
+
+def accuracy(predictions: pd.DataFrame) -> str:
+    """One line: how well a net knows the images."""
+    if not len(predictions):
+        return "no prediction yet"
+    labelled, two = predictions["top1"].dropna().astype(bool), predictions["top2"].dropna().astype(bool)
+    parts = [f"top-1 {labelled.sum()} of {len(labelled)} images" if len(labelled) else "the images have no labels"]
+    if len(two):
+        parts.append(f"both true classes in the top 2 on {two.sum()} of {len(two)} two-object images")
+    parts.append(f"mean probability of the class explained {number(predictions['probability'].mean())}")
+    return "; ".join(parts)
+
+
+def number(value: float) -> str:
+    """Three decimals below 1, three digits above, no zero before the point: .781, 1.00, 12.3, 513."""
+    if isnan(value):
+        return "-"
+    if abs(value) < 0.9995:
+        return f"{value:.3f}".replace("0.", ".", 1)
+    return f"{value:.{max(0, 3 - len(str(int(abs(round(value, 3))))))}f}"
+
+
+def span(estimate: Estimate) -> str:
+    return f"{number(estimate.low)}-{number(estimate.high)}"
+
+
+def _of(rows: pd.DataFrame, net: str, images: set[str] | None = None) -> pd.DataFrame:
+    """The rows of a net, and only of those images that are complete where they are named."""
+    if not len(rows):
+        return rows
+    rows = rows[rows["net"] == net]
+    return rows if images is None else rows[rows["image"].isin(images)]
+
+
+def _entry(rows: pd.DataFrame) -> Entry:
+    reasons = Counter(str(reason) for reason in rows["reason"].dropna())
+    return Entry(mean(rows["value"].to_numpy(dtype=np.float64)), dict(reasons))
+
+
+def _cost(rows: pd.DataFrame) -> Cost:
+    low, middle, high = rows["seconds"].quantile([0.25, 0.5, 0.75])
+    return Cost(float(middle), (float(low), float(high)), float(rows["forwards"].max()), float(rows["peak_bytes"].max()))
+
+
+def _constant(scores: pd.DataFrame) -> dict[str, int]:
+    if not len(scores):
+        return {}
+    flat: Any = scores[scores["constant_map"].fillna(False).astype(bool)].groupby("method")["image"].nunique()
+    return {str(method): int(count) for method, count in flat.items()}
+
+
+def _verdict(metric: Metric, control: str, one: Entry, other: Entry) -> tuple[Verdict, str]:
+    if one.reason or other.reason:
+        return "unknown", one.reason or f"{control}: {other.reason}"
+    a, b = one.estimate, other.estimate
+    if isnan(a.low) or isnan(b.low):
+        return "unsettled", f"one image gives no interval ({number(a.mean)} and {number(b.mean)})"
+    if a.overlaps(b):
+        return "unsettled", f"{a.n} images do not settle it: the intervals overlap ({span(a)} and {span(b)})"
+    both = f"{number(a.mean)} ({span(a)}) against {number(b.mean)} ({span(b)}), {a.n} images"
+    return ("better", both) if metric.ahead(a.mean, b.mean) else ("worse", f"{control} scores better here: {both}")
