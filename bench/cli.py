@@ -11,6 +11,7 @@ from rich.table import Table
 
 from . import plugins, store, suite
 from .errors import UsageError
+from .files import write_text
 from .plugins import DATASET, METHOD, METRIC, REPORT
 
 console = Console(highlight=False)
@@ -60,8 +61,11 @@ def run(name: str, out: Path | None, device: str, **changes: Any) -> None:
     """
     from .progress import execute  # torch loads only where nets run
 
-    if changes["dataset"] and Path(changes["dataset"]).is_dir():
-        changes["dataset"] = f"image_folder[path={changes['dataset']}]"
+    folder = changes["dataset"] or ""
+    if Path(folder).is_dir() and folder:
+        changes["dataset"] = f"image_folder[path={folder}]"
+    elif "/" in folder and "[" not in folder and not folder.endswith(".py"):
+        raise UsageError(f"there is no folder {folder}")
     asked = suite.load(name, **changes)
     done = execute(asked, out or Path("runs") / asked.directory(), device, console)
     sys.exit(0 if done else 130)
@@ -80,7 +84,7 @@ def report(directory: Path, form: str | None, out: Path | None) -> None:
         click.echo(text)
         return
     path = out or directory / "report.html"
-    store.write_text(path, text)
+    write_text(path, text)
     console.print(f"report: {path}", soft_wrap=True)
 
 
@@ -90,7 +94,9 @@ def render(run: store.Run, form: str) -> str:
 
 
 @main.command("list")
-@click.argument("kind", required=False, type=click.Choice(["nets", "methods", "metrics", "datasets", "suites", "reports"]))
+@click.argument(
+    "kind", required=False, type=click.Choice(["nets", "methods", "metrics", "datasets", "suites", "reports"])
+)
 def list_(kind: str | None) -> None:
     """List what there is: nets, methods, metrics, data sets, suites, reports."""
     from .nets import CUTS

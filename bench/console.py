@@ -50,8 +50,8 @@ def notes(shown: Table) -> list[str]:
 
 def _title(shown: Table) -> str:
     images = f"{shown.images} of {shown.planned}" if shown.images < shown.planned else str(shown.images)
-    plural = "" if shown.images == 1 else "s"
-    return f"{shown.net}, {shown.layer}: {images} image{plural}, {shown.precision}; mean ± half the 95 % interval"
+    noun = "image" if shown.planned == 1 else "images"
+    return f"{shown.net}, {shown.layer}: {images} {noun}, {shown.precision}; mean ± half the 95 % interval"
 
 
 def _split(shown: Table, width: int) -> list[list[Column]]:
@@ -116,7 +116,9 @@ def _costs(shown: Table) -> list[Column]:
 
 
 def brief(value: float) -> str:
-    """A cost in five characters: as a score, but with two digits where it is small: .0021."""
+    """A cost in five characters: as a score, but with fewer digits where it is small: .0021, 2e-05."""
     if value == 0 or isnan(value):
         return "0" if value == 0 else "-"
+    if value < 1e-4:
+        return f"{value:.0e}"
     return f"{value:#.2g}".replace("0.", ".", 1) if value < 0.1 else number(value)

@@ -79,7 +79,7 @@ def _lowered(net: nn.Module, dtype: torch.dtype) -> nn.Module:
     """A copy of a net in a lower precision; its last layer stays fp32, for a bf16 logit would be off by up to 0.06."""
     lowered = copy.deepcopy(net).to(dtype)
     last = [module for module in lowered.modules() if list(module.parameters(recurse=False))][-1]
-    last.float().register_forward_pre_hook(lambda module, inputs: (inputs[0].float(),))
+    last.float().register_forward_pre_hook(lambda _, inputs: (inputs[0].float(),))
     return lowered
 
 

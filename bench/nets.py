@@ -135,6 +135,7 @@ def _imagenet(name: str) -> tuple[dict[str, Tensor], tuple[str, ...], Path]:
 
 
 def _resnet18(net: nn.Module) -> Cut:
+    """ResNet18 at layer4: global pooling and one linear layer follow, so CAM applies."""
     n: Any = net
     body = [n.conv1, n.bn1, n.relu, n.maxpool, n.layer1, n.layer2, n.layer3, n.layer4]
     class_maps = nn.Conv2d(n.fc.in_features, n.fc.out_features, 1, bias=False, device="meta")
@@ -145,6 +146,7 @@ def _resnet18(net: nn.Module) -> Cut:
 
 
 def _vgg16(net: nn.Module) -> Cut:
+    """VGG16 at features.29, the last convolution's ReLU: three fully connected layers follow, so CAM does not apply."""
     n: Any = net
     return Cut(
         "features.29",
@@ -155,6 +157,7 @@ def _vgg16(net: nn.Module) -> Cut:
 
 
 def _squeezenet1_1(net: nn.Module) -> Cut:
+    """SqueezeNet 1.1 at features.12, the last Fire module: class maps and global pooling follow, so CAM applies."""
     n: Any = net
     return Cut(
         "features.12",

@@ -4,7 +4,6 @@ import hashlib
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 
 from . import nets
@@ -76,9 +75,12 @@ def labels_in(images: Images, classes: tuple[str, ...], net: str) -> dict[int, i
     if not images.classes:  # class indices without names
         return {index: index for index in range(len(classes))}
     raise UsageError(
-        f"the data set's {len(images.classes)} classes ({', '.join(images.classes[:3])}, ...) are not among the "
-        f"{len(classes)} of {net} ({', '.join(classes[:3])}, ...)"
+        f"the data set's classes ({_few(images.classes)}) are not among the {len(classes)} of {net} ({_few(classes)})"
     )
+
+
+def _few(names: tuple[str, ...]) -> str:
+    return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
 
 
 def _protocol(plan: Plan, metric: Plugin) -> dict[str, Any]:
@@ -119,7 +121,9 @@ def _device(name: str) -> torch.device:
     except RuntimeError:
         raise UsageError(f"there is no device {name!r}: write auto, cpu, cuda or cuda:1") from None
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise UsageError(f"there is no device {name!r} here: this machine has {torch.cuda.device_count()} CUDA devices")
+        raise UsageError(
+            f"there is no device {name!r} here: this machine has {torch.cuda.device_count() or 'no'} CUDA device"
+        )
     if device.type not in ("cpu", "cuda"):
         raise UsageError(f"device {name!r} is not supported: write auto, cpu or cuda")
     return device
@@ -128,5 +132,7 @@ def _device(name: str) -> torch.device:
 def _precision(asked: str, device: torch.device) -> str:
     if asked != "auto":
         return asked
-    has_units = torch.cuda.is_bf16_supported() if device.type == "cuda" else torch.cpu.get_capabilities().get("amx_bf16")
+    has_units = (
+        torch.cuda.is_bf16_supported() if device.type == "cuda" else torch.cpu.get_capabilities().get("amx_bf16")
+    )
     return "bf16" if has_units else "fp32"

@@ -8,6 +8,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from . import console as show
 from . import plugins, store
+from .files import write_text
 from .plan import Plan, header, plan
 from .plugins import REPORT
 from .runner import units
@@ -31,13 +32,15 @@ def execute(suite: Suite, directory: Path, device: str, console: Console) -> boo
     try:
         _work(planned, writer, console)
     except KeyboardInterrupt:
-        console.print(f"interrupted; {directory} keeps what is done, and the same command goes on from there", markup=False)
+        console.print(
+            f"interrupted; {directory} keeps what is done, and the same command goes on from there", markup=False
+        )
         return False
     finally:
         writer.flush()
         writer.close()
     page = directory / "report.html"
-    store.write_text(page, plugins.find(REPORT, "html")(store.read(directory)))
+    write_text(page, plugins.find(REPORT, "html")(store.read(directory)))
     console.print(f"report: {page}", soft_wrap=True, markup=False)
     return True
 

@@ -44,16 +44,12 @@ def dequantised(levels: Tensor, scale: Tensor) -> Tensor:
     return levels.float() * scale.view(-1, *[1] * (levels.ndim - 1))
 
 
-def save(
-    state: Mapping[str, Tensor | Factors], path: Path, facts: Mapping[str, str]
-) -> None:
+def save(state: Mapping[str, Tensor | Factors], path: Path, facts: Mapping[str, str]) -> None:
     """Write a net's state; matrices and kernels are rounded to 255 levels. `facts` go to the file's header."""
     stored: dict[str, Tensor] = {}
     for name, part in state.items():
         if isinstance(part, Factors):
-            stored |= packed(f"{name}:left", part.left) | packed(
-                f"{name}:right", part.right
-            )
+            stored |= packed(f"{name}:left", part.left) | packed(f"{name}:right", part.right)
         else:
             stored |= packed(name, part)
     save_file(stored, path, metadata=dict(facts))

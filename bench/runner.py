@@ -66,7 +66,9 @@ def _unit(plan: Plan, net: Net, labels: dict[int, int], index: int) -> Unit:
     unit = Unit((net.name, subject.image.name))
     unit.rows["predictions"] = [key | _prediction(net, subject)]
     if net.name == plan.suite.nets[0]:
-        unit.rows["images"] = [{"dataset": plan.suite.dataset, "image": subject.image.name, "jpeg": _jpeg(subject.image)}]
+        unit.rows["images"] = [
+            {"dataset": plan.suite.dataset, "image": subject.image.name, "jpeg": _jpeg(subject.image)}
+        ]
     mapped = {spec: made for spec, made in explained.items() if made.map is not None}
     unit.rows["maps"] = [key | {"method": spec} | _flat(made.map) for spec, made in mapped.items()]
     unit.rows["cost"] = [key | {"layer": net.layer, "method": spec} | _cost(made) for spec, made in mapped.items()]
@@ -80,7 +82,7 @@ def _subject(plan: Plan, net: Net, labels: dict[int, int], image: Image) -> Subj
     probabilities = _predict(net, batch)
     label = None if image.label is None else _in_net(image.label, labels, image, net)
     if plan.suite.target == "label" and label is None:
-        raise UsageError(f"{image.name} has no label: explain the predicted class (target = \"predicted\")")
+        raise UsageError(f'{image.name} has no label: explain the predicted class (target = "predicted")')
     target = int(probabilities.argmax()) if plan.suite.target == "predicted" or label is None else label
     objects = tuple(Object(_in_net(thing.label, labels, image, net), thing.mask) for thing in image.objects)
     return Subject(image, batch, label, target, objects, probabilities)
@@ -88,7 +90,9 @@ def _subject(plan: Plan, net: Net, labels: dict[int, int], image: Image) -> Subj
 
 def _in_net(label: int, labels: dict[int, int], image: Image, net: Net) -> int:
     if label not in labels:
-        raise UsageError(f"{image.name} is of class {label}, but {net.name} has the classes 0 to {len(net.classes) - 1}")
+        raise UsageError(
+            f"{image.name} is of class {label}, but {net.name} has the classes 0 to {len(net.classes) - 1}"
+        )
     return labels[label]
 
 

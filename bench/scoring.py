@@ -4,13 +4,12 @@ A metric is handed a case. One that needs the net is a generator: it yields the 
 sent the target's softmax scores in that order, and returns its score. Images that several ask for are scored once.
 """
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from inspect import isgenerator
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -92,16 +91,19 @@ class _Play:
     """A metric in the course of scoring a case: what it wants now, and at the end its score."""
 
     def __init__(self, given: Any) -> None:
-        self._asking = given if isgenerator(given) else None
+        self._asking: Asking[Score] | None = cast(Asking[Score], given) if isgenerator(given) else None
         self.wanted: list[Perturbed] = []
         self.score: Score = float("nan") if self._asking else given
         if self._asking:
-            self.answer(None)
+            self._go_on(lambda asking: next(asking))
 
-    def answer(self, scores: list[float] | None) -> None:
+    def answer(self, scores: list[float]) -> None:
+        self._go_on(lambda asking: asking.send(scores))
+
+    def _go_on(self, step: Callable[[Asking[Score]], list[Perturbed]]) -> None:
         assert self._asking is not None
         try:
-            self.wanted = self._asking.send(scores)
+            self.wanted = step(self._asking)
         except StopIteration as end:
             self.wanted, self.score = [], end.value
         except NotApplicable as reason:

@@ -37,7 +37,12 @@ def mean(values: ArrayLike, seed: int = 0) -> Estimate:
     if np.ptp(known) == 0:
         return Estimate(float(known[0]), float(known[0]), float(known[0]), known.size)
     interval = bootstrap(
-        (known,), np.mean, n_resamples=RESAMPLES, confidence_level=CONFIDENCE, method="percentile",
-        rng=np.random.default_rng(seed), batch=1000,
+        (known,),
+        np.mean,
+        n_resamples=RESAMPLES,
+        confidence_level=CONFIDENCE,
+        method="percentile",
+        rng=np.random.default_rng(seed),
+        batch=1000,
     ).confidence_interval
     return Estimate(float(known.mean()), float(interval.low), float(interval.high), known.size)

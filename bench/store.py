@@ -11,12 +11,8 @@
 A part is complete when its scores are there: they are written last.
 """
 
-import contextlib
-import errno
 import fcntl
 import json
-import os
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,6 +21,7 @@ import pandas as pd
 import pyarrow as pa
 
 from .errors import UsageError
+from .files import refusals, write_text
 
 FORMAT = 1
 PARTED = ("images", "curves", "maps", "scores")  # written in this order
@@ -74,22 +71,22 @@ def read(directory: Path | str) -> Run:
 
 
 class Writer:
-    """Writes a run. The identity of the run that a directory already holds must be that of the header."""
+    """Writes a run. The run that a directory already holds must be the header's own: it is gone on with."""
 
     def __init__(self, directory: Path, header: dict[str, Any]) -> None:
         self.directory = directory
-        with _speaking_of(directory):
+        with refusals(directory):
             directory.mkdir(parents=True, exist_ok=True)
             self._lock = _locked(directory)
-            if (directory / "run.json").exists():
-                _same(read(directory).header, header, directory)
-            elif any(path.name != ".lock" for path in directory.iterdir()):
-                raise UsageError(f"{directory} is not empty and holds no run: name another directory with --out")
-            else:
-                write_text(directory / "run.json", json.dumps(header, indent=1))
+            try:
+                _claim(directory, header)
+            except UsageError:
+                self._lock.close()
+                raise
         self._units: list[Unit] = []
-        self.done: set[Cell] = self._cells()
         self._part = len(list((directory / "scores").glob("*.parquet")))
+        scores = _frame(directory, "scores")
+        self.done: set[Cell] = set() if scores.empty else set(zip(scores["net"], scores["image"], strict=True))
 
     def add(self, unit: Unit) -> None:
         self._units.append(unit)
@@ -98,7 +95,7 @@ class Writer:
         """Writes what was added; a kill at any point leaves either all of it or none."""
         if not self._units:
             return
-        with _speaking_of(self.directory):
+        with refusals(self.directory):
             for table in WHOLE:
                 self._extend(table)
             for table in PARTED:
@@ -124,10 +121,6 @@ class Writer:
             new = pd.concat([old[~again], new], ignore_index=True)
         _write(self.directory / f"{table}.parquet", new)
 
-    def _cells(self) -> set[Cell]:
-        scores = _frame(self.directory, "scores")
-        return set() if scores.empty else set(zip(scores["net"], scores["image"], strict=True))
-
 
 def _frame(directory: Path, name: str) -> pd.DataFrame:
     if name in WHOLE:
@@ -150,16 +143,16 @@ def _write(file: Path, rows: pd.DataFrame) -> None:
     file.parent.mkdir(exist_ok=True)
     partial = file.with_suffix(".partial")
     rows.to_parquet(partial, index=False)
-    os.replace(partial, file)
+    partial.replace(file)
 
 
-def write_text(file: Path, text: str) -> None:
-    """Writes a text file, whole or not at all. Raises UsageError where it cannot be written."""
-    with _speaking_of(file.parent):
-        file.parent.mkdir(parents=True, exist_ok=True)
-        partial = file.with_suffix(file.suffix + ".partial")
-        partial.write_text(text, encoding="utf-8")
-        os.replace(partial, file)
+def _claim(directory: Path, header: dict[str, Any]) -> None:
+    if (directory / "run.json").exists():
+        _same(read(directory).header, header, directory)
+    elif any(path.name != ".lock" for path in directory.iterdir()):
+        raise UsageError(f"{directory} is not empty and holds no run: name another directory with --out")
+    else:
+        write_text(directory / "run.json", json.dumps(header, indent=1))
 
 
 def _same(old: dict[str, Any], new: dict[str, Any], directory: Path) -> None:
@@ -182,26 +175,6 @@ def _locked(directory: Path) -> Any:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
+        lock.close()
         raise UsageError(f"another run is writing to {directory}: wait for it, or name another with --out") from None
     return lock
-
-
-@contextlib.contextmanager
-def _speaking_of(directory: Path) -> Iterator[None]:
-    """Turns what a file system may refuse into a sentence."""
-    reasons = {
-        errno.ENOSPC: "the disk is full",
-        errno.EDQUOT: "the disk quota is used up",
-        errno.EACCES: "it may not be written to",
-        errno.EROFS: "its file system is read-only",
-        errno.ENOTDIR: "it is not a directory",
-        errno.EEXIST: "it is a file, not a directory",
-    }
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in reasons:
-            raise
-        raise UsageError(
-            f"{directory} cannot be written: {reasons[error.errno]}; what was written is kept, and the same command goes on"
-        ) from None

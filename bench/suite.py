@@ -32,10 +32,11 @@ class Suite(BaseModel):
 
     def plugins(self) -> tuple[list[Plugin], list[Plugin], Plugin]:
         """The methods, the metrics and the data set. Raises UsageError for what there is not, or for one named twice."""
-        methods = _distinct([plugins.find(METHOD, spec) for spec in self.methods])
-        metrics = _distinct([plugins.find(METRIC, spec) for spec in self.metrics])
+        methods = [plugins.find(METHOD, spec) for spec in self.methods]
+        metrics = [plugins.find(METRIC, spec) for spec in self.metrics]
+        for specs in (self.nets, [method.spec for method in methods], [metric.spec for metric in metrics]):
+            _distinct(specs)
         return methods, metrics, plugins.find(DATASET, self.dataset)
-
 
     def directory(self) -> str:
         """The name of the run's directory: the suite's own, and a mark where it was changed, so that runs do not clash."""
@@ -74,9 +75,7 @@ def _sentence(file: str, error: ValidationError) -> str:
     return f"{file}, {key}: {first['msg'][0].lower()}{first['msg'][1:]}"
 
 
-def _distinct(found: list[Plugin]) -> list[Plugin]:
-    specs = [plugin.spec for plugin in found]
+def _distinct(specs: list[str]) -> None:
     for spec in specs:
         if specs.count(spec) > 1:
             raise UsageError(f"{spec} is named twice")
-    return found

@@ -148,7 +148,9 @@ def contests(table: Table) -> Iterator[Contest]:
         for method in table.methods:
             for control in table.controls:
                 if method not in table.controls:
-                    verdict, words = _verdict(metric, control, table.entry(method, metric), table.entry(control, metric))
+                    verdict, words = _verdict(
+                        metric, control, table.entry(method, metric), table.entry(control, metric)
+                    )
                     yield Contest(metric, method, control, verdict, words)
 
 
@@ -192,7 +194,9 @@ def _entry(rows: pd.DataFrame) -> Entry:
 
 def _cost(rows: pd.DataFrame) -> Cost:
     low, middle, high = rows["seconds"].quantile([0.25, 0.5, 0.75])
-    return Cost(float(middle), (float(low), float(high)), float(rows["forwards"].max()), float(rows["peak_bytes"].max()))
+    return Cost(
+        float(middle), (float(low), float(high)), float(rows["forwards"].max()), float(rows["peak_bytes"].max())
+    )
 
 
 def _constant(scores: pd.DataFrame) -> dict[str, int]:

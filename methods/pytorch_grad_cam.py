@@ -13,7 +13,9 @@ from ..bench.nets import Net
 VERSION = 1
 
 
-def explain(net: Net, images: Tensor, targets: Tensor, *, variant: Literal["GradCAM", "ScoreCAM"] = "GradCAM") -> Tensor:
+def explain(
+    net: Net, images: Tensor, targets: Tensor, *, variant: Literal["GradCAM", "ScoreCAM"] = "GradCAM"
+) -> Tensor:
     """Maps (n, h, w) in [0, 1] of images (n, 3, h, w) for their target classes (n,), fitted to the image by the library.
 
     Its Score-CAM is not the authors': the weights are a softmax over channels of the masked images' logits. Raises UsageError
@@ -25,7 +27,7 @@ def explain(net: Net, images: Tensor, targets: Tensor, *, variant: Literal["Grad
     except ImportError:
         raise UsageError("pytorch_grad_cam needs the library: pip install 'cambench[peers]'") from None
     asked = [ClassifierOutputTarget(int(target)) for target in targets]
-    with contextlib.redirect_stderr(io.StringIO()):  # its Score-CAM draws a progress bar for each image
-        with getattr(library, variant)(model=net, target_layers=[net.features]) as cam:
-            maps = cam(input_tensor=images, targets=asked)
+    extractor = getattr(library, variant)(model=net, target_layers=[net.features])
+    with extractor as cam, contextlib.redirect_stderr(io.StringIO()):  # its Score-CAM draws a progress bar an image
+        maps = cam(input_tensor=images, targets=asked)
     return torch.from_numpy(maps).to(images)

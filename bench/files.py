@@ -1,0 +1,39 @@
+"""Files, written whole or not at all; and what a file system may refuse, in words."""
+
+import contextlib
+import errno
+from collections.abc import Iterator
+from pathlib import Path
+
+from .errors import UsageError
+
+REASONS = {
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "the disk quota is used up",
+    errno.EACCES: "it may not be written to",
+    errno.EROFS: "its file system is read-only",
+    errno.ENOTDIR: "it is not a directory",
+    errno.EEXIST: "it is a file, not a directory",
+}
+
+
+def write_text(file: Path, text: str) -> None:
+    """Writes a text file, whole or not at all. Raises UsageError where it cannot be written."""
+    with refusals(file.parent):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        partial = file.with_suffix(file.suffix + ".partial")
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(file)
+
+
+@contextlib.contextmanager
+def refusals(directory: Path) -> Iterator[None]:
+    """Raises UsageError where the file system refuses to write to a directory."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in REASONS:
+            raise
+        raise UsageError(
+            f"{directory} cannot be written: {REASONS[error.errno]}; what was written is kept, and the same command goes on"
+        ) from None

@@ -1,0 +1,128 @@
+"""Folders of images: what is read, how it is brought to size, and what is refused."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cambench.bench.errors import UsageError
+from cambench.datasets.image_folder import load
+
+
+def folder(root: Path, rows: str, *, files: tuple[str, ...] = ("a.png",), size: tuple[int, int] = (64, 64)) -> Path:
+    for file in files:
+        Image.new("RGB", size, (200, 100, 50)).save(root / file)
+    (root / "labels.csv").write_text(rows)
+    return root
+
+
+def one(root: Path, **settings: object) -> tuple[np.ndarray, int | None]:
+    image = load(path=str(root), size=32, **settings)[0]  # type: ignore[arg-type]
+    return image.pixels, image.label
+
+
+def test_labels_and_boxes_are_read(tmp_path: Path) -> None:
+    folder(tmp_path, "file,class_index,box_xyxy\na.png,7,16 0 48 32\n", size=(64, 64))
+    image = load(path=str(tmp_path), size=32, resize="squash")[0]
+    assert (image.name, image.label, image.pixels.shape) == ("a.png", 7, (32, 32, 3))
+    (thing,) = image.objects
+    assert thing.label == 7
+    expected = np.zeros((32, 32), dtype=bool)
+    expected[0:16, 8:24] = True
+    assert (thing.mask == expected).all()
+
+
+def test_the_box_follows_the_crop(tmp_path: Path) -> None:
+    """64 pixels are brought to 256/224 of 56: all but a frame of 4 is shown, and a box is moved and cut by as much."""
+    folder(tmp_path, "file,class_index,box_64_xyxy\na.png,0,0 0 20 64\n", size=(64, 64))
+    mask = load(path=str(tmp_path), size=56)[0].objects[0].mask
+    assert mask[:, :16].all()
+    assert not mask[:, 16:].any()
+
+
+def test_sub_folders_are_classes(tmp_path: Path) -> None:
+    for name in ("dog", "cat"):
+        (tmp_path / name).mkdir()
+        Image.new("RGB", (40, 40)).save(tmp_path / name / "1.png")
+    images = load(path=str(tmp_path))
+    assert images.classes == ("cat", "dog")
+    assert {images[index].name: images[index].label for index in range(2)} == {"cat/1.png": 0, "dog/1.png": 1}
+
+
+def test_the_seed_draws_the_order(tmp_path: Path) -> None:
+    files = tuple(f"{number}.png" for number in range(8))
+    folder(tmp_path, "file,class_index\n" + "".join(f"{file},0\n" for file in files), files=files)
+    orders = [[load(path=str(tmp_path), seed=seed).name(index) for index in range(8)] for seed in (0, 0, 1)]
+    assert orders[0] == orders[1] != orders[2]
+    assert sorted(orders[2]) == sorted(files)
+
+
+@pytest.mark.parametrize(
+    ("mode", "colour", "expected"),
+    [
+        ("L", 100, (100, 100, 100)),
+        ("P", 0, (0, 0, 0)),
+        ("RGBA", (10, 20, 30, 255), (10, 20, 30)),
+        ("RGBA", (10, 20, 30, 0), (255, 255, 255)),
+        ("LA", (100, 255), (100, 100, 100)),
+        ("CMYK", (0, 0, 0, 255), (0, 0, 0)),
+        ("I;16", 257 * 100, (100, 100, 100)),
+        ("1", 1, (255, 255, 255)),
+    ],
+)
+def test_other_modes_are_converted(tmp_path: Path, mode: str, colour: object, expected: tuple[int, ...]) -> None:
+    file = "a.tif" if mode in ("CMYK", "I;16") else "a.png"
+    Image.new(mode, (40, 40), colour).save(tmp_path / file)  # type: ignore[arg-type]
+    (tmp_path / "labels.csv").write_text(f"file,class_index\n{file},0\n")
+    pixels, _ = one(tmp_path)
+    assert pixels.reshape(-1, 3).tolist() == [list(expected)] * 32 * 32
+
+
+def broken(content: bytes) -> Callable[[Path], object]:
+    return lambda root: (root / "a.png").write_bytes(content)
+
+
+@pytest.mark.parametrize("spoil", [broken(b"not an image"), broken(b""), broken(b"\x89PNG\r\n\x1a\n" + b"0" * 40)])
+def test_a_file_that_is_no_image_is_named(tmp_path: Path, spoil: Callable[[Path], object]) -> None:
+    spoil(folder(tmp_path, "file,class_index\na.png,0\n"))
+    with pytest.raises(UsageError, match=r"a\.png cannot be read as an image"):
+        one(tmp_path)
+
+
+def test_a_cut_off_file_is_named(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 255, (80, 80, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(tmp_path / "a.jpg")
+    (tmp_path / "a.jpg").write_bytes((tmp_path / "a.jpg").read_bytes()[:2000])
+    (tmp_path / "labels.csv").write_text("file,class_index\na.jpg,0\n")
+    with pytest.raises(UsageError, match=r"a\.jpg cannot be read as an image"):
+        one(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ("file,class_index\nb.png,0\n", r"labels\.csv, line 2: there is no file 'b\.png'"),
+        ("file,class_index\na.png,dog\n", "line 2: 'dog' is no class index: it is a whole number from 0"),
+        ("file,class_index\na.png,-1\n", "'-1' is no class index"),
+        ("file,class\na.png,0\n", "has no column 'class_index'; it has file, class"),
+        ("file,class_index,box_xyxy\na.png,0,1 2 3\n", "'1 2 3' is no box: it is four numbers"),
+        ("file,class_index,box_xyxy\na.png,0,9 9 3 3\n", "is no box: x1 < x2"),
+        ("", "is not a table of comma-separated values"),
+        ("file,class_index\n", "holds no image"),
+    ],
+)
+def test_a_wrong_table_is_said(tmp_path: Path, rows: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        load(path=str(folder(tmp_path, rows)))
+
+
+def test_an_empty_folder_is_said(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"holds no image: put a labels\.csv there"):
+        load(path=str(tmp_path))
+
+
+def test_a_missing_folder_is_said(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="there is no folder"):
+        load(path=str(tmp_path / "nowhere"))

@@ -1,0 +1,132 @@
+"""What a run on disk promises: whole parts, other runs refused, resumption."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from cambench.bench import store
+from cambench.bench.errors import UsageError
+from cambench.bench.store import Unit, Writer
+
+HEADER: dict[str, Any] = {
+    "format": store.FORMAT,
+    "suite": {"name": "try", "images": 2},
+    "protocols": {"insertion": {"steps": 28}},
+    "nets": {"a": {"fingerprint": "1"}},
+    "data": {"fingerprint": "2"},
+}
+
+
+def unit(net: str, image: str, value: float) -> Unit:
+    key = {"net": net, "image": image}
+    return Unit(
+        (net, image),
+        {
+            "scores": [key | {"method": "m", "metric": "insertion", "value": value}],
+            "curves": [key | {"shares": [0.0, 1.0], "scores": [value, value]}],
+            "cost": [key | {"method": "m", "seconds": value}],
+        },
+    )
+
+
+def write(directory: Path, *units: Unit) -> None:
+    writer = Writer(directory, HEADER)
+    for one in units:
+        writer.add(one)
+    writer.flush()
+    writer.close()
+
+
+def test_what_is_written_is_read(tmp_path: Path) -> None:
+    write(tmp_path / "run", unit("a", "x", 0.25), unit("a", "y", 0.5))
+    run = store.read(tmp_path / "run")
+    assert run.table("scores")["value"].tolist() == [0.25, 0.5]
+    assert [list(curve) for curve in run.table("curves")["scores"]] == [[0.25, 0.25], [0.5, 0.5]]
+    assert pd.read_parquet(tmp_path / "run" / "scores")["image"].tolist() == ["x", "y"]
+    assert pd.read_parquet(tmp_path / "run" / "cost.parquet")["seconds"].tolist() == [0.25, 0.5]
+    assert run.table("maps").empty
+
+
+def test_a_writer_knows_what_is_done_and_goes_on(tmp_path: Path) -> None:
+    write(tmp_path, unit("a", "x", 0.25))
+    writer = Writer(tmp_path, HEADER)
+    assert writer.done == {("a", "x")}
+    writer.add(unit("a", "y", 0.5))
+    writer.flush()
+    writer.close()
+    assert store.read(tmp_path).table("scores")["value"].tolist() == [0.25, 0.5]
+
+
+def test_a_part_without_its_scores_does_not_count(tmp_path: Path) -> None:
+    """A kill between curves and scores leaves curves and costs of a cell that is not done; the next run replaces them."""
+    write(tmp_path, unit("a", "x", 0.25), unit("a", "y", 0.5))
+    (tmp_path / "scores" / "part-00000.parquet").unlink()
+    assert store.read(tmp_path).table("curves").empty
+    write(tmp_path, unit("a", "x", 0.75))
+    run = store.read(tmp_path)
+    assert run.table("scores")["value"].tolist() == [0.75]
+    assert [list(curve) for curve in run.table("curves")["scores"]] == [[0.75, 0.75]]
+    assert sorted(run.table("cost")["seconds"]) == [0.5, 0.75]
+
+
+def test_another_suites_run_is_refused(tmp_path: Path) -> None:
+    write(tmp_path, unit("a", "x", 0.25))
+    other = HEADER | {"suite": {"name": "try", "images": 3}}
+    with pytest.raises(UsageError, match=r"holds another run: its images is 2, not 3; name another directory"):
+        Writer(tmp_path, other)
+    assert store.read(tmp_path).table("scores")["value"].tolist() == [0.25]
+
+
+def test_a_foreign_directory_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").write_text("years of work")
+    with pytest.raises(UsageError, match="not empty and holds no run"):
+        Writer(tmp_path, HEADER)
+    assert {path.name for path in tmp_path.iterdir()} <= {"thesis.tex", ".lock"}
+
+
+def test_two_writers_at_once_are_refused(tmp_path: Path) -> None:
+    first = Writer(tmp_path, HEADER)
+    with pytest.raises(UsageError, match="another run is writing"):
+        Writer(tmp_path, HEADER)
+    first.close()
+    Writer(tmp_path, HEADER).close()
+
+
+def test_a_full_disk_is_said_and_keeps_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path, unit("a", "x", 0.25))
+    writer = Writer(tmp_path, HEADER)
+    writer.add(unit("a", "y", 0.5))
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(pd.DataFrame, "to_parquet", full)
+    with pytest.raises(UsageError, match="the disk is full; what was written is kept"):
+        writer.flush()
+    writer.close()
+    assert store.read(tmp_path).table("scores")["value"].tolist() == [0.25]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [("{", "damaged"), ("[]", "another version"), (json.dumps({"format": 99}), "another version")],
+)
+def test_a_damaged_header_is_said(tmp_path: Path, content: str, message: str) -> None:
+    (tmp_path / "run.json").write_text(content)
+    with pytest.raises(UsageError, match=message):
+        store.read(tmp_path)
+
+
+def test_a_damaged_part_is_named(tmp_path: Path) -> None:
+    write(tmp_path, unit("a", "x", 0.25))
+    (tmp_path / "scores" / "part-00000.parquet").write_bytes(b"PAR1")
+    with pytest.raises(UsageError, match=r"part-00000\.parquet is damaged"):
+        store.read(tmp_path).table("scores")
+
+
+def test_no_run_is_said(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="holds no run"):
+        store.read(tmp_path)

@@ -1,0 +1,54 @@
+"""Suites: built in, from files, with changes; every wrong key is said."""
+
+from pathlib import Path
+
+import pytest
+
+from cambench.bench import suite
+from cambench.bench.errors import UsageError
+
+
+def test_every_built_in_suite_names_only_what_there_is() -> None:
+    assert suite.names() == ["implementations", "scenes", "smoke"]
+    for name in suite.names():
+        methods, metrics, dataset = suite.load(name).plugins()
+        assert methods
+        assert metrics
+        assert dataset.name == "scenes"
+
+
+def test_changes_are_laid_over_and_mark_the_directory() -> None:
+    assert suite.load("scenes").directory() == "scenes"
+    changed = suite.load("scenes", images=4, seed=None)
+    assert (changed.images, changed.seed) == (4, 0)
+    assert changed.directory().startswith("scenes-")
+    assert changed.directory() != suite.load("scenes", images=5).directory()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("net = ['vgg16']", "there is no key 'net': did you mean 'nets'"),
+        ("images = 0", "images: input should be greater than or equal to 1"),
+        ("images = 'many'", "images: input should be a valid integer"),
+        ("nets = []", "nets: list should have at least 1 item"),
+        ("precision = 'fp8'", "precision: input should be 'auto', 'fp32' or 'bf16'"),
+        ("= 3", "is not TOML"),
+    ],
+)
+def test_a_wrong_file_is_said(tmp_path: Path, content: str, message: str) -> None:
+    file = tmp_path / "mine.toml"
+    rest = "".join(f"{key} = ['x']\n" for key in ("nets", "methods", "metrics") if f"{key} =" not in content)
+    file.write_text(f"{content}\n{rest}")
+    with pytest.raises(UsageError, match=message):
+        suite.load(str(file))
+
+
+def test_an_unknown_suite_is_said() -> None:
+    with pytest.raises(UsageError, match="there is no suite 'scene': did you mean 'scenes'"):
+        suite.load("scene")
+
+
+def test_a_method_named_twice_is_refused() -> None:
+    with pytest.raises(UsageError, match="grad_cam is named twice"):
+        suite.load("smoke", methods=["grad_cam", "grad_cam"]).plugins()
