@@ -9,6 +9,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from .. import __version__
 from . import plugins, store, suite
 from .errors import UsageError
 from .files import write_text
@@ -29,7 +30,7 @@ class Refusals(click.Group):
 
 
 @click.group(cls=Refusals, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(package_name="cambench", prog_name="bench")
+@click.version_option(__version__, prog_name="bench")
 def main() -> None:
     """Which explanation method should I trust on this network, and what does it cost?"""
 

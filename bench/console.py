@@ -31,21 +31,36 @@ def comparison(run: Run, net: str, width: int = WIDTH) -> Group:
 
 
 def notes(shown: Table) -> list[str]:
-    """What the cells leave unsaid: why a method has no score, or fewer than the others, and which maps say nothing."""
-    said: dict[str, list[str]] = {}
+    """What the cells leave unsaid: why there is no score, which means are of fewer images, and which maps say nothing."""
+    flat = [f"{method}: {count} constant maps, which say nothing" for method, count in shown.constant.items()]
+    return _absent(shown) + _fewer(shown) + flat
+
+
+def _absent(shown: Table) -> list[str]:
+    """By reason, the methods and, where it is not all of them, the metrics without a score."""
+    found: dict[str, tuple[dict[str, None], dict[str, None]]] = {}
     for method in shown.methods:
         for metric in shown.metrics:
             if reason := shown.entry(method, metric).reason:
-                said.setdefault(f"n/a: {method}: {reason}", [])
+                methods, heads = found.setdefault(reason, ({}, {}))
+                methods[method] = heads[metric.short] = None
+    lines = []
+    for reason, (methods, heads) in found.items():
+        who = "every method" if len(methods) == len(shown.methods) else ", ".join(methods)
+        where = "" if len(heads) == len(shown.metrics) else f" on {', '.join(heads)}"
+        lines.append(f"n/a, {who}{where}: {reason}")
+    return lines
+
+
+def _fewer(shown: Table) -> list[str]:
+    said: dict[str, list[str]] = {}
     for metric in shown.metrics:
         found = [entry for method in shown.methods if (entry := shown.entry(method, metric)).estimate.n]
-        partial = [entry for entry in found if entry.estimate.n < shown.images]
-        if partial:
-            least = min(partial, key=lambda entry: entry.estimate.n)
+        least = min(found, key=lambda entry: entry.estimate.n, default=None)
+        if least and least.estimate.n < shown.images:
             why = "; ".join(least.reasons) or "no result yet"
-            said.setdefault(f"of {least.estimate.n} of {shown.images} images ({why})", []).append(metric.short)
-    lines = [f"{', '.join(heads)}: {note}" if heads else note for note, heads in said.items()]
-    return lines + [f"{method}: {count} constant maps, which say nothing" for method, count in shown.constant.items()]
+            said.setdefault(f"{least.estimate.n} of {shown.images} images ({why})", []).append(metric.short)
+    return [f"{', '.join(heads)}: over {note}" for note, heads in said.items()]
 
 
 def _title(shown: Table) -> str:
@@ -55,14 +70,13 @@ def _title(shown: Table) -> str:
 
 
 def _split(shown: Table, width: int) -> list[list[Column]]:
-    """The columns in as many tables as it takes: none is wider than the terminal."""
-    columns = [_metric(shown, metric) for metric in shown.metrics] + _costs(shown)
+    """The columns in as many tables as it takes, those of cost together: none is wider than the terminal."""
     room = width - _names(shown)
     parts: list[list[Column]] = [[]]
-    for column in columns:
-        if parts[-1] and sum(_width(shown, one) + 1 for one in [*parts[-1], column]) > room:
+    for block in [*([_metric(shown, metric)] for metric in shown.metrics), _costs(shown)]:
+        if parts[-1] and sum(_width(shown, one) + 1 for one in [*parts[-1], *block]) > room:
             parts.append([])
-        parts[-1].append(column)
+        parts[-1] += block
     return parts
 
 

@@ -8,13 +8,15 @@ from pathlib import Path
 
 import torch
 
+from .. import __version__
+
 LIBRARIES = ("torch", "torchvision", "numpy", "scipy", "pandas")
 
 
 def environment(device: torch.device) -> dict[str, str]:
     """What to know of the machine and the software, as words by name."""
     return {
-        "cambench": version("cambench"),
+        "cambench": __version__,
         "commit": _commit(),
         "python": platform.python_version(),
         **{name: version(name) for name in LIBRARIES},

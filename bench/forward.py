@@ -41,8 +41,9 @@ class Forward:
         chunks: list[Tensor] = []
         done = 0
         while done < stream.count:
-            stop = min(done + self._size(stream), stream.count)
+            stop = done + 1  # the size is found on one image
             try:
+                stop = min(done + self._size(stream), stream.count)
                 chunks.append(self._score(stream.make(done, stop)))
             except torch.OutOfMemoryError:
                 self._halve(stop - done)

@@ -55,7 +55,8 @@ def units(plan: Plan, done: set[Cell]) -> Iterator[Unit]:
         if todo:
             net = nets.load(spec, plan.device, plan.precision)
             labels = labels_in(plan.images, net.classes, spec)
-            _warm_up(plan, net, labels, todo[0])
+            if todo[0] != plan.chosen[0]:
+                _warm_up(plan, net, labels, todo[0])
             yield from (_unit(plan, net, labels, index) for index in todo)
 
 
@@ -105,7 +106,7 @@ def _predict(net: Net, batch: Tensor) -> Tensor:
 
 
 def _warm_up(plan: Plan, net: Net, labels: dict[int, int], index: int) -> None:
-    """Each method once, unmeasured: a first call also pays for what libraries set up."""
+    """Each method once, untimed: a first call also pays for what libraries set up. (Counting the work does it otherwise.)"""
     subject = _subject(plan, net, labels, plan.images[index])
     for method in plan.methods:
         _explain(method, net, subject, count=False)
@@ -114,8 +115,8 @@ def _warm_up(plan: Plan, net: Net, labels: dict[int, int], index: int) -> None:
 def _explain(method: Plugin, net: Net, subject: Subject, *, count: bool) -> Explained:
     targets = torch.tensor([subject.target], device=subject.batch.device)
     try:
-        maps, seconds = timed(lambda: method(net, subject.batch, targets), subject.batch.device)
         counted = work(lambda: method(net, subject.batch, targets)) if count else None
+        maps, seconds = timed(lambda: method(net, subject.batch, targets), subject.batch.device)
     except NotApplicable as reason:
         return Explained(reason=str(reason))
     if maps.dim() != 3 or len(maps) != 1:

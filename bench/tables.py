@@ -1,10 +1,9 @@
-"""From a run to what is shown of it: estimates or reasons, costs, accuracy, and how each method does against the controls."""
+"""From a run to what is shown of it: estimates or reasons, costs, accuracy."""
 
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
 from math import isnan
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,8 +12,6 @@ from .stats import Estimate, mean
 from .store import Run
 
 CONTROL = "Control:"  # how the description of a method begins that looks at nothing
-
-Verdict = Literal["better", "worse", "unsettled", "unknown"]
 
 
 @dataclass(frozen=True)
@@ -61,17 +58,6 @@ class Cost:
 
 
 @dataclass(frozen=True)
-class Contest:
-    """A method against a control by a metric; better or worse only where their 95 % intervals do not overlap."""
-
-    metric: Metric
-    method: str
-    control: str
-    verdict: Verdict
-    words: str
-
-
-@dataclass(frozen=True)
 class Table:
     """All that is shown of a net."""
 
@@ -112,7 +98,7 @@ def table(run: Run, net: str) -> Table:
     cells = set(scores["image"]) if len(scores) else set()
     methods = list(run.header["methods"])
     columns = metrics(run)
-    grouped = dict(tuple(scores.groupby(["method", "metric"]))) if len(scores) else {}
+    groups: Any = scores.groupby(["method", "metric"]) if len(scores) else ()
     cost = _of(run.table("cost"), net, cells)
     return Table(
         net=net,
@@ -123,7 +109,7 @@ def table(run: Run, net: str) -> Table:
         methods=methods,
         controls=[spec for spec in methods if run.header["methods"][spec]["description"].startswith(CONTROL)],
         metrics=columns,
-        entries={key: _entry(rows) for key, rows in grouped.items()},
+        entries={key: _entry(rows) for key, rows in groups},
         costs={str(method): _cost(rows) for method, rows in cost.groupby("method")} if len(cost) else {},
         constant=_constant(scores),
         accuracy=accuracy(_of(run.table("predictions"), net, cells)),
@@ -140,18 +126,6 @@ def metrics(run: Run) -> list[Metric]:
         Metric(spec, str(about["short"]), str(about["better"]), str(about["unit"]), str(about["description"]))
         for spec, about in run.header["metrics"].items()
     ]
-
-
-def contests(table: Table) -> Iterator[Contest]:
-    """Every method against every control, by every metric."""
-    for metric in table.metrics:
-        for method in table.methods:
-            for control in table.controls:
-                if method not in table.controls:
-                    verdict, words = _verdict(
-                        metric, control, table.entry(method, metric), table.entry(control, metric)
-                    )
-                    yield Contest(metric, method, control, verdict, words)
 
 
 def accuracy(predictions: pd.DataFrame) -> str:
@@ -204,15 +178,3 @@ def _constant(scores: pd.DataFrame) -> dict[str, int]:
         return {}
     flat: Any = scores[scores["constant_map"].fillna(False).astype(bool)].groupby("method")["image"].nunique()
     return {str(method): int(count) for method, count in flat.items()}
-
-
-def _verdict(metric: Metric, control: str, one: Entry, other: Entry) -> tuple[Verdict, str]:
-    if one.reason or other.reason:
-        return "unknown", one.reason or f"{control}: {other.reason}"
-    a, b = one.estimate, other.estimate
-    if isnan(a.low) or isnan(b.low):
-        return "unsettled", f"one image gives no interval ({number(a.mean)} and {number(b.mean)})"
-    if a.overlaps(b):
-        return "unsettled", f"{a.n} images do not settle it: the intervals overlap ({span(a)} and {span(b)})"
-    both = f"{number(a.mean)} ({span(a)}) against {number(b.mean)} ({span(b)}), {a.n} images"
-    return ("better", both) if metric.ahead(a.mean, b.mean) else ("worse", f"{control} scores better here: {both}")

@@ -1,0 +1,49 @@
+"""The README's table and picture, made from a run: `python -m cambench.reports._readme RUN` writes them.
+
+The run's records stay with the tests, which make the table from them again, and some of the records anew.
+"""
+
+import io
+import re
+import shutil
+import sys
+from pathlib import Path
+
+from rich.console import Console
+
+from ..bench.console import WIDTH, comparison
+from ..bench.store import Run, read
+from ._figures import montage
+
+ROOT = Path(__file__).parents[1]
+README, PICTURE, RECORDS = ROOT / "README.md", ROOT / "docs" / "montage.png", ROOT / "tests" / "data" / "scenes"
+BLOCK = re.compile(r"(?<=<!-- table -->\n).*?(?=<!-- end of table -->)", re.DOTALL)
+KEPT = ("run.json", "scores", "curves", "cost.parquet", "predictions.parquet")
+
+
+def block(run: Run) -> str:
+    """The tables as the terminal prints them, and what they were measured on, as a block of Markdown."""
+    console = Console(file=io.StringIO(), width=WIDTH, no_color=True, highlight=False)
+    for net in run.header["suite"]["nets"]:
+        console.print(comparison(run, net))
+    printed = console.file.getvalue()  # type: ignore[attr-defined]
+    lines = "\n".join(line.rstrip() for line in printed.strip().splitlines())
+    environment = run.header["environment"]
+    machine = f"Measured with torch {environment['torch']} on {environment['cores']} cores of {environment['device']}."
+    return f"```text\n{lines}\n```\n\n{machine}\n"
+
+
+def main(directory: str) -> None:
+    run = read(directory)
+    README.write_text(BLOCK.sub(lambda _: block(run), README.read_text()))
+    PICTURE.parent.mkdir(exist_ok=True)
+    PICTURE.write_bytes(montage(run))
+    shutil.rmtree(RECORDS, ignore_errors=True)
+    RECORDS.mkdir(parents=True)
+    for name in KEPT:
+        source = Path(directory) / name
+        (shutil.copytree if source.is_dir() else shutil.copy)(source, RECORDS / name)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,121 @@
+"""Small nets with seeded random weights, and nets whose class scores can be worked out by hand."""
+
+from collections.abc import Callable
+
+import torch
+import torchvision
+from torch import Tensor, nn
+
+from cambench.bench.forward import Stream
+from cambench.bench.nets import CUTS, Cut, Net, Normalise
+
+SIZE = 64
+CLASSES = tuple("abcdefghij")
+
+
+def _seeded(make: Callable[[], nn.Module]) -> nn.Module:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return make().eval()
+
+
+LIVE = 64  # channels of the explained layer that are not constant; Score-CAM takes a forward pass for each
+
+
+def _thinned(name: str, module: nn.Module) -> nn.Module:
+    """The net with the explained layer's channels beyond LIVE set to 0, so that Score-CAM is quick."""
+    parts = dict(module.named_modules())
+    for layer, live in {
+        "resnet18": {"layer4.0.bn2": LIVE, "layer4.0.downsample.1": LIVE, "layer4.1.bn2": LIVE},
+        "vgg16": {"features.28": LIVE},
+        "squeezenet1_1": {"features.12.expand1x1": LIVE // 2, "features.12.expand3x3": LIVE // 2},
+    }[name].items():
+        for parameter in parts[layer].parameters():
+            parameter.data[live:] = 0
+    return module
+
+
+def architecture(name: str) -> nn.Module:
+    """torchvision's net with seeded random weights, its logits of a size that leaves probabilities between 0 and 1."""
+    module = _thinned(name, _seeded(lambda: torchvision.models.get_model(name, num_classes=len(CLASSES))))
+    with torch.no_grad():
+        logits = module(torch.rand(8, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(1)) * 4 - 2)
+        spread = (logits - logits.mean(1, keepdim=True)).std().clamp(min=1e-3)
+        last = [part for part in module.modules() if isinstance(part, nn.Linear | nn.Conv2d)][-1]
+        last.weight /= spread
+    return module
+
+
+def cut_net(name: str, module: nn.Module, precision: str = "fp32") -> Net:
+    return Net(name, CUTS[name](module), CLASSES, precision)
+
+
+def _body() -> nn.Sequential:
+    return nn.Sequential(
+        Normalise(), nn.Conv2d(3, 6, 3, 2, 1), nn.ReLU(), nn.Conv2d(6, 8, 3, 2, 1), nn.ReLU()
+    )  # (n, 3, 64, 64) -> (n, 8, 16, 16)
+
+
+def tiny_pooled(precision: str = "fp32") -> Net:
+    """Two convolutions, global average pooling, one linear layer."""
+    whole = _seeded(lambda: nn.Sequential(_body(), nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 10))))
+    features, classify = whole.children()
+    assert isinstance(features, nn.Sequential) and isinstance(classify, nn.Sequential)
+    linear = classify[-1]
+    assert isinstance(linear, nn.Linear)
+    linear.weight.data *= 10
+    class_maps = nn.Conv2d(8, 10, 1, bias=False)
+    class_maps.weight = nn.Parameter(linear.weight[:, :, None, None].detach().clone())
+    return Net("tiny_pooled", Cut("4", features, classify, class_maps), CLASSES, precision)
+
+
+def tiny_vgg(precision: str = "fp32") -> Net:
+    """Two convolutions and two fully connected layers, so without class maps."""
+    head = (nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(128, 16), nn.ReLU(), nn.Linear(16, 10))
+    whole = _seeded(lambda: nn.Sequential(_body(), nn.Sequential(*(_again(layer) for layer in head))))
+    features, classify = whole.children()
+    assert isinstance(features, nn.Sequential) and isinstance(classify, nn.Sequential)
+    last = classify[-1]
+    assert isinstance(last, nn.Linear)
+    last.weight.data *= 10
+    return Net("tiny_vgg", Cut("4", features, classify, no_class_maps="fully connected layers follow"), CLASSES, precision)
+
+
+def _again(layer: nn.Module) -> nn.Module:
+    if isinstance(layer, nn.Linear):
+        layer.reset_parameters()
+    return layer
+
+
+def random_images(count: int, size: int = SIZE, seed: int = 0) -> Tensor:
+    """Images in [0, 1] with coarse and fine structure, all different."""
+    generator = torch.Generator().manual_seed(seed)
+    coarse = nn.functional.interpolate(torch.rand(count, 3, 5, 5, generator=generator), (size, size), mode="bilinear")
+    return (0.8 * coarse + 0.2 * torch.rand(count, 3, size, size, generator=generator)).clamp(0, 1)
+
+
+def random_maps(count: int, size: int = SIZE, seed: int = 0) -> Tensor:
+    """Maps (count, size, size) in [0, 1], every value of a map a different one."""
+    generator = torch.Generator().manual_seed(seed)
+    pixels = size * size
+    places = torch.stack([torch.randperm(pixels, generator=generator) for _ in range(count)])
+    return (places / (pixels - 1)).view(count, size, size)
+
+
+class FakeNet:
+    """What scoring asks of a net, with the score of class 0 given by a function of the images; it remembers the images."""
+
+    def __init__(self, score: Callable[[Tensor], Tensor]) -> None:
+        self.score = score
+        self.images: list[Tensor] = []
+
+    def scores(self, stream: Stream) -> Tensor:
+        images = stream.make(0, stream.count)
+        self.images.extend(images)
+        first = self.score(images).double()
+        return torch.stack([first, 1 - first], 1)
+
+
+def brightness(images: Tensor) -> Tensor:
+    """The sum over pixels of an image's mean colour: linear, and 1 for the clean image where its pixels add up to 1."""
+    return images.mean(1).sum((1, 2))

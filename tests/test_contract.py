@@ -1,0 +1,206 @@
+"""What every plug-in and every net promises, checked on whatever is there."""
+
+import inspect
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from cambench.bench import scoring
+from cambench.bench.errors import NotApplicable
+from cambench.bench.images import Object
+from cambench.bench.nets import CUTS, MEAN, STD, Net
+from cambench.bench.plugins import DATASET, METHOD, METRIC, Plugin, find, names
+from cambench.bench.scoring import Case, Curve
+from cambench.tests._nets import SIZE, FakeNet, random_maps
+
+TARGETS = torch.tensor([3, 7])
+VARIANTS = ["pytorch_grad_cam:ScoreCAM"]  # a second behaviour under one file name
+
+
+@pytest.fixture(params=[*names(METHOD), *VARIANTS])
+def method(request: pytest.FixtureRequest) -> Plugin:
+    if request.param.startswith("pytorch_grad_cam"):
+        pytest.importorskip("pytorch_grad_cam", reason="the library of the extra `peers` is not installed")
+    return find(METHOD, request.param)
+
+
+@pytest.fixture(params=names(METRIC))
+def metric(request: pytest.FixtureRequest) -> Plugin:
+    return find(METRIC, request.param)
+
+
+def _explained(method: Plugin, net: Net, images: Tensor, targets: Tensor) -> Tensor:
+    if method.spec.endswith("ScoreCAM") and net.name in CUTS and net.name != "squeezenet1_1":
+        pytest.skip(
+            "512 masked images in one fp32 tensor: the library's own, and tried on squeezenet1_1 and the tiny nets"
+        )
+    try:
+        maps: Tensor = method(net, images, targets)
+    except NotApplicable as reason:
+        pytest.skip(f"not applicable: {reason}")
+    return maps
+
+
+def _state(net: Net) -> dict[str, Any]:
+    """All that a method could leave behind on a net."""
+    modules = list(net.modules())
+    kinds = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+    return {
+        "hooks": [len(getattr(module, kind)) for module in modules for kind in kinds],
+        "training": [module.training for module in modules],
+        "requires_grad": [parameter.requires_grad for parameter in net.parameters()],
+        "grad": [parameter.grad is None for parameter in net.parameters()],
+        "weights": [float(tensor.double().sum()) for tensor in net.state_dict().values()],
+    }
+
+
+def test_a_method_makes_one_finite_map_an_image_alike_twice_alone_or_in_company(
+    method: Plugin, net: Net, images: Tensor
+) -> None:
+    before, state = images.clone(), _state(net)
+    maps = _explained(method, net, images, TARGETS)
+    assert maps.ndim == 3 and len(maps) == len(images)
+    assert maps.isfinite().all() and not maps.requires_grad
+    one, again, other = (_explained(method, net, images[i : i + 1], TARGETS[i : i + 1])[0] for i in (0, 0, 1))
+    assert torch.equal(one, again)
+    torch.testing.assert_close(maps, torch.stack([one, other]), rtol=1e-4, atol=1e-5 * float(maps.abs().max()))
+    assert torch.equal(images, before) and not images.requires_grad and images.grad is None
+    assert _state(net) == state
+    assert not any(_state(net)["hooks"]), "a hook is left on the net"
+
+
+@pytest.mark.parametrize("name", names(METHOD))
+def test_a_method_explains_the_class_it_was_asked_for(name: str, pooled: Net, images: Tensor) -> None:
+    if name in ("random", "centre"):
+        pytest.skip("a control looks at no class")
+    method = find(METHOD, name)
+    first, other = (method(pooled, images, torch.tensor([c, c])) for c in (3, 7))
+    assert not torch.allclose(first, other, rtol=1e-3)
+
+
+@pytest.mark.parametrize("name", names(METHOD))
+def test_a_method_says_why_it_does_not_apply(name: str, nets: dict[str, Net], images: Tensor) -> None:
+    refusals = []
+    for net in nets.values():
+        try:
+            if net.name.startswith("tiny") or name == "cam":
+                find(METHOD, name)(net, images[:1], TARGETS[:1])
+        except NotApplicable as reason:
+            refusals.append(net.name)
+            assert len(str(reason).split()) > 3
+    assert refusals == (["vgg16", "tiny_vgg"] if name == "cam" else [])
+
+
+@pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind in (METHOD, METRIC, DATASET) for name in names(kind)])
+def test_a_plugin_describes_itself_and_its_settings_have_defaults(kind: Any, name: str) -> None:
+    plugin_module = inspect.getmodule(find(kind, name).function) if kind is not DATASET else None
+    module = plugin_module or __import__("importlib").import_module(f"cambench.datasets.{name}")
+    assert isinstance(module.VERSION, int) and module.VERSION >= 1
+    assert len((module.__doc__ or "").partition("\n")[0]) > 20
+    function = getattr(module, kind.function)
+    assert function.__doc__, "its settings are explained nowhere"
+    parameters = inspect.signature(function).parameters.values()
+    expected = {"explain": 3, "score": 1, "load": 0}[kind.function]
+    assert sum(p.kind is p.POSITIONAL_OR_KEYWORD for p in parameters) == expected
+    settings = [p for p in parameters if p.kind is p.KEYWORD_ONLY]
+    assert len(settings) + expected == len(parameters)
+    required = [p.name for p in settings if p.default is p.empty]
+    assert required == (["path"] if name == "image_folder" else [])
+
+
+def _case() -> tuple[Tensor, tuple[Object, ...]]:
+    image = torch.rand(3, 16, 16, generator=torch.Generator().manual_seed(5))
+    left, right = np.zeros((16, 16), dtype=bool), np.zeros((16, 16), dtype=bool)
+    left[4:9, 2:7], right[3:12, 10:15] = True, True
+    return image, (Object(0, left), Object(1, right))
+
+
+def test_a_metric_declares_what_a_report_must_know(metric: Plugin) -> None:
+    module = metric.module
+    assert module.BETTER in ("higher", "lower")
+    assert module.UNIT and isinstance(module.UNIT, str)
+    assert len(module.RANGE) == 2 and module.RANGE[0] < module.RANGE[1]
+    assert 0 < len(module.SHORT) <= 7
+    shorts = [find(METRIC, name).module.SHORT for name in names(METRIC)]
+    assert len(set(shorts)) == len(shorts)
+
+
+def test_a_metric_scores_within_its_range_alike_twice_and_changes_nothing(metric: Plugin) -> None:
+    image, objects = _case()
+    maps = random_maps(6, 16)
+    before = image.clone(), maps.clone(), [thing.mask.copy() for thing in objects]
+
+    def scored() -> list[scoring.Score]:
+        net: Any = FakeNet(lambda images: images.mean((1, 2, 3)))
+        return [row[0] for row in scoring.score(net, image, 0, maps, objects, [metric])]
+
+    scores = scored()
+    values = [score.area if isinstance(score, Curve) else score for score in scores]
+    low, high = metric.module.RANGE
+    assert all(isinstance(value, float) and low <= value <= high for value in values)
+    assert scores == scored()
+    assert torch.equal(image, before[0]) and torch.equal(maps, before[1])
+    assert all(np.array_equal(thing.mask, mask) for thing, mask in zip(objects, before[2], strict=True))
+
+
+def test_a_metric_without_its_object_says_so(metric: Plugin) -> None:
+    image, objects = _case()
+    net: Any = FakeNet(lambda images: images.mean((1, 2, 3)))
+    alone = scoring.score(net, image, 0, random_maps(1, 16), (), [metric])[0][0]
+    with_own = scoring.score(net, image, 0, random_maps(1, 16), objects[:1], [metric])[0][0]
+    if metric.name in ("energy", "pointing", "distractor"):
+        assert isinstance(alone, NotApplicable) and "no object" in str(alone)
+    else:
+        assert not isinstance(alone, NotApplicable)
+    assert isinstance(with_own, NotApplicable) == (metric.name == "distractor")
+
+
+def test_objects_of_a_class_are_taken_together_and_the_targets_own_pixels_are_no_distractor() -> None:
+    masks = np.zeros((3, 4, 4), dtype=bool)
+    masks[0, 0, 0], masks[1, 0, 1], masks[2, 0, :2], masks[2, 3, 3] = True, True, True, True
+    case = Case(np.zeros((4, 4), np.float32), 5, (Object(5, masks[0]), Object(5, masks[1]), Object(2, masks[2])))
+    assert np.argwhere(case.asked).tolist() == [[0, 0], [0, 1]]
+    assert np.argwhere(case.others).tolist() == [[3, 3]]
+    with pytest.raises(NotApplicable, match="class explained"):
+        _ = replace(case, target=9).asked
+
+
+@pytest.mark.parametrize("name", CUTS)
+def test_a_cut_net_is_the_whole_net(
+    name: str, nets: dict[str, Net], architectures: dict[str, nn.Module], images: Tensor
+) -> None:
+    net, module = nets[name], architectures[name]
+    normalised = (images - torch.tensor(MEAN).view(3, 1, 1)) / torch.tensor(STD).view(3, 1, 1)
+    seen: list[Tensor] = []
+    with torch.inference_mode():
+        layer = dict(module.named_modules())[net.layer]
+        handle = layer.register_forward_hook(lambda _, __, output: seen.append(output.clone()))
+        whole = module(normalised)
+        handle.remove()
+        activations = net.features(images)
+        torch.testing.assert_close(net.classify(activations), whole, rtol=1e-5, atol=1e-5)
+        torch.testing.assert_close(net(images), whole, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(seen[0], activations, rtol=1e-5, atol=1e-5)
+
+
+@torch.inference_mode()
+def test_class_maps_average_to_the_logits(nets: dict[str, Net], images: Tensor) -> None:
+    for net in nets.values():
+        activations = net.features(images)
+        if "vgg" in net.name:
+            with pytest.raises(NotApplicable, match="fully connected"):
+                net.class_maps(activations)
+            continue
+        constant = 0 if net.name == "squeezenet1_1" else net.classify[-1].bias
+        pooled = net.class_maps(activations).mean((2, 3)) + constant
+        torch.testing.assert_close(pooled, net(images), rtol=1e-5, atol=1e-5)
+
+
+def test_a_net_is_frozen_and_in_eval_mode(net: Net) -> None:
+    assert not net.training and not any(parameter.requires_grad for parameter in net.parameters())
+    assert net.layer and len(net.classes) == 10
+    assert net.features(torch.rand(1, 3, SIZE, SIZE)).ndim == 4

@@ -1,0 +1,147 @@
+"""The hot loop: its scores do not depend on how a stream is cut, and it refuses in words."""
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from cambench.bench import forward
+from cambench.bench.errors import UsageError
+from cambench.bench.forward import Forward, Stream
+from cambench.bench.nets import Net
+from cambench.tests._nets import architecture, cut_net, random_images, tiny_pooled, tiny_vgg
+
+
+def _stream(images: Tensor) -> Stream:
+    return Stream(len(images), lambda start, stop: images[start:stop])
+
+
+def _whole(net: Net) -> nn.Sequential:
+    return nn.Sequential(net.features, net.classify)
+
+
+@pytest.mark.parametrize("chunk", [1, 2, 3, 7, 256])
+def test_scores_do_not_depend_on_the_chunk(chunk: int, pooled: Net) -> None:
+    images, hot = random_images(7), Forward(_whole(pooled), "fp32")
+    hot._chunk = chunk
+    with torch.inference_mode():
+        expected = pooled(images).double().softmax(-1)
+    scores = hot.probabilities(_stream(images))
+    assert scores.dtype == torch.float64
+    torch.testing.assert_close(scores, expected, rtol=0, atol=1e-6)
+
+
+def test_a_chunk_is_what_the_budget_holds_and_256_at_most(pooled: Net, monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes: list[int] = []
+
+    def sized(budget: float, count: int) -> None:
+        sizes.clear()
+        monkeypatch.setattr(forward, "_budget", lambda device: budget)
+        hot = Forward(_whole(pooled), "fp32")
+        hot.net.register_forward_pre_hook(lambda _, inputs: sizes.append(len(inputs[0])))
+        hot.logits(_stream(random_images(count, 8)))
+        assert sum(sizes) == count + 1  # and one image to measure by
+
+    need = forward.work(lambda: pooled(random_images(1, 8))).peak_bytes
+    sized(0, 5)
+    assert max(sizes) == 1
+    sized(1e15, 300)
+    assert sizes == [1, 256, 44]
+    sized(20 * need, 60)
+    assert 5 < max(sizes) < 40
+
+
+class _SmallMemory(nn.Module):
+    """A net on a device that holds a few images."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__()
+        self.most = most
+        self.seen: list[int] = []
+
+    def forward(self, images: Tensor) -> Tensor:
+        if len(images) > self.most:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        self.seen.append(len(images))
+        return images.flatten(1)[:, :3] * 2
+
+
+def test_out_of_memory_halves_the_chunk_and_changes_no_score() -> None:
+    images, net = random_images(23, 8), _SmallMemory(most=3)
+    scores = Forward(net, "fp32").probabilities(_stream(images))
+    torch.testing.assert_close(scores, (images.flatten(1)[:, :3] * 2).double().softmax(-1))
+    assert sum(net.seen) == 23 + 1 and max(net.seen) <= 3
+    seen = len(net.seen)
+    hot = Forward(net, "fp32")
+    hot._chunk = 3
+    hot.logits(_stream(images))
+    assert set(net.seen[seen:-1]) == {3}, "a chunk that fits is kept"
+
+
+def test_an_image_that_does_not_fit_is_refused_in_words() -> None:
+    hot = Forward(_SmallMemory(most=0), "fp32")
+    hot._chunk = 4
+    with pytest.raises(UsageError, match="one image does not fit"):
+        hot.logits(_stream(random_images(4, 8)))
+
+
+def test_a_first_image_that_does_not_fit_is_refused_in_words() -> None:
+    with pytest.raises(UsageError, match="one image does not fit"):
+        Forward(_SmallMemory(most=0), "fp32").logits(_stream(random_images(4, 8)))
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_scores_that_are_not_finite_are_refused_in_words(bad: float) -> None:
+    images = random_images(3, 8)
+    images[2] = bad
+    with pytest.raises(UsageError, match="not finite"):
+        Forward(nn.Flatten(), "fp32").logits(_stream(images))
+
+
+def test_a_stream_makes_each_image_once_in_order(pooled: Net) -> None:
+    asked: list[tuple[int, int]] = []
+    images = random_images(5)
+
+    def make(start: int, stop: int) -> Tensor:
+        asked.append((start, stop))
+        return images[start:stop]
+
+    hot = Forward(_whole(pooled), "fp32")
+    hot._chunk = 2
+    hot.logits(Stream(5, make))
+    assert asked == [(0, 2), (2, 4), (4, 5)]
+
+
+@pytest.mark.parametrize("make", [tiny_pooled, tiny_vgg])
+def test_bf16_scores_are_near_those_of_fp32_on_tiny_nets(make: type) -> None:
+    images = random_images(8)
+    low, full = (make(precision).scores(_stream(images)) for precision in ("bf16", "fp32"))
+    assert not torch.equal(low, full), "bf16 ran in fp32"
+    torch.testing.assert_close(low, full, rtol=0, atol=0.02)
+
+
+def test_bf16_scores_are_near_those_of_fp32_and_the_net_itself_stays_fp32() -> None:
+    images = random_images(4)
+    module = architecture("squeezenet1_1")
+    net = cut_net("squeezenet1_1", module, "bf16")
+    with torch.inference_mode():
+        expected = net(images).double().softmax(-1)
+    scores = net.scores(_stream(images))
+    assert not torch.equal(scores, expected)
+    torch.testing.assert_close(scores, expected, rtol=0, atol=0.03)
+    assert {parameter.dtype for parameter in net.parameters()} == {torch.float32}
+    assert not any(part._forward_pre_hooks for part in net.modules()), "the hook belongs to the copy alone"
+
+
+def test_the_last_layer_of_the_bf16_copy_stays_fp32() -> None:
+    hot = Forward(_whole(tiny_pooled()), "bf16")
+    kinds = [parameter.dtype for parameter in hot.net.parameters()]
+    assert kinds == [torch.bfloat16] * 4 + [torch.float32] * 2
+    assert sum(len(part._forward_pre_hooks) for part in hot.net.modules()) == 1
+    logits = hot.logits(_stream(random_images(3)))
+    assert not torch.equal(logits, logits.bfloat16().float()), "logits are rounded to bf16"
+
+
+def test_probabilities_keep_their_digits_near_one() -> None:
+    far = torch.tensor([[30.0, 0.0]]).view(1, 2, 1, 1)
+    scores = Forward(nn.Flatten(), "fp32").probabilities(_stream(far))
+    assert float(1 - scores[0, 0]) == pytest.approx(9.357622968839299e-14, rel=1e-2)

@@ -1,0 +1,312 @@
+"""What a run is shown as: numbers that are right, reasons in words, and nothing of a run's own text taken for markup."""
+
+import io
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pandas as pd
+import pytest
+from rich.console import Console
+
+from cambench.bench import console, store, tables
+from cambench.bench.store import Run
+from cambench.bench.tables import Metric
+from cambench.reports import csv, html, markdown
+from cambench.reports._contests import contests
+from cambench.reports._figures import band, montage
+
+from . import _runs
+
+REPORTS: tuple[ModuleType, ...] = (markdown, csv, html)
+EVIL = "<script>alert(1)</script> | [red]x[/red] *b* $y$ \"q' &"
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return store.read(_runs.write(tmp_path_factory.mktemp("runs") / "whole"))
+
+
+@pytest.fixture(scope="module")
+def page(run: Run) -> str:
+    return html.render(run)
+
+
+def _set(run: Run, net: str, method: str, metric: str, values: list[float]) -> None:
+    """Puts values in place of those that a method scored."""
+    scores = run.table("scores")
+    chosen = (scores["net"] == net) & (scores["method"] == method) & (scores["metric"] == metric)
+    scores.loc[chosen, "value"] = values
+    _runs.rewrite(run.directory, "scores", scores)
+
+
+def _printed(run: Run, net: str, width: int = 80) -> str:
+    terminal = Console(width=width, file=io.StringIO(), color_system=None)
+    terminal.print(console.comparison(run, net, width))
+    assert isinstance(terminal.file, io.StringIO)
+    return terminal.file.getvalue()
+
+
+def _metric(run: Run, spec: str) -> Metric:
+    return next(metric for metric in tables.metrics(run) if metric.spec == spec)
+
+
+def test_means_and_costs_are_those_worked_out_by_hand(tmp_path: Path) -> None:
+    run = store.read(_runs.write(tmp_path / "run", images=4, nets={"resnet18": "layer4"}))
+    _set(run, "resnet18", "cam", "insertion", [0.1, 0.2, 0.3, 0.8])
+    _set(run, "resnet18", "cam", "pointing", [1.0, 1.0, 1.0, 0.0])
+    cost = run.table("cost")
+    cost.loc[cost["method"] == "cam", "seconds"] = [1.0, 2.0, 3.0, 10.0]
+    _runs.rewrite(run.directory, "cost", cost)
+    shown = tables.table(run, "resnet18")
+    estimate = shown.entry("cam", _metric(run, "insertion")).estimate
+    assert estimate.mean == pytest.approx(0.35) and estimate.n == 4
+    assert 0.1 <= estimate.low < 0.35 < estimate.high <= 0.8
+    wilson = shown.entry("cam", _metric(run, "pointing")).estimate
+    assert wilson[:3] == pytest.approx((0.75, 0.3006, 0.9544), abs=1e-4)
+    assert shown.costs["cam"] == tables.Cost(2.5, (1.75, 4.75), 1.0, 1.25e6)
+
+
+def test_csv_gives_pandas_what_the_tables_hold(run: Run) -> None:
+    frame = pd.read_csv(io.StringIO(csv.render(run)))
+    assert len(frame) == 3 * 5 * 8
+    scores = run.table("scores")
+    means = scores.groupby(["net", "method", "metric"])["value"].mean()
+    found = frame.set_index(["net", "method", "metric"])["mean"]
+    pd.testing.assert_series_equal(found.sort_index(), means.sort_index(), check_names=False)
+    absent = frame[(frame["net"] == "vgg16") & (frame["method"] == "cam")]
+    assert set(absent["reason"]) == {_runs.NO_CAM} and set(absent["n"]) == {0} and absent["seconds"].isna().all()
+    assert frame["reason"].notna().sum() == 8
+    assert set(frame[frame["metric"] == "distractor"]["n"]) == {6, 0}
+
+
+def test_a_reason_is_told_wherever_a_score_is_missing(run: Run, page: str) -> None:
+    for text in (page, markdown.render(run), _printed(run, "vgg16").replace("\n", " ")):
+        assert _runs.NO_CAM in text
+        assert _runs.NO_OTHER in text
+    assert "6 of 12 images" in _printed(run, "vgg16") and "6 of 12 images" in page
+    assert _runs.NO_CAM not in _printed(run, "resnet18")
+
+
+def test_the_best_mean_is_bold_up_or_down_and_equals_share_it(tmp_path: Path) -> None:
+    run = store.read(_runs.write(tmp_path / "run", images=3, nets={"resnet18": "layer4"}))
+    for metric in ("insertion", "deletion"):
+        for method, value in {"cam": 0.9, "grad_cam": 0.9001, "score_cam": 0.5, "random": 0.2, "centre": 0.3}.items():
+            _set(run, "resnet18", method, metric, [value] * 3)
+    shown = tables.table(run, "resnet18")
+    assert shown.best(_metric(run, "insertion")) == ["cam", "grad_cam"]
+    assert shown.best(_metric(run, "deletion")) == ["random"]
+    line = next(line for line in markdown.render(run).splitlines() if line.startswith("| grad_cam |"))
+    assert line.split(" | ")[1].startswith("**.900**") and line.split(" | ")[2].startswith(".900")
+    cell = re.findall(r'<td class="num top-mean"><b>\.200</b>', html.render(run))
+    assert len(cell) == 1
+
+
+def test_methods_stand_in_the_order_of_the_suite(run: Run, page: str) -> None:
+    rows = [line.split()[0] for line in _printed(run, "resnet18").splitlines()[3:13:2]]
+    assert rows == list(_runs.METHODS)
+    lines = [line.split(" | ")[0][2:] for line in markdown.render(run).splitlines() if line.startswith("| ")]
+    assert lines[2:7] == list(_runs.METHODS)
+    table = page[page.index("Mean and 95 % interval of each method") :]
+    assert re.findall(r'<th scope="row">(\w+)</th>', table)[:5] == list(_runs.METHODS)
+
+
+@pytest.mark.parametrize(
+    ("cam", "centre", "verdict", "words"),
+    [
+        ([0.8, 0.81, 0.82, 0.83], [0.2, 0.21, 0.22, 0.23], "better", ".815 (.8"),
+        ([0.2, 0.21, 0.22, 0.23], [0.8, 0.81, 0.82, 0.83], "worse", "centre scores better here: .215"),
+        ([0.2, 0.4, 0.6, 0.8], [0.3, 0.5, 0.7, 0.9], "unsettled", "4 images do not settle it: the intervals overlap"),
+    ],
+)
+def test_a_control_is_beaten_only_where_intervals_part(
+    tmp_path: Path, cam: list[float], centre: list[float], verdict: str, words: str
+) -> None:
+    run = store.read(_runs.write(tmp_path / "run", images=4, nets={"resnet18": "layer4"}))
+    _set(run, "resnet18", "cam", "insertion", cam)
+    _set(run, "resnet18", "centre", "insertion", centre)
+    every = list(contests(tables.table(run, "resnet18")))
+    assert {contest.control for contest in every} == {"random", "centre"}
+    assert {contest.method for contest in every} == {"cam", "grad_cam", "score_cam"}
+    (found,) = [one for one in every if (one.metric.spec, one.method, one.control) == ("insertion", "cam", "centre")]
+    assert found.verdict == verdict and words in found.words
+
+
+def test_less_is_better_where_the_metric_says_so(tmp_path: Path) -> None:
+    run = store.read(_runs.write(tmp_path / "run", images=4, nets={"resnet18": "layer4"}))
+    _set(run, "resnet18", "cam", "deletion", [0.1, 0.11, 0.12, 0.13])
+    _set(run, "resnet18", "centre", "deletion", [0.8, 0.81, 0.82, 0.83])
+    every = contests(tables.table(run, "resnet18"))
+    assert [
+        one.verdict for one in every if (one.metric.spec, one.method, one.control) == ("deletion", "cam", "centre")
+    ] == ["better"]
+
+
+@pytest.mark.parametrize("net", list(_runs.NETS))
+def test_the_terminal_is_filled_and_not_overrun(run: Run, net: str) -> None:
+    lines = _printed(run, net).splitlines()
+    assert max(map(len, lines)) <= 80
+    heads = [line for line in lines if line.startswith("method")]
+    assert len(heads) == 1 and "wards" in heads[0]  # all of the default suite in one table
+    assert "…" not in "".join(lines)
+
+
+def test_more_metrics_than_fit_make_several_tables(run: Run) -> None:
+    lines = _printed(run, "resnet18", width=44).splitlines()
+    assert max(map(len, lines)) <= 44
+    heads = [line for line in lines if line.startswith("method")]
+    assert len(heads) > 1
+    text = "\n".join(lines)
+    assert all(f" {short}" in text for _, short, _ in _runs.METRICS.values())
+
+
+def test_the_accuracy_line_counts(run: Run) -> None:
+    predictions = run.table("predictions")
+    line = tables.accuracy(predictions[predictions["net"] == "vgg16"].assign(probability=0.925))
+    assert line == (
+        "top-1 11 of 12 images; both true classes in the top 2 on 6 of 6 two-object images; "
+        "mean probability of the class explained .925"
+    )
+    unlabelled = predictions.head(2).assign(top1=None, top2=None, probability=[0.5, 1.0])
+    assert tables.accuracy(unlabelled) == "the images have no labels; mean probability of the class explained .750"
+
+
+class _Page(HTMLParser):
+    """Follows which elements and attributes a page has, and which elements stay open."""
+
+    VOID = frozenset({"meta", "link", "img", "br", "wbr"})
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen.append((tag, dict(attrs)))
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def test_the_page_is_well_formed_and_loads_nothing(page: str) -> None:
+    parser = _Page()
+    parser.feed(page)
+    assert parser.open == []
+    for tag, attributes in parser.seen:
+        assert tag not in ("script", "link", "iframe", "object")
+        for name in ("src", "href", "xlink:href", "poster", "srcset"):
+            assert (attributes.get(name) or "#").startswith(("#", "data:"))
+    assert "@import" not in page and not re.search(r"url\((?!#)", page)
+    assert len(page) < 3_000_000
+
+
+def test_the_page_can_be_read_without_seeing_it(page: str) -> None:
+    parser = _Page()
+    parser.feed(page)
+    assert all(attributes.get("alt") for tag, attributes in parser.seen if tag == "img")
+    assert all(attributes.get("scope") in ("row", "col") for tag, attributes in parser.seen if tag == "th")
+    assert sum(tag == "img" for tag, _ in parser.seen) == 14 * 3  # best, median and worst; plain CAM not on vgg16
+    assert sum(tag == "svg" and bool(attributes["aria-label"]) for tag, attributes in parser.seen) == 3 * (2 + 4)
+
+
+def test_the_gallery_shows_best_median_and_worst(tmp_path: Path) -> None:
+    run = store.read(_runs.write(tmp_path / "run", images=5, nets={"resnet18": "layer4"}))
+    _set(run, "resnet18", "cam", "insertion", [0.5, 0.1, 0.9, 0.2, 0.7])
+    captions = re.findall(r"<figcaption><b>(\w+): ([.\d]+)</b> · ([^·]+) · ([^<]+)</figcaption>", html.render(run))
+    assert captions[:3] == [
+        ("best", ".900", "ring &amp; key", "image 02"),
+        ("median", ".500", "ring &amp; key", "image 00"),
+        ("worst", ".100", "ring &amp; key", "image 01"),
+    ]
+
+
+def test_what_a_run_says_is_never_markup(tmp_path: Path) -> None:
+    directory = _runs.write(tmp_path / "run", images=3, nets={f"net {EVIL}": f"layer {EVIL}"}, prefix=EVIL)
+    run = store.read(directory)
+    scores, predictions = run.table("scores"), run.table("predictions")
+    scores.loc[scores["method"] == "cam", "value"] = np.nan
+    scores.loc[scores["method"] == "cam", "reason"] = EVIL
+    _runs.rewrite(directory, "scores", scores)
+    _runs.rewrite(directory, "predictions", predictions.assign(target_name=EVIL))
+    run.header["suite"]["name"] = run.header["environment"]["python"] = EVIL
+    parser = _Page()
+    parser.feed(html.render(run))
+    assert not any(tag == "script" for tag, _ in parser.seen) and parser.open == []
+    text = markdown.render(run)
+    assert "<script>" not in text and f"net {markdown.escape(EVIL)}" in text
+    assert "[red]x[/red]" in _printed(run, f"net {EVIL}").replace("\n", "")
+    assert EVIL in set(pd.read_csv(io.StringIO(csv.render(run)))["reason"])
+
+
+def test_markdown_tables_have_as_many_cells_in_each_row(run: Run) -> None:
+    rows = [line for line in markdown.render(run).splitlines() if line.startswith("|")]
+    assert len(rows) == 3 * (2 + 5)
+    assert {len(re.findall(r"(?<!\\)\|", row)) for row in rows} == {13}
+    assert markdown.escape("a|b\nc") == r"a\|b c" and markdown.escape("grad_cam") == "grad_cam"
+
+
+@pytest.mark.parametrize("report", REPORTS)
+def test_an_empty_run_is_reported_in_words(tmp_path: Path, report: ModuleType) -> None:
+    run = store.read(_runs.write(tmp_path / "run", images=0))
+    text = report.render(run)
+    assert "No image is complete yet" in text or report is csv
+    assert "no image is complete yet" in _printed(run, "vgg16")
+
+
+@pytest.mark.parametrize("report", REPORTS)
+def test_a_run_in_progress_says_how_far_it_is(tmp_path: Path, report: ModuleType) -> None:
+    directory = _runs.write(tmp_path / "run", images=4)
+    for name in ("scores", "curves", "maps"):
+        frame = store.read(directory).table(name)
+        keep = (frame["net"] == "squeezenet1_1") | ((frame["net"] == "resnet18") & (frame["image"] == "image 00"))
+        _runs.rewrite(directory, name, frame[keep])
+    run = store.read(directory)
+    text = report.render(run)
+    if report is not csv:
+        assert "images so far: resnet18 1 of 4, vgg16 0 of 4" in text
+    assert "resnet18, layer4: 1 of 4 images" in _printed(run, "resnet18")
+    assert "top-1 1 of 1 images" in _printed(run, "resnet18")  # predictions of unfinished images do not count
+
+
+@pytest.mark.parametrize("table", ["curves", "maps", "images", "cost", "predictions"])
+@pytest.mark.parametrize("report", REPORTS)
+def test_a_table_may_be_missing(tmp_path: Path, report: ModuleType, table: str) -> None:
+    directory = _runs.write(tmp_path / "run", images=2, nets={"vgg16": "features"})
+    for file in [*directory.glob(f"{table}.parquet"), *directory.glob(f"{table}/*")]:
+        file.unlink()
+    assert report.render(store.read(directory))
+
+
+def test_one_image_has_no_interval(tmp_path: Path) -> None:
+    run = store.read(_runs.write(tmp_path / "run", images=1, nets={"resnet18": "layer4"}))
+    assert "nan" not in (markdown.render(run) + _printed(run, "resnet18")).lower()
+    assert ">nan" not in html.render(run)
+    found = list(contests(tables.table(run, "resnet18")))
+    assert {contest.verdict for contest in found} <= {"unsettled", "unknown"}
+
+
+def test_numbers_are_short_and_keep_three_figures() -> None:
+    shown = {0.7812: ".781", 1.0: "1.00", 0.9996: "1.00", 12.34: "12.3", 513.4: "513", -0.034: "-.034", 0.0: ".000"}
+    assert {value: tables.number(value) for value in shown} == shown
+    assert tables.number(float("nan")) == "-"
+    assert [console.brief(value) for value in (0.0, 0.0021, 0.00002, 2.461)] == ["0", ".0021", "2e-05", "2.46"]
+
+
+def test_a_band_holds_the_mean_and_closes_where_all_images_agree() -> None:
+    rows = pd.DataFrame(
+        {"shares": [[0.0, 0.5, 1.0]] * 3, "scores": [[0.0, 0.2, 1.0], [0.0, 0.4, 1.0], [0.0, 0.9, 1.0]]}
+    )
+    found = band(rows)
+    assert found.mean == pytest.approx([0, 0.5, 1])
+    assert found.low == pytest.approx([0, 0.2, 1]) and found.high == pytest.approx([0, 0.9, 1])
+
+
+def test_the_montage_is_a_picture(run: Run) -> None:
+    assert montage(run, images=2).startswith(b"\x89PNG")
