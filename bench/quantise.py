@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save as serialised
 from torch import Tensor
 
 from .errors import UsageError
@@ -52,7 +52,7 @@ def save(state: Mapping[str, Tensor | Factors], path: Path, facts: Mapping[str, 
             stored |= packed(f"{name}:left", part.left) | packed(f"{name}:right", part.right)
         else:
             stored |= packed(name, part)
-    save_file(stored, path, metadata=dict(facts))
+    path.write_bytes(serialised(stored, metadata=dict(facts)))
 
 
 def packed(name: str, tensor: Tensor) -> dict[str, Tensor]:

@@ -28,6 +28,7 @@ def explain(
         raise UsageError("pytorch_grad_cam needs the library: pip install 'cambench[peers]'") from None
     asked = [ClassifierOutputTarget(int(target)) for target in targets]
     extractor = getattr(library, variant)(model=net, target_layers=[net.features])
+    watched = images.clone().requires_grad_()  # the net is frozen, and the library hooks gradients that pass its layer
     with extractor as cam, contextlib.redirect_stderr(io.StringIO()):  # its Score-CAM draws a progress bar an image
-        maps = cam(input_tensor=images, targets=asked)
+        maps = cam(input_tensor=watched, targets=asked)
     return torch.from_numpy(maps).to(images)

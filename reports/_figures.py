@@ -53,20 +53,8 @@ def curve_panel(rows: pd.DataFrame, metric: Metric, net: str, styles: dict[str, 
     with axes() as (figure, plot):
         for method, style in styles.items():
             own = rows[rows["method"] == method]
-            if not len(own):
-                continue
-            found = band(own)
-            plot.fill_between(found.shares, found.low, found.high, color=style.colour, alpha=0.14, linewidth=0)
-            every = max(1, len(found.shares) // 5)
-            plot.plot(
-                found.shares,
-                found.mean,
-                **style.line,
-                linewidth=1.6,
-                marker=style.marker,
-                markevery=every,
-                markersize=4,
-            )
+            if len(own):
+                _curve(plot, band(own), style)
         plot.set_xlim(0, 1)
         plot.set_ylim(0, 1.02)
         plot.set_xlabel("share of pixels traded")
@@ -113,11 +101,21 @@ def montage(run: Run, *, nets: list[str] | None = None, methods: list[str] | Non
         for row, name in enumerate(names):
             _tile(grid[row, 0], pictures.image(name), "image" if row == 0 else "")
             for column, (table, method) in enumerate([(table, method) for table in shown for method in chosen], 1):
-                first = f"{table.net}\n" if (column - 1) % len(chosen) == 0 else "\n"
-                _tile(grid[row, column], pictures.overlay(table.net, method, name), first + method if row == 0 else "")
+                first = f"{table.net}\n" if (column - 1) % len(chosen) == 0 else ""
+                _tile(
+                    grid[row, column],
+                    pictures.overlay(table.net, method, name),
+                    first + method.replace(":", ":\n") if row == 0 else "",
+                )
         buffer = io.BytesIO()
         figure.savefig(buffer, format="png", facecolor="white")
     return buffer.getvalue()
+
+
+def _curve(plot: Axes, found: Band, style: Style) -> None:
+    plot.fill_between(found.shares, found.low, found.high, color=style.colour, alpha=0.14, linewidth=0)
+    every = max(1, len(found.shares) // 5)
+    plot.plot(found.shares, found.mean, **style.line, linewidth=1.6, marker=style.marker, markevery=every, markersize=4)
 
 
 def _point(plot: Axes, cost: float, estimate: tuple[float, float, float, int], style: Style) -> None:

@@ -4,7 +4,7 @@ from math import isnan
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from ..bench.console import MEGABYTE, brief
@@ -31,13 +31,7 @@ SAYINGS = {
 def render(run: Run) -> str:
     shown = tables(run)
     drawn = styles(shown[0].methods, shown[0].controls) if shown else {}
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "templates"),
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
-    environment.filters |= {"number": number, "brief": brief, "protocol": _words.protocol, "breakable": _breakable}
-    page = environment.get_template("report.html")
-    return page.render(
+    return _template().render(
         run=run,
         header=run.header,
         tables=shown,
@@ -61,6 +55,15 @@ def render(run: Run) -> str:
         MEGABYTE=MEGABYTE,
         isnan=isnan,
     )
+
+
+def _template() -> Template:
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    environment.filters |= {"number": number, "brief": brief, "protocol": _words.protocol, "breakable": _breakable}
+    return environment.get_template("report.html")
 
 
 def _breakable(spec: str) -> Markup:

@@ -62,7 +62,9 @@ def _controls(table: Table) -> Iterator[str]:
         which = f": {', '.join(won)}" if won else ""
         yield f"{method} beats {controls} on {len(won)} of {len(table.metrics)} metrics{which}"
     for key, found in failing(table).items():
-        yield f"{key}, no method is better: " + "; ".join(f"{contest.method}: {contest.words}" for contest in found)
+        behind = [contest.method for contest in found if contest.verdict == "worse"]
+        said = f"the control is better than {', '.join(behind)}" if behind else "the intervals overlap"
+        yield f"{key}, no method is better: {said} ({table.images} images)"
 
 
 def _head(table: Table, metric: Metric) -> str:

@@ -82,17 +82,8 @@ def _cell(
     for method in METHODS:
         applies = (method, key["net"]) != ("cam", "vgg16")
         if applies:
-            seconds, forwards = COST[method]
             rows["maps"].append(key | {"method": method} | _map(rng, method))
-            first = index == 0
-            rows["cost"].append(
-                key
-                | {"layer": layer, "method": method, "seconds": seconds * rng.uniform(0.9, 1.4)}
-                | {
-                    "forwards": forwards if first else np.nan,
-                    "peak_bytes": 1e6 * (1 + forwards / 4) if first else np.nan,
-                }
-            )
+            rows["cost"].append(key | {"layer": layer, "method": method} | _cost(rng, method, first=index == 0))
         for metric, (better, _, unit) in METRICS.items():
             reason = NO_OTHER if metric == "distractor" and index % 2 else None
             reason = reason if applies else NO_CAM
@@ -103,6 +94,12 @@ def _cell(
             if metric in ("insertion", "deletion") and not reason:
                 shares = np.linspace(0, 1, len(curve)).tolist()
                 rows["curves"].append(key | {"method": method, "metric": metric, "shares": shares, "scores": curve})
+
+
+def _cost(rng: np.random.Generator, method: str, *, first: bool) -> dict[str, float]:
+    seconds, forwards = COST[method]
+    counted = {"forwards": forwards, "peak_bytes": 1e6 * (1 + forwards / 4)}
+    return {"seconds": seconds * rng.uniform(0.9, 1.4)} | (counted if first else dict.fromkeys(counted, np.nan))
 
 
 def _value(rng: np.random.Generator, method: str, better: str, unit: str) -> tuple[float, list[float]]:

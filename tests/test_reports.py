@@ -90,6 +90,16 @@ def test_a_reason_is_told_wherever_a_score_is_missing(run: Run, page: str) -> No
     assert _runs.NO_CAM not in _printed(run, "resnet18")
 
 
+def test_a_method_that_beats_no_control_is_told(tmp_path: Path) -> None:
+    run = store.read(_runs.write(tmp_path / "run", images=4, nets={"resnet18": "layer4"}))
+    for method in ("cam", "grad_cam", "score_cam"):
+        _set(run, "resnet18", method, "energy", [0.1, 0.11, 0.12, 0.13])
+    _set(run, "resnet18", "centre", "energy", [0.8, 0.81, 0.82, 0.83])
+    told = "the control is better than cam, grad_cam, score_cam"
+    assert f"energy against centre, no method is better: {told} (4 images)" in markdown.render(run)
+    assert f"energy against centre: <span>no method is better, and {told}" in html.render(run)
+
+
 def test_the_best_mean_is_bold_up_or_down_and_equals_share_it(tmp_path: Path) -> None:
     run = store.read(_runs.write(tmp_path / "run", images=3, nets={"resnet18": "layer4"}))
     for metric in ("insertion", "deletion"):
@@ -203,6 +213,7 @@ def test_the_page_is_well_formed_and_loads_nothing(page: str) -> None:
         assert tag not in ("script", "link", "iframe", "object")
         for name in ("src", "href", "xlink:href", "poster", "srcset"):
             assert (attributes.get(name) or "#").startswith(("#", "data:"))
+    assert "<metadata" not in page  # of the figures: addresses that no one needs
     assert "@import" not in page and not re.search(r"url\((?!#)", page)
     assert len(page) < 3_000_000
 

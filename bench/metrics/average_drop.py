@@ -13,4 +13,4 @@ SHORT = "drop"
 def score(case: Case, *, fill: Substrate = "mean") -> Asking[float]:
     """max(0, Y - O) / Y, with Y the softmax score of the image and O that of the image masked by the soft map."""
     clean, masked = yield [Clean(), Masked(fill)]
-    return max(0.0, clean - masked) / clean
+    return (clean - masked) / clean if masked < clean else 0.0  # Y = 0 leaves nothing to lose

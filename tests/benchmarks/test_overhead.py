@@ -1,0 +1,120 @@
+"""What the harness adds to the forward passes that a method or a metric is made of.
+
+Not part of a plain `pytest`: run `pytest -m overhead -s tests/benchmarks`.
+"""
+
+import time
+from collections.abc import Callable
+from statistics import median
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from cambench.bench import scoring
+from cambench.bench.errors import NotApplicable
+from cambench.bench.forward import Stream
+from cambench.bench.maps import fit, stretch
+from cambench.bench.nets import Net
+from cambench.bench.plugins import METHOD, METRIC, find, names
+from cambench.methods import grad_cam
+from cambench.tests import _nets
+
+pytestmark = pytest.mark.overhead
+
+PAIRS = 5
+MOST = 1.2
+FORWARD_BASED = ("insertion", "deletion", "average_drop", "average_increase", "average_gain")
+TARGET = torch.tensor([3])
+
+
+@pytest.fixture(scope="module", params=[("squeezenet1_1", 112), ("resnet18", 112)], ids=lambda p: f"{p[0]}-{p[1]}px")
+def setting(request: pytest.FixtureRequest) -> tuple[Net, Tensor]:
+    """A net whose chunk has been found, and an image (1, 3, h, w)."""
+    name, size = request.param
+    net, image = _nets.cut_net(name, _nets.architecture(name)), _nets.random_images(1, size)
+    net.scores(Stream(1, lambda start, stop: image))
+    return net, image
+
+
+class _Counted:
+    """How many images a net is asked to score."""
+
+    def __init__(self, net: Net) -> None:
+        self.net, self.count = net, 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.net, name)
+
+    def scores(self, stream: Stream) -> Tensor:
+        self.count += stream.count
+        return self.net.scores(stream)
+
+
+def bare(net: Net, image: Tensor, count: int) -> Callable[[], None]:
+    """As many forward passes in the same chunks and precision, of a batch that lies ready."""
+    hot = net._forward
+    chunk = hot._chunk
+    batch = image.expand(min(chunk, count), -1, -1, -1).to(hot.dtype, memory_format=torch.channels_last)
+
+    @torch.inference_mode()
+    def call() -> None:
+        for start in range(0, count, chunk):
+            hot.net(batch[: min(chunk, count - start)])
+
+    return call
+
+
+def seconds(call: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    call()
+    return time.perf_counter() - start
+
+
+def ratio(call: Callable[[], object], reference: Callable[[], object]) -> tuple[float, float, float]:
+    """The median ratio of calls timed in alternation, and the median seconds of both."""
+    call(), reference()
+    pairs = [(seconds(call), seconds(reference)) for _ in range(PAIRS)]
+    ours, theirs = zip(*pairs, strict=True)
+    return median(a / b for a, b in pairs), median(ours), median(theirs)
+
+
+def _scoring(net: Any, image: Tensor, specs: tuple[str, ...]) -> Callable[[], object]:
+    maps = stretch(fit(grad_cam.explain(net, image, TARGET), (image.shape[2], image.shape[3])))
+    metrics = [find(METRIC, spec) for spec in specs]
+    return lambda: scoring.score(net, image[0], int(TARGET), maps, (), metrics)
+
+
+def _report(benchmark: Any, what: str, found: tuple[float, float, float], count: int) -> None:
+    benchmark.extra_info.update(ratio=found[0], images=count, bare_seconds=found[2])
+    print(f"\n{what}: {found[1]:.4f} s beside {found[2]:.4f} s for {count} bare forward passes: {found[0]:.3f}")
+
+
+@pytest.mark.parametrize("name", [name for name in names(METHOD) if name != "pytorch_grad_cam"])
+def test_methods(benchmark: Any, setting: tuple[Net, Tensor], name: str) -> None:
+    net, image = setting
+    method, counted = find(METHOD, name), _Counted(net)
+    try:
+        method(counted, image, TARGET)
+    except NotApplicable as reason:
+        pytest.skip(str(reason))
+    count = counted.count + 1  # the pass that gives the activations
+    found = ratio(lambda: method(net, image, TARGET), bare(net, image, count))
+    benchmark.pedantic(method, (net, image, TARGET), rounds=1)
+    _report(benchmark, f"{name} on {net.name}", found, count)
+    if name == "score_cam":
+        assert found[0] <= MOST
+
+
+@pytest.mark.parametrize("specs", [*((spec,) for spec in FORWARD_BASED), FORWARD_BASED], ids="+".join)
+def test_metrics(benchmark: Any, setting: tuple[Net, Tensor], specs: tuple[str, ...]) -> None:
+    net, image = setting
+    counted: Any = _Counted(net)
+    _scoring(counted, image, specs)()
+    call = _scoring(net, image, specs)
+    found = ratio(call, bare(net, image, counted.count))
+    benchmark.pedantic(call, rounds=1)
+    _report(benchmark, f"{' + '.join(specs)} on {net.name}", found, counted.count)
+    if specs == FORWARD_BASED:
+        assert found[0] <= MOST
