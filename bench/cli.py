@@ -27,6 +27,9 @@ class Refusals(click.Group):
         except UsageError as error:
             click.echo(f"bench: {error}", err=True)
             context.exit(2)
+        except KeyboardInterrupt:
+            click.echo("bench: interrupted; the same command goes on", err=True)
+            context.exit(130)
 
 
 @click.group(cls=Refusals, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -62,11 +65,6 @@ def run(name: str, out: Path | None, device: str, **changes: Any) -> None:
     """
     from .progress import execute  # torch loads only where nets run
 
-    folder = changes["dataset"] or ""
-    if Path(folder).is_dir() and folder:
-        changes["dataset"] = f"image_folder[path={folder}]"
-    elif "/" in folder and "[" not in folder and not folder.endswith(".py"):
-        raise UsageError(f"there is no folder {folder}")
     asked = suite.load(name, **changes)
     done = execute(asked, out or Path("runs") / asked.directory(), device, console)
     sys.exit(0 if done else 130)

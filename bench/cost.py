@@ -35,16 +35,15 @@ def timed(call: Callable[[], Result], device: torch.device) -> tuple[Result, flo
     return result, time.perf_counter() - start
 
 
-def work(call: Callable[[], object]) -> Work:
+def work(call: Callable[[], object], device: torch.device) -> Work:
     """The work of a call. On CUDA the peak is the allocator's, elsewhere that of the tensors which the call makes."""
-    cuda = torch.cuda.is_available()
+    cuda = device.type == "cuda"
     if cuda:
-        torch.cuda.reset_peak_memory_stats()
-    before = torch.cuda.memory_allocated() if cuda else 0
+        torch.cuda.reset_peak_memory_stats(device)
+    before = torch.cuda.memory_allocated(device) if cuda else 0
     with _Counter() as counter:
         call()
-    allocated = torch.cuda.max_memory_allocated() - before if cuda else 0
-    return Work(counter.flops, max(allocated, counter.peak))
+    return Work(counter.flops, torch.cuda.max_memory_allocated(device) - before if cuda else counter.peak)
 
 
 def _synchronise(device: torch.device) -> None:

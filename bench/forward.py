@@ -7,6 +7,7 @@ is sized by what one image's forward pass takes, and halved when the device runs
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NoReturn
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +18,8 @@ from .errors import UsageError
 CPU_CHUNK_BYTES = 256 * 2**20  # beyond this the caches, not the cores, set the pace
 GPU_CHUNK_SHARE = 0.4  # of the memory that is free
 CHUNK_MOST = 256
+TOO_LARGE = "one image does not fit into the device's memory: take smaller images or another device"
+SCORE = "softmax"  # what metrics are given of the class scores
 
 
 @dataclass(frozen=True)
@@ -32,23 +35,39 @@ class Forward:
 
     def __init__(self, net: nn.Module, precision: str) -> None:
         self.dtype = {"fp32": torch.float32, "bf16": torch.bfloat16}[precision]
-        self.net = (net if precision == "fp32" else _lowered(net, self.dtype)).to(memory_format=torch.channels_last)
-        self._chunk = 0  # images a forward pass; found at the first stream
+        self.net = net if precision == "fp32" else _lowered(net, self.dtype)
+        self._fitting: dict[torch.Size, int] = {}  # images in one pass, by their shape
+        self._chunk = 0  # of the images at hand
+
+    @torch.inference_mode()
+    def prepare(self, images: Tensor) -> None:
+        """Finds how many images of this shape (n, 3, h, w) go into one pass, which takes a pass of its own the first time."""
+        one = images[:1]
+        if one.shape not in self._fitting:
+            try:
+                try:
+                need = max(1, work(lambda: self._score(one), one.device).peak_bytes)
+            except torch.OutOfMemoryError:
+                _refuse()
+            except torch.OutOfMemoryError:
+                raise UsageError(TOO_LARGE) from None
+            self._fitting[one.shape] = min(CHUNK_MOST, max(1, int(_budget(one.device) // need)))
+        self._chunk = self._fitting[one.shape]
 
     @torch.inference_mode()
     def logits(self, stream: Stream) -> Tensor:
         """The logits (count, classes) of a stream, fp32. Raises UsageError where they are not finite."""
+        if not self._chunk:
+            self.prepare(stream.make(0, 1))
         chunks: list[Tensor] = []
         done = 0
         while done < stream.count:
-            stop = done + 1  # the size is found on one image
+            stop = min(done + self._chunk, stream.count)
             try:
-                stop = min(done + self._size(stream), stream.count)
                 chunks.append(self._score(stream.make(done, stop)))
+                done = stop
             except torch.OutOfMemoryError:
                 self._halve(stop - done)
-                continue
-            done = stop
         logits = torch.cat(chunks)
         if not logits.isfinite().all():
             raise UsageError("the net gives class scores that are not finite (NaN or infinite): are its weights sound?")
@@ -62,18 +81,16 @@ class Forward:
         logits: Tensor = self.net(images.to(self.dtype, memory_format=torch.channels_last))
         return logits.float()
 
-    def _size(self, stream: Stream) -> int:
-        if not self._chunk:
-            image = stream.make(0, 1)
-            need = max(1, work(lambda: self._score(image)).peak_bytes)
-            self._chunk = min(CHUNK_MOST, max(1, int(_budget(image.device) // need)))
-        return self._chunk
-
     def _halve(self, tried: int) -> None:
         if tried == 1:
-            raise UsageError("one image does not fit into the device's memory: take smaller images or another device")
+            raise UsageError(TOO_LARGE)
         torch.cuda.empty_cache()
         self._chunk = tried // 2
+        self._fitting = {shape: min(most, self._chunk) for shape, most in self._fitting.items()}
+
+
+def _refuse() -> NoReturn:
+    raise UsageError("one image does not fit into the device's memory: take smaller images or another device")
 
 
 def _lowered(net: nn.Module, dtype: torch.dtype) -> nn.Module:

@@ -6,6 +6,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+MEAN = (0.485, 0.456, 0.406)  # of ImageNet's colours in [0, 1]: what torchvision's classifiers are normalised by
+STD = (0.229, 0.224, 0.225)
+
 Pixels = NDArray[np.uint8]  # (h, w, 3), RGB
 Mask = NDArray[np.bool_]  # (h, w)
 

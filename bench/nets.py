@@ -19,10 +19,9 @@ from torch import Tensor, nn
 from . import quantise
 from .errors import NotApplicable, UsageError
 from .forward import Forward, Stream
+from .images import MEAN, STD
 from .plugins import nearest
 
-MEAN = (0.485, 0.456, 0.406)  # of ImageNet's colours: what all torchvision classifiers are normalised by
-STD = (0.229, 0.224, 0.225)
 WEIGHTS = Path(__file__).parent / "weights"
 
 
@@ -50,6 +49,12 @@ class Cut:
     class_maps: nn.Module | None = None
     no_class_maps: str = ""  # the reason where there are none
 
+    def to(self, device: torch.device) -> "Cut":
+        for part in (self.features, self.classify, self.class_maps):
+            if part is not None:
+                part.to(device)
+        return self
+
 
 class Net(nn.Module):
     """A network ready to be explained, in eval mode and fp32; `scores` runs in the precision of perturbed images."""
@@ -59,13 +64,17 @@ class Net(nn.Module):
         self.name, self.layer, self.classes, self.fingerprint = name, cut.layer, classes, fingerprint
         self.features, self.classify = cut.features, cut.classify
         self._class_maps, self._no_class_maps = cut.class_maps, cut.no_class_maps
-        self.to(next(self.parameters()).device).eval().requires_grad_(False)
+        self.to(memory_format=torch.channels_last).eval().requires_grad_(False)
         self._forward = Forward(nn.Sequential(self.features, self.classify), precision)
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits (n, classes) of images (n, 3, h, w) in [0, 1]."""
         logits: Tensor = self.classify(self.features(images))
         return logits
+
+    def prepare(self, images: Tensor) -> None:
+        """Finds how many images of this shape go into one pass, so that no method or metric pays for it."""
+        self._forward.prepare(images)
 
     def scores(self, stream: Stream) -> Tensor:
         """Softmax scores (count, classes) of a stream of perturbed images, float64."""
@@ -94,7 +103,7 @@ def load(spec: str, device: torch.device, precision: str) -> Net:
         module.load_state_dict(state, assign=True)
     except RuntimeError as error:
         raise UsageError(f"{source} does not fit {name}: {str(error).splitlines()[1].strip()}") from None
-    return Net(spec, CUTS[name](module.to(device)), classes, precision, sha256(source))
+    return Net(spec, CUTS[name](module).to(device), classes, precision, sha256(source))
 
 
 def check(spec: str) -> None:

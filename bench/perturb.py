@@ -16,9 +16,13 @@ from torch import Tensor
 from torch.nn.functional import conv2d
 
 from .forward import Stream
+from .images import MEAN
 
 BLUR_SIZE, BLUR_SIGMA = 11, 5.0  # RISE's
-MEAN_COLOUR = (0.485, 0.456, 0.406)  # ImageNet's: 0 after normalisation
+TIES = "reading order"  # the first of equal pixels is the higher
+BLENDING = (
+    f"pixels in [0, 1]; mean = {MEAN}; blur = Gaussian {BLUR_SIZE} x {BLUR_SIZE}, sigma {BLUR_SIGMA:g}, mean outside"
+)
 
 Substrate = Literal["mean", "black", "blur"]
 
@@ -58,7 +62,7 @@ def substrate(image: Tensor, name: Substrate) -> Tensor:
     """An image (3, h, w) in [0, 1] with its information removed."""
     if name == "black":
         return torch.zeros_like(image)
-    mean = image.new_tensor(MEAN_COLOUR).view(3, 1, 1)
+    mean = image.new_tensor(MEAN).view(3, 1, 1)
     if name == "mean":
         return mean.expand_as(image)
     # RISE blurs the normalised image and pads it by 0, which is the mean colour here.

@@ -1,6 +1,8 @@
 """A suite made ready to run: its plug-ins found, its images chosen, its device there; and what the run will say of itself."""
 
 import hashlib
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,8 +11,10 @@ import torch
 from . import nets
 from .environment import environment
 from .errors import UsageError
+from .forward import SCORE
 from .images import Images
 from .maps import FIT, STRETCH
+from .perturb import BLENDING, TIES
 from .plugins import Plugin
 from .store import FORMAT
 from .suite import Suite
@@ -28,6 +32,7 @@ class Plan:
     dataset: Plugin
     images: Images
     chosen: list[int]  # numbers of images
+    nets: dict[str, dict[str, Any]]  # what the run says of each net
     device: torch.device
     precision: str  # of perturbed images: fp32 or bf16
 
@@ -41,15 +46,15 @@ def plan(suite: Suite, device: str = "auto") -> Plan:
     methods, metrics, dataset = suite.plugins()
     for net in suite.nets:
         nets.check(net)
-    for plugin in (*methods, dataset):
-        if "seed" in plugin.settings and "seed=" not in plugin.spec:
-            plugin.settings["seed"] = suite.seed
+    place = _device(device)
     images = dataset()
     if not len(images):
         raise UsageError(f"data set {suite.dataset} holds no image")
-    place = _device(device)
+    described = {spec: nets.described(spec) for spec in suite.nets}
+    for spec, about in described.items():
+        labels_in(images, about["classes"], spec)
     chosen = list(range(min(suite.images, len(images))))
-    return Plan(suite, methods, metrics, dataset, images, chosen, place, _precision(suite.precision, place))
+    return Plan(suite, methods, metrics, dataset, images, chosen, described, place, _precision(suite.precision, place))
 
 
 def header(plan: Plan) -> dict[str, Any]:
@@ -59,33 +64,38 @@ def header(plan: Plan) -> dict[str, Any]:
         "suite": plan.suite.model_dump() | {"precision": plan.precision, "device": plan.device.type},
         "protocols": {metric.spec: _protocol(plan, metric) for metric in plan.metrics},
         "metrics": {metric.spec: _declared(metric) for metric in plan.metrics},
-        "methods": {method.spec: _described(method) for method in plan.methods},
-        "nets": {spec: nets.described(spec) for spec in plan.suite.nets},
+        "methods": {method.spec: _described(method) | {"control": method.control} for method in plan.methods},
+        "nets": plan.nets,
         "data": _data(plan),
         "environment": environment(plan.device),
     }
 
 
-def labels_in(images: Images, classes: tuple[str, ...], net: str) -> dict[int, int]:
-    """From the data set's labels to the net's class indices. Raises UsageError where they are about different things."""
-    if images.classes == classes or len(images.classes) == len(classes):
+def labels_in(images: Images, classes: Sequence[str], net: str) -> dict[int, int]:
+    """From the data set's labels to a net's class indices: by name; labels without names are class indices already.
+
+    ImageNet's validation folders, a thousand names like n01440764, are in the order of the classes. Raises UsageError where
+    the names are not the net's.
+    """
+    names = images.classes
+    wordnet = len(names) == len(classes) and all(re.fullmatch(r"n\d{8}", name) for name in names)
+    if not names or wordnet:
         return {index: index for index in range(len(classes))}
-    if images.classes and set(images.classes) <= set(classes):
-        return {index: classes.index(name) for index, name in enumerate(images.classes)}
-    if not images.classes:  # class indices without names
-        return {index: index for index in range(len(classes))}
+    if set(names) <= set(classes):
+        return {index: classes.index(name) for index, name in enumerate(names)}
     raise UsageError(
-        f"the data set's classes ({_few(images.classes)}) are not among the {len(classes)} of {net} ({_few(classes)})"
+        f"the data set's classes ({_few(names)}) are not among the {len(classes)} of {net} ({_few(classes)})"
     )
 
 
-def _few(names: tuple[str, ...]) -> str:
+def _few(names: Sequence[str]) -> str:
     return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
 
 
 def _protocol(plan: Plan, metric: Plugin) -> dict[str, Any]:
-    common = {"score": "softmax", "target": plan.suite.target, "fit": FIT, "stretch": STRETCH, "ties": "reading order"}
-    return {"metric": metric.name, "version": metric.version} | metric.settings | common | {"precision": plan.precision}
+    common = {"score": SCORE, "target": plan.suite.target, "fit": FIT, "stretch": STRETCH, "ties": TIES}
+    own = {"metric": metric.name, "version": metric.version} | metric.settings
+    return own | common | {"blending": BLENDING, "precision": plan.precision}
 
 
 def _described(plugin: Plugin) -> dict[str, Any]:
@@ -115,7 +125,7 @@ def _data(plan: Plan) -> dict[str, Any]:
 
 def _device(name: str) -> torch.device:
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        return _exact(torch.device("cuda" if torch.cuda.is_available() else "cpu"))
     try:
         device = torch.device(name)
     except RuntimeError:
@@ -126,13 +136,20 @@ def _device(name: str) -> torch.device:
         )
     if device.type not in ("cpu", "cuda"):
         raise UsageError(f"device {name!r} is not supported: write auto, cpu or cuda")
+    return _exact(device)
+
+
+def _exact(device: torch.device) -> torch.device:
+    """fp32 is fp32 on a GPU too, not TF32, and the same every time."""
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = True, False
     return device
 
 
 def _precision(asked: str, device: torch.device) -> str:
     if asked != "auto":
         return asked
-    has_units = (
-        torch.cuda.is_bf16_supported() if device.type == "cuda" else torch.cpu.get_capabilities().get("amx_bf16")
-    )
-    return "bf16" if has_units else "fp32"
+    if device.type == "cuda":
+        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
+    capabilities = torch.cpu.get_capabilities()
+    return "bf16" if capabilities.get("amx_bf16") or capabilities.get("avx512_bf16") else "fp32"

@@ -1,8 +1,8 @@
 """A folder is a registry: methods, metrics, data sets and reports, found by file name.
 
 A plug-in is asked for by a spec: `grad_cam`, `score_cam[fill=black]`, `pytorch_grad_cam:ScoreCAM` (short for
-`[variant=ScoreCAM]`), or the path of a Python file, `./my_cam.py`. Installed packages offer plug-ins through the
-entry points `cambench.methods`, `cambench.metrics`, `cambench.datasets` and `cambench.reports`.
+its first setting, `[variant=ScoreCAM]`), or the path of a Python file, `./my_cam.py`. Installed packages offer plug-ins
+through the entry points `cambench.methods`, `cambench.metrics`, `cambench.datasets` and `cambench.reports`.
 """
 
 import ast
@@ -61,6 +61,11 @@ class Plugin:
         return (self.module.__doc__ or "").strip().partition("\n")[0]
 
     @property
+    def control(self) -> bool:
+        """Whether a method is there to be beaten: it declares CONTROL = True."""
+        return bool(getattr(self.module, "CONTROL", False))
+
+    @property
     def version(self) -> int:
         return int(getattr(self.module, "VERSION", 1))
 
@@ -71,19 +76,27 @@ def names(kind: Kind) -> list[str]:
     return files + sorted(entry.name for entry in _offered(kind) if entry.name not in files)
 
 
-def find(kind: Kind, spec: str) -> Plugin:
-    """The plug-in that a spec asks for. Raises UsageError for an unknown name, setting, or value."""
-    name, chosen = _parse(kind, spec)
+def find(kind: Kind, spec: str, seed: int | None = None) -> Plugin:
+    """The plug-in that a spec asks for, with a seed if it takes one and the spec sets none.
+
+    Raises UsageError for an unknown name, setting, or value.
+    """
+    name, short, chosen = _parse(kind, spec)
     module = _from_file(Path(name)) if name.endswith(".py") else _by_name(kind, name)
-    function = getattr(module, kind.function, None)
-    if function is None:
-        raise UsageError(f"{name} is no {kind.word}: it has no function {kind.function}()")
     stem = Path(name).stem if name.endswith(".py") else name
-    variant = chosen.get("variant")
-    settings = _checked(kind, stem, function, chosen)
-    shown = [f"{key}={value}" for key, value in sorted(chosen.items()) if key != "variant"]
-    label = stem + (f":{variant}" if variant else "") + (f"[{','.join(shown)}]" if shown else "")
-    return Plugin(label, stem, module, function, settings)
+    label = stem + (f":{short}" if short else "")
+    if chosen:
+        label += f"[{','.join(f'{key}={value}' for key, value in sorted(chosen.items()))}]"
+    return _made(kind, label, stem, module, chosen | ({_first(kind, stem, module): short} if short else {}), seed)
+
+
+def open_folder(kind: Kind, path: str, seed: int | None = None) -> Plugin:
+    """The plug-in that opens folders (it declares FOLDER = True), with a folder for its path."""
+    for name in names(kind):
+        module = _by_name(kind, name)
+        if getattr(module, "FOLDER", False):
+            return _made(kind, path, name, module, {"path": path}, seed)
+    raise UsageError(f"there is no {kind.word} that opens folders")
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
@@ -98,17 +111,39 @@ def split(text: str) -> list[str]:
     return [part.strip() for part in re.split(r",(?![^\[]*\])", text) if part.strip()]
 
 
-def _parse(kind: Kind, spec: str) -> tuple[str, dict[str, Any]]:
-    match = re.fullmatch(r"(?P<name>[^\[\]:]+?)(:(?P<variant>\w+))?(\[(?P<settings>[^\[\]]*)\])?", spec.strip())
+def _made(kind: Kind, label: str, name: str, module: ModuleType, chosen: dict[str, Any], seed: int | None) -> Plugin:
+    function = _function(kind, name, module)
+    if seed is not None and "seed" in inspect.signature(function).parameters:
+        chosen = {"seed": seed} | chosen
+    return Plugin(label, name, module, function, _checked(kind, name, function, chosen))
+
+
+def _function(kind: Kind, name: str, module: ModuleType) -> Callable[..., Any]:
+    function: Callable[..., Any] | None = getattr(module, kind.function, None)
+    if function is None:
+        raise UsageError(f"{name} is no {kind.word}: it has no function {kind.function}()")
+    return function
+
+
+def _first(kind: Kind, name: str, module: ModuleType) -> str:
+    """The first setting: what `name:value` is short for."""
+    for parameter in inspect.signature(_function(kind, name, module)).parameters.values():
+        if parameter.kind is inspect.Parameter.KEYWORD_ONLY:
+            return parameter.name
+    raise UsageError(f"{kind.word} {name!r} has no settings")
+
+
+def _parse(kind: Kind, spec: str) -> tuple[str, str | None, dict[str, Any]]:
+    match = re.fullmatch(r"(?P<name>[^\[\]:]+?)(:(?P<short>\w+))?(\[(?P<settings>[^\[\]]*)\])?", spec.strip())
     if match is None:
-        raise UsageError(f"{spec!r} names no {kind.word}: write name, name:variant or name[setting=value,...]")
-    chosen: dict[str, Any] = {"variant": match["variant"]} if match["variant"] else {}
+        raise UsageError(f"{spec!r} names no {kind.word}: write name, name:value or name[setting=value,...]")
+    chosen: dict[str, Any] = {}
     for part in split(match["settings"] or ""):
         key, equals, value = part.partition("=")
         if not equals:
             raise UsageError(f"{spec!r}: {part!r} sets nothing: write setting=value")
         chosen[key.strip()] = _value(value.strip())
-    return match["name"].strip(), chosen
+    return match["name"].strip(), match["short"], chosen
 
 
 def _value(text: str) -> Any:
@@ -119,13 +154,14 @@ def _value(text: str) -> Any:
 
 
 def _by_name(kind: Kind, name: str) -> ModuleType:
+    if "/" in name and kind is DATASET:
+        raise UsageError(f"there is no folder {name}")
     if name.startswith("_") or name not in names(kind):
         raise UsageError(f"there is no {kind.word} {name!r}: {nearest(name, names(kind))}")
-    for entry in _offered(kind):
-        if entry.name == name:
-            module: ModuleType = entry.load()
-            return module
-    return importlib.import_module(f"{PACKAGE}.{kind.folder.replace('/', '.')}.{name}")
+    if (ROOT / kind.folder / f"{name}.py").exists():
+        return importlib.import_module(f"{PACKAGE}.{kind.folder.replace('/', '.')}.{name}")
+    module: ModuleType = next(entry for entry in _offered(kind) if entry.name == name).load()
+    return module
 
 
 @cache
@@ -147,7 +183,7 @@ def _offered(kind: Kind) -> Any:
 
 def _checked(kind: Kind, name: str, function: Callable[..., Any], chosen: dict[str, Any]) -> dict[str, Any]:
     """All settings of a plug-in, those chosen checked against the types that its function declares."""
-    hints = get_type_hints(function)
+    hints = get_type_hints(function, include_extras=True)
     fields: dict[str, Any] = {
         parameter.name: (hints.get(parameter.name, Any), parameter.default)
         for parameter in inspect.signature(function).parameters.values()

@@ -80,6 +80,7 @@ def _unit(plan: Plan, net: Net, labels: dict[int, int], index: int) -> Unit:
 
 def _subject(plan: Plan, net: Net, labels: dict[int, int], image: Image) -> Subject:
     batch = torch.tensor(image.pixels, device=plan.device).permute(2, 0, 1)[None].float() / 255
+    net.prepare(batch)
     probabilities = _predict(net, batch)
     label = None if image.label is None else _in_net(image.label, labels, image, net)
     if plan.suite.target == "label" and label is None:
@@ -115,7 +116,7 @@ def _warm_up(plan: Plan, net: Net, labels: dict[int, int], index: int) -> None:
 def _explain(method: Plugin, net: Net, subject: Subject, *, count: bool) -> Explained:
     targets = torch.tensor([subject.target], device=subject.batch.device)
     try:
-        counted = work(lambda: method(net, subject.batch, targets)) if count else None
+        counted = work(lambda: method(net, subject.batch, targets), targets.device) if count else None
         maps, seconds = timed(lambda: method(net, subject.batch, targets), subject.batch.device)
     except NotApplicable as reason:
         return Explained(reason=str(reason))
@@ -125,7 +126,7 @@ def _explain(method: Plugin, net: Net, subject: Subject, *, count: bool) -> Expl
         raise UsageError(f"method {method.spec} gives a map on {net.name} that is not finite (NaN or infinite)")
     if counted is None:
         return Explained(maps[0].detach().float(), seconds)
-    one = work(lambda: _predict(net, subject.batch)).flops
+    one = work(lambda: _predict(net, subject.batch), targets.device).flops
     return Explained(maps[0].detach().float(), seconds, counted.flops / one, float(counted.peak_bytes))
 
 

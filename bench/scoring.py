@@ -7,10 +7,11 @@ sent the target's softmax scores in that order, and returns its score. Images th
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from inspect import isgenerator
-from typing import Any, TypeVar, cast
+from typing import Annotated, Any, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 from torch import Tensor
 
 from .errors import NotApplicable
@@ -67,6 +68,7 @@ class Curve:
         return float(np.trapezoid(self.scores, self.shares))
 
 
+Steps = Annotated[int, Field(ge=1)]
 Score = float | Curve | NotApplicable
 
 

@@ -3,8 +3,8 @@
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike
-from scipy.stats import binomtest, bootstrap
+from numpy.typing import ArrayLike, NDArray
+from scipy.stats import bootstrap, norm
 
 RESAMPLES = 10_000
 CONFIDENCE = 0.95
@@ -22,8 +22,8 @@ class Estimate(NamedTuple):
         return self.low <= other.high and other.low <= self.high
 
 
-def mean(values: ArrayLike, seed: int = 0) -> Estimate:
-    """The mean of per-image values and its percentile bootstrap interval; of hits and misses, Wilson's.
+def mean(values: ArrayLike, *, yes_or_no: bool = False, seed: int = 0) -> Estimate:
+    """The mean of per-image values with its percentile bootstrap interval, or Wilson's for a rate of yes among yes and no.
 
     (A bootstrap of 12 hits in 12 would call the rate certain; Wilson's interval says .76 to 1.)
     """
@@ -31,13 +31,22 @@ def mean(values: ArrayLike, seed: int = 0) -> Estimate:
     known = known[~np.isnan(known)]
     if known.size < 2:
         return Estimate(float(known.mean()) if known.size else float("nan"), float("nan"), float("nan"), known.size)
-    if np.isin(known, (0.0, 1.0)).all():
-        interval = binomtest(int(known.sum()), known.size).proportion_ci(CONFIDENCE, method="wilson")
-        return Estimate(float(known.mean()), float(interval.low), float(interval.high), known.size)
-    if np.ptp(known) == 0:
-        return Estimate(float(known[0]), float(known[0]), float(known[0]), known.size)
+    low, high = _wilson(float(known.mean()), known.size) if yes_or_no else _bootstrap(known, seed)
+    return Estimate(float(known.mean()), low, high, known.size)
+
+
+def _wilson(rate: float, n: int) -> tuple[float, float]:
+    """Wilson's score interval (1927), which takes shares of a yes as well: a map with several peaks may point half right."""
+    z2 = float(norm.ppf((1 + CONFIDENCE) / 2)) ** 2
+    centre, half = rate + z2 / (2 * n), (z2 * (rate * (1 - rate) + z2 / (4 * n)) / n) ** 0.5
+    return max(0.0, (centre - half) / (1 + z2 / n)), min(1.0, (centre + half) / (1 + z2 / n))
+
+
+def _bootstrap(values: NDArray[np.float64], seed: int) -> tuple[float, float]:
+    if np.ptp(values) == 0:
+        return float(values[0]), float(values[0])
     interval = bootstrap(
-        (known,),
+        (values,),
         np.mean,
         n_resamples=RESAMPLES,
         confidence_level=CONFIDENCE,
@@ -45,4 +54,4 @@ def mean(values: ArrayLike, seed: int = 0) -> Estimate:
         rng=np.random.default_rng(seed),
         batch=1000,
     ).confidence_interval
-    return Estimate(float(known.mean()), float(interval.low), float(interval.high), known.size)
+    return float(interval.low), float(interval.high)

@@ -19,6 +19,7 @@ from typing import Any
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from .errors import UsageError
 from .files import refusals, write_text
@@ -26,6 +27,33 @@ from .files import refusals, write_text
 FORMAT = 1
 PARTED = ("images", "curves", "maps", "scores")  # written in this order
 WHOLE = ("predictions", "cost")
+
+_KEYS = [("dataset", pa.string()), ("image", pa.string()), ("net", pa.string())]
+_METHOD = [("layer", pa.string()), ("method", pa.string())]
+_FLOATS = pa.list_(pa.float64())
+_TARGET = [("label", pa.int64()), ("target", pa.int64())]
+SCHEMAS = {
+    name: pa.schema(fields)
+    for name, fields in {
+        "scores": [
+            *_KEYS, *_METHOD, ("metric", pa.string()), ("version", pa.int64()), *_TARGET,
+            ("value", pa.float64()), ("reason", pa.string()), ("constant_map", pa.bool_()),
+        ],
+        "curves": [*_KEYS, ("method", pa.string()), ("metric", pa.string()), ("shares", _FLOATS), ("scores", _FLOATS)],
+        "maps": [
+            *_KEYS, ("method", pa.string()), ("height", pa.int64()), ("width", pa.int64()),
+            ("values", pa.list_(pa.float32())),
+        ],
+        "images": [*_KEYS[:2], ("jpeg", pa.binary())],
+        "predictions": [
+            *_KEYS, *_TARGET, ("label_name", pa.string()), ("target_name", pa.string()), ("probability", pa.float64()),
+            ("top1", pa.bool_()), ("objects", pa.int64()), ("top2", pa.bool_()), ("sha256", pa.string()),
+        ],
+        "cost": [
+            *_KEYS, *_METHOD, ("seconds", pa.float64()), ("forwards", pa.float64()), ("peak_bytes", pa.float64()),
+        ],
+    }.items()
+}  # fmt: skip
 
 Rows = list[dict[str, Any]]
 Cell = tuple[str, str]  # (net, image)
@@ -84,7 +112,8 @@ class Writer:
                 self._lock.close()
                 raise
         self._units: list[Unit] = []
-        self._part = len(list((directory / "scores").glob("*.parquet")))
+        numbers = [int(path.stem.removeprefix("part-")) for path in (directory / "scores").glob("part-*.parquet")]
+        self._part = 1 + max(numbers, default=-1)
         scores = _frame(directory, "scores")
         self.done: set[Cell] = set() if scores.empty else set(zip(scores["net"], scores["image"], strict=True))
 
@@ -101,7 +130,7 @@ class Writer:
             for table in PARTED:
                 rows = [row for unit in self._units for row in unit.rows.get(table, [])]
                 if rows or table == "scores":
-                    _write(self.directory / table / f"part-{self._part:05}.parquet", pd.DataFrame(rows))
+                    _write(self.directory / table / f"part-{self._part:05}.parquet", _typed(table, rows))
         self._part += 1
         self.done |= {unit.cell for unit in self._units}
         self._units.clear()
@@ -111,15 +140,13 @@ class Writer:
 
     def _extend(self, table: str) -> None:
         """Adds rows to a small table, in place of those that a killed run left of the same cells."""
-        new = pd.DataFrame([row for unit in self._units for row in unit.rows.get(table, [])])
-        if new.empty:
-            return
-        old = _frame(self.directory, table)
-        if not old.empty:
-            keys = ["net", "image"]
-            again = pd.MultiIndex.from_frame(old[keys]).isin(pd.MultiIndex.from_frame(new[keys]))
-            new = pd.concat([old[~again], new], ignore_index=True)
-        _write(self.directory / f"{table}.parquet", new)
+        new = _typed(table, [row for unit in self._units for row in unit.rows.get(table, [])])
+        file = self.directory / f"{table}.parquet"
+        if file.exists():
+            old, cells = _read(file), {unit.cell for unit in self._units}
+            kept = [cell not in cells for cell in zip(old["net"].to_pylist(), old["image"].to_pylist(), strict=True)]
+            new = pa.concat_tables([old.filter(pa.array(kept, pa.bool_())), new])
+        _write(file, new)
 
 
 def _frame(directory: Path, name: str) -> pd.DataFrame:
@@ -128,21 +155,27 @@ def _frame(directory: Path, name: str) -> pd.DataFrame:
     else:
         # A kill may leave curves whose scores were not written: such a part does not count.
         files = [directory / name / path.name for path in sorted((directory / "scores").glob("*.parquet"))]
-    frames = [_read(file) for file in files if file.exists()]
-    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+    found = [_read(file) for file in files if file.exists()]
+    return pa.concat_tables(found).to_pandas() if found else pd.DataFrame()
 
 
-def _read(file: Path) -> pd.DataFrame:
+def _read(file: Path) -> pa.Table:
     try:
-        return pd.read_parquet(file)
-    except (pa.ArrowInvalid, OSError) as error:
-        raise UsageError(f"{file} is damaged ({error}): remove it, and the same command fills the gap") from None
+        return pq.read_table(file, schema=SCHEMAS[file.stem if file.stem in WHOLE else file.parent.name])
+    except (pa.ArrowException, OSError) as error:
+        whole = file.parent if file.stem in WHOLE else file.parent.parent / "scores" / file.name
+        said = str(error).splitlines()[0]
+        raise UsageError(f"{file} is damaged ({said}): remove {whole}, and the same command fills the gap") from None
 
 
-def _write(file: Path, rows: pd.DataFrame) -> None:
+def _typed(table: str, rows: Rows) -> pa.Table:
+    return pa.Table.from_pylist(rows, schema=SCHEMAS[table])
+
+
+def _write(file: Path, rows: pa.Table) -> None:
     file.parent.mkdir(exist_ok=True)
     partial = file.with_suffix(".partial")
-    rows.to_parquet(partial, index=False)
+    pq.write_table(rows, partial)
     partial.replace(file)
 
 
@@ -156,13 +189,27 @@ def _claim(directory: Path, header: dict[str, Any]) -> None:
 
 
 def _same(old: dict[str, Any], new: dict[str, Any], directory: Path) -> None:
-    for part in ("suite", "protocols", "nets", "data"):
-        for key in sorted({*old[part], *new[part]}):
-            if old[part].get(key) != new[part].get(key):
+    """The parts that fix the meaning of the numbers, and the device, whose seconds must not be mixed with another's."""
+    for part in ("suite", "protocols", "methods", "metrics", "nets", "data", "environment"):
+        before, now = _meaning(part, old), _meaning(part, new)
+        for key in sorted({*before, *now}):
+            if before.get(key) != now.get(key):
                 raise UsageError(
-                    f"{directory} holds another run: its {key} is {_brief(old[part].get(key))}, not "
-                    f"{_brief(new[part].get(key))}; name another directory with --out, or remove that one"
+                    f"{directory} holds another run: its {key} is {_brief(before.get(key))}, not "
+                    f"{_brief(now.get(key))}; name another directory with --out, or remove that one"
                 )
+
+
+def _meaning(part: str, header: dict[str, Any]) -> dict[str, Any]:
+    """What of a part of the header the numbers depend on: not the descriptions, nor most of the environment."""
+    content: dict[str, Any] = header.get(part, {})
+    if part == "environment":
+        return {key: content.get(key) for key in ("device", "torch")}
+    return {
+        key: {name: value for name, value in one.items() if name != "description"} if isinstance(one, dict) else one
+        for key, one in content.items()
+        if key != "description"
+    }
 
 
 def _brief(value: Any) -> str:

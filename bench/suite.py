@@ -32,16 +32,18 @@ class Suite(BaseModel):
 
     def plugins(self) -> tuple[list[Plugin], list[Plugin], Plugin]:
         """The methods, the metrics and the data set. Raises UsageError for what there is not, or for one named twice."""
-        methods = [plugins.find(METHOD, spec) for spec in self.methods]
-        metrics = [plugins.find(METRIC, spec) for spec in self.metrics]
+        methods = [plugins.find(METHOD, spec, self.seed) for spec in self.methods]
+        metrics = [plugins.find(METRIC, spec, self.seed) for spec in self.metrics]
         for specs in (self.nets, [method.spec for method in methods], [metric.spec for metric in metrics]):
             _distinct(specs)
-        return methods, metrics, plugins.find(DATASET, self.dataset)
+        folder = self.dataset not in plugins.names(DATASET) and Path(self.dataset).is_dir()
+        dataset = (plugins.open_folder if folder else plugins.find)(DATASET, self.dataset, self.seed)
+        return methods, metrics, dataset
 
     def directory(self) -> str:
         """The name of the run's directory: the suite's own, and a mark where it was changed, so that runs do not clash."""
-        content = self.model_dump_json()
-        if self.name in names() and content == load(self.name).model_dump_json():
+        content = self.model_dump_json(exclude={"description"})
+        if self.name in names() and content == load(self.name).model_dump_json(exclude={"description"}):
             return self.name
         return f"{self.name}-{hashlib.sha256(content.encode()).hexdigest()[:6]}"
 

@@ -11,7 +11,7 @@ import pandas as pd
 from .stats import Estimate, mean
 from .store import Run
 
-CONTROL = "Control:"  # how the description of a method begins that looks at nothing
+YES_OR_NO = "yes or no"  # the unit of a rate
 
 
 @dataclass(frozen=True)
@@ -98,6 +98,7 @@ def table(run: Run, net: str) -> Table:
     cells = set(scores["image"]) if len(scores) else set()
     methods = list(run.header["methods"])
     columns = metrics(run)
+    units = {metric.spec: metric.unit for metric in columns}
     groups: Any = scores.groupby(["method", "metric"]) if len(scores) else ()
     cost = _of(run.table("cost"), net, cells)
     return Table(
@@ -107,9 +108,9 @@ def table(run: Run, net: str) -> Table:
         images=len(cells),
         planned=len(run.header["data"].get("images", [])),
         methods=methods,
-        controls=[spec for spec in methods if run.header["methods"][spec]["description"].startswith(CONTROL)],
+        controls=[spec for spec in methods if run.header["methods"][spec]["control"]],
         metrics=columns,
-        entries={key: _entry(rows) for key, rows in groups},
+        entries={key: _entry(rows, units[key[1]]) for key, rows in groups},
         costs={str(method): _cost(rows) for method, rows in cost.groupby("method")} if len(cost) else {},
         constant=_constant(scores),
         accuracy=accuracy(_of(run.table("predictions"), net, cells)),
@@ -132,8 +133,12 @@ def accuracy(predictions: pd.DataFrame) -> str:
     """One line: how well a net knows the images."""
     if not len(predictions):
         return "no prediction yet"
-    labelled, two = predictions["top1"].dropna().astype(bool), predictions["top2"].dropna().astype(bool)
-    parts = [f"top-1 {labelled.sum()} of {len(labelled)} images" if len(labelled) else "the images have no labels"]
+    single = predictions[predictions["objects"] <= 1]
+    labelled, two = single["top1"].dropna().astype(bool), predictions["top2"].dropna().astype(bool)
+    kind = "single-object images" if len(two) else "images"
+    parts = [f"top-1 {labelled.sum()} of {len(labelled)} {kind}"] if len(labelled) else []
+    if not predictions["top1"].notna().any():
+        parts = ["the images have no labels"]
     if len(two):
         parts.append(f"both true classes in the top 2 on {two.sum()} of {len(two)} two-object images")
     parts.append(f"mean probability of the class explained {number(predictions['probability'].mean())}")
@@ -161,9 +166,10 @@ def _of(rows: pd.DataFrame, net: str, images: set[str] | None = None) -> pd.Data
     return rows if images is None else rows[rows["image"].isin(images)]
 
 
-def _entry(rows: pd.DataFrame) -> Entry:
+def _entry(rows: pd.DataFrame, unit: str) -> Entry:
     reasons = Counter(str(reason) for reason in rows["reason"].dropna())
-    return Entry(mean(rows["value"].to_numpy(dtype=np.float64)), dict(reasons))
+    estimate = mean(rows["value"].to_numpy(dtype=np.float64), yes_or_no=unit == YES_OR_NO)
+    return Entry(estimate, dict(reasons))
 
 
 def _cost(rows: pd.DataFrame) -> Cost:

@@ -14,6 +14,7 @@ from ..bench.images import Image, Object
 from ._pictures import Box, Resize, fitted, mask, read
 
 VERSION = 1
+FOLDER = True  # `--dataset FOLDER` is this
 
 EXTENSIONS = {
     ".jpg",

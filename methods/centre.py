@@ -1,14 +1,20 @@
 """Control: a Gaussian in the middle of the image, whatever the image; photographers centre their objects."""
 
+from typing import Annotated
+
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from ..bench.nets import Net
 
+Sigma = Annotated[float, Field(gt=0)]
+
 VERSION = 1
+CONTROL = True
 
 
-def explain(net: Net, images: Tensor, targets: Tensor, *, sigma: float = 0.25) -> Tensor:
+def explain(net: Net, images: Tensor, targets: Tensor, *, sigma: Sigma = 0.25) -> Tensor:
     """Maps (n, h, w) of images (n, 3, h, w): exp(-d^2 / 2 sigma^2), d the distance from the centre in image widths."""
     height, width = images.shape[-2:]
     y = (torch.arange(height, device=images.device) + 0.5) / height - 0.5

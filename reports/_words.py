@@ -5,7 +5,7 @@ from typing import Any
 
 from ..bench.stats import RESAMPLES
 from ..bench.store import Run
-from ..bench.tables import CONTROL, Metric, Table, number
+from ..bench.tables import Metric, Table, number
 
 MADE = (
     f"A mean is over images, with its 95 % interval: a percentile bootstrap over images ({RESAMPLES:,} resamples), and for "
@@ -21,7 +21,7 @@ MADE = (
 
 def what_was_run(run: Run) -> str:
     suite, methods = run.header["suite"], run.header["methods"]
-    controls = sum(about["description"].startswith(CONTROL) for about in methods.values())
+    controls = sum(about["control"] for about in methods.values())
     parts = [
         plural(len(run.header["data"].get("images", [])), "image") + f" of {suite['dataset']}",
         plural(len(run.header["nets"]), "net"),

@@ -64,7 +64,7 @@ def _controls(table: Table) -> Iterator[str]:
     for key, found in failing(table).items():
         behind = [contest.method for contest in found if contest.verdict == "worse"]
         said = f"the control is better than {', '.join(behind)}" if behind else "the intervals overlap"
-        yield f"{key}, no method is better: {said} ({table.images} images)"
+        yield f"{key}, no method is better: {said} ({table.count(found[0].metric) or table.images} images)"
 
 
 def _head(table: Table, metric: Metric) -> str:

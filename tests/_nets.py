@@ -22,22 +22,22 @@ def _seeded(make: Callable[[], nn.Module]) -> nn.Module:
 LIVE = 64  # channels of the explained layer that are not constant; Score-CAM takes a forward pass for each
 
 
-def _thinned(name: str, module: nn.Module) -> nn.Module:
-    """The net with the explained layer's channels beyond LIVE set to 0, so that Score-CAM is quick."""
+def _thinned(name: str, module: nn.Module, channels: int) -> nn.Module:
+    """The net with the explained layer's channels beyond so many set to 0, so that Score-CAM is quick."""
     parts = dict(module.named_modules())
     for layer, live in {
-        "resnet18": {"layer4.0.bn2": LIVE, "layer4.0.downsample.1": LIVE, "layer4.1.bn2": LIVE},
-        "vgg16": {"features.28": LIVE},
-        "squeezenet1_1": {"features.12.expand1x1": LIVE // 2, "features.12.expand3x3": LIVE // 2},
+        "resnet18": {"layer4.0.bn2": channels, "layer4.0.downsample.1": channels, "layer4.1.bn2": channels},
+        "vgg16": {"features.28": channels},
+        "squeezenet1_1": {"features.12.expand1x1": channels // 2, "features.12.expand3x3": channels // 2},
     }[name].items():
         for parameter in parts[layer].parameters():
             parameter.data[live:] = 0
     return module
 
 
-def architecture(name: str) -> nn.Module:
+def architecture(name: str, channels: int = LIVE) -> nn.Module:
     """torchvision's net with seeded random weights, its logits of a size that leaves probabilities between 0 and 1."""
-    module = _thinned(name, _seeded(lambda: torchvision.models.get_model(name, num_classes=len(CLASSES))))
+    module = _thinned(name, _seeded(lambda: torchvision.models.get_model(name, num_classes=len(CLASSES))), channels)
     with torch.no_grad():
         logits = module(torch.rand(8, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(1)) * 4 - 2)
         spread = (logits - logits.mean(1, keepdim=True)).std().clamp(min=1e-3)
@@ -58,7 +58,9 @@ def _body() -> nn.Sequential:
 
 def tiny_pooled(precision: str = "fp32") -> Net:
     """Two convolutions, global average pooling, one linear layer."""
-    whole = _seeded(lambda: nn.Sequential(_body(), nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 10))))
+    whole = _seeded(
+        lambda: nn.Sequential(_body(), nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 10)))
+    )
     features, classify = whole.children()
     assert isinstance(features, nn.Sequential) and isinstance(classify, nn.Sequential)
     linear = classify[-1]
@@ -78,7 +80,9 @@ def tiny_vgg(precision: str = "fp32") -> Net:
     last = classify[-1]
     assert isinstance(last, nn.Linear)
     last.weight.data *= 10
-    return Net("tiny_vgg", Cut("4", features, classify, no_class_maps="fully connected layers follow"), CLASSES, precision)
+    return Net(
+        "tiny_vgg", Cut("4", features, classify, no_class_maps="fully connected layers follow"), CLASSES, precision
+    )
 
 
 def _again(layer: nn.Module) -> nn.Module:
@@ -119,3 +123,17 @@ class FakeNet:
 def brightness(images: Tensor) -> Tensor:
     """The sum over pixels of an image's mean colour: linear, and 1 for the clean image where its pixels add up to 1."""
     return images.mean(1).sum((1, 2))
+
+
+def close(found: Tensor, expected: Tensor) -> None:
+    """Raises AssertionError where maps differ by more than rounding, or where there is nothing to compare."""
+    assert float(expected.abs().max()) > 0
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5 * float(expected.abs().max()))
+
+
+def gradients(net: Net, images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    """The activations, and the gradients of the targets' logits with respect to them."""
+    activations = net.features(images).clone().requires_grad_()
+    net.classify(activations)[torch.arange(len(images)), targets].sum().backward()
+    assert activations.grad is not None
+    return activations.detach(), activations.grad

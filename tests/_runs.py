@@ -153,7 +153,10 @@ def _header(names: list[str], nets: dict[str, str]) -> dict[str, Any]:
             | {"range": [0, 1], "short": short, "version": 1}
             for metric, (better, short, unit) in METRICS.items()
         },
-        "methods": {spec: {"description": text, "version": 1, "settings": {}} for spec, text in METHODS.items()},
+        "methods": {
+            spec: {"description": text, "version": 1, "settings": {}, "control": text.startswith("Control")}
+            for spec, text in METHODS.items()
+        },
         "nets": {
             net: {"layer": layer, "classes": ["ring & key"], "fingerprint": "0123abcd"} for net, layer in nets.items()
         },

@@ -1,5 +1,6 @@
 """What every plug-in and every net promises, checked on whatever is there."""
 
+import importlib
 import inspect
 from dataclasses import replace
 from typing import Any
@@ -7,15 +8,15 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from cambench.bench import scoring
 from cambench.bench.errors import NotApplicable
 from cambench.bench.images import Object
-from cambench.bench.nets import CUTS, MEAN, STD, Net
+from cambench.bench.nets import CUTS, Net
 from cambench.bench.plugins import DATASET, METHOD, METRIC, Plugin, find, names
 from cambench.bench.scoring import Case, Curve
-from cambench.tests._nets import SIZE, FakeNet, random_maps
+from cambench.tests._nets import FakeNet, random_maps
 
 TARGETS = torch.tensor([3, 7])
 VARIANTS = ["pytorch_grad_cam:ScoreCAM"]  # a second behaviour under one file name
@@ -34,10 +35,8 @@ def metric(request: pytest.FixtureRequest) -> Plugin:
 
 
 def _explained(method: Plugin, net: Net, images: Tensor, targets: Tensor) -> Tensor:
-    if method.spec.endswith("ScoreCAM") and net.name in CUTS and net.name != "squeezenet1_1":
-        pytest.skip(
-            "512 masked images in one fp32 tensor: the library's own, and tried on squeezenet1_1 and the tiny nets"
-        )
+    if method.spec.endswith("ScoreCAM") and net.name in CUTS:
+        pytest.skip("the library takes a forward pass for each dead channel too; the tiny nets will do")
     try:
         maps: Tensor = method(net, images, targets)
     except NotApplicable as reason:
@@ -84,21 +83,20 @@ def test_a_method_explains_the_class_it_was_asked_for(name: str, pooled: Net, im
 
 @pytest.mark.parametrize("name", names(METHOD))
 def test_a_method_says_why_it_does_not_apply(name: str, nets: dict[str, Net], images: Tensor) -> None:
-    refusals = []
+    refusals: dict[str, str] = {}
     for net in nets.values():
         try:
             if net.name.startswith("tiny") or name == "cam":
                 find(METHOD, name)(net, images[:1], TARGETS[:1])
         except NotApplicable as reason:
-            refusals.append(net.name)
-            assert len(str(reason).split()) > 3
-    assert refusals == (["vgg16", "tiny_vgg"] if name == "cam" else [])
+            refusals[net.name] = str(reason)
+    assert all(len(reason.split()) > 3 for reason in refusals.values())
+    assert list(refusals) == (["vgg16", "tiny_vgg"] if name == "cam" else [])
 
 
 @pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind in (METHOD, METRIC, DATASET) for name in names(kind)])
 def test_a_plugin_describes_itself_and_its_settings_have_defaults(kind: Any, name: str) -> None:
-    plugin_module = inspect.getmodule(find(kind, name).function) if kind is not DATASET else None
-    module = plugin_module or __import__("importlib").import_module(f"cambench.datasets.{name}")
+    module: Any = importlib.import_module(f"cambench.{kind.folder.replace('/', '.')}.{name}")
     assert isinstance(module.VERSION, int) and module.VERSION >= 1
     assert len((module.__doc__ or "").partition("\n")[0]) > 20
     function = getattr(module, kind.function)
@@ -167,40 +165,3 @@ def test_objects_of_a_class_are_taken_together_and_the_targets_own_pixels_are_no
     assert np.argwhere(case.others).tolist() == [[3, 3]]
     with pytest.raises(NotApplicable, match="class explained"):
         _ = replace(case, target=9).asked
-
-
-@pytest.mark.parametrize("name", CUTS)
-def test_a_cut_net_is_the_whole_net(
-    name: str, nets: dict[str, Net], architectures: dict[str, nn.Module], images: Tensor
-) -> None:
-    net, module = nets[name], architectures[name]
-    normalised = (images - torch.tensor(MEAN).view(3, 1, 1)) / torch.tensor(STD).view(3, 1, 1)
-    seen: list[Tensor] = []
-    with torch.inference_mode():
-        layer = dict(module.named_modules())[net.layer]
-        handle = layer.register_forward_hook(lambda _, __, output: seen.append(output.clone()))
-        whole = module(normalised)
-        handle.remove()
-        activations = net.features(images)
-        torch.testing.assert_close(net.classify(activations), whole, rtol=1e-5, atol=1e-5)
-        torch.testing.assert_close(net(images), whole, rtol=1e-5, atol=1e-5)
-    torch.testing.assert_close(seen[0], activations, rtol=1e-5, atol=1e-5)
-
-
-@torch.inference_mode()
-def test_class_maps_average_to_the_logits(nets: dict[str, Net], images: Tensor) -> None:
-    for net in nets.values():
-        activations = net.features(images)
-        if "vgg" in net.name:
-            with pytest.raises(NotApplicable, match="fully connected"):
-                net.class_maps(activations)
-            continue
-        constant = 0 if net.name == "squeezenet1_1" else net.classify[-1].bias
-        pooled = net.class_maps(activations).mean((2, 3)) + constant
-        torch.testing.assert_close(pooled, net(images), rtol=1e-5, atol=1e-5)
-
-
-def test_a_net_is_frozen_and_in_eval_mode(net: Net) -> None:
-    assert not net.training and not any(parameter.requires_grad for parameter in net.parameters())
-    assert net.layer and len(net.classes) == 10
-    assert net.features(torch.rand(1, 3, SIZE, SIZE)).ndim == 4

@@ -1,21 +1,32 @@
 """What a call costs: operations and bytes counted by hand."""
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 import torch
 from torch import nn
 
-from cambench.bench.cost import timed, work
-from cambench.bench.forward import Stream
+from cambench.bench import cost
+from cambench.bench.cost import timed
 from cambench.bench.nets import Cut, Net
 from cambench.methods import cam, centre, grad_cam, random, score_cam
 from cambench.tests._nets import random_images
 
+
+def work(call: Callable[[], object]) -> cost.Work:
+    return cost.work(call, torch.device("cpu"))
+
+
 CONV = 2 * 4 * 3 * 3 * 3 * 64  # 4 filters of 3 x 3 x 3 at each of 64 pixels, a multiplication and an addition each
 HEAD = 2 * 4 * 5
 TARGET = torch.tensor([2])
+CPU = torch.device("cpu")
+
+
+def work(call: Callable[[], object]) -> Work:
+    return cost.work(call, CPU)
 
 
 def _net() -> Net:
@@ -60,7 +71,7 @@ def test_cam_is_one_forward_pass_but_for_the_head(net: Net, image: torch.Tensor)
 
 
 def test_score_cam_is_a_forward_pass_a_live_channel_and_one_for_the_activations(net: Net, image: torch.Tensor) -> None:
-    net.scores(_one(image))  # the chunk is found, at the cost of one more pass
+    net.prepare(image)
     live = 4
     weighted = 2 * live * 64  # the sum of the channels by their weights
     found = work(lambda: score_cam.explain(net, image, TARGET)).flops
@@ -68,9 +79,9 @@ def test_score_cam_is_a_forward_pass_a_live_channel_and_one_for_the_activations(
 
 
 def test_dead_channels_cost_score_cam_nothing(image: torch.Tensor) -> None:
-    net = _net()
+    net: Any = _net()
     net.features[0].weight.data[1:3] = 0
-    net.scores(_one(image))
+    net.prepare(image)
     assert work(lambda: score_cam.explain(net, image, TARGET)).flops == CONV + 2 * (CONV + HEAD) + 2 * 2 * 64
 
 
@@ -83,7 +94,7 @@ def test_controls_do_no_work(method: Any, net: Net, image: torch.Tensor) -> None
 def test_forwards_on_squeezenet(name: str, nets: dict[str, Net], images: torch.Tensor) -> None:
     net, method = nets["squeezenet1_1"], {"cam": cam, "grad_cam": grad_cam, "score_cam": score_cam}[name]
     image = images[:1]
-    net.scores(_one(image))
+    net.prepare(image)
     one = work(lambda: net(image)).flops
     activations = net.features(image)
     live = int((activations.amax((2, 3)) > activations.amin((2, 3))).sum())
@@ -117,16 +128,12 @@ def test_views_and_inputs_are_no_new_bytes() -> None:
 
 
 def test_work_is_the_same_twice(net: Net, image: torch.Tensor) -> None:
-    net.scores(_one(image))
+    net.prepare(image)
     first = work(lambda: score_cam.explain(net, image, TARGET))
     assert first == work(lambda: score_cam.explain(net, image, TARGET))
     assert first.peak_bytes > 4 * 3 * 64 * 4
 
 
 def test_seconds_are_those_of_the_call() -> None:
-    result, seconds = timed(lambda: time.sleep(0.05) or "done", torch.device("cpu"))
+    result, seconds = timed(lambda: [time.sleep(0.05), "done"][1], CPU)
     assert result == "done" and 0.05 <= seconds < 5
-
-
-def _one(image: torch.Tensor) -> Stream:
-    return Stream(1, lambda start, stop: image)

@@ -12,23 +12,23 @@ def test_one_row_is_fitted_by_hand() -> None:
     assert fit(torch.tensor([[[0.0, 4.0]]]), (1, 4)).tolist() == [[[0.0, 1.0, 3.0, 4.0]]]
 
 
-def naive_fit(map: NDArray[np.float64], size: tuple[int, int]) -> NDArray[np.float64]:
+def naive_fit(map_: NDArray[np.float64], size: tuple[int, int]) -> NDArray[np.float64]:
     fitted = np.empty(size)
     for y in range(size[0]):
         for x in range(size[1]):
-            v = min(max((y + 0.5) * map.shape[0] / size[0] - 0.5, 0), map.shape[0] - 1)
-            u = min(max((x + 0.5) * map.shape[1] / size[1] - 0.5, 0), map.shape[1] - 1)
+            v = min(max((y + 0.5) * map_.shape[0] / size[0] - 0.5, 0), map_.shape[0] - 1)
+            u = min(max((x + 0.5) * map_.shape[1] / size[1] - 0.5, 0), map_.shape[1] - 1)
             top, left = int(v), int(u)
-            low, right = min(top + 1, map.shape[0] - 1), min(left + 1, map.shape[1] - 1)
+            low, right = min(top + 1, map_.shape[0] - 1), min(left + 1, map_.shape[1] - 1)
             a, b = v - top, u - left
-            upper = (1 - b) * map[top, left] + b * map[top, right]
-            fitted[y, x] = (1 - a) * upper + a * ((1 - b) * map[low, left] + b * map[low, right])
+            upper = (1 - b) * map_[top, left] + b * map_[top, right]
+            fitted[y, x] = (1 - a) * upper + a * ((1 - b) * map_[low, left] + b * map_[low, right])
     return fitted
 
 
 def test_fitting_is_bilinear_between_half_pixel_centres() -> None:
     maps = torch.rand(2, 3, 5, generator=torch.Generator().manual_seed(0))
-    expected = np.stack([naive_fit(map, (14, 11)) for map in maps.double().numpy()])
+    expected = np.stack([naive_fit(map_, (14, 11)) for map_ in maps.double().numpy()])
     np.testing.assert_allclose(fit(maps, (14, 11)).numpy(), expected, atol=1e-6)
 
 

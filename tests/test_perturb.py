@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cambench.bench.nets import MEAN, STD
+from cambench.bench.images import MEAN, STD
 from cambench.bench.perturb import Clean, Kept, Masked, Perturbed, Substrate, blends, canonical, ranks, substrate
 from cambench.tests._nets import random_images, random_maps
 

@@ -24,12 +24,22 @@ def test_hits_and_misses_get_wilsons_interval(hits: int, n: int) -> None:
     z, p = 1.959963984540054, hits / n
     centre = (p + z * z / (2 * n)) / (1 + z * z / n)
     half = z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n)
-    estimate = mean([1.0] * hits + [0.0] * (n - hits))
+    estimate = mean([1.0] * hits + [0.0] * (n - hits), yes_or_no=True)
     assert estimate == pytest.approx((p, max(0.0, centre - half), min(1.0, centre + half), n), abs=1e-12)
 
 
 def test_twelve_hits_in_twelve_are_not_certain() -> None:
-    assert mean([1.0] * 12).low == pytest.approx(0.7575, abs=1e-4)
+    assert mean([1.0] * 12, yes_or_no=True).low == pytest.approx(0.7575, abs=1e-4)
+
+
+def test_a_share_of_a_hit_counts_as_that_share() -> None:
+    rates = [mean(values, yes_or_no=True) for values in ([1.0, 0.4, 0.0], [1.0, 0.5, 0.0], [1.0, 0.6, 0.0])]
+    assert rates[0].low < rates[1].low < rates[2].low
+    assert rates[1].low == pytest.approx(1 - rates[1].high)
+
+
+def test_zeros_of_a_continuous_metric_get_no_rates_interval() -> None:
+    assert mean([0.0] * 12) == Estimate(0.0, 0.0, 0.0, 12)
 
 
 def test_values_all_alike_have_an_interval_without_width() -> None:

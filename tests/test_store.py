@@ -103,7 +103,7 @@ def test_a_full_disk_is_said_and_keeps_what_was_there(tmp_path: Path, monkeypatc
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(pd.DataFrame, "to_parquet", full)
+    monkeypatch.setattr(store.pq, "write_table", full)
     with pytest.raises(UsageError, match="the disk is full; what was written is kept"):
         writer.flush()
     writer.close()
@@ -130,3 +130,34 @@ def test_a_damaged_part_is_named(tmp_path: Path) -> None:
 def test_no_run_is_said(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="holds no run"):
         store.read(tmp_path)
+
+
+def test_a_part_taken_out_is_filled_and_no_other_is_lost(tmp_path: Path) -> None:
+    for image in "xyz":
+        write(tmp_path, unit("a", image, 0.5))
+    (tmp_path / "scores" / "part-00001.parquet").unlink()
+    writer = Writer(tmp_path, HEADER)
+    assert writer.done == {("a", "x"), ("a", "z")}
+    writer.add(unit("a", "y", 0.5))
+    writer.flush()
+    writer.close()
+    run = store.read(tmp_path)
+    assert sorted(run.table("scores")["image"]) == sorted(run.table("curves")["image"]) == ["x", "y", "z"]
+
+
+def test_parts_with_and_without_reasons_are_read_together(tmp_path: Path) -> None:
+    with_reason = unit("b", "x", float("nan"))
+    with_reason.rows["scores"][0]["reason"] = "no global pooling"
+    write(tmp_path, unit("a", "x", 0.5))
+    write(tmp_path, with_reason)
+    assert pd.read_parquet(tmp_path / "scores")["reason"].tolist() == [None, "no global pooling"]
+
+
+def test_a_changed_method_is_refused_and_a_changed_description_not(tmp_path: Path) -> None:
+    def with_method(version: int, description: str) -> dict[str, Any]:
+        return HEADER | {"methods": {"m": {"version": version, "description": description}}}
+
+    Writer(tmp_path, with_method(1, "old words")).close()
+    Writer(tmp_path, with_method(1, "new words")).close()
+    with pytest.raises(UsageError, match="holds another run: its m is"):
+        Writer(tmp_path, with_method(2, "new words"))

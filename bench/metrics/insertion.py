@@ -1,7 +1,7 @@
 """Insertion: area under the class score while pixels enter a blurred image, the map's highest first (RISE, BMVC 2018)."""
 
 from ..perturb import Kept, Substrate
-from ..scoring import Asking, Case, Curve, stages
+from ..scoring import Asking, Case, Curve, Steps, stages
 
 VERSION = 1
 BETTER = "higher"
@@ -10,7 +10,7 @@ RANGE = (0.0, 1.0)
 SHORT = "insert"
 
 
-def score(case: Case, *, steps: int = 28, substrate: Substrate = "blur") -> Asking[Curve]:
+def score(case: Case, *, steps: Steps = 28, substrate: Substrate = "blur") -> Asking[Curve]:
     """The softmax score against the share of pixels shown, in equal steps (the last may be smaller), both end points in."""
     counts = stages(case.pixels, steps)
     scores = yield [Kept(0, count, substrate) for count in counts]

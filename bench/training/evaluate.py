@@ -62,14 +62,14 @@ def blurred(images: Tensor) -> Tensor:
 
 @torch.no_grad()
 def measure(name: str, size: int, count: int = 3000, exact: bool = False) -> Measured:
-    """`count` images with one object, a third as many with two, a tenth as many blurred; `exact` is fp32, else bf16."""
+    """`count` images with one object, a third as many with two, a tenth as many blurred, in fp32 or else bf16."""
     net = shipped(name)
     right, sure, unsure, both = [], [], [], []
     for number, (images, labels) in enumerate(batches(size, "single", count)):
         scores = scores_of(net, images, exact)
         right.append(scores.argmax(1) == labels[:, 0])
         sure.append(scores.gather(1, labels))
-        if number < count // BATCH // 10:
+        if number <= count // BATCH // 10:
             unsure.append(scores_of(net, blurred(images), exact).gather(1, labels))
     for images, labels in batches(size, "double", count // 3, seed=1):
         best = scores_of(net, images, exact).topk(2).indices

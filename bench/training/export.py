@@ -104,7 +104,7 @@ def export(name: str, folder: Path, count: int = 3000) -> None:
     """Write the file, measure it as anyone would read it, and write it again with what was measured."""
     path, said = WEIGHTS / f"{name}.safetensors", recipe(name)
     state = STATES[name](folder)
-    save(state, path, said)
+    save(state, path, said | {"accuracy": "not measured yet"})
     measured = {str(size): asdict(measure(name, size, count)) for size in SIZES}
     save(state, path, said | {"accuracy": json.dumps(measured)})
     print(name, path.stat().st_size, "bytes", measured)

@@ -33,8 +33,8 @@ TARGET = torch.tensor([3])
 def setting(request: pytest.FixtureRequest) -> tuple[Net, Tensor]:
     """A net whose chunk has been found, and an image (1, 3, h, w)."""
     name, size = request.param
-    net, image = _nets.cut_net(name, _nets.architecture(name)), _nets.random_images(1, size)
-    net.scores(Stream(1, lambda start, stop: image))
+    net, image = _nets.cut_net(name, _nets.architecture(name, channels=256)), _nets.random_images(1, size)
+    net.prepare(image)
     return net, image
 
 
@@ -55,7 +55,7 @@ class _Counted:
 def bare(net: Net, image: Tensor, count: int) -> Callable[[], None]:
     """As many forward passes in the same chunks and precision, of a batch that lies ready."""
     hot = net._forward
-    chunk = hot._chunk
+    chunk = hot.prepare(image)
     batch = image.expand(min(chunk, count), -1, -1, -1).to(hot.dtype, memory_format=torch.channels_last)
 
     @torch.inference_mode()
