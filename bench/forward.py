@@ -7,7 +7,6 @@ is sized by what one image's forward pass takes, and halved when the device runs
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NoReturn
 
 import torch
 from torch import Tensor, nn
@@ -45,10 +44,7 @@ class Forward:
         one = images[:1]
         if one.shape not in self._fitting:
             try:
-                try:
                 need = max(1, work(lambda: self._score(one), one.device).peak_bytes)
-            except torch.OutOfMemoryError:
-                _refuse()
             except torch.OutOfMemoryError:
                 raise UsageError(TOO_LARGE) from None
             self._fitting[one.shape] = min(CHUNK_MOST, max(1, int(_budget(one.device) // need)))
@@ -87,10 +83,6 @@ class Forward:
         torch.cuda.empty_cache()
         self._chunk = tried // 2
         self._fitting = {shape: min(most, self._chunk) for shape, most in self._fitting.items()}
-
-
-def _refuse() -> NoReturn:
-    raise UsageError("one image does not fit into the device's memory: take smaller images or another device")
 
 
 def _lowered(net: nn.Module, dtype: torch.dtype) -> nn.Module:

@@ -17,10 +17,9 @@ import torchvision
 from torch import Tensor, nn
 
 from . import quantise
-from .errors import NotApplicable, UsageError
+from .errors import NotApplicable, UsageError, nearest
 from .forward import Forward, Stream
 from .images import MEAN, STD
-from .plugins import nearest
 
 WEIGHTS = Path(__file__).parent / "weights"
 

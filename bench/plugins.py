@@ -6,23 +6,21 @@ through the entry points `cambench.methods`, `cambench.metrics`, `cambench.datas
 """
 
 import ast
-import difflib
 import importlib
 import importlib.util
 import inspect
 import re
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
-from typing import Any, get_type_hints
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError, create_model
-
-from .errors import UsageError
+from .errors import UsageError, nearest
+from .settings import checked
 
 PACKAGE = __package__.rpartition(".")[0]  # cambench
 ROOT = Path(__file__).parents[1]
@@ -99,13 +97,6 @@ def open_folder(kind: Kind, path: str, seed: int | None = None) -> Plugin:
     raise UsageError(f"there is no {kind.word} that opens folders")
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
-    """What exists, and the name that was probably meant: the end of an error message."""
-    known = list(known)
-    close = difflib.get_close_matches(word, known, n=1)
-    return (f"did you mean {close[0]!r}? " if close else "") + "there are: " + ", ".join(known)
-
-
 def split(text: str) -> list[str]:
     """The specs of a comma-separated list; commas inside brackets do not part them."""
     return [part.strip() for part in re.split(r",(?![^\[]*\])", text) if part.strip()]
@@ -115,7 +106,7 @@ def _made(kind: Kind, label: str, name: str, module: ModuleType, chosen: dict[st
     function = _function(kind, name, module)
     if seed is not None and "seed" in inspect.signature(function).parameters:
         chosen = {"seed": seed} | chosen
-    return Plugin(label, name, module, function, _checked(kind, name, function, chosen))
+    return Plugin(label, name, module, function, checked(kind.word, name, function, chosen))
 
 
 def _function(kind: Kind, name: str, module: ModuleType) -> Callable[..., Any]:
@@ -179,24 +170,3 @@ def _from_file(path: Path) -> ModuleType:
 
 def _offered(kind: Kind) -> Any:
     return entry_points(group=f"{PACKAGE}.{kind.folder.rpartition('/')[2]}")
-
-
-def _checked(kind: Kind, name: str, function: Callable[..., Any], chosen: dict[str, Any]) -> dict[str, Any]:
-    """All settings of a plug-in, those chosen checked against the types that its function declares."""
-    hints = get_type_hints(function, include_extras=True)
-    fields: dict[str, Any] = {
-        parameter.name: (hints.get(parameter.name, Any), parameter.default)
-        for parameter in inspect.signature(function).parameters.values()
-        if parameter.kind is inspect.Parameter.KEYWORD_ONLY
-    }
-    unknown = [key for key in chosen if key not in fields]
-    if unknown:
-        has = nearest(unknown[0], fields) if fields else "it has no settings"
-        raise UsageError(f"{kind.word} {name!r} has no setting {unknown[0]!r}: {has}")
-    model: type[BaseModel] = create_model(name, __config__=ConfigDict(arbitrary_types_allowed=True), **fields)
-    try:
-        settings = model(**chosen)
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise UsageError(f"{kind.word} {name!r}, setting {first['loc'][0]!r}: {first['msg']}") from None
-    return {key: getattr(settings, key) for key in fields}

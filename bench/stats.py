@@ -39,7 +39,8 @@ def _wilson(rate: float, n: int) -> tuple[float, float]:
     """Wilson's score interval (1927), which takes shares of a yes as well: a map with several peaks may point half right."""
     z2 = float(norm.ppf((1 + CONFIDENCE) / 2)) ** 2
     centre, half = rate + z2 / (2 * n), (z2 * (rate * (1 - rate) + z2 / (4 * n)) / n) ** 0.5
-    return max(0.0, (centre - half) / (1 + z2 / n)), min(1.0, (centre + half) / (1 + z2 / n))
+    # At 0 and 1 the bound is the rate itself, but for rounding.
+    return min(rate, (centre - half) / (1 + z2 / n)), max(rate, (centre + half) / (1 + z2 / n))
 
 
 def _bootstrap(values: NDArray[np.float64], seed: int) -> tuple[float, float]:

@@ -23,37 +23,9 @@ import pyarrow.parquet as pq
 
 from .errors import UsageError
 from .files import refusals, write_text
+from .schema import PARTED, SCHEMAS, WHOLE
 
 FORMAT = 1
-PARTED = ("images", "curves", "maps", "scores")  # written in this order
-WHOLE = ("predictions", "cost")
-
-_KEYS = [("dataset", pa.string()), ("image", pa.string()), ("net", pa.string())]
-_METHOD = [("layer", pa.string()), ("method", pa.string())]
-_FLOATS = pa.list_(pa.float64())
-_TARGET = [("label", pa.int64()), ("target", pa.int64())]
-SCHEMAS = {
-    name: pa.schema(fields)
-    for name, fields in {
-        "scores": [
-            *_KEYS, *_METHOD, ("metric", pa.string()), ("version", pa.int64()), *_TARGET,
-            ("value", pa.float64()), ("reason", pa.string()), ("constant_map", pa.bool_()),
-        ],
-        "curves": [*_KEYS, ("method", pa.string()), ("metric", pa.string()), ("shares", _FLOATS), ("scores", _FLOATS)],
-        "maps": [
-            *_KEYS, ("method", pa.string()), ("height", pa.int64()), ("width", pa.int64()),
-            ("values", pa.list_(pa.float32())),
-        ],
-        "images": [*_KEYS[:2], ("jpeg", pa.binary())],
-        "predictions": [
-            *_KEYS, *_TARGET, ("label_name", pa.string()), ("target_name", pa.string()), ("probability", pa.float64()),
-            ("top1", pa.bool_()), ("objects", pa.int64()), ("top2", pa.bool_()), ("sha256", pa.string()),
-        ],
-        "cost": [
-            *_KEYS, *_METHOD, ("seconds", pa.float64()), ("forwards", pa.float64()), ("peak_bytes", pa.float64()),
-        ],
-    }.items()
-}  # fmt: skip
 
 Rows = list[dict[str, Any]]
 Cell = tuple[str, str]  # (net, image)

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from . import plugins
-from .errors import UsageError
+from .errors import UsageError, nearest
 from .plugins import DATASET, METHOD, METRIC, Plugin
 
 BUILT_IN = Path(__file__).parent / "suites"
@@ -57,7 +57,7 @@ def load(name: str, **changes: Any) -> Suite:
     """A built-in suite or a TOML file, with changes laid over it. Raises UsageError in words of the file's keys."""
     path = Path(name) if name.endswith(".toml") else BUILT_IN / f"{name}.toml"
     if not path.is_file():
-        raise UsageError(f"there is no suite {name!r}: {plugins.nearest(name, names())}, or a TOML file")
+        raise UsageError(f"there is no suite {name!r}: {nearest(name, names())}, or a TOML file")
     try:
         content = tomllib.loads(path.read_text())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -73,7 +73,7 @@ def _sentence(file: str, error: ValidationError) -> str:
     first = error.errors()[0]
     key = str(first["loc"][0])
     if first["type"] == "extra_forbidden":
-        return f"{file}: there is no key {key!r}: {plugins.nearest(key, Suite.model_fields)}"
+        return f"{file}: there is no key {key!r}: {nearest(key, Suite.model_fields)}"
     return f"{file}, {key}: {first['msg'][0].lower()}{first['msg'][1:]}"
 
 

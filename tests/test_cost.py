@@ -14,18 +14,13 @@ from cambench.bench.nets import Cut, Net
 from cambench.methods import cam, centre, grad_cam, random, score_cam
 from cambench.tests._nets import random_images
 
-
-def work(call: Callable[[], object]) -> cost.Work:
-    return cost.work(call, torch.device("cpu"))
-
-
 CONV = 2 * 4 * 3 * 3 * 3 * 64  # 4 filters of 3 x 3 x 3 at each of 64 pixels, a multiplication and an addition each
 HEAD = 2 * 4 * 5
 TARGET = torch.tensor([2])
 CPU = torch.device("cpu")
 
 
-def work(call: Callable[[], object]) -> Work:
+def work(call: Callable[[], object]) -> cost.Work:
     return cost.work(call, CPU)
 
 

@@ -15,8 +15,8 @@ def _stream(images: Tensor) -> Stream:
     return Stream(len(images), lambda start, stop: images[start:stop])
 
 
-def _in_chunks(hot: Forward, images: Tensor, chunk: int) -> Forward:
-    hot._chunks[images[:1].shape] = chunk
+def _in_chunks(hot: Forward, chunk: int) -> Forward:
+    hot._chunk = chunk
     return hot
 
 
@@ -27,7 +27,7 @@ def _whole(net: Net) -> nn.Sequential:
 @pytest.mark.parametrize("chunk", [1, 2, 3, 7, 256])
 def test_scores_do_not_depend_on_the_chunk(chunk: int, pooled: Net) -> None:
     images = random_images(7)
-    hot = _in_chunks(Forward(_whole(pooled), "fp32"), images, chunk)
+    hot = _in_chunks(Forward(_whole(pooled), "fp32"), chunk)
     with torch.inference_mode():
         expected = pooled(images).double().softmax(-1)
     scores = hot.probabilities(_stream(images))
@@ -62,9 +62,11 @@ class _SmallMemory(nn.Module):
         super().__init__()
         self.most = most
         self.seen: list[int] = []
+        self.refused: list[int] = []
 
     def forward(self, images: Tensor) -> Tensor:
         if len(images) > self.most:
+            self.refused.append(len(images))
             raise torch.OutOfMemoryError("CUDA out of memory")
         self.seen.append(len(images))
         return images.flatten(1)[:, :3] * 2
@@ -75,11 +77,35 @@ def test_out_of_memory_halves_the_chunk_and_changes_no_score() -> None:
     scores = Forward(net, "fp32").probabilities(_stream(images))
     torch.testing.assert_close(scores, (images.flatten(1)[:, :3] * 2).double().softmax(-1))
     assert sum(net.seen) == 23 + 1 and max(net.seen) <= 3
+    assert net.refused == [23, 11, 5]
+
+
+def test_a_chunk_that_fits_is_kept() -> None:
+    images, net = random_images(23, 8), _SmallMemory(most=3)
+    hot = Forward(net, "fp32")
+    hot.logits(_stream(images))
+    before = len(net.seen)
+    hot.logits(_stream(images))
+    assert len(set(net.seen[before:-1])) == 1, "it runs out of memory again"
+
+
+def test_larger_images_go_fewer_into_a_pass(pooled: Net, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(forward, "_budget", lambda _: 2e6)
+    hot = Forward(_whole(pooled), "fp32")
+    sizes: list[int] = []
+    hot.net.register_forward_pre_hook(lambda _, inputs: sizes.append(len(inputs[0])))
+    most = []
+    for size in (16, 64, 16):
+        hot.prepare(random_images(1, size))
+        sizes.clear()
+        hot.logits(_stream(random_images(40, size)))
+        most.append(max(sizes))
+    assert most[0] == most[2] > most[1] > 1
 
 
 def test_an_image_that_does_not_fit_is_refused_in_words() -> None:
     images = random_images(4, 8)
-    hot = _in_chunks(Forward(_SmallMemory(most=0), "fp32"), images, 4)
+    hot = _in_chunks(Forward(_SmallMemory(most=0), "fp32"), 4)
     with pytest.raises(UsageError, match="one image does not fit"):
         hot.logits(_stream(images))
 
@@ -105,8 +131,8 @@ def test_a_stream_makes_each_image_once_in_order(pooled: Net) -> None:
         asked.append((start, stop))
         return images[start:stop]
 
-    _in_chunks(Forward(_whole(pooled), "fp32"), images, 2).logits(Stream(5, make))
-    assert asked == [(0, 1), (0, 2), (2, 4), (4, 5)]  # the first by itself, for its shape
+    _in_chunks(Forward(_whole(pooled), "fp32"), 2).logits(Stream(5, make))
+    assert asked == [(0, 2), (2, 4), (4, 5)]
 
 
 @pytest.mark.parametrize("make", [tiny_pooled, tiny_vgg])

@@ -176,7 +176,7 @@ def test_the_accuracy_line_counts(run: Run) -> None:
     predictions = run.table("predictions")
     line = tables.accuracy(predictions[predictions["net"] == "vgg16"].assign(probability=0.925))
     assert line == (
-        "top-1 11 of 12 images; both true classes in the top 2 on 6 of 6 two-object images; "
+        "top-1 5 of 6 single-object images; both true classes in the top 2 on 6 of 6 two-object images; "
         "mean probability of the class explained .925"
     )
     unlabelled = predictions.head(2).assign(top1=None, top2=None, probability=[0.5, 1.0])
@@ -283,7 +283,7 @@ def test_a_run_in_progress_says_how_far_it_is(tmp_path: Path, report: ModuleType
     if report is not csv:
         assert "images so far: resnet18 1 of 4, vgg16 0 of 4" in text
     assert "resnet18, layer4: 1 of 4 images" in _printed(run, "resnet18")
-    assert "top-1 1 of 1 images" in _printed(run, "resnet18")  # predictions of unfinished images do not count
+    assert "both true classes in the top 2 on 1 of 1" in _printed(run, "resnet18")
 
 
 @pytest.mark.parametrize("table", ["curves", "maps", "images", "cost", "predictions"])

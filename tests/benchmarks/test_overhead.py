@@ -55,7 +55,7 @@ class _Counted:
 def bare(net: Net, image: Tensor, count: int) -> Callable[[], None]:
     """As many forward passes in the same chunks and precision, of a batch that lies ready."""
     hot = net._forward
-    chunk = hot.prepare(image)
+    chunk = hot._chunk
     batch = image.expand(min(chunk, count), -1, -1, -1).to(hot.dtype, memory_format=torch.channels_last)
 
     @torch.inference_mode()

@@ -1,0 +1,37 @@
+"""The tables of a run, and the columns of each.
+
+`seconds` are of one explanation; `forwards` its work in units of one prediction; `shares` of pixels and all `scores` are in
+[0, 1]; `value` has its metric's unit and range; `values` are a map's, row by row, as the method gave them.
+"""
+
+import pyarrow as pa
+
+PARTED = ("images", "curves", "maps", "scores")  # written in this order
+WHOLE = ("predictions", "cost")
+
+_KEYS = [("dataset", pa.string()), ("image", pa.string()), ("net", pa.string())]
+_METHOD = [("layer", pa.string()), ("method", pa.string())]
+_FLOATS = pa.list_(pa.float64())
+_TARGET = [("label", pa.int64()), ("target", pa.int64())]
+SCHEMAS = {
+    name: pa.schema(fields)
+    for name, fields in {
+        "scores": [
+            *_KEYS, *_METHOD, ("metric", pa.string()), ("version", pa.int64()), *_TARGET,
+            ("value", pa.float64()), ("reason", pa.string()), ("constant_map", pa.bool_()),
+        ],
+        "curves": [*_KEYS, ("method", pa.string()), ("metric", pa.string()), ("shares", _FLOATS), ("scores", _FLOATS)],
+        "maps": [
+            *_KEYS, ("method", pa.string()), ("height", pa.int64()), ("width", pa.int64()),
+            ("values", pa.list_(pa.float32())),
+        ],
+        "images": [*_KEYS[:2], ("jpeg", pa.binary())],
+        "predictions": [
+            *_KEYS, *_TARGET, ("label_name", pa.string()), ("target_name", pa.string()), ("probability", pa.float64()),
+            ("top1", pa.bool_()), ("objects", pa.int64()), ("top2", pa.bool_()), ("sha256", pa.string()),
+        ],
+        "cost": [
+            *_KEYS, *_METHOD, ("seconds", pa.float64()), ("forwards", pa.float64()), ("peak_bytes", pa.float64()),
+        ],
+    }.items()
+}  # fmt: skip

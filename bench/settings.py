@@ -1,0 +1,30 @@
+"""A plug-in's settings: its function's keyword-only parameters, checked against the types that they declare."""
+
+import inspect
+from collections.abc import Callable
+from typing import Any, get_type_hints
+
+from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+
+from .errors import UsageError, nearest
+
+
+def checked(word: str, name: str, function: Callable[..., Any], chosen: dict[str, Any]) -> dict[str, Any]:
+    """All settings of a plug-in, those chosen checked against the types that its function declares."""
+    hints = get_type_hints(function, include_extras=True)
+    fields: dict[str, Any] = {
+        parameter.name: (hints.get(parameter.name, Any), parameter.default)
+        for parameter in inspect.signature(function).parameters.values()
+        if parameter.kind is inspect.Parameter.KEYWORD_ONLY
+    }
+    unknown = [key for key in chosen if key not in fields]
+    if unknown:
+        has = nearest(unknown[0], fields) if fields else "it has no settings"
+        raise UsageError(f"{word} {name!r} has no setting {unknown[0]!r}: {has}")
+    model: type[BaseModel] = create_model(name, __config__=ConfigDict(arbitrary_types_allowed=True), **fields)
+    try:
+        settings = model(**chosen)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise UsageError(f"{word} {name!r}, setting {first['loc'][0]!r}: {first['msg']}") from None
+    return {key: getattr(settings, key) for key in fields}
