@@ -45,7 +45,7 @@ def _wilson(rate: float, n: int) -> tuple[float, float]:
 
 def _bootstrap(values: NDArray[np.float64], seed: int) -> tuple[float, float]:
     if np.ptp(values) == 0:
-        return float(values[0]), float(values[0])
+        return float(values.mean()), float(values.mean())
     interval = bootstrap(
         (values,),
         np.mean,
