@@ -74,7 +74,9 @@ class Forward:
         return self.logits(stream).double().softmax(-1)
 
     def _score(self, images: Tensor) -> Tensor:
-        logits: Tensor = self.net(images.to(self.dtype, memory_format=torch.channels_last))
+        # Not channels_last yet: on three interleaved channels normalisation alone takes as long as a first convolution,
+        # whose kernels are channels_last and bring all that follows into that layout.
+        logits: Tensor = self.net(images.to(self.dtype, memory_format=torch.contiguous_format))
         return logits.float()
 
     def _halve(self, tried: int) -> None:

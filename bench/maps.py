@@ -15,6 +15,5 @@ def fit(maps: Tensor, size: tuple[int, int]) -> Tensor:
 
 def stretch(maps: Tensor) -> Tensor:
     """Each map (n, h, w) stretched to [0, 1]; a constant map, which says nothing, becomes 0 everywhere."""
-    low, high = maps.amin((-2, -1), keepdim=True), maps.amax((-2, -1), keepdim=True)
-    span = high - low
-    return torch.where(span > 0, (maps - low) / span.clamp(min=torch.finfo(maps.dtype).tiny), 0)
+    low, high = (bound[:, None, None] for bound in maps.flatten(1).aminmax(dim=1))
+    return (maps - low).div_(torch.where(high > low, high - low, torch.inf))

@@ -79,7 +79,7 @@ def _unit(plan: Plan, net: Net, labels: dict[int, int], index: int) -> Unit:
 
 
 def _subject(plan: Plan, net: Net, labels: dict[int, int], image: Image) -> Subject:
-    batch = torch.tensor(image.pixels, device=plan.device).permute(2, 0, 1)[None].float() / 255
+    batch = torch.tensor(image.pixels, device=plan.device).permute(2, 0, 1)[None].contiguous().float() / 255
     net.prepare(batch)
     probabilities = _predict(net, batch)
     label = None if image.label is None else _in_net(image.label, labels, image, net)

@@ -22,13 +22,7 @@ def read(path: Path) -> Picture.Image:
         with Picture.open(path) as file:
             file.load()
             picture: Picture.Image = file.copy()
-    except (
-        UnidentifiedImageError,
-        OSError,
-        SyntaxError,
-        ValueError,
-        Picture.DecompressionBombError,
-    ) as error:
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Picture.DecompressionBombError) as error:
         raise UsageError(
             f"{path} cannot be read as an image ({error}): repair it, or take it out of the data set"
         ) from None
@@ -44,21 +38,11 @@ def fitted(picture: Picture.Image, size: int, resize: Resize) -> tuple[Pixels, B
     """The image at its size, and the window of the picture that it shows, as shares of its width and height."""
     width, height = picture.size
     if resize == "squash":
-        return np.asarray(picture.resize((size, size), Picture.Resampling.BILINEAR)), (
-            0.0,
-            0.0,
-            1.0,
-            1.0,
-        )
+        return np.asarray(picture.resize((size, size), Picture.Resampling.BILINEAR)), (0.0, 0.0, 1.0, 1.0)
     side = min(width, height) / CROP
     left, top = (width - side) / 2, (height - side) / 2
     cut = picture.resize((size, size), Picture.Resampling.BILINEAR, (left, top, left + side, top + side))
-    return np.asarray(cut), (
-        left / width,
-        top / height,
-        (left + side) / width,
-        (top + side) / height,
-    )
+    return np.asarray(cut), (left / width, top / height, (left + side) / width, (top + side) / height)
 
 
 def mask(box: Box, window: Box, size: int) -> Mask:

@@ -16,18 +16,7 @@ from ._pictures import Box, Resize, fitted, mask, read
 VERSION = 1
 FOLDER = True  # `--dataset FOLDER` is this
 
-EXTENSIONS = {
-    ".jpg",
-    ".jpeg",
-    ".png",
-    ".bmp",
-    ".webp",
-    ".tif",
-    ".tiff",
-    ".gif",
-    ".ppm",
-    ".pgm",
-}
+EXTENSIONS = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".ppm", ".pgm"}
 
 
 @dataclass(frozen=True)
@@ -80,23 +69,14 @@ class Folder:
         picture = read(entry.path)
         pixels, window = fitted(picture, self.size, self.resize)
         objects = () if entry.box is None else (Object(entry.label, mask(entry.box, window, self.size)),)
-        return Image(
-            self.name(index),
-            pixels,
-            entry.label,
-            tuple(thing for thing in objects if thing.mask.any()),
-        )
+        return Image(self.name(index), pixels, entry.label, tuple(thing for thing in objects if thing.mask.any()))
 
 
 def _labelled(root: Path) -> tuple[list[Entry], tuple[str, ...]]:
     file = root / "labels.csv"
     try:
         rows = pd.read_csv(file, dtype=str, keep_default_na=False)
-    except (
-        pd.errors.ParserError,
-        pd.errors.EmptyDataError,
-        UnicodeDecodeError,
-    ) as error:
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise UsageError(f"{file} is not a table of comma-separated values: {error}") from None
     for column in ("file", "class_index"):
         if column not in rows:
@@ -108,19 +88,12 @@ def _labelled(root: Path) -> tuple[list[Entry], tuple[str, ...]]:
 
 def _entry(root: Path, row: dict[str, str], number: int, box: str | None) -> Entry:
     where = f"{root / 'labels.csv'}, line {number}"
-    path = next(
-        (path for path in (root / row["file"], root / "images" / row["file"]) if path.is_file()),
-        None,
-    )
+    path = next((path for path in (root / row["file"], root / "images" / row["file"]) if path.is_file()), None)
     if path is None:
         raise UsageError(f"{where}: there is no file {row['file']!r} in {root} or {root / 'images'}")
     if not row["class_index"].strip().isdigit():
         raise UsageError(f"{where}: {row['class_index']!r} is no class index: it is a whole number from 0")
-    return Entry(
-        path,
-        int(row["class_index"]),
-        _box(row[box], box, path, where) if box and row[box].strip() else None,
-    )
+    return Entry(path, int(row["class_index"]), _box(row[box], box, path, where) if box and row[box].strip() else None)
 
 
 def _box(text: str, column: str, path: Path, where: str) -> Box:

@@ -67,17 +67,16 @@ def fit(layers: Layers, known: list[tuple[Tensor, Tensor]]) -> None:
 def main(folder: Path) -> None:
     torch.manual_seed(SEED)
     body, saved = vgg16(), torch.load(folder / "vgg16.pt", weights_only=True)
-    print(body.load_state_dict(saved["net"], strict=False).missing_keys)
+    body.load_state_dict(saved["net"], strict=False)  # the layers may be new
     assert isinstance(body.layers, Layers)
     body.fit = True
-    print({size: accuracy(body, size, 200) for size in BOTH}, flush=True)
+    print("before", {size: accuracy(body, size, 200) for size in BOTH}, flush=True)
     body.eval()
     source = Source(SEED, 10 * APART)
     known = [features(body, source, size, count) for size, count in SCENES.items()]
-    print("features done", flush=True)
     fit(body.layers.train(), known)
     torch.save(saved | {"net": body.state_dict()}, folder / "vgg16.pt")
-    print({size: accuracy(body, size, 200) for size in BOTH}, flush=True)
+    print("after", {size: accuracy(body, size, 200) for size in BOTH}, flush=True)
 
 
 if __name__ == "__main__":

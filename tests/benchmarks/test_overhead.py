@@ -56,7 +56,7 @@ def bare(net: Net, image: Tensor, count: int) -> Callable[[], None]:
     """As many forward passes in the same chunks and precision, of a batch that lies ready."""
     hot = net._forward
     chunk = hot._chunk
-    batch = image.expand(min(chunk, count), -1, -1, -1).to(hot.dtype, memory_format=torch.channels_last)
+    batch = image.expand(min(chunk, count), -1, -1, -1).to(hot.dtype).contiguous()
 
     @torch.inference_mode()
     def call() -> None:
