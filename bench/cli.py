@@ -84,7 +84,7 @@ def report(directory: Path, form: str | None, out: Path | None) -> None:
         return
     path = out or directory / "report.html"
     write_text(path, text)
-    console.print(f"report: {path}", soft_wrap=True)
+    console.print(f"report: {path}", soft_wrap=True, markup=False)
 
 
 def render(run: store.Run, form: str) -> str:
@@ -103,7 +103,7 @@ def list_(kind: str | None) -> None:
     found: dict[str, list[tuple[str, str]]] = {
         "nets": [(name, (cut.__doc__ or "").strip()) for name, cut in CUTS.items()],
         **{
-            f"{kind.word}s": [(name, plugins.find(kind, name).description) for name in plugins.names(kind)]
+            f"{kind.word}s": [(name, plugins.description(kind, name)) for name in plugins.names(kind)]
             for kind in (METHOD, METRIC, DATASET, REPORT)
         },
         "suites": [(name, suite.load(name).description) for name in suite.names()],

@@ -15,6 +15,7 @@ REASONS = {
     errno.ENOTDIR: "it is not a directory",
     errno.EEXIST: "it is a file, not a directory",
 }
+FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def write_text(file: Path, text: str) -> None:
@@ -32,8 +33,7 @@ def refusals(directory: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno not in REASONS:
-            raise
+        kept = "; what was written is kept, and the same command goes on" if error.errno in FULL else ""
         raise UsageError(
-            f"{directory} cannot be written: {REASONS[error.errno]}; what was written is kept, and the same command goes on"
+            f"{directory} cannot be written: {REASONS.get(error.errno or 0, error.strerror)}{kept}"
         ) from None

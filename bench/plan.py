@@ -12,11 +12,11 @@ from . import nets
 from .environment import environment
 from .errors import UsageError
 from .forward import SCORE
+from .header import FORMAT
 from .images import Images
 from .maps import FIT, STRETCH
 from .perturb import BLENDING, TIES
 from .plugins import Plugin
-from .store import FORMAT
 from .suite import Suite
 
 FINGERPRINTED = 16  # images whose pixels enter the data's fingerprint; the names of all do
@@ -104,6 +104,11 @@ def _described(plugin: Plugin) -> dict[str, Any]:
 
 def _declared(metric: Plugin) -> dict[str, Any]:
     module = metric.module
+    for name in ("BETTER", "UNIT", "RANGE", "SHORT"):
+        if not hasattr(module, name):
+            raise UsageError(f"metric {metric.spec} does not declare {name}: see bench/metrics/insertion.py")
+    if module.BETTER not in ("higher", "lower"):
+        raise UsageError(f"metric {metric.spec}: BETTER is 'higher' or 'lower', not {module.BETTER!r}")
     declared = {"better": module.BETTER, "unit": module.UNIT, "range": list(module.RANGE), "short": module.SHORT}
     return _described(metric) | declared
 

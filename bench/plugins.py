@@ -56,7 +56,7 @@ class Plugin:
 
     @property
     def description(self) -> str:
-        return (self.module.__doc__ or "").strip().partition("\n")[0]
+        return _first_line(self.module)
 
     @property
     def control(self) -> bool:
@@ -88,6 +88,11 @@ def find(kind: Kind, spec: str, seed: int | None = None) -> Plugin:
     return _made(kind, label, stem, module, chosen | ({_first(kind, stem, module): short} if short else {}), seed)
 
 
+def description(kind: Kind, name: str) -> str:
+    """What a plug-in says of itself, whatever settings it needs."""
+    return _first_line(_by_name(kind, name))
+
+
 def open_folder(kind: Kind, path: str, seed: int | None = None) -> Plugin:
     """The plug-in that opens folders (it declares FOLDER = True), with a folder for its path."""
     for name in names(kind):
@@ -100,6 +105,10 @@ def open_folder(kind: Kind, path: str, seed: int | None = None) -> Plugin:
 def split(text: str) -> list[str]:
     """The specs of a comma-separated list; commas inside brackets do not part them."""
     return [part.strip() for part in re.split(r",(?![^\[]*\])", text) if part.strip()]
+
+
+def _first_line(module: ModuleType) -> str:
+    return (module.__doc__ or "").strip().partition("\n")[0]
 
 
 def _made(kind: Kind, label: str, name: str, module: ModuleType, chosen: dict[str, Any], seed: int | None) -> Plugin:

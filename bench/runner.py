@@ -1,16 +1,12 @@
 """The straight line from a plan to records: net and image, to maps, to scores and cost."""
 
-import hashlib
-import io
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import torch
-from PIL import Image as Picture
 from torch import Tensor
 
-from . import nets, scoring
+from . import nets, records, scoring
 from .cost import timed, work
 from .errors import NotApplicable, UsageError
 from .images import Image, Object
@@ -18,34 +14,9 @@ from .maps import fit, stretch
 from .nets import Net
 from .plan import Plan, labels_in
 from .plugins import Plugin
+from .records import Explained, Subject
 from .scoring import Curve, Score
 from .store import Cell, Unit
-
-JPEG_QUALITY = 90
-NAN = float("nan")
-
-
-@dataclass(frozen=True)
-class Subject:
-    """An image on a net: what is explained, and of which class."""
-
-    image: Image
-    batch: Tensor  # (1, 3, h, w) in [0, 1]
-    label: int | None  # the net's class index
-    target: int
-    objects: tuple[Object, ...]  # with the net's class indices
-    probabilities: Tensor  # (classes,)
-
-
-@dataclass(frozen=True)
-class Explained:
-    """What a method gave: its map (h', w') and cost, or the reason why there is none."""
-
-    map: Tensor | None = None
-    seconds: float = NAN
-    forwards: float = NAN
-    peak_bytes: float = NAN
-    reason: str | None = None
 
 
 def units(plan: Plan, done: set[Cell]) -> Iterator[Unit]:
@@ -65,14 +36,16 @@ def _unit(plan: Plan, net: Net, labels: dict[int, int], index: int) -> Unit:
     explained = {method.spec: _explain(method, net, subject, count=index == plan.chosen[0]) for method in plan.methods}
     key = {"dataset": plan.suite.dataset, "image": subject.image.name, "net": net.name}
     unit = Unit((net.name, subject.image.name))
-    unit.rows["predictions"] = [key | _prediction(net, subject)]
+    unit.rows["predictions"] = [key | records.prediction(net, subject)]
     if net.name == plan.suite.nets[0]:
         unit.rows["images"] = [
-            {"dataset": plan.suite.dataset, "image": subject.image.name, "jpeg": _jpeg(subject.image)}
+            {"dataset": plan.suite.dataset, "image": subject.image.name, "jpeg": records.jpeg(subject.image)}
         ]
     mapped = {spec: made for spec, made in explained.items() if made.map is not None}
-    unit.rows["maps"] = [key | {"method": spec} | _flat(made.map) for spec, made in mapped.items()]
-    unit.rows["cost"] = [key | {"layer": net.layer, "method": spec} | _cost(made) for spec, made in mapped.items()]
+    unit.rows["maps"] = [key | {"method": spec} | records.flat(made.map) for spec, made in mapped.items()]
+    unit.rows["cost"] = [
+        key | {"layer": net.layer, "method": spec} | records.cost(made) for spec, made in mapped.items()
+    ]
     about = key | {"layer": net.layer, "label": subject.label, "target": subject.target}
     unit.rows["scores"], unit.rows["curves"] = _records(plan, net, subject, explained, about)
     return unit
@@ -115,19 +88,32 @@ def _warm_up(plan: Plan, net: Net, labels: dict[int, int], index: int) -> None:
 
 def _explain(method: Plugin, net: Net, subject: Subject, *, count: bool) -> Explained:
     targets = torch.tensor([subject.target], device=subject.batch.device)
+    before = net.state()
+    images = subject.batch.clone()  # a method may write into what it is given
     try:
-        counted = work(lambda: method(net, subject.batch, targets), targets.device) if count else None
-        maps, seconds = timed(lambda: method(net, subject.batch, targets), subject.batch.device)
+        counted = work(lambda: method(net, images, targets), targets.device) if count else None
+        images = subject.batch.clone()
+        maps, seconds = timed(lambda: method(net, images, targets), subject.batch.device)
     except NotApplicable as reason:
         return Explained(reason=str(reason))
-    if maps.dim() != 3 or len(maps) != 1:
-        raise UsageError(f"method {method.spec} gives shape {tuple(maps.shape)} for one image: a map is (1, h, w)")
-    if not maps.isfinite().all():
-        raise UsageError(f"method {method.spec} gives a map on {net.name} that is not finite (NaN or infinite)")
+    if net.state() != before:
+        raise UsageError(f"method {method.spec} leaves {net.name} changed: a hook, train mode, or other weights")
+    one = _map(method, net, maps)
     if counted is None:
-        return Explained(maps[0].detach().float(), seconds)
-    one = work(lambda: _predict(net, subject.batch), targets.device).flops
-    return Explained(maps[0].detach().float(), seconds, counted.flops / one, float(counted.peak_bytes))
+        return Explained(one, seconds)
+    prediction = work(lambda: _predict(net, subject.batch), targets.device).flops
+    return Explained(one, seconds, counted.flops / prediction, float(counted.peak_bytes))
+
+
+def _map(method: Plugin, net: Net, maps: Any) -> Tensor:
+    """The one map (h, w) that a method gave, float32. Raises UsageError where it gave something else."""
+    if not isinstance(maps, Tensor) or maps.dim() != 3 or len(maps) != 1 or not maps.numel() or maps.is_complex():
+        given = tuple(maps.shape) if isinstance(maps, Tensor) else type(maps).__name__
+        raise UsageError(f"method {method.spec} gives {given} for one image: a map is a real tensor (1, h, w)")
+    one = maps[0].detach().to(net.device, torch.float32)
+    if not (one.amax() - one.amin()).isfinite():
+        raise UsageError(f"method {method.spec} gives a map on {net.name} that is not finite (NaN or infinite)")
+    return one
 
 
 def _records(
@@ -148,46 +134,8 @@ def _records(
         for number, metric in enumerate(plan.metrics):
             score = scores[spec][number] if spec in scores else NotApplicable(made.reason)
             row = about | {"method": spec, "metric": metric.spec, "version": metric.version, "constant_map": flat}
-            rows.append(row | _value(score))
+            rows.append(row | records.value(score, metric, spec))
             if isinstance(score, Curve):
                 keys = ("dataset", "image", "net", "method", "metric")
                 curves.append({key: row[key] for key in keys} | {"shares": score.shares, "scores": score.scores})
     return rows, curves
-
-
-def _value(score: Score) -> dict[str, Any]:
-    if isinstance(score, NotApplicable):
-        return {"value": NAN, "reason": str(score)}
-    return {"value": score.area if isinstance(score, Curve) else float(score), "reason": None}
-
-
-def _prediction(net: Net, subject: Subject) -> dict[str, Any]:
-    label, target = subject.label, subject.target
-    true = {thing.label for thing in subject.objects}
-    two = set(subject.probabilities.topk(2).indices.tolist())
-    return {
-        "label": label,
-        "label_name": None if label is None else net.classes[label],
-        "target": target,
-        "target_name": net.classes[target],
-        "probability": float(subject.probabilities[target]),
-        "top1": None if label is None else bool(int(subject.probabilities.argmax()) == label),
-        "objects": len(subject.objects),
-        "top2": true == two if len(true) == 2 else None,
-        "sha256": hashlib.sha256(subject.image.pixels.tobytes()).hexdigest(),
-    }
-
-
-def _cost(made: Explained) -> dict[str, float]:
-    return {"seconds": made.seconds, "forwards": made.forwards, "peak_bytes": made.peak_bytes}
-
-
-def _flat(map: Tensor | None) -> dict[str, Any]:
-    assert map is not None
-    return {"height": map.shape[0], "width": map.shape[1], "values": map.flatten().cpu().numpy()}
-
-
-def _jpeg(image: Image) -> bytes:
-    buffer = io.BytesIO()
-    Picture.fromarray(image.pixels).save(buffer, "JPEG", quality=JPEG_QUALITY)
-    return buffer.getvalue()

@@ -76,7 +76,7 @@ def score(
     net: Net, image: Tensor, target: int, maps: Tensor, objects: tuple[Object, ...], metrics: Sequence[Plugin]
 ) -> list[list[Score]]:
     """The score of each map (n, h, w) of an image (3, h, w) by each metric: n lists of as many scores as metrics."""
-    cases = [Case(one, target, objects) for one in maps.float().cpu().numpy()]
+    cases = [Case(_read_only(one), target, objects) for one in maps.float().cpu().numpy()]
     played = [[_start(metric, case) for metric in metrics] for case in cases]
     known: dict[tuple[int, Perturbed], float] = {}
     while pending := [(n, play) for n, row in enumerate(played) for play in row if play.wanted]:
@@ -110,6 +110,13 @@ class _Play:
             self.wanted, self.score = [], end.value
         except NotApplicable as reason:
             self.wanted, self.score = [], reason
+
+
+def _read_only(map: FloatMap) -> FloatMap:
+    """A copy: on a CPU the array shares its memory with the tensor that other metrics score."""
+    copy = map.copy()
+    copy.flags.writeable = False
+    return copy
 
 
 def _start(metric: Plugin, case: Case) -> _Play:

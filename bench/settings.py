@@ -9,11 +9,15 @@ from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 from .errors import UsageError, nearest
 
 
+def _default(parameter: inspect.Parameter) -> Any:
+    return ... if parameter.default is parameter.empty else parameter.default
+
+
 def checked(word: str, name: str, function: Callable[..., Any], chosen: dict[str, Any]) -> dict[str, Any]:
     """All settings of a plug-in, those chosen checked against the types that its function declares."""
     hints = get_type_hints(function, include_extras=True)
     fields: dict[str, Any] = {
-        parameter.name: (hints.get(parameter.name, Any), parameter.default)
+        parameter.name: (hints.get(parameter.name, Any), _default(parameter))
         for parameter in inspect.signature(function).parameters.values()
         if parameter.kind is inspect.Parameter.KEYWORD_ONLY
     }

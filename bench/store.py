@@ -11,8 +11,6 @@
 A part is complete when its scores are there: they are written last.
 """
 
-import fcntl
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,10 +20,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from .errors import UsageError
-from .files import refusals, write_text
+from .files import refusals
+from .header import claim, header_of, locked
 from .schema import PARTED, SCHEMAS, WHOLE
-
-FORMAT = 1
 
 Rows = list[dict[str, Any]]
 Cell = tuple[str, str]  # (net, image)
@@ -57,17 +54,7 @@ class Run:
 
 def read(directory: Path | str) -> Run:
     """The run in a directory. Raises UsageError where there is none, or one that this version cannot read."""
-    directory = Path(directory)
-    file = directory / "run.json"
-    if not file.is_file():
-        raise UsageError(f"{directory} holds no run: it has no run.json")
-    try:
-        header = json.loads(file.read_text())
-    except ValueError:
-        raise UsageError(f"{file} is damaged: it is not JSON") from None
-    if not isinstance(header, dict) or header.get("format") != FORMAT:
-        raise UsageError(f"{file} was written by another version of this suite: its format is not {FORMAT}")
-    return Run(directory, header)
+    return Run(Path(directory), header_of(Path(directory)))
 
 
 class Writer:
@@ -77,17 +64,15 @@ class Writer:
         self.directory = directory
         with refusals(directory):
             directory.mkdir(parents=True, exist_ok=True)
-            self._lock = _locked(directory)
+            self._lock = locked(directory)
             try:
-                _claim(directory, header)
+                claim(directory, header)
             except UsageError:
                 self._lock.close()
                 raise
         self._units: list[Unit] = []
-        numbers = [int(path.stem.removeprefix("part-")) for path in (directory / "scores").glob("part-*.parquet")]
-        self._part = 1 + max(numbers, default=-1)
-        scores = _frame(directory, "scores")
-        self.done: set[Cell] = set() if scores.empty else set(zip(scores["net"], scores["image"], strict=True))
+        self._part = 1 + max((int(path.stem[5:]) for path in _parts(directory)), default=-1)
+        self.done = set.intersection(*(_cells(directory, table) for table in ("scores", *WHOLE)))
 
     def add(self, unit: Unit) -> None:
         self._units.append(unit)
@@ -122,22 +107,37 @@ class Writer:
 
 
 def _frame(directory: Path, name: str) -> pd.DataFrame:
-    if name in WHOLE:
-        files = [directory / f"{name}.parquet"]
-    else:
-        # A kill may leave curves whose scores were not written: such a part does not count.
-        files = [directory / name / path.name for path in sorted((directory / "scores").glob("*.parquet"))]
+    # A kill may leave curves whose scores were not written: such a part does not count.
+    parts = [directory / name / path.name for path in _parts(directory)]
+    files = [directory / f"{name}.parquet"] if name in WHOLE else parts
     found = [_read(file) for file in files if file.exists()]
-    return pa.concat_tables(found).to_pandas() if found else pd.DataFrame()
+    if not found:
+        return pd.DataFrame()
+    rows = pa.concat_tables(found).to_pandas()
+    keys = [key for key in ("net", "image", "method", "metric") if key in rows]
+    return rows.drop_duplicates(keys, keep="last", ignore_index=True)  # a cell computed again replaces what it was
+
+
+def _parts(directory: Path) -> list[Path]:
+    """The parts of a run, each by its file of scores; other files in the folder are somebody's own."""
+    return sorted(path for path in (directory / "scores").glob("part-*.parquet") if path.stem[5:].isdecimal())
+
+
+def _cells(directory: Path, table: str) -> set[Cell]:
+    rows = _frame(directory, table)
+    return set(zip(rows["net"], rows["image"], strict=True)) if len(rows) else set()
 
 
 def _read(file: Path) -> pa.Table:
+    schema = SCHEMAS[file.stem if file.stem in WHOLE else file.parent.name]
     try:
-        return pq.read_table(file, schema=SCHEMAS[file.stem if file.stem in WHOLE else file.parent.name])
+        if "image" not in pq.read_schema(file).names:
+            raise pa.ArrowInvalid("it is another table")
+        return pq.read_table(file, schema=schema)
     except (pa.ArrowException, OSError) as error:
-        whole = file.parent if file.stem in WHOLE else file.parent.parent / "scores" / file.name
-        said = str(error).splitlines()[0]
-        raise UsageError(f"{file} is damaged ({said}): remove {whole}, and the same command fills the gap") from None
+        bad = file if file.stem in WHOLE else file.parent.parent / "scores" / file.name
+        said = str(error).splitlines()[0].rstrip(".")
+        raise UsageError(f"{file} is damaged ({said}): remove {bad}, and the same command fills the gap") from None
 
 
 def _typed(table: str, rows: Rows) -> pa.Table:
@@ -149,51 +149,3 @@ def _write(file: Path, rows: pa.Table) -> None:
     partial = file.with_suffix(".partial")
     pq.write_table(rows, partial)
     partial.replace(file)
-
-
-def _claim(directory: Path, header: dict[str, Any]) -> None:
-    if (directory / "run.json").exists():
-        _same(read(directory).header, header, directory)
-    elif any(path.name != ".lock" for path in directory.iterdir()):
-        raise UsageError(f"{directory} is not empty and holds no run: name another directory with --out")
-    else:
-        write_text(directory / "run.json", json.dumps(header, indent=1))
-
-
-def _same(old: dict[str, Any], new: dict[str, Any], directory: Path) -> None:
-    """The parts that fix the meaning of the numbers, and the device, whose seconds must not be mixed with another's."""
-    for part in ("suite", "protocols", "methods", "metrics", "nets", "data", "environment"):
-        before, now = _meaning(part, old), _meaning(part, new)
-        for key in sorted({*before, *now}):
-            if before.get(key) != now.get(key):
-                raise UsageError(
-                    f"{directory} holds another run: its {key} is {_brief(before.get(key))}, not "
-                    f"{_brief(now.get(key))}; name another directory with --out, or remove that one"
-                )
-
-
-def _meaning(part: str, header: dict[str, Any]) -> dict[str, Any]:
-    """What of a part of the header the numbers depend on: not the descriptions, nor most of the environment."""
-    content: dict[str, Any] = header.get(part, {})
-    if part == "environment":
-        return {key: content.get(key) for key in ("device", "torch")}
-    return {
-        key: {name: value for name, value in one.items() if name != "description"} if isinstance(one, dict) else one
-        for key, one in content.items()
-        if key != "description"
-    }
-
-
-def _brief(value: Any) -> str:
-    text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-    return text if len(text) <= 60 else text[:57] + "..."
-
-
-def _locked(directory: Path) -> Any:
-    lock = (directory / ".lock").open("w")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        lock.close()
-        raise UsageError(f"another run is writing to {directory}: wait for it, or name another with --out") from None
-    return lock

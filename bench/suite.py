@@ -19,7 +19,7 @@ class Suite(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    name: str = Field(min_length=1)
+    name: str = Field(pattern=r"^\w[\w .-]{0,99}$")
     description: str = ""
     dataset: str = "scenes"
     images: int = Field(12, ge=1)
@@ -59,8 +59,8 @@ def load(name: str, **changes: Any) -> Suite:
     if not path.is_file():
         raise UsageError(f"there is no suite {name!r}: {nearest(name, names())}, or a TOML file")
     try:
-        content = tomllib.loads(path.read_text())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        content = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except (ValueError, RecursionError) as error:
         raise UsageError(f"{path} is not TOML: {error}") from None
     content = {"name": path.stem} | content | {key: value for key, value in changes.items() if value is not None}
     try:

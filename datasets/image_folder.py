@@ -75,13 +75,15 @@ class Folder:
 def _labelled(root: Path) -> tuple[list[Entry], tuple[str, ...]]:
     file = root / "labels.csv"
     try:
-        rows = pd.read_csv(file, dtype=str, keep_default_na=False)
+        rows = pd.read_csv(file, dtype=str, keep_default_na=False, index_col=False)
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise UsageError(f"{file} is not a table of comma-separated values: {error}") from None
     for column in ("file", "class_index"):
         if column not in rows:
             raise UsageError(f"{file} has no column {column!r}; it has {', '.join(rows.columns)}")
     box = next((column for column in map(str, rows) if re.fullmatch(r"box(_\d+)?_xyxy", column)), None)
+    for name in rows["file"][rows["file"].duplicated()]:
+        raise UsageError(f"{file} names {name!r} twice")
     records = cast(list[dict[str, str]], rows.to_dict("records"))
     return [_entry(root, row, number, box) for number, row in enumerate(records, start=2)], ()
 
@@ -91,7 +93,7 @@ def _entry(root: Path, row: dict[str, str], number: int, box: str | None) -> Ent
     path = next((path for path in (root / row["file"], root / "images" / row["file"]) if path.is_file()), None)
     if path is None:
         raise UsageError(f"{where}: there is no file {row['file']!r} in {root} or {root / 'images'}")
-    if not row["class_index"].strip().isdigit():
+    if not re.fullmatch(r"[0-9]{1,9}", row["class_index"].strip()):
         raise UsageError(f"{where}: {row['class_index']!r} is no class index: it is a whole number from 0")
     return Entry(path, int(row["class_index"]), _box(row[box], box, path, where) if box and row[box].strip() else None)
 

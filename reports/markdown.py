@@ -40,6 +40,8 @@ def _net(table: Table) -> Iterator[str]:
         return
     layer = f"Layer {escape(table.layer)}, " if table.layer else ""
     yield f"{layer}{table.images} images, {escape(table.precision)}: {escape(table.accuracy)}."
+    if table.remark:
+        yield f"\n{escape(table.remark)}"
     yield ""
     notes = reasons(table)
     heads = ["method", *(_head(table, metric) for metric in table.metrics), "s per image", "forwards", "peak MB"]

@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 FOLDERS = ("bench", "methods", "datasets", "reports")
 PLUGIN_FOLDERS = ("methods", "datasets", "reports", "bench/metrics")
-READING = ("schema", "settings", "files", "stats", "store", "tables", "console", "errors", "plugins", "suite")
+READING = ("header", "schema", "settings", "files", "stats", "store", "tables", "console", "errors", "plugins", "suite")
 
 
 def imports(file: Path) -> set[str]:

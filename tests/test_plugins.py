@@ -61,3 +61,8 @@ def test_a_file_without_the_function_is_refused(tmp_path: Path) -> None:
     file.write_text('"""Nothing."""\n')
     with pytest.raises(UsageError, match=r"is no method: it has no function explain\(\)"):
         plugins.find(METHOD, str(file))
+
+
+def test_a_setting_without_a_default_is_asked_for() -> None:
+    with pytest.raises(UsageError, match="dataset 'image_folder', setting 'path': Field required"):
+        plugins.find(DATASET, "image_folder")

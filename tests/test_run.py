@@ -282,3 +282,57 @@ def test_markdown_and_csv_are_printed(finished: Path, tmp_path: Path) -> None:
     table = tmp_path / "table.csv"
     assert bench("report", finished, "--csv", "--out", table).exit_code == 0
     assert {"net", "method", "metric", "mean"} <= set(pd.read_csv(table).columns)
+
+
+MEDDLERS = {
+    "hook": "    net.features.register_forward_hook(lambda *_: None)\n",
+    "train mode": "    net.train()\n",
+    "weights": "    next(net.parameters()).zero_()\n",
+}
+
+
+@pytest.mark.parametrize("meddling", MEDDLERS)
+def test_a_method_that_leaves_the_net_changed_is_refused(tmp_path: Path, meddling: str) -> None:
+    file = tmp_path / "meddler.py"
+    code = '"""Meddles."""\n\nimport torch\n\n\n@torch.no_grad()\ndef explain(net, images, targets):\n'
+    file.write_text(f"{code}{MEDDLERS[meddling]}    return torch.rand(1, 4, 4)\n")
+    asked = ["run", *SMALL, "--methods", f"{file},grad_cam", "--images", "1", "--out", tmp_path / "run"]
+    assert "method meddler leaves squeezenet1_1 changed" in refused(*asked)
+
+
+def test_a_method_that_writes_into_its_images_harms_no_other(tmp_path: Path) -> None:
+    file = tmp_path / "eraser.py"
+    file.write_text(
+        '"""Erases."""\n\nimport torch\n\n\ndef explain(net, images, targets):\n'
+        "    images.zero_()\n    return torch.eye(4)[None]\n"
+    )
+    tables = []
+    for methods in (f"{file},grad_cam", "grad_cam"):
+        out = tmp_path / f"run{len(tables)}"
+        asked = ["run", *SMALL, "--metrics", "insertion", "--methods", methods, "--images", "1", "--out", out]
+        assert bench(*asked).exit_code == 0
+        table = store.read(out).table("scores").set_index("method")["value"]
+        tables.append(table["grad_cam"])
+    assert tables[0] == pytest.approx(tables[1], abs=1e-6)
+
+
+@pytest.mark.parametrize("given", ["[1, 2]", "torch.zeros(4, 4)", "torch.full((1, 4, 4), float('nan'))", "None"])
+def test_what_is_no_map_is_refused(tmp_path: Path, given: str) -> None:
+    file = tmp_path / "odd.py"
+    file.write_text(f'"""Odd."""\n\nimport torch\n\n\ndef explain(net, images, targets):\n    return {given}\n')
+    asked = ["run", *SMALL, "--methods", file, "--images", "1", "--out", tmp_path / "run"]
+    assert refused(*asked).startswith("bench: method odd gives ")
+
+
+def test_a_metric_that_writes_into_the_map_is_stopped(tmp_path: Path) -> None:
+    file = tmp_path / "writes.py"
+    declared = 'VERSION = 1\nBETTER = "higher"\nUNIT = "share"\nRANGE = (0, 1)\nSHORT = "w"\n'
+    file.write_text(f'"""Writes."""\n\n{declared}\n\ndef score(case):\n    case.map[:] = 0\n    return 0.0\n')
+    with pytest.raises(ValueError, match="read-only"):
+        bench("run", *SMALL, "--methods", "centre", "--metrics", file, "--images", "1", "--out", tmp_path / "run")
+
+
+def test_a_metric_without_its_declarations_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "bare.py"
+    file.write_text('"""Bare."""\n\n\ndef score(case):\n    return 0.0\n')
+    assert "does not declare BETTER" in refused("run", *SMALL, "--metrics", file, "--out", tmp_path / "run")

@@ -7,14 +7,17 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from cambench.bench import store
+from cambench.bench import header, store
 from cambench.bench.errors import UsageError
 from cambench.bench.store import Unit, Writer
 
 HEADER: dict[str, Any] = {
-    "format": store.FORMAT,
+    "format": header.FORMAT,
     "suite": {"name": "try", "images": 2},
     "protocols": {"insertion": {"steps": 28}},
+    "methods": {},
+    "metrics": {},
+    "environment": {},
     "nets": {"a": {"fingerprint": "1"}},
     "data": {"fingerprint": "2"},
 }
@@ -28,6 +31,7 @@ def unit(net: str, image: str, value: float) -> Unit:
             "scores": [key | {"method": "m", "metric": "insertion", "value": value}],
             "curves": [key | {"shares": [0.0, 1.0], "scores": [value, value]}],
             "cost": [key | {"method": "m", "seconds": value}],
+            "predictions": [key | {"target": 1}],
         },
     )
 
@@ -112,7 +116,12 @@ def test_a_full_disk_is_said_and_keeps_what_was_there(tmp_path: Path, monkeypatc
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [("{", "damaged"), ("[]", "another version"), (json.dumps({"format": 99}), "another version")],
+    [
+        ("{", "damaged"),
+        ("[]", "another version"),
+        (json.dumps({"format": 99}), "another version"),
+        (json.dumps({"format": header.FORMAT, "suite": 3}), "damaged: it has no 'suite'"),
+    ],
 )
 def test_a_damaged_header_is_said(tmp_path: Path, content: str, message: str) -> None:
     (tmp_path / "run.json").write_text(content)
@@ -136,11 +145,7 @@ def test_a_part_taken_out_is_filled_and_no_other_is_lost(tmp_path: Path) -> None
     for image in "xyz":
         write(tmp_path, unit("a", image, 0.5))
     (tmp_path / "scores" / "part-00001.parquet").unlink()
-    writer = Writer(tmp_path, HEADER)
-    assert writer.done == {("a", "x"), ("a", "z")}
-    writer.add(unit("a", "y", 0.5))
-    writer.flush()
-    writer.close()
+    write(tmp_path, unit("a", "y", 0.5))
     run = store.read(tmp_path)
     assert sorted(run.table("scores")["image"]) == sorted(run.table("curves")["image"]) == ["x", "y", "z"]
 
@@ -163,3 +168,24 @@ def test_a_changed_method_is_refused_and_a_changed_description_not(tmp_path: Pat
     Writer(tmp_path, with_method(1, "new words")).close()
     with pytest.raises(UsageError, match="holds another run: its m is"):
         Writer(tmp_path, with_method(2, "new words"))
+
+
+@pytest.mark.parametrize("table", ["predictions.parquet", "cost.parquet"])
+def test_a_table_taken_out_is_computed_again(tmp_path: Path, table: str) -> None:
+    write(tmp_path, unit("a", "x", 0.25))
+    (tmp_path / table).unlink()
+    writer = Writer(tmp_path, HEADER)
+    done = writer.done
+    writer.close()
+    assert done == set()
+    write(tmp_path, unit("a", "x", 0.25))
+    assert len(store.read(tmp_path).table("scores")) == 1
+
+
+def test_somebody_elses_table_is_named_and_other_files_are_left_alone(tmp_path: Path) -> None:
+    write(tmp_path, unit("a", "x", 0.25))
+    (tmp_path / "scores" / "notes.parquet").write_bytes(b"mine")
+    assert len(store.read(tmp_path).table("scores")) == 1
+    pd.DataFrame({"x": [1]}).to_parquet(tmp_path / "scores" / "part-00001.parquet")
+    with pytest.raises(UsageError, match=r"part-00001\.parquet is damaged \(it is another table\)"):
+        store.read(tmp_path).table("scores")
