@@ -48,13 +48,19 @@ def _list_option(name: str, help: str) -> Callable[..., Any]:
 
 @main.command()
 @click.argument("name", metavar="[SUITE]", default="scenes")
-@click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="Where the run is kept [runs/SUITE].")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Where the run is kept [runs/SUITE; runs/SUITE-MARK with other options].",
+)
 @_list_option("nets", "Networks: resnet18, vgg16@imagenet, ...")
 @_list_option("methods", "Methods: grad_cam, score_cam[fill=black], ./my_cam.py, ...")
 @_list_option("metrics", "Metrics: insertion, deletion[steps=100], ...")
 @click.option("--dataset", metavar="NAME|FOLDER", help="A data set, or a folder of images with labels.")
 @click.option("--images", type=click.IntRange(1), metavar="N", help="How many images.")
 @click.option("--seed", type=click.IntRange(0), metavar="N", help="Of the data set and of whatever is random.")
+@click.option("--target", type=click.Choice(["predicted", "label"]), help="The class that is explained.")
 @click.option("--device", default="auto", show_default=True, metavar="auto|cpu|cuda", help="Where to compute.")
 @click.option("--precision", type=click.Choice(["auto", "fp32", "bf16"]), help="Of perturbed images' forward passes.")
 def run(name: str, out: Path | None, device: str, **changes: Any) -> None:

@@ -40,12 +40,12 @@ class Case:
     @property
     def asked(self) -> Mask:
         """Where the objects of the target class are. Raises NotApplicable where there is none."""
-        return self._union("the image holds no object of the class explained", same=True)
+        return self._union("no object of the class explained is marked in the image", same=True)
 
     @property
     def others(self) -> Mask:
         """Where objects of other classes are, the target's being there too. Raises NotApplicable where either is missing."""
-        return self._union("the image holds no object of another class", same=False) & ~self.asked
+        return self._union("no object of another class is marked in the image", same=False) & ~self.asked
 
     def _union(self, missing: str, *, same: bool) -> Mask:
         masks = [thing.mask for thing in self.objects if (thing.label == self.target) is same]

@@ -62,7 +62,10 @@ def load(name: str, **changes: Any) -> Suite:
         content = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (ValueError, RecursionError) as error:
         raise UsageError(f"{path} is not TOML: {error}") from None
-    content = {"name": path.stem} | content | {key: value for key, value in changes.items() if value is not None}
+    changed = {key: value for key, value in changes.items() if value is not None}
+    if changed:
+        changed["description"] = f"The suite {path.stem} with other {', '.join(changed)}."
+    content = {"name": path.stem} | content | changed
     try:
         return Suite(**content)
     except ValidationError as error:

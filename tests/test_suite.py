@@ -21,6 +21,7 @@ def test_changes_are_laid_over_and_mark_the_directory() -> None:
     assert suite.load("scenes").directory() == "scenes"
     changed = suite.load("scenes", images=4, seed=None)
     assert (changed.images, changed.seed) == (4, 0)
+    assert changed.description == "The suite scenes with other images."
     assert changed.directory().startswith("scenes-")
     assert changed.directory() != suite.load("scenes", images=5).directory()
 
