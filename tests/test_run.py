@@ -306,7 +306,7 @@ def test_a_method_that_writes_into_its_images_harms_no_other(tmp_path: Path) -> 
         '"""Erases."""\n\nimport torch\n\n\ndef explain(net, images, targets):\n'
         "    images.zero_()\n    return torch.eye(4)[None]\n"
     )
-    tables = []
+    tables: list[float] = []
     for methods in (f"{file},grad_cam", "grad_cam"):
         out = tmp_path / f"run{len(tables)}"
         asked = ["run", *SMALL, "--metrics", "insertion", "--methods", methods, "--images", "1", "--out", out]
