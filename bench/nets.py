@@ -5,8 +5,9 @@ with this suite (ten classes of `scenes`); `resnet18@imagenet` is the same with 
 """
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -22,12 +23,6 @@ from .forward import Forward, Stream
 from .images import MEAN, STD
 
 WEIGHTS = Path(__file__).parent / "weights"
-REMARKS = {  # what to know of the shipped weights before reading their rows
-    "vgg16": "Gradients of its class scores at this layer hardly point at the object: on the default suite's 12 images the "
-    "peak of Grad-CAM hits it in 3 and that of gradient times activation in 1, where Score-CAM, which masks instead, hits "
-    "it in 12. Its fully connected layers were fitted for this suite, each place with weights of its own; do not take its "
-    "Grad-CAM rows for those of VGG16 on photos.",
-}
 
 
 class Normalise(nn.Module):
@@ -46,19 +41,20 @@ class Normalise(nn.Module):
 
 @dataclass(frozen=True)
 class Cut:
-    """Where an architecture is cut, and its class maps (activations -> (n, classes, h, w), before pooling) if it has any."""
+    """A net as a line of modules, the one whose output the methods explain, and its class maps if it has any."""
 
-    layer: str  # the module whose output the methods explain, as in torchvision's named_modules()
-    features: nn.Sequential
-    classify: nn.Sequential
-    class_maps: nn.Module | None = None
+    line: dict[str, nn.Module]  # in order, normalisation first; names as in torchvision's named_modules()
+    layer: str
+    class_maps: nn.Module | None = None  # activations -> (n, classes, h, w), before pooling
     no_class_maps: str = ""  # the reason where there are none
 
-    def to(self, device: torch.device) -> "Cut":
-        for part in (self.features, self.classify, self.class_maps):
-            if part is not None:
-                part.to(device)
-        return self
+    def at(self, layer: str | None) -> "Cut":
+        """The same line cut at another layer. Raises UsageError where the line has none of that name."""
+        if layer is None or layer == self.layer:
+            return self
+        if layer not in self.line:
+            raise UsageError(f"there is no layer {layer!r} to cut at: {nearest(layer, self.line)}")
+        return Cut(self.line, layer, None, f"class maps are defined at {self.layer}")
 
 
 class Net(nn.Module):
@@ -67,15 +63,30 @@ class Net(nn.Module):
     def __init__(self, name: str, cut: Cut, classes: tuple[str, ...], precision: str, fingerprint: str = "") -> None:
         super().__init__()
         self.name, self.layer, self.classes, self.fingerprint = name, cut.layer, classes, fingerprint
-        self.features, self.classify = cut.features, cut.classify
+        self._line, self._names = nn.ModuleList(cut.line.values()), list(cut.line)
+        self.features, self.classify = self.parts([cut.layer])
         self._class_maps, self._no_class_maps = cut.class_maps, cut.no_class_maps
         self.to(memory_format=torch.channels_last).eval().requires_grad_(False)
         self._forward = Forward(nn.Sequential(self.features, self.classify), precision)
+        self._head = Forward(self.classify, "fp32")
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits (n, classes) of images (n, 3, h, w) in [0, 1]."""
         logits: Tensor = self.classify(self.features(images))
         return logits
+
+    def parts(self, layers: Sequence[str]) -> list[nn.Sequential]:
+        """The net cut behind each of the layers, in the line's order: their composition is the net.
+
+        Raises NotApplicable where the line has no such layer.
+        """
+        missing = [layer for layer in layers if layer not in self._names]
+        if missing:
+            raise NotApplicable(
+                f"{self.name} has no layer {missing[0]!r} to cut at: {nearest(missing[0], self._names)}"
+            )
+        ends = [0, *sorted(self._names.index(layer) + 1 for layer in layers), len(self._line)]
+        return [nn.Sequential(*self._line[first:last]) for first, last in pairwise(ends)]
 
     def prepare(self, images: Tensor) -> None:
         """Finds how many images of this shape go into one pass, so that no method or metric pays for it."""
@@ -84,6 +95,15 @@ class Net(nn.Module):
     def scores(self, stream: Stream) -> Tensor:
         """Softmax scores (count, classes) of a stream of perturbed images, float64."""
         return self._forward.probabilities(stream)
+
+    def logits(self, stream: Stream) -> Tensor:
+        """Logits (count, classes) of a stream of perturbed images, fp32."""
+        return self._forward.logits(stream)
+
+    def classified(self, stream: Stream) -> Tensor:
+        """Logits (count, classes) of a stream of activations (k, h', w') behind the cut, always computed in fp32."""
+        self._head.prepare(stream.make(0, 1))
+        return self._head.logits(stream)
 
     def class_maps(self, activations: Tensor) -> Tensor:
         """Maps (n, classes, h, w) whose spatial means, plus a constant, are the logits. Raises NotApplicable without them."""
@@ -102,8 +122,11 @@ class Net(nn.Module):
         return next(self.parameters()).device
 
 
-def load(spec: str, device: torch.device, precision: str) -> Net:
-    """The net of a spec, `resnet18` or `resnet18@imagenet`, on a device. Raises UsageError for what cannot be had."""
+def load(spec: str, device: torch.device, precision: str, layer: str | None = None) -> Net:
+    """The net of a spec, `resnet18` or `resnet18@imagenet`, on a device, cut at a layer or where its kind is by default.
+
+    Raises UsageError for what cannot be had.
+    """
     name, _, weights = spec.partition("@")
     check(spec)
     state, classes, source = _imagenet(name) if weights else _shipped(name)
@@ -113,7 +136,7 @@ def load(spec: str, device: torch.device, precision: str) -> Net:
         module.load_state_dict(state, assign=True)
     except RuntimeError as error:
         raise UsageError(f"{source} does not fit {name}: {str(error).splitlines()[1].strip()}") from None
-    return Net(spec, CUTS[name](module).to(device), classes, precision, sha256(source))
+    return Net(spec, CUTS[name](module.to(device)).at(layer), classes, precision, sha256(source)).to(device)
 
 
 def check(spec: str) -> None:
@@ -128,8 +151,7 @@ def check(spec: str) -> None:
 def described(spec: str) -> dict[str, Any]:
     """What a run says of a net: its target layer, its classes, and the fingerprint of its weights."""
     net = load(spec, torch.device("cpu"), "fp32")
-    about = {"layer": net.layer, "classes": list(net.classes), "fingerprint": net.fingerprint}
-    return about | {"description": REMARKS.get(spec, "")}
+    return {"layer": net.layer, "classes": list(net.classes), "fingerprint": net.fingerprint}
 
 
 def sha256(path: Path) -> str:
@@ -157,34 +179,30 @@ def _imagenet(name: str) -> tuple[dict[str, Tensor], tuple[str, ...], Path]:
 def _resnet18(net: nn.Module) -> Cut:
     """ResNet18 at layer4: global pooling and one linear layer follow, so CAM applies."""
     n: Any = net
-    body = [n.conv1, n.bn1, n.relu, n.maxpool, n.layer1, n.layer2, n.layer3, n.layer4]
     class_maps = nn.Conv2d(n.fc.in_features, n.fc.out_features, 1, bias=False, device="meta")
     class_maps.weight = nn.Parameter(n.fc.weight[:, :, None, None])
-    return Cut(
-        "layer4", nn.Sequential(Normalise(), *body), nn.Sequential(n.avgpool, nn.Flatten(), n.fc), class_maps=class_maps
-    )
+    children = dict(n.named_children())
+    fc = children.pop("fc")
+    return Cut({"": Normalise(), **children, "flatten": nn.Flatten(), "fc": fc}, "layer4", class_maps)
 
 
 def _vgg16(net: nn.Module) -> Cut:
     """VGG16 at features.29, the last convolution's ReLU: three fully connected layers follow, so CAM does not apply."""
     n: Any = net
+    line = {"": Normalise()} | {f"features.{k}": module for k, module in n.features.named_children()}
+    line |= {"avgpool": n.avgpool, "flatten": nn.Flatten(), "classifier": n.classifier}
     return Cut(
-        "features.29",
-        nn.Sequential(Normalise(), *n.features[:30]),
-        nn.Sequential(n.features[30], n.avgpool, nn.Flatten(), n.classifier),
-        no_class_maps="no global pooling: three fully connected layers follow the last convolution",
+        line, "features.29", no_class_maps="no global pooling: three fully connected layers follow the last convolution"
     )
 
 
 def _squeezenet1_1(net: nn.Module) -> Cut:
     """SqueezeNet 1.1 at features.12, the last Fire module: class maps and global pooling follow, so CAM applies."""
     n: Any = net
-    return Cut(
-        "features.12",
-        nn.Sequential(Normalise(), *n.features),
-        nn.Sequential(n.classifier, nn.Flatten()),
-        class_maps=n.classifier[:3],  # dropout (off), 1x1 convolution, ReLU: what the average pooling pools
-    )
+    line = {"": Normalise()} | {f"features.{k}": module for k, module in n.features.named_children()}
+    line |= {f"classifier.{k}": module for k, module in n.classifier.named_children()} | {"flatten": nn.Flatten()}
+    # dropout (off), 1x1 convolution, ReLU: what the average pooling pools
+    return Cut(line, "features.12", class_maps=n.classifier[:3])
 
 
 CUTS: dict[str, Callable[[nn.Module], Cut]] = {"squeezenet1_1": _squeezenet1_1, "resnet18": _resnet18, "vgg16": _vgg16}

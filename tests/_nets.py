@@ -68,7 +68,7 @@ def tiny_pooled(precision: str = "fp32") -> Net:
     linear.weight.data *= 10
     class_maps = nn.Conv2d(8, 10, 1, bias=False)
     class_maps.weight = nn.Parameter(linear.weight[:, :, None, None].detach().clone())
-    return Net("tiny_pooled", Cut("4", features, classify, class_maps), CLASSES, precision)
+    return Net("tiny_pooled", Cut(_line(features, classify), "4", class_maps), CLASSES, precision)
 
 
 def tiny_vgg(precision: str = "fp32") -> Net:
@@ -80,9 +80,12 @@ def tiny_vgg(precision: str = "fp32") -> Net:
     last = classify[-1]
     assert isinstance(last, nn.Linear)
     last.weight.data *= 10
-    return Net(
-        "tiny_vgg", Cut("4", features, classify, no_class_maps="fully connected layers follow"), CLASSES, precision
-    )
+    cut = Cut(_line(features, classify), "4", no_class_maps="fully connected layers follow")
+    return Net("tiny_vgg", cut, CLASSES, precision)
+
+
+def _line(features: nn.Sequential, classify: nn.Sequential) -> dict[str, nn.Module]:
+    return {str(number): module for number, module in enumerate([*features, *classify])}
 
 
 def _again(layer: nn.Module) -> nn.Module:

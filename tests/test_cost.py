@@ -32,7 +32,8 @@ def _net() -> Net:
     maps = nn.Conv2d(4, 5, 1, bias=False)
     maps.weight = nn.Parameter(linear.weight[:, :, None, None].detach())
     conv.weight.data.abs_()  # all four channels live
-    cut = Cut("1", nn.Sequential(conv, nn.ReLU()), nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), linear), maps)
+    line = {"0": conv, "1": nn.ReLU(), "2": nn.AdaptiveAvgPool2d(1), "3": nn.Flatten(), "4": linear}
+    cut = Cut(line, "1", maps)
     return Net("by_hand", cut, tuple("abcde"), "fp32")
 
 

@@ -29,7 +29,7 @@ def test_grad_cam_is_the_papers_equations(name: str, nets: dict[str, Net], image
 
 def test_cam_on_squeezenet_is_its_own_map_of_the_class(nets: dict[str, Net], images: Tensor) -> None:
     net: Any = nets["squeezenet1_1"]
-    convolution = net.classify[0][1]
+    convolution = net.classify[1]
     activations = net.features(images)
     expected = torch.stack(
         [
