@@ -104,7 +104,7 @@ def render(run: store.Run, form: str) -> str:
 )
 def list_(kind: str | None) -> None:
     """List what there is: nets, methods, metrics, data sets, suites, reports."""
-    from .nets import CUTS
+    from .cuts import CUTS
 
     found: dict[str, list[tuple[str, str]]] = {
         "nets": [(name, (cut.__doc__ or "").strip()) for name, cut in CUTS.items()],

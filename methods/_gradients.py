@@ -1,4 +1,4 @@
-"""What the gradient methods share: the activations at the cut, and the gradients of a score of the target with respect to them."""
+"""What the gradient methods share: the activations at the cut, and the gradients of the target's score by them."""
 
 from typing import Literal
 

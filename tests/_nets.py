@@ -6,8 +6,9 @@ import torch
 import torchvision
 from torch import Tensor, nn
 
+from cambench.bench.cuts import CUTS, Cut, Normalise
 from cambench.bench.forward import Stream
-from cambench.bench.nets import CUTS, Cut, Net, Normalise
+from cambench.bench.nets import Net
 
 SIZE = 64
 CLASSES = tuple("abcdefghij")

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from torch import Tensor, nn
 
-from cambench.bench.nets import CUTS, Net
+from cambench.bench.cuts import CUTS
+from cambench.bench.nets import Net
 from cambench.tests import _nets
 
 MADE = {"tiny_pooled": _nets.tiny_pooled, "tiny_vgg": _nets.tiny_vgg}

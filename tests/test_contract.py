@@ -11,9 +11,10 @@ import torch
 from torch import Tensor
 
 from cambench.bench import scoring
+from cambench.bench.cuts import CUTS
 from cambench.bench.errors import NotApplicable
 from cambench.bench.images import Object
-from cambench.bench.nets import CUTS, Net
+from cambench.bench.nets import Net
 from cambench.bench.plugins import DATASET, METHOD, METRIC, Plugin, find, names
 from cambench.bench.scoring import Case, Curve
 from cambench.tests._nets import FakeNet, random_maps

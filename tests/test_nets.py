@@ -7,9 +7,10 @@ import torch
 from torch import Tensor, nn
 
 from cambench.bench import nets as all_nets
+from cambench.bench.cuts import CUTS
 from cambench.bench.errors import NotApplicable, UsageError
 from cambench.bench.images import MEAN, STD
-from cambench.bench.nets import CUTS, Net
+from cambench.bench.nets import Net
 from cambench.tests._nets import SIZE
 
 

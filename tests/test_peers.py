@@ -18,9 +18,10 @@ from torch import Tensor, nn
 
 from cambench.bench import nets as all_nets
 from cambench.bench import scoring
+from cambench.bench.cuts import CUTS
 from cambench.bench.images import MEAN, STD
 from cambench.bench.maps import fit, stretch
-from cambench.bench.nets import CUTS, Net
+from cambench.bench.nets import Net
 from cambench.bench.plugins import METRIC, find
 from cambench.bench.scoring import Curve
 from cambench.methods import grad_cam
