@@ -10,10 +10,10 @@ from rich.console import Console
 from rich.table import Table
 
 from .. import __version__
-from . import plugins, store, suite
+from . import beside, plugins, protocol, specs, store, suite
 from .errors import UsageError
 from .files import write_text
-from .plugins import DATASET, METHOD, METRIC, REPORT
+from .plugins import DATASET, METHOD, METRIC, PEER, REPORT
 
 console = Console(highlight=False)
 
@@ -39,7 +39,7 @@ def main() -> None:
 
 
 def _specs(context: click.Context, parameter: click.Parameter, text: str | None) -> list[str] | None:
-    return None if text is None else plugins.split(text)
+    return None if text is None else specs.split(text)
 
 
 def _list_option(name: str, help: str) -> Callable[..., Any]:
@@ -57,6 +57,7 @@ def _list_option(name: str, help: str) -> Callable[..., Any]:
 @_list_option("nets", "Networks: resnet18, vgg16@imagenet, ...")
 @_list_option("methods", "Methods: grad_cam, score_cam[fill=black], ./my_cam.py, ...")
 @_list_option("metrics", "Metrics: insertion, deletion[steps=100], ...")
+@_list_option("protocols", "Protocols: default, rise, torchcam, rise[steps=224], ...")
 @click.option("--dataset", metavar="NAME|FOLDER", help="A data set, or a folder of images with labels.")
 @click.option("--images", type=click.IntRange(1), metavar="N", help="How many images.")
 @click.option("--seed", type=click.IntRange(0), metavar="N", help="Of the data set and of whatever is random.")
@@ -69,7 +70,7 @@ def run(name: str, out: Path | None, device: str, **changes: Any) -> None:
     SUITE is a built-in name (bench list) or a TOML file; options override it. Ctrl-C keeps what is done, and the same
     command goes on from there.
     """
-    from .progress import execute  # torch loads only where nets run
+    from .series import execute  # torch loads only where nets run
 
     asked = suite.load(name, **changes)
     done = execute(asked, out or Path("runs") / asked.directory(), device, console)
@@ -78,19 +79,41 @@ def run(name: str, out: Path | None, device: str, **changes: Any) -> None:
 
 @main.command()
 @click.argument("directory", metavar="RUN", type=click.Path(path_type=Path))
-@click.option("--markdown", "form", flag_value="markdown", help="Print Markdown tables.")
-@click.option("--csv", "form", flag_value="csv", help="Print comma-separated values, a row per net, method and metric.")
+@click.option("--markdown", is_flag=True, help="Print Markdown tables.")
+@click.option("--csv", is_flag=True, help="Print comma-separated values, a row per net, method and metric.")
 @click.option("--format", "form", metavar="NAME", help="Any report of bench list.")
 @click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="Write there instead.")
-def report(directory: Path, form: str | None, out: Path | None) -> None:
+def report(directory: Path, markdown: bool, csv: bool, form: str | None, out: Path | None) -> None:
     """Report a run: as a page (RUN/report.html), or printed as Markdown or CSV."""
-    text = render(store.read(directory), form or "html")
-    if out is None and form not in (None, "html"):
+    asked = [*(["markdown"] if markdown else []), *(["csv"] if csv else []), *([form] if form else [])]
+    if len(asked) > 1:
+        raise UsageError(f"{' and '.join(asked)} are {len(asked)} reports: ask for one at a time")
+    form = asked[0] if asked else "html"
+    text = render(store.read(directory), form)
+    if out is None and form != "html":
         click.echo(text)
         return
     path = out or directory / "report.html"
     write_text(path, text)
     console.print(f"report: {path}", soft_wrap=True, markup=False)
+
+
+@main.command()
+@_list_option("nets", "Networks [squeezenet1_1,resnet18].")
+@click.option("--dataset", metavar="NAME|FOLDER", help="A data set, or a folder of images with labels [scenes].")
+@click.option("--images", type=click.IntRange(1), default=4, show_default=True, metavar="N", help="How many images.")
+@click.option("--seed", type=click.IntRange(0), metavar="N", help="Of the data set and of whatever is random.")
+@_list_option("peers", "Libraries [all of bench list peers that are installed].")
+@click.option("--device", default="auto", show_default=True, metavar="auto|cpu|cuda", help="Where to compute.")
+def conform(peers: list[str] | None, device: str, **changes: Any) -> None:
+    """Compare with other libraries: the same images, explained and scored by them and by this suite.
+
+    Exit code 1 where a number differs by more than its tolerance and no known fault of the library explains it.
+    """
+    from .conform import run
+
+    changes["nets"] = changes["nets"] or ["squeezenet1_1", "resnet18"]
+    sys.exit(0 if run(suite.load("scenes", **changes), peers, device, console) else 1)
 
 
 def render(run: store.Run, form: str) -> str:
@@ -100,18 +123,30 @@ def render(run: store.Run, form: str) -> str:
 
 @main.command("list")
 @click.argument(
-    "kind", required=False, type=click.Choice(["nets", "methods", "metrics", "datasets", "suites", "reports"])
+    "kind",
+    required=False,
+    type=click.Choice(
+        ["nets", "methods", "metrics", "protocols", "datasets", "suites", "reports", "peers", "published"]
+    ),
 )
 def list_(kind: str | None) -> None:
-    """List what there is: nets, methods, metrics, data sets, suites, reports."""
+    """List what there is: nets, methods, metrics, data sets, suites, reports, peers; and the numbers that are published."""
+    if kind == "published":
+        console.print(beside.listing())
+        return
     from .cuts import CUTS
 
     found: dict[str, list[tuple[str, str]]] = {
         "nets": [(name, (cut.__doc__ or "").strip()) for name, cut in CUTS.items()],
         **{
             f"{kind.word}s": [(name, plugins.description(kind, name)) for name in plugins.names(kind)]
-            for kind in (METHOD, METRIC, DATASET, REPORT)
+            for kind in (METHOD, METRIC, DATASET, REPORT, PEER)
         },
+        "protocols": [
+            (name, f"{one.description} Source: {one.source}")
+            for name in protocol.names()
+            for one in [protocol.find(name)]
+        ],
         "suites": [(name, suite.load(name).description) for name in suite.names()],
     }
     for title, rows in found.items():

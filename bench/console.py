@@ -8,19 +8,19 @@ from rich.padding import Padding
 from rich.table import Table as Grid
 from rich.text import Text
 
-from .stats import Estimate
 from .store import Run
-from .tables import Cost, Metric, Table, number, table
+from .tables import Cost, Metric, Table, number, plural, table
 
 WIDTH = 80
 MEGABYTE = 1e6
 NAMES = 17  # the widest column of method names: longer ones take two lines
 
-Column = tuple[Text, Callable[[str], Text]]  # its head, and its cell for a method
+Column = tuple[Text, Callable[[str], list[Text]]]  # its head, and a method's cell with, of a score, the interval's ends
+ENDS = (Text("  low", style="dim"), Text("  high", style="dim"))
 
 
 def comparison(run: Run, net: str, width: int = WIDTH) -> Group:
-    """A row per method, a column per metric: the mean and below it half its 95 % interval; then cost, reasons, accuracy."""
+    """A row per method, a column per metric: the mean and below it its 95 % interval's ends; then cost, reasons, accuracy."""
     shown = table(run, net)
     if not shown.images:
         return Group(Text(f"{net}: no image is complete yet"))
@@ -33,7 +33,7 @@ def comparison(run: Run, net: str, width: int = WIDTH) -> Group:
 
 def notes(shown: Table) -> list[str]:
     """What the cells leave unsaid: why there is no score, which means are of fewer images, and which maps say nothing."""
-    flat = [f"{method}: {count} constant maps, which say nothing" for method, count in shown.constant.items()]
+    flat = [f"{method}: {plural(count, 'map')} constant, saying nothing" for method, count in shown.constant.items()]
     return _absent(shown) + _fewer(shown) + flat
 
 
@@ -65,9 +65,10 @@ def _fewer(shown: Table) -> list[str]:
 
 
 def _title(shown: Table) -> str:
-    images = f"{shown.images} of {shown.planned}" if shown.images < shown.planned else str(shown.images)
-    noun = "image" if shown.planned == 1 else "images"
-    return f"{shown.net}, {shown.layer}: {images} {noun}, {shown.precision}; mean ± half the 95 % interval"
+    images = plural(shown.planned, "image")
+    done = f"{shown.images} of {images}" if shown.images < shown.planned else images
+    interval = " and its 95 % interval" if shown.images > 1 else ", no interval"
+    return f"{shown.net}, {shown.layer}: {done}, {shown.precision}; mean{interval}"
 
 
 def _split(shown: Table, width: int) -> list[list[Column]]:
@@ -82,7 +83,7 @@ def _split(shown: Table, width: int) -> list[list[Column]]:
 
 
 def _width(shown: Table, column: Column) -> int:
-    texts = [column[0], *(column[1](method) for method in shown.methods)]
+    texts = [column[0], *(text for method in shown.methods for text in column[1](method))]
     return max(len(line) for text in texts for line in text.plain.split("\n"))
 
 
@@ -96,25 +97,25 @@ def _grid(shown: Table, columns: list[Column]) -> Grid:
     for head, _ in columns:
         grid.add_column(head, justify="right", no_wrap=True)
     for method in shown.methods:
-        grid.add_row(Text(method), *(cell(method) for _, cell in columns))
+        cells = [cell(method) for _, cell in columns]
+        for row, name in enumerate([Text(method), *ENDS][: max(map(len, cells))]):
+            grid.add_row(name, *(cell[row] if row < len(cell) else "" for cell in cells))
     return grid
 
 
 def _metric(shown: Table, metric: Metric) -> Column:
     best = shown.best(metric)
 
-    def cell(method: str) -> Text:
+    def cell(method: str) -> list[Text]:
         entry = shown.entry(method, metric)
         if entry.reason:
-            return Text("n/a", style="dim")
-        text = Text(number(entry.estimate.mean), style="bold" if method in best else "")
-        return Text("\n").join([text, Text(_half(entry.estimate), style="dim not bold")])
+            return [Text("n/a", style="dim")]
+        average, low, high, _ = entry.estimate
+        ends = [] if isnan(low) else [Text(number(end), style="dim") for end in (low, high)]
+        return [Text(number(average), style="bold" if method in best else ""), *ends]
 
-    return Text(f"{metric.short}\n{metric.arrow}"), cell
-
-
-def _half(estimate: Estimate) -> str:
-    return "" if isnan(estimate.low) else f"±{number((estimate.high - estimate.low) / 2)}"
+    short, at, protocol = metric.short.partition("@")
+    return Text("\n".join([short, *([at + protocol] if at else []), metric.arrow])), cell
 
 
 def _costs(shown: Table) -> list[Column]:
@@ -125,7 +126,7 @@ def _costs(shown: Table) -> list[Column]:
     }
 
     def column(head: str, show: Callable[[Cost], str]) -> Column:
-        return Text(head), lambda method: Text(show(shown.costs[method]) if method in shown.costs else "n/a")
+        return Text(head), lambda method: [Text(show(shown.costs[method]) if method in shown.costs else "n/a")]
 
     return [column(head, show) for head, show in heads.items()]
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import conv2d
 
 from .errors import UsageError, nearest
 from .images import MEAN, STD
@@ -26,6 +27,18 @@ class Normalise(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         return (images - self.mean) / self.std
+
+
+class Everywhere(nn.Module):
+    """A linear layer behind global pooling, applied at every place instead, without its bias: class maps."""
+
+    def __init__(self, linear: nn.Linear) -> None:
+        super().__init__()
+        self.linear = linear
+
+    def forward(self, activations: Tensor) -> Tensor:
+        """(n, k, h, w) -> (n, classes, h, w)"""
+        return conv2d(activations, self.linear.weight[:, :, None, None])
 
 
 @dataclass(frozen=True)
@@ -49,11 +62,9 @@ class Cut:
 def _resnet18(net: nn.Module) -> Cut:
     """ResNet18 at layer4: global pooling and one linear layer follow, so CAM applies."""
     n: Any = net
-    class_maps = nn.Conv2d(n.fc.in_features, n.fc.out_features, 1, bias=False, device="meta")
-    class_maps.weight = nn.Parameter(n.fc.weight[:, :, None, None])
     children = dict(n.named_children())
     fc = children.pop("fc")
-    return Cut({"": Normalise(), **children, "flatten": nn.Flatten(), "fc": fc}, "layer4", class_maps)
+    return Cut({"": Normalise()} | children | {"flatten": nn.Flatten(), "fc": fc}, "layer4", Everywhere(fc))
 
 
 def _vgg16(net: nn.Module) -> Cut:

@@ -7,11 +7,16 @@ Anything else that is raised is a bug, and shows its traceback.
 """
 
 import difflib
+import traceback
 from collections.abc import Iterable
 
 
 class UsageError(Exception):
     """What was asked cannot be done; the message says what was wrong and what is right."""
+
+
+class Missing(UsageError):
+    """What was asked needs a library that is not installed; the message says which, and what brings it."""
 
 
 class NotApplicable(Exception):
@@ -23,3 +28,13 @@ def nearest(word: str, known: Iterable[str]) -> str:
     known = list(known)
     close = difflib.get_close_matches(word, known, n=1)
     return (f"did you mean {close[0]!r}? " if close else "") + "there are: " + ", ".join(known)
+
+
+def cause(error: BaseException, file: str) -> str:
+    """Which line of a file raised what, on one line: `line 3 raises NameError: name 'x' is not defined`."""
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
+    said = str(error)
+    if isinstance(error, SyntaxError) and error.filename == file:
+        lines, said = [error.lineno], error.msg
+    where = f"line {lines[-1]}" if lines and lines[-1] else "it"
+    return " ".join(f"{where} raises {type(error).__name__}: {said}".split()).removesuffix(":")

@@ -8,7 +8,7 @@ from typing import Any
 from .errors import UsageError
 from .files import write_text
 
-FORMAT = 1
+FORMAT = 2
 PARTS = ("suite", "protocols", "methods", "metrics", "nets", "data", "environment")  # of the header
 
 

@@ -1,19 +1,35 @@
-"""How a map is brought to its image: fitted to the size, then stretched to [0, 1]. Decided here, once, for all methods."""
+"""How a map is brought to its image: fitted to the size, and stretched to [0, 1]. Decided here, once, for all methods."""
 
 import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-FIT = "bilinear"  # half-pixel centres (align_corners=False)
-STRETCH = "min-max"
+from .protocol import Fit, Protocol, Stretch
 
 
-def fit(maps: Tensor, size: tuple[int, int]) -> Tensor:
+def fit(maps: Tensor, size: tuple[int, int], way: Fit = "bilinear") -> Tensor:
     """Maps (n, h', w') at the size (h, w) of their images: (n, h, w)."""
-    return interpolate(maps[:, None], size, mode=FIT, align_corners=False)[:, 0]
+    if way == "nearest":
+        return interpolate(maps[:, None], size, mode="nearest-exact")[:, 0]
+    mode = "bicubic" if way == "bicubic" else "bilinear"
+    return interpolate(maps[:, None], size, mode=mode, align_corners=way == "corners")[:, 0]
 
 
-def stretch(maps: Tensor) -> Tensor:
-    """Each map (n, h, w) stretched to [0, 1]; a constant map, which says nothing, becomes 0 everywhere."""
+def stretch(maps: Tensor, way: Stretch = "min-max") -> Tensor:
+    """Each map (n, h, w) brought to [0, 1]; a constant map, which says nothing, becomes 0 everywhere.
+
+    `max` divides what is positive by the highest value, `none` cuts off what lies outside.
+    """
+    if way == "none":
+        return maps.clamp(0, 1)
     low, high = (bound[:, None, None] for bound in maps.flatten(1).aminmax(dim=1))
+    if way == "max":
+        return maps.clamp(min=0).div_(torch.where((high > low) & (high > 0), high, torch.inf))
     return (maps - low).div_(torch.where(high > low, high - low, torch.inf))
+
+
+def bring(maps: Tensor, size: tuple[int, int], protocol: Protocol) -> Tensor:
+    """Maps (n, h', w') as a protocol scores them: (n, h, w) in [0, 1]."""
+    if protocol.order == "fit, stretch":
+        return stretch(fit(maps, size, protocol.fit), protocol.stretch)
+    return fit(stretch(maps, protocol.stretch), size, protocol.fit).clamp(0, 1)

@@ -32,7 +32,7 @@ class Net(nn.Module):
         self.name, self.layer, self.classes, self.fingerprint = name, cut.layer, classes, fingerprint
         self._line, self._names = nn.ModuleList(cut.line.values()), list(cut.line)
         self.features, self.classify = self.parts([cut.layer])
-        self._class_maps, self._no_class_maps = cut.class_maps, cut.no_class_maps
+        self.cut = cut
         self.to(memory_format=torch.channels_last).eval().requires_grad_(False)
         self._forward = Forward(nn.Sequential(self.features, self.classify), precision)
         self._head = Forward(self.classify, "fp32")
@@ -74,9 +74,9 @@ class Net(nn.Module):
 
     def class_maps(self, activations: Tensor) -> Tensor:
         """Maps (n, classes, h, w) whose spatial means, plus a constant, are the logits. Raises NotApplicable without them."""
-        if self._class_maps is None:
-            raise NotApplicable(self._no_class_maps)
-        maps: Tensor = self._class_maps(activations)
+        if self.cut.class_maps is None:
+            raise NotApplicable(self.cut.no_class_maps)
+        maps: Tensor = self.cut.class_maps(activations)
         return maps
 
     def state(self) -> tuple[object, ...]:
@@ -115,9 +115,9 @@ def check(spec: str) -> None:
         raise UsageError(f"net {name!r} has no weights {weights!r}: write {name} (scenes) or {name}@imagenet")
 
 
-def described(spec: str) -> dict[str, Any]:
+def described(spec: str, layer: str | None = None) -> dict[str, Any]:
     """What a run says of a net: its target layer, its classes, and the fingerprint of its weights."""
-    net = load(spec, torch.device("cpu"), "fp32")
+    net = load(spec, torch.device("cpu"), "fp32", layer)
     return {"layer": net.layer, "classes": list(net.classes), "fingerprint": net.fingerprint}
 
 

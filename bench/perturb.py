@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn.functional import conv2d
 
 from .forward import Stream
-from .images import MEAN
+from .images import MEAN, Mask
 
 BLUR_SIZE, BLUR_SIGMA = 11, 5.0  # RISE's
 TIES = "reading order"  # the first of equal pixels is the higher
@@ -24,23 +24,32 @@ BLENDING = (
     f"pixels in [0, 1]; mean = {MEAN}; blur = Gaussian {BLUR_SIZE} x {BLUR_SIZE}, sigma {BLUR_SIGMA:g}, mean outside"
 )
 
-Substrate = Literal["mean", "black", "blur"]
+Substrate = Literal["mean", "black", "blur", "box"]
 
 
 @dataclass(frozen=True)
 class Kept:
-    """The image where pixels rank first <= rank < last (0 is the map's highest), the substrate elsewhere."""
+    """The image where pixels rank first <= rank < last (0 is the map's highest), the substrate elsewhere.
+
+    Equal pixels rank in reading order, or shuffled by the seed `ties` where one is given.
+    """
 
     first: int
     last: int
     substrate: Substrate
+    ties: int | None = None
 
 
 @dataclass(frozen=True)
 class Masked:
-    """The image weighted by the map in [0, 1], the substrate by the rest."""
+    """The image weighted by the map in [0, 1], the substrate by the rest, or the other way round.
+
+    Where `top` is given, all but so many of the map's highest pixels count as 0.
+    """
 
     substrate: Substrate
+    top: int | None = None
+    inverse: bool = False
 
 
 @dataclass(frozen=True)
@@ -48,13 +57,35 @@ class Clean:
     """The image as it is."""
 
 
-Perturbed = Kept | Masked | Clean
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """The image inside a mask (h, w), the substrate outside."""
+
+    mask: Mask
+    substrate: Substrate
 
 
-def ranks(maps: Tensor) -> Tensor:
-    """The rank of each pixel of maps (n, h, w): 0 the highest value; among equals the first in reading order first."""
-    order = maps.flatten(1).argsort(dim=1, descending=True, stable=True)
-    places = torch.arange(order.shape[1], dtype=torch.int32, device=maps.device).expand(order.shape)
+@dataclass(frozen=True, eq=False)
+class Own:
+    """An image (3, h, w) in [0, 1] that the metric made itself, on the net's device."""
+
+    image: Tensor
+
+
+Perturbed = Kept | Masked | Clean | Shown | Own
+
+
+def ranks(maps: Tensor, ties: int | None = None) -> Tensor:
+    """The rank of each pixel of maps (n, h, w): 0 the highest value; among equals the first in reading order first.
+
+    With a seed for `ties`, equal pixels are in an order shuffled by it, the same for every map.
+    """
+    pixels = maps[0].numel()
+    seen = torch.arange(pixels, device=maps.device)
+    if ties is not None:
+        seen = torch.randperm(pixels, generator=torch.Generator().manual_seed(ties)).to(maps.device)
+    order = seen[maps.flatten(1)[:, seen].argsort(dim=1, descending=True, stable=True)]
+    places = torch.arange(pixels, dtype=torch.int32, device=maps.device).expand(order.shape)
     return torch.empty_like(places, memory_format=torch.contiguous_format).scatter_(1, order, places).view(maps.shape)
 
 
@@ -65,28 +96,43 @@ def substrate(image: Tensor, name: Substrate) -> Tensor:
     mean = image.new_tensor(MEAN).view(3, 1, 1)
     if name == "mean":
         return mean.expand_as(image)
-    # RISE blurs the normalised image and pads it by 0, which is the mean colour here.
-    kernel = _gaussian().to(image).expand(3, 1, BLUR_SIZE, BLUR_SIZE)
-    return conv2d((image - mean)[None], kernel, padding=BLUR_SIZE // 2, groups=3)[0] + mean
+    # The normalised image is blurred and padded by 0, which is the mean colour here.
+    kernel = (_gaussian() if name == "blur" else _box(image.shape[-2])).to(image)
+    return (
+        conv2d((image - mean)[None], kernel.expand(3, 1, *kernel.shape), padding=len(kernel) // 2, groups=3)[0] + mean
+    )
 
 
 def blends(image: Tensor, maps: Tensor, wanted: Sequence[tuple[int, Perturbed]]) -> Stream:
     """The stream of perturbed images (3, h, w) wanted, each by its map's number and its kind; maps are (n, h, w) in [0, 1]."""
-    order, pixels = ranks(maps), maps[0].numel()
-    bases = {name: substrate(image, name) for name in {_substrate(kind) for _, kind in wanted}}
-    stack, place = torch.stack(list(bases.values())), {name: i for i, name in enumerate(bases)}
-    which = torch.tensor([number for number, _ in wanted], device=image.device)
-    base = torch.tensor([place[_substrate(kind)] for _, kind in wanted], device=image.device)
-    soft = torch.tensor([isinstance(kind, Masked) for _, kind in wanted], device=image.device)
-    spans = [(kind.first, kind.last) if isinstance(kind, Kept) else (0, pixels) for _, kind in wanted]
-    first, last = torch.tensor(spans, dtype=torch.int32, device=image.device)[:, :, None, None].unbind(1)
+    pixels, kinds = maps[0].numel(), [kind for _, kind in wanted]
+    orders = {key: place for place, key in enumerate(dict.fromkeys((n, _ties(kind)) for n, kind in wanted))}
+    order = torch.cat([ranks(maps[n : n + 1], ties) for n, ties in orders])
+    bases = {name: place for place, name in enumerate(dict.fromkeys(map(_substrate, kinds)))}
+    stack = torch.stack([substrate(image, name) for name in bases])
+    device = image.device
+    which = torch.tensor([orders[n, _ties(kind)] for n, kind in wanted], device=device)
+    number = torch.tensor([n for n, _ in wanted], device=device)
+    base = torch.tensor([bases[_substrate(kind)] for kind in kinds], device=device)
+    soft = torch.tensor([isinstance(kind, Masked) for kind in kinds], device=device)[:, None, None]
+    inverse = torch.tensor([isinstance(kind, Masked) and kind.inverse for kind in kinds], device=device)[:, None, None]
+    spans = torch.tensor([_span(kind, pixels) for kind in kinds], dtype=torch.int32, device=device)
+    first, last = spans[:, :, None, None].unbind(1)
 
     def make(start: int, stop: int) -> Tensor:
         part = slice(start, stop)
         rank = order[which[part]]
         keep = ((rank >= first[part]) & (rank < last[part])).to(image.dtype)
-        keep = torch.where(soft[part, None, None], maps[which[part]], keep)
-        return torch.lerp(stack[base[part]], image[None], keep[:, None])
+        keep = torch.where(soft[part], maps[number[part]] * keep, keep)
+        keep = torch.where(inverse[part], 1 - keep, keep)
+        for place, kind in enumerate(kinds[part]):
+            if isinstance(kind, Shown):
+                keep[place] = torch.from_numpy(kind.mask).to(keep)
+        images = torch.lerp(stack[base[part]], image[None], keep[:, None])
+        for place, kind in enumerate(kinds[part]):
+            if isinstance(kind, Own):
+                images[place] = kind.image
+        return images
 
     return Stream(len(wanted), make)
 
@@ -97,11 +143,22 @@ def canonical(number: int, kind: Perturbed, pixels: int) -> tuple[int, Perturbed
         return 0, Clean()
     if isinstance(kind, Kept) and kind.first >= kind.last:
         return 0, Kept(0, 0, kind.substrate)
-    return (0, kind) if isinstance(kind, Clean) else (number, kind)
+    return (0, kind) if isinstance(kind, Clean | Shown | Own) else (number, kind)
 
 
 def _substrate(kind: Perturbed) -> Substrate:
-    return "mean" if isinstance(kind, Clean) else kind.substrate
+    return "mean" if isinstance(kind, Clean | Own) else kind.substrate
+
+
+def _ties(kind: Perturbed) -> int | None:
+    return kind.ties if isinstance(kind, Kept) else None
+
+
+def _span(kind: Perturbed, pixels: int) -> tuple[int, int]:
+    """The ranks of the pixels that are kept, or weighted by the map."""
+    if isinstance(kind, Kept):
+        return kind.first, kind.last
+    return 0, pixels if not isinstance(kind, Masked) or kind.top is None else kind.top
 
 
 @cache
@@ -110,3 +167,9 @@ def _gaussian() -> Tensor:
     point = np.zeros((BLUR_SIZE, BLUR_SIZE), dtype=np.float32)
     point[BLUR_SIZE // 2, BLUR_SIZE // 2] = 1
     return torch.from_numpy(gaussian_filter(point, BLUR_SIGMA))
+
+
+def _box(height: int) -> Tensor:
+    """Gomez's kernel: a square of the odd number next to a fifth of the image's height, 9 at least, all alike."""
+    side = max(height // 5, 9) | 1
+    return torch.full((side, side), 1 / side**2)

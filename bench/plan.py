@@ -1,25 +1,29 @@
 """A suite made ready to run: its plug-ins found, its images chosen, its device there; and what the run will say of itself."""
 
-import hashlib
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 
-from . import nets
-from .environment import environment
+from . import nets, wordnet
 from .errors import UsageError
-from .forward import SCORE
-from .header import FORMAT
 from .images import Images
-from .maps import FIT, STRETCH
-from .perturb import BLENDING, TIES
 from .plugins import Plugin
+from .protocol import DEFAULT, Protocol, laid
 from .suite import Suite
 
-FINGERPRINTED = 16  # images whose pixels enter the data's fingerprint; the names of all do
+
+@dataclass(frozen=True)
+class Measure:
+    """A metric under a protocol: what a record's score is of."""
+
+    metric: Plugin
+    protocol: Protocol
+
+    @property
+    def spec(self) -> str:
+        return self.metric.spec if self.protocol.name == DEFAULT else f"{self.metric.spec}@{self.protocol.name}"
 
 
 @dataclass(frozen=True)
@@ -28,7 +32,8 @@ class Plan:
 
     suite: Suite
     methods: list[Plugin]
-    metrics: list[Plugin]
+    measures: list[Measure]  # protocol by protocol
+    protocol: Protocol  # whose choices of what is explained are those of all
     dataset: Plugin
     images: Images
     chosen: list[int]  # numbers of images
@@ -43,44 +48,69 @@ class Plan:
 
 def plan(suite: Suite, device: str = "auto") -> Plan:
     """The plan of a suite on a device (auto, cpu, cuda, cuda:1). Raises UsageError for whatever cannot be had."""
-    methods, metrics, dataset = suite.plugins()
-    for net in suite.nets:
-        nets.check(net)
+    protocols = suite.followed()
+    photos = "resize" in suite.images_of(None).settings
+    first = _agreed(protocols, ("target", "of", "layers", *(["resize"] if photos else [])))
+    methods = [_following(first, method) for method in suite.explained()]
+    measures = [Measure(metric, protocol) for metric, protocol in suite.measured(protocols)]
+    dataset = suite.images_of(first.resize)
+    _check(suite.nets)
     place = _device(device)
     images = dataset()
     if not len(images):
         raise UsageError(f"data set {suite.dataset} holds no image")
-    described = {spec: nets.described(spec) for spec in suite.nets}
+    described = {spec: nets.described(spec, layer_of(first, spec)) for spec in suite.nets}
     for spec, about in described.items():
         labels_in(images, about["classes"], spec)
     chosen = list(range(min(suite.images, len(images))))
-    return Plan(suite, methods, metrics, dataset, images, chosen, described, place, _precision(suite.precision, place))
+    precision = _precision(suite.precision, place)
+    return Plan(suite, methods, measures, first, dataset, images, chosen, described, place, precision)
 
 
-def header(plan: Plan) -> dict[str, Any]:
-    """All that fixes the meaning of the run's numbers, and where it was made."""
-    return {
-        "format": FORMAT,
-        "suite": plan.suite.model_dump() | {"precision": plan.precision, "device": plan.device.type},
-        "protocols": {metric.spec: _protocol(plan, metric) for metric in plan.metrics},
-        "metrics": {metric.spec: _declared(metric) for metric in plan.metrics},
-        "methods": {method.spec: _described(method) | {"control": method.control} for method in plan.methods},
-        "nets": plan.nets,
-        "data": _data(plan),
-        "environment": environment(plan.device),
-    }
+def _check(asked: Sequence[str]) -> None:
+    for net in asked:
+        nets.check(net)
+        if asked.count(net) > 1:
+            raise UsageError(f"{net} is named twice")
+
+
+def layer_of(protocol: Protocol, net: str) -> str | None:
+    """The layer at which a protocol explains a net; None for the net's own."""
+    return protocol.layers.get(net.partition("@")[0])
+
+
+def _agreed(protocols: Sequence[Protocol], choices: Sequence[str]) -> Protocol:
+    """The first protocol. Raises UsageError where another explains other things, so that the maps would be others too."""
+    first = protocols[0]
+    for other in protocols[1:]:
+        for choice in choices:
+            ours, theirs = getattr(first, choice), getattr(other, choice)
+            if ours != theirs:
+                raise UsageError(
+                    f"protocols {first.name} and {other.name} explain different things ({choice}: {ours} and {theirs}): "
+                    "run them apart"
+                )
+    return first
+
+
+def _following(protocol: Protocol, method: Plugin) -> Plugin:
+    """A method as a protocol has it: what gradients are of, where the spec itself does not say."""
+    if protocol.of is None or "of" not in method.settings or "of=" in method.spec:
+        return method
+    return laid(method, {"of": protocol.of})
 
 
 def labels_in(images: Images, classes: Sequence[str], net: str) -> dict[int, int]:
     """From the data set's labels to a net's class indices: by name; labels without names are class indices already.
 
-    ImageNet's validation folders, a thousand names like n01440764, are in the order of the classes. Raises UsageError where
-    the names are not the net's.
+    ImageNet's validation folders, a thousand names like n01440764, are in the order of the classes; of Imagenette's ten the
+    classes are known. Raises UsageError where the names are not the net's.
     """
     names = images.classes
-    wordnet = len(names) == len(classes) and all(re.fullmatch(r"n\d{8}", name) for name in names)
-    if not names or wordnet:
+    if not names:
         return {index: index for index in range(len(classes))}
+    if len(classes) == wordnet.IMAGENET and (known := wordnet.indices(names)):
+        return known
     if set(names) <= set(classes):
         return {index: classes.index(name) for index, name in enumerate(names)}
     raise UsageError(
@@ -90,42 +120,6 @@ def labels_in(images: Images, classes: Sequence[str], net: str) -> dict[int, int
 
 def _few(names: Sequence[str]) -> str:
     return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
-
-
-def _protocol(plan: Plan, metric: Plugin) -> dict[str, Any]:
-    common = {"score": SCORE, "target": plan.suite.target, "fit": FIT, "stretch": STRETCH, "ties": TIES}
-    own = {"metric": metric.name, "version": metric.version} | metric.settings
-    return own | common | {"blending": BLENDING, "precision": plan.precision}
-
-
-def _described(plugin: Plugin) -> dict[str, Any]:
-    return {"description": plugin.description, "version": plugin.version, "settings": plugin.settings}
-
-
-def _declared(metric: Plugin) -> dict[str, Any]:
-    module = metric.module
-    for name in ("BETTER", "UNIT", "RANGE", "SHORT"):
-        if not hasattr(module, name):
-            raise UsageError(f"metric {metric.spec} does not declare {name}: see bench/metrics/insertion.py")
-    if module.BETTER not in ("higher", "lower"):
-        raise UsageError(f"metric {metric.spec}: BETTER is 'higher' or 'lower', not {module.BETTER!r}")
-    declared = {"better": module.BETTER, "unit": module.UNIT, "range": list(module.RANGE), "short": module.SHORT}
-    return _described(metric) | declared
-
-
-def _data(plan: Plan) -> dict[str, Any]:
-    digest = hashlib.sha256()
-    names = [plan.images.name(index) for index in plan.chosen]
-    digest.update("\n".join(names).encode())
-    for index in plan.chosen[:FINGERPRINTED]:
-        digest.update(plan.images[index].pixels.tobytes())
-    return {
-        "settings": plan.dataset.settings,
-        "version": plan.dataset.version,
-        "classes": list(plan.images.classes),
-        "images": names,
-        "fingerprint": digest.hexdigest(),
-    }
 
 
 def _device(name: str) -> torch.device:

@@ -5,11 +5,10 @@ its first setting, `[variant=ScoreCAM]`), or the path of a Python file, `./my_ca
 through the entry points `cambench.methods`, `cambench.metrics`, `cambench.datasets` and `cambench.reports`.
 """
 
-import ast
+import hashlib
 import importlib
 import importlib.util
 import inspect
-import re
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -19,7 +18,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from .errors import UsageError, nearest
+from . import specs
+from .errors import Missing, UsageError, cause, nearest
 from .settings import checked
 
 PACKAGE = __package__.rpartition(".")[0]  # cambench
@@ -36,6 +36,7 @@ class Kind:
 
 
 METHOD = Kind("method", "methods", "explain")
+PEER = Kind("peer", "peers", "compare")
 METRIC = Kind("metric", "bench/metrics", "score")
 DATASET = Kind("dataset", "datasets", "load")
 REPORT = Kind("report", "reports", "render")
@@ -67,6 +68,11 @@ class Plugin:
     def version(self) -> int:
         return int(getattr(self.module, "VERSION", 1))
 
+    @property
+    def fingerprint(self) -> str:
+        """The sha256 of a user's own file; empty for what ships with the suite or with an installed package."""
+        return str(getattr(self.module, "__fingerprint__", ""))
+
 
 def names(kind: Kind) -> list[str]:
     """The names of a kind: files of its folder (none that begins with an underscore), then entry points."""
@@ -75,17 +81,12 @@ def names(kind: Kind) -> list[str]:
 
 
 def find(kind: Kind, spec: str, seed: int | None = None) -> Plugin:
-    """The plug-in that a spec asks for, with a seed if it takes one and the spec sets none.
-
-    Raises UsageError for an unknown name, setting, or value.
-    """
-    name, short, chosen = _parse(kind, spec)
-    module = _from_file(Path(name)) if name.endswith(".py") else _by_name(kind, name)
-    stem = Path(name).stem if name.endswith(".py") else name
-    label = stem + (f":{short}" if short else "")
-    if chosen:
-        label += f"[{','.join(f'{key}={value}' for key, value in sorted(chosen.items()))}]"
-    return _made(kind, label, stem, module, chosen | ({_first(kind, stem, module): short} if short else {}), seed)
+    """The plug-in of a spec, with a seed if it takes one and the spec sets none. Raises UsageError for what there is not."""
+    asked = specs.parse(kind.word, spec)
+    file = Path(asked.name) if asked.name.endswith(".py") else None
+    module, name = (_from_file(file), file.stem) if file else (_by_name(kind, asked.name), asked.name)
+    chosen = asked.chosen | ({_first(kind, name, module): asked.short} if asked.short else {})
+    return _made(kind, asked.label(name), name, module, chosen, seed)
 
 
 def description(kind: Kind, name: str) -> str:
@@ -102,17 +103,13 @@ def open_folder(kind: Kind, path: str, seed: int | None = None) -> Plugin:
     raise UsageError(f"there is no {kind.word} that opens folders")
 
 
-def split(text: str) -> list[str]:
-    """The specs of a comma-separated list; commas inside brackets do not part them."""
-    return [part.strip() for part in re.split(r",(?![^\[]*\])", text) if part.strip()]
-
-
 def _first_line(module: ModuleType) -> str:
     return (module.__doc__ or "").strip().partition("\n")[0]
 
 
 def _made(kind: Kind, label: str, name: str, module: ModuleType, chosen: dict[str, Any], seed: int | None) -> Plugin:
     function = _function(kind, name, module)
+    _equipped(f"{kind.word} {name}", module)
     if seed is not None and "seed" in inspect.signature(function).parameters:
         chosen = {"seed": seed} | chosen
     return Plugin(label, name, module, function, checked(kind.word, name, function, chosen))
@@ -120,9 +117,19 @@ def _made(kind: Kind, label: str, name: str, module: ModuleType, chosen: dict[st
 
 def _function(kind: Kind, name: str, module: ModuleType) -> Callable[..., Any]:
     function: Callable[..., Any] | None = getattr(module, kind.function, None)
-    if function is None:
+    if not callable(function):
         raise UsageError(f"{name} is no {kind.word}: it has no function {kind.function}()")
     return function
+
+
+def _equipped(who: str, module: ModuleType) -> None:
+    """Raises Missing where a module is missing that a plug-in REQUIRES (a name or several; EXTRA brings them)."""
+    required = getattr(module, "REQUIRES", ())
+    for library in [required] if isinstance(required, str) else required:
+        if importlib.util.find_spec(library.partition(".")[0]) is None:
+            extra = getattr(module, "EXTRA", None)
+            how = f": pip install '{PACKAGE}[{extra}]'" if extra else ", which is not installed"
+            raise Missing(f"{who} needs the library {library}{how}")
 
 
 def _first(kind: Kind, name: str, module: ModuleType) -> str:
@@ -133,26 +140,6 @@ def _first(kind: Kind, name: str, module: ModuleType) -> str:
     raise UsageError(f"{kind.word} {name!r} has no settings")
 
 
-def _parse(kind: Kind, spec: str) -> tuple[str, str | None, dict[str, Any]]:
-    match = re.fullmatch(r"(?P<name>[^\[\]:]+?)(:(?P<short>\w+))?(\[(?P<settings>[^\[\]]*)\])?", spec.strip())
-    if match is None:
-        raise UsageError(f"{spec!r} names no {kind.word}: write name, name:value or name[setting=value,...]")
-    chosen: dict[str, Any] = {}
-    for part in split(match["settings"] or ""):
-        key, equals, value = part.partition("=")
-        if not equals:
-            raise UsageError(f"{spec!r}: {part!r} sets nothing: write setting=value")
-        chosen[key.strip()] = _value(value.strip())
-    return match["name"].strip(), match["short"], chosen
-
-
-def _value(text: str) -> Any:
-    try:
-        return ast.literal_eval({"true": "True", "false": "False"}.get(text, text))
-    except (ValueError, SyntaxError):
-        return text
-
-
 def _by_name(kind: Kind, name: str) -> ModuleType:
     if "/" in name and kind is DATASET:
         raise UsageError(f"there is no folder {name}")
@@ -160,20 +147,24 @@ def _by_name(kind: Kind, name: str) -> ModuleType:
         raise UsageError(f"there is no {kind.word} {name!r}: {nearest(name, names(kind))}")
     if (ROOT / kind.folder / f"{name}.py").exists():
         return importlib.import_module(f"{PACKAGE}.{kind.folder.replace('/', '.')}.{name}")
-    module: ModuleType = next(entry for entry in _offered(kind) if entry.name == name).load()
-    return module
+    return next(entry for entry in _offered(kind) if entry.name == name).load()
 
 
 @cache
 def _from_file(path: Path) -> ModuleType:
+    """A module made of a user's file, from its source whatever Python has cached of it, so that the fingerprint is its own."""
     if not path.is_file():
         raise UsageError(f"there is no file {path}")
-    spec = importlib.util.spec_from_file_location(f"{PACKAGE}_user_{path.stem}", path)
-    if spec is None or spec.loader is None:
-        raise UsageError(f"{path} cannot be read as Python")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses and pickles look their module up
-    spec.loader.exec_module(module)
+    module = ModuleType(f"{PACKAGE}_user_{path.stem}")
+    module.__file__ = str(path)
+    sys.modules[module.__name__] = module  # dataclasses and pickles look their module up
+    try:
+        source = path.read_bytes()
+        exec(compile(source, str(path), "exec", dont_inherit=True), vars(module))
+    except (Exception, SystemExit) as error:  # the user's code, run because they asked: whatever it raises is for them
+        sys.modules.pop(module.__name__, None)
+        raise UsageError(f"{path} cannot be imported: {cause(error, str(path))}") from error
+    vars(module)["__fingerprint__"] = hashlib.sha256(source).hexdigest()
     return module
 
 

@@ -8,11 +8,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from . import console as show
 from . import plugins, store
+from .declared import header
 from .files import write_text
-from .plan import Plan, header, plan
+from .plan import Plan, plan
 from .plugins import REPORT
 from .runner import units
 from .suite import Suite
+from .tables import plural
 
 FLUSH_SECONDS = 5.0  # of work: the most that a kill can cost
 
@@ -23,14 +25,15 @@ def execute(suite: Suite, directory: Path, device: str, console: Console) -> boo
     writer = store.Writer(directory, header(planned))
     before = f"; {len(writer.done)} of {planned.cells} done before" if writer.done else ""
     console.print(
-        f"{suite.name}: {len(planned.chosen)} images, {len(planned.methods)} methods, {planned.precision} on "
-        f"{planned.device}{before}",
+        f"{suite.name}: {plural(len(planned.chosen), 'image')}, {plural(len(planned.methods), 'method')}, "
+        f"{planned.precision} on {planned.device}{before}",
         markup=False,
     )
     if len(planned.chosen) < suite.images:
-        console.print(f"the data set holds {len(planned.chosen)} images, not {suite.images}: all are taken")
+        console.print(f"the data set holds {plural(len(planned.chosen), 'image')}, not {suite.images}: all are taken")
     try:
         _work(planned, writer, console)
+        _page(directory, console)
     except KeyboardInterrupt:
         console.print(
             f"interrupted; {directory} keeps what is done, and the same command goes on from there", markup=False
@@ -39,10 +42,13 @@ def execute(suite: Suite, directory: Path, device: str, console: Console) -> boo
     finally:
         writer.flush()
         writer.close()
+    return True
+
+
+def _page(directory: Path, console: Console) -> None:
     page = directory / "report.html"
     write_text(page, plugins.find(REPORT, "html")(store.read(directory)))
     console.print(f"report: {page}", soft_wrap=True, markup=False)
-    return True
 
 
 def _work(planned: Plan, writer: store.Writer, console: Console) -> None:

@@ -6,14 +6,15 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from PIL import Image as Picture
 from torch import Tensor
 
+from .case import Curve, Score
 from .errors import NotApplicable, UsageError
 from .images import Image, Object
 from .nets import Net
 from .plugins import Plugin
-from .scoring import Curve, Score
 
 JPEG_QUALITY = 90
 NAN = float("nan")
@@ -75,6 +76,12 @@ def cost(made: Explained) -> dict[str, float]:
 def flat(map: Tensor | None) -> dict[str, Any]:
     assert map is not None
     return {"height": map.shape[0], "width": map.shape[1], "values": map.flatten().cpu().numpy()}
+
+
+def strips(curve: Curve) -> list[dict[str, Any]]:
+    """The maps at the points of a curve, where it is one of maps."""
+    pairs = zip(curve.shares, curve.pictures, strict=True) if curve.pictures else ()
+    return [{"share": share} | flat(torch.from_numpy(picture)) for share, picture in pairs]
 
 
 def jpeg(image: Image) -> bytes:

@@ -1,22 +1,28 @@
 """The straight line from a plan to records: net and image, to maps, to scores and cost."""
 
 from collections.abc import Iterator
+from functools import partial
+from itertools import groupby
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from . import nets, records, scoring
+from .again import again
+from .case import Case, Curve, Score
 from .cost import timed, work
 from .errors import NotApplicable, UsageError
 from .images import Image, Object
-from .maps import fit, stretch
+from .maps import bring
 from .nets import Net
-from .plan import Plan, labels_in
+from .plan import Measure, Plan, labels_in, layer_of
 from .plugins import Plugin
+from .protocol import Protocol
 from .records import Explained, Subject
-from .scoring import Curve, Score
 from .store import Cell, Unit
+
+STRIPS = 2  # images of which the maps behind a curve of maps are kept
 
 
 def units(plan: Plan, done: set[Cell]) -> Iterator[Unit]:
@@ -24,7 +30,7 @@ def units(plan: Plan, done: set[Cell]) -> Iterator[Unit]:
     for spec in plan.suite.nets:
         todo = [index for index in plan.chosen if (spec, plan.images.name(index)) not in done]
         if todo:
-            net = nets.load(spec, plan.device, plan.precision)
+            net = nets.load(spec, plan.device, plan.precision, layer_of(plan.protocol, spec))
             labels = labels_in(plan.images, net.classes, spec)
             if todo[0] != plan.chosen[0]:
                 _warm_up(plan, net, labels, todo[0])
@@ -47,7 +53,8 @@ def _unit(plan: Plan, net: Net, labels: dict[int, int], index: int) -> Unit:
         key | {"layer": net.layer, "method": spec} | records.cost(made) for spec, made in mapped.items()
     ]
     about = key | {"layer": net.layer, "label": subject.label, "target": subject.target}
-    unit.rows["scores"], unit.rows["curves"] = _records(plan, net, subject, explained, about)
+    unit.rows["scores"], unit.rows["curves"], strips = _records(plan, net, subject, explained, about)
+    unit.rows["strips"] = strips if index in plan.chosen[:STRIPS] else []
     return unit
 
 
@@ -56,9 +63,9 @@ def _subject(plan: Plan, net: Net, labels: dict[int, int], image: Image) -> Subj
     net.prepare(batch)
     probabilities = _predict(net, batch)
     label = None if image.label is None else _in_net(image.label, labels, image, net)
-    if plan.suite.target == "label" and label is None:
+    if plan.protocol.target == "label" and label is None:
         raise UsageError(f'{image.name} has no label: explain the predicted class (target = "predicted")')
-    target = int(probabilities.argmax()) if plan.suite.target == "predicted" or label is None else label
+    target = int(probabilities.argmax()) if plan.protocol.target == "predicted" or label is None else label
     objects = tuple(Object(_in_net(thing.label, labels, image, net), thing.mask) for thing in image.objects)
     return Subject(image, batch, label, target, objects, probabilities)
 
@@ -118,24 +125,41 @@ def _map(method: Plugin, net: Net, maps: Any) -> Tensor:
 
 def _records(
     plan: Plan, net: Net, subject: Subject, explained: dict[str, Explained], about: dict[str, Any]
-) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """The rows of scores and of curves: of each method, by each metric."""
-    height, width = subject.image.pixels.shape[:2]
-    mapped = {spec: made.map for spec, made in explained.items() if made.map is not None}
-    fitted = {spec: stretch(fit(one[None], (height, width)))[0] for spec, one in mapped.items()}
-    scores: dict[str, list[Score]] = {}
-    if fitted:
-        stack = torch.stack(list(fitted.values()))
-        found = scoring.score(net, subject.batch[0], subject.target, stack, subject.objects, plan.metrics)
-        scores = dict(zip(fitted, found, strict=True))
-    rows, curves = [], []
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[dict[str, Any]]]:
+    """The rows of scores, of curves, and of their maps: of each method, by each measure."""
+    rows, curves, strips = [], [], []
+    for protocol, measures in groupby(plan.measures, key=lambda measure: measure.protocol):
+        metrics = list(measures)
+        scored = _scored(plan, net, subject, explained, protocol, metrics)
+        for spec, made in explained.items():
+            flat = made.map is not None and not bool((made.map != made.map.flatten()[0]).any())
+            for number, measure in enumerate(metrics):
+                score = scored[spec][number] if spec in scored else NotApplicable(made.reason)
+                row = about | {"method": spec, "metric": measure.spec, "constant_map": flat}
+                row |= {"protocol": protocol.name, "version": measure.metric.version}
+                rows.append(row | records.value(score, measure.metric, spec))
+                if isinstance(score, Curve):
+                    key = {name: row[name] for name in ("dataset", "image", "net", "method", "metric")}
+                    curves.append(key | {"shares": score.shares, "scores": score.scores})
+                    strips += [key | strip for strip in records.strips(score)]
+    return rows, curves, strips
+
+
+def _scored(
+    plan: Plan, net: Net, subject: Subject, explained: dict[str, Explained], protocol: Protocol, measures: list[Measure]
+) -> dict[str, list[Score]]:
+    """By method that gave a map, its scores by each measure of a protocol."""
+    image, methods = subject.batch[0], {method.spec: method for method in plan.methods}
+    size = (image.shape[1], image.shape[2])
+    cases = {}
     for spec, made in explained.items():
-        flat = made.map is not None and not bool(fitted[spec].any())
-        for number, metric in enumerate(plan.metrics):
-            score = scores[spec][number] if spec in scores else NotApplicable(made.reason)
-            row = about | {"method": spec, "metric": metric.spec, "version": metric.version, "constant_map": flat}
-            rows.append(row | records.value(score, metric, spec))
-            if isinstance(score, Curve):
-                keys = ("dataset", "image", "net", "method", "metric")
-                curves.append({key: row[key] for key in keys} | {"shares": score.shares, "scores": score.scores})
-    return rows, curves
+        if made.map is not None:
+            fitted, raw = bring(made.map[None], size, protocol)[0].cpu().numpy(), made.map.cpu().numpy()
+            for values in (fitted, raw):
+                values.flags.writeable = False
+            asked = again(methods[spec], net, image, subject.target, partial(bring, size=size, protocol=protocol))
+            cases[spec] = Case(fitted, subject.target, subject.objects, image, raw, asked)
+    if not cases:
+        return {}
+    found = scoring.score(net, list(cases.values()), [measure.metric for measure in measures], protocol.score)
+    return dict(zip(cases, found, strict=True))

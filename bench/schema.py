@@ -6,7 +6,7 @@
 
 import pyarrow as pa
 
-PARTED = ("images", "curves", "maps", "scores")  # written in this order
+PARTED = ("images", "curves", "strips", "maps", "scores")  # written in this order
 WHOLE = ("predictions", "cost")
 
 _KEYS = [("dataset", pa.string()), ("image", pa.string()), ("net", pa.string())]
@@ -17,13 +17,17 @@ SCHEMAS = {
     name: pa.schema(fields)
     for name, fields in {
         "scores": [
-            *_KEYS, *_METHOD, ("metric", pa.string()), ("version", pa.int64()), *_TARGET,
+            *_KEYS, *_METHOD, ("metric", pa.string()), ("protocol", pa.string()), ("version", pa.int64()), *_TARGET,
             ("value", pa.float64()), ("reason", pa.string()), ("constant_map", pa.bool_()),
         ],
         "curves": [*_KEYS, ("method", pa.string()), ("metric", pa.string()), ("shares", _FLOATS), ("scores", _FLOATS)],
         "maps": [
             *_KEYS, ("method", pa.string()), ("height", pa.int64()), ("width", pa.int64()),
             ("values", pa.list_(pa.float32())),
+        ],
+        "strips": [
+            *_KEYS, ("method", pa.string()), ("metric", pa.string()), ("share", pa.float64()), ("height", pa.int64()),
+            ("width", pa.int64()), ("values", pa.list_(pa.float32())),
         ],
         "images": [*_KEYS[:2], ("jpeg", pa.binary())],
         "predictions": [

@@ -1,13 +1,22 @@
-"""What a set of per-image values says: its mean, and how sure that is."""
+"""What a set of per-image values says: its mean, or what is made of several means, and how sure that is."""
 
-from typing import NamedTuple
+from collections.abc import Callable
+from math import inf, nan
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import bootstrap, norm
+from scipy.stats import norm, t
 
 RESAMPLES = 10_000
 CONFIDENCE = 0.95
+ALPHA = 1 - CONFIDENCE
+TIE = 1e-6  # scores that differ by no more are equal, but for rounding
+FEW = 8  # values: of fewer a bootstrap's interval is much too narrow (of two values it covers the mean half the time)
+CHUNK = 4_000_000  # draws held at a time
+
+Floats = NDArray[np.float64]
+Make = Callable[[Floats], Floats]  # of means (..., k) the numbers (..., m) that are made of them
 
 
 class Estimate(NamedTuple):
@@ -22,17 +31,90 @@ class Estimate(NamedTuple):
         return self.low <= other.high and other.low <= self.high
 
 
-def mean(values: ArrayLike, *, yes_or_no: bool = False, seed: int = 0) -> Estimate:
-    """The mean of per-image values with its percentile bootstrap interval, or Wilson's for a rate of yes among yes and no.
+def mean(
+    values: ArrayLike, *, yes_or_no: bool = False, within: tuple[float, float] = (-inf, inf), seed: int = 0
+) -> Estimate:
+    """The mean of per-image values with its interval, cut to the range that values are within.
 
-    (A bootstrap of 12 hits in 12 would call the rate certain; Wilson's interval says .76 to 1.)
+    A percentile bootstrap, or Student's t of few values; for a rate of yes among yes and no Wilson's interval. (A bootstrap of
+    12 hits in 12 would call the rate certain; Wilson's interval says .76 to 1.)
     """
     known = np.asarray(values, dtype=np.float64)
     known = known[~np.isnan(known)]
-    if known.size < 2:
-        return Estimate(float(known.mean()) if known.size else float("nan"), float("nan"), float("nan"), known.size)
-    low, high = _wilson(float(known.mean()), known.size) if yes_or_no else _bootstrap(known, seed)
-    return Estimate(float(known.mean()), low, high, known.size)
+    if yes_or_no and known.size > 1:
+        rate = float(known.mean())
+        low, high = _wilson(rate, known.size)
+        return Estimate(rate, max(low, min(rate, within[0])), min(high, max(rate, within[1])), known.size)
+    return estimates(known[:, None], within=within, seed=seed)[0]
+
+
+def estimates(
+    columns: Floats, make: Make | None = None, *, within: tuple[float, float] = (-inf, inf), seed: int = 0
+) -> list[Estimate]:
+    """The means of columns (n, k) without gaps, or the numbers that are made of these means, each with its interval.
+
+    Rows are drawn again as a whole, for all columns alike: a percentile bootstrap. Of few rows Student's t of the jackknife's
+    pseudo-values, which for a mean are the values. A number that some draws leave undefined (NaN) is that of the others.
+    """
+    count = len(columns)
+    made = make or _itself
+    point = made(_mean(columns) if count else np.full(columns.shape[1], nan))
+    if count < 2:
+        return [Estimate(float(one), nan, nan, count) for one in point]
+    if count < FEW:
+        low, high = (point + end for end in student((count - 1) * (point - made(_left_out(columns)))))
+    else:
+        low, high = _percentiles(made(resampled(columns, seed)))
+    # A number that rounding puts beside the range, or beside its draws, stays inside its interval.
+    low, high = (
+        np.maximum(np.minimum(low, point), np.minimum(point, within[0])),
+        np.minimum(np.maximum(high, point), np.maximum(point, within[1])),
+    )
+    ends = zip(point, low, high, strict=True)
+    return [Estimate(float(one), float(least), float(most), count) for one, least, most in ends]
+
+
+def resampled(columns: Floats, seed: int = 0) -> Floats:
+    """The means (RESAMPLES, k) of columns (n, k) over n rows drawn again; which rows depends on n and the seed alone."""
+    count, width = columns.shape
+    rng = np.random.default_rng(seed)
+    means, step = np.empty((RESAMPLES, width)), max(1, CHUNK // count)
+    for start in range(0, RESAMPLES, step):
+        size = min(step, RESAMPLES - start)
+        drawn = rng.integers(0, count, (size, count)) + count * np.arange(size)[:, None]
+        times = np.bincount(drawn.ravel(), minlength=size * count).reshape(size, count)
+        means[start : start + size] = times @ (columns - columns[0]) / count
+    return columns[0] + means
+
+
+def student(values: Floats) -> tuple[Any, Any]:
+    """Student's t interval of the mean over the first axis: the one that a normal distribution's mean has."""
+    half = t.ppf((1 + CONFIDENCE) / 2, len(values) - 1) * values.std(0, ddof=1) / len(values) ** 0.5
+    return values.mean(0) - half, values.mean(0) + half
+
+
+def _itself(means: Floats) -> Floats:
+    return means
+
+
+def _mean(columns: Floats) -> Floats:
+    """The means of columns: of one that is all alike exactly its value, as in each draw."""
+    return columns[0] + (columns - columns[0]).mean(0)
+
+
+def _left_out(columns: Floats) -> Floats:
+    """The means (n, k) of columns without each of the rows."""
+    apart = columns - columns[0]
+    return columns[0] + (apart.sum(0) - apart) / (len(columns) - 1)
+
+
+def _percentiles(draws: Floats) -> tuple[Floats, Floats]:
+    ends = [50 * (1 - CONFIDENCE), 50 * (1 + CONFIDENCE)]
+    low, high = np.percentile(draws, ends, axis=0)
+    for column in np.flatnonzero(np.isnan(draws).any(0)):
+        known = draws[~np.isnan(draws[:, column]), column]
+        low[column], high[column] = np.percentile(known, ends) if known.size else (nan, nan)
+    return low, high
 
 
 def _wilson(rate: float, n: int) -> tuple[float, float]:
@@ -41,18 +123,3 @@ def _wilson(rate: float, n: int) -> tuple[float, float]:
     centre, half = rate + z2 / (2 * n), (z2 * (rate * (1 - rate) + z2 / (4 * n)) / n) ** 0.5
     # At 0 and 1 the bound is the rate itself, but for rounding.
     return min(rate, (centre - half) / (1 + z2 / n)), max(rate, (centre + half) / (1 + z2 / n))
-
-
-def _bootstrap(values: NDArray[np.float64], seed: int) -> tuple[float, float]:
-    if np.ptp(values) == 0:
-        return float(values.mean()), float(values.mean())
-    interval = bootstrap(
-        (values,),
-        np.mean,
-        n_resamples=RESAMPLES,
-        confidence_level=CONFIDENCE,
-        method="percentile",
-        rng=np.random.default_rng(seed),
-        batch=1000,
-    ).confidence_interval
-    return float(interval.low), float(interval.high)

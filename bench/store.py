@@ -3,6 +3,7 @@
     run.json              the suite, its protocols, the environment, fingerprints of weights and data
     scores/*.parquet      a row per (image, net, method, metric): the per-image value, or the reason why there is none
     curves/*.parquet      insertion and deletion curves
+    strips/*.parquet      the maps behind a curve of maps, of a run's first images
     maps/*.parquet        the maps as the methods gave them
     images/*.parquet      small pictures of the images, for reports
     predictions.parquet   a row per (image, net): label, target, probability
@@ -48,7 +49,7 @@ class Run:
         return str(self.header["suite"]["name"])
 
     def table(self, name: str) -> pd.DataFrame:
-        """One of the tables: scores, curves, maps, predictions, cost, images."""
+        """One of the tables: scores, curves, strips, maps, predictions, cost, images."""
         return _frame(self.directory, name)
 
 
@@ -114,7 +115,7 @@ def _frame(directory: Path, name: str) -> pd.DataFrame:
     if not found:
         return pd.DataFrame()
     rows = pa.concat_tables(found).to_pandas()
-    keys = [key for key in ("net", "image", "method", "metric") if key in rows]
+    keys = [key for key in ("net", "image", "method", "metric", "share") if key in rows]
     return rows.drop_duplicates(keys, keep="last", ignore_index=True)  # a cell computed again replaces what it was
 
 

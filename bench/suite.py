@@ -2,14 +2,17 @@
 
 import hashlib
 import tomllib
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from . import plugins
+from . import parts, plugins, protocol
 from .errors import UsageError, nearest
 from .plugins import DATASET, METHOD, METRIC, Plugin
+from .protocol import Protocol
 
 BUILT_IN = Path(__file__).parent / "suites"
 
@@ -21,30 +24,57 @@ class Suite(BaseModel):
 
     name: str = Field(pattern=r"^\w[\w .-]{0,99}$")
     description: str = ""
-    dataset: str = "scenes"
+    dataset: str = "scenes"  # empty where the suite has none: it is to be named
+    needs: str = Field("images", exclude=True)  # which then, in words
     images: int = Field(12, ge=1)
     seed: int = Field(0, ge=0)
-    target: Literal["predicted", "label"] = "predicted"
+    target: Literal["predicted", "label"] | None = None  # the protocols' own
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     nets: list[str] = Field(min_length=1)  # the cheap ones first: the first results come first
     methods: list[str] = Field(min_length=1)
-    metrics: list[str] = Field(min_length=1)
+    protocols: list[str] = Field(["default"], min_length=1)
+    metrics: list[str] | None = Field(None, min_length=1)  # all that the protocols measure
+    parts: list["Suite"] = Field([], exclude=True)  # run one after the other, instead of the whole (see parts.py)
 
-    def plugins(self) -> tuple[list[Plugin], list[Plugin], Plugin]:
-        """The methods, the metrics and the data set. Raises UsageError for what there is not, or for one named twice."""
-        methods = [plugins.find(METHOD, spec, self.seed) for spec in self.methods]
-        metrics = [plugins.find(METRIC, spec, self.seed) for spec in self.metrics]
-        for specs in (self.nets, [method.spec for method in methods], [metric.spec for metric in metrics]):
-            _distinct(specs)
+    def explained(self) -> list[Plugin]:
+        """The methods. Raises UsageError for what there is not, or for one named twice."""
+        return distinct([plugins.find(METHOD, spec, self.seed) for spec in self.methods])
+
+    def followed(self) -> list[Protocol]:
+        """The protocols, explaining the suite's target where it names one."""
+        return distinct([protocol.find(spec, self.target) for spec in self.protocols])
+
+    def measured(self, followed: Sequence[Protocol]) -> list[tuple[Plugin, Protocol]]:
+        """Each metric that is asked for, by each protocol that defines it. Raises UsageError for one that none defines."""
+        if self.metrics is not None:
+            distinct([plugins.find(METRIC, spec, self.seed) for spec in self.metrics])
+        for spec in self.metrics or []:
+            if not any(one.measured(spec, self.seed) for one in followed):
+                known = [name for one in followed for name in one.defined()]
+                raise UsageError(f"{' and '.join(self.protocols)} define no metric {spec!r}: {nearest(spec, known)}")
+        return [
+            (metric, one)
+            for one in followed
+            for spec in self.metrics or one.defined()
+            for metric in one.measured(spec, self.seed)
+        ]
+
+    def images_of(self, resize: str | None) -> Plugin:
+        """The data set; photos become images as a protocol has it, where the data set has that choice."""
+        if not self.dataset:
+            raise UsageError(f"this suite needs {self.needs}, which it does not ship: name the folder with --dataset")
         folder = self.dataset not in plugins.names(DATASET) and Path(self.dataset).is_dir()
-        dataset = (plugins.open_folder if folder else plugins.find)(DATASET, self.dataset, self.seed)
-        return methods, metrics, dataset
+        found = (plugins.open_folder if folder else plugins.find)(DATASET, self.dataset, self.seed)
+        return protocol.laid(found, {"resize": resize}) if resize and "resize" in found.settings else found
 
     def directory(self) -> str:
         """The name of the run's directory: the suite's own, and a mark where it was changed, so that runs do not clash."""
         content = self.model_dump_json(exclude={"description"})
-        if self.name in names() and content == load(self.name).model_dump_json(exclude={"description"}):
-            return self.name
+        if self.name in names():
+            own = load(self.name)  # a data set that is to be named is no change
+            named = own if own.dataset else own.model_copy(update={"dataset": self.dataset})
+            if content == named.model_dump_json(exclude={"description"}):
+                return self.name
         return f"{self.name}-{hashlib.sha256(content.encode()).hexdigest()[:6]}"
 
 
@@ -63,9 +93,12 @@ def load(name: str, **changes: Any) -> Suite:
     except (ValueError, RecursionError) as error:
         raise UsageError(f"{path} is not TOML: {error}") from None
     changed = {key: value for key, value in changes.items() if value is not None}
+    if "protocols" in changed and "metrics" not in changed and "parts" not in content:
+        content.pop("metrics", None)  # the suite's choice was made for its own protocols
     if changed:
         changed["description"] = f"The suite {path.stem} with other {', '.join(changed)}."
-    content = {"name": path.stem} | content | changed
+    content = {"name": path.stem} | content
+    content = parts.laid(path.name, content, changed) if "parts" in content else content | changed
     try:
         return Suite(**content)
     except ValidationError as error:
@@ -74,13 +107,21 @@ def load(name: str, **changes: Any) -> Suite:
 
 def _sentence(file: str, error: ValidationError) -> str:
     first = error.errors()[0]
-    key = str(first["loc"][0])
+    where = first["loc"]
+    if where[0] == "parts" and len(where) > 2:
+        file, where = f"{file}, part {int(where[1]) + 1}", where[2:]
+    key = str(where[0])
     if first["type"] == "extra_forbidden":
         return f"{file}: there is no key {key!r}: {nearest(key, Suite.model_fields)}"
     return f"{file}, {key}: {first['msg'][0].lower()}{first['msg'][1:]}"
 
 
-def _distinct(specs: list[str]) -> None:
-    for spec in specs:
-        if specs.count(spec) > 1:
+Named = TypeVar("Named", Plugin, Protocol)
+
+
+def distinct(asked: list[Named]) -> list[Named]:
+    """The same list. Raises UsageError where something is in it twice."""
+    for spec, count in Counter(one.spec for one in asked).items():
+        if count > 1:
             raise UsageError(f"{spec} is named twice")
+    return asked

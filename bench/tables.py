@@ -23,6 +23,7 @@ class Metric:
     better: str  # higher or lower
     unit: str
     description: str
+    range: tuple[float, float]
 
     @property
     def arrow(self) -> str:
@@ -99,7 +100,7 @@ def table(run: Run, net: str) -> Table:
     cells = set(scores["image"]) if len(scores) else set()
     methods = list(run.header["methods"])
     columns = metrics(run)
-    units = {metric.spec: metric.unit for metric in columns}
+    of = {metric.spec: metric for metric in columns}
     groups: Any = scores.groupby(["method", "metric"]) if len(scores) else ()
     cost = _of(run.table("cost"), net, cells)
     return Table(
@@ -112,7 +113,7 @@ def table(run: Run, net: str) -> Table:
         methods=methods,
         controls=[spec for spec in methods if run.header["methods"][spec]["control"]],
         metrics=columns,
-        entries={key: _entry(rows, units[key[1]]) for key, rows in groups},
+        entries={key: _entry(rows, of[key[1]]) for key, rows in groups},
         costs={str(method): _cost(rows) for method, rows in cost.groupby("method")} if len(cost) else {},
         constant=_constant(scores),
         accuracy=accuracy(_of(run.table("predictions"), net, cells)),
@@ -125,10 +126,12 @@ def tables(run: Run) -> list[Table]:
 
 
 def metrics(run: Run) -> list[Metric]:
-    return [
-        Metric(spec, str(about["short"]), str(about["better"]), str(about["unit"]), str(about["description"]))
-        for spec, about in run.header["metrics"].items()
-    ]
+    return [_metric(spec, about) for spec, about in run.header["metrics"].items()]
+
+
+def _metric(spec: str, about: dict[str, Any]) -> Metric:
+    short, better, unit, description = (str(about[key]) for key in ("short", "better", "unit", "description"))
+    return Metric(spec, short, better, unit, description, (*about["range"],))
 
 
 def accuracy(predictions: pd.DataFrame) -> str:
@@ -137,12 +140,12 @@ def accuracy(predictions: pd.DataFrame) -> str:
         return "no prediction yet"
     single = predictions[predictions["objects"] <= 1]
     labelled, two = single["top1"].dropna().astype(bool), predictions["top2"].dropna().astype(bool)
-    kind = "single-object images" if len(two) else "images"
-    parts = [f"top-1 {labelled.sum()} of {len(labelled)} {kind}"] if len(labelled) else []
+    kind = "single-object image" if len(two) else "image"
+    parts = [f"top-1 {labelled.sum()} of {plural(len(labelled), kind)}"] if len(labelled) else []
     if not predictions["top1"].notna().any():
         parts = ["the images have no labels"]
     if len(two):
-        parts.append(f"both true classes in the top 2 on {two.sum()} of {len(two)} two-object images")
+        parts.append(f"both true classes in the top 2 on {two.sum()} of {plural(len(two), 'two-object image')}")
     parts.append(f"mean probability of the class explained {number(predictions['probability'].mean())}")
     return "; ".join(parts)
 
@@ -157,7 +160,12 @@ def number(value: float) -> str:
 
 
 def span(estimate: Estimate) -> str:
-    return f"{number(estimate.low)}-{number(estimate.high)}"
+    """An interval in words; a hyphen would read as a sign before a bound below 0."""
+    return f"{number(estimate.low)} to {number(estimate.high)}"
+
+
+def plural(count: int, noun: str) -> str:
+    return f"{count} {noun}" + ("" if count == 1 else "s")
 
 
 def _of(rows: pd.DataFrame, net: str, images: set[str] | None = None) -> pd.DataFrame:
@@ -168,10 +176,10 @@ def _of(rows: pd.DataFrame, net: str, images: set[str] | None = None) -> pd.Data
     return rows if images is None else rows[rows["image"].isin(images)]
 
 
-def _entry(rows: pd.DataFrame, unit: str) -> Entry:
+def _entry(rows: pd.DataFrame, metric: Metric) -> Entry:
     reasons = Counter(str(reason) for reason in rows["reason"].dropna())
-    estimate = mean(rows["value"].to_numpy(dtype=np.float64), yes_or_no=unit == YES_OR_NO)
-    return Entry(estimate, dict(reasons))
+    values = rows["value"].to_numpy(dtype=np.float64)
+    return Entry(mean(values, yes_or_no=metric.unit == YES_OR_NO, within=metric.range), dict(reasons))
 
 
 def _cost(rows: pd.DataFrame) -> Cost:

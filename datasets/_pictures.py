@@ -1,5 +1,7 @@
 """Pictures from files: read whatever their mode, and brought to size together with their boxes."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
@@ -18,20 +20,32 @@ CROP = 256 / 224  # torchvision's: the shorter side is brought to 256, and 224 a
 
 def read(path: Path) -> Picture.Image:
     """A picture in RGB: grey, palette, CMYK and 16-bit ones converted, transparent ones laid on white."""
-    try:
-        with Picture.open(path) as file:
-            file.load()
-            picture: Picture.Image = file.copy()
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Picture.DecompressionBombError) as error:
-        raise UsageError(
-            f"{path} cannot be read as an image ({error}): repair it, or take it out of the data set"
-        ) from None
+    with _opened(path) as file:
+        file.load()
+        picture: Picture.Image = file.copy()
     if picture.mode.startswith("I"):
         picture = Picture.fromarray((np.asarray(picture).astype(np.int64).clip(0, 65535) // 257).astype(np.uint8))
     if picture.has_transparency_data:
         picture = picture.convert("RGBA")
         picture = Picture.alpha_composite(Picture.new("RGBA", picture.size, "white"), picture)
     return picture.convert("RGB")
+
+
+def extent(path: Path) -> tuple[int, int]:
+    """A picture's width and height, without reading its pixels."""
+    with _opened(path) as file:
+        return file.size
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Picture.Image]:
+    try:
+        with Picture.open(path) as file:
+            yield file
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Picture.DecompressionBombError) as error:
+        raise UsageError(
+            f"{path} cannot be read as an image ({error}): repair it, or take it out of the data set"
+        ) from None
 
 
 def fitted(picture: Picture.Image, size: int, resize: Resize) -> tuple[Pixels, Box]:

@@ -1,9 +1,9 @@
-"""A folder of images: with labels.csv (file, class_index, optionally a box), or with a sub-folder a class."""
+"""A folder of images: with labels.csv (file, class_index, optionally a box), with a sub-folder a class, or unlabelled."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import cast
 
 import numpy as np
@@ -11,7 +11,7 @@ import pandas as pd
 
 from ..bench.errors import UsageError
 from ..bench.images import Image, Object
-from ._pictures import Box, Resize, fitted, mask, read
+from ._pictures import Box, Resize, extent, fitted, mask, read
 
 VERSION = 1
 FOLDER = True  # `--dataset FOLDER` is this
@@ -24,7 +24,7 @@ class Entry:
     """A file and what is known of it."""
 
     path: Path
-    label: int
+    label: int | None
     box: Box | None = None
 
 
@@ -34,7 +34,8 @@ def load(*, path: str, size: int = 224, resize: Resize = "crop", seed: int = 0) 
     `crop` brings the shorter side to 256/224 of the size and cuts the middle out, as torchvision does; `squash` brings both
     sides to the size. labels.csv has the columns file (relative to the folder, or to images/ in it) and class_index, the net's;
     a box is a column box_xyxy (four numbers, in the file's pixels) or box_224_xyxy (of the image squashed to 224 x 224).
-    Raises UsageError for a folder without images, a row without its file, or a row that cannot be read.
+    Without it sub-folders are classes, and images without sub-folders have no label. Raises UsageError for a folder without
+    images or with both, and for a row that cannot be read, or whose file is not in the folder or has a row already.
     """
     if size < 8:
         raise UsageError(f"image_folder, size: {size} pixels are too few for any net; 8 is the least, 224 the usual")
@@ -43,7 +44,9 @@ def load(*, path: str, size: int = 224, resize: Resize = "crop", seed: int = 0) 
         raise UsageError(f"there is no folder {path}")
     entries, classes = _labelled(root) if (root / "labels.csv").is_file() else _classed(root)
     if not entries:
-        raise UsageError(f"{path} holds no image: put a labels.csv there, or a sub-folder of images for each class")
+        raise UsageError(
+            f"{path} holds no image: put images there, with a labels.csv or a sub-folder a class if labelled"
+        )
     order = np.random.default_rng(seed).permutation(len(entries))
     return Folder(root, [entries[index] for index in order], classes, size, resize)
 
@@ -66,9 +69,10 @@ class Folder:
 
     def __getitem__(self, index: int) -> Image:
         entry = self.entries[index]
-        picture = read(entry.path)
-        pixels, window = fitted(picture, self.size, self.resize)
-        objects = () if entry.box is None else (Object(entry.label, mask(entry.box, window, self.size)),)
+        pixels, window = fitted(read(entry.path), self.size, self.resize)
+        objects: tuple[Object, ...] = ()
+        if entry.label is not None and entry.box is not None:
+            objects = (Object(entry.label, mask(entry.box, window, self.size)),)
         return Image(self.name(index), pixels, entry.label, tuple(thing for thing in objects if thing.mask.any()))
 
 
@@ -82,20 +86,38 @@ def _labelled(root: Path) -> tuple[list[Entry], tuple[str, ...]]:
         if column not in rows:
             raise UsageError(f"{file} has no column {column!r}; it has {', '.join(rows.columns)}")
     box = next((column for column in map(str, rows) if re.fullmatch(r"box(_\d+)?_xyxy", column)), None)
-    for name in rows["file"][rows["file"].duplicated()]:
-        raise UsageError(f"{file} names {name!r} twice")
     records = cast(list[dict[str, str]], rows.to_dict("records"))
-    return [_entry(root, row, number, box) for number, row in enumerate(records, start=2)], ()
+    entries = [_entry(root, row, number, box) for number, row in enumerate(records, start=2)]
+    _one_row_each(file, entries)
+    return entries, ()
+
+
+def _one_row_each(file: Path, entries: list[Entry]) -> None:
+    lines: dict[Path, int] = {}
+    for number, entry in enumerate(entries, start=2):
+        if (first := lines.setdefault(entry.path, number)) != number:
+            name = entry.path.relative_to(file.parent).as_posix()
+            raise UsageError(
+                f"{file}, lines {first} and {number}: both are of {name}; an image has one row, with one class"
+            )
 
 
 def _entry(root: Path, row: dict[str, str], number: int, box: str | None) -> Entry:
     where = f"{root / 'labels.csv'}, line {number}"
-    path = next((path for path in (root / row["file"], root / "images" / row["file"]) if path.is_file()), None)
-    if path is None:
-        raise UsageError(f"{where}: there is no file {row['file']!r} in {root} or {root / 'images'}")
+    path = _file(root, row["file"], where)
     if not re.fullmatch(r"[0-9]{1,9}", row["class_index"].strip()):
         raise UsageError(f"{where}: {row['class_index']!r} is no class index: it is a whole number from 0")
     return Entry(path, int(row["class_index"]), _box(row[box], box, path, where) if box and row[box].strip() else None)
+
+
+def _file(root: Path, name: str, where: str) -> Path:
+    """The file of a row, which is in the folder: a labels.csv from elsewhere reads nothing outside it."""
+    if PurePath(name).is_absolute() or ".." in PurePath(name).parts:
+        raise UsageError(f"{where}: {name!r} is absolute or has '..': files are named relative to {root}")
+    path = next((path for path in (root / name, root / "images" / name) if path.is_file()), None)
+    if path is None:
+        raise UsageError(f"{where}: there is no file {name!r} in {root} or {root / 'images'}")
+    return path
 
 
 def _box(text: str, column: str, path: Path, where: str) -> Box:
@@ -103,18 +125,31 @@ def _box(text: str, column: str, path: Path, where: str) -> Box:
         x1, y1, x2, y2 = (float(part) for part in text.replace(",", " ").split())
     except ValueError:
         raise UsageError(f"{where}: {text!r} is no box: it is four numbers, x1 y1 x2 y2") from None
-    squashed = re.search(r"\d+", column)
-    width, height = (float(squashed[0]),) * 2 if squashed else read(path).size
     if not (0 <= x1 < x2 and 0 <= y1 < y2):
         raise UsageError(f"{where}: {text!r} is no box: x1 < x2 and y1 < y2 from the upper left corner")
+    squashed = re.search(r"\d+", column)
+    width, height = (int(squashed[0]),) * 2 if squashed else extent(path)
+    if x1 >= width or y1 >= height:
+        what = f"{path.name} squashed to" if squashed else f"{path.name}, which is"
+        raise UsageError(f"{where}: the box {text!r} lies outside {what} {width} x {height} pixels")
     return x1 / width, y1 / height, x2 / width, y2 / height
 
 
 def _classed(root: Path) -> tuple[list[Entry], tuple[str, ...]]:
-    folders = sorted(path for path in root.iterdir() if path.is_dir() and any(_pictures(path)))
-    entries = [Entry(path, label) for label, folder in enumerate(folders) for path in sorted(_pictures(folder))]
-    return entries, tuple(folder.name for folder in folders)
+    """The images of a folder without labels.csv: a class a sub-folder, or no label where there is none."""
+    inside = [path for path in root.iterdir() if not path.name.startswith(".")]
+    folders = sorted(path for path in inside if path.is_dir() and _pictures(path.rglob("*")))
+    loose = _pictures(inside)
+    if loose and folders:
+        raise UsageError(
+            f"{root} holds both images ({loose[0].name}) and folders of images ({folders[0].name}): put each image "
+            "into the folder of its class, or all into one folder, or name them in a labels.csv"
+        )
+    entries = [Entry(path, label) for label, folder in enumerate(folders) for path in _pictures(folder.rglob("*"))]
+    return entries or [Entry(path, None) for path in loose], tuple(folder.name for folder in folders)
 
 
-def _pictures(folder: Path) -> Iterator[Path]:
-    return (path for path in folder.rglob("*") if path.suffix.lower() in EXTENSIONS and path.is_file())
+def _pictures(paths: Iterable[Path]) -> list[Path]:
+    """Those that are images, but for hidden ones: what macOS puts beside each file is none."""
+    shown = (path for path in paths if not path.name.startswith("."))
+    return sorted(path for path in shown if path.suffix.lower() in EXTENSIONS and path.is_file())

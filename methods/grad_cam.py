@@ -1,19 +1,18 @@
 """Grad-CAM: activations weighted by the mean gradient of the class score (Selvaraju et al., ICCV 2017, eq. 1-2)."""
 
-import torch
 from torch import Tensor
 
 from ..bench.nets import Net
+from ._gradients import Of, gradients
 
 VERSION = 1
 
 
-def explain(net: Net, images: Tensor, targets: Tensor) -> Tensor:
-    """Maps (n, h', w') of images (n, 3, h, w) for their target classes (n,): ReLU(sum_k alpha_k^c A_k), y^c a logit."""
-    with torch.no_grad():
-        activations = net.features(images)  # (n, k, h', w')
-    activations.requires_grad_()
-    scores = net.classify(activations).gather(1, targets[:, None]).sum()
-    (gradients,) = torch.autograd.grad(scores, activations)
-    weights = gradients.mean((2, 3), keepdim=True)
-    return (weights * activations.detach()).sum(1).relu()
+def explain(net: Net, images: Tensor, targets: Tensor, *, of: Of = "logit") -> Tensor:
+    """Maps (n, h', w') of images (n, 3, h, w) for their target classes (n,): ReLU(sum_k alpha_k^c A_k).
+
+    alpha_k^c is the mean over places of dy^c/dA_k; y^c is the score `of` the class, in the paper its logit.
+    """
+    activations, slopes = gradients(net, images, targets, of)  # (n, k, h', w')
+    weights = slopes.mean((2, 3), keepdim=True)
+    return (weights * activations).sum(1).relu()

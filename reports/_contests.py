@@ -1,76 +1,121 @@
-"""How each method does against the controls: on a net by a metric, and over all."""
+"""How each method does against the controls: on a net by a metric, and over all.
 
-from collections.abc import Iterator
+With the scores by image, a contest is decided image by image (bench/paired.py); without them by whether two intervals overlap.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import isnan
 from typing import Literal
 
-from ..bench.tables import Entry, Metric, Table, number, span
+import pandas as pd
+
+from ..bench.paired import Pair, among, compare
+from ..bench.stats import Estimate
+from ..bench.tables import YES_OR_NO, Entry, Metric, Table, number, plural, span
+from ..bench.wide import by_method
 
 Verdict = Literal["better", "worse", "unsettled", "unknown"]
+SAYS: dict[str, Verdict] = {"ahead": "better", "behind": "worse", "undecided": "unsettled"}
 
 
 @dataclass(frozen=True)
 class Contest:
-    """A method against a control by a metric; better or worse only where their 95 % intervals do not overlap."""
+    """A method against a control by a metric."""
 
     metric: Metric
     method: str
     control: str
     verdict: Verdict
     words: str
+    pair: Pair | None = None  # where it was decided image by image
 
 
-def contests(table: Table) -> Iterator[Contest]:
-    """Every method against every control, by every metric."""
+def contests(table: Table, scores: pd.DataFrame | None = None) -> Iterator[Contest]:
+    """Every method against every control, by every metric; Holm's correction is over those of a metric."""
     for metric in table.metrics:
-        for method in table.methods:
-            for control in table.controls:
-                if method not in table.controls:
-                    verdict, words = _verdict(
-                        metric, control, table.entry(method, metric), table.entry(control, metric)
-                    )
-                    yield Contest(metric, method, control, verdict, words)
+        asked = [
+            (method, control) for method in table.methods for control in table.controls if method not in table.controls
+        ]
+        answers = {} if scores is None else _answers(scores, table, metric, asked)
+        for method, control in asked:
+            one, other = table.entry(method, metric), table.entry(control, metric)
+            pair = answers.get((method, control))
+            verdict, words = _paired(pair) if pair else _verdict(metric, control, one, other)
+            yield Contest(metric, method, control, verdict, words, pair)
 
 
-def standing(table: Table) -> dict[str, list[str]]:
+def standing(table: Table, found: Sequence[Contest] | None = None) -> dict[str, list[str]]:
     """By method, best first: the metrics on which it is better than every control."""
     verdicts: dict[tuple[str, str], set[str]] = {}
-    for contest in contests(table):
+    for contest in found or contests(table):
         verdicts.setdefault((contest.method, contest.metric.spec), set()).add(contest.verdict)
     won: dict[str, list[str]] = {}
-    for (method, metric), found in verdicts.items():
-        if found != {"unknown"}:
-            won.setdefault(method, []).extend([metric] if found == {"better"} else [])
+    for (method, metric), said in verdicts.items():
+        if said != {"unknown"}:
+            won.setdefault(method, []).extend([metric] if said == {"better"} else [])
     return dict(sorted(won.items(), key=lambda item: -len(item[1])))
 
 
-def failing(table: Table) -> dict[str, list[Contest]]:
+def failing(table: Table, found: Sequence[Contest] | None = None) -> dict[str, list[Contest]]:
     """The contests that no method wins: by metric and control, what is said of each method that has a score."""
     groups: dict[str, list[Contest]] = {}
-    for contest in contests(table):
+    for contest in found or contests(table):
         if contest.verdict != "unknown":
             groups.setdefault(f"{contest.metric.spec} against {contest.control}", []).append(contest)
-    return {key: found for key, found in groups.items() if all(contest.verdict != "better" for contest in found)}
+    return {key: group for key, group in groups.items() if all(contest.verdict != "better" for contest in group)}
 
 
-def tally(table: Table) -> dict[str, int]:
+def tally(table: Table, found: Sequence[Contest] | None = None) -> dict[str, int]:
     counts = dict.fromkeys(("better", "unsettled", "worse", "unknown"), 0)
-    for contest in contests(table):
+    for contest in found or contests(table):
         counts[contest.verdict] += 1
     return counts
 
 
-def overall(tables: list[Table]) -> tuple[dict[str, list[str]], list[str]]:
-    """By metric, the methods that beat every control on every net where they apply; and the metrics by which none does so."""
-    lists = [standing(table) for table in tables if table.images]
+def overall(
+    tables: list[Table], found: Mapping[str, Sequence[Contest]] | None = None
+) -> tuple[dict[str, list[str]], list[str]]:
+    """By metric, the methods that beat every control on every net where they apply; and the metrics by which none does so.
+
+    `found` are the contests by net.
+    """
+    lists = [standing(table, (found or {}).get(table.net)) for table in tables if table.images]
     methods = list(dict.fromkeys(method for one in lists for method in one))
     specs = [metric.spec for metric in tables[0].metrics] if tables else []
     won = {
         spec: [method for method in methods if all(spec in one[method] for one in lists if method in one)]
         for spec in specs
     }
-    return {spec: found for spec, found in won.items() if found}, [spec for spec, found in won.items() if not found]
+    return {spec: names for spec, names in won.items() if names}, [spec for spec, names in won.items() if not names]
+
+
+def _answers(
+    scores: pd.DataFrame, table: Table, metric: Metric, asked: list[tuple[str, str]]
+) -> dict[tuple[str, str], Pair]:
+    """The pairs that have an image in common."""
+    values = by_method(scores, table.net, metric.spec, table.methods)
+    pairs = compare(among(values, asked, better=metric.better, yes_or_no=metric.unit == YES_OR_NO))
+    return {key: pair for key, pair in zip(asked, pairs, strict=True) if pair.n}
+
+
+def _paired(pair: Pair) -> tuple[Verdict, str]:
+    images = plural(pair.n, "image")
+    if pair.n == 1:
+        return "unsettled", f"one image gives no interval (the difference is {number(pair.difference.mean)})"
+    apart = f"{number(pair.difference.mean)} ({span(pair.difference)})"
+    if pair.verdict == "undecided":
+        return "unsettled", f"{images} do not settle it: the difference is {apart}{_more(pair)}"
+    ahead = f"{pair.one if pair.verdict == 'ahead' else pair.other} is ahead"
+    share = pair.superiority if pair.verdict == "ahead" else 1 - pair.superiority
+    p = "p < .001" if pair.corrected < 0.001 else f"p = {number(pair.corrected)}"
+    return SAYS[pair.verdict], f"{ahead}: the difference is {apart}, better on {share:.0%} of {images}, {p}"
+
+
+def _more(pair: Pair) -> str:
+    if pair.needed == "never":
+        return "; the means are equal, and more images would not tell them apart"
+    return f"; about {pair.needed:,} images would" if isinstance(pair.needed, int) else ""
 
 
 def _verdict(metric: Metric, control: str, one: Entry, other: Entry) -> tuple[Verdict, str]:
@@ -81,5 +126,9 @@ def _verdict(metric: Metric, control: str, one: Entry, other: Entry) -> tuple[Ve
         return "unsettled", f"one image gives no interval ({number(a.mean)} and {number(b.mean)})"
     if a.overlaps(b):
         return "unsettled", f"{a.n} images do not settle it: the intervals overlap ({span(a)} and {span(b)})"
-    both = f"{number(a.mean)} ({span(a)}) against {number(b.mean)} ({span(b)}), {a.n} images"
+    both = f"{_shown(a)} against {_shown(b)}, {a.n} images"
     return ("better", both) if metric.ahead(a.mean, b.mean) else ("worse", f"{control} scores better here: {both}")
+
+
+def _shown(estimate: Estimate) -> str:
+    return f"{number(estimate.mean)} ({span(estimate)})"

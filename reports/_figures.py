@@ -12,12 +12,12 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 from numpy.typing import NDArray
 
+from ..bench.stats import FEW, RESAMPLES, student
 from ..bench.store import Run
 from ..bench.tables import Metric, Table, tables
 from ._pictures import Pictures
 from ._svg import Style, axes, svg
 
-RESAMPLES = 10_000
 CHUNK = 1_000
 
 Curves = NDArray[np.float64]
@@ -34,18 +34,26 @@ class Band:
 
 
 def band(rows: pd.DataFrame) -> Band:
-    """Percentile bootstrap over images, at each share by itself; curves with other shares are read between their points."""
+    """An interval at each share by itself, as a mean's; curves with other shares are read between their points."""
     shares = np.asarray(max(rows["shares"], key=len), dtype=np.float64)
     curves = np.stack(
         [np.interp(shares, one, other) for one, other in zip(rows["shares"], rows["scores"], strict=True)]
     )
+    mean, (low, high) = curves.mean(0), _ends(curves)
+    return Band(shares, mean, np.maximum(low, np.minimum(mean, 0)), np.minimum(high, np.maximum(mean, 1)))
+
+
+def _ends(curves: Curves) -> tuple[Curves, Curves]:
+    """Of curves (n, shares): Student's t of few of them, else a percentile bootstrap; of one curve itself."""
     count = len(curves)
+    if count < FEW:
+        return student(curves) if count > 1 else (curves[0], curves[0])
     rng = np.random.default_rng(0)
     draws = (
         rng.multinomial(count, np.full(count, 1 / count), CHUNK) @ curves / count for _ in range(RESAMPLES // CHUNK)
     )
     low, high = np.percentile(np.concatenate(list(draws)), [2.5, 97.5], axis=0)
-    return Band(shares, curves.mean(axis=0), low, high)
+    return low, high
 
 
 def curve_panel(rows: pd.DataFrame, metric: Metric, net: str, styles: dict[str, Style]) -> Markup:

@@ -3,13 +3,14 @@
 from collections.abc import Iterable
 from typing import Any
 
-from ..bench.stats import RESAMPLES
+from ..bench.stats import FEW, RESAMPLES
 from ..bench.store import Run
-from ..bench.tables import Metric, Table, number
+from ..bench.tables import Metric, Table, number, plural, span
 
 MADE = (
-    f"A mean is over images, with its 95 % interval: a percentile bootstrap over images ({RESAMPLES:,} resamples), and for "
-    "yes-or-no metrics Wilson's interval.",
+    f"A mean is over images, with its 95 % interval: a percentile bootstrap over images ({RESAMPLES:,} resamples), for fewer "
+    f"than {FEW} images Student's t within the metric's range, and for yes-or-no metrics Wilson's interval. "
+    "One image has none.",
     "Methods are scored on the same images, by maps that were made once and fitted and stretched in the same way.",
     "Seconds are as measured on this machine, one image at a time: the median and the quartiles; they move with what else the "
     "machine does. Forwards (floating-point work over that of one prediction, backward passes included) and peak bytes "
@@ -66,7 +67,7 @@ def leader(table: Table, metric: Metric) -> str | None:
     if not best:
         return None
     estimate = table.entry(best[0], metric).estimate
-    interval = f" ({number(estimate.low)} to {number(estimate.high)})" if estimate.n > 1 else ""
+    interval = f" ({span(estimate)})" if estimate.n > 1 else ""
     control = " (a control)" if any(method in table.controls for method in best) else ""
     return f"{' and '.join(best)}{control}: {number(estimate.mean)}{interval}"
 
@@ -74,7 +75,3 @@ def leader(table: Table, metric: Metric) -> str | None:
 def protocol(about: dict[str, Any]) -> str:
     """A protocol in one line."""
     return ", ".join(f"{key} {value}" for key, value in about.items() if key != "metric")
-
-
-def plural(count: int, noun: str) -> str:
-    return f"{count} {noun}" + ("" if count == 1 else "s")

@@ -2,7 +2,6 @@
 
 from math import isnan
 from pathlib import Path
-from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
@@ -47,7 +46,7 @@ def render(run: Run) -> str:
         standing={table.net: _standing(table) for table in shown},
         duels={table.net: list(contests(table)) for table in shown},
         leaders={table.net: _leaders(run, table) for table in shown},
-        bar=_bars(run),
+        bar=_bar,
         cells=_cells,
         same_reason=_same_reason,
         SIGNS=SIGNS,
@@ -142,15 +141,11 @@ def _leaders(run: Run, table: Table) -> dict[str, str]:
     return {head: words for head, words in said.items() if words}
 
 
-def _bars(run: Run) -> Any:
+def _bar(metric: Metric, low: float, high: float) -> tuple[float, float]:
     """How an interval lies in the range of its metric, as left and width in per cent."""
-
-    def bar(metric: Metric, low: float, high: float) -> tuple[float, float]:
-        least, most = run.header["metrics"][metric.spec].get("range") or (0, 1)
-        scale = 100 / ((most - least) or 1)
-        return round((low - least) * scale, 1), round(max((high - low) * scale, 1.5), 1)
-
-    return bar
+    least, most = metric.range
+    scale = 100 / ((most - least) or 1)
+    return round((low - least) * scale, 1), round(max((high - low) * scale, 1.5), 1)
 
 
 def _cells(table: Table, method: str) -> list[tuple[list[Metric], str | None]]:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from ..bench.console import MEGABYTE, brief
 from ..bench.store import Run
-from ..bench.tables import Metric, Table, number, tables
+from ..bench.tables import Metric, Table, number, plural, tables
 from ._contests import failing, standing
 from ._words import MADE, partial, progress, protocol, reasons, what_was_run
 
@@ -39,7 +39,7 @@ def _net(table: Table) -> Iterator[str]:
         yield "No image is complete yet."
         return
     layer = f"Layer {escape(table.layer)}, " if table.layer else ""
-    yield f"{layer}{table.images} images, {escape(table.precision)}: {escape(table.accuracy)}."
+    yield f"{layer}{plural(table.images, 'image')}, {escape(table.precision)}: {escape(table.accuracy)}."
     if table.remark:
         yield f"\n{escape(table.remark)}"
     yield ""
@@ -65,8 +65,10 @@ def _controls(table: Table) -> Iterator[str]:
         yield f"{method} beats {controls} on {len(won)} of {len(table.metrics)} metrics{which}"
     for key, found in failing(table).items():
         behind = [contest.method for contest in found if contest.verdict == "worse"]
-        said = f"the control is better than {', '.join(behind)}" if behind else "the intervals overlap"
-        yield f"{key}, no method is better: {said} ({table.count(found[0].metric) or table.images} images)"
+        count = table.count(found[0].metric) or table.images
+        overlap = "the intervals overlap" if count > 1 else "there is no interval"
+        said = f"the control is better than {', '.join(behind)}" if behind else overlap
+        yield f"{key}, no method is better: {said} ({plural(count, 'image')})"
 
 
 def _head(table: Table, metric: Metric) -> str:

@@ -1,14 +1,19 @@
 """Small nets with seeded random weights, and nets whose class scores can be worked out by hand."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 import torchvision
 from torch import Tensor, nn
 
-from cambench.bench.cuts import CUTS, Cut, Normalise
+from cambench.bench import scoring
+from cambench.bench.case import Again, Case, Score
+from cambench.bench.cuts import CUTS, Cut, Everywhere, Normalise
 from cambench.bench.forward import Stream
+from cambench.bench.images import Object
 from cambench.bench.nets import Net
+from cambench.bench.plugins import Plugin
 
 SIZE = 64
 CLASSES = tuple("abcdefghij")
@@ -67,9 +72,7 @@ def tiny_pooled(precision: str = "fp32") -> Net:
     linear = classify[-1]
     assert isinstance(linear, nn.Linear)
     linear.weight.data *= 10
-    class_maps = nn.Conv2d(8, 10, 1, bias=False)
-    class_maps.weight = nn.Parameter(linear.weight[:, :, None, None].detach().clone())
-    return Net("tiny_pooled", Cut(_line(features, classify), "4", class_maps), CLASSES, precision)
+    return Net("tiny_pooled", Cut(_line(features, classify), "4", Everywhere(linear)), CLASSES, precision)
 
 
 def tiny_vgg(precision: str = "fp32") -> Net:
@@ -122,6 +125,30 @@ class FakeNet:
         self.images.extend(images)
         first = self.score(images).double()
         return torch.stack([first, 1 - first], 1)
+
+    def logits(self, stream: Stream) -> Tensor:
+        return self.scores(stream).log()
+
+
+def case_of(
+    image: Tensor, map_: Tensor, target: int = 0, objects: tuple[Object, ...] = (), method: Again | None = None
+) -> Case:
+    """A case whose map the method gave already fitted and stretched."""
+    values = map_.cpu().numpy()
+    return Case(values, target, objects, image, values, method)
+
+
+def scores_of(
+    net: Any,
+    image: Tensor,
+    target: int,
+    maps: Tensor,
+    objects: tuple[Object, ...],
+    metrics: Sequence[Plugin],
+    method: Again | None = None,
+) -> list[list[Score]]:
+    """The scores of maps (n, h, w) of an image (3, h, w)."""
+    return scoring.score(net, [case_of(image, map_, target, objects, method) for map_ in maps], metrics)
 
 
 def brightness(images: Tensor) -> Tensor:

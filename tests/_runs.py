@@ -145,7 +145,7 @@ def _header(names: list[str], nets: dict[str, str]) -> dict[str, Any]:
     suite |= {"seed": 0, "target": "predicted", "precision": "bf16", "device": "cpu"}
     protocol = {"version": 1, "score": "softmax", "target": "predicted", "fit": "bilinear", "stretch": "min-max"}
     return {
-        "format": 1,
+        "format": 2,
         "suite": suite | {"nets": list(nets), "methods": list(METHODS), "metrics": list(METRICS)},
         "protocols": {metric: {"metric": metric} | protocol | {"ties": "pixel order"} for metric in METRICS},
         "metrics": {

@@ -10,24 +10,34 @@ import pytest
 import torch
 from torch import Tensor
 
-from cambench.bench import scoring
+from cambench.bench.case import Again, Curve, Score
 from cambench.bench.cuts import CUTS
 from cambench.bench.errors import NotApplicable
 from cambench.bench.images import Object
+from cambench.bench.maps import stretch
 from cambench.bench.nets import Net
 from cambench.bench.plugins import DATASET, METHOD, METRIC, Plugin, find, names
-from cambench.bench.scoring import Case, Curve
-from cambench.tests._nets import FakeNet, random_maps
+from cambench.tests._nets import FakeNet, case_of, random_maps, scores_of
 
 TARGETS = torch.tensor([3, 7])
 VARIANTS = ["pytorch_grad_cam:ScoreCAM"]  # a second behaviour under one file name
+QUICKER = {  # by default these take hundreds of passes or more
+    "rise": "rise[count=20]",
+    "ss_cam": "ss_cam[samples=1]",
+    "is_cam": "is_cam[steps=1]",
+    "opti_cam": "opti_cam[iterations=4]",
+}
+
+
+def _method(spec: str) -> Plugin:
+    if (library := spec.partition(":")[0]) in ("pytorch_grad_cam", "torchcam"):
+        pytest.importorskip(library, reason="the library of the extra `peers` is not installed")
+    return find(METHOD, QUICKER.get(spec, spec))
 
 
 @pytest.fixture(params=[*names(METHOD), *VARIANTS])
 def method(request: pytest.FixtureRequest) -> Plugin:
-    if request.param.startswith("pytorch_grad_cam"):
-        pytest.importorskip("pytorch_grad_cam", reason="the library of the extra `peers` is not installed")
-    return find(METHOD, request.param)
+    return _method(request.param)
 
 
 @pytest.fixture(params=names(METRIC))
@@ -75,9 +85,9 @@ def test_a_method_makes_one_finite_map_an_image_alike_twice_alone_or_in_company(
 
 @pytest.mark.parametrize("name", names(METHOD))
 def test_a_method_explains_the_class_it_was_asked_for(name: str, pooled: Net, images: Tensor) -> None:
-    if name in ("random", "centre"):
-        pytest.skip("a control looks at no class")
-    method = find(METHOD, name)
+    method = _method(name)
+    if method.control or getattr(method.module, "CLASS_BLIND", False):
+        pytest.skip("it looks at no class")
     first, other = (method(pooled, images, torch.tensor([c, c])) for c in (3, 7))
     assert not torch.allclose(first, other, rtol=1e-3)
 
@@ -88,7 +98,7 @@ def test_a_method_says_why_it_does_not_apply(name: str, nets: dict[str, Net], im
     for net in nets.values():
         try:
             if net.name.startswith("tiny") or name == "cam":
-                find(METHOD, name)(net, images[:1], TARGETS[:1])
+                _method(name)(net, images[:1], TARGETS[:1])
         except NotApplicable as reason:
             refusals[net.name] = str(reason)
     assert all(len(reason.split()) > 3 for reason in refusals.values())
@@ -111,11 +121,33 @@ def test_a_plugin_describes_itself_and_its_settings_have_defaults(kind: Any, nam
     assert required == (["path"] if name == "image_folder" else [])
 
 
+NEEDED = ("object", "other object", "method")  # what a metric may declare to need; without it, it says so
+
+
 def _case() -> tuple[Tensor, tuple[Object, ...]]:
     image = torch.rand(3, 16, 16, generator=torch.Generator().manual_seed(5))
     left, right = np.zeros((16, 16), dtype=bool), np.zeros((16, 16), dtype=bool)
     left[4:9, 2:7], right[3:12, 10:15] = True, True
     return image, (Object(0, left), Object(1, right))
+
+
+def _again() -> Again:
+    """A method that explains an image by its brightness, and draws the maps of nets of random weights."""
+    return Again(
+        lambda images: stretch(images.mean(1)).numpy(),
+        lambda share, seed: random_maps(1, 16, seed=seed + round(100 * share))[0].numpy(),
+    )
+
+
+def _scored(
+    metric: Plugin, maps: Tensor, image: Tensor, objects: tuple[Object, ...], method: Again | None
+) -> list[Score]:
+    net: Any = FakeNet(lambda images: images.mean((1, 2, 3)))
+    return [row[0] for row in scores_of(net, image, 0, maps, objects, [metric], method)]
+
+
+def _value(score: Score) -> Any:
+    return score.area if isinstance(score, Curve) else score
 
 
 def test_a_metric_declares_what_a_report_must_know(metric: Plugin) -> None:
@@ -132,36 +164,42 @@ def test_a_metric_scores_within_its_range_alike_twice_and_changes_nothing(metric
     image, objects = _case()
     maps = random_maps(6, 16)
     before = image.clone(), maps.clone(), [thing.mask.copy() for thing in objects]
-
-    def scored() -> list[scoring.Score]:
-        net: Any = FakeNet(lambda images: images.mean((1, 2, 3)))
-        return [row[0] for row in scoring.score(net, image, 0, maps, objects, [metric])]
-
-    scores = scored()
-    values = [score.area if isinstance(score, Curve) else score for score in scores]
+    scores, again = (_scored(metric, maps, image, objects, _again()) for _ in range(2))
     low, high = metric.module.RANGE
-    assert all(isinstance(value, float) and low <= value <= high for value in values)
-    assert scores == scored()
+    assert all(isinstance(_value(score), float) and low <= _value(score) <= high for score in scores)
+    assert [_value(score) for score in scores] == [_value(score) for score in again]
     assert torch.equal(image, before[0]) and torch.equal(maps, before[1])
     assert all(np.array_equal(thing.mask, mask) for thing, mask in zip(objects, before[2], strict=True))
 
 
-def test_a_metric_without_its_object_says_so(metric: Plugin) -> None:
+def test_a_metric_has_a_rule_for_a_constant_map(metric: Plugin) -> None:
     image, objects = _case()
-    net: Any = FakeNet(lambda images: images.mean((1, 2, 3)))
-    alone = scoring.score(net, image, 0, random_maps(1, 16), (), [metric])[0][0]
-    with_own = scoring.score(net, image, 0, random_maps(1, 16), objects[:1], [metric])[0][0]
-    if metric.name in ("energy", "pointing", "distractor"):
-        assert isinstance(alone, NotApplicable) and "no object" in str(alone)
-    else:
-        assert not isinstance(alone, NotApplicable)
-    assert isinstance(with_own, NotApplicable) == (metric.name == "distractor")
+    (score,) = _scored(metric, torch.zeros(1, 16, 16), image, objects, _again())
+    low, high = metric.module.RANGE
+    assert isinstance(score, NotApplicable) or low <= _value(score) <= high
+
+
+@pytest.mark.parametrize("asked", [False, True])
+@pytest.mark.parametrize("count", [0, 1, 2])
+def test_a_metric_declares_what_it_needs_and_says_so_where_it_is_missing(
+    metric: Plugin, count: int, asked: bool
+) -> None:
+    image, objects = _case()
+    needs = set(getattr(metric.module, "NEEDS", ()))
+    assert needs <= set(NEEDED)
+    given = {*NEEDED[:count], *(("method",) if asked else ())}
+    (score,) = _scored(metric, random_maps(1, 16), image, objects[:count], _again() if asked else None)
+    assert isinstance(score, NotApplicable) == bool(needs - given)
+    if isinstance(score, NotApplicable):
+        reasons = {"object": "no object of", "other object": "no object of another", "method": "only its map"}
+        assert any(reasons[missing] in str(score) for missing in needs - given)
 
 
 def test_objects_of_a_class_are_taken_together_and_the_targets_own_pixels_are_no_distractor() -> None:
     masks = np.zeros((3, 4, 4), dtype=bool)
     masks[0, 0, 0], masks[1, 0, 1], masks[2, 0, :2], masks[2, 3, 3] = True, True, True, True
-    case = Case(np.zeros((4, 4), np.float32), 5, (Object(5, masks[0]), Object(5, masks[1]), Object(2, masks[2])))
+    objects = (Object(5, masks[0]), Object(5, masks[1]), Object(2, masks[2]))
+    case = case_of(torch.zeros(3, 4, 4), torch.zeros(4, 4), 5, objects)
     assert np.argwhere(case.asked).tolist() == [[0, 0], [0, 1]]
     assert np.argwhere(case.others).tolist() == [[3, 3]]
     with pytest.raises(NotApplicable, match="class explained"):

@@ -10,7 +10,8 @@ from torch import nn
 
 from cambench.bench import cost
 from cambench.bench.cost import timed
-from cambench.bench.nets import Cut, Net
+from cambench.bench.cuts import Cut, Everywhere
+from cambench.bench.nets import Net
 from cambench.methods import cam, centre, grad_cam, random, score_cam
 from cambench.tests._nets import random_images
 
@@ -29,11 +30,9 @@ def _net() -> Net:
     with torch.random.fork_rng():
         torch.manual_seed(0)
         conv, linear = nn.Conv2d(3, 4, 3, padding=1, bias=False), nn.Linear(4, 5)
-    maps = nn.Conv2d(4, 5, 1, bias=False)
-    maps.weight = nn.Parameter(linear.weight[:, :, None, None].detach())
     conv.weight.data.abs_()  # all four channels live
     line = {"0": conv, "1": nn.ReLU(), "2": nn.AdaptiveAvgPool2d(1), "3": nn.Flatten(), "4": linear}
-    cut = Cut(line, "1", maps)
+    cut = Cut(line, "1", Everywhere(linear))
     return Net("by_hand", cut, tuple("abcde"), "fp32")
 
 

@@ -109,6 +109,28 @@ def test_a_cut_off_file_is_named(tmp_path: Path) -> None:
         ("file,class\na.png,0\n", "has no column 'class_index'; it has file, class"),
         ("file,class_index,box_xyxy\na.png,0,1 2 3\n", "'1 2 3' is no box: it is four numbers"),
         ("file,class_index,box_xyxy\na.png,0,9 9 3 3\n", "is no box: x1 < x2"),
+        (
+            "file,class_index\na.png,0\na.png,1\n",
+            "lines 2 and 3: both are of a.png; an image has one row, with one class",
+        ),
+        ("file,class_index\na.png,0\n./a.png,0\n", "lines 2 and 3: both are of a.png"),
+        (
+            "file,class_index\n../a.png,0\n",
+            r"line 2: '\.\./a\.png' is absolute or has '\.\.': files are named relative to",
+        ),
+        ("file,class_index\nx/../a.png,0\n", "'x/../a.png' is absolute or has"),
+        ("file,class_index\n/etc/hostname,0\n", "'/etc/hostname' is absolute or has"),
+        ("file,class_index\n,0\n", "line 2: there is no file ''"),
+        (
+            "file,class_index,box_xyxy\na.png,0,64 0 80 20\n",
+            "line 2: the box '64 0 80 20' lies outside a.png, which is 64 x 64 pixels",
+        ),
+        ("file,class_index,box_xyxy\na.png,0,0 64 20 80\n", "lies outside a.png, which is 64 x 64"),
+        (
+            "file,class_index,box_224_xyxy\na.png,0,230 0 240 20\n",
+            "line 2: the box '230 0 240 20' lies outside a.png squashed to 224 x 224 pixels",
+        ),
+        ("file,class_index,box_xyxy\na.png,0,nan 0 80 20\n", "is no box: x1 < x2"),
         ("", "is not a table of comma-separated values"),
         ("file,class_index\n", "holds no image"),
     ],
@@ -118,8 +140,54 @@ def test_a_wrong_table_is_said(tmp_path: Path, rows: str, message: str) -> None:
         load(path=str(folder(tmp_path, rows)))
 
 
+def test_a_file_outside_the_folder_is_not_read(tmp_path: Path) -> None:
+    root = tmp_path / "photos"
+    root.mkdir()
+    Image.new("RGB", (64, 64)).save(tmp_path / "secret.png")
+    for name in ("../secret.png", str(tmp_path / "secret.png"), "images/../../secret.png"):
+        folder(root, f"file,class_index\n{name},0\n")
+        with pytest.raises(UsageError, match="is absolute or has"):
+            load(path=str(root))
+
+
+def test_a_box_that_is_partly_outside_counts_by_what_is_inside(tmp_path: Path) -> None:
+    folder(tmp_path, "file,class_index,box_xyxy\na.png,7,32 32 999 999\n")
+    (thing,) = load(path=str(tmp_path), size=32, resize="squash")[0].objects
+    assert thing.mask[16:, 16:].all() and thing.mask.sum() == 16 * 16
+
+
+def test_images_without_folders_of_classes_have_no_label(tmp_path: Path) -> None:
+    for name in ("b.JPG", "a.png"):
+        Image.new("RGB", (40, 40)).save(tmp_path / name)
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "read.me").write_text("no image")
+    (tmp_path / "._a.png").write_bytes(b"what macOS puts beside a file")
+    images = load(path=str(tmp_path))
+    assert images.classes == () and len(images) == 2
+    shown = [images[index] for index in range(2)]
+    assert {image.name for image in shown} == {"a.png", "b.JPG"}
+    assert all(image.label is None and image.objects == () for image in shown)
+
+
+def test_images_beside_folders_of_classes_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "dog").mkdir()
+    for name in ("a.png", "dog/b.png"):
+        Image.new("RGB", (40, 40)).save(tmp_path / name)
+    with pytest.raises(UsageError, match=r"holds both images \(a\.png\) and folders of images \(dog\): put each image"):
+        load(path=str(tmp_path))
+    (tmp_path / "labels.csv").write_text("file,class_index\na.png,0\ndog/b.png,1\n")
+    assert len(load(path=str(tmp_path))) == 2
+
+
+def test_boxes_are_checked_without_reading_pixels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder of fifty thousand images is opened in moments."""
+    folder(tmp_path, "file,class_index,box_xyxy\na.png,7,16 0 48 32\n")
+    monkeypatch.setattr("PIL.ImageFile.ImageFile.load", lambda _: pytest.fail("pixels were read"))
+    assert len(load(path=str(tmp_path))) == 1
+
+
 def test_an_empty_folder_is_said(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"holds no image: put a labels\.csv there"):
+    with pytest.raises(UsageError, match=r"holds no image: put images there"):
         load(path=str(tmp_path))
 
 

@@ -10,20 +10,20 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from cambench.bench import scoring
+from cambench.bench.case import Asking, Case, Curve, Score, stages
+from cambench.bench.errors import NotApplicable
 from cambench.bench.images import MEAN, STD, Mask, Object
 from cambench.bench.nets import Net
 from cambench.bench.perturb import Clean, Kept, substrate
 from cambench.bench.plugins import METRIC, Plugin, find, names
-from cambench.bench.scoring import Curve, Score, stages
-from cambench.tests._nets import FakeNet, brightness, random_images, random_maps
+from cambench.tests._nets import FakeNet, brightness, random_images, random_maps, scores_of
 from cambench.tests.test_perturb import naive_blur
 
 Pixels = NDArray[np.float64]
 
 
 def scored(net: Any, image: Tensor, maps: Tensor, *specs: str, objects: tuple[Object, ...] = ()) -> list[list[Score]]:
-    return scoring.score(net, image, 0, maps, objects, [find(METRIC, spec) for spec in specs])
+    return scores_of(net, image, 0, maps, objects, [find(METRIC, spec) for spec in specs])
 
 
 def one(net: Any, image: Tensor, map_: Tensor, spec: str) -> Any:
@@ -208,7 +208,7 @@ def test_drop_increase_and_gain_are_those_of_the_papers(fill: Any, pooled: Net) 
     base = substrate(image, fill)
     for target in (0, 3, 5, 8):
         specs = [find(METRIC, f"average_{word}[fill={fill}]") for word in ("drop", "increase", "gain")]
-        rows = scoring.score(pooled, image, target, maps, (), specs)
+        rows = scores_of(pooled, image, target, maps, (), specs)
         for map_, row in zip(maps, rows, strict=True):
             with torch.inference_mode():
                 y, o = (
@@ -376,6 +376,8 @@ def test_scores_do_not_depend_on_the_other_maps_and_metrics(pooled: Net) -> None
             if isinstance(score, Curve):
                 assert isinstance(alone, Curve)
                 assert score.scores == pytest.approx(alone.scores, abs=1e-6)
+            elif isinstance(score, NotApplicable):
+                assert str(score) == str(alone)
             else:
                 assert score == pytest.approx(alone, abs=1e-5)
 
@@ -385,13 +387,13 @@ def test_the_target_is_the_class_that_is_scored(pooled: Net) -> None:
     with torch.inference_mode():
         expected = pooled(image[None]).double().softmax(1)[0]
     for target in range(10):
-        curve = scoring.score(pooled, image, target, maps, (), [find(METRIC, "deletion[steps=2]")])[0][0]
+        curve = scores_of(pooled, image, target, maps, (), [find(METRIC, "deletion[steps=2]")])[0][0]
         assert isinstance(curve, Curve)
         assert curve.scores[0] == pytest.approx(float(expected[target]), abs=1e-6)
 
 
 def test_a_metric_may_ask_again_and_is_not_charged_twice_for_an_image() -> None:
-    def score(case: scoring.Case) -> scoring.Asking[float]:
+    def score(case: Case) -> Asking[float]:
         (half,) = yield [Kept(0, 32, "black")]
         half_again, none, full = yield [Kept(0, 32, "black"), Kept(0, 0, "black"), Clean()]
         assert half == half_again and none < half < full
@@ -400,5 +402,5 @@ def test_a_metric_may_ask_again_and_is_not_charged_twice_for_an_image() -> None:
     net: Any = FakeNet(lambda images: images.mean((1, 2, 3)))
     image = torch.full((3, 8, 8), 0.5)
     plugin = Plugin("again", "again", ModuleType("again"), score)
-    assert scoring.score(net, image, 0, random_maps(2, 8), (), [plugin]) == [[0.5], [0.5]]
+    assert scores_of(net, image, 0, random_maps(2, 8), (), [plugin]) == [[0.5], [0.5]]
     assert len(net.images) == 2 + 2

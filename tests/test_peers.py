@@ -17,15 +17,15 @@ from PIL import Image
 from torch import Tensor, nn
 
 from cambench.bench import nets as all_nets
-from cambench.bench import scoring
+from cambench.bench.case import Curve
 from cambench.bench.cuts import CUTS
 from cambench.bench.images import MEAN, STD
 from cambench.bench.maps import fit, stretch
 from cambench.bench.nets import Net
 from cambench.bench.plugins import METRIC, find
-from cambench.bench.scoring import Curve
 from cambench.methods import grad_cam
 from cambench.tests import _nets
+from cambench.tests._nets import scores_of
 
 torchcam = pytest.importorskip("torchcam.methods", reason="the library of the extra `peers` is not installed")
 torchcam_metrics = pytest.importorskip("torchcam.metrics", reason="the library of the extra `peers` is not installed")
@@ -76,7 +76,7 @@ def ours(net: Net, images: Tensor, targets: Tensor, maps: Tensor, specs: tuple[s
     metrics = [find(METRIC, spec) for spec in specs]
     rows = []
     for image, target, map_ in zip(images, targets.tolist(), maps, strict=True):
-        scores = scoring.score(net, image, target, map_[None], (), metrics)[0]
+        scores = scores_of(net, image, target, map_[None], (), metrics)[0]
         rows.append([score.area if isinstance(score, Curve) else score for score in scores])
     return torch.tensor(rows, dtype=torch.float64)
 

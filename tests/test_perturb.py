@@ -9,7 +9,19 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cambench.bench.images import MEAN, STD
-from cambench.bench.perturb import Clean, Kept, Masked, Perturbed, Substrate, blends, canonical, ranks, substrate
+from cambench.bench.perturb import (
+    Clean,
+    Kept,
+    Masked,
+    Own,
+    Perturbed,
+    Shown,
+    Substrate,
+    blends,
+    canonical,
+    ranks,
+    substrate,
+)
 from cambench.tests._nets import random_images, random_maps
 
 
@@ -59,23 +71,25 @@ def test_mean_is_zero_once_normalised_and_black_is_zero_before() -> None:
 
 
 def naive_blend(image: Tensor, map: Tensor, kind: Perturbed) -> Tensor:
-    if isinstance(kind, Clean):
-        return image
-    base = substrate(image, kind.substrate)
+    """Pixel by pixel: how much of the image shows, and of the substrate the rest."""
+    if isinstance(kind, Clean | Own):
+        return image if isinstance(kind, Clean) else kind.image
+    base, blend, width = substrate(image, kind.substrate), torch.empty_like(image), map.shape[1]
     order = sorted(range(map.numel()), key=lambda place: -float(map.flatten()[place]))
-    blend = base.clone()
-    width = map.shape[1]
-    if isinstance(kind, Kept):
-        for place in order[max(kind.first, 0) : kind.last]:
-            blend[:, place // width, place % width] = image[:, place // width, place % width]
-        return blend
-    for place in order:
+    for rank, place in enumerate(order):
         y, x = divmod(place, width)
-        blend[:, y, x] = map[y, x] * image[:, y, x] + (1 - map[y, x]) * base[:, y, x]
+        if isinstance(kind, Kept):
+            share = float(kind.first <= rank < kind.last)
+        elif isinstance(kind, Shown):
+            share = float(kind.mask[y, x])
+        else:
+            share = float(map[y, x]) if kind.top is None or rank < kind.top else 0.0
+            share = 1 - share if kind.inverse else share
+        blend[:, y, x] = share * image[:, y, x] + (1 - share) * base[:, y, x]
     return blend
 
 
-@pytest.mark.parametrize("name", ["mean", "black", "blur"])
+@pytest.mark.parametrize("name", ["mean", "black", "blur", "box"])
 def test_blends_are_those_of_a_naive_loop(name: Substrate) -> None:
     image, maps = random_images(1, 12)[0], random_maps(2, 12)
     maps[1] = (maps[1] * 4).round() / 4  # many equals
@@ -86,12 +100,46 @@ def test_blends_are_those_of_a_naive_loop(name: Substrate) -> None:
         (0, Clean()),
         (1, Kept(10, 20, "mean")),
         (0, Masked("black")),
+        (1, Masked(name, top=50)),
+        (0, Masked(name, top=30, inverse=True)),
+        (0, Masked("mean", inverse=True)),
+        (1, Shown(np.arange(144).reshape(12, 12) % 3 == 0, name)),
+        (0, Own(random_images(1, 12, seed=5)[0])),
     ]
     stream = blends(image, maps, wanted)
     assert stream.count == len(wanted)
     expected = torch.stack([naive_blend(image, maps[number], kind) for number, kind in wanted])
-    torch.testing.assert_close(stream.make(0, 6), expected, atol=1e-6, rtol=0)
+    torch.testing.assert_close(stream.make(0, len(wanted)), expected, atol=1e-6, rtol=0)
     torch.testing.assert_close(stream.make(1, 4), expected[1:4], atol=1e-6, rtol=0)
+
+
+def test_shuffled_equals_keep_the_order_of_values_and_are_the_same_every_time() -> None:
+    maps = torch.tensor([[[0.5, 1.0], [0.5, 0.0]], [[0.0, 0.0], [0.0, 0.0]]])
+    seen = {tuple(ranks(maps, ties=seed)[0].flatten().tolist()) for seed in range(20)}
+    assert seen == {(1, 0, 2, 3), (2, 0, 1, 3)}
+    assert torch.equal(ranks(maps, ties=3), ranks(maps, ties=3))
+    flat = torch.zeros(1, 20, 20)
+    assert sorted(ranks(flat, ties=1).flatten().tolist()) == list(range(400))
+    assert not torch.equal(ranks(flat, ties=1), ranks(flat, ties=2))
+
+
+def test_blends_shuffle_equals_where_asked() -> None:
+    image = random_images(1, 6)[0]
+    plain, shuffled = blends(
+        image, torch.zeros(1, 6, 6), [(0, Kept(0, 18, "black")), (0, Kept(0, 18, "black", ties=4))]
+    ).make(0, 2)
+    shown = ranks(torch.zeros(1, 6, 6), ties=4)[0] < 18
+    assert torch.equal(shuffled, image * shown)
+    assert not torch.equal(plain, shuffled)
+
+
+def test_the_box_blur_is_a_mean_over_a_square_padded_with_the_mean_colour() -> None:
+    image = random_images(1, 60)[0]
+    mean = torch.tensor(MEAN)
+    padded = mean.view(3, 1, 1).expand(3, 72, 72).clone()
+    padded[:, 6:66, 6:66] = image
+    expected = padded[:, 10 : 10 + 13, 20 : 20 + 13].mean((1, 2))  # a fifth of 60, made odd
+    torch.testing.assert_close(substrate(image, "box")[:, 10, 20], expected)
 
 
 def test_end_points_are_the_image_and_its_substrate_to_the_bit() -> None:

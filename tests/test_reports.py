@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from cambench.bench import console, store, tables
+from cambench.bench import console, stats, store, tables
 from cambench.bench.store import Run
 from cambench.bench.tables import Metric
 from cambench.reports import csv, html, markdown
@@ -63,7 +63,7 @@ def test_means_and_costs_are_those_worked_out_by_hand(tmp_path: Path) -> None:
     shown = tables.table(run, "resnet18")
     estimate = shown.entry("cam", _metric(run, "insertion")).estimate
     assert estimate.mean == pytest.approx(0.35) and estimate.n == 4
-    assert 0.1 <= estimate.low < 0.35 < estimate.high <= 0.8
+    assert (estimate.low, estimate.high) == pytest.approx((0.0, 0.8447), abs=1e-4)  # Student's, cut to the range
     wilson = shown.entry("cam", _metric(run, "pointing")).estimate
     assert wilson[:3] == pytest.approx((0.75, 0.3006, 0.9544), abs=1e-4)
     assert shown.costs["cam"] == tables.Cost(2.5, (1.75, 4.75), 1.0, 1.25e6)
@@ -115,7 +115,7 @@ def test_the_best_mean_is_bold_up_or_down_and_equals_share_it(tmp_path: Path) ->
 
 
 def test_methods_stand_in_the_order_of_the_suite(run: Run, page: str) -> None:
-    rows = [line.split()[0] for line in _printed(run, "resnet18").splitlines()[3:13:2]]
+    rows = [line.split()[0] for line in _printed(run, "resnet18").splitlines()[3:18:3]]
     assert rows == list(_runs.METHODS)
     lines = [line.split(" | ")[0][2:] for line in markdown.render(run).splitlines() if line.startswith("| ")]
     assert lines[2:7] == list(_runs.METHODS)
@@ -126,7 +126,7 @@ def test_methods_stand_in_the_order_of_the_suite(run: Run, page: str) -> None:
 @pytest.mark.parametrize(
     ("cam", "centre", "verdict", "words"),
     [
-        ([0.8, 0.81, 0.82, 0.83], [0.2, 0.21, 0.22, 0.23], "better", ".815 (.8"),
+        ([0.8, 0.81, 0.82, 0.83], [0.2, 0.21, 0.22, 0.23], "better", ".815 (.794 to .836) against .215 ("),
         ([0.2, 0.21, 0.22, 0.23], [0.8, 0.81, 0.82, 0.83], "worse", "centre scores better here: .215"),
         ([0.2, 0.4, 0.6, 0.8], [0.3, 0.5, 0.7, 0.9], "unsettled", "4 images do not settle it: the intervals overlap"),
     ],
@@ -303,6 +303,44 @@ def test_one_image_has_no_interval(tmp_path: Path) -> None:
     assert {contest.verdict for contest in found} <= {"unsettled", "unknown"}
 
 
+@pytest.mark.parametrize("report", [markdown, html])
+def test_one_image_is_one_image(tmp_path: Path, report: ModuleType) -> None:
+    run = store.read(_runs.write(tmp_path / "run", images=1, nets={"resnet18": "layer4"}))
+    scores = run.table("scores").assign(constant_map=True)
+    _runs.rewrite(run.directory, "scores", scores)
+    told = report.render(run) + _printed(run, "resnet18")
+    assert not re.findall(r".{0,40}\b1 (?:\S+ )?(?:images|maps|nets|methods|metrics|comparisons)\b", told)
+    assert "1 image, bf16; mean, no interval\n" in _printed(run, "resnet18")
+    if report is markdown:
+        assert "no method is better: there is no interval (1 image)" in told
+
+
+def test_the_terminal_shows_the_ends_of_each_interval_and_not_its_half(tmp_path: Path) -> None:
+    run = store.read(_runs.write(tmp_path / "run", images=3, nets={"resnet18": "layer4"}))
+    _set(run, "resnet18", "cam", "insertion", [0.0, 0.1, 0.2])
+    _set(run, "resnet18", "cam", "pointing", [1.0, 1.0, 1.0])
+    lines = _printed(run, "resnet18").splitlines()
+    assert lines[0].endswith("mean and its 95 % interval")
+    row = next(number for number, line in enumerate(lines) if line.startswith("cam "))
+    assert [line.split()[:2] for line in lines[row : row + 3]] == [["cam", ".100"], ["low", ".000"], ["high", ".348"]]
+    assert [line.split()[6] for line in lines[row : row + 3]] == ["1.00", ".439", "1.00"]
+
+
+def test_a_method_without_scores_or_with_a_long_name_keeps_its_rows_in_line(tmp_path: Path) -> None:
+    directory = _runs.write(tmp_path / "run", images=3, nets={"resnet18": "layer4"})
+    run, long = store.read(directory), "score_cam[fill=black,channels=16]"
+    scores = run.table("scores").replace({"method": {"score_cam": long}})
+    scores.loc[scores["method"] == "cam", "value"] = np.nan
+    scores.loc[scores["method"] == "cam", "reason"] = _runs.NO_CAM
+    _runs.rewrite(directory, "scores", scores)
+    run.header["methods"] = {long if key == "score_cam" else key: value for key, value in run.header["methods"].items()}
+    lines = _printed(run, "resnet18").splitlines()
+    names = [line.split()[0] for line in lines[3:15]]
+    assert names[:4] == ["cam", "grad_cam", "low", "high"]
+    start = names.index("score_cam[fill=bl")
+    assert names[start : start + 4] == ["score_cam[fill=bl", "ack,channels=16]", "low", "high"]
+
+
 def test_numbers_are_short_and_keep_three_figures() -> None:
     shown = {0.7812: ".781", 1.0: "1.00", 0.9996: "1.00", 12.34: "12.3", 513.4: "513", -0.034: "-.034", 0.0: ".000"}
     assert {value: tables.number(value) for value in shown} == shown
@@ -310,13 +348,19 @@ def test_numbers_are_short_and_keep_three_figures() -> None:
     assert [console.brief(value) for value in (0.0, 0.0021, 0.00002, 2.461)] == ["0", ".0021", "2e-05", "2.46"]
 
 
-def test_a_band_holds_the_mean_and_closes_where_all_images_agree() -> None:
-    rows = pd.DataFrame(
-        {"shares": [[0.0, 0.5, 1.0]] * 3, "scores": [[0.0, 0.2, 1.0], [0.0, 0.4, 1.0], [0.0, 0.9, 1.0]]}
-    )
-    found = band(rows)
-    assert found.mean == pytest.approx([0, 0.5, 1])
-    assert found.low == pytest.approx([0, 0.2, 1]) and found.high == pytest.approx([0, 0.9, 1])
+@pytest.mark.parametrize("n", [2, 3, 7, 8, 12])
+def test_a_band_is_the_interval_of_each_mean_and_closes_where_all_images_agree(n: int) -> None:
+    middle = np.random.default_rng(5).beta(2, 3, n)
+    found = band(pd.DataFrame({"shares": [[0.0, 0.5, 1.0]] * n, "scores": [[0.0, value, 1.0] for value in middle]}))
+    expected = stats.mean(middle, within=(0, 1))
+    assert found.mean == pytest.approx([0, expected.mean, 1])
+    assert found.low == pytest.approx([0, expected.low, 1], abs=0.01)
+    assert found.high == pytest.approx([0, expected.high, 1], abs=0.01)
+
+
+def test_one_curve_has_a_band_without_width() -> None:
+    found = band(pd.DataFrame({"shares": [[0.0, 1.0]], "scores": [[0.2, 0.9]]}))
+    assert found.low.tolist() == found.mean.tolist() == found.high.tolist() == [0.2, 0.9]
 
 
 def test_the_montage_is_a_picture(run: Run) -> None:

@@ -4,8 +4,10 @@ import math
 
 import numpy as np
 import pytest
+from scipy.stats import bootstrap
 
-from cambench.bench.stats import Estimate, mean
+from cambench.bench import stats
+from cambench.bench.stats import Estimate, Floats, estimates, mean, resampled
 
 
 def test_nothing_known_gives_no_mean() -> None:
@@ -62,8 +64,32 @@ def test_the_bootstrap_is_that_of_a_naive_loop() -> None:
     assert (estimate.low, estimate.high) == pytest.approx((low, high), abs=0.003)
 
 
+@pytest.mark.parametrize(("n", "quantile"), [(2, 12.7062), (3, 4.30265), (7, 2.44691)])  # of a table of Student's t
+def test_few_values_get_students_interval(n: int, quantile: float) -> None:
+    values = np.random.default_rng(3).beta(2, 3, n).tolist()
+    middle = sum(values) / n
+    half = quantile * math.sqrt(sum((value - middle) ** 2 for value in values) / (n - 1) / n)
+    assert mean(values) == pytest.approx((middle, middle - half, middle + half, n), abs=1e-5)
+
+
+@pytest.mark.parametrize("n", [2, 4, 7])
+def test_the_interval_of_few_values_holds_the_mean_about_as_often_as_it_says(n: int) -> None:
+    """Of two values a percentile bootstrap would hold it half the time."""
+    draws = np.random.default_rng(4).beta(2, 3, (400, n))
+    held = [(found := mean(values)).low <= 0.4 <= found.high for values in draws]
+    assert np.mean(held) > 0.9
+
+
+def test_the_interval_is_cut_to_the_range_and_keeps_the_mean() -> None:
+    assert mean([0.0, 0.2], within=(0, 1))[:2] == (0.1, 0.0)
+    assert mean([0.9, 1.0], within=(0, 1)).high == 1.0
+    assert mean([0.9, 1.0]).high > 1.0
+    beside = mean([1.0 + 1e-9, 1.0 + 3e-9], within=(0, 1))
+    assert beside.low <= beside.mean <= beside.high == pytest.approx(1)
+
+
 def test_the_interval_is_the_same_twice_and_depends_on_the_seed_a_little() -> None:
-    values = [0.1, 0.5, 0.2, 0.9, 0.35, 0.6]
+    values = [0.1, 0.5, 0.2, 0.9, 0.35, 0.6, 0.75, 0.3]
     assert mean(values) == mean(values) == mean(values, seed=0)
     other = mean(values, seed=1)
     assert other != mean(values) and other.low == pytest.approx(mean(values).low, abs=0.02)
@@ -74,3 +100,82 @@ def test_intervals_overlap_where_they_share_a_point() -> None:
     assert not low.overlaps(high) and not high.overlaps(low)
     assert low.overlaps(between) and between.overlaps(high) and low.overlaps(low)
     assert Estimate(0.3, 0.0, 1.0, 9).overlaps(low) and low.overlaps(Estimate(0.3, 0.0, 1.0, 9))
+
+
+def test_the_bootstrap_is_scipys_of_every_column() -> None:
+    columns = np.random.default_rng(8).beta(2, 3, (30, 3))
+    reference = bootstrap((columns,), np.mean, n_resamples=10_000, method="percentile", rng=np.random.default_rng(5))
+    found = estimates(columns, seed=5)
+    assert [one.low for one in found] == pytest.approx(reference.confidence_interval.low, abs=1e-12)
+    assert [one.high for one in found] == pytest.approx(reference.confidence_interval.high, abs=1e-12)
+    assert [one.mean for one in found] == pytest.approx(columns.mean(0), abs=1e-12)
+
+
+def test_draws_do_not_depend_on_how_many_are_held_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    columns = np.random.default_rng(8).random((20, 2))
+    whole = resampled(columns, seed=3)
+    monkeypatch.setattr(stats, "CHUNK", 20 * 7)
+    np.testing.assert_allclose(resampled(columns, seed=3), whole, atol=1e-15)
+    assert whole.shape == (10_000, 2) and not np.allclose(resampled(columns, seed=4), whole)
+
+
+def test_columns_are_drawn_together_and_do_not_depend_on_one_another() -> None:
+    columns = np.random.default_rng(8).random((20, 2))
+    draws = resampled(np.column_stack([columns[:, 0], 2 * columns[:, 0] + 1, columns[:, 1]]))
+    np.testing.assert_allclose(draws[:, 1], 2 * draws[:, 0] + 1)
+    assert estimates(columns)[1] == pytest.approx(mean(columns[:, 1]))
+
+
+def _product(means: Floats) -> Floats:
+    return means.prod(-1, keepdims=True)
+
+
+def test_a_number_made_of_means_has_the_interval_of_a_naive_loop() -> None:
+    rows = np.random.default_rng(8).beta(2, 3, (25, 2))
+    rng = np.random.default_rng(9)
+    draws = [np.mean(rows[rng.integers(0, 25, 25)], axis=0).prod() for _ in range(4000)]
+    (found,) = estimates(rows, _product)
+    assert found.mean == pytest.approx(rows[:, 0].mean() * rows[:, 1].mean()) and found.n == 25
+    assert (found.low, found.high) == pytest.approx(np.percentile(draws, [2.5, 97.5]), abs=0.004)
+
+
+def test_of_few_rows_a_number_made_of_means_has_the_jackknifes_interval() -> None:
+    rows = np.random.default_rng(8).beta(2, 3, (6, 2))
+    whole = rows.mean(0).prod()
+    pseudo = [6 * whole - 5 * np.delete(rows, left, axis=0).mean(0).prod() for left in range(6)]
+    half = 2.570582 * np.std(pseudo, ddof=1) / 6**0.5
+    (found,) = estimates(rows, _product)
+    assert found == pytest.approx((whole, np.mean(pseudo) - half, np.mean(pseudo) + half, 6), abs=1e-6)
+
+
+def test_a_number_that_some_draws_leave_undefined_is_that_of_the_others() -> None:
+    columns = np.array([[0.0]] * 9 + [[1.0]])
+
+    def inverse(means: Floats) -> Floats:
+        with np.errstate(divide="ignore"):
+            return np.where(means > 0, 1 / means, np.nan)
+
+    (found,) = estimates(columns, inverse)
+    known = 1 / (draws := resampled(columns))[draws > 0]
+    assert 6000 < known.size < 7000  # 1 - (9/10)**10 of 10,000
+    assert (found.low, found.high) == pytest.approx(np.percentile(known, [2.5, 97.5]))
+    (nothing,) = estimates(np.zeros((10, 1)), inverse)
+    assert math.isnan(nothing.mean) and math.isnan(nothing.low) and nothing.n == 10
+
+
+@pytest.mark.parametrize("value", [0.1, 1 / 3, 0.7])
+@pytest.mark.parametrize("n", [2, 7, 8, 30])
+def test_values_all_alike_have_exactly_their_value(value: float, n: int) -> None:
+    assert mean([value] * n) == Estimate(value, value, value, n)
+
+
+@pytest.mark.parametrize("n", [8, 30])
+def test_the_interval_holds_the_mean_about_as_often_as_it_says(n: int) -> None:
+    draws = np.random.default_rng(4).beta(2, 3, (n, 400))
+    assert 0.9 < np.mean([one.low <= 0.4 <= one.high for one in estimates(draws)]) < 0.985
+
+
+def test_no_rows_and_one_row_have_no_interval() -> None:
+    (nothing,), (single,) = estimates(np.empty((0, 2)), _product), estimates(np.array([[0.5, 0.4]]), _product)
+    assert nothing.n == 0 and math.isnan(nothing.mean)
+    assert (single.mean, single.n) == (0.2, 1) and math.isnan(single.low) and math.isnan(single.high)

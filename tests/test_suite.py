@@ -9,12 +9,13 @@ from cambench.bench.errors import UsageError
 
 
 def test_every_built_in_suite_names_only_what_there_is() -> None:
-    assert suite.names() == ["implementations", "scenes", "smoke"]
+    assert suite.names() == ["everything", "implementations", "published", "scenes", "smoke"]
     for name in suite.names():
-        methods, metrics, dataset = suite.load(name).plugins()
-        assert methods
-        assert metrics
-        assert dataset.name == "scenes"
+        found = suite.load(name)
+        assert found.explained()
+        assert found.measured(found.followed())
+        if found.dataset:
+            assert found.images_of(None).name == "scenes"
 
 
 def test_changes_are_laid_over_and_mark_the_directory() -> None:
@@ -52,4 +53,4 @@ def test_an_unknown_suite_is_said() -> None:
 
 def test_a_method_named_twice_is_refused() -> None:
     with pytest.raises(UsageError, match="grad_cam is named twice"):
-        suite.load("smoke", methods=["grad_cam", "grad_cam"]).plugins()
+        suite.load("smoke", methods=["grad_cam", "grad_cam"]).explained()

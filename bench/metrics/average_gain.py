@@ -1,7 +1,8 @@
 """Average Gain: the share of the missing class score that is won when the image shows only its map (Zhang et al., 2024)."""
 
-from ..perturb import Clean, Masked, Substrate
-from ..scoring import Asking, Case
+from ..case import Asking, Case
+from ..perturb import Clean, Substrate
+from ._soft import Epsilon, Share, weighted
 
 VERSION = 1
 BETTER = "higher"
@@ -10,7 +11,12 @@ RANGE = (0.0, 1.0)
 SHORT = "gain"
 
 
-def score(case: Case, *, fill: Substrate = "mean") -> Asking[float]:
-    """max(0, O - Y) / (1 - Y), with Y the softmax score of the image and O that of the image masked by the soft map."""
-    clean, masked = yield [Clean(), Masked(fill)]
-    return max(0.0, masked - clean) / (1 - clean) if masked > clean else 0.0  # Y = 1 leaves nothing to gain
+def score(case: Case, *, fill: Substrate = "mean", top: Share = 1.0, epsilon: Epsilon = 0.0) -> Asking[float]:
+    """max(0, O - Y) / (1 - Y), with Y the softmax score of the image and O that of the image masked by the soft map.
+
+    `top` is the share of the map's pixels that count, the highest; the others are 0. `epsilon` is added to the 1 - Y below
+    (xplique: 1e-8). A constant map shows nothing.
+    """
+    clean, masked = yield [Clean(), weighted(case, fill, top)]
+    missing = 1 - clean + epsilon
+    return (masked - clean) / missing if masked > clean and missing else 0.0  # Y = 1 leaves nothing to gain

@@ -1,12 +1,13 @@
 """Distractor energy: the share of the map that lies on an object of another class than the one asked for."""
 
-from ..scoring import Case, share_on
+from ..case import Case, share_on
 
 VERSION = 1
 BETTER = "lower"
 UNIT = "share"
 RANGE = (0.0, 1.0)
 SHORT = "distr"
+NEEDS = ("object", "other object")
 
 
 def score(case: Case) -> float:

@@ -1,7 +1,8 @@
 """Insertion: area under the class score while pixels enter a blurred image, the map's highest first (RISE, BMVC 2018)."""
 
-from ..perturb import Kept, Substrate
-from ..scoring import Asking, Case, Curve, Steps, stages
+from ..case import Asking, Case, Curve, Steps
+from ..perturb import Substrate
+from ._curves import course
 
 VERSION = 1
 BETTER = "higher"
@@ -10,8 +11,14 @@ RANGE = (0.0, 1.0)
 SHORT = "insert"
 
 
-def score(case: Case, *, steps: Steps = 28, substrate: Substrate = "blur") -> Asking[Curve]:
-    """The softmax score against the share of pixels shown, in equal steps (the last may be smaller), both end points in."""
-    counts = stages(case.pixels, steps)
-    scores = yield [Kept(0, count, substrate) for count in counts]
-    return Curve([count / case.pixels for count in counts], scores)
+def score(
+    case: Case, *, steps: Steps = 28, substrate: Substrate = "blur", cells: bool = False, even: bool = False
+) -> Asking[Curve]:
+    """The softmax score against the share of pixels shown, in equal steps (the last may be smaller), both end points in.
+
+    `cells` shows a cell of the map's own grid a step, whatever `steps` is, in 196 steps at most (Gomez et al., 2022). `even`
+    rounds the steps down and weighs them alike (xplique). A constant map goes in reading order.
+    """
+    path = course(case, steps, cells=cells, even=even)
+    scores = yield path.inserted(substrate)
+    return Curve(path.shares, scores)

@@ -1,30 +1,28 @@
 """Pointing game: is the map's peak inside the convex hull of the object that was asked for? (Zhang et al., IJCV 2018)"""
 
-import numpy as np
-from numpy.typing import NDArray
-from scipy.spatial import Delaunay
+from typing import Annotated, Literal
 
-from ..images import Mask
-from ..scoring import Case
+from pydantic import Field
+from scipy.ndimage import distance_transform_edt
+
+from ..case import Case
+from ._regions import region
 
 VERSION = 1
 BETTER = "higher"
 UNIT = "yes or no"
 RANGE = (0.0, 1.0)
 SHORT = "point"
+NEEDS = ("object",)
 
 
-def score(case: Case) -> float:
-    """The share of peak pixels inside the hull (one peak: 1 or 0). The hull, because rings and keys have holes; no tolerance.
+def score(
+    case: Case, *, on: Literal["hull", "mask", "box"] = "hull", tolerance: Annotated[int, Field(ge=0)] = 0
+) -> float:
+    """The share of peak pixels inside (one peak: 1 or 0; a constant map is peak everywhere). The hull: rings have holes.
 
+    A peak less than `tolerance` pixels away is inside too (TorchRay: 15, on the mask). A box is an object's, not that of all.
     Raises NotApplicable where the image holds no object of the target class.
     """
-    peaks = np.argwhere(case.map == case.map.max()) + 0.5
-    return float((Delaunay(_outline(case.asked)).find_simplex(peaks) >= 0).mean())
-
-
-def _outline(mask: Mask) -> NDArray[np.int64]:
-    """The corners of each row's first and last pixel: all that a convex hull can touch, and never on one line."""
-    rows = np.flatnonzero(mask.any(1))
-    left, right = mask[rows].argmax(1), mask.shape[1] - mask[rows, ::-1].argmax(1)
-    return np.concatenate([np.stack([y, x], 1) for y in (rows, rows + 1) for x in (left, right)])
+    away = distance_transform_edt(~region(case, on))  # 0 inside, 1 beside it
+    return float((away[case.map == case.map.max()] < max(tolerance, 1)).mean())

@@ -12,7 +12,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from cambench.bench import scoring
 from cambench.bench.errors import NotApplicable
 from cambench.bench.forward import Stream
 from cambench.bench.maps import fit, stretch
@@ -20,6 +19,7 @@ from cambench.bench.nets import Net
 from cambench.bench.plugins import METHOD, METRIC, find, names
 from cambench.methods import grad_cam
 from cambench.tests import _nets
+from cambench.tests._nets import scores_of
 
 pytestmark = pytest.mark.overhead
 
@@ -83,7 +83,7 @@ def ratio(call: Callable[[], object], reference: Callable[[], object]) -> tuple[
 def _scoring(net: Any, image: Tensor, specs: tuple[str, ...]) -> Callable[[], object]:
     maps = stretch(fit(grad_cam.explain(net, image, TARGET), (image.shape[2], image.shape[3])))
     metrics = [find(METRIC, spec) for spec in specs]
-    return lambda: scoring.score(net, image[0], int(TARGET), maps, (), metrics)
+    return lambda: scores_of(net, image[0], int(TARGET), maps, (), metrics)
 
 
 def _report(benchmark: Any, what: str, found: tuple[float, float, float], count: int) -> None:

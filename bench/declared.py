@@ -1,0 +1,68 @@
+"""What a run says of itself: all that fixes the meaning of its numbers, and where it was made."""
+
+import hashlib
+from typing import Any
+
+from .environment import environment
+from .errors import UsageError
+from .header import FORMAT
+from .perturb import BLENDING, TIES
+from .plan import Measure, Plan
+from .plugins import Plugin
+
+FINGERPRINTED = 16  # images whose pixels enter the data's fingerprint; the names of all do
+
+
+def header(plan: Plan) -> dict[str, Any]:
+    """All that fixes the meaning of the run's numbers, and where it was made."""
+    return {
+        "format": FORMAT,
+        "suite": plan.suite.model_dump() | {"precision": plan.precision, "device": plan.device.type},
+        "protocols": {measure.spec: _protocol(plan, measure) for measure in plan.measures},
+        "metrics": {measure.spec: _declared(measure) for measure in plan.measures},
+        "methods": {method.spec: _described(method) | {"control": method.control} for method in plan.methods},
+        "nets": plan.nets,
+        "data": _data(plan),
+        "environment": environment(plan.device),
+    }
+
+
+def _protocol(plan: Plan, measure: Measure) -> dict[str, Any]:
+    metric, protocol = measure.metric, measure.protocol
+    own = {"metric": metric.name, "version": metric.version} | metric.settings
+    choices = {f"protocol {key}" if key in own else key: value for key, value in protocol.choices().items()}
+    return (
+        {"protocol": protocol.name} | own | choices | {"ties": TIES, "blending": BLENDING, "precision": plan.precision}
+    )
+
+
+def _described(plugin: Plugin) -> dict[str, Any]:
+    about = {"description": plugin.description, "version": plugin.version, "settings": plugin.settings}
+    return about | ({"fingerprint": plugin.fingerprint} if plugin.fingerprint else {})
+
+
+def _declared(measure: Measure) -> dict[str, Any]:
+    metric, module = measure.metric, measure.metric.module
+    for name in ("BETTER", "UNIT", "RANGE", "SHORT"):
+        if not hasattr(module, name):
+            raise UsageError(f"metric {metric.spec} does not declare {name}: see bench/metrics/insertion.py")
+    if module.BETTER not in ("higher", "lower"):
+        raise UsageError(f"metric {metric.spec}: BETTER is 'higher' or 'lower', not {module.BETTER!r}")
+    short = module.SHORT + measure.spec.removeprefix(metric.spec)
+    declared = {"better": module.BETTER, "unit": module.UNIT, "range": list(module.RANGE), "short": short}
+    return _described(metric) | declared
+
+
+def _data(plan: Plan) -> dict[str, Any]:
+    digest = hashlib.sha256()
+    names = [plan.images.name(index) for index in plan.chosen]
+    digest.update("\n".join(names).encode())
+    for index in plan.chosen[:FINGERPRINTED]:
+        digest.update(plan.images[index].pixels.tobytes())
+    return {
+        "settings": plan.dataset.settings,
+        "version": plan.dataset.version,
+        "classes": list(plan.images.classes),
+        "images": names,
+        "fingerprint": digest.hexdigest(),
+    }

@@ -1,0 +1,16 @@
+"""Complexity: the mean of the map in [0, 1], its L1 norm by its pixels (ADCC, Poppi et al., CVPRW 2021)."""
+
+import numpy as np
+
+from ..case import Case
+
+VERSION = 1
+BETTER = "lower"
+UNIT = "share"
+RANGE = (0.0, 1.0)
+SHORT = "complex"
+
+
+def score(case: Case) -> float:
+    """0 where no pixel is highlighted, and so for a constant map; 1 where all are."""
+    return float(case.map.mean(dtype=np.float64))

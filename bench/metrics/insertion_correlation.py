@@ -1,0 +1,24 @@
+"""Insertion Correlation: does the class score rise most where the map is highest? (IC, Gomez et al., 2022)"""
+
+import numpy as np
+
+from ..case import Asking, Case, Steps
+from ..perturb import Substrate
+from ._correlation import pearson
+from ._curves import course
+
+VERSION = 1
+BETTER = "higher"
+UNIT = "correlation"
+RANGE = (-1.0, 1.0)
+SHORT = "ins-cor"
+
+
+def score(case: Case, *, steps: Steps = 28, substrate: Substrate = "blur", cells: bool = False) -> Asking[float]:
+    """Pearson's r, over insertion's steps, of the score's rise and the mean of the map over the pixels shown.
+
+    0 where the map or the score is constant. `cells` as the authors: a cell of the map's own grid a step, as in insertion.
+    """
+    path = course(case, steps, cells=cells)
+    scores = yield path.inserted(substrate)
+    return pearson(np.diff(scores), path.values()) or 0.0

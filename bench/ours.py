@@ -1,0 +1,69 @@
+"""This suite's own numbers, for a peer's to be compared with, and the net as the peer's users would hand it over: uncut."""
+
+from collections.abc import Sequence
+
+import torch
+import torchvision
+from torch import Tensor, nn
+
+from . import plugins, protocol, scoring
+from .case import Case, Curve, Score
+from .errors import NotApplicable
+from .maps import bring
+from .nets import Net
+from .plugins import METHOD
+
+
+def maps(spec: str, net: Net, images: Tensor, targets: Tensor) -> Tensor:
+    """The maps (n, h', w') of a method of ours, raw."""
+    found: Tensor = plugins.find(METHOD, spec)(net, images.clone(), targets)
+    return found.detach()
+
+
+def fitted(follows: str, raw: Tensor, images: Tensor) -> Tensor:
+    """Maps (n, h, w) in [0, 1], fitted to their images as a protocol has it."""
+    return bring(raw, (images.shape[2], images.shape[3]), protocol.find(follows))
+
+
+def scores(
+    metrics: Sequence[str], follows: str, net: Net, images: Tensor, targets: Tensor, fitted_maps: Tensor
+) -> dict[str, Tensor]:
+    """By metric, the scores (n,) of maps (n, h, w) in [0, 1], one an image, as a protocol has them."""
+    followed = protocol.find(follows)
+    measured = [followed.measured(metric, 0)[0] for metric in metrics]
+    rows = []
+    for image, target, map_ in zip(images, targets.tolist(), fitted_maps.cpu().numpy(), strict=True):
+        case = Case(map_, target, (), image, map_)
+        rows.append([_number(score) for score in scoring.score(net, [case], measured, followed.score)[0]])
+    return dict(zip(metrics, torch.tensor(rows, dtype=torch.float64).T, strict=True))
+
+
+def _number(score: Score) -> float:
+    if isinstance(score, NotApplicable):
+        raise score
+    return score.area if isinstance(score, Curve) else score
+
+
+def gradients(net: Net, images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    """The activations (n, k, h', w') at the net's cut, and the gradients of the targets' logits with respect to them."""
+    with torch.no_grad():
+        activations = net.features(images).requires_grad_()
+    logits = net.classify(activations.clone()).gather(1, targets[:, None])
+    (slopes,) = torch.autograd.grad(logits.sum(), activations)
+    return activations.detach(), slopes
+
+
+def normalised(net: Net, images: Tensor) -> Tensor:
+    """The images (n, 3, h, w) as libraries are given them."""
+    found: Tensor = next(iter(net.cut.line.values()))(images)
+    return found
+
+
+def whole(net: Net) -> nn.Module:
+    """torchvision's own module with the net's weights: nothing of it is cut, frozen or normalising."""
+    with torch.device("meta"):
+        module: nn.Module = torchvision.models.get_model(net.name.partition("@")[0], num_classes=len(net.classes))
+    layers = {name: layer for name, layer in net.cut.line.items() if name}
+    state = {f"{name}.{key}": value for name, layer in layers.items() for key, value in layer.state_dict().items()}
+    module.load_state_dict(state, assign=True)
+    return module.eval()

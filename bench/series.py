@@ -1,0 +1,35 @@
+"""A suite run, part by part where it has parts; and after them what they measured beside what is published."""
+
+from pathlib import Path
+
+from rich.console import Console
+
+from . import beside, progress, published, store
+from .console import WIDTH
+from .files import write_text
+from .plan import plan
+from .suite import Suite
+
+
+def execute(suite: Suite, directory: Path, device: str, console: Console) -> bool:
+    """Runs a suite into a directory, each part into its own in it, or goes on with what is there. False if interrupted."""
+    if not suite.parts:
+        return progress.execute(suite, directory, device, console)
+    for part in suite.parts:
+        plan(part, device)  # what was asked wrongly is said before the first part runs
+    if not all(progress.execute(part, directory / part.name, device, console) for part in suite.parts):
+        return False
+    _compare(suite, directory, console)
+    return True
+
+
+def _compare(suite: Suite, directory: Path, console: Console) -> None:
+    runs = [store.read(directory / part.name) for part in suite.parts]
+    found = [one for run in runs for one in published.beside(run)]
+    if not found:
+        console.print("nothing is published of what these parts measured")
+        return
+    console.print(beside.text(found), width=min(console.width, WIDTH))
+    page = directory / "published.md"
+    write_text(page, beside.markdown(found))
+    console.print(f"published beside measured: {page}", soft_wrap=True, markup=False)

@@ -1,0 +1,48 @@
+"""Specs: how plug-ins and protocols are asked for: `name`, `name:value`, `name[setting=value,...]`, and lists of those."""
+
+import ast
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+from .errors import UsageError
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A spec taken apart: the name, the first setting's value where it is given short, and the settings in brackets."""
+
+    name: str
+    short: str | None = None
+    chosen: dict[str, Any] = field(default_factory=dict)
+
+    def label(self, name: str) -> str:
+        """The spec in its one form, settings in alphabetical order, under a name."""
+        settings = ",".join(f"{key}={value}" for key, value in sorted(self.chosen.items()))
+        return name + (f":{self.short}" if self.short else "") + (f"[{settings}]" if self.chosen else "")
+
+
+def parse(word: str, text: str) -> Spec:
+    """The spec of a plug-in of a kind; `word` is what the kind is called. Raises UsageError."""
+    match = re.fullmatch(r"(?P<name>[^\[\]:]+?)(:(?P<short>\w+))?(\[(?P<settings>[^\[\]]*)\])?", text.strip())
+    if match is None:
+        raise UsageError(f"{text!r} names no {word}: write name, name:value or name[setting=value,...]")
+    chosen: dict[str, Any] = {}
+    for part in split(match["settings"] or ""):
+        key, equals, value = part.partition("=")
+        if not equals:
+            raise UsageError(f"{text!r}: {part!r} sets nothing: write setting=value")
+        chosen[key.strip()] = _value(value.strip())
+    return Spec(match["name"].strip(), match["short"], chosen)
+
+
+def split(text: str) -> list[str]:
+    """The specs of a comma-separated list; commas inside brackets do not part them."""
+    return [part.strip() for part in re.split(r",(?![^\[]*\])", text) if part.strip()]
+
+
+def _value(text: str) -> Any:
+    try:
+        return ast.literal_eval({"true": "True", "false": "False"}.get(text, text))
+    except (ValueError, SyntaxError):
+        return text

@@ -1,0 +1,42 @@
+"""Per-image values laid out for statistics: a row per image, or per block of images, and a column per method."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+
+def by_method(scores: pd.DataFrame, net: str, metric: str, methods: Sequence[str] | None = None) -> pd.DataFrame:
+    """The values of a metric on a net: a row per (dataset, image), a column per method in the order given; NaN for none.
+
+    Raises ValueError where an image has two values, as scores of several runs put together have.
+    """
+    if not len(scores):
+        return pd.DataFrame(columns=list(methods or ()), dtype=float)
+    return _wide(scores[(scores["net"] == net) & (scores["metric"] == metric)], methods)
+
+
+def blocks(scores: pd.DataFrame, metric: str, methods: Sequence[str] | None = None) -> pd.DataFrame:
+    """The means of a metric, whatever the protocol: a row per (net, dataset, protocol), a column per method.
+
+    A block's means are over the images of which all methods that apply there have a value; NaN for those that do not.
+    """
+    if not len(scores):
+        return pd.DataFrame(columns=list(methods or ()), dtype=float)
+    named = scores["metric"].str.partition("@")[0]
+    rows = scores[named == metric.partition("@")[0]]
+    groups = rows.groupby(["net", "dataset", "protocol"], dropna=False, sort=False)
+    means = {key: complete(_wide(group, methods)).mean() for key, group in groups}
+    chosen = list(methods if methods is not None else dict.fromkeys(rows["method"]))
+    found = pd.DataFrame([one.reindex(chosen) for one in means.values()], columns=chosen, dtype=float)
+    found.index = pd.MultiIndex.from_tuples(list(means), names=["net", "dataset", "protocol"]) if means else found.index
+    return found
+
+
+def complete(values: pd.DataFrame) -> pd.DataFrame:
+    """The methods that have a value at all, and of them the images of which each has one."""
+    return values.dropna(axis=1, how="all").dropna()
+
+
+def _wide(rows: pd.DataFrame, methods: Sequence[str] | None) -> pd.DataFrame:
+    order = list(methods if methods is not None else dict.fromkeys(rows["method"]))
+    return rows.pivot(index=["dataset", "image"], columns="method", values="value").reindex(columns=order)

@@ -1,0 +1,30 @@
+"""Eigen-CAM: the activations along their first principal component, whatever the class (Muhammad and Yeasin, IJCNN 2020)."""
+
+import torch
+from torch import Tensor
+
+from ..bench.nets import Net
+
+VERSION = 1
+CLASS_BLIND = True  # the map is the same for every class
+
+
+@torch.inference_mode()
+def explain(net: Net, images: Tensor, targets: Tensor, *, centred: bool = False) -> Tensor:
+    """Maps (n, h', w') of images (n, 3, h, w), the targets being ignored: ReLU(A v), v the first right singular vector of A.
+
+    A has a row per place and a column per channel. The paper takes it as it is; pytorch-grad-cam subtracts each channel's
+    mean first (centred=True). Of v and -v the one is taken whose numbers add up to more, so that the map rises where the
+    activations do. Behind a ReLU no value of A v is negative unless centred.
+    """
+    return torch.stack([first_component(one, centred).relu() for one in net.features(images)])
+
+
+def first_component(values: Tensor, centred: bool) -> Tensor:
+    """The map (h', w') of values (k, h', w') along their first principal component; its product with their sum is positive."""
+    matrix = values.flatten(1).T  # (h' w', k)
+    if centred:
+        matrix = matrix - matrix.mean(0)
+    direction = torch.linalg.svd(matrix, full_matrices=False).Vh[0]
+    sign = torch.where(direction.sum() < 0, -1, 1)
+    return (matrix @ (sign * direction)).view(values.shape[1:])

@@ -1,0 +1,21 @@
+"""XGrad-CAM: activations weighted by the mean gradient, each place counted by its activation (Fu et al., BMVC 2020)."""
+
+import torch
+from torch import Tensor
+
+from ..bench.nets import Net
+from ._gradients import Of, gradients
+
+VERSION = 1
+
+
+def explain(net: Net, images: Tensor, targets: Tensor, *, of: Of = "logit") -> Tensor:
+    """Maps (n, h', w') of images (n, 3, h, w) for their target classes (n,): ReLU(sum_k alpha_k^c A_k).
+
+    alpha_k^c is the sum over places of dS^c/dA_k * A_k, over the sum of A_k; S^c is the score `of` the class, in the paper
+    its logit. A channel whose activations add up to 0 gets no weight; the authors' code adds 1e-6 to the sum instead.
+    """
+    activations, slopes = gradients(net, images, targets, of)  # (n, k, h', w')
+    totals = activations.sum((2, 3), keepdim=True)
+    weights = (slopes * activations).sum((2, 3), keepdim=True) / torch.where(totals != 0, totals, torch.inf)
+    return (weights * activations).sum(1).relu()
