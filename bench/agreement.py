@@ -67,8 +67,8 @@ def consistency(values: pd.DataFrame) -> Consistency:
     np.add.at(counts, (np.arange(n)[:, None] % groups, np.arange(k), doubled), 1)
     total = counts.sum(0)
     alpha = _alpha(total)
-    without = np.array([_alpha(total - one) for one in counts])
-    if n < 3 or np.isnan([alpha, *without]).any():
+    without = np.array([_alpha(total - one) if n > 2 else nan for one in counts])
+    if np.isnan(without).any():
         return Consistency(Estimate(alpha, nan, nan, n), k)
     low, high = (alpha + float(end) for end in student((groups - 1) * (alpha - without)))
     return Consistency(Estimate(alpha, min(low, alpha), max(alpha, min(high, 1.0)), n), k)

@@ -1,6 +1,7 @@
 """Many methods over blocks (net, data set, protocol): Friedman's test, and Nemenyi's critical difference of mean ranks."""
 
 from dataclasses import dataclass
+from functools import cache
 from itertools import count
 from math import inf, nan, sqrt
 
@@ -68,8 +69,7 @@ def ranked(values: Floats, better: str) -> Floats:
 
 def critical_difference(methods: int, blocks: int) -> float:
     """Of mean ranks that differ by as much, Nemenyi's test says that the methods differ (Demšar, 2006)."""
-    q = float(studentized_range.ppf(1 - ALPHA, methods, inf)) / sqrt(2)
-    return q * sqrt(methods * (methods + 1) / (6 * blocks))
+    return _quantile(methods) / sqrt(2) * sqrt(methods * (methods + 1) / (6 * blocks))
 
 
 def enough(methods: int) -> int:
@@ -80,6 +80,11 @@ def enough(methods: int) -> int:
         return least < ALPHA and critical_difference(methods, blocks) <= methods - 1
 
     return next(blocks for blocks in count(1) if tells(blocks))
+
+
+@cache
+def _quantile(methods: int) -> float:
+    return float(studentized_range.ppf(1 - ALPHA, methods, inf))
 
 
 def _test(ranks: Floats) -> tuple[float, float]:

@@ -1,6 +1,7 @@
 """What a set of per-image values says: its mean, or what is made of several means, and how sure that is."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import lru_cache
 from math import inf, nan
 from typing import Any, NamedTuple
 
@@ -13,7 +14,9 @@ CONFIDENCE = 0.95
 ALPHA = 1 - CONFIDENCE
 TIE = 1e-6  # scores that differ by no more are equal, but for rounding
 FEW = 8  # values: of fewer a bootstrap's interval is much too narrow (of two values it covers the mean half the time)
-CHUNK = 4_000_000  # draws held at a time
+PLENTY = 10_000  # values: of more Student's interval is the bootstrap's, but for its draws, and takes no time
+CHUNK = 4_000_000  # draws made at a time
+KEPT = 20_000_000  # draws of a size of sample that are kept for the next of its size
 
 Floats = NDArray[np.float64]
 Make = Callable[[Floats], Floats]  # of means (..., k) the numbers (..., m) that are made of them
@@ -36,7 +39,7 @@ def mean(
 ) -> Estimate:
     """The mean of per-image values with its interval, cut to the range that values are within.
 
-    A percentile bootstrap, or Student's t of few values; for a rate of yes among yes and no Wilson's interval. (A bootstrap of
+    A percentile bootstrap, or Student's t of few values and of very many; for a rate of yes among yes and no Wilson's interval. (A bootstrap of
     12 hits in 12 would call the rate certain; Wilson's interval says .76 to 1.)
     """
     known = np.asarray(values, dtype=np.float64)
@@ -53,15 +56,16 @@ def estimates(
 ) -> list[Estimate]:
     """The means of columns (n, k) without gaps, or the numbers that are made of these means, each with its interval.
 
-    Rows are drawn again as a whole, for all columns alike: a percentile bootstrap. Of few rows Student's t of the jackknife's
-    pseudo-values, which for a mean are the values. A number that some draws leave undefined (NaN) is that of the others.
+    Rows are drawn again as a whole, for all columns alike: a percentile bootstrap. Of few rows, and of very many, Student's t of
+    the jackknife's pseudo-values, which for a mean are the values. A number that some draws leave undefined (NaN) is that of
+    the others.
     """
     count = len(columns)
     made = make or _itself
     point = made(_mean(columns) if count else np.full(columns.shape[1], nan))
     if count < 2:
         return [Estimate(float(one), nan, nan, count) for one in point]
-    if count < FEW:
+    if count < FEW or count > PLENTY:
         low, high = (point + end for end in student((count - 1) * (point - made(_left_out(columns)))))
     else:
         low, high = _percentiles(made(resampled(columns, seed)))
@@ -76,21 +80,31 @@ def estimates(
 
 def resampled(columns: Floats, seed: int = 0) -> Floats:
     """The means (RESAMPLES, k) of columns (n, k) over n rows drawn again; which rows depends on n and the seed alone."""
-    count, width = columns.shape
-    rng = np.random.default_rng(seed)
-    means, step = np.empty((RESAMPLES, width)), max(1, CHUNK // count)
-    for start in range(0, RESAMPLES, step):
-        size = min(step, RESAMPLES - start)
-        drawn = rng.integers(0, count, (size, count)) + count * np.arange(size)[:, None]
-        times = np.bincount(drawn.ravel(), minlength=size * count).reshape(size, count)
-        means[start : start + size] = times @ (columns - columns[0]) / count
-    return columns[0] + means
+    count = len(columns)
+    draws = _kept(count, seed) if count * RESAMPLES <= KEPT else _draws(count, seed)
+    means = [times.astype(np.float64) @ (columns - columns[0]) / count for times in draws]
+    return columns[0] + np.concatenate(means)
 
 
 def student(values: Floats) -> tuple[Any, Any]:
     """Student's t interval of the mean over the first axis: the one that a normal distribution's mean has."""
     half = t.ppf((1 + CONFIDENCE) / 2, len(values) - 1) * values.std(0, ddof=1) / len(values) ** 0.5
     return values.mean(0) - half, values.mean(0) + half
+
+
+@lru_cache(maxsize=4)
+def _kept(count: int, seed: int) -> tuple[NDArray[np.uint8], ...]:
+    return tuple(_draws(count, seed))
+
+
+def _draws(count: int, seed: int) -> Iterator[NDArray[np.uint8]]:
+    """How many times each row is drawn, (RESAMPLES, count) in parts; that a row is drawn 256 times does not happen."""
+    rng = np.random.default_rng(seed)
+    step = max(1, CHUNK // count)
+    for start in range(0, RESAMPLES, step):
+        size = min(step, RESAMPLES - start)
+        drawn = rng.integers(0, count, (size, count)) + count * np.arange(size)[:, None]
+        yield np.bincount(drawn.ravel(), minlength=size * count).reshape(size, count).astype(np.uint8)
 
 
 def _itself(means: Floats) -> Floats:

@@ -34,7 +34,8 @@ def blocks(scores: pd.DataFrame, metric: str, methods: Sequence[str] | None = No
 
 def complete(values: pd.DataFrame) -> pd.DataFrame:
     """The methods that have a value at all, and of them the images of which each has one."""
-    return values.dropna(axis=1, how="all").dropna()
+    known = values.dropna(axis=1, how="all")
+    return known.dropna() if known.shape[1] else known.iloc[:0]
 
 
 def _wide(rows: pd.DataFrame, methods: Sequence[str] | None) -> pd.DataFrame:

@@ -25,10 +25,10 @@ EXTRA = "peers"
 
 FOLLOWS = "pytorch-grad-cam"
 MAPS = {
-    "GradCAM": ("grad_cam", FEW),
-    "XGradCAM": ("xgrad_cam", FEW),
-    "LayerCAM": ("layer_cam", FEW),
-    "HiResCAM": ("hires_cam", FEW),
+    "GradCAM": "grad_cam",
+    "XGradCAM": "xgrad_cam",
+    "LayerCAM": "layer_cam",
+    "HiResCAM": "hires_cam",
 }
 EPSILON = "grad_cam_plusplus.py adds 1e-6 to eq. 19's denominator, which at this layer is often no larger itself"
 SIGN = "svd_on_activations.py leaves the sign of the principal component to chance: some maps are turned over"
@@ -40,9 +40,9 @@ ABSOLUTE = "metrics/cam_mult_image.py takes Y - O, where the paper has (Y - O) /
 def compare(net: Net, images: Tensor, targets: Tensor) -> Iterator[Quantity]:
     """Maps raw, of the targets' logits; the map fitted to the image; scores of that one map by either's metrics."""
     theirs = partial(_maps, ours.whole(net), net.layer, ours.normalised(net, images), targets)
-    for variant, (spec, tolerance) in MAPS.items():
+    for variant, spec in MAPS.items():
         made = ours.maps(spec, net, images, targets)
-        yield Quantity(spec, DEFAULT, *in_shares(made, theirs(variant)[0]), tolerance)
+        yield Quantity(spec, DEFAULT, *in_shares(made, theirs(variant)[0]), FEW)
     yield _grad_cam_pp(net, images, targets, theirs("GradCAMPlusPlus")[0])
     yield _eigen_cam(net, images, targets, theirs("EigenCAM", cut=False)[0])
     yield _ablation_cam(net, images, targets)
@@ -71,7 +71,7 @@ def _eigen_cam(net: Net, images: Tensor, targets: Tensor, theirs: Tensor) -> Qua
 
 def _nearer(projection: Tensor, map: Tensor) -> Tensor:
     """The positive part of a projection (h', w') or of its negative, whichever is nearer to the map."""
-    return min(projection.relu(), (-projection).relu(), key=lambda way: float((way - map).abs().max()))
+    return min(projection.relu(), (-projection).relu(), key=lambda way: float((way - map.to(way)).abs().max()))
 
 
 def _ablation_cam(net: Net, images: Tensor, targets: Tensor) -> Quantity:

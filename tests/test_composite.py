@@ -16,7 +16,8 @@ def _parts(n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return rng.beta(1, 4, n), rng.beta(9, 1, n), rng.beta(3, 5, n)
 
 
-@pytest.mark.parametrize(  # drop, coherency, complexity, ADCC: ShapleyCAM's logs, Grad-CAM and Random-CAM on ResNet18, Grad-CAM on VGG16
+# Drop, coherency, complexity and ADCC in ShapleyCAM's logs: Grad-CAM and Random-CAM on ResNet18, Grad-CAM on VGG16.
+@pytest.mark.parametrize(
     ("parts", "published"),
     [
         ((0.1873, 0.9751, 0.3884), 0.7710),

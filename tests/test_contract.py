@@ -42,7 +42,7 @@ def method(request: pytest.FixtureRequest) -> Plugin:
 
 @pytest.fixture(params=names(METRIC))
 def metric(request: pytest.FixtureRequest) -> Plugin:
-    return find(METRIC, request.param)
+    return find(METRIC, {"pic": "pic[least=0]"}.get(request.param, request.param))  # it leaves unsure images out
 
 
 def _explained(method: Plugin, net: Net, images: Tensor, targets: Tensor) -> Tensor:
@@ -142,7 +142,7 @@ def _again() -> Again:
 def _scored(
     metric: Plugin, maps: Tensor, image: Tensor, objects: tuple[Object, ...], method: Again | None
 ) -> list[Score]:
-    net: Any = FakeNet(lambda images: images.mean((1, 2, 3)))
+    net: Any = FakeNet(lambda images: (images.mean((1, 2, 3)) / 2 + 4 * images.var((1, 2, 3))).clamp(0, 1))
     return [row[0] for row in scores_of(net, image, 0, maps, objects, [metric], method)]
 
 

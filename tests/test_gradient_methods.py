@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 from zlib import crc32
 
@@ -50,11 +51,11 @@ SCORES: dict[str, Callable[[Tensor, int], Tensor]] = {
 
 
 def small(*, inplace: bool = False) -> Net:
-    """A convolution at the cut, a ReLU behind it, pooling to 2 x 2, two linear layers."""
+    """A convolution at the cut, so activations below 0 too, which count; behind it pooling to 2 x 2 and two linear layers."""
     with torch.random.fork_rng():
         torch.manual_seed(1)
         head = (
-            nn.ReLU(inplace),
+            nn.LeakyReLU(0.3, inplace),
             nn.AdaptiveAvgPool2d(2),
             nn.Flatten(),
             nn.Linear(24, 12),
@@ -376,6 +377,25 @@ def test_on_a_linear_head_shapley_cam_of_a_logit_is_grad_cam(name: str, nets: di
     close(shapley_cam.explain(nets[name], images, TARGETS, of="logit"), grad_cam.explain(nets[name], images, TARGETS))
 
 
+def headed(head: nn.Module) -> Net:
+    """A convolution at the cut, a layer behind it, global pooling, one linear layer."""
+    with torch.random.fork_rng():
+        torch.manual_seed(2)
+        line = [Normalise(), nn.Conv2d(3, 6, 3, 2, 1), head, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(6, 10)]
+    return Net("headed", Cut({str(n): part for n, part in enumerate(line)}, "1"), tuple("abcdefghij"), "fp32")
+
+
+def test_so_it_is_behind_a_batch_normalisation(images: Tensor) -> None:
+    """Linear too, though torch's own derivative of it looks as if it depended on the activations."""
+    net = headed(nn.BatchNorm2d(6))
+    close(shapley_cam.explain(net, images, TARGETS, of="logit"), grad_cam.explain(net, images, TARGETS))
+
+
+def test_shapley_cam_tells_of_a_layer_without_a_second_derivative(images: Tensor) -> None:
+    with pytest.raises(NotApplicable, match=r"ShapleyCAM needs second derivatives, .*hardsigmoid_backward"):
+        shapley_cam.explain(headed(nn.Hardsigmoid()), images, TARGETS)
+
+
 @pytest.mark.parametrize("name", NETS)
 def test_without_its_own_idea_a_method_is_the_one_it_extends(name: str, nets: dict[str, Net], images: Tensor) -> None:
     asked = (nets[name], images, TARGETS)
@@ -420,12 +440,11 @@ def test_maps_of_constant_activations_and_of_zero_gradients_are_finite(name: str
 
 
 @pytest.mark.parametrize("method", [grad_cam_pp, smooth_grad_cam_pp])
-def test_a_denominator_of_0_gives_no_weight(method: Any, pooled: Net, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_denominator_of_0_gives_no_weight(method: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """2 g^2 + sum_ab A_ab g^3 is 0 where g is 1 and the activations add up to -2."""
-    net: Any = copy.deepcopy(pooled)
-    net.features = nn.Sequential(nn.AdaptiveAvgPool2d((1, 2)), nn.Conv2d(3, 1, 1))
-    net.features[1].weight.data.zero_(), net.features[1].bias.data.fill_(-1)
-    ones = torch.ones(1, 1, 1, 2)
-    monkeypatch.setattr(method, "gradients", lambda *_: (-ones, ones))
+    net: Any = SimpleNamespace()
+    activations, ones = torch.tensor([[[[1.0, -3.0]]]]), torch.ones(1, 1, 1, 2)
+    net.features = lambda _: activations
+    monkeypatch.setattr(method, "gradients", lambda *_: (activations, ones))
     maps = method.explain(net, random_images(1), TARGETS[:1])
     assert maps.shape == (1, 1, 2) and not maps.any()

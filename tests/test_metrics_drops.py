@@ -115,7 +115,7 @@ def naive_weighted(image: Tensor, map_: Tensor, base: Tensor, count: int) -> Ten
     return kept
 
 
-@pytest.mark.parametrize(("top", "count"), [(1.0, 256), (0.5, 128), (0.15, 38)])
+@pytest.mark.parametrize(("top", "count"), [(1.0, 256), (0.5, 128), (0.15, 38), (0.1, 26)])
 @pytest.mark.parametrize("fill", ["mean", "black"])
 def test_drop_increase_and_gain_are_those_of_a_naive_loop(top: float, count: int, fill: Substrate, pooled: Net) -> None:
     image, maps = random_images(1, 16, seed=4)[0], random_maps(4, 16)

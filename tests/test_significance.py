@@ -46,7 +46,9 @@ def test_zeros_push_the_other_ranks_up() -> None:
 @pytest.mark.parametrize("n", [5, 20, EXACT])
 def test_without_ties_it_is_scipys_exact_test(n: int) -> None:
     differences = np.random.default_rng(n).normal(0.3, 1, n)
-    assert signed_rank(differences).p == pytest.approx(reference.wilcoxon(differences, method="exact").pvalue, abs=1e-12)
+    assert signed_rank(differences).p == pytest.approx(
+        reference.wilcoxon(differences, method="exact").pvalue, abs=1e-12
+    )
 
 
 def test_of_many_it_is_scipys_and_close_to_exact() -> None:
