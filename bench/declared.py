@@ -1,6 +1,7 @@
 """What a run says of itself: all that fixes the meaning of its numbers, and where it was made."""
 
 import hashlib
+from collections import Counter
 from typing import Any
 
 from .environment import environment
@@ -19,7 +20,7 @@ def header(plan: Plan) -> dict[str, Any]:
         "format": FORMAT,
         "suite": plan.suite.model_dump() | {"precision": plan.precision, "device": plan.device.type},
         "protocols": {measure.spec: _protocol(plan, measure) for measure in plan.measures},
-        "metrics": {measure.spec: _declared(measure) for measure in plan.measures},
+        "metrics": _told_apart({measure.spec: _declared(measure) for measure in plan.measures}),
         "methods": {method.spec: _described(method) | {"control": method.control} for method in plan.methods},
         "nets": plan.nets,
         "data": _data(plan),
@@ -46,11 +47,26 @@ def _declared(measure: Measure) -> dict[str, Any]:
     for name in ("BETTER", "UNIT", "RANGE", "SHORT"):
         if not hasattr(module, name):
             raise UsageError(f"metric {metric.spec} does not declare {name}: see bench/metrics/insertion.py")
-    if module.BETTER not in ("higher", "lower"):
-        raise UsageError(f"metric {metric.spec}: BETTER is 'higher' or 'lower', not {module.BETTER!r}")
     short = module.SHORT + measure.spec.removeprefix(metric.spec)
-    declared = {"better": module.BETTER, "unit": module.UNIT, "range": list(module.RANGE), "short": short}
+    declared = {"better": better(metric), "unit": module.UNIT, "range": list(module.RANGE), "short": short}
     return _described(metric) | declared
+
+
+def better(metric: Plugin) -> str:
+    """A metric's direction; BETTER may tell it by the values of one setting: {"order": {"morf": "lower", ...}}."""
+    direction = metric.module.BETTER
+    if isinstance(direction, dict):
+        ((setting, by_value),) = direction.items()
+        direction = by_value.get(metric.settings[setting])
+    if direction not in ("higher", "lower"):
+        raise UsageError(f"metric {metric.spec}: BETTER is 'higher' or 'lower', not {direction!r}")
+    return str(direction)
+
+
+def _told_apart(metrics: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The same, with the whole spec for a head where two share their short one."""
+    heads = Counter(about["short"] for about in metrics.values())
+    return {spec: about | ({"short": spec} if heads[about["short"]] > 1 else {}) for spec, about in metrics.items()}
 
 
 def _data(plan: Plan) -> dict[str, Any]:

@@ -1,17 +1,19 @@
 """This suite's own numbers, for a peer's to be compared with, and the net as the peer's users would hand it over: uncut."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import torch
 import torchvision
 from torch import Tensor, nn
 
 from . import plugins, protocol, scoring
-from .case import Case, Curve, Score
+from .again import again
+from .case import Again, Case, Curve, FloatMap, Question, Score
 from .errors import NotApplicable
 from .maps import bring
 from .nets import Net
-from .plugins import METHOD
+from .plugins import METHOD, METRIC
 
 
 def maps(spec: str, net: Net, images: Tensor, targets: Tensor) -> Tensor:
@@ -26,14 +28,18 @@ def fitted(follows: str, raw: Tensor, images: Tensor) -> Tensor:
 
 
 def scores(
-    metrics: Sequence[str], follows: str, net: Net, images: Tensor, targets: Tensor, fitted_maps: Tensor
+    metrics: Sequence[str], follows: str, net: Net, images: Tensor, targets: Tensor, made: Tensor, method: str = ""
 ) -> dict[str, Tensor]:
-    """By metric, the scores (n,) of maps (n, h, w) in [0, 1], one an image, as a protocol has them."""
+    """By metric, the scores (n,) of maps (n, h, w) in [0, 1], one an image, as a protocol has them.
+
+    Metrics that ask the method again need its spec.
+    """
     followed = protocol.find(follows)
     measured = [followed.measured(metric, 0)[0] for metric in metrics]
-    rows = []
-    for image, target, map_ in zip(images, targets.tolist(), fitted_maps.cpu().numpy(), strict=True):
-        case = Case(map_, target, (), image, map_)
+    way, rows = partial(bring, size=(images.shape[2], images.shape[3]), protocol=followed), []
+    for image, target, map_ in zip(images, targets.tolist(), made.cpu().numpy(), strict=True):
+        once_more = again(plugins.find(METHOD, method), net, image, target, way) if method else None
+        case = Case(map_, target, (), image, map_, once_more)
         rows.append([_number(score) for score in scoring.score(net, [case], measured, followed.score)[0]])
     return dict(zip(metrics, torch.tensor(rows, dtype=torch.float64).T, strict=True))
 
@@ -42,6 +48,25 @@ def _number(score: Score) -> float:
     if isinstance(score, NotApplicable):
         raise score
     return score.area if isinstance(score, Curve) else score
+
+
+def perturbed(metric: str, image: Tensor, map_: Tensor) -> list[Question]:
+    """What a metric asks the net first of an image (3, h, w) and its map (h, w)."""
+    values = map_.cpu().numpy()
+    questions: list[Question] = next(plugins.find(METRIC, metric, 0)(Case(values, 0, (), image, values)))
+    return questions
+
+
+def moved(metric: str, image: Tensor, map_: Tensor) -> Tensor:
+    """The images (n, 3, h, w) that a metric asks the method of."""
+    values, seen = map_.cpu().numpy(), []
+
+    def explain(images: Tensor) -> FloatMap:
+        seen.append(images)
+        return map_.expand(len(images), *map_.shape).cpu().numpy()
+
+    plugins.find(METRIC, metric, 0)(Case(values, 0, (), image, values, Again(explain, lambda *_: values)))
+    return torch.cat(seen)
 
 
 def gradients(net: Net, images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:

@@ -26,6 +26,7 @@ class Recommendation:
     estimate: Estimate | None
     cost: Cost | None
     behind: Pair | None  # the best method against it; None where it is the best itself
+    beaten_by: tuple[str, ...]  # controls that have a better mean
     level: tuple[str, ...]  # of `best whatever it costs`: the others that these images do not tell from it
     n: int
 
@@ -82,10 +83,10 @@ def pareto(ranking: Ranking, costs: Mapping[str, float]) -> tuple[str, ...]:
 
 def _found(need: Need, ranking: Ranking, costs: Mapping[str, Cost], place: Place) -> Recommendation:
     level = tuple(method for method in ranking.level if method != place.method) if need == NEEDS[2] else ()
-    return Recommendation(
-        need, place.method, None, place.estimate, costs.get(place.method), place.best, level, ranking.n
-    )
+    controls = tuple(one.method for one in ranking.places[: ranking.places.index(place)] if one.control)
+    cost = costs.get(place.method)
+    return Recommendation(need, place.method, None, place.estimate, cost, place.best, controls, level, ranking.n)
 
 
 def _none(need: Need, ranking: Ranking, reason: str) -> Recommendation:
-    return Recommendation(need, None, reason, None, None, None, (), ranking.n)
+    return Recommendation(need, None, reason, None, None, None, (), (), ranking.n)

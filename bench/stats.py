@@ -39,8 +39,8 @@ def mean(
 ) -> Estimate:
     """The mean of per-image values with its interval, cut to the range that values are within.
 
-    A percentile bootstrap, or Student's t of few values and of very many; for a rate of yes among yes and no Wilson's interval. (A bootstrap of
-    12 hits in 12 would call the rate certain; Wilson's interval says .76 to 1.)
+    A percentile bootstrap, or Student's t of few values and of very many; for a rate of yes among yes and no Wilson's interval.
+    (A bootstrap of 12 hits in 12 would call the rate certain; Wilson's interval says .76 to 1.)
     """
     known = np.asarray(values, dtype=np.float64)
     known = known[~np.isnan(known)]
@@ -56,9 +56,9 @@ def estimates(
 ) -> list[Estimate]:
     """The means of columns (n, k) without gaps, or the numbers that are made of these means, each with its interval.
 
-    Rows are drawn again as a whole, for all columns alike: a percentile bootstrap. Of few rows, and of very many, Student's t of
-    the jackknife's pseudo-values, which for a mean are the values. A number that some draws leave undefined (NaN) is that of
-    the others.
+    Rows are drawn again as a whole, for all columns alike: a percentile bootstrap. Of few rows, and of very many, Student's t
+    of the jackknife's pseudo-values, which for a mean are the values. A number that some draws leave undefined (NaN) is that
+    of the others.
     """
     count = len(columns)
     made = make or _itself

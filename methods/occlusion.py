@@ -55,7 +55,7 @@ def explain(
 
 def _covered(side: int, patch: int, stride: int) -> Tensor:
     """Which of a side's pixels each place of the patch covers, 1 or 0; a patch larger than the side is cut to it."""
-    last = max(side - patch, 0)
+    last = side - patch
     starts = torch.tensor([*range(0, last, stride), last])[:, None]
     pixels = torch.arange(side)
     return (pixels >= starts) & (pixels < starts + patch)

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from cambench.bench.case import Again, Curve, Score
 from cambench.bench.cuts import CUTS
+from cambench.bench.declared import better
 from cambench.bench.errors import NotApplicable
 from cambench.bench.images import Object
 from cambench.bench.maps import stretch
@@ -152,7 +153,7 @@ def _value(score: Score) -> Any:
 
 def test_a_metric_declares_what_a_report_must_know(metric: Plugin) -> None:
     module = metric.module
-    assert module.BETTER in ("higher", "lower")
+    assert better(metric) in ("higher", "lower")
     assert module.UNIT and isinstance(module.UNIT, str)
     assert len(module.RANGE) == 2 and module.RANGE[0] < module.RANGE[1]
     assert 0 < len(module.SHORT) <= 7

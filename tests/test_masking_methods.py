@@ -412,21 +412,22 @@ def test_opti_cam_finds_a_higher_score_than_it_starts_from(net: Net, images: Ten
 # RISE and occlusion
 
 
-@pytest.mark.parametrize(("cells", "keep", "side"), [(7, 0.5, 64), (4, 0.2, 51)])
-def test_rise_averages_random_masks_by_their_scores(cells: int, keep: float, side: int, net: Net) -> None:
+@pytest.mark.parametrize(("cells", "keep", "size"), [(7, 0.5, (64, 64)), (4, 0.2, (51, 38))])
+def test_rise_averages_random_masks_by_their_scores(cells: int, keep: float, size: tuple[int, int], net: Net) -> None:
     """The authors' loop, with scikit-image's resizing, the border repeated (theirs mirrors a mask's outer half cells)."""
     transform = pytest.importorskip("skimage.transform")
-    images = random_images(2, side)
+    (height, width), images = size, random_images(2)[:, :, : size[0], : size[1]]
     found = rise.explain(net, images, TARGETS, count=7, cells=cells, keep=keep)
-    size = int(np.ceil(side / cells))
+    cell = [int(np.ceil(side / cells)) for side in size]
     for image, target, map_ in zip(images, TARGETS, found, strict=True):
         generator = torch.Generator().manual_seed(crc32(image.numpy().tobytes(), 0))
         grids = (torch.rand(7, cells, cells, generator=generator) < keep).float().numpy()
-        down, right = (torch.randint(size, (7,), generator=generator).tolist() for _ in range(2))
-        expected, score = torch.zeros(side, side), score_of(net, target)
+        down, right = (torch.randint(side, (7,), generator=generator).tolist() for side in cell)
+        expected, score = torch.zeros(size), score_of(net, target)
         for grid, y, x in zip(grids, down, right, strict=True):
-            up = transform.resize(grid, [(cells + 1) * size] * 2, order=1, mode="edge", anti_aliasing=False)
-            mask = torch.from_numpy(up[y : y + side, x : x + side])
+            large = [(cells + 1) * side for side in cell]
+            up = transform.resize(grid, large, order=1, mode="edge", anti_aliasing=False)
+            mask = torch.from_numpy(up[y : y + height, x : x + width])
             expected += float(score(mask * image + (1 - mask) * FILLS["mean"])) * mask / (7 * keep)
         close(map_, expected)
 
@@ -458,17 +459,16 @@ def test_rise_and_occlusion_find_the_pixels_that_count() -> None:
 def test_occlusion_averages_the_drops_of_the_patches_over_each_pixel(
     patch: int, stride: int, net: Net, images: Tensor
 ) -> None:
-    side = min(patch, 64)
-    starts = [*range(0, 64 - side, stride), 64 - side]
+    images = images[:, :, :, :50]
     found = occlusion.explain(net, images, TARGETS, patch=patch, stride=stride)
     for image, target, map_ in zip(images, TARGETS, found, strict=True):
-        score, drops, covering = score_of(net, target), torch.zeros(64, 64), torch.zeros(64, 64)
-        for y in starts:
-            for x in starts:
-                hidden = image.clone()
-                hidden[:, y : y + side, x : x + side] = FILLS["mean"]
-                drops[y : y + side, x : x + side] += float(score(image) - score(hidden))
-                covering[y : y + side, x : x + side] += 1
+        score, drops, covering = score_of(net, target), torch.zeros(64, 50), torch.zeros(64, 50)
+        for y in {*range(0, max(64 - patch, 0), stride), max(64 - patch, 0)}:
+            for x in {*range(0, max(50 - patch, 0), stride), max(50 - patch, 0)}:
+                hidden, over = image.clone(), (slice(y, y + patch), slice(x, x + patch))
+                hidden[:, *over] = FILLS["mean"]
+                drops[over] += float(score(image) - score(hidden))
+                covering[over] += 1
         close(map_, drops / covering)
 
 
@@ -490,11 +490,12 @@ MASKING = {
     "rise": {"count": 20},
     "occlusion": {},
 }
+CONTROLS = ("uniform", "edge", "fake_cam")
 
 
 def explained(name: str, net: Net, images: Tensor, **settings: Any) -> Tensor:
     module: Any = importlib.import_module(f"cambench.methods.{name}")
-    maps: Tensor = module.explain(net, images, TARGETS[: len(images)], **MASKING[name], **settings)
+    maps: Tensor = module.explain(net, images, TARGETS[: len(images)], **MASKING.get(name, {}), **settings)
     return maps
 
 
@@ -566,6 +567,19 @@ def test_maps_do_not_depend_on_how_many_images_go_into_a_pass(name: str, images:
     close(explained(name, net, images), whole)
 
 
+@pytest.mark.parametrize("name", [*MASKING, *CONTROLS[1:]])
+def test_an_image_may_be_wider_than_high(name: str, images: Tensor) -> None:
+    """On a net alike in both directions the map of the image turned over is the map turned over."""
+    net: Any = tiny_pooled()
+    for layer in (net.features[1], net.features[3]):
+        layer.weight.data = (layer.weight.data + layer.weight.data.transpose(2, 3)) / 2
+    wide = images[:, :, :40]
+    maps, turned = explained(name, net, wide), explained(name, net, wide.transpose(2, 3).contiguous())
+    assert maps.shape[1:] in ((40, 64), (10, 16))
+    if name not in ("ss_cam", "rise"):  # chance falls anew
+        torch.testing.assert_close(turned.transpose(1, 2), maps, rtol=1e-3, atol=1e-3 * float(maps.max()))
+
+
 @pytest.mark.parametrize("name", ["ss_cam", "rise"])
 def test_chance_depends_on_the_seed_and_the_image_alone(name: str, net: Net, images: Tensor) -> None:
     before = torch.get_rng_state()
@@ -601,6 +615,6 @@ def test_fake_cam_loses_nothing_to_average_drop(pooled: Net, images: Tensor) -> 
         assert isinstance(lost[0], float) and lost[0] < 0.02
 
 
-@pytest.mark.parametrize("name", ["uniform", "edge", "fake_cam"])
+@pytest.mark.parametrize("name", CONTROLS)
 def test_controls_are_there_to_be_beaten(name: str) -> None:
     assert find(METHOD, name).control

@@ -369,3 +369,10 @@ def test_curves_ask_for_no_image_but_insertions_and_deletions(settings: str, poi
     scored(net, image, raw, *specs, f"insertion_minus_deletion[{settings}]", raw=raw)
     seen = Counter(image.numpy().tobytes() for image in net.images)
     assert len(net.images) == 2 * points + 3 and set(seen.values()) == {1}
+
+
+def test_curves_by_pixels_and_by_cells_have_their_ends_in_common() -> None:
+    net: Any = FakeNet(lambda images: images.mean((1, 2, 3)))
+    specs = [f"{word}[{way}]" for word in ("insertion", "deletion") for way in ("steps=8", "cells=true")]
+    scored(net, random_images(1, 16)[0], coarse(4, 4), *specs, raw=coarse(4, 4))
+    assert len(net.images) == 2 * (7 + 15) + 3

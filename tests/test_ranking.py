@@ -160,7 +160,11 @@ def test_fifty_milliseconds_are_too_long() -> None:
 
 def test_controls_are_never_recommended() -> None:
     found = _ranking(MEANS | {"random": 0.95})
-    assert all(recommend(found, COSTS, need).method != "random" for need in NEEDS)
+    for need in NEEDS:
+        assert recommend(found, COSTS, need).method != "random" and recommend(found, COSTS, need).beaten_by == (
+            "random",
+        )
+        assert recommend(_ranking(MEANS), COSTS, need).beaten_by == ()
     assert recommend(_ranking({"random": 0.5}), COSTS, BEST).reason == "no method has a score"
 
 

@@ -10,7 +10,7 @@ from ..case import Asking, Case, Curve, Question
 from ..perturb import Clean, Kept, Shown, Substrate
 
 VERSION = 1
-BETTER = "higher"
+BETTER = {"order": {"morf": "higher", "lerf": "lower", "abpc": "higher"}}
 UNIT = "probability"
 RANGE = (-1.0, 1.0)
 SHORT = "aopc"

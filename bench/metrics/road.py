@@ -1,0 +1,72 @@
+"""ROAD: the score while pixels are made up from their neighbours, the map's highest or lowest first (Rong et al., ICML 2022)"""
+
+from typing import Annotated, Literal
+
+import numpy as np
+import torch
+from pydantic import Field
+
+from ..case import Asking, Case, Top1
+from ..images import STD, Mask
+from ..impute import impute
+from ..perturb import Clean, Own, ranks
+from ._draws import draws
+
+VERSION = 1
+BETTER = {"order": {"combined": "higher", "lerf": "higher", "morf": "lower"}}
+UNIT = "share"
+RANGE = (-1.0, 1.0)
+SHORT = "road"
+
+Way = Literal["morf", "lerf"]
+Order = Literal["combined", "morf", "lerf"]
+Noise = Annotated[float, Field(ge=0)]
+
+PERCENTILES = (10, 20, 30, 40, 50, 60, 70, 80, 90)
+
+
+def score(
+    case: Case,
+    *,
+    order: Order = "combined",
+    read: Literal["confidence", "accuracy"] = "confidence",
+    threshold: bool = False,
+    noise: Noise = 0.01,
+    seed: int = 0,
+) -> Asking[float]:
+    """The mean over 10, 20, ..., 90 % of the pixels made up: linear imputation with noise.
+
+    `morf` makes the highest pixels up first, `lerf` the lowest; `combined` is half of what lerf leaves above morf, in
+    [-.5, .5]. `confidence` reads how the softmax score changes (pytorch-grad-cam's), `accuracy` whether the class is still on
+    top (the authors'). Equals go in reading order; with `threshold`, as in pytorch-grad-cam, all pixels from a percentile on
+    go together, so that a map with many zeros loses every pixel. The noise is of normalised colours, drawn once an image.
+    """
+    ways: list[Way] = ["morf", "lerf"] if order == "combined" else [order]
+    images = _made_up(case, ways, noise, seed, threshold=threshold)
+    if read == "accuracy":
+        scores, clean = (yield [Top1(image) for image in images]), 0.0
+    else:
+        clean, *scores = yield [Clean(), *images]
+    means = dict(zip(ways, np.reshape(scores, (len(ways), -1)).mean(1) - clean, strict=True))
+    return float((means["lerf"] - means["morf"]) / 2 if order == "combined" else means[order])
+
+
+def _made_up(case: Case, ways: list[Way], noise: float, seed: int, *, threshold: bool) -> list[Own]:
+    missing = np.stack([mask for way in ways for mask in _missing(case, way, threshold=threshold)])
+    gone = torch.from_numpy(missing).to(case.image.device)
+    drawn = (
+        draws(case, seed).normal(0, noise, case.image.shape).astype(np.float32)
+        * np.array(STD, dtype=np.float32)[:, None, None]
+    )
+    images = impute(case.image, gone) + torch.from_numpy(drawn).to(case.image) * gone[:, None]
+    return [Own(image) for image in images]
+
+
+def _missing(case: Case, way: Way, *, threshold: bool) -> list[Mask]:
+    """The pixels (h, w) that are made up at each percentile."""
+    if threshold:
+        values = case.map if way == "morf" else 1 - case.map
+        return [values >= np.percentile(values, percentile) for percentile in reversed(PERCENTILES)]
+    rank = ranks(torch.from_numpy(case.map.copy())[None])[0].numpy()
+    counts = [round(case.pixels * percentile / 100) for percentile in PERCENTILES]
+    return [rank < count if way == "morf" else rank >= case.pixels - count for count in counts]
