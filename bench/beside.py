@@ -32,7 +32,7 @@ IMAGES = {
 def text(found: Sequence[Beside]) -> Group:
     """As a terminal of 80 columns shows it."""
     parts: list[RenderableType] = []
-    for entry, own in _by_entry(found):
+    for entry, own in by_entry(found):
         parts += [Text(title(entry, own), style="bold"), Text(entry.source, style="dim"), _grid(own)]
         parts += [Text(note, style="dim") for note in remarks(entry)]
     return Group(*parts, Text(summary(found)), *(Text(line, style="dim") for line in MADE))
@@ -41,7 +41,7 @@ def text(found: Sequence[Beside]) -> Group:
 def markdown(found: Sequence[Beside]) -> str:
     """As a file shows it."""
     lines = ["# Published beside measured", "", summary(found)]
-    for entry, own in _by_entry(found):
+    for entry, own in by_entry(found):
         lines += ["", f"## {title(entry, own)}", "", f"{entry.source}", ""]
         lines += [_line(HEADS), _line(["---", "---", *["---:"] * 4, "---"])]
         lines += [_line([f"`{cells[0]}`", *cells[1:]]) for cells in map(cells_of, own)]
@@ -126,7 +126,7 @@ def _head(metric: str) -> Text:
     return Text(plugins.find(METRIC, metric).module.SHORT)
 
 
-def _by_entry(found: Sequence[Beside]) -> Iterator[tuple[Entry, list[Beside]]]:
+def by_entry(found: Sequence[Beside]) -> Iterator[tuple[Entry, list[Beside]]]:
     for _, own in groupby(found, key=lambda one: id(one.row.entry)):
         group = list(own)
         yield group[0].row.entry, group

@@ -1,4 +1,4 @@
-"""The command line: bench run, report, list."""
+"""The command line: bench run, conform, report, list."""
 
 import sys
 from collections.abc import Callable
@@ -10,10 +10,11 @@ from rich.console import Console
 from rich.table import Table
 
 from .. import __version__
-from . import beside, plugins, protocol, specs, store, suite
+from . import beside, plugins, specs, store, suite
 from .errors import UsageError
 from .files import write_text
-from .plugins import DATASET, METHOD, METRIC, PEER, REPORT
+from .listing import KINDS, listing
+from .plugins import REPORT
 
 console = Console(highlight=False)
 
@@ -122,34 +123,13 @@ def render(run: store.Run, form: str) -> str:
 
 
 @main.command("list")
-@click.argument(
-    "kind",
-    required=False,
-    type=click.Choice(
-        ["nets", "methods", "metrics", "protocols", "datasets", "suites", "reports", "peers", "published"]
-    ),
-)
+@click.argument("kind", required=False, type=click.Choice([*KINDS, "published"]))
 def list_(kind: str | None) -> None:
     """List what there is: nets, methods, metrics, data sets, suites, reports, peers; and the numbers that are published."""
     if kind == "published":
         console.print(beside.listing())
         return
-    from .cuts import CUTS
-
-    found: dict[str, list[tuple[str, str]]] = {
-        "nets": [(name, (cut.__doc__ or "").strip()) for name, cut in CUTS.items()],
-        **{
-            f"{kind.word}s": [(name, plugins.description(kind, name)) for name in plugins.names(kind)]
-            for kind in (METHOD, METRIC, DATASET, REPORT, PEER)
-        },
-        "protocols": [
-            (name, f"{one.description} Source: {one.source}")
-            for name in protocol.names()
-            for one in [protocol.find(name)]
-        ],
-        "suites": [(name, suite.load(name).description) for name in suite.names()],
-    }
-    for title, rows in found.items():
+    for title, rows in listing().items():
         if kind in (None, title):
             table = Table(title=title, title_justify="left", title_style="bold", box=None, show_header=False)
             table.add_column(no_wrap=True)

@@ -27,8 +27,7 @@ def comparison(run: Run, net: str, width: int = WIDTH) -> Group:
     parts: list[RenderableType] = [Text(_title(shown), style="bold")]
     parts += [_grid(shown, columns) for columns in _split(shown, width)]
     parts += [Padding(Text(note, style="dim"), (0, 0, 0, 1), expand=False) for note in notes(shown)]
-    remark = [Text(shown.remark, style="dim")] if shown.remark else []
-    return Group(*parts, Text(f"{net}: {shown.accuracy}"), *remark)
+    return Group(*parts, Text(f"{net}: {shown.accuracy}"))
 
 
 def notes(shown: Table) -> list[str]:

@@ -64,9 +64,16 @@ def better(metric: Plugin) -> str:
 
 
 def _told_apart(metrics: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """The same, with the whole spec for a head where two share their short one."""
-    heads = Counter(about["short"] for about in metrics.values())
-    return {spec: about | ({"short": spec} if heads[about["short"]] > 1 else {}) for spec, about in metrics.items()}
+    """The same, with heads as short as they can be: the protocol where there are several, the whole spec where heads meet."""
+    protocols = {spec.partition("@")[2] for spec in metrics}
+    heads = {
+        spec: about["short"].partition("@")[0] if len(protocols) == 1 else about["short"]
+        for spec, about in metrics.items()
+    }
+    often = Counter(heads.values())
+    return {
+        spec: about | {"short": heads[spec] if often[heads[spec]] == 1 else spec} for spec, about in metrics.items()
+    }
 
 
 def _data(plan: Plan) -> dict[str, Any]:

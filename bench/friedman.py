@@ -20,7 +20,7 @@ class Ranks:
     mean_ranks: tuple[float, ...]
     n: int  # blocks
     left_out: tuple[str, ...]  # methods that some block lacks
-    statistic: float  # Friedman's chi-squared; of two methods the blocks that the second wins
+    statistic: float  # Friedman's chi-squared; of two methods the blocks that the worse one wins
     p: float
     critical_difference: float  # of mean ranks: Nemenyi's
     cliques: tuple[
@@ -91,8 +91,8 @@ def _test(ranks: Floats) -> tuple[float, float]:
     if (np.ptp(ranks, axis=1) == 0).all():
         return 0.0, 1.0
     if ranks.shape[1] == 2:  # Friedman's test of two is the sign test
-        won, lost = (int((ranks[:, 0] < ranks[:, 1]).sum()), int((ranks[:, 0] > ranks[:, 1]).sum()))
-        return float(lost), float(binomtest(won, won + lost).pvalue)
+        won, lost = sorted((int((ranks[:, 0] < ranks[:, 1]).sum()), int((ranks[:, 0] > ranks[:, 1]).sum())))
+        return float(won), float(binomtest(won, won + lost).pvalue)
     found = friedmanchisquare(*ranks.T)
     return float(found.statistic), float(found.pvalue)
 

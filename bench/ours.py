@@ -9,10 +9,11 @@ from torch import Tensor, nn
 
 from . import plugins, protocol, scoring
 from .again import again
-from .case import Again, Case, Curve, FloatMap, Question, Score
+from .case import Again, Case, Curve, FloatMap, Question, Score, Top1
 from .errors import NotApplicable
 from .maps import bring
 from .nets import Net
+from .perturb import Perturbed
 from .plugins import METHOD, METRIC
 
 
@@ -50,11 +51,11 @@ def _number(score: Score) -> float:
     return score.area if isinstance(score, Curve) else score
 
 
-def perturbed(metric: str, image: Tensor, map_: Tensor) -> list[Question]:
-    """What a metric asks the net first of an image (3, h, w) and its map (h, w)."""
+def perturbed(metric: str, image: Tensor, map_: Tensor) -> list[Perturbed]:
+    """The images of which a metric asks the target's score first, for an image (3, h, w) and its map (h, w)."""
     values = map_.cpu().numpy()
     questions: list[Question] = next(plugins.find(METRIC, metric, 0)(Case(values, 0, (), image, values)))
-    return questions
+    return [one for one in questions if not isinstance(one, Top1)]
 
 
 def moved(metric: str, image: Tensor, map_: Tensor) -> Tensor:

@@ -56,6 +56,12 @@ def among(
     return [Question(one, other, differences(values[one], values[other]), better, yes_or_no) for one, other in asked]
 
 
+def between(one: pd.DataFrame, other: pd.DataFrame, *, better: str, yes_or_no: bool = False) -> list[Question]:
+    """Questions of two runs, their values by image: each method that both have, in the first run against the other."""
+    shared = [str(method) for method in one.columns if method in other.columns]
+    return [Question(method, method, differences(one[method], other[method]), better, yes_or_no) for method in shared]
+
+
 def differences(one: "pd.Series[float]", other: "pd.Series[float]") -> Floats:
     """One less the other on the images, by index, that both have a value of; rounding counts as no difference."""
     both = (one.dropna() - other.dropna()).dropna().to_numpy(dtype=np.float64)

@@ -81,7 +81,7 @@ def flat(map: Tensor | None) -> dict[str, Any]:
 def strips(curve: Curve) -> list[dict[str, Any]]:
     """The maps at the points of a curve, where it is one of maps."""
     pairs = zip(curve.shares, curve.pictures, strict=True) if curve.pictures else ()
-    return [{"share": share} | flat(torch.from_numpy(picture)) for share, picture in pairs]
+    return [{"share": share} | flat(torch.from_numpy(picture.copy())) for share, picture in pairs]
 
 
 def jpeg(image: Image) -> bytes:

@@ -64,7 +64,6 @@ class Table:
 
     net: str
     layer: str
-    remark: str  # what to know of the net before reading its rows
     precision: str
     images: int  # that are complete
     planned: int
@@ -106,7 +105,6 @@ def table(run: Run, net: str) -> Table:
     return Table(
         net=net,
         layer=str(run.header["nets"].get(net, {}).get("layer", "")),
-        remark=str(run.header["nets"].get(net, {}).get("description", "")),
         precision=str(run.header["suite"].get("precision", "")),
         images=len(cells),
         planned=len(run.header["data"].get("images", [])),

@@ -3,6 +3,7 @@
 import contextlib
 import copy
 import io
+import warnings
 from collections import OrderedDict
 from collections.abc import Iterator
 from functools import partial
@@ -100,7 +101,7 @@ def _cornered(net: Net, images: Tensor, targets: Tensor) -> Tensor:
         weights = net.logits(shown)[:, target].softmax(0)
         return torch.tensordot(weights, activations, 1).relu()
 
-    return torch.stack([one(*each) for each in zip(images, net.features(images), targets, strict=True)]).clone()
+    return torch.stack([one(*each) for each in zip(images, net.features(images), targets, strict=True)])
 
 
 def _fitted(net: Net, images: Tensor, targets: Tensor, theirs: Tensor) -> Quantity:
@@ -152,9 +153,25 @@ def _scores(whole: nn.Module, images: Tensor, targets: Tensor, maps: Tensor) -> 
     from pytorch_grad_cam.utils.model_targets import ClassifierOutputSoftmaxTarget
 
     asked = [ClassifierOutputSoftmaxTarget(target) for target in targets.tolist()]
-    metrics = {"average_drop": DropInConfidence(), "average_increase": IncreaseInConfidence()}
+    metrics: dict[str, Any] = {"average_drop": DropInConfidence(), "average_increase": IncreaseInConfidence()}
+    metrics |= {"road[noise=0]": _road}
     given = maps.cpu().numpy()
-    return {name: torch.from_numpy(metric(images, given, asked, whole)) for name, metric in metrics.items()}
+    # NumPy's, of what ROAD does with tensors
+    with warnings.catch_warnings(action="ignore", category=DeprecationWarning):
+        return {name: torch.from_numpy(metric(images, given, asked, whole)) for name, metric in metrics.items()}
+
+
+def _road(*given: Any) -> Any:
+    """ROADCombined, without the noise, which cannot be the same."""
+    from pytorch_grad_cam.metrics import perturbation_confidence as parts
+    from pytorch_grad_cam.metrics.road import NoisyLinearImputer
+
+    def mean(way: Any) -> Any:
+        imputer = NoisyLinearImputer(noise=0)
+        change = parts.AveragerAcrossThresholds(lambda share: parts.PerturbationConfidenceMetric(way(share, imputer)))
+        return change(*given)
+
+    return (mean(parts.RemoveLeastRelevantFirst) - mean(parts.RemoveMostRelevantFirst)) / 2
 
 
 @contextlib.contextmanager

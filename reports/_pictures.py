@@ -93,6 +93,36 @@ def gallery(pictures: Pictures, scores: pd.DataFrame, net: str, method: str, met
     return found
 
 
+@dataclass(frozen=True)
+class Stage:
+    """A map of a net of which a share of the layers is random, and how like the first it is."""
+
+    share: float
+    likeness: float
+    uri: str
+
+
+def strips(run: Run, net: str) -> dict[str, tuple[str, list[Stage]]]:
+    """By method, the image and the stages of its first curve of maps: what the sanity check looks like."""
+    rows, curves = run.table("strips"), run.table("curves")
+    found: dict[str, tuple[str, list[Stage]]] = {}
+    if not len(rows):
+        return found
+    scores: Any = curves.set_index(["net", "method", "image", "metric"])["scores"]
+    groups: Any = rows[rows["net"] == net].groupby(["method", "image", "metric"], sort=False)
+    for (method, image, metric), own in groups:
+        if method not in found:
+            stages = zip(own.to_dict("records"), scores[net, method, image, metric], strict=True)
+            found[method] = (image, [Stage(row["share"], like, _uri(_coloured(row))) for row, like in stages])
+    return found
+
+
+def _coloured(row: Any) -> Pixels:
+    values = np.asarray(row["values"], dtype=np.float32).reshape(row["height"], row["width"])
+    colours: Pixels = (matplotlib.colormaps[COLOURS](_stretched(values))[..., :3] * 255).round().astype(np.uint8)
+    return colours
+
+
 def _stretched(values: NDArray[np.float32]) -> NDArray[np.float32]:
     span = float(np.ptp(values))
     return (values - values.min()) / span if span else np.zeros_like(values)

@@ -1,4 +1,4 @@
-"""The README's table and picture, made from a run: `python -m cambench.reports._readme RUN` writes them.
+"""The README's tables and picture: `python -m cambench.reports._readme [RUN]` writes them.
 
 The run's records stay with the tests, which make the table from them again, and some of the records anew.
 """
@@ -12,12 +12,14 @@ from pathlib import Path
 from rich.console import Console
 
 from ..bench.console import WIDTH, comparison
+from ..bench.listing import listing
 from ..bench.store import Run, read
 from ._figures import montage
 
 ROOT = Path(__file__).parents[1]
 README, PICTURE, RECORDS = ROOT / "README.md", ROOT / "docs" / "montage.png", ROOT / "tests" / "data" / "scenes"
 BLOCK = re.compile(r"(?<=<!-- table -->\n).*?(?=<!-- end of table -->)", re.DOTALL)
+FEATURES = re.compile(r"(?<=<!-- features -->\n).*?(?=<!-- end of features -->)", re.DOTALL)
 KEPT = ("run.json", "scores", "curves", "cost.parquet", "predictions.parquet")
 
 
@@ -33,7 +35,24 @@ def block(run: Run) -> str:
     return f"```text\n{lines}\n```\n\n{machine}\n"
 
 
-def main(directory: str) -> None:
+def features() -> str:
+    """What `bench list` lists, a Markdown table a kind."""
+    parts = []
+    for kind, rows in listing().items():
+        lines = [f"| `{name}` | {said.replace('|', '&#124;')} |" for name, said in rows]
+        summary = f"<details><summary><b>{kind}</b>: {', '.join(name for name, _ in rows)}</summary>"
+        parts.append("\n".join([summary, "", f"| {kind} | |", "|---|---|", *lines, "", "</details>"]))
+    return "\n" + "\n\n".join(parts) + "\n\n"
+
+
+def main(directory: str | None = None) -> None:
+    """Writes what `bench list` lists; given a run, its table, picture and records too."""
+    README.write_text(FEATURES.sub(lambda _: features(), README.read_text()))
+    if directory is not None:
+        keep(directory)
+
+
+def keep(directory: str) -> None:
     run = read(directory)
     README.write_text(BLOCK.sub(lambda _: block(run), README.read_text()))
     PICTURE.parent.mkdir(exist_ok=True)
@@ -46,4 +65,4 @@ def main(directory: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

@@ -6,13 +6,14 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
+from ..bench import beside, published
 from ..bench.console import MEGABYTE, brief
 from ..bench.store import Run
 from ..bench.tables import Metric, Table, metrics, number, tables
 from . import _contests, _words
 from ._contests import contests
 from ._figures import cost_panel, curve_panel
-from ._pictures import Pictures, Shown, gallery, ranking
+from ._pictures import Pictures, Shown, gallery, ranking, strips
 from ._svg import Style, styles, swatch
 
 VERSION = 1
@@ -42,6 +43,9 @@ def render(run: Run) -> str:
         curves=_curves(run, shown, drawn),
         costs=_costs(run, shown, drawn),
         pictures=_gallery(run, shown),
+        strips={table.net: found for table in shown if (found := strips(run, table.net))},
+        beside=beside,
+        published=published.beside(run),
         ranking=ranking(run),
         standing={table.net: _standing(table) for table in shown},
         duels={table.net: list(contests(table)) for table in shown},

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 
+from ..bench import beside, published
 from ..bench.console import MEGABYTE, brief
 from ..bench.store import Run
 from ..bench.tables import Metric, Table, number, plural, tables
@@ -20,6 +21,8 @@ def render(run: Run) -> str:
         lines += ["", f"**{escape(missing)}**"]
     for table in shown:
         lines += ["", f"## {escape(table.net)}", "", *_net(table)]
+    if found := published.beside(run):
+        lines += ["", *beside.markdown(found).replace("\n## ", "\n### ").replace("# ", "## ", 1).splitlines()]
     lines += ["", "## Protocol", "", *_protocols(run), "", "## How the numbers were made", ""]
     lines += [f"- {line}" for line in MADE]
     lines += ["", "## Environment", ""]
@@ -40,8 +43,6 @@ def _net(table: Table) -> Iterator[str]:
         return
     layer = f"Layer {escape(table.layer)}, " if table.layer else ""
     yield f"{layer}{plural(table.images, 'image')}, {escape(table.precision)}: {escape(table.accuracy)}."
-    if table.remark:
-        yield f"\n{escape(table.remark)}"
     yield ""
     notes = reasons(table)
     heads = ["method", *(_head(table, metric) for metric in table.metrics), "s per image", "forwards", "peak MB"]

@@ -58,7 +58,8 @@ def test_a_peer_computes_what_this_suite_computes(name: str) -> None:
 def test_numbers_are_the_peers_on_photographs(real_data: Path) -> None:
     for name in PEERS:
         needs(name)
-    result = conform("--nets", "squeezenet1_1@imagenet", "--dataset", real_data, "--images", "1")
+    photos = f"image_folder[path={real_data},size=128]"
+    result = conform("--nets", "squeezenet1_1@imagenet", "--dataset", photos, "--images", "1")
     assert result.exit_code == 0, result.output
     assert ", 0 differ" in result.stdout.splitlines()[-1]
 

@@ -107,7 +107,9 @@ def test_methods_that_are_all_equal() -> None:
 def test_two_methods_are_told_apart_by_the_sign_test(blocks: int, decided: bool) -> None:
     found = friedman(pd.DataFrame({"a": [0.9] * blocks, "b": [0.1] * blocks}), "higher")
     assert found.p == pytest.approx(2 * 0.5**blocks) and (found.undecidable is None) == decided
-    assert found.cliques == (() if decided else (("a", "b"),)) and found.mean_ranks == (1, 2)
+    assert found.cliques == (() if decided else (("a", "b"),)) and found.mean_ranks == (1, 2) and found.statistic == 0
+    mixed = friedman(pd.DataFrame({"a": [0.9, 0.1, 0.5, 0.5], "b": [0.1, 0.9, 0.6, 0.9]}), "higher")
+    assert mixed.methods == ("b", "a") and mixed.statistic == 1 and mixed.p == pytest.approx(10 / 16)
 
 
 @pytest.mark.parametrize("methods", [2, 3, 5, 12, 30])

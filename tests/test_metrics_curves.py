@@ -345,7 +345,7 @@ def test_where_map_or_score_is_constant_there_is_no_correlation(word: str) -> No
 def test_correlations_are_those_of_a_naive_loop(word: str, way: int, cells: bool, pooled: Net) -> None:
     """Over the changes of the plain curve's scores; by pixels of the map, or by cells as the method gave them."""
     image, raw = random_images(1, 19)[0], coarse(15, 15)
-    settings = "cells=true" if cells else "steps=8"
+    settings = f"substrate=black,{'cells=true' if cells else 'steps=8'}"
     curve, found = scored(pooled, image, raw, f"{word}[{settings}]", f"{word}_correlation[{settings}]", raw=raw)
     values = raw if cells else stretch(fit(raw[None], (19, 19)))[0]
     falling = sorted(values.flatten().tolist(), reverse=True)

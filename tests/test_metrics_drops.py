@@ -3,6 +3,7 @@
 from contextlib import nullcontext
 from functools import partial
 from statistics import correlation, harmonic_mean
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -11,14 +12,14 @@ import torch
 from torch import Tensor, nn
 
 from cambench.bench.again import again
-from cambench.bench.case import Again, Score
+from cambench.bench.case import Again, Asking, Case, Score
 from cambench.bench.errors import NotApplicable
 from cambench.bench.forward import Stream
 from cambench.bench.images import MEAN, STD
 from cambench.bench.maps import fit, stretch
 from cambench.bench.nets import Net
-from cambench.bench.perturb import Substrate, substrate
-from cambench.bench.plugins import METHOD, METRIC, find
+from cambench.bench.perturb import Masked, Substrate, substrate
+from cambench.bench.plugins import METHOD, METRIC, Plugin, find
 from cambench.methods import grad_cam
 from cambench.tests._nets import FakeNet, brightness, random_images, random_maps, scores_of
 from cambench.tests.test_metrics import grey
@@ -405,15 +406,13 @@ def test_a_map_without_its_method_cannot_be_asked_again(spec: str) -> None:
 
 
 def test_drop_increase_gain_and_adcc_ask_for_the_same_two_images() -> None:
+    """And so does another's metric that asks for the image masked by the map."""
+
+    def score(_: Case) -> Asking[float]:
+        return sum((yield [Masked("mean")]))
+
     net: Any = FakeNet(lambda images: images.mean((1, 2, 3)))
     names = ("average_drop", "average_increase", "average_gain", "adcc", "coherency", "complexity")
-    scores_of(
-        net,
-        random_images(1, 8)[0],
-        0,
-        random_maps(1, 8),
-        (),
-        [find(METRIC, n) for n in names],
-        giving(*random_maps(2, 8))[0],
-    )
+    metrics = [*(find(METRIC, name) for name in names), Plugin("own", "own", ModuleType("own"), score)]
+    scores_of(net, random_images(1, 8)[0], 0, random_maps(1, 8), (), metrics, giving(*random_maps(2, 8))[0])
     assert len(net.images) == 2

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from cambench.bench import stats
-from cambench.bench.paired import Pair, Question, among, compare, differences
+from cambench.bench.paired import Pair, Question, among, between, compare, differences
 
 NAN = math.nan
 
@@ -130,6 +130,20 @@ def test_each_pair_has_its_own_images() -> None:
     assert pairs["a", "b"].difference.mean == pytest.approx(0.15)
     (chosen,) = compare(among(values, [("b", "a")], better="higher"))
     assert (chosen.one, chosen.other) == ("b", "a") and chosen.difference.mean == pytest.approx(-0.15)
+
+
+def test_two_runs_are_compared_method_by_method_on_the_images_of_both() -> None:
+    now = pd.DataFrame({"a": [0.5, 0.6, 0.7], "b": [0.1, 0.2, 0.3], "new": [1.0] * 3}, index=["x", "y", "z"])
+    before = pd.DataFrame({"b": [0.4, 0.3, 0.2], "a": [0.5, 0.5, NAN], "gone": [1.0] * 3}, index=["z", "y", "v"])
+    found = between(now, before, better="lower")
+    assert [(question.one, question.other) for question in found] == [("a", "a"), ("b", "b")]
+    assert found[0].differences.tolist() == pytest.approx([0.6 - 0.5, 0.7 - 0.5])
+    assert found[1].differences.tolist() == pytest.approx([0.2 - 0.3, 0.3 - 0.4]) and found[1].better == "lower"
+    steady = pd.DataFrame({"a": np.linspace(0, 1, 20)})
+    (worse,) = compare(between(steady + 0.01 + steady / 100, steady, better="lower"))
+    assert worse.verdict == "behind" and worse.n == 20
+    (same,) = compare(between(steady, steady, better="lower"))
+    assert same.verdict == "undecided" and same.needed == "never"
 
 
 def test_one_method_has_no_pair() -> None:

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from cambench.bench import store
 from cambench.bench.cli import main
-from cambench.reports._readme import BLOCK, README, RECORDS, block
+from cambench.reports._readme import BLOCK, FEATURES, README, RECORDS, block, features
 
 KEY = ["net", "image", "method", "metric"]
 
@@ -18,6 +18,12 @@ def test_the_table_is_that_of_the_kept_run() -> None:
     found = BLOCK.search(README.read_text())
     assert found is not None
     assert found[0] == block(store.read(RECORDS))
+
+
+def test_the_features_are_those_of_bench_list() -> None:
+    found = FEATURES.search(README.read_text())
+    assert found is not None
+    assert found[0] == features()
 
 
 def test_the_kept_run_is_the_default_suites(tmp_path: Path) -> None:
