@@ -13,7 +13,7 @@ from .console import NAMES
 from .derived import SHORT
 from .plugins import METRIC
 from .published import Beside, Entry, entries
-from .tables import plural
+from .wording import plural
 
 HEADS = ("method", "metric", "published", "measured", "difference", "allowed", "within?")
 MADE = (

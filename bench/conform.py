@@ -25,7 +25,7 @@ from .plan import Plan, plan
 from .plugins import PEER, Plugin
 from .protocol import DEFAULT
 from .suite import Suite, distinct
-from .tables import number, plural
+from .wording import number, plural
 
 SAME, DIFFERS, KNOWN = "same", "differs", "known fault"
 FEW, MANY = 1e-5, 1e-4  # tolerances, for the rounding of a few passes through the net, and of one for every channel

@@ -9,7 +9,8 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from .store import Run
-from .tables import Cost, Metric, Table, number, plural, table
+from .tables import Cost, Metric, Table, table
+from .wording import number, plural
 
 WIDTH = 80
 MEGABYTE = 1e6

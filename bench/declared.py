@@ -2,6 +2,7 @@
 
 import hashlib
 from collections import Counter
+from math import isfinite
 from typing import Any
 
 from .environment import environment
@@ -48,7 +49,8 @@ def _declared(measure: Measure) -> dict[str, Any]:
         if not hasattr(module, name):
             raise UsageError(f"metric {metric.spec} does not declare {name}: see bench/metrics/insertion.py")
     short = module.SHORT + measure.spec.removeprefix(metric.spec)
-    declared = {"better": better(metric), "unit": module.UNIT, "range": list(module.RANGE), "short": short}
+    ends = [end if isfinite(end) else None for end in module.RANGE]
+    declared = {"better": better(metric), "unit": module.UNIT, "range": ends, "short": short}
     return _described(metric) | declared
 
 

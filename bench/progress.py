@@ -14,7 +14,7 @@ from .plan import Plan, plan
 from .plugins import REPORT
 from .runner import units
 from .suite import Suite
-from .tables import plural
+from .wording import plural
 
 FLUSH_SECONDS = 5.0  # of work: the most that a kill can cost
 

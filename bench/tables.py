@@ -2,14 +2,15 @@
 
 from collections import Counter
 from dataclasses import dataclass
-from math import isnan
+from math import inf, isnan
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from .stats import Estimate, mean
+from .stats import Estimate, Floats, mean
 from .store import Run
+from .wording import number, plural
 
 YES_OR_NO = "yes or no"  # the unit of a rate
 
@@ -129,7 +130,7 @@ def metrics(run: Run) -> list[Metric]:
 
 def _metric(spec: str, about: dict[str, Any]) -> Metric:
     short, better, unit, description = (str(about[key]) for key in ("short", "better", "unit", "description"))
-    return Metric(spec, short, better, unit, description, (*about["range"],))
+    return Metric(spec, short, better, unit, description, _range(*about["range"]))
 
 
 def accuracy(predictions: pd.DataFrame) -> str:
@@ -148,24 +149,6 @@ def accuracy(predictions: pd.DataFrame) -> str:
     return "; ".join(parts)
 
 
-def number(value: float) -> str:
-    """Three decimals below 1, three digits above, no zero before the point: .781, 1.00, 12.3, 513."""
-    if isnan(value):
-        return "-"
-    if abs(value) < 0.9995:
-        return f"{value:.3f}".replace("0.", ".", 1)
-    return f"{value:.{max(0, 3 - len(str(int(abs(round(value, 3))))))}f}"
-
-
-def span(estimate: Estimate) -> str:
-    """An interval in words; a hyphen would read as a sign before a bound below 0."""
-    return f"{number(estimate.low)} to {number(estimate.high)}"
-
-
-def plural(count: int, noun: str) -> str:
-    return f"{count} {noun}" + ("" if count == 1 else "s")
-
-
 def _of(rows: pd.DataFrame, net: str, images: set[str] | None = None) -> pd.DataFrame:
     """The rows of a net, and only of those images that are complete where they are named."""
     if not len(rows):
@@ -177,7 +160,18 @@ def _of(rows: pd.DataFrame, net: str, images: set[str] | None = None) -> pd.Data
 def _entry(rows: pd.DataFrame, metric: Metric) -> Entry:
     reasons = Counter(str(reason) for reason in rows["reason"].dropna())
     values = rows["value"].to_numpy(dtype=np.float64)
-    return Entry(mean(values, yes_or_no=metric.unit == YES_OR_NO, within=metric.range), dict(reasons))
+    return Entry(mean(values, yes_or_no=metric.unit == YES_OR_NO, within=_within(metric, values)), dict(reasons))
+
+
+def _range(low: float | None, high: float | None) -> tuple[float, float]:
+    """A run's header has no number for what is without end."""
+    return -inf if low is None else low, inf if high is None else high
+
+
+def _within(metric: Metric, values: Floats) -> tuple[float, float]:
+    """The metric's range; scores of logits, and settings of a protocol, can lie outside, and then nothing is cut."""
+    low, high = metric.range
+    return metric.range if not ((values < low) | (values > high)).any() else (-inf, inf)
 
 
 def _cost(rows: pd.DataFrame) -> Cost:

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..bench.friedman import Ranks
-from ..bench.tables import number, plural
+from ..bench.wording import number, plural
 from ._svg import INK, MUTED, axes, svg
 
 # Inches.

@@ -12,8 +12,9 @@ import pandas as pd
 
 from ..bench.paired import Pair, among, compare
 from ..bench.stats import Estimate
-from ..bench.tables import YES_OR_NO, Entry, Metric, Table, number, plural, span
+from ..bench.tables import YES_OR_NO, Entry, Metric, Table
 from ..bench.wide import by_method
+from ..bench.wording import number, plural, span
 
 Verdict = Literal["better", "worse", "unsettled", "unknown"]
 SAYS: dict[str, Verdict] = {"ahead": "better", "behind": "worse", "undecided": "unsettled"}

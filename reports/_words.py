@@ -5,7 +5,8 @@ from typing import Any
 
 from ..bench.stats import FEW, RESAMPLES
 from ..bench.store import Run
-from ..bench.tables import Metric, Table, number, plural, span
+from ..bench.tables import Metric, Table
+from ..bench.wording import number, plural, span
 
 MADE = (
     f"A mean is over images, with its 95 % interval: a percentile bootstrap over images ({RESAMPLES:,} resamples), for fewer "

@@ -1,6 +1,6 @@
 """One self-contained page: who beats the controls, scores with intervals, curves, cost, a gallery, and how it was made."""
 
-from math import isnan
+from math import isinf, isnan
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
@@ -9,7 +9,8 @@ from markupsafe import Markup
 from ..bench import beside, published
 from ..bench.console import MEGABYTE, brief
 from ..bench.store import Run
-from ..bench.tables import Metric, Table, metrics, number, tables
+from ..bench.tables import Metric, Table, metrics, tables
+from ..bench.wording import number
 from . import _contests, _words
 from ._contests import contests
 from ._figures import cost_panel, curve_panel
@@ -148,6 +149,8 @@ def _leaders(run: Run, table: Table) -> dict[str, str]:
 def _bar(metric: Metric, low: float, high: float) -> tuple[float, float]:
     """How an interval lies in the range of its metric, as left and width in per cent."""
     least, most = metric.range
+    if isinf(most - least) or low < least or high > most:
+        return 0.0, 0.0
     scale = 100 / ((most - least) or 1)
     return round((low - least) * scale, 1), round(max((high - low) * scale, 1.5), 1)
 

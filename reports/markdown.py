@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from ..bench import beside, published
 from ..bench.console import MEGABYTE, brief
 from ..bench.store import Run
-from ..bench.tables import Metric, Table, number, plural, tables
+from ..bench.tables import Metric, Table, tables
+from ..bench.wording import number, plural
 from ._contests import failing, standing
 from ._words import MADE, partial, progress, protocol, reasons, what_was_run
 

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from cambench.bench import console, stats, store, tables
+from cambench.bench import console, stats, store, tables, wording
 from cambench.bench.store import Run
 from cambench.bench.tables import Metric
 from cambench.reports import csv, html, markdown
@@ -343,8 +343,8 @@ def test_a_method_without_scores_or_with_a_long_name_keeps_its_rows_in_line(tmp_
 
 def test_numbers_are_short_and_keep_three_figures() -> None:
     shown = {0.7812: ".781", 1.0: "1.00", 0.9996: "1.00", 12.34: "12.3", 513.4: "513", -0.034: "-.034", 0.0: ".000"}
-    assert {value: tables.number(value) for value in shown} == shown
-    assert tables.number(float("nan")) == "-"
+    assert {value: wording.number(value) for value in shown} == shown
+    assert wording.number(float("nan")) == "-"
     assert [console.brief(value) for value in (0.0, 0.0021, 0.00002, 2.461)] == ["0", ".0021", "2e-05", "2.46"]
 
 
