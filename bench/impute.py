@@ -14,8 +14,11 @@ from torch.nn.functional import conv2d, pad
 
 from .images import MEAN
 
-DIRECT, DIAGONAL = 2, 1  # a neighbour's weight, over the sum of all: of 12, but at the image's edge of those that there are
-TOLERANCE = 1e-4  # of the residual's norm on the first coarse grid, over that at the start
+DIRECT, DIAGONAL = (
+    2,
+    1,
+)  # a neighbour's weight, over the sum of all: of 12, but at the image's edge of those that there are
+TOLERANCE = 5e-5  # of the residual's norm, over that of the residual with the missing pixels black
 LEAST_CYCLES, MOST_CYCLES = 4, 20
 AT_ONCE = 2**22  # pixels, in all sets that are solved together: what bounds the memory
 DENSE = 100  # points of a grid that is solved as a matrix
@@ -29,11 +32,9 @@ _SHARES: Table = ((0.25, 0.5, 0.25), (0.5, 1, 0.5), (0.25, 0.5, 0.25))  # a coar
 
 @torch.no_grad()
 def impute(image: Tensor, missing: Tensor) -> Tensor:
-    """An image (3, h, w) with the pixels of each mask (n, h, w) made up: (n, 3, h, w). Where all are missing, the mean colour."""
-    filled = image.new_empty(len(missing), *image.shape)
+    """An image (3, h, w) with the pixels of each mask (n, h, w) made up: (n, 3, h, w); all missing, the mean colour."""
     sets = max(1, AT_ONCE // missing[0].numel())
-    for part, found in zip(missing.split(sets), filled.split(sets), strict=True):
-        _Imputation(image, part).solve(found)
+    filled = torch.cat([_Imputation(image, part).solved() for part in missing.split(sets)])
     filled[missing.flatten(1).all(1)] = image.new_tensor(MEAN).view(3, 1, 1)
     return filled
 
@@ -47,69 +48,44 @@ class _Imputation:
     def __init__(self, image: Tensor, missing: Tensor) -> None:
         self.sets, self.height, self.width = missing.shape
         one = _odd(missing[:, None].to(image))  # (n, 1, h, w)
-        self.total = _odd(_around(torch.ones_like(image[None, :1]), _WEIGHTS)).clamp_min(DIAGONAL)
-        self.coarse = _Grid(self._first_grid(one))
-        self.missing = self._planes(one)
-        self.missing.view(self.sets, 3, *one.shape[2:]).copy_(one)
+        total = _odd(_around(torch.ones_like(image[None, :1]), _WEIGHTS))  # of the neighbours' weights
+        self.total = total.clamp_min(DIAGONAL)
+        self.coarse = _Grid(_halved(self._couplings(one)))
+        self.missing = self._planes(one.expand(-1, 3, -1, -1))
         self.sweep = self.missing / self.total
-        self.mean = self._mean(image, ~missing)
-        self.known = self._planes(one)
-        torch.sub(image, self.mean, out=self._images(self.known))
-        self.known.addcmul_(self.known, self.missing, value=-1)
-        self.room = self._planes(one)
+        self.known = self._planes(_odd(image[None]).expand(self.sets, -1, -1, -1)).mul_(1 - self.missing)
+        self.room = torch.zeros_like(self.known)
 
-    def solve(self, found: Tensor) -> None:
-        """Writes the images (n, 3, h, w), as far as _values says."""
-        torch.add(self._images(self._values()), self.mean, out=found)
-
-    def _values(self) -> Tensor:
-        values, first = self.known, torch.empty(0)
-        for cycle in range(MOST_CYCLES):
-            left = self._left(values)
-            size = left.flatten(1).norm(dim=1)
-            if cycle == 0:
-                first = size
-            elif cycle >= LEAST_CYCLES and bool((size <= TOLERANCE * first).all()):
+    def solved(self) -> Tensor:
+        values, residual = self.known, self._residual(self.known)
+        first = residual.norm(dim=(2, 3))
+        for cycle in range(1, MOST_CYCLES + 1):
+            values = self._swept(self._swept(self._corrected(values, residual)))
+            residual = self._residual(values)
+            if cycle >= LEAST_CYCLES and bool((residual.norm(dim=(2, 3)) <= TOLERANCE * first).all()):
                 break
-            values = self._swept(self._swept(self._corrected(values, left)))
-        return values
+        return values[..., : self.height, : self.width].reshape(self.sets, 3, self.height, self.width)
 
-    def _planes(self, one: Tensor) -> Tensor:
-        shape = (1, self.sets * 3, *one.shape[2:])
-        return torch.zeros(shape, dtype=one.dtype, device=one.device).to(memory_format=torch.channels_last)
+    def _couplings(self, missing: Tensor) -> Tensor:
+        """What each missing pixel's equation holds of the missing ones around it (n, 9, h, w)."""
+        held = torch.cat(_shifted(missing), 1).mul_(missing).mul_(-_table(_WEIGHTS, missing).view(9, 1, 1))
+        held[:, 4] = (self.total * missing)[:, 0]
+        return held
 
-    def _images(self, planes: Tensor) -> Tensor:
-        return planes.view(self.sets, 3, *planes.shape[2:])[..., : self.height, : self.width]
-
-    def _mean(self, image: Tensor, known: Tensor) -> Tensor:
-        """Of each set's known colours (n, 3, 1, 1): what the values are taken from, for single precision to go far."""
-        shown = known.to(image).flatten(1)
-        return (shown @ image.flatten(1).T / shown.sum(1, keepdim=True).clamp_min(1))[..., None, None]
-
-    def _first_grid(self, missing: Tensor) -> Tensor:
-        """What a coarse point's equation holds, of what each missing pixel's holds of the missing ones around it."""
-        held = missing.new_empty(self.sets, 9, *missing.shape[2:])
-        for number, shifted in enumerate(_shifted(missing)):
-            torch.mul(shifted, missing, out=held[:, number : number + 1])
-        held[:, 4:5] *= self.total
-        weights = -torch.tensor(_WEIGHTS, dtype=held.dtype).view(9)
-        weights[4] = 1
-        return conv2d(held, _products().to(held) * weights.to(held).view(9, 1, 1), stride=2, padding=1)
+    def _planes(self, images: Tensor) -> Tensor:
+        return images.reshape(1, -1, *images.shape[2:]).contiguous(memory_format=torch.channels_last)
 
     def _swept(self, values: Tensor) -> Tensor:
-        around = _around(values, _WEIGHTS)
-        return torch.addcmul(self.known, self.sweep, around, out=around)
+        return torch.addcmul(self.known, self.sweep, _around(values, _WEIGHTS))
 
-    def _left(self, values: Tensor) -> Tensor:
-        """The residual, on the first coarse grid (n, 3, h, w)."""
-        residual = _around(values, _WEIGHTS).addcmul_(values, self.total, value=-1).mul_(self.missing)
+    def _residual(self, values: Tensor) -> Tensor:
+        return _around(values, _WEIGHTS).addcmul_(values, self.total, value=-1).mul_(self.missing)
+
+    def _corrected(self, values: Tensor, residual: Tensor) -> Tensor:
         left = _around(residual, _SHARES, stride=2)
-        return left.view(self.sets, 3, *left.shape[2:]).contiguous()
-
-    def _corrected(self, values: Tensor, left: Tensor) -> Tensor:
-        self.room[..., ::2, ::2] = self.coarse.solve(left).flatten(0, 1)
-        spread = _around(self.room, _SHARES)
-        return torch.addcmul(values, self.missing, spread, out=spread)
+        error = self.coarse.solve(left.reshape(self.sets, 3, *left.shape[2:]).contiguous())
+        self.room[..., ::2, ::2] = error.view(left.shape)
+        return torch.addcmul(values, self.missing, _around(self.room, _SHARES))
 
 
 class _Grid:
@@ -121,12 +97,13 @@ class _Grid:
         self.sweep = torch.where(most > 0, 1 / most, 0.0)
         small = self.size.numel() <= DENSE or min(self.size) < 3
         self.inverse = self._inverse() if small else None
-        self.coarse = None if small else _Grid(conv2d(_odd(held), _products().to(held), stride=2, padding=1))
+        self.coarse = None if small else _Grid(_halved(_odd(held)))
 
     def solve(self, right: Tensor, *, full: bool = True) -> Tensor:
         """About x for b (n, 3, h, w): a cycle in which the coarser grid is asked twice, unless it is not to be a full one."""
-        if self.coarse is None:
+        if self.inverse is not None:
             return (right.flatten(2) @ self.inverse).view_as(right)
+        assert self.coarse is not None
         found = self._finer(self.coarse.solve(self._coarser(right), full=full))
         if full:
             found += self._finer(self.coarse.solve(self._coarser(right - self._applied(found)), full=False))
@@ -135,18 +112,21 @@ class _Grid:
     def _inverse(self) -> Tensor:
         points = self.size.numel()
         each = torch.eye(points).to(self.held).view(1, points, *self.size).expand(len(self.held), -1, -1, -1)
-        unused = torch.diag_embed((self.held[:, 4] == 0).flatten(1).to(self.held))
-        return torch.linalg.inv(self._applied(each).flatten(2) + unused)
+        system = self._applied(each).flatten(2)
+        # Few missing pixels under many coarse points leave these undetermined: a little of the identity decides.
+        ridge = 1e-5 * system.diagonal(dim1=1, dim2=2).amax(1).clamp_min(1e-6)
+        return torch.linalg.inv(system + ridge[:, None, None] * torch.eye(points).to(system))
 
     def _applied(self, values: Tensor) -> Tensor:
-        held, parts = self.held.split(1, 1), _shifted(values)
-        total = held[0] * parts[0]
-        for own, part in zip(held[1:], parts[1:], strict=True):
-            total.addcmul_(own, part)
+        parts = _shifted(values)
+        total = self.held[:, :1] * parts[0]
+        for number in range(1, 9):
+            total.addcmul_(self.held[:, number : number + 1], parts[number])
         return total
 
     def _coarser(self, values: Tensor) -> Tensor:
-        small = _around(_odd(values).flatten(0, 1)[None], _SHARES, stride=2)
+        planes = _odd(values).flatten(0, 1)[None]
+        small = _around(planes, _SHARES, stride=2)
         return small.view(*values.shape[:2], *small.shape[2:])
 
     def _finer(self, values: Tensor) -> Tensor:
@@ -173,6 +153,15 @@ def _around(planes: Tensor, weights: Table, stride: int = 1) -> Tensor:
     """The weighted sum of what lies around each point, plane by plane."""
     count = planes.shape[1]
     return conv2d(planes, _kernels(weights, count, planes.dtype, planes.device), None, stride, 1, 1, count)
+
+
+def _halved(held: Tensor) -> Tensor:
+    """The equations of the coarse points (n, 9, h, w): those of the fine ones, with shares in the coarse ones for values."""
+    return conv2d(held, _products().to(held), stride=2, padding=1)
+
+
+def _table(weights: Table, like: Tensor) -> Tensor:
+    return torch.tensor(weights, dtype=like.dtype, device=like.device)
 
 
 @cache

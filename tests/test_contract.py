@@ -70,7 +70,7 @@ def _state(net: Net) -> dict[str, Any]:
         "training": [module.training for module in modules],
         "requires_grad": [parameter.requires_grad for parameter in net.parameters()],
         "grad": [parameter.grad is None for parameter in net.parameters()],
-        "weights": [float(tensor.flatten()[::sparing(tensor)].double().sum()) for tensor in net.state_dict().values()],
+        "weights": [float(tensor.flatten()[:: sparing(tensor)].double().sum()) for tensor in net.state_dict().values()],
         "versions": [tensor._version for tensor in net.state_dict(keep_vars=True).values()],
     }
 

@@ -239,6 +239,16 @@ def test_maps_are_pytorch_grad_cams(variant: str, method: Any, fine: Net) -> Non
     beside(variant, fine, method.explain(fine, random_images(2, 16), TARGETS))
 
 
+def test_pytorch_grad_cams_random_cam_draws_weights_anew_for_each_image(fine: Net) -> None:
+    weights = [
+        np.random.RandomState(crc32(image.numpy().tobytes(), 0)).uniform(-1, 1, (8, 1, 1))
+        for image in random_images(2, 16)
+    ]
+    beside(
+        "RandomCAM", fine, (torch.tensor(np.stack(weights)) * fine.features(random_images(2, 16))).sum(1).relu().float()
+    )
+
+
 @pytest.mark.parametrize(("variant", "method"), [("EigenCAM", eigen_cam), ("EigenGradCAM", eigen_grad_cam)])
 def test_principal_components_are_pytorch_grad_cams_but_for_the_sign(variant: str, method: Any, fine: Net) -> None:
     """It leaves the sign to NumPy."""
