@@ -1,47 +1,40 @@
-"""Faithfulness correlation: do pixels weigh in the score what they weigh in the map? (Bhatt et al., IJCAI 2020)"""
+"""Faithfulness correlation: do the pixels of high map, taken out together, cost the score more? (Bhatt et al., IJCAI 2020)"""
+
+from typing import Annotated
 
 import numpy as np
-from numpy.typing import NDArray
-from torch import Tensor
+from pydantic import Field
 
-from ..case import Asking, Case, Steps
-from ..draws import Seed, drawn, once
-from ..errors import NotApplicable
+from ..case import Asking, Case
 from ..perturb import Clean, Shown, Substrate
+from ._correlation import pearson
+from ._draws import draws
 
 VERSION = 1
 BETTER = "higher"
 UNIT = "correlation"
 RANGE = (-1.0, 1.0)
-SHORT = "faithco"
+SHORT = "faith"
+
+Count = Annotated[int, Field(ge=2)]
+Size = Annotated[int, Field(ge=1)]
 
 
 def score(
-    case: Case, *, subset: Steps = 224, runs: Steps = 100, baseline: Substrate = "black", seed: Seed = 0
+    case: Case, *, runs: Count = 100, subset: Size = 224, substrate: Substrate = "black", seed: int = 0
 ) -> Asking[float]:
-    """Pearson's correlation, over random sets of so many pixels, of the map's sum there and of what the score loses without.
+    """Pearson's r over random sets of `subset` pixels of the sum of the map in a set and the score lost without it.
 
-    A set is of pixels, not of single colours as in Quantus. Where the map's sums or the scores are all alike: 0.
+    224 pixels and black as in LATEC and Quantus. The sets are the same for every method. Where map or score is constant: 0.
     """
-    if subset >= case.pixels:
-        raise NotApplicable(f"the image has {case.pixels} pixels, and {subset} are to be left out at a time")
-    left_out, questions = _asked(case.image, subset, runs, baseline, seed)
-    clean, *scores = yield [Clean(), *questions]
-    return _correlation(case.map.ravel()[left_out].sum(1, dtype=np.float64), clean - np.array(scores))
+    dice, pixels = draws(case, seed), case.pixels
+    sets = [dice.choice(pixels, min(subset, pixels), replace=False) for _ in range(runs)]
+    clean, *without = yield [Clean(), *(_without(case, chosen, substrate) for chosen in sets)]
+    sums = [float(case.map.flat[chosen].sum(dtype=np.float64)) for chosen in sets]
+    return pearson(sums, [clean - one for one in without]) or 0.0
 
 
-@once
-def _asked(
-    image: Tensor, subset: int, runs: int, baseline: Substrate, seed: int
-) -> tuple[NDArray[np.int64], list[Shown]]:
-    random, size = drawn(image, seed), (image.shape[1], image.shape[2])
-    left_out = np.stack([random.choice(size[0] * size[1], subset, replace=False) for _ in range(runs)])
-    shown = np.ones((runs, size[0] * size[1]), dtype=bool)
-    np.put_along_axis(shown, left_out, values=False, axis=1)
-    return left_out, [Shown(mask.reshape(size), baseline) for mask in shown]
-
-
-def _correlation(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
-    if np.ptp(one) == 0 or np.ptp(other) == 0:
-        return 0.0
-    return float(np.corrcoef(one, other)[0, 1])
+def _without(case: Case, chosen: np.ndarray, substrate: Substrate) -> Shown:
+    mask = np.ones(case.pixels, dtype=bool)
+    mask[chosen] = False
+    return Shown(mask.reshape(case.map.shape), substrate)

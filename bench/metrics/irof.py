@@ -1,41 +1,47 @@
-"""IROF: area over the class score while the image's segments lose their colours, the map's highest first (Rieger et al., 2020)."""
+"""IROF: how much of the score is gone while superpixels leave the image, the highest first? (Rieger & Hansen, 2020)"""
+
+from functools import lru_cache
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 from skimage.segmentation import slic
-from torch import Tensor
 
-from ..case import Asking, Case, Curve, Steps
-from ..draws import once
+from ..case import Asking, Case, Curve, Question
 from ..perturb import Clean, Kept, Shown, Substrate
 
 VERSION = 1
 BETTER = "higher"
-UNIT = "of the class score"
-RANGE = (float("-inf"), 1.0)
+UNIT = "share"
+RANGE = (0.0, 1.0)
 SHORT = "irof"
 
+Count = Annotated[int, Field(ge=2)]
 
-def score(case: Case, *, segments: Steps = 100, fill: Substrate = "mean") -> Asking[Curve]:
-    """1 less the area under the score, over that of the image, against the share of segments gone, both ends in.
 
-    About so many segments, by SLIC on the image, in the order of their mean in the map; equal ones, as a constant map's, as
-    SLIC numbers them. The fill is the mean colour of the data that the net was trained on. Where the score is 0: 0. Quantus
-    adds up the segments' losses, without the first point, and so grows with their number; it fills by the image's mean value.
+def score(case: Case, *, segments: Count = 100, substrate: Substrate = "mean") -> Asking[Curve]:
+    """Area over the curve of f(x_k) / f(x_0), cut at 1, against the share of superpixels gone (SLIC, about so many).
+
+    Superpixels go by the mean of the map in them, equals in SLIC's order. Of a score of 0 nothing can be lost: 0.
     """
-    found = _segments(case.image, segments)
-    count = int(found.max()) + 1
-    means = np.bincount(found.ravel(), case.map.ravel()) / np.bincount(found.ravel())
-    ranks = np.argsort(np.argsort(-means, kind="stable"))[found]
-    gone = [Shown(ranks >= k, fill) if k < count else Kept(0, 0, fill) for k in range(1, count + 1)]
-    clean, *scores = yield [Clean(), *gone]
-    curve = [1.0, *(score / clean for score in scores)] if clean else [1.0] * (count + 1)
+    parts = superpixels(case.image.permute(1, 2, 0).cpu().numpy().tobytes(), case.map.shape, segments)
+    count = int(parts.max()) + 1
+    means = np.bincount(parts.ravel(), case.map.ravel()) / np.bincount(parts.ravel())
+    place = np.empty(count, dtype=np.int64)
+    place[np.argsort(-means, kind="stable")] = np.arange(count)
+    rank = place[parts]
+    gone: list[Question] = [Shown(rank >= k, substrate) for k in range(1, count)]
+    clean, *scores = yield [Clean(), *gone, Kept(0, 0, substrate)]
+    kept = [min(one / clean, 1.0) if clean else 1.0 for one in (clean, *scores)]
     shares = [k / count for k in range(count + 1)]
-    return Curve(shares, curve, value=1 - float(np.trapezoid(curve, shares)))
+    return Curve(shares, kept, value=1 - Curve(shares, kept).area)
 
 
-@once
-def _segments(image: Tensor, segments: int) -> NDArray[np.int64]:
-    """The number of each pixel's segment (h, w), from 0 on, none left out."""
-    found = slic(image.permute(1, 2, 0).double().cpu().numpy(), n_segments=segments, start_label=0)
-    return np.unique(found, return_inverse=True)[1].reshape(found.shape)
+@lru_cache(maxsize=2)  # the same for every method's map of an image
+def superpixels(pixels: bytes, size: tuple[int, int], segments: int) -> NDArray[np.int64]:
+    """The number, from 0, of the superpixel that each pixel (h, w) is of; `pixels` are RGB in [0, 1], float32."""
+    image = np.frombuffer(pixels, dtype=np.float32).reshape(*size, 3)
+    parts = slic(image, n_segments=segments, start_label=0)
+    _, numbered = np.unique(parts, return_inverse=True)
+    return numbered.reshape(size)

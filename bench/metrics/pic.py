@@ -1,44 +1,99 @@
-"""PIC: the class score against the information that the image shows where the map is highest (XRAI, ICCV 2019)."""
+"""PIC: class score against information as a blurred image gets sharp (SIC, AIC; Kapishnikov et al., ICCV 2019)."""
 
 import io
+from functools import lru_cache
 from typing import Annotated, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image as Picture
+from PIL import Image
 from pydantic import Field
-from scipy.interpolate import LinearNDInterpolator
-from torch import Tensor
+from scipy.interpolate import griddata
 
-from ..case import Asking, Case, Curve, Question, Top1
-from ..draws import Seed, drawn, once, pixels
+from ..case import Asking, Case, Curve, Top1
 from ..errors import NotApplicable
-from ..images import Mask, Pixels
 from ..perturb import Clean, Own
+from ._draws import draws
 
 VERSION = 1
 BETTER = "higher"
-UNIT = "area"
+UNIT = "share"
 RANGE = (0.0, 1.0)
 SHORT = "pic"
-SHOWN = 0.01  # the share of pixels that are always seen, besides the four corners
-SHARES = (0.005, 0.01, 0.02, 0.03, 0.04, 0.05, 0.07, 0.10, 0.13, 0.21, 0.34, 0.5, 0.75)  # of the map's highest pixels
-POINTS = 1001
 
-Kind = Literal["sic", "aic"]
-Least = Annotated[float, Field(ge=0, le=1)]
+THRESHOLDS = (0.005, 0.01, 0.02, 0.03, 0.04, 0.05, 0.07, 0.10, 0.13, 0.21, 0.34, 0.5, 0.75)
+SHOWN = 0.01  # share of the pixels that the blurred image is made of
+POINTS = 1001  # of the curve
+
+Least = Annotated[float, Field(ge=0, lt=1)]
+Pixels = NDArray[np.float32]  # (h, w, 3) in [0, 1]
 
 
-def score(case: Case, *, kind: Kind = "sic", least: Least = 0.8, seed: Seed = 0) -> Asking[Curve]:
-    """The area under the curve that only grows; between 0 for the image of a few random pixels, and 1 for the whole.
+def score(case: Case, *, kind: Literal["sic", "aic"] = "sic", least: Least = 0.8, seed: int = 0) -> Asking[Curve]:
+    """Area under the softmax score (sic), or whether the class is on top (aic), against the image's lossless WebP size.
 
-    sic: of softmax scores; aic: of whether the target is the first class. What is not shown is interpolated from what is;
-    information is the size as lossless WebP. A constant map shows all at once: 0.5. Raises NotApplicable where the image
-    scores less than `least`, or the image of a few pixels not less than the whole or is no smaller.
+    Both run from the image as interpolated from a random 1 % of its pixels and its corners, to the image itself, in [0, 1],
+    and the score never falls. Raises NotApplicable where the authors leave the image out: a clean score below `least`, or a
+    blurred image that scores no lower or is no smaller.
     """
-    blurred, sizes = _ends(case.image, seed)
-    reading = (lambda image: Top1(image)) if kind == "aic" else (lambda image: image)
-    clean, blank = yield [reading(Clean()), reading(blurred)]
-    _apply(clean, blank, sizes, least)
-    return Curve([], [])
+    image = np.ascontiguousarray(case.image.permute(1, 2, 0).cpu().numpy())
+    known = _known(case, seed)
+    blurred = _blurred(image.tobytes(), known.tobytes(), case.map.shape)
+    shown = [_revealed(image, blurred, known | _highest(case, share)) for share in THRESHOLDS]
+    steps = [blurred, *shown]
+    asked = [Own(torch.from_numpy(one).permute(2, 0, 1).to(case.image)) for one in steps]
+    clean, *scores = yield [Clean(), *asked]
+    sizes = [_size(one) for one in (*steps, image)]
+    if clean < least:
+        raise NotApplicable(f"the class explained scores less than {least:g} on the image")
+    if sizes[0] >= sizes[-1] or scores[0] >= clean:
+        raise NotApplicable("the blurred image scores no lower, or is no smaller, than the image")
+    if kind == "aic":
+        on_top = yield [Top1(one) for one in asked]
+        heights = [0.0, *on_top[1:], 1.0]
+    else:
+        heights = [(one - scores[0]) / (clean - scores[0]) for one in (*scores, clean)]
+    return _curve([(size - sizes[0]) / (sizes[-1] - sizes[0]) for size in sizes], heights)
+
+
+def _curve(information: list[float], heights: list[float]) -> Curve:
+    """Both cut to [0, 1], in the order of information, the height never falling, at evenly spaced points."""
+    x, y = np.clip(information, 0, 1), np.maximum.accumulate(np.clip(heights, 0, 1))
+    order = np.argsort(x, kind="stable")
+    at = np.linspace(0, 1, POINTS)
+    return Curve(at.tolist(), np.interp(at, x[order], y[order]).tolist())
+
+
+def _known(case: Case, seed: int) -> NDArray[np.bool_]:
+    known: NDArray[np.bool_] = draws(case, seed).random(case.map.shape) < SHOWN
+    for y in (0, -1):
+        known[y, [0, -1]] = True
+    return known
+
+
+@lru_cache(maxsize=2)  # the same for every method's map of an image
+def _blurred(pixels: bytes, known: bytes, size: tuple[int, int]) -> Pixels:
+    """The image interpolated linearly between its known pixels; the corners being known, nothing is left over."""
+    image = np.frombuffer(pixels, dtype=np.float32).reshape(*size, 3)
+    where = np.argwhere(np.frombuffer(known, dtype=bool).reshape(size))
+    everywhere = np.indices(size).reshape(2, -1).T
+    found = griddata(where, image[where[:, 0], where[:, 1]], everywhere, "linear", fill_value=0.5)
+    blurred: Pixels = found.reshape(*size, 3).astype(np.float32).clip(0, 1)
+    return blurred
+
+
+def _highest(case: Case, share: float) -> NDArray[np.bool_]:
+    mask: NDArray[np.bool_] = case.map >= np.quantile(case.map, 1 - share)
+    return mask
+
+
+def _revealed(image: Pixels, blurred: Pixels, mask: NDArray[np.bool_]) -> Pixels:
+    return np.where(mask[..., None], image, blurred)
+
+
+def _size(image: Pixels) -> int:
+    """Bytes of the image as lossless WebP: its information, the authors' estimate."""
+    buffer = io.BytesIO()
+    Image.fromarray((image * 255).round().astype(np.uint8)).save(buffer, "WEBP", lossless=True)
+    return len(buffer.getvalue())

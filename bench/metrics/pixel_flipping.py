@@ -1,7 +1,8 @@
-"""Pixel flipping: area under the class score while pixels turn black, the map's highest first (Bach et al., 2015)."""
+"""Pixel flipping: area under the class score while pixels turn black, the map's highest first (Bach et al., PLOS ONE 2015)."""
 
-from ..case import Asking, Case, Curve, Steps, stages
-from ..perturb import Kept, Substrate
+from ..case import Asking, Case, Curve, Steps
+from ..perturb import Substrate
+from ._curves import course
 
 VERSION = 1
 BETTER = "lower"
@@ -10,12 +11,12 @@ RANGE = (0.0, 1.0)
 SHORT = "flip"
 
 
-def score(case: Case, *, pixels: Steps | None = None, steps: Steps = 28, fill: Substrate = "black") -> Asking[Curve]:
-    """The class score against the share of pixels flipped, so many at a time, or in so many steps where that is not said.
+def score(case: Case, *, steps: Steps = 28, substrate: Substrate = "black") -> Asking[Curve]:
+    """The score against the share of pixels flipped, in so many equal steps, the unflipped image being the first point.
 
-    The area is over shares, so it does not grow with the number of steps, and begins with the image as it is; in Quantus it
-    begins after the first step and grows. A constant map's pixels turn in reading order. LATEC flips 224 pixels at a time.
+    A pixel's three colours turn together, and the area does not grow with the steps. (Quantus orders the colours apart, starts
+    behind the first flip, and sums without a width.)
     """
-    counts = stages(case.pixels, steps) if pixels is None else [*range(0, case.pixels, pixels), case.pixels]
-    scores = yield [Kept(count, case.pixels, fill) for count in counts]
-    return Curve([count / case.pixels for count in counts], scores)
+    path = course(case, steps)
+    scores = yield path.removed(substrate)
+    return Curve(path.shares, scores)

@@ -1,54 +1,54 @@
-"""Region perturbation: the score lost, on average, while the map's squares leave the image one by one (Samek et al., 2017)."""
+"""Region perturbation: how far does the score fall while regions go one by one? (AOPC, Samek et al., TNNLS 2017)"""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
-from ..case import Asking, Case, Curve, FloatMap, Steps
-from ..perturb import Clean, Kept, Perturbed, Shown, Substrate
+from ..case import Asking, Case, Curve, Question
+from ..perturb import Clean, Kept, Shown, Substrate
 
 VERSION = 1
-BETTER = "higher"
-UNIT = "class score"
+BETTER = {"order": {"morf": "higher", "lerf": "lower", "abpc": "higher"}}
+UNIT = "probability"
 RANGE = (-1.0, 1.0)
-SHORT = "regions"
+SHORT = "aopc"
 
+Pixels = Annotated[int, Field(ge=1)]
 Order = Literal["morf", "lerf", "abpc"]
 
 
 def score(
-    case: Case, *, order: Order = "morf", patch: Steps = 8, regions: Steps = 100, fill: Substrate = "black"
-) -> Asking[Curve | float]:
-    """morf, the most relevant square first: AOPC, the mean over k = 0, 1, ..., L of the score less that without k squares.
+    case: Case, *, order: Order = "morf", patch: Pixels = 8, regions: Pixels = 100, substrate: Substrate = "black"
+) -> Asking[Curve]:
+    """AOPC = sum_{k=0..L} (f(x_0) - f(x_k)) / (L + 1), the regions of highest mean map going first (morf) or last (lerf).
 
-    lerf, the least relevant first: minus AOPC, so that more is better here too. abpc: their sum, the area between the two.
-    The squares lie on a grid, those at the image's edges may be smaller; a square's relevance is the map's sum there. L is
-    100, or as many as there are. Equal squares, and those of a constant map, rank in reading order, the first the highest.
-    The paper fills by uniform noise, Quantus by the image's lowest value.
+    Regions are squares of `patch` pixels from the image's corner, smaller at its far edges, L of them or all that there are;
+    equals go in reading order. With lerf a faithful map keeps the score up and AOPC low. `abpc` is the area between the two
+    curves, AOPC of morf less that of lerf; its curve is their difference.
     """
-    ranks, count = _ranks(case.map, patch)
-    last = min(regions, count)
-    turns = {"morf": [ranks], "lerf": [count - 1 - ranks], "abpc": [ranks, count - 1 - ranks]}[order]
-    clean, *found = yield [Clean(), *(one for turn in turns for one in _without(turn, count, last, fill))]
-    curves = [[clean, *found[start : start + last]] for start in range(0, len(found), last)]
-    lost = [clean - float(np.mean(curve)) for curve in curves]
-    if order == "abpc":
-        return lost[0] - lost[1]
-    gone = np.cumsum(np.bincount(turns[0].ravel()))[:last] / case.pixels
-    return Curve([0.0, *gone.tolist()], curves[0], value=lost[0] if order == "morf" else -lost[0])
+    rank, count = _ranks(case, patch)
+    steps = min(regions, count)
+    asked = {"morf": ["morf"], "lerf": ["lerf"], "abpc": ["morf", "lerf"]}[order]
+    ranked = {"morf": rank, "lerf": count - 1 - rank}
+    images = [image for way in asked for image in _without(ranked[way], count, steps, substrate)]
+    clean, *scores = yield [Clean(), *images]
+    first = [clean, *scores[:steps]]
+    fallen = clean - np.array(first) if order != "abpc" else np.array([clean, *scores[steps:]]) - np.array(first)
+    shares = [k / count for k in range(steps + 1)]
+    return Curve(shares, first if order != "abpc" else fallen.tolist(), value=float(fallen.mean()))
 
 
-def _ranks(map: FloatMap, patch: int) -> tuple[NDArray[np.int64], int]:
-    """The rank of each pixel's square (h, w), 0 the most relevant, and how many squares there are; the grid is centred."""
-    rows, columns = ((np.arange(size) + -size % patch // 2) // patch for size in map.shape)
-    squares = rows[:, None] * (columns[-1] + 1) + columns
-    order = np.argsort(-np.bincount(squares.ravel(), map.ravel()), kind="stable")
-    places = np.empty_like(order)
-    places[order] = np.arange(len(order))
-    return places[squares], len(order)
+def _ranks(case: Case, patch: int) -> tuple[NDArray[np.int64], int]:
+    """The rank of each pixel's region (h, w), 0 the highest mean, and how many regions there are."""
+    y, x = np.indices(case.map.shape) // patch
+    region = y * (int(x.max()) + 1) + x
+    means = np.bincount(region.ravel(), case.map.ravel()) / np.bincount(region.ravel())
+    rank = np.empty(len(means), dtype=np.int64)
+    rank[np.argsort(-means, kind="stable")] = np.arange(len(means))
+    return rank[region], len(means)
 
 
-def _without(ranks: NDArray[np.int64], count: int, last: int, fill: Substrate) -> list[Perturbed]:
-    """The image without its first square, its first two, ..., its first L."""
-    return [Shown(ranks >= k, fill) if k < count else Kept(0, 0, fill) for k in range(1, last + 1)]
+def _without(rank: NDArray[np.int64], count: int, steps: int, substrate: Substrate) -> list[Question]:
+    return [Shown(rank >= k, substrate) if k < count else Kept(0, 0, substrate) for k in range(1, steps + 1)]
