@@ -30,7 +30,9 @@ def again(method: Plugin, net: Net, image: Tensor, target: int, bring: Callable[
     def _maps(one: Net, images: Tensor) -> FloatMap:
         targets = torch.full((len(images),), target, device=images.device)
         maps: Tensor = method(one, images.clone(), targets)
-        found: FloatMap = bring(maps.detach().to(images.device, torch.float32)).cpu().numpy()
+        given = maps.detach().to(images.device, torch.float32)
+        sound = given.isfinite().flatten(1).all(1)[:, None, None]
+        found: FloatMap = bring(torch.where(sound, given, 0)).cpu().numpy()  # what is not finite counts as constant
         return found
 
     return Again(explain, lambda share, seed: _maps(randomised(net, share, seed), image[None])[0])

@@ -1,5 +1,6 @@
 """Published beside measured, as a terminal and as Markdown show it, a table per publication's table."""
 
+import re
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from math import isnan
@@ -78,7 +79,7 @@ def verdict(one: Beside) -> str:
 
 def digit(value: float, digits: int, sign: str = "") -> str:
     """With as many digits as are printed, and no zero before the point: .187, -.020."""
-    return f"{value:{sign}.{digits}f}".replace("0.", ".", 1)
+    return re.sub(r"^([+-]?)0\.", r"\1.", f"{value:{sign}.{digits}f}")
 
 
 def remarks(entry: Entry) -> list[str]:

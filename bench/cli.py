@@ -8,6 +8,7 @@ from typing import Any
 import click
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from .. import __version__
 from . import beside, plugins, specs, store, suite
@@ -135,7 +136,7 @@ def list_(kind: str | None) -> None:
             table.add_column(no_wrap=True)
             table.add_column()
             for row in rows:
-                table.add_row(*row)
+                table.add_row(*map(Text, row))
             console.print(table)
 
 

@@ -34,7 +34,17 @@ def comparison(run: Run, net: str, width: int = WIDTH) -> Group:
 def notes(shown: Table) -> list[str]:
     """What the cells leave unsaid: why there is no score, which means are of fewer images, and which maps say nothing."""
     flat = [f"{method}: {plural(count, 'map')} constant, saying nothing" for method, count in shown.constant.items()]
-    return _absent(shown) + _fewer(shown) + flat
+    nan = [
+        f"{method}: {plural(count, 'map')} not finite (NaN or infinite), scored as constant"
+        for method, count in shown.broken.items()
+    ]
+    return _protocol(shown) + _absent(shown) + _fewer(shown) + flat + nan
+
+
+def _protocol(shown: Table) -> list[str]:
+    """Its name, where one that is not the default made all scores: the heads are too short for it."""
+    found = {metric.spec.partition("@")[2] for metric in shown.metrics}
+    return [f"protocol {name}" for name in found if name and len(found) == 1]
 
 
 def _absent(shown: Table) -> list[str]:

@@ -49,8 +49,14 @@ def _declared(measure: Measure) -> dict[str, Any]:
         if not hasattr(module, name):
             raise UsageError(f"metric {metric.spec} does not declare {name}: see bench/metrics/insertion.py")
     short = module.SHORT + measure.spec.removeprefix(metric.spec)
-    ends = [end if isfinite(end) else None for end in module.RANGE]
-    declared = {"better": better(metric), "unit": module.UNIT, "range": ends, "short": short}
+    logits = measure.protocol.score == "logit"
+    ends = [end if isfinite(end) and not logits else None for end in module.RANGE]
+    declared = {
+        "better": better(metric),
+        "unit": f"{module.UNIT}, of logits" if logits else module.UNIT,
+        "range": ends,
+        "short": short,
+    }
     return _described(metric) | declared
 
 

@@ -30,6 +30,6 @@ def stretch(maps: Tensor, way: Stretch = "min-max") -> Tensor:
 
 def bring(maps: Tensor, size: tuple[int, int], protocol: Protocol) -> Tensor:
     """Maps (n, h', w') as a protocol scores them: (n, h, w) in [0, 1]."""
-    if protocol.order == "fit, stretch":
+    if protocol.order == "fit-stretch":
         return stretch(fit(maps, size, protocol.fit), protocol.stretch)
     return fit(stretch(maps, protocol.stretch), size, protocol.fit).clamp(0, 1)

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from . import nets, wordnet
+from . import nets, specs, wordnet
 from .errors import UsageError
 from .images import Images
 from .plugins import Plugin
@@ -49,8 +49,8 @@ class Plan:
 def plan(suite: Suite, device: str = "auto") -> Plan:
     """The plan of a suite on a device (auto, cpu, cuda, cuda:1). Raises UsageError for whatever cannot be had."""
     protocols = suite.followed()
-    photos = "resize" in suite.images_of(None).settings
-    first = _agreed(protocols, ("target", "of", "layers", *(["resize"] if photos else [])))
+    own = suite.images_of(None).settings.get("resize")  # how the data set cuts photos, if it has any
+    first = _agreed(protocols, own)
     methods = [_following(first, method) for method in suite.explained()]
     measures = [Measure(metric, protocol) for metric, protocol in suite.measured(protocols)]
     dataset = suite.images_of(first.resize)
@@ -79,12 +79,17 @@ def layer_of(protocol: Protocol, net: str) -> str | None:
     return protocol.layers.get(net.partition("@")[0])
 
 
-def _agreed(protocols: Sequence[Protocol], choices: Sequence[str]) -> Protocol:
-    """The first protocol. Raises UsageError where another explains other things, so that the maps would be others too."""
+def _agreed(protocols: Sequence[Protocol], cut: str | None) -> Protocol:
+    """The first protocol. Raises UsageError where another explains other things, so that the maps would be others too.
+
+    `cut` is how the data set cuts photos where a protocol does not say; None where it has none to cut.
+    """
     first = protocols[0]
     for other in protocols[1:]:
-        for choice in choices:
+        for choice in ("target", "of", "layers", "resize"):
             ours, theirs = getattr(first, choice), getattr(other, choice)
+            if choice == "resize":
+                ours, theirs = (cut and (ours or cut)), (cut and (theirs or cut))
             if ours != theirs:
                 raise UsageError(
                     f"protocols {first.name} and {other.name} explain different things ({choice}: {ours} and {theirs}): "
@@ -95,7 +100,7 @@ def _agreed(protocols: Sequence[Protocol], choices: Sequence[str]) -> Protocol:
 
 def _following(protocol: Protocol, method: Plugin) -> Plugin:
     """A method as a protocol has it: what gradients are of, where the spec itself does not say."""
-    if protocol.of is None or "of" not in method.settings or "of=" in method.spec:
+    if protocol.of is None or "of" not in method.settings or "of" in specs.parse("method", method.spec).chosen:
         return method
     return laid(method, {"of": protocol.of})
 

@@ -41,7 +41,7 @@ class Protocol(BaseModel):
     layers: dict[str, str] = {}  # by architecture
     fit: Fit = "bilinear"
     stretch: Stretch = "min-max"
-    order: Literal["fit, stretch", "stretch, fit"] = "fit, stretch"
+    order: Literal["fit-stretch", "stretch-fit"] = "fit-stretch"
     score: Literal["softmax", "logit"] = "softmax"
     metrics: dict[str, dict[str, Any]] | None = (
         None  # settings by metric's spec; None: all metrics, as they are by default
@@ -55,10 +55,15 @@ class Protocol(BaseModel):
         asked, metrics = specs.parse("metric", spec), self.metrics
         if metrics is None:
             return [plugins.find(METRIC, spec, seed)]
-        ways = [way for way in metrics if specs.parse("metric", way).name == asked.name]
-        if asked.chosen and ways:
-            return [laid(plugins.find(METRIC, spec, seed), metrics[ways[0]] | asked.chosen)]
-        return [laid(plugins.find(METRIC, way, seed), metrics[way] | specs.parse("metric", way).chosen) for way in ways]
+        found = []
+        for way, settings in metrics.items():
+            own = specs.parse("metric", way)
+            if own.name == asked.name and all(
+                asked.chosen.get(key, value) == value for key, value in own.chosen.items()
+            ):
+                named = specs.Spec(own.name, asked.short, own.chosen | asked.chosen).label(own.name)
+                found.append(laid(plugins.find(METRIC, named, seed), settings | own.chosen | asked.chosen))
+        return found
 
     def defined(self) -> list[str]:
         """The names of its metrics."""
@@ -87,7 +92,9 @@ def find(spec: str, target: str | None = None) -> Protocol:
     if asked.name not in names():
         raise UsageError(f"there is no protocol {asked.name!r}: {nearest(asked.name, names())}")
     content = {"name": asked.name} | tomllib.loads(_read(asked.name))
-    if target not in (None, content.get("target", "predicted")):
+    if target not in (None, asked.chosen.get("target", content.get("target", "predicted"))):
+        if "target" in asked.chosen:
+            raise UsageError(f"{spec} and the target {target!r} contradict each other: name one of the two")
         asked.chosen["target"] = target
     for key, value in asked.chosen.items():
         content = _overridden(content, spec, key, value)
@@ -100,6 +107,8 @@ def find(spec: str, target: str | None = None) -> Protocol:
 
 
 def _overridden(content: dict[str, Any], spec: str, key: str, value: Any) -> dict[str, Any]:
+    if key == "layers":
+        raise UsageError(f"{spec}: layers cannot be set in a spec, they are those of the protocol's file")
     if key in Protocol.model_fields and key not in WORDS:
         return content | {key: value}
     settings: dict[str, dict[str, Any]] = content.get("metrics") or {name: {} for name in plugins.names(METRIC)}

@@ -41,6 +41,7 @@ class Explained:
     forwards: float = NAN
     peak_bytes: float = NAN
     reason: str | None = None
+    finite: bool = True  # whether the map was; one that was not is scored as a constant one
 
 
 def value(score: Score, metric: Plugin, method: str) -> dict[str, Any]:

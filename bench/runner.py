@@ -106,10 +106,12 @@ def _explain(method: Plugin, net: Net, subject: Subject, *, count: bool) -> Expl
     if net.state() != before:
         raise UsageError(f"method {method.spec} leaves {net.name} changed: a hook, train mode, or other weights")
     one = _map(method, net, maps)
+    finite = bool((one.amax() - one.amin()).isfinite())
+    one = one if finite else torch.zeros_like(one)
     if counted is None:
-        return Explained(one, seconds)
+        return Explained(one, seconds, finite=finite)
     prediction = work(lambda: _predict(net, subject.batch), targets.device).flops
-    return Explained(one, seconds, counted.flops / prediction, float(counted.peak_bytes))
+    return Explained(one, seconds, counted.flops / prediction, float(counted.peak_bytes), finite=finite)
 
 
 def _map(method: Plugin, net: Net, maps: Any) -> Tensor:
@@ -117,10 +119,7 @@ def _map(method: Plugin, net: Net, maps: Any) -> Tensor:
     if not isinstance(maps, Tensor) or maps.dim() != 3 or len(maps) != 1 or not maps.numel() or maps.is_complex():
         given = tuple(maps.shape) if isinstance(maps, Tensor) else type(maps).__name__
         raise UsageError(f"method {method.spec} gives {given} for one image: a map is a real tensor (1, h, w)")
-    one = maps[0].detach().to(net.device, torch.float32)
-    if not (one.amax() - one.amin()).isfinite():
-        raise UsageError(f"method {method.spec} gives a map on {net.name} that is not finite (NaN or infinite)")
-    return one
+    return maps[0].detach().to(net.device, torch.float32)
 
 
 def _records(
@@ -135,7 +134,8 @@ def _records(
             flat = made.map is not None and not bool((made.map != made.map.flatten()[0]).any())
             for number, measure in enumerate(metrics):
                 score = scored[spec][number] if spec in scored else NotApplicable(made.reason)
-                row = about | {"method": spec, "metric": measure.spec, "constant_map": flat}
+                row = about | {"method": spec, "metric": measure.spec}
+                row |= {"constant_map": flat, "nan_map": not made.finite}
                 row |= {"protocol": protocol.name, "version": measure.metric.version}
                 rows.append(row | records.value(score, measure.metric, spec))
                 if isinstance(score, Curve):

@@ -18,7 +18,7 @@ SCHEMAS = {
     for name, fields in {
         "scores": [
             *_KEYS, *_METHOD, ("metric", pa.string()), ("protocol", pa.string()), ("version", pa.int64()), *_TARGET,
-            ("value", pa.float64()), ("reason", pa.string()), ("constant_map", pa.bool_()),
+            ("value", pa.float64()), ("reason", pa.string()), ("constant_map", pa.bool_()), ("nan_map", pa.bool_()),
         ],
         "curves": [*_KEYS, ("method", pa.string()), ("metric", pa.string()), ("shares", _FLOATS), ("scores", _FLOATS)],
         "maps": [

@@ -50,8 +50,10 @@ class Suite(BaseModel):
             distinct([plugins.find(METRIC, spec, self.seed) for spec in self.metrics])
         for spec in self.metrics or []:
             if not any(one.measured(spec, self.seed) for one in followed):
-                known = [name for one in followed for name in one.defined()]
-                raise UsageError(f"{' and '.join(self.protocols)} define no metric {spec!r}: {nearest(spec, known)}")
+                known = sorted({name for one in followed for name in one.defined()})
+                raise UsageError(
+                    f"no protocol of {', '.join(self.protocols)} has a metric {spec!r}: {nearest(spec, known)}"
+                )
         return [
             (metric, one)
             for one in followed

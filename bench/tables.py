@@ -74,6 +74,7 @@ class Table:
     entries: dict[tuple[str, str], Entry]  # by method and metric
     costs: dict[str, Cost]
     constant: dict[str, int]  # how many maps of a method are constant
+    broken: dict[str, int]  # and how many of these because they were not finite
     accuracy: str
 
     def entry(self, method: str, metric: Metric) -> Entry:
@@ -114,7 +115,8 @@ def table(run: Run, net: str) -> Table:
         metrics=columns,
         entries={key: _entry(rows, of[key[1]]) for key, rows in groups},
         costs={str(method): _cost(rows) for method, rows in cost.groupby("method")} if len(cost) else {},
-        constant=_constant(scores),
+        constant=_flagged(scores, "constant_map"),
+        broken=_flagged(scores, "nan_map"),
         accuracy=accuracy(_of(run.table("predictions"), net, cells)),
     )
 
@@ -181,8 +183,8 @@ def _cost(rows: pd.DataFrame) -> Cost:
     )
 
 
-def _constant(scores: pd.DataFrame) -> dict[str, int]:
+def _flagged(scores: pd.DataFrame, flag: str) -> dict[str, int]:
     if not len(scores):
         return {}
-    flat: Any = scores[scores["constant_map"].fillna(False).astype(bool)].groupby("method")["image"].nunique()
+    flat: Any = scores[scores[flag].fillna(False).astype(bool)].groupby("method")["image"].nunique()
     return {str(method): int(count) for method, count in flat.items()}

@@ -12,7 +12,7 @@ from PIL import UnidentifiedImageError
 from ..bench.errors import UsageError
 from ..bench.images import Mask, Pixels
 
-Resize = Literal["crop", "squash"]
+Resize = Literal["crop", "crop-all", "squash"]
 Box = tuple[float, float, float, float]  # x1 y1 x2 y2, as shares of the file's width and height
 
 CROP = 256 / 224  # torchvision's: the shorter side is brought to 256, and 224 are cut from the middle
@@ -53,7 +53,7 @@ def fitted(picture: Picture.Image, size: int, resize: Resize) -> tuple[Pixels, B
     width, height = picture.size
     if resize == "squash":
         return np.asarray(picture.resize((size, size), Picture.Resampling.BILINEAR)), (0.0, 0.0, 1.0, 1.0)
-    side = min(width, height) / CROP
+    side = min(width, height) / (CROP if resize == "crop" else 1)
     left, top = (width - side) / 2, (height - side) / 2
     cut = picture.resize((size, size), Picture.Resampling.BILINEAR, (left, top, left + side, top + side))
     return np.asarray(cut), (left / width, top / height, (left + side) / width, (top + side) / height)

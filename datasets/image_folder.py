@@ -31,11 +31,12 @@ class Entry:
 def load(*, path: str, size: int = 224, resize: Resize = "crop", seed: int = 0) -> "Folder":
     """The images of a folder in an order drawn by the seed, so that the first n are a sample of all.
 
-    `crop` brings the shorter side to 256/224 of the size and cuts the middle out, as torchvision does; `squash` brings both
-    sides to the size. labels.csv has the columns file (relative to the folder, or to images/ in it) and class_index, the net's;
-    a box is a column box_xyxy (four numbers, in the file's pixels) or box_224_xyxy (of the image squashed to 224 x 224).
-    Without it sub-folders are classes, and images without sub-folders have no label. Raises UsageError for a folder without
-    images or with both, and for a row that cannot be read, or whose file is not in the folder or has a row already.
+    `crop` brings the shorter side to 256/224 of the size and cuts the middle out, as torchvision does; `crop-all` brings it to
+    the size, so that only the longer side is cut; `squash` brings both sides to the size. labels.csv has the columns file
+    (relative to the folder, or to images/ in it) and class_index, the net's; a box is a column box_xyxy (four numbers, in the
+    file's pixels) or box_224_xyxy (of the image squashed to 224 x 224). Without it sub-folders are classes, and images without
+    sub-folders have no label. Raises UsageError for a folder without images or with both, and for a row that cannot be read,
+    or whose file is not in the folder or has a row already.
     """
     if size < 8:
         raise UsageError(f"image_folder, size: {size} pixels are too few for any net; 8 is the least, 224 the usual")

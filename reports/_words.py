@@ -59,6 +59,10 @@ def partial(table: Table) -> list[str]:
         f"{method}: {plural(count, 'map')} of {table.images} constant, and so without a peak or an order"
         for method, count in table.constant.items()
     ]
+    flat += [
+        f"{method}: {plural(count, 'map')} not finite (NaN or infinite), scored as constant"
+        for method, count in table.broken.items()
+    ]
     return lines + flat
 
 

@@ -194,3 +194,10 @@ def test_an_empty_folder_is_said(tmp_path: Path) -> None:
 def test_a_missing_folder_is_said(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="there is no folder"):
         load(path=str(tmp_path / "nowhere"))
+
+
+def test_crop_all_keeps_the_whole_shorter_side(tmp_path: Path) -> None:
+    pixels = np.zeros((40, 60, 3), dtype=np.uint8)
+    pixels[:, 10:50] = 255  # the middle square
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    assert (load(path=str(tmp_path), size=40, resize="crop-all")[0].pixels == 255).all()

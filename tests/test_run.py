@@ -336,3 +336,21 @@ def test_a_metric_without_its_declarations_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "bare.py"
     file.write_text('"""Bare."""\n\n\ndef score(case):\n    return 0.0\n')
     assert "does not declare BETTER" in refused("run", *SMALL, "--metrics", file, "--out", tmp_path / "run")
+
+
+def test_a_map_that_is_not_finite_is_counted_and_scored_as_a_constant_one(tmp_path: Path) -> None:
+    (tmp_path / "nan_cam.py").write_text(
+        "def explain(net, images, targets):\n    return images.new_full((len(images), 4, 4), float('nan'))\n"
+    )
+    asked = ["run", "smoke", "--nets", "squeezenet1_1", "--images", "1", "--metrics", "deletion,energy"]
+    methods = f"uniform,{tmp_path / 'nan_cam.py'}"
+    result = CliRunner(catch_exceptions=False).invoke(
+        main, [*asked, "--methods", methods, "--out", str(tmp_path / "r")]
+    )
+    assert result.exit_code == 0
+    assert "nan_cam: 1 map not finite (NaN or infinite), scored as constant" in " ".join(result.output.split())
+    scores = store.read(tmp_path / "r").table("scores")
+    values = scores.pivot_table(index="metric", columns="method", values="value")
+    assert (values["nan_cam"] == values["uniform"]).all()
+    assert scores.groupby("method")["nan_map"].all().to_dict() == {"nan_cam": True, "uniform": False}
+    assert scores["constant_map"].all()

@@ -54,3 +54,9 @@ def test_an_unknown_suite_is_said() -> None:
 def test_a_method_named_twice_is_refused() -> None:
     with pytest.raises(UsageError, match="grad_cam is named twice"):
         suite.load("smoke", methods=["grad_cam", "grad_cam"]).explained()
+
+
+def test_a_target_that_contradicts_the_protocols_own_words_is_refused() -> None:
+    assert suite.load("smoke", protocols=["opticam"], target="predicted").followed()[0].target == "predicted"
+    with pytest.raises(UsageError, match="contradict each other"):
+        suite.load("smoke", protocols=["opticam[target=predicted]"], target="label").followed()

@@ -17,7 +17,8 @@ from ..perturb import Clean, Kept, Shown, Substrate, ranks
 
 Size = tuple[int, ...]
 Way = Literal["in", "out"]
-MOST = 14 * 14  # steps of cells, as Gomez et al. bound what a map of many cells costs
+MOST = 14 * 14  # steps of cells, about: a step is so many cells rounded down, as in Gomez et al.'s code
+APART = 10_000  # between the orders of two seeds
 
 
 @dataclass(frozen=True)
@@ -51,10 +52,12 @@ class Course:
 def course(case: Case, steps: int, *, cells: bool = False, even: bool = False) -> Course:
     """In so many steps of equal size, rounded up, the last smaller; or `even`, xplique's: rounded down, weighed alike.
 
-    With `cells` a step is a cell, however many steps that makes; or as many cells as it takes to be done in MOST.
+    With `cells` a step is a cell, however many steps that makes; of twice MOST cells two, and so on.
     """
     units = case.raw.size if cells else case.pixels
-    steps = min(units, MOST) if cells else steps
+    if cells:
+        counts = [*range(0, units, max(1, units // MOST)), units]
+        return Course(case, counts, [count / units for count in counts], cells)
     if even:
         counts = [int(count) for count in np.linspace(0, units, steps + 1, dtype=np.int64)]
         return Course(case, counts, [step / steps for step in range(steps + 1)], cells)
@@ -95,7 +98,7 @@ def tie_spread(
     counts = stages(case.pixels, steps)
     falling = np.sort(case.map, axis=None)[::-1]
     parted = {count for count in counts[1:-1] if falling[count - 1] == falling[count]}
-    seeds = range(seed * orders, (seed + 1) * orders)
+    seeds = range(seed * APART, seed * APART + orders)  # more orders contain fewer
     scores = yield [image(count, order if count in parted else None) for order in seeds for count in counts]
     shares = [count / case.pixels for count in counts]
     curves = [Curve(shares, scores[start : start + len(counts)]) for start in range(0, len(scores), len(counts))]

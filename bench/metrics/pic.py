@@ -34,8 +34,8 @@ def score(case: Case, *, kind: Literal["sic", "aic"] = "sic", least: Least = 0.8
     """Area under the softmax score (sic), or whether the class is on top (aic), against the image's lossless WebP size.
 
     Both run from the image as interpolated from a random 1 % of its pixels and its corners, to the image itself, in [0, 1],
-    and the score never falls. Raises NotApplicable where the authors leave the image out: a clean score below `least`, or a
-    blurred image that scores no lower or is no smaller.
+    and the score never falls from one threshold to the next. Raises NotApplicable where the authors leave the image out: a
+    clean score below `least`, or a blurred image that scores no lower or is no smaller.
     """
     image = np.ascontiguousarray(case.image.permute(1, 2, 0).cpu().numpy())
     known = _known(case, seed)
@@ -58,7 +58,7 @@ def score(case: Case, *, kind: Literal["sic", "aic"] = "sic", least: Least = 0.8
 
 
 def _curve(information: list[float], heights: list[float]) -> Curve:
-    """Both cut to [0, 1], in the order of information, the height never falling, at evenly spaced points."""
+    """Both cut to [0, 1], at evenly spaced points; the height never falls in the order of thresholds, as theirs."""
     x, y = np.clip(information, 0, 1), np.maximum.accumulate(np.clip(heights, 0, 1))
     order = np.argsort(x, kind="stable")
     at = np.linspace(0, 1, POINTS)

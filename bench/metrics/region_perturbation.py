@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from ..case import Asking, Case, Curve, Question
+from ..case import Asking, Case, Curve, FloatMap, Question
 from ..perturb import Clean, Kept, Shown, Substrate
 
 VERSION = 1
@@ -28,10 +28,10 @@ def score(
     equals go in reading order. With lerf a faithful map keeps the score up and AOPC low. `abpc` is the area between the two
     curves, AOPC of morf less that of lerf; its curve is their difference.
     """
-    rank, count = _ranks(case, patch)
+    (highest, count), (lowest, _) = _ranks(case.map, patch), _ranks(-case.map, patch)
     steps = min(regions, count)
     asked = {"morf": ["morf"], "lerf": ["lerf"], "abpc": ["morf", "lerf"]}[order]
-    ranked = {"morf": rank, "lerf": count - 1 - rank}
+    ranked = {"morf": highest, "lerf": lowest}
     images = [image for way in asked for image in _without(ranked[way], count, steps, substrate)]
     clean, *scores = yield [Clean(), *images]
     first = [clean, *scores[:steps]]
@@ -40,11 +40,11 @@ def score(
     return Curve(shares, first if order != "abpc" else fallen.tolist(), value=float(fallen.mean()))
 
 
-def _ranks(case: Case, patch: int) -> tuple[NDArray[np.int64], int]:
+def _ranks(values: FloatMap, patch: int) -> tuple[NDArray[np.int64], int]:
     """The rank of each pixel's region (h, w), 0 the highest mean, and how many regions there are."""
-    y, x = np.indices(case.map.shape) // patch
+    y, x = np.indices(values.shape) // patch
     region = y * (int(x.max()) + 1) + x
-    means = np.bincount(region.ravel(), case.map.ravel()) / np.bincount(region.ravel())
+    means = np.bincount(region.ravel(), values.ravel()) / np.bincount(region.ravel())
     rank = np.empty(len(means), dtype=np.int64)
     rank[np.argsort(-means, kind="stable")] = np.arange(len(means))
     return rank[region], len(means)
