@@ -19,7 +19,8 @@ def header(plan: Plan) -> dict[str, Any]:
     """All that fixes the meaning of the run's numbers, and where it was made."""
     return {
         "format": FORMAT,
-        "suite": plan.suite.model_dump() | {"precision": plan.precision, "device": plan.device.type},
+        "suite": plan.suite.model_dump()
+        | {"precision": plan.precision, "device": plan.device.type, "target": plan.protocol.target},
         "protocols": {measure.spec: _protocol(plan, measure) for measure in plan.measures},
         "metrics": _told_apart({measure.spec: _declared(measure) for measure in plan.measures}),
         "methods": {method.spec: _described(method) | {"control": method.control} for method in plan.methods},

@@ -23,7 +23,11 @@ class Measure:
 
     @property
     def spec(self) -> str:
-        return self.metric.spec if self.protocol.name == DEFAULT else f"{self.metric.spec}@{self.protocol.name}"
+        own = specs.parse("protocol", self.protocol.name)
+        plain = own.name == DEFAULT and own.chosen.keys() <= {
+            "target"
+        }  # which is the same throughout a run, and said there
+        return self.metric.spec if plain else f"{self.metric.spec}@{self.protocol.name}"
 
 
 @dataclass(frozen=True)

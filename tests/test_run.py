@@ -316,7 +316,7 @@ def test_a_method_that_writes_into_its_images_harms_no_other(tmp_path: Path) -> 
     assert tables[0] == pytest.approx(tables[1], abs=1e-6)
 
 
-@pytest.mark.parametrize("given", ["[1, 2]", "torch.zeros(4, 4)", "torch.full((1, 4, 4), float('nan'))", "None"])
+@pytest.mark.parametrize("given", ["[1, 2]", "torch.zeros(4, 4)", "None"])
 def test_what_is_no_map_is_refused(tmp_path: Path, given: str) -> None:
     file = tmp_path / "odd.py"
     file.write_text(f'"""Odd."""\n\nimport torch\n\n\ndef explain(net, images, targets):\n    return {given}\n')
