@@ -13,8 +13,10 @@ from torch import Tensor, nn
 
 from .cost import work
 from .errors import UsageError
+from .folding import folded
 
-CPU_CHUNK_BYTES = 256 * 2**20  # beyond this the caches, not the cores, set the pace
+CPU_CHUNK_BYTES = 64 * 2**20  # of activations: beyond this the caches, not the cores, set the pace
+CPU_CHUNK_SHARE = 0.5  # of the weights' bytes, where that is more: they are read once a pass, whatever its size
 GPU_CHUNK_SHARE = 0.4  # of the memory that is free
 CHUNK_MOST = 256
 TOO_LARGE = "one image does not fit into the device's memory: take smaller images or another device"
@@ -34,7 +36,7 @@ class Forward:
 
     def __init__(self, net: nn.Module, precision: str) -> None:
         self.dtype = {"fp32": torch.float32, "bf16": torch.bfloat16}[precision]
-        self.net = net if precision == "fp32" else _lowered(net, self.dtype)
+        self.net = folded(net) if precision == "fp32" else _lowered(folded(net), self.dtype)
         self._fitting: dict[torch.Size, int] = {}  # images in one pass, by their shape
         self._chunk = 0  # of the images at hand
 
@@ -47,7 +49,7 @@ class Forward:
                 need = max(1, work(lambda: self._score(one), one.device).peak_bytes)
             except torch.OutOfMemoryError:
                 raise UsageError(TOO_LARGE) from None
-            self._fitting[one.shape] = min(CHUNK_MOST, max(1, int(_budget(one.device) // need)))
+            self._fitting[one.shape] = min(CHUNK_MOST, max(1, int(_budget(self.net, one.device) // need)))
         self._chunk = self._fitting[one.shape]
 
     @torch.inference_mode()
@@ -95,7 +97,8 @@ def _lowered(net: nn.Module, dtype: torch.dtype) -> nn.Module:
     return lowered
 
 
-def _budget(device: torch.device) -> float:
+def _budget(net: nn.Module, device: torch.device) -> float:
     if device.type != "cuda":
-        return CPU_CHUNK_BYTES
+        weights = sum(weight.nbytes for weight in net.parameters())
+        return max(CPU_CHUNK_BYTES, CPU_CHUNK_SHARE * weights)
     return GPU_CHUNK_SHARE * torch.cuda.mem_get_info(device)[0]

@@ -106,12 +106,13 @@ def substrate(image: Tensor, name: Substrate) -> Tensor:
 def blends(image: Tensor, maps: Tensor, wanted: Sequence[tuple[int, Perturbed]]) -> Stream:
     """The stream of perturbed images (3, h, w) wanted, each by its map's number and its kind; maps are (n, h, w) in [0, 1]."""
     pixels, kinds = maps[0].numel(), [kind for _, kind in wanted]
-    orders = {key: place for place, key in enumerate(dict.fromkeys((n, _ties(kind)) for n, kind in wanted))}
-    order = torch.cat([ranks(maps[n : n + 1], ties) for n, ties in orders])
+    keys = [(n, _ties(kind)) if _by_rank(kind) else None for n, kind in wanted]
+    orders = {key: place for place, key in enumerate(dict.fromkeys(keys))}
+    order = torch.cat([_order(maps, key) for key in orders])
     bases = {name: place for place, name in enumerate(dict.fromkeys(map(_substrate, kinds)))}
     stack = torch.stack([substrate(image, name) for name in bases])
     device = image.device
-    which = torch.tensor([orders[n, _ties(kind)] for n, kind in wanted], device=device)
+    which = torch.tensor([orders[key] for key in keys], device=device)
     number = torch.tensor([n for n, _ in wanted], device=device)
     base = torch.tensor([bases[_substrate(kind)] for kind in kinds], device=device)
     soft = torch.tensor([isinstance(kind, Masked) for kind in kinds], device=device)[:, None, None]
@@ -148,6 +149,19 @@ def canonical(number: int, kind: Perturbed, pixels: int) -> tuple[int, Perturbed
 
 def _substrate(kind: Perturbed) -> Substrate:
     return "mean" if isinstance(kind, Clean | Own) else kind.substrate
+
+
+def _by_rank(kind: Perturbed) -> bool:
+    """Whether pixels are told apart by their rank: of the whole image, and of none of it, they are not."""
+    return isinstance(kind, Kept) or (isinstance(kind, Masked) and kind.top is not None)
+
+
+def _order(maps: Tensor, key: tuple[int, int | None] | None) -> Tensor:
+    """The ranks (1, h, w) of a map's pixels in an order; no rank is asked for without a key."""
+    if key is None:
+        return torch.zeros_like(maps[:1], dtype=torch.int32)
+    number, ties = key
+    return ranks(maps[number : number + 1], ties)
 
 
 def _ties(kind: Perturbed) -> int | None:

@@ -40,7 +40,7 @@ def test_a_chunk_is_what_the_budget_holds_and_256_at_most(pooled: Net, monkeypat
 
     def sized(budget: float, count: int) -> None:
         sizes.clear()
-        monkeypatch.setattr(forward, "_budget", lambda _: budget)
+        monkeypatch.setattr(forward, "_budget", lambda *_: budget)
         hot = Forward(_whole(pooled), "fp32")
         hot.net.register_forward_pre_hook(lambda _, inputs: sizes.append(len(inputs[0])))
         hot.logits(_stream(random_images(count, 8)))
@@ -92,7 +92,7 @@ def test_a_chunk_that_fits_is_kept() -> None:
 
 
 def test_larger_images_go_fewer_into_a_pass(pooled: Net, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(forward, "_budget", lambda _: 2e6)
+    monkeypatch.setattr(forward, "_budget", lambda *_: 2e6)
     hot = Forward(_whole(pooled), "fp32")
     sizes: list[int] = []
     hot.net.register_forward_pre_hook(lambda _, inputs: sizes.append(len(inputs[0])))
@@ -171,3 +171,38 @@ def test_probabilities_keep_their_digits_near_one() -> None:
     far = torch.tensor([[30.0, 0.0]]).view(1, 2, 1, 1)
     scores = Forward(nn.Flatten(), "fp32").probabilities(_stream(far))
     assert float(1 - scores[0, 0]) == pytest.approx(9.357622968839299e-14, rel=1e-2)
+
+
+class _Normalised(nn.Module):
+    """Convolutions with batch norms of uneven statistics; asked to, a path that depends on the image."""
+
+    def __init__(self, branching: bool = False) -> None:
+        super().__init__()
+        rng = torch.Generator().manual_seed(0)
+        self.conv, self.norm, self.branching = nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), branching
+        for values in self.norm.state_dict().values():
+            if values.dim():
+                values.copy_(torch.rand(4, generator=rng) + 0.5)
+        self.eval().requires_grad_(False)
+
+    def forward(self, images: Tensor) -> Tensor:
+        maps: Tensor = self.norm(self.conv(images))
+        if self.branching and maps.mean() > 0:
+            return maps.amax((2, 3))
+        return maps.mean((2, 3))
+
+
+def test_batch_norms_are_folded_into_convolutions_and_the_net_is_left_as_it_was() -> None:
+    net, images = _Normalised(), random_images(3, 12)
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    hot = Forward(net, "fp32")
+    assert not any(isinstance(module, nn.BatchNorm2d) for module in hot.net.modules())
+    torch.testing.assert_close(hot.logits(_stream(images)), net(images), rtol=0, atol=1e-5)
+    assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
+
+
+def test_a_net_that_cannot_be_folded_is_used_as_it_is() -> None:
+    branching, hooked = _Normalised(branching=True), _Normalised()
+    hooked.conv.register_forward_hook(lambda *_: None)
+    assert Forward(branching, "fp32").net is branching
+    assert Forward(hooked, "fp32").net is hooked
