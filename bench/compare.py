@@ -14,7 +14,7 @@ from .comparable import differs, method_differs
 from .errors import UsageError
 from .overall import overall
 from .recorded import COUNTED, Key, Recorded, recorded
-from .verdicts import Judged, Paired, Verdict, judged
+from .verdicts import FAILING, Judged, Paired, Verdict, judged
 from .wording import plural
 
 EXACT = 1e-9  # relative: costs that are the same every time
@@ -29,6 +29,7 @@ class Comparison:
     cells: tuple[Judged, ...]
     images: int  # in both
     notes: tuple[str, ...]
+    strict: bool = False  # whether what is unclear fails too
 
     @cached_property
     def counts(self) -> Counter[Verdict]:
@@ -36,7 +37,10 @@ class Comparison:
 
     @property
     def failed(self) -> bool:
-        return any(cell.fails for cell in self.cells)
+        return any(map(self.fails, self.cells))
+
+    def fails(self, cell: Judged) -> bool:
+        return cell.verdict in FAILING or (self.strict and cell.verdict == "unclear")
 
 
 def load(path: Path) -> Recorded:
@@ -48,7 +52,7 @@ def load(path: Path) -> Recorded:
     return baseline.read(path)
 
 
-def compare(base: Recorded, new: Recorded) -> Comparison:
+def compare(base: Recorded, new: Recorded, *, strict: bool = False) -> Comparison:
     """Raises UsageError where the two have no net or no image in common."""
     images, notes = _shared(base, new)
     scored = list(_scores(base, new, images, notes))
@@ -57,7 +61,7 @@ def compare(base: Recorded, new: Recorded) -> Comparison:
     each = iter(found)
     cells = [next(each) if isinstance(one, Paired) else one for one in scored]
     costs = _costs(base, new, images, notes)
-    return Comparison(base, new, (*overall(paired, found), *cells, *costs), len(images), tuple(notes))
+    return Comparison(base, new, (*overall(paired, found), *cells, *costs), len(images), tuple(notes), strict)
 
 
 def _shared(base: Recorded, new: Recorded) -> tuple[list[str], list[str]]:

@@ -1,41 +1,89 @@
 """The command line's gate: bench compare, baseline, history."""
 
+import os
 import sys
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.console import Console
 
 from . import baseline as text
-from . import specs
+from . import exports, seconds, specs
+from .compare import Comparison, load
 from .compare import compare as compared
-from .compare import load
 from .compared import show
 from .console import WIDTH
-from .files import write_text
+from .errors import UsageError
+from .files import append_text, write_text
 
 console = Console(highlight=False)
-SUMMARY = "GITHUB_STEP_SUMMARY"
+SUMMARY = "GITHUB_STEP_SUMMARY"  # the variable that names the file which GitHub shows with a job
+EXPORTS: dict[str, Callable[[Comparison], str]] = {
+    "markdown": exports.markdown, "junit": exports.junit, "json": exports.as_json,
+}  # fmt: skip
 
 
-def _list(name: str) -> object:
+def only(name: str) -> Callable[..., Any]:
     def split(context: click.Context, parameter: click.Parameter, given: str | None) -> list[str] | None:
         return None if given is None else specs.split(given)
 
     return click.option(f"--{name}", callback=split, metavar="A,B", help=f"Only these {name}.")
 
 
+def _file(name: str, what: str) -> Callable[..., Any]:
+    return click.option(f"--{name}", type=click.Path(path_type=Path), metavar="FILE", help=f"Write {what} (-: print).")
+
+
 @click.command()
 @click.argument("base", type=click.Path(path_type=Path))
 @click.argument("new", type=click.Path(path_type=Path))
-def compare(base: Path, new: Path) -> None:
-    """Compare two runs, or a run with a baseline: what got worse, image by image.
+@only("nets")
+@only("methods")
+@only("metrics")
+@click.option("--strict", is_flag=True, help="Fail what is unclear too: any change beyond a metric's slack.")
+@click.option(
+    "--judge-seconds", type=click.FloatRange(1), metavar="FACTOR", help="Fail methods slower by more than this."
+)
+@click.option("--repeat", nargs=2, multiple=True, type=click.Path(path_type=Path), metavar="BASE NEW",
+              help="A further pair of runs, for --judge-seconds.")  # fmt: skip
+@_file("markdown", "it as Markdown")
+@_file("junit", "it as JUnit's XML")
+@_file("json", "it as JSON")
+def compare(
+    base: Path, new: Path, nets: list[str] | None, methods: list[str] | None, metrics: list[str] | None, strict: bool,
+    judge_seconds: float | None, repeat: tuple[tuple[Path, Path], ...], **files: Path | None,
+) -> None:  # fmt: skip
+    """Compare two runs, or a baseline and a run: what got worse, judged image by image.
 
-    Exit code 1 where anything is worse, broken, gone or not comparable.
+    BASE and NEW are directories of runs or files of bench baseline. Exit code 1 where anything is worse, broken, gone or not
+    comparable.
     """
-    found = compared(load(base), load(new))
-    console.print(show(found), width=min(console.width, WIDTH))
+    pairs = [(load(one), load(other)) for one, other in ((base, new), *repeat)]
+    chosen = [(one.only(nets, methods, metrics), other.only(nets, methods, metrics)) for one, other in pairs]
+    found = compared(*chosen[0], strict=strict)
+    if judge_seconds is not None:
+        found = replace(found, cells=(*found.cells, *seconds.judged(chosen, judge_seconds)))
+    elif repeat:
+        raise UsageError("--repeat names runs for --judge-seconds, which was not asked for")
+    _write(found, files)
     sys.exit(1 if found.failed else 0)
+
+
+def _write(found: Comparison, files: dict[str, Path | None]) -> None:
+    """The table, but for what is asked to be printed in its place; and the summary of a GitHub job."""
+    printed = [form for form, file in files.items() if file == Path("-")]
+    if not printed:
+        console.print(show(found), width=min(console.width, WIDTH))
+    for form, file in files.items():
+        if form in printed:
+            click.echo(EXPORTS[form](found), nl=False)
+        elif file:
+            write_text(file, EXPORTS[form](found))
+    if summary := os.environ.get(SUMMARY):
+        append_text(Path(summary), exports.markdown(found))
 
 
 @click.command()

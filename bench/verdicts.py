@@ -44,10 +44,6 @@ class Judged:
     why: str = ""  # for what is not a number
     short: str = ""  # the metric's head in a table
 
-    @property
-    def fails(self) -> bool:
-        return self.verdict in FAILING
-
 
 @dataclass(frozen=True)
 class Paired:
@@ -67,9 +63,12 @@ class Paired:
 
     @property
     def yes_or_no(self) -> bool:
-        """Whether every value is an end of the metric's range: then shares are yes or no in effect."""
+        """Whether every value lies at an end of the metric's range: then shares are yes or no in effect.
+
+        (Two images whose share goes from 0 to .9997 and to 1 are two flips, not differences that agree to four digits.)
+        """
         ends = [end for end in self.metric["range"] if end is not None]
-        extreme = np.isclose(np.concatenate([self.base, self.new])[:, None], ends, rtol=0, atol=slack.ROUNDING)
+        extreme = np.isclose(np.concatenate([self.base, self.new])[:, None], ends, rtol=0, atol=self.slack)
         return self.metric["unit"] == "yes or no" or (len(ends) == 2 and bool(extreme.any(1).all()))
 
     @property
