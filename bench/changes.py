@@ -6,11 +6,13 @@ from math import isnan
 
 from .compare import Comparison
 from .recorded import COUNTED
+from .seconds import SECONDS, ratios
 from .verdicts import OVERALL, Judged, Verdict
 from .wording import number, plural, span
 
 ORDER: tuple[Verdict, ...] = ("worse", "broken", "gone", "not comparable", "unclear", "better", "fixed", "new", "same")
 MEGABYTE = 1e6
+MOVED = 1.5  # a ratio of seconds that is worth a word
 ADVICE: dict[Verdict, str] = {
     "worse": "worse is more than the metric's slack, and the images agree: find the change that did it",
     "broken": "broken: there were values and now there are none, for the reason given",
@@ -100,7 +102,7 @@ def _who(cells: Sequence[Judged], among: Sequence[Judged]) -> Iterator[str]:
     nets: dict[tuple[tuple[str, ...], tuple[str, ...]], tuple[str, ...]] = {}
     for (net, of), one in methods.items():
         nets[one, of] = (*nets.get((one, of), ()), net)
-    scored = [cell.key for cell in among if cell.key[2] not in (OVERALL, *COUNTED)]
+    scored = [cell.key for cell in among if cell.key[2] not in (OVERALL, SECONDS, *COUNTED)]
     whole = [len({key[place] for key in scored}) for place in range(3)]
     for (some, of), where in nets.items():
         words = zip(("net", "method", "metric"), (where, some, of), whole, strict=True)
@@ -118,11 +120,21 @@ def headline(comparison: Comparison) -> str:
     return f"{plural(len(comparison.cells), 'number')} over {plural(comparison.images, 'image')}: {told}"
 
 
+def notes(comparison: Comparison) -> list[str]:
+    """What was left out, and methods whose seconds moved far though nobody asked to judge them."""
+    if any(cell.key[2] == SECONDS for cell in comparison.cells):
+        return list(comparison.notes)
+    moved = [
+        f"{method} on {net} {number(base)} → {number(new)}"
+        for (net, method), (base, new) in ratios(comparison.base, comparison.new).items()
+        if max(base, new) > MOVED * min(base, new)
+    ]
+    said = f"seconds in bare predictions, not judged (--judge-seconds): {'; '.join(moved)}"
+    return [*comparison.notes, *([said] if moved else [])]
+
+
 def advice(comparison: Comparison) -> list[str]:
     """What the verdicts that occur mean, and what to do about them."""
     said = [text for verdict, text in ADVICE.items() if comparison.counts[verdict]]
-    return (
-        [*said, f"as it should be? bench baseline {comparison.new.name} --out {comparison.base.name}"]
-        if comparison.failed
-        else said
-    )
+    meant = comparison.failed and comparison.remedy
+    return [*said, f"all of it is meant? record the baseline anew: {comparison.remedy}"] if meant else said

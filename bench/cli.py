@@ -1,4 +1,4 @@
-"""The command line: bench run, conform, report, list."""
+"""The command line: bench run, conform, report, list; and, of gate.py, compare, baseline, history."""
 
 import sys
 from collections.abc import Callable
@@ -140,7 +140,7 @@ def list_(kind: str | None) -> None:
             console.print(table)
 
 
-for command in (gate.compare, gate.baseline):
+for command in (gate.compare, gate.baseline, gate.history):
     main.add_command(command)
 
 if __name__ == "__main__":

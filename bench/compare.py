@@ -30,6 +30,7 @@ class Comparison:
     images: int  # in both
     notes: tuple[str, ...]
     strict: bool = False  # whether what is unclear fails too
+    remedy: str = ""  # the command that records the baseline anew, where there is one
 
     @cached_property
     def counts(self) -> Counter[Verdict]:

@@ -7,7 +7,7 @@ from rich.padding import Padding
 from rich.table import Table as Grid
 from rich.text import Text
 
-from .changes import Row, advice, headline, label, rows, sentences
+from .changes import Row, advice, headline, label, notes, rows, sentences
 from .compare import Comparison
 from .verdicts import FAILING
 
@@ -24,7 +24,7 @@ def show(comparison: Comparison) -> Group:
     parts += [Text()] if changed or sentences(comparison) else []
     for verdict, said in sentences(comparison):
         parts.append(Text.assemble((verdict, STYLES[verdict]), f"  {said}"))
-    for note in (*comparison.notes, *advice(comparison)):
+    for note in (*notes(comparison), *advice(comparison)):
         parts.append(Padding(Text(note, style="dim"), (0, 0, 0, 1), expand=False))
     return Group(*parts)
 

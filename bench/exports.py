@@ -9,7 +9,7 @@ from math import isnan
 from typing import Any
 from xml.etree import ElementTree
 
-from .changes import advice, headline, label, rows, sentences
+from .changes import advice, headline, label, notes, rows, sentences
 from .compare import Comparison
 from .seconds import ratios
 from .verdicts import Judged
@@ -33,7 +33,7 @@ def markdown(comparison: Comparison) -> str:
             lines.append(_row((verdict, net, method, *cells)))
         lines.append("")
     lines += [f"- **{verdict}**: {_plain(said)}" for verdict, said in sentences(comparison)]
-    lines += [f"- {_plain(said)}" for said in (*comparison.notes, *advice(comparison))]
+    lines += [f"- {_plain(said)}" for said in (*notes(comparison), *advice(comparison))]
     return "\n".join(lines).rstrip() + "\n"
 
 

@@ -12,12 +12,14 @@ from rich.console import Console
 
 from . import baseline as text
 from . import exports, seconds, specs
+from . import history as series
 from .compare import Comparison, load
 from .compare import compare as compared
 from .compared import show
 from .console import WIDTH
 from .errors import UsageError
 from .files import append_text, write_text
+from .trend import trend
 
 console = Console(highlight=False)
 SUMMARY = "GITHUB_STEP_SUMMARY"  # the variable that names the file which GitHub shows with a job
@@ -63,13 +65,17 @@ def compare(
     """
     pairs = [(load(one), load(other)) for one, other in ((base, new), *repeat)]
     chosen = [(one.only(nets, methods, metrics), other.only(nets, methods, metrics)) for one, other in pairs]
-    found = compared(*chosen[0], strict=strict)
+    found = replace(compared(*chosen[0], strict=strict), remedy=_remedy(base, new))
     if judge_seconds is not None:
         found = replace(found, cells=(*found.cells, *seconds.judged(chosen, judge_seconds)))
     elif repeat:
         raise UsageError("--repeat names runs for --judge-seconds, which was not asked for")
     _write(found, files)
     sys.exit(1 if found.failed else 0)
+
+
+def _remedy(base: Path, new: Path) -> str:
+    return f"bench baseline {new} --out {base}" if base.is_file() and new.is_dir() else ""
 
 
 def _write(found: Comparison, files: dict[str, Path | None]) -> None:
@@ -94,3 +100,38 @@ def baseline(directory: Path, out: Path | None) -> None:
     file = out or directory.with_name(directory.name + ".baseline")
     write_text(file, text.text(load(directory)))
     console.print(f"baseline: {file}", soft_wrap=True, markup=False)
+
+
+@click.command()
+@click.argument("runs", nargs=-1, metavar="RUN...", type=click.Path(path_type=Path))
+@only("nets")
+@only("methods")
+@only("metrics")
+@click.option("--by-time", is_flag=True, help="In the order in which they were made, not as given.")
+@click.option(
+    "--csv", type=click.Path(path_type=Path), metavar="FILE", help="Write it as comma-separated values (-: print)."
+)
+def history(
+    runs: tuple[Path, ...], nets: list[str] | None, methods: list[str] | None, metrics: list[str] | None, by_time: bool,
+    csv: Path | None,
+) -> None:  # fmt: skip
+    """Show each metric over many runs, or baselines, and where it changed.
+
+    A change is what bench compare calls better or worse than at the last change.
+    """
+    chosen = sorted(runs, key=_time) if by_time else runs
+    found = [load(path).only(nets, methods, metrics) for path in chosen]
+    lines = series.history(found)
+    kept = [one for one in lines if metrics is None or one.key[2] in metrics]
+    if csv != Path("-"):
+        console.print(trend(found, kept), width=min(console.width, WIDTH))
+    if csv == Path("-"):
+        click.echo(series.as_csv(found, kept), nl=False)
+    elif csv:
+        write_text(csv, series.as_csv(found, kept))
+
+
+def _time(path: Path) -> float:
+    """When a run was begun, or a baseline written."""
+    file = path / "run.json" if path.is_dir() else path
+    return file.stat().st_mtime if file.exists() else 0.0
