@@ -1,4 +1,4 @@
-"""The command line: bench run, conform, report, list."""
+"""The command line: bench run, conform, report, list; and, of gate.py, compare, baseline, history."""
 
 import sys
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from .. import __version__
-from . import beside, plugins, specs, store, suite
+from . import beside, gate, plugins, specs, store, suite
 from .errors import UsageError
 from .files import write_text
 from .listing import KINDS, listing
@@ -139,6 +139,9 @@ def list_(kind: str | None) -> None:
                 table.add_row(*map(Text, row))
             console.print(table)
 
+
+for command in (gate.compare, gate.baseline, gate.history):
+    main.add_command(command)
 
 if __name__ == "__main__":
     main()

@@ -5,6 +5,7 @@ from collections import Counter
 from math import isfinite
 from typing import Any
 
+from . import slack
 from .environment import environment
 from .errors import UsageError
 from .header import FORMAT
@@ -56,6 +57,7 @@ def _declared(measure: Measure) -> dict[str, Any]:
         "better": better(metric),
         "unit": f"{module.UNIT}, of logits" if logits else module.UNIT,
         "range": ends,
+        "slack": slack.of_range(ends) if logits else getattr(module, "SLACK", slack.of_range(ends)),
         "short": short,
     }
     return _described(metric) | declared

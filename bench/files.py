@@ -27,6 +27,12 @@ def write_text(file: Path, text: str) -> None:
         partial.replace(file)
 
 
+def append_text(file: Path, text: str) -> None:
+    """Adds to a text file, or begins it. Raises UsageError where it cannot be written."""
+    with refusals(file.parent), file.open("a", encoding="utf-8") as opened:
+        opened.write(text)
+
+
 @contextlib.contextmanager
 def refusals(directory: Path) -> Iterator[None]:
     """Raises UsageError where the file system refuses to write to a directory."""

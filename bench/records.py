@@ -30,6 +30,7 @@ class Subject:
     target: int
     objects: tuple[Object, ...]  # with the net's class indices
     probabilities: Tensor  # (classes,)
+    seconds: float = NAN  # of one bare prediction
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,7 @@ def prediction(net: Net, subject: Subject) -> dict[str, Any]:
         "objects": len(subject.objects),
         "top2": true == two if len(true) == 2 else None,
         "sha256": hashlib.sha256(subject.image.pixels.tobytes()).hexdigest(),
+        "seconds": subject.seconds,
     }
 
 

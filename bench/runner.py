@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from functools import partial
 from itertools import groupby
+from statistics import median
 from typing import Any
 
 import torch
@@ -22,6 +23,7 @@ from .protocol import Protocol
 from .records import Explained, Subject
 from .store import Cell, Unit
 
+PREDICTIONS = 3  # that are timed for the seconds of one
 STRIPS = 2  # images of which the maps behind a curve of maps are kept
 
 
@@ -67,7 +69,7 @@ def _subject(plan: Plan, net: Net, labels: dict[int, int], image: Image) -> Subj
         raise UsageError(f'{image.name} has no label: explain the predicted class (target = "predicted")')
     target = int(probabilities.argmax()) if plan.protocol.target == "predicted" or label is None else label
     objects = tuple(Object(_in_net(thing.label, labels, image, net), thing.mask) for thing in image.objects)
-    return Subject(image, batch, label, target, objects, probabilities)
+    return Subject(image, batch, label, target, objects, probabilities, _bare(net, batch))
 
 
 def _in_net(label: int, labels: dict[int, int], image: Image, net: Net) -> int:
@@ -84,6 +86,11 @@ def _predict(net: Net, batch: Tensor) -> Tensor:
     if not probabilities.isfinite().all():
         raise UsageError(f"{net.name} gives class scores that are not finite (NaN or infinite): are its weights sound?")
     return probabilities
+
+
+def _bare(net: Net, batch: Tensor) -> float:
+    """The median seconds of a prediction: the clock by which methods' seconds are told on any machine."""
+    return median(timed(lambda: _predict(net, batch), batch.device)[1] for _ in range(PREDICTIONS))
 
 
 def _warm_up(plan: Plan, net: Net, labels: dict[int, int], index: int) -> None:

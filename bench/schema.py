@@ -1,7 +1,8 @@
 """The tables of a run, and the columns of each.
 
-`seconds` are of one explanation; `forwards` its work in units of one prediction; `shares` of pixels and all `scores` are in
-[0, 1]; `value` has its metric's unit and range; `values` are a map's, row by row, as the method gave them.
+`seconds` are of one explanation, in `predictions` of one bare prediction; `forwards` its work in units of one prediction;
+`shares` of pixels and all `scores` are in [0, 1]; `value` has its metric's unit and range; `values` are a map's, row by row, as
+the method gave them.
 """
 
 import pyarrow as pa
@@ -33,6 +34,7 @@ SCHEMAS = {
         "predictions": [
             *_KEYS, *_TARGET, ("label_name", pa.string()), ("target_name", pa.string()), ("probability", pa.float64()),
             ("top1", pa.bool_()), ("objects", pa.int64()), ("top2", pa.bool_()), ("sha256", pa.string()),
+            ("seconds", pa.float64()),
         ],
         "cost": [
             *_KEYS, *_METHOD, ("seconds", pa.float64()), ("forwards", pa.float64()), ("peak_bytes", pa.float64()),

@@ -1,0 +1,71 @@
+"""What pytest's fixture asks for: a method's run beside the controls, recorded as a baseline or compared with one."""
+
+import io
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from rich.console import Console
+
+from . import baseline, specs, store, suite
+from .compare import compare, load
+from .compared import show
+from .console import WIDTH
+from .declared import header
+from .files import write_text
+from .plan import plan
+from .recorded import Recorded, recorded
+from .runner import units
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A small suite; files among the methods, and the data set's folder, are relative to a root directory."""
+
+    methods: list[str]
+    net: str
+    metrics: list[str]
+    dataset: str
+    images: int
+    protocols: list[str]
+    device: str
+    root: Path
+
+
+def run(asked: Asked, directory: Path) -> Recorded:
+    """The suite, run into a directory without a word. Raises UsageError for what cannot be run."""
+    folder = asked.root / asked.dataset
+    small = suite.load(
+        "smoke", nets=[asked.net], methods=[_found(spec, asked.root) for spec in asked.methods], metrics=asked.metrics,
+        protocols=asked.protocols, images=asked.images, dataset=str(folder) if folder.is_dir() else asked.dataset,
+    )  # fmt: skip
+    planned = plan(small, asked.device)
+    writer = store.Writer(directory, header(planned))
+    try:
+        for unit in units(planned, writer.done):
+            writer.add(unit)
+        writer.flush()
+    finally:
+        writer.close()
+    return recorded(store.read(directory), "this run")
+
+
+def _found(spec: str, root: Path) -> str:
+    """A method's spec, its file's name made absolute."""
+    name = specs.parse("method", spec).name
+    return str(root / name) + spec[len(name) :] if name.endswith(".py") else spec
+
+
+def record(made: Recorded, file: Path) -> str:
+    """Writes the baseline, and says so."""
+    write_text(file, baseline.text(made))
+    return f"recorded {file}"
+
+
+def fault(made: Recorded, file: Path, *, strict: bool, remedy: str) -> str:
+    """The comparison with a baseline as text; empty where nothing fails."""
+    found = replace(compare(load(file), made, strict=strict), remedy=remedy)
+    if not found.failed:
+        return ""
+    text = io.StringIO()
+    Console(file=text, width=WIDTH, color_system=None, highlight=False).print(show(found))
+    return "\n".join(line.rstrip() for line in text.getvalue().splitlines())

@@ -1,0 +1,92 @@
+"""A metric over many runs, and where it changed.
+
+A change is what the gate calls one: better or worse than in the run of the last change. So a slow slide is found where it has
+become a difference that the images tell, though no two neighbours differ.
+"""
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from math import nan
+
+from .compare import compare
+from .errors import UsageError
+from .recorded import COUNTED, Key, Recorded
+from .verdicts import Judged, Verdict
+
+
+@dataclass(frozen=True)
+class Point:
+    """A run of a series: the mean there, and the verdict against the run of the last change (its place; -1: none before)."""
+
+    run: int
+    mean: float
+    verdict: Verdict
+    against: int = -1
+
+    @property
+    def changes(self) -> bool:
+        return self.verdict in ("better", "worse", "not comparable")
+
+
+@dataclass(frozen=True)
+class Series:
+    """A metric, or a cost, of a method on a net in the order of the runs; runs without it are left out."""
+
+    key: Key
+    better: str
+    short: str
+    points: list[Point] = field(default_factory=list)
+
+
+def history(runs: Sequence[Recorded]) -> list[Series]:
+    """A series for each metric and cost. Raises UsageError for fewer than two runs."""
+    if len(runs) < 2:
+        raise UsageError("a history is of two runs or more: name their directories, or baselines")
+
+    @cache
+    def between(one: int, other: int) -> dict[Key, Judged]:
+        try:
+            return {cell.key: cell for cell in compare(runs[one], runs[other]).cells}
+        except UsageError:  # nothing in common
+            return {}
+
+    found: dict[Key, Series] = {}
+    for place, run in enumerate(runs):
+        for key, mean in _means(run).items():
+            series = found.setdefault(key, _series(run, key))
+            last = next((point.run for point in reversed(series.points) if point.changes), None)
+            first = series.points[0].run if series.points else -1
+            against = first if last is None else last
+            cell = between(against, place).get(key) if against >= 0 else None
+            verdict: Verdict = "new" if against < 0 else cell.verdict if cell else "not comparable"
+            series.points.append(Point(place, mean, verdict, against))
+    return list(found.values())
+
+
+def _means(run: Recorded) -> dict[Key, float]:
+    """By cell the mean of its values; NaN of none."""
+    found: dict[Key, float] = {}
+    for key, of in run.scores.items():
+        values = [one for one in of.values() if isinstance(one, float)]
+        found[key] = sum(values) / len(values) if values else nan
+    return found | {(*key, name): cost[name] for key, cost in run.costs.items() for name in COUNTED}
+
+
+def _series(run: Recorded, key: Key) -> Series:
+    metric = run.metrics.get(key[2])
+    return Series(key, metric["better"] if metric else "lower", metric["short"] if metric else key[2])
+
+
+def as_csv(runs: Sequence[Recorded], found: Sequence[Series]) -> str:
+    """A row per run and cell."""
+    text = io.StringIO()
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(["run", "net", "method", "metric", "mean", "verdict", "against"])
+    for series in found:
+        for point in series.points:
+            against = runs[point.against].name if point.against >= 0 else ""
+            rows.writerow([runs[point.run].name, *series.key, f"{point.mean:.9g}", point.verdict, against])
+    return text.getvalue()
