@@ -19,7 +19,7 @@ from types import ModuleType
 from typing import Any
 
 from . import specs
-from .errors import Missing, UsageError, cause, nearest
+from .errors import Missing, NotApplicable, UsageError, cause, nearest
 from .settings import checked
 
 PACKAGE = __package__.rpartition(".")[0]  # cambench
@@ -53,7 +53,15 @@ class Plugin:
     settings: dict[str, Any] = field(default_factory=dict)  # all of them, defaults included
 
     def __call__(self, *arguments: Any) -> Any:
-        return self.function(*arguments, **self.settings)
+        """Raises UsageError, with the line, for whatever a user's own file raises."""
+        try:
+            return self.function(*arguments, **self.settings)
+        except (NotApplicable, UsageError):
+            raise
+        except Exception as error:
+            if not self.fingerprint:
+                raise  # a bug of the suite's own shows its traceback
+            raise UsageError(f"{self.name}.py fails: {cause(error, str(self.module.__file__))}") from error
 
     @property
     def description(self) -> str:

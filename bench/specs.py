@@ -32,6 +32,8 @@ def parse(word: str, text: str) -> Spec:
         key, equals, value = part.partition("=")
         if not equals:
             raise UsageError(f"{text!r}: {part!r} sets nothing: write setting=value")
+        if key.strip() in chosen:
+            raise UsageError(f"{text!r} sets {key.strip()!r} twice: set it once")
         chosen[key.strip()] = _value(value.strip())
     return Spec(match["name"].strip(), match["short"], chosen)
 

@@ -115,6 +115,8 @@ def _sentence(file: str, error: ValidationError) -> str:
     key = str(where[0])
     if first["type"] == "extra_forbidden":
         return f"{file}: there is no key {key!r}: {nearest(key, Suite.model_fields)}"
+    if first["type"] == "too_short":
+        return f"{file}, {key}: the list is empty: name at least one"
     return f"{file}, {key}: {first['msg'][0].lower()}{first['msg'][1:]}"
 
 

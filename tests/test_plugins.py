@@ -47,6 +47,7 @@ def test_helpers_are_no_plugins() -> None:
         ("score_cam[fill=red]", "setting 'fill': Input should be 'mean', 'black'"),
         ("centre[sigma=wide]", "setting 'sigma': Input should be a valid number"),
         ("score_cam[fill]", "'fill' sets nothing: write setting=value"),
+        ("score_cam[fill=mean,fill=black]", "sets 'fill' twice: set it once"),
         ("a[b", "names no method: write name"),
         ("random[size=0]", "setting 'size': Input should be greater than or equal to 1"),
         ("centre[sigma=0]", "setting 'sigma': Input should be greater than 0"),
@@ -169,3 +170,10 @@ def test_a_library_that_is_there_is_no_obstacle(tmp_path: Path, declared: str) -
     file = tmp_path / "equipped.py"
     file.write_text(f"REQUIRES = {declared}\n\n\ndef explain(net, images, targets):\n    return 1\n")
     assert plugins.find(METHOD, str(file)).name == "equipped"
+
+
+def test_what_a_users_file_raises_is_told_with_its_line(tmp_path: Path) -> None:
+    file = tmp_path / "my_cam.py"
+    file.write_text("def explain(net, images, targets):\n    return missing\n")
+    with pytest.raises(UsageError, match=r"my_cam\.py fails: line 2 raises NameError: name 'missing' is not defined"):
+        plugins.find(METHOD, str(file))(None, None, None)
