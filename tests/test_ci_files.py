@@ -91,7 +91,7 @@ def test_the_projects_own_workflow_runs_what_everyone_runs() -> None:
     (job,) = workflow["jobs"].values()
     assert [step["run"] for step in job["steps"] if "run" in step] == [".ci/run"]
     assert os.access(ROOT / ".ci/run", os.X_OK)
-    assert "bench compare tests/data/smoke.baseline" in (ROOT / ".ci/run").read_text()
+    assert "bench compare --strict tests/data/smoke.baseline" in (ROOT / ".ci/run").read_text()
 
 
 def test_the_lines_for_gitlab_run(project: Path) -> None:

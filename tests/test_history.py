@@ -33,6 +33,8 @@ def test_a_slow_slide_is_found_where_it_has_become_a_difference(slide: list[Path
     assert [point.verdict for point in points] == ["new", "same", "same", "worse", "same", "same", "worse"]
     assert [point.against for point in points] == [-1, 0, 0, 0, 3, 3, 3]
     assert points[3].mean == pytest.approx(points[0].mean - 0.012)
+    whole = series(slide, ("all nets", "grad_cam", "overall"))
+    assert [point.run for point in whole.points if point.changes] == [3, 6]
     others = [one for one in history([load(run) for run in slide]) if one.key[1] != "grad_cam"]
     assert others and not any(point.changes for one in others for point in one.points)
 

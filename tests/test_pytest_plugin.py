@@ -41,7 +41,7 @@ def test_a_method_is_recorded_compared_and_failed(project: Path) -> None:
     assert code == 0 and "recorded" in said
     baseline = project / "baselines" / "my_cam.txt"
     kept = baseline.read_text()
-    assert str(project) not in kept
+    assert str(project) not in kept and '"slack": 0.01' in kept
     code, said = run(project)
     assert code == 0, said
     assert baseline.read_text() == kept
