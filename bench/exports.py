@@ -73,9 +73,9 @@ def as_json(comparison: Comparison) -> str:
 
 def said(cell: Judged) -> str:
     """A verdict with its evidence, in a sentence."""
+    evidence = "" if isnan(cell.p) else f", p = {number(cell.p)}"
     if cell.why or isnan(cell.base):
-        return f"{cell.verdict}: {cell.why}".removesuffix(": ")
-    evidence = f", p = {number(cell.p)}" if not isnan(cell.p) else ""
+        return f"{cell.verdict}: {cell.why}{evidence}".removesuffix(": ")
     return f"{cell.verdict}: {cell.base:.6g} → {cell.new:.6g}{evidence}"
 
 
