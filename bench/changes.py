@@ -124,7 +124,8 @@ def headline(comparison: Comparison) -> str:
     """What was compared and how it came out, in a line."""
     counts = comparison.counts
     told = ", ".join(f"{counts[verdict]} {verdict}" for verdict in ORDER if counts[verdict])
-    return f"{plural(len(comparison.cells), 'number')} over {plural(comparison.images, 'image')}: {told}"
+    how = "Failed" if comparison.failed else "Passed"
+    return f"{how}: {plural(len(comparison.cells), 'number')} over {plural(comparison.images, 'image')}: {told}"
 
 
 def notes(comparison: Comparison) -> list[str]:

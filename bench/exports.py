@@ -22,7 +22,7 @@ FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 def markdown(comparison: Comparison) -> str:
     """A headline, a table of what changed, and what is to be said beside it."""
-    lines = [f"### {'Failed' if comparison.failed else 'Passed'}: {_plain(headline(comparison))}", ""]
+    lines = [f"### {_plain(headline(comparison))}", ""]
     lines += [f"{_plain(comparison.base.name)} → {_plain(comparison.new.name)}", ""]
     if changed := rows(comparison):
         lines += [_row(HEADS), _row(["---"] * 4 + ["---:"] * 5)]
