@@ -14,11 +14,11 @@ ORDER: tuple[Verdict, ...] = ("worse", "broken", "gone", "not comparable", "uncl
 MEGABYTE = 1e6
 MOVED = 1.5  # a ratio of seconds that is worth a word
 ADVICE: dict[Verdict, str] = {
-    "worse": "worse is more than the metric's slack, and the images agree: find the change that did it",
+    "worse": "worse: beyond the slack, and the images agree (of costs: any more); find the change that did it",
     "broken": "broken: there were values and now there are none, for the reason given",
     "gone": "gone: what is recorded was not run; run it, or record the baseline without it",
     "not comparable": "not comparable: the numbers mean something else now; record the baseline anew",
-    "unclear": "unclear: the mean moved by more than its slack, but so few images do not tell; run more of them (--images)",
+    "unclear": "unclear: beyond the slack, but so few images (of seconds: runs) do not tell; take more",
 }
 
 
@@ -54,7 +54,14 @@ def _row(cell: Judged) -> Row:
     if cell.change is None:
         scale = MEGABYTE if cell.key[2] == "peak_bytes" else 1
         times = f"x {cell.new / cell.base:.4g}" if cell.base else "from 0"
-        return Row(cell, figure(cell.base / scale), figure(cell.new / scale), times, "exact", "")
+        return Row(
+            cell,
+            figure(cell.base / scale),
+            figure(cell.new / scale),
+            times,
+            "runs" if cell.key[2] == SECONDS else "exact",
+            _p(cell),
+        )
     interval = "one image" if isnan(cell.change.low) else span(cell.change)
     change = ("+" if cell.change.mean > 0 else "") + figure(cell.change.mean)
     return Row(cell, figure(cell.base), figure(cell.new), change, interval, _p(cell))
@@ -117,7 +124,8 @@ def headline(comparison: Comparison) -> str:
     """What was compared and how it came out, in a line."""
     counts = comparison.counts
     told = ", ".join(f"{counts[verdict]} {verdict}" for verdict in ORDER if counts[verdict])
-    return f"{plural(len(comparison.cells), 'number')} over {plural(comparison.images, 'image')}: {told}"
+    how = "Failed" if comparison.failed else "Passed"
+    return f"{how}: {plural(len(comparison.cells), 'number')} over {plural(comparison.images, 'image')}: {told}"
 
 
 def notes(comparison: Comparison) -> list[str]:

@@ -22,7 +22,7 @@ FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 def markdown(comparison: Comparison) -> str:
     """A headline, a table of what changed, and what is to be said beside it."""
-    lines = [f"### {'Failed' if comparison.failed else 'Passed'}: {_plain(headline(comparison))}", ""]
+    lines = [f"### {_plain(headline(comparison))}", ""]
     lines += [f"{_plain(comparison.base.name)} → {_plain(comparison.new.name)}", ""]
     if changed := rows(comparison):
         lines += [_row(HEADS), _row(["---"] * 4 + ["---:"] * 5)]
@@ -73,9 +73,9 @@ def as_json(comparison: Comparison) -> str:
 
 def said(cell: Judged) -> str:
     """A verdict with its evidence, in a sentence."""
+    evidence = "" if isnan(cell.p) else f", p = {number(cell.p)}"
     if cell.why or isnan(cell.base):
-        return f"{cell.verdict}: {cell.why}".removesuffix(": ")
-    evidence = f", p = {number(cell.p)}" if not isnan(cell.p) else ""
+        return f"{cell.verdict}: {cell.why}{evidence}".removesuffix(": ")
     return f"{cell.verdict}: {cell.base:.6g} → {cell.new:.6g}{evidence}"
 
 

@@ -14,7 +14,9 @@ from math import nan
 from .compare import compare
 from .errors import UsageError
 from .recorded import COUNTED, Key, Recorded
-from .verdicts import Judged, Verdict
+from .verdicts import OVERALL, Judged, Verdict
+
+EVERY = "all nets"
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ class Series:
     """A metric, or a cost, of a method on a net in the order of the runs; runs without it are left out."""
 
     key: Key
-    better: str
+    better: str  # higher or lower; empty of all metrics together
     short: str
     points: list[Point] = field(default_factory=list)
 
@@ -60,15 +62,24 @@ def history(runs: Sequence[Recorded]) -> list[Series]:
             last = next((point.run for point in reversed(series.points) if point.changes), None)
             first = series.points[0].run if series.points else -1
             against = first if last is None else last
-            cell = between(against, place).get(key) if against >= 0 else None
-            verdict: Verdict = "new" if against < 0 else cell.verdict if cell else "not comparable"
+            verdict: Verdict = "new" if against < 0 else _verdict(between(against, place), key)
             series.points.append(Point(place, mean, verdict, against))
-    return list(found.values())
+    groups = list(dict.fromkeys(key[:2] for key in found))
+    return sorted(found.values(), key=lambda series: groups.index(series.key[:2]))
+
+
+def _verdict(cells: dict[Key, Judged], key: Key) -> Verdict:
+    if key[2] != OVERALL:
+        return cells[key].verdict if key in cells else "not comparable"
+    own = [cell for cell in cells.values() if cell.key[1] == key[1]]
+    if not own or any(cell.verdict == "not comparable" for cell in own):
+        return "not comparable"
+    return next((cell.verdict for cell in own if cell.key[2] == OVERALL), "same")
 
 
 def _means(run: Recorded) -> dict[Key, float]:
-    """By cell the mean of its values; NaN of none."""
-    found: dict[Key, float] = {}
+    """By cell the mean of its values, NaN of none; and for each method all of its metrics together, which have no mean."""
+    found: dict[Key, float] = {(EVERY, method, OVERALL): nan for method in dict.fromkeys(key[1] for key in run.scores)}
     for key, of in run.scores.items():
         values = [one for one in of.values() if isinstance(one, float)]
         found[key] = sum(values) / len(values) if values else nan
@@ -77,7 +88,8 @@ def _means(run: Recorded) -> dict[Key, float]:
 
 def _series(run: Recorded, key: Key) -> Series:
     metric = run.metrics.get(key[2])
-    return Series(key, metric["better"] if metric else "lower", metric["short"] if metric else key[2])
+    better = "" if key[2] == OVERALL else metric["better"] if metric else "lower"
+    return Series(key, better, metric["short"] if metric else key[2])
 
 
 def as_csv(runs: Sequence[Recorded], found: Sequence[Series]) -> str:

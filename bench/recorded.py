@@ -74,8 +74,7 @@ def recorded(run: Run, name: str | None = None) -> Recorded:
         nets={spec: {key: str(about.get(key, "")) for key in ("layer", "fingerprint")}
               for spec, about in header["nets"].items()},
         images=_images(header, predictions),
-        targets={str(net): {str(image): int(target) for image, target in _pairs(rows, "image", "target")}
-                 for net, rows in predictions.groupby("net", sort=False)},
+        targets=_targets(header, predictions),
         scores=_ordered(header, _scores(scores)),
         costs=_ordered(header, _costs(cost)),
         seconds=_seconds(cost, predictions),
@@ -114,6 +113,13 @@ def _images(header: Told, predictions: pd.DataFrame) -> dict[str, str]:
     """In the order of the plan, whatever was done first."""
     known = {str(image): str(sha)[:SHA] for image, sha in _pairs(predictions, "image", "sha256")}
     return {image: known[image] for image in header["data"]["images"] if image in known}
+
+
+def _targets(header: Told, predictions: pd.DataFrame) -> dict[str, dict[str, int]]:
+    found: dict[str, dict[str, int]] = {net: {} for net in header["nets"]}
+    for net, image, target in _rows(predictions, "net", "image", "target"):
+        found[net][image] = int(target)
+    return found
 
 
 def _ordered(header: Told, found: dict[Any, Any]) -> dict[Any, Any]:

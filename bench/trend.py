@@ -47,14 +47,15 @@ def _grid(found: Sequence[Series], runs: int) -> Grid:
 def _row(series: Series, runs: int) -> list[Text]:
     scale = MEGABYTE if series.key[2] == "peak_bytes" else 1
     name = {"peak_bytes": "peak MB"}.get(series.key[2], series.short)
-    first, last = (figure(series.points[end].mean / scale) for end in (0, -1))
+    first, last = ("" if isnan(one := series.points[end].mean) else figure(one / scale) for end in (0, -1))
     said = [_said(point, scale) for point in series.points if point.changes]
-    arrow = "↑" if series.better == "higher" else "↓"
-    return [Text(f"{name} {arrow}"), Text(first), Text(course(series, runs)), Text(last), Text("\n").join(said)]
+    arrow = {"higher": " ↑", "lower": " ↓"}.get(series.better, "")
+    return [Text(f"{name}{arrow}"), Text(first), Text(course(series, runs)), Text(last), Text("\n").join(said)]
 
 
 def _said(point: Point, scale: float) -> Text:
-    return Text(f"{point.verdict} at {point.run + 1} ({figure(point.mean / scale)})", style=STYLES[point.verdict])
+    mean = "" if isnan(point.mean) else f" ({figure(point.mean / scale)})"
+    return Text(f"{point.verdict} at {point.run + 1}{mean}", style=STYLES[point.verdict])
 
 
 def course(series: Series, runs: int) -> str:

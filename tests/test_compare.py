@@ -223,7 +223,8 @@ def test_better_passes(base: Path, new: Path) -> None:
 def test_what_is_unclear_fails_if_asked(base: Path, new: Path) -> None:
     shifted(new, "grad_cam", "insertion", -0.4, images=1)
     assert bench("compare", base, new).exit_code == 0
-    assert bench("compare", base, new, "--strict").exit_code == 1
+    strict = bench("compare", base, new, "--strict")
+    assert strict.exit_code == 1 and "\nFailed: " in strict.output
 
 
 def test_values_that_are_lost_are_broken_and_those_found_are_fixed(base: Path, new: Path) -> None:
@@ -429,3 +430,22 @@ def test_seconds_are_told_in_predictions(new: Path) -> None:
     ratios = load(new).seconds["resnet18", "score_cam"]
     cost = store.read(new).table("cost").set_index(["net", "method", "image"])["seconds"]
     assert ratios["image 04"] == pytest.approx(cost["resnet18", "score_cam", "image 04"] / 0.002)
+
+
+def test_seconds_are_told_as_a_ratio_of_runs(base: Path, tmp_path: Path) -> None:
+    """From the command line: three runs a side, of which the new ones take twice as long."""
+    asked: list[object] = []
+    for number in range(3):
+        for side, factor in (("b", 1.0), ("n", 2.0)):
+            directory = _runs.write(tmp_path / f"{side}{number}", nets=ONE)
+            _runs.rewrite(directory, "predictions", store.read(directory).table("predictions").assign(seconds=0.002))
+            cost = store.read(directory).table("cost")
+            _runs.rewrite(directory, "cost", cost.assign(seconds=cost["seconds"] * (factor + number / 100)))
+            asked.append(directory)
+    pairs = [*asked[:2], *("--repeat", *asked[2:4]), *("--repeat", *asked[4:])]
+    result = bench("compare", *pairs, "--judge-seconds", "1.3", "--methods", "score_cam")
+    assert result.exit_code == 1
+    (row,) = [line.split() for line in result.output.splitlines() if "seconds" in line and line.startswith("worse")]
+    assert row[-4:] == ["x", "1.99", "runs", "<.001"]  # 2.01 over 1.01: the medians of three runs
+    unjudged = bench("compare", *asked[:2], "--methods", "score_cam")
+    assert unjudged.exit_code == 0 and "not judged (--judge-seconds)" in " ".join(unjudged.output.split())

@@ -80,6 +80,7 @@ def test_a_run_leaves_what_the_readme_says(finished: Path) -> None:
 def test_the_cost_is_kept_with_every_sample(finished: Path) -> None:
     cost = store.read(finished).table("cost")
     assert (cost["seconds"] > 0).all()
+    assert (store.read(finished).table("predictions")["seconds"] > 0).all()
     assert cost.groupby("method").size().eq(3).all()
     forwards = cost.dropna(subset="forwards").set_index("method")["forwards"]
     assert forwards["cam"] == pytest.approx(1, abs=0.05)
