@@ -10,6 +10,7 @@ from .files import write_text
 
 FORMAT = 2
 PARTS = ("suite", "protocols", "methods", "metrics", "nets", "data", "environment")  # of the header
+WORDS = ("description", "family", "caveat")  # they say what a number means, and do not change it
 
 
 def header_of(directory: Path) -> dict[str, Any]:
@@ -55,14 +56,14 @@ def _same(old: dict[str, Any], new: dict[str, Any], directory: Path) -> None:
 
 
 def _meaning(part: str, header: dict[str, Any]) -> dict[str, Any]:
-    """What of a part of the header the numbers depend on: not the descriptions, nor most of the environment."""
+    """What of a part of the header the numbers depend on: not the words, nor most of the environment."""
     content: dict[str, Any] = header.get(part, {})
     if part == "environment":
         return {key: content.get(key) for key in ("device", "torch")}
     return {
-        key: {name: value for name, value in one.items() if name != "description"} if isinstance(one, dict) else one
+        key: {name: value for name, value in one.items() if name not in WORDS} if isinstance(one, dict) else one
         for key, one in content.items()
-        if key != "description"
+        if key not in WORDS
     }
 
 
