@@ -74,7 +74,9 @@ def galleries(sheets: Sequence[Sheet]) -> Iterator[Gallery]:
 
 def _picks(own: "pd.Series[float]", up: bool) -> list[Pick]:
     """Fewer where the run has fewer images; of equals the first by name."""
-    order = own.rename_axis("image").reset_index(name="value").sort_values(["value", "image"], ascending=[not up, True])
+    frame = pd.DataFrame({"image": own.index, "value": own.to_numpy()})
+    frame["rank"] = -frame["value"] if up else frame["value"]
+    order = frame.sort_values(["rank", "image"])[["image", "value"]]
     found: dict[str, Pick] = {}
     for place, index in {"best": 0, "median": len(order) // 2, "worst": len(order) - 1}.items():
         if len(order):
@@ -87,7 +89,7 @@ def _torn(values: pd.DataFrame) -> list[str]:
     """The images on which the scores of the methods are farthest apart."""
     if values.dropna(axis=1, how="all").shape[1] < 2:
         return []
-    apart = (values.max(axis=1) - values.min(axis=1)).dropna()
+    apart: pd.Series[float] = (values.max(axis=1) - values.min(axis=1)).dropna()
     return [str(image) for image in apart[apart > 0].sort_values(ascending=False, kind="stable").index[:TORN]]
 
 

@@ -60,7 +60,7 @@ class Grid:
         columns: dict[str, list[object]] = {}
         for place, head in enumerate(self.heads):
             cells = [row.cells[place] for row in self.rows]
-            columns[_free(head.text, columns)] = [_raw(cell) for cell in cells]
+            columns[_free(head.text, columns)] = [_raw(head, cell) for cell in cells]
             if any(cell.estimate for cell in cells):
                 for end in ("low", "high", "n"):
                     columns[_free(f"{head.text} {end}", columns)] = [
@@ -101,7 +101,9 @@ def _free(head: str, taken: dict[str, list[object]]) -> str:
     return found
 
 
-def _raw(cell: Cell) -> object:
+def _raw(head: Head, cell: Cell) -> object:
+    if not head.number:
+        return _joined(cell.text, f"({cell.small})" if cell.small else "", " ")
     if isinstance(cell.value, float) and isnan(cell.value):
         return None
     return cell.text if cell.value is None else cell.value

@@ -20,12 +20,13 @@ def agreements(sheet: Sheet) -> Grid | None:
     if not sheet.agreements:
         return None
     grid = matrix(sheet.agreements)
+    names = [str(one) for one in grid.columns]
     counts = sorted({one.n for one in sheet.agreements})
     rows = [
-        Row([name(one), *(_rho(one, other, float(grid.loc[one, other])) for other in grid)], {"metric": one})
-        for one in map(str, grid.index)
+        Row([name(one), *(_rho(one, other, rho) for other, rho in zip(names, values, strict=True))], {"metric": one})
+        for one, values in zip(names, grid.to_numpy(dtype=float).tolist(), strict=True)
     ]
-    heads = [Head("metric"), *(Head(str(other), number=True, data={"metric": str(other)}) for other in grid)]
+    heads = [Head("metric"), *(Head(one, number=True, data={"metric": one}) for one in names)]
     over = f"n = {counts[-1]}" if len(counts) == 1 else f"n from {counts[0]} to {counts[-1]}"
     note = (
         f"Spearman's rank correlation of methods within images, {over}: 1 where two metrics put the same methods first."

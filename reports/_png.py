@@ -43,7 +43,7 @@ def _artist(shape: Line | Area, place: int) -> Any:
         return Polygon(shape.points, color=PAPER[shape.colour], alpha=shape.opacity, linewidth=0, zorder=place)
     width = shape.width * 72 / INCH
     xs, ys = zip(*shape.points, strict=True)
-    dashes = (0, tuple(one / shape.width for one in shape.dashes)) if shape.dashes else "-"
+    dashes: Any = (0, tuple(one / shape.width for one in shape.dashes)) if shape.dashes else "-"
     return Line2D(
         xs, ys, color=PAPER[shape.colour], linewidth=width, linestyle=dashes, solid_capstyle="butt", zorder=place
     )

@@ -1,12 +1,13 @@
 """The scores: a table a net, metrics beside each other; numbers made of several means; the values image by image."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from ..bench.composite import adcc, win
 from ..bench.console import MEGABYTE, brief
 from ..bench.derived import ADCC
 from ..bench.tables import Metric
 from . import _figures
+from ._bands import bands
 from ._drawing import Drawing
 from ._grid import Cell, Grid, Head, Row, estimated, figure, name
 from ._sheets import Sheet
@@ -63,6 +64,19 @@ def spreads(sheet: Sheet) -> Iterator[tuple[str, Drawing]]:
         own = {place.method: values[place.method].dropna().to_numpy() for place in view.ranking.places}
         if view.metric.unit != "yes or no" and any(len(one) > 1 for one in own.values()):
             yield spec, _figures.spread(own, view.metric, sheet.title, sheet.styles)
+
+
+def curves(shown: Sequence[Sheet]) -> list[tuple[Sheet, str, Drawing]]:
+    """A figure for each net and each metric that has curves."""
+    found = []
+    for sheet in shown:
+        for metric in sheet.table.metrics:
+            rows = sheet.curves[sheet.curves["metric"] == metric.spec] if len(sheet.curves) else sheet.curves
+            own = rows[[len(one) > 1 for one in rows["shares"]]] if len(rows) else rows
+            if len(own):
+                made = bands(own, sheet.table.methods)
+                found.append((sheet, metric.spec, _figures.curves(made, metric, sheet.title, sheet.styles)))
+    return found
 
 
 def _adcc(sheet: Sheet, parts: list[str], title: str) -> Grid:

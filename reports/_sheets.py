@@ -63,7 +63,7 @@ class Sheet:
         values = {spec: self.table.values[spec] for spec, view in self.views.items() if len(view.ranking.places) > 1}
         return agreement(values, {spec: self.views[spec].metric.better for spec in values}) if len(values) > 1 else []
 
-    @property
+    @cached_property
     def first(self) -> View | None:
         """The view that a reader sees first: of metrics with curves the first of which more is better."""
         drawn = set(self.curves["metric"]) if len(self.curves) else set()

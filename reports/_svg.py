@@ -78,7 +78,7 @@ def _path(points: Points) -> str:
 def _font(name: str, letters: str) -> str:
     """A font of these letters alone."""
     font = TTFont(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / name, recalcTimestamp=False)
-    options = subset.Options(layout_features=["kern"], notdef_outline=True)
+    options = subset.Options(layout_features=["kern"], notdef_outline=True, drop_tables=["FFTM"])
     cut = subset.Subsetter(options)
     cut.populate(text=letters)
     cut.subset(font)

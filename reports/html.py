@@ -1,15 +1,15 @@
 """One self-contained page: what to take and how sure that is, scores, curves, cost, a gallery, and how it was made."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from markupsafe import Markup
 
 from ..bench import beside, published
 from ..bench.store import Run
-from . import _answer, _beside, _contests, _figures, _metrics, _scores, _sure, _words
-from ._bands import bands
-from ._drawing import Drawing, swatch
+from . import _answer, _beside, _contests, _files, _metrics, _scores, _sure, _words
+from ._drawing import swatch
 from ._gallery import galleries
 from ._page import filled
 from ._pictures import strips
@@ -24,9 +24,11 @@ def render(run: Run) -> str:
     return page([run])
 
 
-def page(runs: Sequence[Run]) -> str:
-    """The page of one run, or of several beside each other."""
+def page(runs: Sequence[Run], files: Path | None = None) -> str:
+    """The page of one run, or of several beside each other; its figures and tables also go into a folder, if one is named."""
     shown = sheets(runs)
+    if files is not None:
+        _files.write(runs, shown, files)
     return filled(
         "report.html",
         runs=runs,
@@ -55,7 +57,7 @@ def _sections(runs: Sequence[Run], shown: list[Sheet]) -> dict[str, Any]:
         "derived": [grid for sheet in shown for grid in _scores.derived(sheet)],
         "families": _scores.families(shown),
         "protocols": _scores.protocols(shown),
-        "curves": curves(shown),
+        "curves": _scores.curves(shown),
         "spreads": {sheet.key: list(_scores.spreads(sheet)) for sheet in shown},
         "agreements": [grid for sheet in shown if (grid := _metrics.agreements(sheet))],
         "steadiness": [_metrics.steadiness(sheet) for sheet in shown if sheet.views],
@@ -64,7 +66,7 @@ def _sections(runs: Sequence[Run], shown: list[Sheet]) -> dict[str, Any]:
         "galleries": list(galleries(shown)),
         "strips": {sheet.title: found for sheet in shown if (found := strips(sheet.run, sheet.table.net))},
         "beside": beside,
-        "published": {run.name: found for run in runs if (found := published.beside(run))},
+        "published": {run.name: numbers for run in runs if (numbers := published.beside(run))},
         "controls": [(sheet, found, _contests.failing(sheet.table, found)) for sheet, found in _duels(shown)],
         "tally": _contests.tally,
     }
@@ -72,19 +74,6 @@ def _sections(runs: Sequence[Run], shown: list[Sheet]) -> dict[str, Any]:
 
 def legend(shown: list[Sheet]) -> dict[str, Markup]:
     return {method: element(swatch(style)) for method, style in shown[0].styles.items()} if shown else {}
-
-
-def curves(shown: list[Sheet]) -> list[tuple[Sheet, str, Drawing]]:
-    """A figure for each net and each metric that has curves."""
-    found = []
-    for sheet in shown:
-        for metric in sheet.table.metrics:
-            rows = sheet.curves[sheet.curves["metric"] == metric.spec] if len(sheet.curves) else sheet.curves
-            own = rows[[len(one) > 1 for one in rows["shares"]]] if len(rows) else rows
-            if len(own):
-                made = bands(own, sheet.table.methods)
-                found.append((sheet, metric.spec, _figures.curves(made, metric, sheet.title, sheet.styles)))
-    return found
 
 
 def _duels(shown: list[Sheet]) -> list[tuple[Sheet, list[_contests.Contest]]]:

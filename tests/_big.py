@@ -41,7 +41,7 @@ def write(directory: Path, *, nets: int = 3, methods: int = 25, metrics: int = 2
 
 
 def _grid(net: str, **axes: list[str]) -> pd.DataFrame:
-    index = pd.MultiIndex.from_product(axes.values(), names=list(axes))
+    index = pd.MultiIndex.from_product(list(axes.values()), names=list(axes))
     return index.to_frame(index=False).assign(dataset="big", net=net)
 
 
@@ -67,12 +67,13 @@ def _maps(rng: np.random.Generator, net: str, names: list[str], specs: list[str]
 
 
 def _cost(rng: np.random.Generator, net: str, names: list[str], specs: list[str]) -> pd.DataFrame:
-    frame = _grid(net, image=names, method=specs)
+    frame: Any = _grid(net, image=names, method=specs)
     work = np.tile(np.logspace(3, 0, len(specs)), len(names))
     first = frame["image"] == names[0]
     seconds = 0.002 * work * rng.uniform(0.9, 1.2, len(frame))
+    about: Any = {"layer": LAYER[net]}
     return frame.assign(
-        layer=LAYER[net],
+        **about,
         seconds=seconds,
         forwards=np.where(first, work, np.nan),
         peak_bytes=np.where(first, 1e6, np.nan),
