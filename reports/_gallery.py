@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -104,7 +105,8 @@ def _pictured(pictures: Pictures, net: str, method: str, picks: list[Pick]) -> l
 
 
 def _laid(pictures: Pictures, net: str, values: pd.DataFrame, image: str) -> Torn:
-    row = values.loc[image].dropna().sort_values(ascending=False)
+    scored: Any = values.loc[image]
+    row = scored.dropna().sort_values(ascending=False)
     overs = {str(method): pictures.overlay(net, str(method), image) for method in row.index}
     maps = {method: (float(row[method]), uri(over)) for method, over in overs.items() if over is not None}
     picture = uri(pictures.image(image))

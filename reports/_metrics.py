@@ -48,7 +48,10 @@ def steadiness(sheet: Sheet) -> Grid:
     ]  # fmt: skip
     heads = [Head("metric"), Head("alpha", "95 % interval", number=True), Head("so it is"), Head("n", number=True)]
     title = f"Krippendorff's alpha of each metric on {sheet.title}"
-    return Grid(f"alpha-{sheet.title}", title, [*heads, Head("beware")], rows, css="text")
+    if any(view.metric.caveat for view in sheet.views.values()):
+        return Grid(f"alpha-{sheet.title}", title, [*heads, Head("beware")], rows, css="text")
+    rows = [Row(row.cells[:-1], row.data) for row in rows]
+    return Grid(f"alpha-{sheet.title}", title, heads, rows, css="text")
 
 
 def ranks(sheets: Sequence[Sheet]) -> list[tuple[Metric, Ranks, Drawing | None]]:

@@ -56,7 +56,7 @@ def _scores(rng: np.random.Generator, net: str, names: list[str], specs: list[st
 
 
 def _curves(rng: np.random.Generator, net: str, names: list[str], specs: list[str], scored: list[str]) -> pd.DataFrame:
-    frame = _grid(net, image=names, method=specs, metric=scored)
+    frame: Any = _grid(net, image=names, method=specs, metric=scored)
     powers = rng.uniform(0.3, 3, (len(frame), 1))
     return frame.assign(shares=[SHARES] * len(frame), scores=list(SHARES**powers))
 

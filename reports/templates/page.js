@@ -150,7 +150,7 @@
         for (const row of table.rows) row.cells[head.cellIndex].style.display = show;
       }
     }
-    const rows = all("#scores tbody tr");
+    const rows = all("#scores > div tbody tr");
     const left = rows.filter((row) => row.style.display !== "none" && !row.closest('[style*="none"]'));
     filters.querySelector("output").textContent = `${left.length} of ${rows.length} rows`;
   }
