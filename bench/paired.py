@@ -71,13 +71,17 @@ def differences(one: "pd.Series[float]", other: "pd.Series[float]") -> Floats:
     return np.where(np.abs(both) <= TIE, 0.0, both)
 
 
-def compare(questions: Sequence[Question], *, seed: int = 0) -> list[Pair]:
-    """An answer each; Holm's correction is over all of them that have an image at all."""
+def compare(questions: Sequence[Question], *, families: Sequence[str] | None = None, seed: int = 0) -> list[Pair]:
+    """An answer each; Holm's correction is over all of them that have an image at all, or over those of a family."""
     tested = _tested(questions)
-    corrected = holm([one.p for one in tested])
-    family = int((~np.isnan(corrected)).sum())
-    found = zip(questions, _means(questions, seed), tested, corrected, strict=True)
-    return [_pair(*one, family) for one in found]
+    of = np.array(families or [""] * len(questions), dtype=str)
+    corrected, sizes = np.full(len(questions), nan), np.zeros(len(questions), dtype=int)
+    for family in dict.fromkeys(of):
+        own = np.flatnonzero(of == family)
+        corrected[own] = holm([tested[place].p for place in own])
+        sizes[own] = (~np.isnan(corrected[own])).sum()
+    found = zip(questions, _means(questions, seed), tested, corrected, sizes.tolist(), strict=True)
+    return [_pair(*one) for one in found]
 
 
 def _tested(questions: Sequence[Question]) -> list[Tested]:
