@@ -84,7 +84,8 @@ def agreement(
     is the correlation of these ranks over all images and methods. Without equals it is the mean of the images' own rhos.
     """
     asked = list(combinations(values, 2)) if pairs is None else list(pairs)
-    rows = [_products(values[one], values[other], better[one], better[other]) for one, other in asked]
+    whole = {name: _ranks(complete(own), better[name]) for name, own in values.items()}
+    rows = [_products(whole[one], whole[other], better[one], better[other]) for one, other in asked]
     found: dict[int, Agreement] = {}
     for count in {len(products) for products, _ in rows}:
         numbers = [number for number, (products, _) in enumerate(rows) if len(products) == count]
@@ -104,14 +105,28 @@ def matrix(found: Sequence[Agreement]) -> pd.DataFrame:
     return grid
 
 
-def _products(one: pd.DataFrame, other: pd.DataFrame, up: str, also: str) -> tuple[Floats, int]:
+@dataclass(frozen=True)
+class _Ranks:
+    """The values of a metric that are complete, and their ranks within each image, about their middle."""
+
+    values: pd.DataFrame
+    ranks: Floats
+
+
+def _ranks(values: pd.DataFrame, better: str) -> _Ranks:
+    return _Ranks(values, ranked(values.to_numpy(dtype=np.float64), better) - (values.shape[1] + 1) / 2)
+
+
+def _products(one: _Ranks, other: _Ranks, up: str, also: str) -> tuple[Floats, int]:
     """By image (n, 3) of which both have all methods: products of ranks, and each metric's squares; and how many methods."""
-    one, other = complete(one), complete(other)
-    methods, images = one.columns.intersection(other.columns), one.index.intersection(other.index)
+    methods = one.values.columns.intersection(other.values.columns)
+    images = one.values.index.intersection(other.values.index)
     if len(methods) < 2:
         return np.empty((0, 3)), len(methods)
     first, second = (
-        ranked(part.loc[images, methods].to_numpy(dtype=np.float64), way) - (len(methods) + 1) / 2
+        part.ranks
+        if part.values.columns.equals(methods) and part.values.index.equals(images)
+        else _ranks(part.values.loc[images, methods], way).ranks
         for part, way in ((one, up), (other, also))
     )
     products = [(left * right).sum(1) for left, right in ((first, second), (first, first), (second, second))]

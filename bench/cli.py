@@ -1,7 +1,7 @@
 """The command line: bench run, conform, report, list; and, of gate.py, compare, baseline, history."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -80,24 +80,39 @@ def run(name: str, out: Path | None, device: str, **changes: Any) -> None:
 
 
 @main.command()
-@click.argument("directory", metavar="RUN", type=click.Path(path_type=Path))
+@click.argument("directories", metavar="RUN...", type=click.Path(path_type=Path), nargs=-1, required=True)
 @click.option("--markdown", is_flag=True, help="Print Markdown tables.")
 @click.option("--csv", is_flag=True, help="Print comma-separated values, a row per net, method and metric.")
+@click.option("--latex", is_flag=True, help="Print LaTeX tables (booktabs).")
 @click.option("--format", "form", metavar="NAME", help="Any report of bench list.")
+@click.option(
+    "--files", type=click.Path(path_type=Path), metavar="DIR", help="Write all figures and tables there, too."
+)
 @click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="Write there instead.")
-def report(directory: Path, markdown: bool, csv: bool, form: str | None, out: Path | None) -> None:
-    """Report a run: as a page (RUN/report.html), or printed as Markdown or CSV."""
-    asked = [*(["markdown"] if markdown else []), *(["csv"] if csv else []), *([form] if form else [])]
+def report(
+    directories: tuple[Path, ...], form: str | None, files: Path | None, out: Path | None, **printed: bool
+) -> None:
+    """Report a run: as a page (RUN/report.html), or printed as Markdown, CSV or LaTeX.
+
+    Several runs stand side by side on one page, report.html in the current directory.
+    --files DIR writes each figure as PNG and SVG, and each table as CSV, Markdown and LaTeX.
+    """
+    asked = [*(name for name, wanted in printed.items() if wanted), *([form] if form else [])]
     if len(asked) > 1:
         raise UsageError(f"{' and '.join(asked)} are {len(asked)} reports: ask for one at a time")
     form = asked[0] if asked else "html"
-    text = render(store.read(directory), form)
+    runs = [store.read(directory) for directory in directories]
+    if files is not None and form != "html":
+        raise UsageError(f"--files goes with the page, not with {form}")
+    text = render(runs, form, files)
     if out is None and form != "html":
         click.echo(text)
-        return
-    path = out or directory / "report.html"
-    write_text(path, text)
-    console.print(f"report: {path}", soft_wrap=True, markup=False)
+    else:
+        path = out or (directories[0] / "report.html" if len(runs) == 1 else Path("report.html"))
+        write_text(path, text)
+        console.print(f"report: {path}", soft_wrap=True, markup=False)
+    if files is not None:
+        console.print(f"figures and tables: {files}", soft_wrap=True, markup=False)
 
 
 @main.command()
@@ -118,8 +133,15 @@ def conform(peers: list[str] | None, device: str, **changes: Any) -> None:
     sys.exit(0 if run(suite.load("scenes", **changes), peers, device, console) else 1)
 
 
-def render(run: store.Run, form: str) -> str:
-    text: str = plugins.find(REPORT, form)(run)
+def render(runs: Sequence[store.Run], form: str, files: Path | None = None) -> str:
+    """A report of one run, or of several where it can set them side by side; with its files, where a folder is named."""
+    found = plugins.find(REPORT, form)
+    together = getattr(found.module, "page", None)
+    if together is None and len(runs) > 1:
+        raise UsageError(
+            f"{form} reports one run at a time, and these are {len(runs)}; the page sets them side by side"
+        )
+    text: str = together(runs, files) if together else found(runs[0])
     return text
 
 

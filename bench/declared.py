@@ -60,7 +60,8 @@ def _declared(measure: Measure) -> dict[str, Any]:
         "slack": slack.of_range(ends) if logits else getattr(module, "SLACK", slack.of_range(ends)),
         "short": short,
     }
-    return _described(metric) | declared
+    said = {name.lower(): str(getattr(module, name)) for name in ("FAMILY", "CAVEAT") if hasattr(module, name)}
+    return _described(metric) | declared | said
 
 
 def better(metric: Plugin) -> str:

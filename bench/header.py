@@ -10,7 +10,7 @@ from .files import write_text
 
 FORMAT = 2
 PARTS = ("suite", "protocols", "methods", "metrics", "nets", "data", "environment")  # of the header
-UNMEANT = ("description", "slack")  # what is said of a plug-in, and its numbers do not depend on
+UNMEANT = ("description", "family", "caveat", "slack")  # what is said of a plug-in, and its numbers do not depend on
 
 
 def header_of(directory: Path) -> dict[str, Any]:
@@ -56,11 +56,11 @@ def _same(old: dict[str, Any], new: dict[str, Any], directory: Path) -> None:
 
 
 def _meaning(part: str, header: dict[str, Any]) -> dict[str, Any]:
-    """What of a part of the header the numbers depend on: not the descriptions and slacks, nor most of the environment."""
+    """What of a part of the header the numbers depend on: not the words and slacks, nor most of the environment."""
     content: dict[str, Any] = header.get(part, {})
     if part == "environment":
         return {key: content.get(key) for key in ("device", "torch")}
-    return {key: _without(one) for key, one in content.items() if key != "description"}
+    return {key: _without(one) for key, one in content.items() if key not in UNMEANT}
 
 
 def _without(told: Any) -> Any:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm
 
-from .significance import Tested, holm, sign_test, signed_rank
+from .significance import Tested, holm, sign_test, signed_ranks
 from .stats import ALPHA, TIE, Estimate, Floats, estimates
 
 MANY = 10**9  # images: what would take more is never settled
@@ -64,35 +64,54 @@ def between(one: pd.DataFrame, other: pd.DataFrame, *, better: str, yes_or_no: b
 
 def differences(one: "pd.Series[float]", other: "pd.Series[float]") -> Floats:
     """One less the other on the images, by index, that both have a value of; rounding counts as no difference."""
-    both = (one.dropna() - other.dropna()).dropna().to_numpy(dtype=np.float64)
+    if one.index is not other.index:
+        one, other = one.dropna().align(other.dropna(), join="inner")
+    apart = one.to_numpy(dtype=np.float64) - other.to_numpy(dtype=np.float64)
+    both = apart[~np.isnan(apart)]
     return np.where(np.abs(both) <= TIE, 0.0, both)
 
 
-def compare(questions: Sequence[Question], *, seed: int = 0) -> list[Pair]:
-    """An answer each; Holm's correction is over all of them that have an image at all."""
-    tested = [_tested(question) for question in questions]
-    corrected = holm([one.p for one in tested])
-    family = int((~np.isnan(corrected)).sum())
-    found = zip(questions, _means(questions, seed), tested, corrected, strict=True)
-    return [_pair(*one, family) for one in found]
+def compare(questions: Sequence[Question], *, families: Sequence[str] | None = None, seed: int = 0) -> list[Pair]:
+    """An answer each; Holm's correction is over all of them that have an image at all, or over those of a family."""
+    tested = _tested(questions)
+    of = np.array(families or [""] * len(questions), dtype=str)
+    corrected, sizes = np.full(len(questions), nan), np.zeros(len(questions), dtype=int)
+    for family in dict.fromkeys(of):
+        own = np.flatnonzero(of == family)
+        corrected[own] = holm([tested[place].p for place in own])
+        sizes[own] = (~np.isnan(corrected[own])).sum()
+    found = zip(questions, _means(questions, seed), tested, corrected, sizes.tolist(), strict=True)
+    return [_pair(*one) for one in found]
 
 
-def _tested(question: Question) -> Tested:
-    if not question.differences.size:
-        return Tested(nan, 0)
-    return (sign_test if question.yes_or_no else signed_rank)(question.differences)
+def _tested(questions: Sequence[Question]) -> list[Tested]:
+    """The tests; those of as many differences are made together."""
+    found: dict[int, Tested] = {}
+    for places in _alike([one.differences.size * (not one.yes_or_no) for one in questions]):
+        rows = [questions[place].differences for place in places]
+        found |= zip(places, signed_ranks(np.stack(rows, axis=1)), strict=True)
+    for place, one in enumerate(questions):
+        if place not in found:
+            found[place] = sign_test(one.differences) if one.differences.size else Tested(nan, 0)
+    return [found[place] for place in range(len(questions))]
+
+
+def _alike(sizes: Sequence[int]) -> list[list[int]]:
+    """The places of equal sizes that are not 0."""
+    found: dict[int, list[int]] = {}
+    for place, size in enumerate(sizes):
+        if size:
+            found.setdefault(size, []).append(place)
+    return list(found.values())
 
 
 def _means(questions: Sequence[Question], seed: int) -> list[Estimate]:
     """The mean differences; those over as many images are drawn again together."""
     found: dict[int, Estimate] = {}
-    counts: dict[int, list[int]] = {}
     for number, question in enumerate(questions):
-        if question.yes_or_no:
+        if question.yes_or_no or not question.differences.size:
             found[number] = _rates(question.differences)
-        else:
-            counts.setdefault(question.differences.size, []).append(number)
-    for numbers in counts.values():
+    for numbers in _alike([one.differences.size * (not one.yes_or_no) for one in questions]):
         columns = np.stack([questions[number].differences for number in numbers], axis=1)
         found |= zip(numbers, estimates(columns, seed=seed), strict=True)
     return [found[number] for number in range(len(questions))]

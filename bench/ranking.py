@@ -76,13 +76,12 @@ def ranking(
     order = sorted(found, key=lambda method: found[method].mean * (-1 if better == "higher" else 1))
     best = next((method for method in order if method not in controls), None)
 
-    def answers(asked: list[tuple[str, str]]) -> dict[tuple[str, str], Pair]:
-        pairs = compare(among(shared, asked, better=better, yes_or_no=yes_or_no), seed=seed)
-        return dict(zip(asked, pairs, strict=True))
-
     behind = dict(pairwise(order))
-    neighbours = answers(list(behind.items()))
-    rivals = answers([(best, method) for method in order if method != best] if best else [])
+    asked = {"neighbours": [*behind.items()], "rivals": [(best, one) for one in order if one != best] if best else []}
+    families = [family for family, own in asked.items() for _ in own]
+    questions = among(shared, [pair for own in asked.values() for pair in own], better=better, yes_or_no=yes_or_no)
+    pairs = iter(compare(questions, families=families, seed=seed))
+    neighbours, rivals = ({pair: next(pairs) for pair in own} for own in asked.values())
     places = tuple(
         Place(
             method, found[method], method in controls,

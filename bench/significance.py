@@ -38,6 +38,18 @@ def signed_rank(differences: Floats) -> Tested:
     return Tested(min(1.0, 2 * float(min(sums[: found + 1].sum(), sums[found:].sum()))), side)
 
 
+def signed_ranks(columns: Floats) -> list[Tested]:
+    """`signed_rank` of each column (n, k); of many differences all at once."""
+    if len(columns) <= EXACT:
+        return [signed_rank(column) for column in columns.T]
+    sums = (rankdata(np.abs(columns), axis=0) * np.sign(columns)).sum(0)
+    some = np.flatnonzero(columns.any(0))
+    p = np.ones(columns.shape[1])
+    if some.size:
+        p[some] = wilcoxon(columns[:, some], zero_method="pratt", axis=0).pvalue
+    return [Tested(float(one), int(side)) for one, side in zip(p, np.sign(sums), strict=True)]
+
+
 def sign_test(differences: Floats) -> Tested:
     """The exact sign test, which of yes (1) and no (0) is McNemar's: of the images that differ, as many each way?"""
     ups, downs = int((differences > 0).sum()), int((differences < 0).sum())

@@ -1,6 +1,6 @@
 """What a set of per-image values says: its mean, or what is made of several means, and how sure that is."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from math import inf, nan
 from typing import Any, NamedTuple
@@ -49,6 +49,24 @@ def mean(
         low, high = _wilson(rate, known.size)
         return Estimate(rate, max(low, min(rate, within[0])), min(high, max(rate, within[1])), known.size)
     return estimates(known[:, None], within=within, seed=seed)[0]
+
+
+def means(
+    columns: Sequence[Floats], within: Sequence[tuple[float, float]], yes_or_no: Sequence[bool], *, seed: int = 0
+) -> list[Estimate]:
+    """The mean of each of many columns, as `mean` gives it; those of as many values are drawn together."""
+    known = [column[~np.isnan(column)] for column in columns]
+    found: dict[int, Estimate] = {}
+    alike: dict[tuple[int, tuple[float, float]], list[int]] = {}
+    for place, values in enumerate(known):
+        if yes_or_no[place]:
+            found[place] = mean(values, yes_or_no=True, within=within[place], seed=seed)
+        else:
+            alike.setdefault((values.size, within[place]), []).append(place)
+    for (_, limits), places in alike.items():
+        together = np.stack([known[place] for place in places], axis=1)
+        found |= zip(places, estimates(together, within=limits, seed=seed), strict=True)
+    return [found[place] for place in range(len(columns))]
 
 
 def estimates(

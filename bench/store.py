@@ -12,12 +12,14 @@
 A part is complete when its scores are there: they are written last.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from .errors import UsageError
@@ -48,9 +50,9 @@ class Run:
     def name(self) -> str:
         return str(self.header["suite"]["name"])
 
-    def table(self, name: str) -> pd.DataFrame:
-        """One of the tables: scores, curves, strips, maps, predictions, cost, images."""
-        return _frame(self.directory, name)
+    def table(self, name: str, images: Collection[str] | None = None) -> pd.DataFrame:
+        """One of the tables: scores, curves, strips, maps, predictions, cost, images; of all images, or of these."""
+        return _frame(self.directory, name, images)
 
 
 def read(directory: Path | str) -> Run:
@@ -107,11 +109,11 @@ class Writer:
         _write(file, new)
 
 
-def _frame(directory: Path, name: str) -> pd.DataFrame:
+def _frame(directory: Path, name: str, images: Collection[str] | None = None) -> pd.DataFrame:
     # A kill may leave curves whose scores were not written: such a part does not count.
     parts = [directory / name / path.name for path in _parts(directory)]
     files = [directory / f"{name}.parquet"] if name in WHOLE else parts
-    found = [_read(file) for file in files if file.exists()]
+    found = [_read(file, images) for file in files if file.exists()]
     if not found:
         return pd.DataFrame()
     rows = pa.concat_tables(found).to_pandas()
@@ -129,12 +131,13 @@ def _cells(directory: Path, table: str) -> set[Cell]:
     return set(zip(rows["net"], rows["image"], strict=True)) if len(rows) else set()
 
 
-def _read(file: Path) -> pa.Table:
+def _read(file: Path, images: Collection[str] | None = None) -> pa.Table:
     schema = SCHEMAS[file.stem if file.stem in WHOLE else file.parent.name]
     try:
         if "image" not in pq.read_schema(file).names:
             raise pa.ArrowInvalid("it is another table")
-        return pq.read_table(file, schema=schema)
+        chosen = None if images is None else pc.field("image").isin(list(images))
+        return pq.read_table(file, schema=schema, filters=chosen)
     except (pa.ArrowException, OSError) as error:
         bad = file if file.stem in WHOLE else file.parent.parent / "scores" / file.name
         said = str(error).splitlines()[0].rstrip(".")

@@ -1,52 +1,18 @@
 """From a run to what is shown of it: estimates or reasons, costs, accuracy."""
 
-from collections import Counter
 from dataclasses import dataclass
-from math import inf, isnan
+from math import isnan
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from .stats import Estimate, Floats, mean
+from .entries import YES_OR_NO, Entry, Metric, entries, limits
+from .stats import mean
 from .store import Run
+from .wide import by_metric
 from .wording import number, plural
 
-YES_OR_NO = "yes or no"  # the unit of a rate
-
-
-@dataclass(frozen=True)
-class Metric:
-    """A metric as its column shows it."""
-
-    spec: str
-    short: str
-    better: str  # higher or lower
-    unit: str
-    description: str
-    range: tuple[float, float]
-
-    @property
-    def arrow(self) -> str:
-        return "↑" if self.better == "higher" else "↓"
-
-    def ahead(self, one: float, other: float) -> bool:
-        return one > other if self.better == "higher" else one < other
-
-
-@dataclass(frozen=True)
-class Entry:
-    """What a method scored by a metric, and for how many images there is no score, by reason."""
-
-    estimate: Estimate
-    reasons: dict[str, int]
-
-    @property
-    def reason(self) -> str | None:
-        """Why there is no score at all; None where there is one."""
-        if self.estimate.n:
-            return None
-        return "; ".join(self.reasons) or "no result yet"
+__all__ = ["YES_OR_NO", "Cost", "Entry", "Metric", "Table", "accuracy", "metrics", "table", "tables"]
 
 
 @dataclass(frozen=True)
@@ -76,6 +42,7 @@ class Table:
     constant: dict[str, int]  # how many maps of a method are constant
     broken: dict[str, int]  # and how many of these because they were not finite
     accuracy: str
+    values: dict[str, pd.DataFrame]  # by metric: a row per image, a column per method
 
     def entry(self, method: str, metric: Metric) -> Entry:
         return self.entries.get((method, metric.spec), Entry(mean([]), {}))
@@ -95,14 +62,12 @@ class Table:
         return counts.pop() if len(counts) == 1 else None
 
 
-def table(run: Run, net: str) -> Table:
+def table(run: Run, net: str, scores: pd.DataFrame | None = None) -> Table:
     """What a run has of a net so far; all of it is empty where nothing is written yet."""
-    scores = _of(run.table("scores"), net)
+    scores = _of(run.table("scores") if scores is None else scores, net)
     cells = set(scores["image"]) if len(scores) else set()
     methods = list(run.header["methods"])
-    columns = metrics(run)
-    of = {metric.spec: metric for metric in columns}
-    groups: Any = scores.groupby(["method", "metric"]) if len(scores) else ()
+    columns, values = metrics(run), by_metric(scores, methods)
     cost = _of(run.table("cost"), net, cells)
     return Table(
         net=net,
@@ -113,7 +78,8 @@ def table(run: Run, net: str) -> Table:
         methods=methods,
         controls=[spec for spec in methods if run.header["methods"][spec]["control"]],
         metrics=columns,
-        entries={key: _entry(rows, of[key[1]]) for key, rows in groups},
+        entries=entries(scores, values, columns),
+        values=values,
         costs={str(method): _cost(rows) for method, rows in cost.groupby("method")} if len(cost) else {},
         constant=_flagged(scores, "constant_map"),
         broken=_flagged(scores, "nan_map"),
@@ -123,7 +89,8 @@ def table(run: Run, net: str) -> Table:
 
 def tables(run: Run) -> list[Table]:
     """A table for each net of a run."""
-    return [table(run, net) for net in run.header["nets"]]
+    scores = run.table("scores")
+    return [table(run, net, scores) for net in run.header["nets"]]
 
 
 def metrics(run: Run) -> list[Metric]:
@@ -132,7 +99,12 @@ def metrics(run: Run) -> list[Metric]:
 
 def _metric(spec: str, about: dict[str, Any]) -> Metric:
     short, better, unit, description = (str(about[key]) for key in ("short", "better", "unit", "description"))
-    return Metric(spec, short, better, unit, description, _range(*about["range"]))
+    return Metric(spec, short, better, unit, description, limits(*about["range"]), *_words(about))
+
+
+def _words(about: dict[str, Any]) -> tuple[str, str]:
+    """A metric's family and caveat; older runs have neither."""
+    return str(about.get("family", "")), str(about.get("caveat", ""))
 
 
 def accuracy(predictions: pd.DataFrame) -> str:
@@ -157,23 +129,6 @@ def _of(rows: pd.DataFrame, net: str, images: set[str] | None = None) -> pd.Data
         return rows
     rows = rows[rows["net"] == net]
     return rows if images is None else rows[rows["image"].isin(images)]
-
-
-def _entry(rows: pd.DataFrame, metric: Metric) -> Entry:
-    reasons = Counter(str(reason) for reason in rows["reason"].dropna())
-    values = rows["value"].to_numpy(dtype=np.float64)
-    return Entry(mean(values, yes_or_no=metric.unit == YES_OR_NO, within=_within(metric, values)), dict(reasons))
-
-
-def _range(low: float | None, high: float | None) -> tuple[float, float]:
-    """A run's header has no number for what is without end."""
-    return -inf if low is None else low, inf if high is None else high
-
-
-def _within(metric: Metric, values: Floats) -> tuple[float, float]:
-    """The metric's range; scores of logits, and settings of a protocol, can lie outside, and then nothing is cut."""
-    low, high = metric.range
-    return metric.range if not ((values < low) | (values > high)).any() else (-inf, inf)
 
 
 def _cost(rows: pd.DataFrame) -> Cost:

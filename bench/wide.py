@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
 
 
@@ -13,6 +14,31 @@ def by_method(scores: pd.DataFrame, net: str, metric: str, methods: Sequence[str
     if not len(scores):
         return pd.DataFrame(columns=list(methods or ()), dtype=float)
     return _wide(scores[(scores["net"] == net) & (scores["metric"] == metric)], methods)
+
+
+def by_metric(scores: pd.DataFrame, methods: Sequence[str]) -> dict[str, pd.DataFrame]:
+    """Of the scores of one net, the values of each metric, all laid out at once: as `by_method` gives them, row for row alike.
+
+    Raises ValueError where an image has two values.
+    """
+    if not len(scores):
+        return {}
+    order = {method: place for place, method in enumerate(methods)}
+    datasets, kinds = pd.factorize(scores["dataset"])
+    names, images = pd.factorize(scores["image"])
+    rows, cells = pd.factorize(datasets * len(images) + names)
+    layers, metrics = pd.factorize(scores["metric"])
+    columns = scores["method"].map(order).to_numpy(dtype=int)
+    cube = np.full((len(metrics), len(cells), len(methods)), np.nan)
+    if len(np.unique(np.ravel_multi_index((layers, rows, columns), cube.shape))) < len(scores):
+        raise ValueError("an image has two values of a method by a metric")
+    cube[layers, rows, columns] = scores["value"].to_numpy(dtype=np.float64)
+    of = np.divmod(cells, len(images))
+    index = pd.MultiIndex.from_arrays([kinds[of[0]], images[of[1]]], names=["dataset", "image"])
+    return {
+        str(metric): pd.DataFrame(values, index=index, columns=list(methods))
+        for metric, values in zip(metrics, cube, strict=True)
+    }
 
 
 def blocks(scores: pd.DataFrame, metric: str, methods: Sequence[str] | None = None) -> pd.DataFrame:

@@ -1,6 +1,6 @@
 """How each method does against the controls: on a net by a metric, and over all.
 
-With the scores by image, a contest is decided image by image (bench/paired.py); without them by whether two intervals overlap.
+A contest is decided image by image (bench/paired.py), or by whether two intervals overlap.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -8,12 +8,9 @@ from dataclasses import dataclass
 from math import isnan
 from typing import Literal
 
-import pandas as pd
-
 from ..bench.paired import Pair, among, compare
 from ..bench.stats import Estimate
 from ..bench.tables import YES_OR_NO, Entry, Metric, Table
-from ..bench.wide import by_method
 from ..bench.wording import number, plural, span
 
 Verdict = Literal["better", "worse", "unsettled", "unknown"]
@@ -32,13 +29,13 @@ class Contest:
     pair: Pair | None = None  # where it was decided image by image
 
 
-def contests(table: Table, scores: pd.DataFrame | None = None) -> Iterator[Contest]:
-    """Every method against every control, by every metric; Holm's correction is over those of a metric."""
+def contests(table: Table, *, paired: bool = False) -> Iterator[Contest]:
+    """Every method against every control, by every metric; image by image, Holm corrects over those of a metric."""
     for metric in table.metrics:
         asked = [
             (method, control) for method in table.methods for control in table.controls if method not in table.controls
         ]
-        answers = {} if scores is None else _answers(scores, table, metric, asked)
+        answers = _answers(table, metric, asked) if paired else {}
         for method, control in asked:
             one, other = table.entry(method, metric), table.entry(control, metric)
             pair = answers.get((method, control))
@@ -91,11 +88,11 @@ def overall(
     return {spec: names for spec, names in won.items() if names}, [spec for spec, names in won.items() if not names]
 
 
-def _answers(
-    scores: pd.DataFrame, table: Table, metric: Metric, asked: list[tuple[str, str]]
-) -> dict[tuple[str, str], Pair]:
+def _answers(table: Table, metric: Metric, asked: list[tuple[str, str]]) -> dict[tuple[str, str], Pair]:
     """The pairs that have an image in common."""
-    values = by_method(scores, table.net, metric.spec, table.methods)
+    if metric.spec not in table.values:
+        return {}
+    values = table.values[metric.spec]
     pairs = compare(among(values, asked, better=metric.better, yes_or_no=metric.unit == YES_OR_NO))
     return {key: pair for key, pair in zip(asked, pairs, strict=True) if pair.n}
 

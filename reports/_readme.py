@@ -14,7 +14,7 @@ from rich.console import Console
 from ..bench.console import WIDTH, comparison
 from ..bench.listing import listing
 from ..bench.store import Run, read
-from ._figures import montage
+from ._montage import montage
 
 ROOT = Path(__file__).parents[1]
 README, PICTURE, RECORDS = ROOT / "README.md", ROOT / "docs" / "montage.png", ROOT / "tests" / "data" / "scenes"

@@ -1,90 +1,87 @@
-"""Small plots as SVG that takes its colours and its font from the page around it, so that they are dark on a dark page."""
+"""A drawing as SVG: in the page's own colours and font, or on white with a font of its own, for a paper."""
 
+import base64
 import io
-import re
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any
+from functools import cache
+from pathlib import Path
 
 import matplotlib
+from fontTools import subset
+from fontTools.ttLib import TTFont
 from markupsafe import Markup, escape
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
-INK, MUTED, GRID = "#010201", "#010202", "#010203"  # stand-ins, replaced by the page's colours
-COLOURS = 8  # of methods, then they repeat
-MARKERS = "os^Dvp*h"
-CONTROL_LINES = ((2.5, 1.5), (1, 1.2), (4, 1.2, 1, 1.2))
+from ._drawing import Area, Drawing, Line, Points, Text
 
-_SETTINGS: Any = {
-    "svg.fonttype": "none", "svg.hashsalt": "cambench", "text.parse_math": False, "font.size": 8.5,
-    "text.color": INK, "axes.edgecolor": MUTED, "axes.labelcolor": MUTED, "xtick.color": MUTED, "ytick.color": MUTED,
-    "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "grid.color": GRID, "grid.linewidth": 0.6,
-    "axes.linewidth": 0.7, "axes.axisbelow": True, "xtick.major.size": 2.5, "ytick.major.size": 2.5,
-    "xtick.minor.visible": False, "figure.constrained_layout.use": True,
+FONT = "DejaVu Sans"
+PAPER = {
+    "ink": "#16191d", "muted": "#5c6470", "grid": "#e3e6ea", "accent": "#1f5fbf", "s0": "#1f66c7", "s1": "#c2410c",
+    "s2": "#0d8a5f", "s3": "#9333a8", "s4": "#a16207", "s5": "#0e7490", "s6": "#be185d", "s7": "#4d5bce",
 }  # fmt: skip
+PAGE = {name: f"var(--{name})" for name in PAPER}
 
 
-@dataclass(frozen=True)
-class Style:
-    """How a method is drawn, in every plot alike: the controls in dashed grey."""
-
-    colour: str
-    marker: str
-    dashes: tuple[float, ...] | None = None
-
-    @property
-    def line(self) -> dict[str, Any]:
-        return {"color": self.colour, "linestyle": (0, self.dashes) if self.dashes else "-"}
+def element(drawing: Drawing) -> Markup:
+    """An element of the page, dark on a dark page; what belongs to a method is marked as its own."""
+    said = f'role="img" aria-label="{escape(drawing.label)}"' if drawing.label else 'aria-hidden="true"'
+    size = f'viewBox="0 0 {drawing.width:g} {drawing.height:g}" style="max-width:{drawing.width:g}px"'
+    return Markup(f"<svg {said} {size}>{_body(drawing, PAGE)}</svg>")
 
 
-def styles(methods: list[str], controls: list[str]) -> dict[str, Style]:
-    tested = [method for method in methods if method not in controls]
-    found = {
-        method: Style(_series(number % COLOURS), MARKERS[number % len(MARKERS)]) for number, method in enumerate(tested)
-    }
-    for number, method in enumerate(controls):
-        found[method] = Style(MUTED, "xP+"[number % 3], CONTROL_LINES[number % len(CONTROL_LINES)])
-    return found
+def file(drawing: Drawing) -> str:
+    """A file that stands on its own: white, its text still text, in a font that it brings."""
+    size = f'width="{drawing.width:g}" height="{drawing.height:g}" viewBox="0 0 {drawing.width:g} {drawing.height:g}"'
+    letters = "".join(sorted({letter for shape in drawing.shapes if isinstance(shape, Text) for letter in shape.text}))
+    faces = "".join(
+        f'@font-face{{font-family:"{FONT}";font-weight:{weight};src:url(data:font/ttf;base64,{_font(name, letters)})}}'
+        for weight, name in (("normal", "DejaVuSans.ttf"), ("bold", "DejaVuSans-Bold.ttf"))
+        if any(isinstance(shape, Text) and shape.bold == (weight == "bold") for shape in drawing.shapes)
+    )
+    head = f"<title>{escape(drawing.label)}</title><style>{faces}text{{font-family:'{FONT}',sans-serif}}</style>"
+    white = '<rect width="100%" height="100%" fill="#ffffff"/>'
+    return f'<svg xmlns="http://www.w3.org/2000/svg" {size}>{head}{white}{_body(drawing, PAPER)}</svg>\n'
 
 
-@contextmanager
-def axes(size: tuple[float, float] = (3.4, 2.5)) -> Iterator[tuple[Figure, Axes]]:
-    with matplotlib.rc_context(_SETTINGS):
-        figure = Figure(figsize=size)
-        yield figure, figure.add_subplot()
+def _body(drawing: Drawing, colours: dict[str, str]) -> str:
+    """The shapes; neighbours that belong to one method are a group."""
+    parts: list[str] = []
+    before = ""
+    for shape in drawing.shapes:
+        if shape.of != before:
+            parts += ["</g>"] if before else []
+            parts += [f'<g data-method="{escape(shape.of)}">'] if shape.of else []
+            before = shape.of
+        parts.append(_shape(shape, colours))
+    return "".join([*parts, "</g>" if before else ""])
 
 
-def svg(figure: Figure, label: str) -> Markup:
-    """A figure as an element of the page; `label` says in words what it shows. To be called inside `axes`."""
-    buffer = io.StringIO()
-    figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
-    text = buffer.getvalue()
-    text = text[text.index("<svg") :]
-    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.S)
-    text = re.sub(r'<g id="[^"]*"', "<g", text)
-    text = re.sub(r'(<svg [^>]*?) width="[^"]*"', r"\1", text, count=1)
-    text = re.sub(r'(<svg [^>]*?) height="[^"]*"', r"\1", text, count=1)
-    text = re.sub(r"font: ([\d.]+px) [^;\"]*", r"font: \1 var(--font)", text)
-    text = re.sub(r"#0102([0-9a-f]{2})", _variable, text)
-    text = re.sub(r"\n\s*", "\n", text)
-    return Markup(text.replace("<svg ", f'<svg role="img" aria-label="{escape(label)}" ', 1))
+def _shape(shape: Line | Area | Text, colours: dict[str, str]) -> str:
+    colour = colours[shape.colour]
+    if isinstance(shape, Line):
+        dashes = f' stroke-dasharray="{" ".join(f"{one:g}" for one in shape.dashes)}"' if shape.dashes else ""
+        return f'<path d="{_path(shape.points)}" fill="none" stroke="{colour}" stroke-width="{shape.width:g}"{dashes}/>'
+    if isinstance(shape, Area):
+        pale = f' fill-opacity="{shape.opacity:g}"' if shape.opacity < 1 else ""
+        return f'<path d="{_path(shape.points)}z" fill="{colour}"{pale}/>'
+    where = f'x="{shape.x:.5g}" y="{shape.y + 0.36 * shape.size:.5g}"'
+    if shape.turned:
+        where = f'transform="translate({shape.x + 0.36 * shape.size:.5g} {shape.y:.5g}) rotate(-90)"'
+    bold = ' font-weight="bold"' if shape.bold else ""
+    anchor = f' text-anchor="{shape.anchor}"' if shape.anchor != "start" else ""
+    return f'<text {where} font-size="{shape.size:g}" fill="{colour}"{anchor}{bold}>{escape(shape.text)}</text>'
 
 
-def swatch(style: Style) -> Markup:
-    """The line and the marker of a method, for a legend."""
-    with axes((0.42, 0.16)) as (figure, plot):
-        plot.set_axis_off()
-        plot.plot([0, 1, 2], [0, 0, 0], **style.line, linewidth=1.8)
-        plot.plot([1], [0], style.marker, color=style.colour, markersize=5)
-        return svg(figure, "")
+def _path(points: Points) -> str:
+    return "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in points).replace(".0 ", " ").replace(".0L", "L")
 
 
-def _series(number: int) -> str:
-    return f"#0102{16 + number:02x}"
-
-
-def _variable(match: re.Match[str]) -> str:
-    number = int(match[1], 16)
-    return {1: "var(--ink)", 2: "var(--muted)", 3: "var(--grid)"}.get(number, f"var(--s{number - 16})")
+@cache
+def _font(name: str, letters: str) -> str:
+    """A font of these letters alone."""
+    font = TTFont(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / name, recalcTimestamp=False)
+    options = subset.Options(layout_features=["kern"], notdef_outline=True, drop_tables=["FFTM"])
+    cut = subset.Subsetter(options)
+    cut.populate(text=letters)
+    cut.subset(font)
+    buffer = io.BytesIO()
+    font.save(buffer)
+    return base64.b64encode(buffer.getvalue()).decode()

@@ -20,6 +20,17 @@ MADE = (
     "they overlap, the images do not settle it.",
 )
 
+OF_PAGE = (
+    *MADE[:-1],
+    "Two methods differ where, image by image, the interval of the mean difference leaves out 0 and Wilcoxon's signed-rank "
+    "test (of yes or no McNemar's) agrees, corrected by Holm. In a ranking, neighbours are one family of corrections, the "
+    "best method against all others another, methods against controls a third.",
+    "How many images would settle a difference is a guess: as many as would narrow the interval, corrected for all "
+    "questions, to the difference that is seen.",
+    "A recommendation within 2 % of the best is by the means, of the way from the worst that the metric can be to the best "
+    "method; the cheapest is by forwards, then by seconds. Controls are never recommended.",
+)
+
 
 def what_was_run(run: Run) -> str:
     suite, methods = run.header["suite"], run.header["methods"]
@@ -80,3 +91,9 @@ def leader(table: Table, metric: Metric) -> str | None:
 def protocol(about: dict[str, Any]) -> str:
     """A protocol in one line."""
     return ", ".join(f"{key} {value}" for key, value in about.items() if key != "metric")
+
+
+def same_reason(table: Table, method: str) -> str | None:
+    """The one reason why a method has no score by any metric."""
+    found = {table.entry(method, metric).reason for metric in table.metrics}
+    return found.pop() if len(found) == 1 else None

@@ -1,7 +1,6 @@
 """The critical-difference diagram: what is drawn where, in words too, and nothing cut off."""
 
 import io
-import re
 
 import numpy as np
 import pandas as pd
@@ -11,7 +10,9 @@ from matplotlib.text import Text
 from PIL import Image
 
 from cambench.bench.friedman import Ranks, friedman
-from cambench.reports import _cd
+from cambench.reports import _cd, _png, _svg
+from cambench.reports._drawing import Drawing, Line
+from cambench.reports._drawing import Text as Words
 
 
 def _ranks(methods: int = 6, blocks: int = 14, spread: float = 0.15, name: str = "method_{}") -> Ranks:
@@ -34,11 +35,11 @@ CASES = {
 @pytest.mark.parametrize("case", CASES)
 def test_every_method_is_named_and_nothing_is_cut_off_or_overlaps(case: str) -> None:
     ranks = CASES[case]
-    with _cd._drawn(ranks, [], _cd.PAPER) as figure:
-        renderer = FigureCanvasAgg(figure).get_renderer()
-        texts = [text for text in figure.findobj(Text) if isinstance(text, Text) and text.get_text()]
-        boxes = [text.get_window_extent(renderer) for text in texts]
-        edge = figure.bbox
+    figure = _png.figure(_drawn(ranks))
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    texts = [text for text in figure.findobj(Text) if isinstance(text, Text) and text.get_text()]
+    boxes = [text.get_window_extent(renderer) for text in texts]
+    edge = figure.bbox
     assert all(box.x0 >= edge.x0 and box.x1 <= edge.x1 and box.y0 >= edge.y0 and box.y1 <= edge.y1 for box in boxes)
     assert not any(one.overlaps(other) for place, one in enumerate(boxes) for other in boxes[:place])
     said = [text.get_text() for text in texts]
@@ -47,53 +48,53 @@ def test_every_method_is_named_and_nothing_is_cut_off_or_overlaps(case: str) -> 
     assert (ranks.undecidable in said) == (ranks.undecidable is not None)
 
 
+def _drawn(ranks: Ranks, controls: list[str] | None = None) -> Drawing:
+    drawing = _cd.diagram(ranks, controls or [])
+    assert drawing is not None
+    return drawing
+
+
+def _lines(drawing: Drawing, width: float) -> list[Line]:
+    return [shape for shape in drawing.shapes if isinstance(shape, Line) and shape.width == width]
+
+
 def test_bars_are_as_long_as_the_cliques_and_the_mark_as_the_difference() -> None:
     ranks = CASES["six"]
     assert ranks.cliques and ranks.undecidable is None
-    with _cd._drawn(ranks, [], _cd.PAPER) as figure:
-        sheet, (plot,) = _cd._sheet(ranks, len(ranks.cliques)), figure.axes
-        bars = [line for line in plot.lines if line.get_linewidth() == 3]
-        of = dict(zip(ranks.methods, ranks.mean_ranks, strict=True))
-        for bar, clique in zip(bars, ranks.cliques, strict=True):
-            ends = [sheet.along(of[clique[0]]), sheet.along(of[clique[-1]])]
-            assert np.asarray(bar.get_xdata()) == pytest.approx([ends[0] - 0.04, ends[1] + 0.04])
-        feet = [np.asarray(line.get_xdata())[0] for line in plot.lines if line.get_linewidth() == 0.7]
-        assert feet == pytest.approx([sheet.along(rank) for rank in ranks.mean_ranks])
-        (mark,) = (
-            xs for line in plot.lines if len(xs := np.asarray(line.get_xdata())) == 3 and line.get_linewidth() == 1
-        )
-        assert np.ptp(mark) == pytest.approx(sheet.along(1 + ranks.critical_difference) - sheet.along(1))
+    drawing, sheet = _drawn(ranks), _cd._sheet(ranks, len(ranks.cliques))
+    of = dict(zip(ranks.methods, ranks.mean_ranks, strict=True))
+    for bar, clique in zip(_lines(drawing, 4), ranks.cliques, strict=True):
+        ends = [sheet.along(of[clique[0]]), sheet.along(of[clique[-1]])]
+        assert [x for x, _ in bar.points] == pytest.approx([ends[0] - 4, ends[1] + 4])
+    feet = [line.points[0][0] for line in _lines(drawing, 0.8)]
+    assert feet == pytest.approx([sheet.along(rank) for rank in ranks.mean_ranks])
+    (mark,) = (line.points for line in _lines(drawing, 1) if line.colour == "muted")
+    assert mark[-1][0] - mark[0][0] == pytest.approx(sheet.along(1 + ranks.critical_difference) - sheet.along(1))
 
 
 def test_what_decides_nothing_has_no_bars() -> None:
     ranks = CASES["undecidable"]
-    with _cd._drawn(ranks, [], _cd.PAPER) as figure:
-        assert not [line for line in figure.axes[0].lines if line.get_linewidth() == 3]
+    assert not _lines(_drawn(ranks), 4)
     assert ranks.undecidable and ranks.undecidable in _cd.words(ranks)
 
 
 def test_controls_are_pale() -> None:
-    with _cd._drawn(CASES["six"], ["method_5"], _cd.PAPER) as figure:
-        colours = {text.get_text(): text.get_color() for text in figure.axes[0].texts}
-    pale = {text for text, colour in colours.items() if colour == _cd.PAPER.weak}
+    words = [shape for shape in _drawn(CASES["six"], ["method_5"]).shapes if isinstance(shape, Words)]
+    pale = {shape.text for shape in words if shape.colour == "muted"}
     assert {text.split("  ")[-1] for text in pale if "critical" not in text} == {"method_5"}
 
 
 def test_a_picture_and_an_element_of_the_page() -> None:
-    ranks = CASES["six"]
-    png = _cd.picture(ranks)
-    assert png is not None and Image.open(io.BytesIO(png)).size[0] > 500
-    element = _cd.diagram(ranks)
-    assert element is not None and element.startswith(
-        '<svg role="img" aria-label="Mean ranks over 14 blocks: method_0 '
-    )
-    assert "var(--ink)" in element and not re.search(r"#0102|#010", element)
-    assert _cd.diagram(ranks) == element and _cd.picture(ranks) == png
+    drawing = _drawn(CASES["six"])
+    assert Image.open(io.BytesIO(_png.png(drawing))).size[0] > 500
+    element = _svg.element(drawing)
+    assert element.startswith('<svg role="img" aria-label="Mean ranks over 14 blocks: method_0 ')
+    assert "var(--ink)" in element and "#" not in element
 
 
 def test_names_are_never_markup() -> None:
-    element = _cd.diagram(_ranks(3, 8, name="<script>{}</script> $x$ & \"'"))
-    assert element is not None and "<script>" not in element and "&lt;script&gt;0" in element
+    element = _svg.element(_drawn(_ranks(3, 8, name="<script>{}</script> $x$ & \"'")))
+    assert "<script>" not in element and "&lt;script&gt;0" in element
 
 
 def test_words_tell_ranks_and_groups() -> None:
@@ -107,5 +108,5 @@ def test_words_tell_ranks_and_groups() -> None:
 @pytest.mark.parametrize("columns", [["a"], []])
 def test_there_is_no_diagram_of_one_method(columns: list[str]) -> None:
     ranks = friedman(pd.DataFrame([[0.5] * len(columns)] * 4, columns=columns, dtype=float), "higher")
-    assert _cd.diagram(ranks) is None and _cd.picture(ranks) is None
+    assert _cd.diagram(ranks) is None
     assert _cd.words(ranks).startswith("No ranking: ")

@@ -24,7 +24,7 @@ def _run(tmp_path: Path, cam: list[float], centre: list[float], metric: str = "i
 
 
 def _found(run: Run) -> list[Contest]:
-    return list(contests(tables.table(run, "resnet18"), run.table("scores")))
+    return list(contests(tables.table(run, "resnet18"), paired=True))
 
 
 def _one(run: Run, metric: str = "insertion") -> Contest:
@@ -74,7 +74,7 @@ def test_one_image_settles_nothing(tmp_path: Path) -> None:
 
 def test_a_method_without_scores_is_unknown_for_its_reason(tmp_path: Path) -> None:
     run = store.read(_runs.write(tmp_path / "run", images=4, nets={"vgg16": "features"}))
-    found = list(contests(tables.table(run, "vgg16"), run.table("scores")))
+    found = list(contests(tables.table(run, "vgg16"), paired=True))
     assert {one.words for one in found if one.method == "cam"} >= {_runs.NO_CAM}
     assert {one.verdict for one in found if one.method == "cam"} == {"unknown"}
     assert all(one.pair is None for one in found if one.verdict == "unknown")

@@ -217,3 +217,11 @@ def test_more_questions_take_more_images() -> None:
 def test_needed_is_more_than_there_are() -> None:
     pairs = compare([_ask(_drawn(0.47, 20))] + [_ask([0.0] * 20)] * 3)
     assert pairs[0].verdict == "undecided" and isinstance(pairs[0].needed, int) and pairs[0].needed > 20
+
+
+def test_each_family_is_corrected_by_itself() -> None:
+    rng = np.random.default_rng(0)
+    questions = [Question("a", "b", rng.normal(0.05, 0.1, 60), "higher") for _ in range(5)]
+    found = compare(questions, families=["x", "y", "x", "y", "y"])
+    for places in ([0, 2], [1, 3, 4]):
+        assert [found[place] for place in places] == compare([questions[place] for place in places])

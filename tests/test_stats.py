@@ -190,3 +190,14 @@ def test_no_rows_and_one_row_have_no_interval() -> None:
     (nothing,), (single,) = estimates(np.empty((0, 2)), _product), estimates(np.array([[0.5, 0.4]]), _product)
     assert nothing.n == 0 and math.isnan(nothing.mean)
     assert (single.mean, single.n) == (0.2, 1) and math.isnan(single.low) and math.isnan(single.high)
+
+
+def test_many_means_at_once_are_those_of_each() -> None:
+    rng = np.random.default_rng(0)
+    columns = [rng.random(20), np.r_[rng.random(19), np.nan], rng.random(20), np.full(20, np.nan), rng.random(20) > 0.5]
+    within = [(0.0, 1.0), (0.0, 1.0), (-1.0, 1.0), (0.0, 1.0), (0.0, 1.0)]
+    rates = [False, False, False, False, True]
+    found = stats.means([np.asarray(one, dtype=float) for one in columns], within, rates)
+    for one, column, limits, rate in zip(found, columns, within, rates, strict=True):
+        alone = stats.mean(np.asarray(column, dtype=float), within=limits, yes_or_no=rate)
+        assert one == pytest.approx(alone, nan_ok=True)

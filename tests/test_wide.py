@@ -5,7 +5,7 @@ import math
 import pandas as pd
 import pytest
 
-from cambench.bench.wide import blocks, by_method, complete
+from cambench.bench.wide import blocks, by_method, by_metric, complete
 
 NAN = math.nan
 
@@ -77,3 +77,27 @@ def test_the_means_of_a_block_are_over_the_images_of_all_methods() -> None:
 def test_complete_keeps_methods_with_a_value_and_images_with_all() -> None:
     found = complete(pd.DataFrame({"a": [1, 2, NAN], "b": [3, NAN, 4], "c": [NAN] * 3}))
     assert found.columns.tolist() == ["a", "b"] and found.to_numpy().tolist() == [[1, 3]]
+
+
+def test_all_metrics_are_laid_out_at_once_as_each_by_itself() -> None:
+    rows = [
+        {"dataset": dataset, "image": image, "net": "n", "method": method, "metric": metric, "value": value}
+        for value, (dataset, image, method, metric) in enumerate(
+            [
+                ("d", "i", "a", "m"),
+                ("d", "i", "b", "m"),
+                ("e", "i", "a", "m"),
+                ("d", "j", "a", "k"),
+                ("e", "i", "b", "k"),
+            ]
+        )
+    ]
+    scores = pd.DataFrame(rows).astype({"value": float})
+    found = by_metric(scores, ["b", "a", "c"])
+    assert list(found) == ["m", "k"] and list(found["m"].columns) == ["b", "a", "c"]
+    assert found["m"].to_numpy()[0].tolist()[:2] == [1.0, 0.0] and found["k"].to_numpy()[1, 0] == 4.0
+    for metric, values in found.items():
+        alone = by_method(scores, "n", metric, ["b", "a", "c"])
+        pd.testing.assert_frame_equal(values.loc[alone.index], alone, check_names=False)
+    with pytest.raises(ValueError, match="two values"):
+        by_metric(pd.concat([scores, scores]), ["a", "b", "c"])

@@ -13,6 +13,8 @@ BETTER = "higher"
 UNIT = "harmonic mean"
 RANGE = (0.0, 1.0)
 SHORT = "adcc"
+FAMILY = "drops"
+CAVEAT = "fake_cam, which keeps nearly the whole image, games it: keeping the score is rewarded, not finding the cause."
 NEEDS = ("method",)
 
 

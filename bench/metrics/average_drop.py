@@ -9,6 +9,10 @@ BETTER = "lower"
 UNIT = "share"
 RANGE = (0.0, 1.0)
 SHORT = "drop"
+FAMILY = "drops"
+CAVEAT = (
+    "A map that keeps nearly the whole image (fake_cam) scores perfectly: read it beside a metric that punishes size."
+)
 
 
 def score(

@@ -9,6 +9,10 @@ BETTER = "higher"
 UNIT = "share"
 RANGE = (0.0, 1.0)
 SHORT = "add"
+FAMILY = "drops"
+CAVEAT = (
+    "A map that hides nearly the whole image scores perfectly: read it beside average drop, whose cheat is the reverse."
+)
 
 
 def score(case: Case, *, fill: Substrate = "mean", signed: bool = False) -> Asking[float]:

@@ -9,6 +9,8 @@ BETTER = "higher"
 UNIT = "share"
 RANGE = (0.0, 1.0)
 SHORT = "gain"
+FAMILY = "drops"
+CAVEAT = "Where the net is sure there is hardly any score left to gain; keeping nearly the whole image loses nothing."
 
 
 def score(case: Case, *, fill: Substrate = "mean", top: Share = 1.0, epsilon: Epsilon = 0.0) -> Asking[float]:

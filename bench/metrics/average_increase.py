@@ -9,6 +9,8 @@ BETTER = "higher"
 UNIT = "yes or no"
 RANGE = (0.0, 1.0)
 SHORT = "incr"
+FAMILY = "drops"
+CAVEAT = "Yes or no: a rise by a hair counts as much as a large one, so it needs many images; fake_cam games it."
 
 
 def score(case: Case, *, fill: Substrate = "mean", top: Share = 1.0) -> Asking[float]:

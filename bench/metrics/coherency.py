@@ -9,6 +9,10 @@ BETTER = "higher"
 UNIT = "(1 + correlation) / 2"
 RANGE = (0.0, 1.0)
 SHORT = "coher"
+FAMILY = "maps"
+CAVEAT = (
+    "It says that a map explains itself again, not that it explains the net: a constant method is perfectly coherent."
+)
 NEEDS = ("method",)
 
 

@@ -9,6 +9,8 @@ BETTER = "lower"
 UNIT = "share"
 RANGE = (0.0, 1.0)
 SHORT = "complex"
+FAMILY = "maps"
+CAVEAT = "It knows nothing of the net: an almost empty map is the best there is."
 
 
 def score(case: Case) -> float:

@@ -9,6 +9,8 @@ BETTER = "lower"
 UNIT = "mean probability"
 RANGE = (0.0, 1.0)
 SHORT = "delete"
+FAMILY = "deletion and insertion"
+CAVEAT = "Pixels that are taken out leave images such as the net never saw, and its score may fall for that alone."
 
 
 def score(

@@ -9,6 +9,8 @@ BETTER = "lower"
 UNIT = "share of the score"
 RANGE = (0.0, 1.0)
 SHORT = "delnorm"
+FAMILY = "deletion and insertion"
+CAVEAT = "Images that the net hardly knows weigh as much as others; the fill is still nothing the net has seen."
 
 
 def score(case: Case, *, steps: Steps = 28, substrate: Substrate = "mean", cells: bool = False) -> Asking[Curve]:

@@ -7,6 +7,8 @@ BETTER = "lower"
 UNIT = "share"
 RANGE = (0.0, 1.0)
 SHORT = "distr"
+FAMILY = "objects"
+CAVEAT = "Only images with another object count, so n is small; it knows where a net should look, not where it does."
 NEEDS = ("object", "other object")
 
 

@@ -10,6 +10,10 @@ BETTER = "higher"
 UNIT = "share"
 RANGE = (0.0, 1.0)
 SHORT = "energy"
+FAMILY = "objects"
+CAVEAT = (
+    "It rewards maps on the labelled object, also where the net decides by something else; large objects make it easy."
+)
 NEEDS = ("object",)
 
 

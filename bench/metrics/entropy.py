@@ -9,6 +9,8 @@ BETTER = "lower"
 UNIT = "share of log n"
 RANGE = (0.0, 1.0)
 SHORT = "entropy"
+FAMILY = "maps"
+CAVEAT = "It knows nothing of the net: a map of one pixel is the best there is."
 
 
 def score(case: Case) -> float:

@@ -15,6 +15,8 @@ BETTER = "higher"
 UNIT = "correlation"
 RANGE = (-1.0, 1.0)
 SHORT = "faith"
+FAMILY = "perturbation"
+CAVEAT = "It is drawn at random: with few subsets the noise is as large as the differences between methods."
 
 Count = Annotated[int, Field(ge=2)]
 Size = Annotated[int, Field(ge=1)]

@@ -9,6 +9,8 @@ BETTER = "higher"
 UNIT = "Gini index"
 RANGE = (0.0, 1.0)
 SHORT = "gini"
+FAMILY = "maps"
+CAVEAT = "It knows nothing of the net: a map of one pixel is the best there is."
 
 EPSILON = 1e-7  # added to each value, as in Quantus
 

@@ -16,6 +16,8 @@ BETTER = "lower"
 UNIT = "squared probability"
 RANGE = (0.0, math.inf)
 SHORT = "infid"
+FAMILY = "perturbation"
+CAVEAT = "It depends on the scale of the map and of the noise: compare only numbers of one setting."
 
 Count = Annotated[int, Field(ge=1)]
 Sigma = Annotated[float, Field(gt=0)]

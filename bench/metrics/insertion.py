@@ -9,6 +9,8 @@ BETTER = "higher"
 UNIT = "mean probability"
 RANGE = (0.0, 1.0)
 SHORT = "insert"
+FAMILY = "deletion and insertion"
+CAVEAT = "It starts from a blurred image of which the net may still see something; large smooth maps do well."
 
 
 def score(

@@ -12,6 +12,8 @@ BETTER = "higher"
 UNIT = "correlation"
 RANGE = (-1.0, 1.0)
 SHORT = "ins-cor"
+FAMILY = "deletion and insertion"
+CAVEAT = "It asks for scores that rise in proportion to the map, which a right order with a wrong scale fails."
 
 
 def score(case: Case, *, steps: Steps = 28, substrate: Substrate = "blur", cells: bool = False) -> Asking[float]:

@@ -9,6 +9,8 @@ BETTER = "higher"
 UNIT = "mean probability"
 RANGE = (-1.0, 1.0)
 SHORT = "ins-del"
+FAMILY = "deletion and insertion"
+CAVEAT = "Two errors in one number: look at insertion and deletion to see which of the two decides."
 
 
 def score(

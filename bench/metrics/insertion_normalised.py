@@ -9,6 +9,10 @@ BETTER = "higher"
 UNIT = "share of the score"
 RANGE = (0.0, 1.0)
 SHORT = "insnorm"
+FAMILY = "deletion and insertion"
+CAVEAT = (
+    "Images that the net hardly knows weigh as much as those that it is sure of; the substrate is still not an image."
+)
 
 
 def score(case: Case, *, steps: Steps = 28, substrate: Substrate = "blur", cells: bool = False) -> Asking[Curve]:

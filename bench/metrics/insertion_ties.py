@@ -14,6 +14,8 @@ BETTER = "lower"
 UNIT = "mean probability"
 RANGE = (0.0, 1.0)
 SHORT = "ins-tie"
+FAMILY = "deletion and insertion"
+CAVEAT = "It says how coarse a map is, not how good: of a map with many ties the curve depends on how ties are broken."
 
 
 def score(

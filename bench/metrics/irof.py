@@ -16,6 +16,8 @@ BETTER = "higher"
 UNIT = "share"
 RANGE = (0.0, 1.0)
 SHORT = "irof"
+FAMILY = "deletion and insertion"
+CAVEAT = "It depends on how the image is cut into superpixels, which are few; a filled superpixel is nothing the net has seen."
 
 Count = Annotated[int, Field(ge=2)]
 

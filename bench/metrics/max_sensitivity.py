@@ -15,6 +15,8 @@ BETTER = "lower"
 UNIT = "share of the map's norm"
 RANGE = (0.0, math.inf)
 SHORT = "sens"
+FAMILY = "robustness"
+CAVEAT = "A map that never changes (uniform, centre) is the most robust and explains nothing."
 NEEDS = ("method",)
 
 Radius = Annotated[float, Field(gt=0)]

@@ -21,6 +21,10 @@ BETTER = "higher"
 UNIT = "share"
 RANGE = (0.0, 1.0)
 SHORT = "pic"
+FAMILY = "deletion and insertion"
+CAVEAT = (
+    "Information is measured by how well an image compresses, which differs between encoders; its curves are coarse."
+)
 
 THRESHOLDS = (0.005, 0.01, 0.02, 0.03, 0.04, 0.05, 0.07, 0.10, 0.13, 0.21, 0.34, 0.5, 0.75)
 SHOWN = 0.01  # share of the pixels that the blurred image is made of

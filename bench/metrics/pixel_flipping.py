@@ -9,6 +9,10 @@ BETTER = "lower"
 UNIT = "mean probability"
 RANGE = (0.0, 1.0)
 SHORT = "flip"
+FAMILY = "deletion and insertion"
+CAVEAT = (
+    "Single pixels that are flipped leave an image such as the net never saw, and its score may fall for that alone."
+)
 
 
 def score(case: Case, *, steps: Steps = 28, substrate: Substrate = "black") -> Asking[Curve]:

@@ -13,6 +13,8 @@ BETTER = "higher"
 UNIT = "yes or no"
 RANGE = (0.0, 1.0)
 SHORT = "point"
+FAMILY = "objects"
+CAVEAT = "Only the highest point counts, so it needs many images; a large object in the middle is hit by a control too."
 NEEDS = ("object",)
 
 

@@ -15,6 +15,10 @@ BETTER = "lower"
 UNIT = "similarity"
 RANGE = (-1.0, 1.0)
 SHORT = "random"
+FAMILY = "robustness"
+CAVEAT = (
+    "A noisy map changes much with the weights without showing what they learnt: it can refute a method, not prove it."
+)
 NEEDS = ("method",)
 
 Stages = Annotated[int, Field(ge=1)]

@@ -14,6 +14,8 @@ BETTER = {"order": {"morf": "higher", "lerf": "lower", "abpc": "higher"}}
 UNIT = "probability"
 RANGE = (-1.0, 1.0)
 SHORT = "aopc"
+FAMILY = "deletion and insertion"
+CAVEAT = "It depends on the size of the regions and on what they are replaced by: compare only one setting."
 
 Pixels = Annotated[int, Field(ge=1)]
 Order = Literal["morf", "lerf", "abpc"]

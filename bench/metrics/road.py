@@ -18,6 +18,8 @@ BETTER = {"order": {"combined": "higher", "lerf": "higher", "morf": "lower"}}
 UNIT = "share"
 RANGE = (-1.0, 1.0)
 SHORT = "road"
+FAMILY = "deletion and insertion"
+CAVEAT = "Its fill hides the shape of what was taken out, but is smooth where the image was not: less off the data, not on it."
 
 Way = Literal["morf", "lerf"]
 Order = Literal["combined", "morf", "lerf"]

@@ -11,6 +11,8 @@ BETTER = "higher"
 UNIT = "max / mean"
 RANGE = (1.0, inf)
 SHORT = "sparse"
+FAMILY = "maps"
+CAVEAT = "It knows nothing of the net: an almost empty map is the best there is."
 
 
 def score(case: Case) -> float:
