@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from ..bench.header import PARTS, WORDS
+from ..bench.header import PARTS, UNMEANT
 from ..bench.store import Run
 from ._grid import Cell, Grid, Head, Row, estimated, name
 from ._sheets import Sheet, names
@@ -78,10 +78,10 @@ def _flat(header: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """What fixes the meaning of a run's numbers, as lines of text."""
     for part in PARTS:
         for key, value in header[part].items():
-            if key in WORDS or (part == "suite" and key in PLAIN):
+            if key in UNMEANT or (part == "suite" and key in PLAIN):
                 continue
             if isinstance(value, dict):
-                said = {name: one for name, one in value.items() if name not in (*WORDS, "classes", "images")}
+                said = {name: one for name, one in value.items() if name not in (*UNMEANT, "classes", "images")}
                 yield from ((f"{part}: {key}: {name}", _brief(one)) for name, one in said.items())
             else:
                 yield f"{part}: {key}", _brief(value)
