@@ -71,7 +71,8 @@ def _cells(own: list[Sheet], method: str, metric: str) -> Iterator[Cell]:
 def _meaning(sheet: Sheet, metric: str) -> tuple[Any, ...]:
     """What must be the same for two numbers to be of one thing."""
     header = sheet.run.header
-    return header["protocols"].get(metric), header["data"].get("settings"), header["suite"].get("dataset")
+    weights = header["nets"].get(sheet.table.net, {}).get("fingerprint")
+    return header["protocols"].get(metric), header["data"].get("settings"), header["suite"].get("dataset"), weights
 
 
 def _flat(header: dict[str, Any]) -> Iterator[tuple[str, str]]:

@@ -35,7 +35,11 @@ def how_sure(view: View, place: Place) -> str:
 
 def beware(view: View) -> list[str]:
     """What speaks against choosing by this metric at all."""
-    return [*_gamed(view), *_unsteady(view), *([view.metric.caveat] if view.metric.caveat else [])]
+    return [
+        *_gamed(view),
+        *_unsteady(view),
+        *([f"{view.metric.spec}: {view.metric.caveat}"] if view.metric.caveat else []),
+    ]
 
 
 def need(view: View, found: Recommendation) -> str:
@@ -96,8 +100,8 @@ def _controls(view: View, method: str) -> list[str]:
     if len(won) == len(own):
         return [f"It beats every control ({_names(won)})."]
     said = [f"It beats {_names(won)}."] if won else []
-    said += [f"Beware: {_names(lost)}, a control, is better."] if lost else []
-    return said + ([f"Beware: it is not told from {_names(open_)}, a control."] if open_ else [])
+    said += [f"Beware: {_names(lost)}, {_control(lost, 'is')} better."] if lost else []
+    return said + ([f"Beware: it is not told from {_names(open_)}, {_control(open_)}."] if open_ else [])
 
 
 def _gamed(view: View) -> list[str]:
@@ -109,14 +113,21 @@ def _gamed(view: View) -> list[str]:
     said = []
     if best and beaten:
         said.append(
-            f"Do not choose by {view.metric.spec} here: {_names(beaten)}, which explains nothing, scores better than the best "
+            f"Do not choose by {view.metric.spec} here: {_names(beaten)}, {_control(beaten, 'scores')} better than the best "
             f"method, {best.method}; the metric is gamed, or these maps say nothing."
         )
     if best and level:
         said.append(
-            f"By {view.metric.spec} these images do not tell even the best method from {_names(level)}, a control."
+            f"By {view.metric.spec} these images do not tell even the best method from {_names(level)}, {_control(level)}."
         )
     return said
+
+
+def _control(names: Sequence[str], verb: str = "") -> str:
+    """What they are; with a verb, `is` or `scores`, what they do."""
+    one = len(names) == 1
+    several = {"is": "are", "scores": "score"}.get(verb, "")
+    return ("a control" if one else "controls") + (f", {verb if one else several}" if verb else "")
 
 
 def _unsteady(view: View) -> list[str]:

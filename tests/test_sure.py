@@ -81,9 +81,7 @@ def test_a_control_that_wins_is_a_warning(tmp_path: Path) -> None:
     ways = {"cam": _level(0.5), "grad_cam": _level(0.3, 0.9), "score_cam": _level(0.2, 0.8)}
     (found,) = sheets([_run(tmp_path, **ways, centre=_level(0.8, 1.1), random=_level(0.1))])
     lines = beware(found.views["insertion"])
-    assert lines[0].startswith(
-        "Do not choose by insertion here: centre, which explains nothing, scores better than the "
-    )
+    assert lines[0].startswith("Do not choose by insertion here: centre, a control, scores better than the ")
     assert "Beware: centre, a control, is better." in _place(found, "cam")
 
 
@@ -99,7 +97,7 @@ def test_a_metric_says_what_it_cannot_tell_where_the_run_knows_it(tmp_path: Path
     assert "It is fooled." not in html.render(run)
     run.header["metrics"]["insertion"] |= {"caveat": "It is fooled.", "family": "curves"}
     (found,) = sheets([run])
-    assert beware(found.views["insertion"])[-1] == "It is fooled."
+    assert beware(found.views["insertion"])[-1] == "insertion: It is fooled."
     page = html.render(run)
     assert page.count("It is fooled.") >= 3 and "<option>curves</option>" in page
 
