@@ -33,7 +33,7 @@ def test_changes_are_laid_over_and_mark_the_directory() -> None:
         ("net = ['vgg16']", "there is no key 'net': did you mean 'nets'"),
         ("images = 0", "images: input should be greater than or equal to 1"),
         ("images = 'many'", "images: input should be a valid integer"),
-        ("nets = []", "nets: list should have at least 1 item"),
+        ("nets = []", "nets: the list is empty: name at least one"),
         ("precision = 'fp8'", "precision: input should be 'auto', 'fp32' or 'bf16'"),
         ("= 3", "is not TOML"),
     ],
