@@ -4,6 +4,7 @@ The run's records stay with the tests, which make the table from them again, and
 """
 
 import io
+import json
 import re
 import shutil
 import sys
@@ -20,6 +21,8 @@ ROOT = Path(__file__).parents[1]
 README, PICTURE, RECORDS = ROOT / "README.md", ROOT / "docs" / "montage.png", ROOT / "tests" / "data" / "scenes"
 BLOCK = re.compile(r"(?<=<!-- table -->\n).*?(?=<!-- end of table -->)", re.DOTALL)
 FEATURES = re.compile(r"(?<=<!-- features -->\n).*?(?=<!-- end of features -->)", re.DOTALL)
+GATE = re.compile(r"(?<=<!-- gate -->\n).*?(?=<!-- end of gate -->)", re.DOTALL)
+FIGURES = ROOT / "tests" / "data" / "gate.json"  # written by tests/_gate.py
 KEPT = ("run.json", "scores", "curves", "cost.parquet", "predictions.parquet")
 
 
@@ -45,9 +48,29 @@ def features() -> str:
     return "\n" + "\n\n".join(parts) + "\n\n"
 
 
+def gate() -> str:
+    """What the gate caught and what it let pass, from the figures kept."""
+    figures = json.loads(FIGURES.read_text())
+    names = {"worse": "worse", "unclear": "unclear: fails with `--strict`", "same": "same"}
+    lines = [
+        f"| {one['method']}: {one['what']} | {names[one['smoke']]} | {one['many']} |" for one in figures["mutations"]
+    ]
+    harmful = [one for one in figures["mutations"] if one["many"] == "worse"]
+    caught = sum(one["smoke"] == "worse" for one in harmful)
+    strict = sum(one["smoke"] != "same" for one in harmful)
+    said = (
+        f"Of {len(harmful)} changes that are worse on {figures['many']} images, the smoke suite calls {caught} worse on its "
+        f"{figures['images']}, and with `--strict` fails {strict}. Where nothing but the draws of random maps and of RISE differs, on "
+        f"other images each time, {figures['alarms']} of {figures['reruns']} comparisons called anything worse; "
+        f"{figures['alpha']:.0%} is the rate stated. A method that draws nothing gives the same numbers again, and no alarm."
+    )
+    head = f"| a method's source, changed | smoke's {figures['images']} images say | {figures['many']} images say |"
+    return "\n".join(["", head, "|---|---|---|", *lines, "", said, ""])
+
+
 def main(directory: str | None = None) -> None:
-    """Writes what `bench list` lists; given a run, its table, picture and records too."""
-    README.write_text(FEATURES.sub(lambda _: features(), README.read_text()))
+    """Writes what `bench list` lists and the gate's figures; given a run, its table, picture and records too."""
+    README.write_text(GATE.sub(lambda _: gate(), FEATURES.sub(lambda _: features(), README.read_text())))
     if directory is not None:
         keep(directory)
 

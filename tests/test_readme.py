@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from cambench.bench import store
 from cambench.bench.cli import main
-from cambench.reports._readme import BLOCK, FEATURES, README, RECORDS, block, features
+from cambench.reports._readme import BLOCK, FEATURES, GATE, README, RECORDS, block, features, gate
 
 KEY = ["net", "image", "method", "metric"]
 
@@ -24,6 +24,12 @@ def test_the_features_are_those_of_bench_list() -> None:
     found = FEATURES.search(README.read_text())
     assert found is not None
     assert found[0] == features()
+
+
+def test_the_gates_figures_are_those_kept() -> None:
+    found = GATE.search(README.read_text())
+    assert found is not None
+    assert found[0] == gate()
 
 
 def test_the_kept_run_is_the_default_suites(tmp_path: Path) -> None:
