@@ -18,7 +18,7 @@ ADVICE: dict[Verdict, str] = {
     "broken": "broken: there were values and now there are none, for the reason given",
     "gone": "gone: what is recorded was not run; run it, or record the baseline without it",
     "not comparable": "not comparable: the numbers mean something else now; record the baseline anew",
-    "unclear": "unclear: beyond the slack, but so few images (of seconds: runs) do not tell; take more",
+    "unclear": "unclear: beyond the slack, but so few images (of seconds: runs) do not tell; take more, or fail with --strict",
 }
 
 
@@ -124,7 +124,8 @@ def headline(comparison: Comparison) -> str:
     """What was compared and how it came out, in a line."""
     counts = comparison.counts
     told = ", ".join(f"{counts[verdict]} {verdict}" for verdict in ORDER if counts[verdict])
-    how = "Failed" if comparison.failed else "Passed"
+    passed = "Passed, not all of it clear" if counts["unclear"] else "Passed"
+    how = "Failed" if comparison.failed else passed
     return f"{how}: {plural(len(comparison.cells), 'number')} over {plural(comparison.images, 'image')}: {told}"
 
 

@@ -1,6 +1,7 @@
 """What pytest's fixture asks for: a method's run beside the controls, recorded as a baseline or compared with one."""
 
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,24 +20,24 @@ from .runner import units
 
 @dataclass(frozen=True)
 class Asked:
-    """A small suite; files among the methods, and the data set's folder, are relative to a root directory."""
+    """A method on a net, and what of the smoke suite is to be other; files and folders are relative to a root directory."""
 
-    methods: list[str]
+    method: str
     net: str
-    metrics: list[str]
-    dataset: str
-    images: int
-    protocols: list[str]
+    metrics: Sequence[str] | None
+    dataset: str | None
+    images: int | None
+    protocols: Sequence[str] | None
     device: str
     root: Path
 
 
 def run(asked: Asked, directory: Path) -> Recorded:
     """The suite, run into a directory without a word. Raises UsageError for what cannot be run."""
-    folder = asked.root / asked.dataset
+    controls = [method.spec for method in suite.load("smoke").explained() if method.control]
     small = suite.load(
-        "smoke", nets=[asked.net], methods=[_found(spec, asked.root) for spec in asked.methods], metrics=asked.metrics,
-        protocols=asked.protocols, images=asked.images, dataset=str(folder) if folder.is_dir() else asked.dataset,
+        "smoke", nets=[asked.net], methods=[_found(asked.method, asked.root), *controls], metrics=_list(asked.metrics),
+        protocols=_list(asked.protocols), images=asked.images, dataset=_folder(asked.dataset, asked.root),
     )  # fmt: skip
     planned = plan(small, asked.device)
     writer = store.Writer(directory, header(planned))
@@ -47,6 +48,14 @@ def run(asked: Asked, directory: Path) -> Recorded:
     finally:
         writer.close()
     return recorded(store.read(directory), "this run")
+
+
+def _list(asked: Sequence[str] | None) -> list[str] | None:
+    return None if asked is None else list(asked)
+
+
+def _folder(dataset: str | None, root: Path) -> str | None:
+    return str(root / dataset) if dataset and (root / dataset).is_dir() else dataset
 
 
 def _found(spec: str, root: Path) -> str:

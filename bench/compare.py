@@ -95,7 +95,7 @@ def _scores(base: Recorded, new: Recorded, images: list[str], notes: list[str]) 
         elif why := differs(base, new, key):
             yield _word(new, key, "not comparable", why)
         else:
-            yield _paired(base, new, key, explained[key[0]])
+            yield _paired(base, new, key, explained[key[0]], notes)
 
 
 def _explained(base: Recorded, new: Recorded, net: str, images: list[str], notes: list[str]) -> list[str]:
@@ -111,7 +111,7 @@ def _explained(base: Recorded, new: Recorded, net: str, images: list[str], notes
     return found
 
 
-def _paired(base: Recorded, new: Recorded, key: Key, images: list[str]) -> Judged | Paired:
+def _paired(base: Recorded, new: Recorded, key: Key, images: list[str], notes: list[str]) -> Judged | Paired:
     one, other = base.scores[key], new.scores[key]
     there = [image for image in images if image in one and image in other]
     if not there:
@@ -121,13 +121,15 @@ def _paired(base: Recorded, new: Recorded, key: Key, images: list[str]) -> Judge
         had = sum(isinstance(one[image], float) for image in there)
         return _word(new, key, "broken", f"no value on {len(lost)} of {plural(had, 'image')}: {other[lost[0]]}")
     gained = [image for image in there if isinstance(one[image], str) and isinstance(other[image], float)]
-    if gained:
-        return _word(new, key, "fixed", f"has values on {plural(len(gained), 'image')} more")
     valued = [image for image in there if isinstance(one[image], float)]
+    if gained and not valued:
+        return _word(new, key, "fixed", f"has values on {plural(len(gained), 'image')}, which had none")
+    if gained:
+        notes.append(f"{', '.join(key)}: judged on {len(valued)} images; {len(gained)} more have a value now")
     if not valued:
         return _word(new, key, "same", str(other[there[0]]))
     values = np.array([(one[image], other[image]) for image in valued], dtype=np.float64)
-    return Paired(key, tuple(valued), values[:, 0], values[:, 1], new.metrics[key[2]])
+    return Paired(key, tuple(valued), values[:, 0], values[:, 1], base.metrics[key[2]])
 
 
 def _word(of: Recorded, key: Key, verdict: Verdict, why: str = "") -> Judged:

@@ -37,4 +37,6 @@ def cause(error: BaseException, file: str) -> str:
     if isinstance(error, SyntaxError) and error.filename == file:
         lines, said = [error.lineno], error.msg
     where = f"line {lines[-1]}" if lines and lines[-1] else "it"
+    if isinstance(error, ImportError) and "relative import" in said:
+        said += "; a file outside the package writes `from cambench.bench.nets import Net`"
     return " ".join(f"{where} raises {type(error).__name__}: {said}".split()).removesuffix(":")

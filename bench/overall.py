@@ -1,6 +1,6 @@
 """A method judged by all of its metrics on all nets at once: O'Brien's test (Biometrics 1984) of several endpoints.
 
-On each image the method's improvements are added up, each in units of its own spread, and the sums tested by Student's t: the
+On each image the method's improvements are added up, each in units of its own size, and the sums tested by Student's t: the
 images are few, but the metrics many, and they all speak about the same maps. A metric that moved less than its slack counts
 in units of that slack, so that rounding which happens to lean to one side adds nothing.
 """
@@ -10,6 +10,7 @@ from math import nan
 
 import numpy as np
 
+from .significance import sign_test
 from .stats import Floats
 from .verdicts import ALPHA, OVERALL, Judged, Paired, Verdict, family, student
 from .wording import plural
@@ -22,13 +23,21 @@ def overall(cells: Sequence[Paired], judged: Sequence[Judged]) -> list[Judged]:
         methods.setdefault(cell.key[1], []).append((cell, found))
     sums = {method: improvement([cell for cell, _ in of]) for method, of in methods.items()}
     changed = {method: of for method, of in sums.items() if of.any()}
-    corrected = family([student(of) if of.size > 1 else nan for of in changed.values()])
+    corrected = family([_p([cell for cell, _ in methods[method]], sums) for method, sums in changed.items()])
     told = zip(changed, corrected, strict=True)
     return [one for method, p in told if (one := _judged(methods[method], changed[method], float(p)))]
 
 
+def _p(cells: Sequence[Paired], sums: Floats) -> float:
+    """Flips alone are counted, not averaged: two that agree are no differences that agree to four digits."""
+    if sums.size < 2:
+        return nan
+    flips = all(cell.yes_or_no for cell in cells if cell.differences.any())
+    return sign_test(sums).p if flips else student(sums)
+
+
 def improvement(cells: Sequence[Paired]) -> Floats:
-    """By image (n,), how much better the metrics say that it got, each in units of its spread or at least its slack."""
+    """By image (n,), how much better the metrics say that it got, each in units of its root mean square, at least its slack."""
     images = {image: place for place, image in enumerate(dict.fromkeys(one for cell in cells for one in cell.images))}
     sums = np.zeros(len(images))
     for cell in cells:

@@ -1,7 +1,7 @@
 """A pytest fixture that keeps a method from getting worse: pytest finds it wherever cambench is installed.
 
     def test_my_cam(faithfulness):
-        faithfulness.check(method="./my_cam.py", net="squeezenet1_1", baseline="baselines/my_cam.txt")
+        faithfulness.check(method="./my_cam.py", net="squeezenet1_1", baseline="baselines/my_cam.baseline")
 
 `pytest --faithfulness-record` writes the baselines, which are committed; without it methods are compared with them.
 """
@@ -12,8 +12,6 @@ from pathlib import Path
 import pytest
 
 RECORD = "--faithfulness-record"
-METRICS = ("insertion", "deletion", "average_drop", "average_gain", "energy", "pointing", "complexity")
-CONTROLS = ("random", "centre")
 RECORDED = pytest.StashKey[list[str]]()
 
 
@@ -24,12 +22,13 @@ class Faithfulness:
         self._config, self._directory, self._count = config, directory, 0
 
     def check(
-        self, method: str | Path, net: str, baseline: str | Path, *, metrics: Sequence[str] = METRICS,
-        dataset: str = "scenes", images: int = 8, protocols: Sequence[str] = ("default",), device: str = "auto",
-        strict: bool = False,
+        self, method: str | Path, net: str, baseline: str | Path, *, metrics: Sequence[str] | None = None,
+        dataset: str | None = None, images: int | None = None, protocols: Sequence[str] | None = None,
+        device: str = "auto", strict: bool = False,
     ) -> None:  # fmt: skip
-        """Runs a method and the controls, and fails the test where anything is worse than the baseline says.
+        """Runs a method beside the controls of the smoke suite, and fails where anything is worse than the baseline says.
 
+        What is None is the smoke suite's.
         `method` is a spec of bench list or a file; `dataset` a spec or a folder of images; `strict` fails what is unclear too.
         """
         file = self._config.rootpath / baseline
@@ -43,15 +42,9 @@ class Faithfulness:
         self._count += 1
         try:
             asked = check.Asked(
-                [str(method), *CONTROLS],
-                net,
-                list(metrics),
-                dataset,
-                images,
-                list(protocols),
-                device,
-                self._config.rootpath,
-            )
+                method=str(method), net=net, metrics=metrics, dataset=dataset, images=images, protocols=protocols,
+                device=device, root=self._config.rootpath,
+            )  # fmt: skip
             made = check.run(asked, self._directory / f"run-{self._count}")
             if record:
                 self._config.stash[RECORDED].append(check.record(made, file))

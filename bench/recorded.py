@@ -148,7 +148,7 @@ def _costs(rows: pd.DataFrame) -> dict[tuple[str, str], dict[str, float]]:
 
 
 def _seconds(cost: pd.DataFrame, predictions: pd.DataFrame) -> dict[tuple[str, str], dict[str, float]]:
-    """By net, method and image, the seconds over those of a bare prediction; runs of before these were taken have none."""
+    """By net, method and image, the seconds over those of a bare prediction; a run that did not take these has none."""
     bare = {(net, image): one for net, image, one in _rows(predictions, "net", "image", "seconds") if one > 0}
     found: dict[tuple[str, str], dict[str, float]] = {}
     for net, method, image, seconds in _rows(cost, "net", "method", "image", "seconds"):

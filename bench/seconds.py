@@ -7,11 +7,11 @@ over all images agrees.
 
 from collections.abc import Sequence
 from statistics import median
-from typing import Literal
 
 import numpy as np
 from scipy.stats import mannwhitneyu
 
+from .comparable import method_differs
 from .errors import UsageError
 from .recorded import Recorded
 from .significance import holm
@@ -45,12 +45,28 @@ def judged(runs: Sequence[Pair], factor: float) -> list[Judged]:
     for one in (run for pair in runs for run in pair):
         if not one.seconds:
             raise UsageError(
-                f"{one.name} does not know the seconds of a bare prediction: judge runs, made by this version"
+                f"{one.name} does not know the seconds of a bare prediction, as no baseline does: make the run anew"
             )
-    shared = [key for key in runs[0][0].seconds if all(key in run.seconds for pair in runs for run in pair)]
+    _alike(runs)
+    shared = [
+        key for key in runs[0][0].seconds
+        if all(key in run.seconds for pair in runs for run in pair)
+        and not any(method_differs(base, new, *key) for base, new in runs)
+    ]  # fmt: skip
     sides = {key: ([base.seconds[key] for base, _ in runs], [new.seconds[key] for _, new in runs]) for key in shared}
     corrected = holm([_p(*sides[key]) for key in shared])
     return [_judged(key, *sides[key], float(p), factor) for key, p in zip(shared, corrected, strict=True)]
+
+
+def _alike(runs: Sequence[Pair]) -> None:
+    """Raises UsageError for seconds of unlike devices or libraries."""
+    first = runs[0][0]
+    for one in (run for pair in runs for run in pair):
+        for key in ("device", "torch"):
+            if one.made[key] != first.made[key]:
+                raise UsageError(
+                    f"seconds cannot be judged: {first.name} has {key} {first.made[key]}, {one.name} {one.made[key]}"
+                )
 
 
 def _medians(side: Side) -> list[float]:
@@ -58,12 +74,13 @@ def _medians(side: Side) -> list[float]:
 
 
 def _p(base: Side, new: Side) -> float:
-    """Of the rank test to the side of the medians, every image in units of its own median, for images cost unlike."""
+    """Of the rank test, every image in units of its own median, for images cost unlike."""
     images = [image for image in base[0] if all(image in of for of in (*base, *new))]
+    if not images:
+        raise UsageError("seconds cannot be judged: no image is in all runs")
     one, other = (np.array([[of[image] for image in images] for of in side]) for side in (base, new))
-    side: Literal["greater", "less"] = "greater" if median(_medians(new)) > median(_medians(base)) else "less"
     middle: Floats = np.median(np.concatenate([one, other]), axis=0)
-    return float(mannwhitneyu((other / middle).ravel(), (one / middle).ravel(), alternative=side).pvalue)
+    return float(mannwhitneyu((other / middle).ravel(), (one / middle).ravel(), alternative="two-sided").pvalue)
 
 
 def _judged(key: Method, base: Side, new: Side, p: float, factor: float) -> Judged:

@@ -18,7 +18,7 @@ from scipy.stats import t
 from . import paired, slack
 from .paired import Question
 from .recorded import Key
-from .significance import holm, sign_test
+from .significance import Tested, holm, sign_test
 from .stats import Estimate, Floats
 
 ALPHA = 0.05  # the chance of a false alarm in a comparison
@@ -67,9 +67,11 @@ class Paired:
 
         (Two images whose share goes from 0 to .9997 and to 1 are two flips, not differences that agree to four digits.)
         """
-        ends = [end for end in self.metric["range"] if end is not None]
+        ends = list(self.metric["range"])
+        if self.metric["unit"] == "yes or no" or ends != [0, 1]:
+            return self.metric["unit"] == "yes or no"
         extreme = np.isclose(np.concatenate([self.base, self.new])[:, None], ends, rtol=0, atol=self.slack)
-        return self.metric["unit"] == "yes or no" or (len(ends) == 2 and bool(extreme.any(1).all()))
+        return bool(extreme.any(1).all())
 
     @property
     def slack(self) -> float:
@@ -82,9 +84,10 @@ def judged(cells: Sequence[Paired]) -> list[Judged]:
     changed = [number for number, found in enumerate(differences) if found.any()]
     questions = [_question(cells[number], differences[number]) for number in changed]
     intervals = [pair.difference for pair in paired.compare(questions)] if questions else []
-    corrected = family([_p(question) for question in questions])
+    tested = [_tested(question) for question in questions]
+    corrected = [Tested(float(p), one.side) for p, one in zip(family([one.p for one in tested]), tested, strict=True)]
     told = dict(zip(changed, zip(intervals, corrected, strict=True), strict=True))
-    return [_judged(cell, *told.get(number, (None, 1.0))) for number, cell in enumerate(cells)]
+    return [_judged(cell, *told.get(number, (None, Tested(1.0, 0)))) for number, cell in enumerate(cells)]
 
 
 def family(found: Sequence[float]) -> Floats:
@@ -96,14 +99,14 @@ def _question(cell: Paired, differences: Floats) -> Question:
     return Question("new", "base", differences, cell.metric["better"], cell.yes_or_no)
 
 
-def _p(question: Question) -> float:
-    """Of one image there is none (NaN)."""
+def _tested(question: Question) -> Tested:
+    """Of one image there is no p (NaN)."""
     found = question.differences
     if found.size < 2:
-        return nan
+        return Tested(nan, 0)
     if question.yes_or_no:
-        return sign_test(found).p
-    return student(found)
+        return sign_test(found)
+    return Tested(student(found), int(np.sign(found.mean())))
 
 
 def student(found: Floats) -> float:
@@ -114,19 +117,20 @@ def student(found: Floats) -> float:
     return float(2 * t.sf(abs(float(found.mean())) / error, found.size - 1))
 
 
-def _judged(cell: Paired, change: Estimate | None, p: float) -> Judged:
+def _judged(cell: Paired, change: Estimate | None, tested: Tested) -> Judged:
     base, new = float(cell.base.mean()), float(cell.new.mean())
     return Judged(
-        cell.key, _verdict(cell, change, p), cell.metric["better"], base, new, change, float(p), cell.slack,
+        cell.key, _verdict(cell, change, tested), cell.metric["better"], base, new, change, tested.p, cell.slack,
         short=cell.metric["short"],
     )  # fmt: skip
 
 
-def _verdict(cell: Paired, change: Estimate | None, p: float) -> Verdict:
+def _verdict(cell: Paired, change: Estimate | None, tested: Tested) -> Verdict:
+    """The side of the mean, where the test finds the images on that side too: one large change may outweigh many small ones."""
     if change is None or abs(change.mean) <= cell.slack:
         return "same"
     excluded = cell.yes_or_no or change.low > 0 or change.high < 0
-    if not excluded or not p < ALPHA:
+    if not excluded or not tested.p < ALPHA or np.sign(change.mean) != tested.side:
         return "unclear"
     return "better" if (change.mean > 0) == (cell.metric["better"] == "higher") else "worse"
 

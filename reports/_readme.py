@@ -62,7 +62,8 @@ def gate() -> str:
         f"Of {len(harmful)} changes that are worse on {figures['many']} images, the smoke suite calls {caught} worse on its "
         f"{figures['images']}, and with `--strict` fails {strict}. Where nothing but the draws of random maps and of RISE "
         f"differs, on other images each time, {figures['alarms']} of {figures['reruns']} comparisons called "
-        f"anything worse; {figures['alpha']:.0%} is the rate stated. A method that draws nothing gives the same numbers again, and no alarm."
+        f"anything worse or better; {figures['alpha']:.0%} is the rate stated. A method that draws nothing gives "
+        "the same numbers again, and no alarm."
     )
     head = f"| a method's source, changed | smoke's {figures['images']} images say | {figures['many']} images say |"
     return "\n".join(["", head, "|---|---|---|", *lines, "", said, ""])

@@ -37,7 +37,7 @@ def scores(sheet: Sheet) -> Grid:
 
 def families(sheets: list[Sheet]) -> list[str]:
     """The kinds of metrics, in the order of the run."""
-    return list(dict.fromkeys(_family(metric) for sheet in sheets for metric in sheet.table.metrics))
+    return [*dict.fromkeys(_family(metric) for sheet in sheets for metric in sheet.table.metrics), "cost"]
 
 
 def protocols(sheets: list[Sheet]) -> list[str]:

@@ -16,8 +16,8 @@ MADE = (
     "Seconds are as measured on this machine, one image at a time: the median and the quartiles; they move with what else the "
     "machine does. Forwards (floating-point work over that of one prediction, backward passes included) and peak bytes "
     "are those of the first image, and are the same every time.",
-    "A method counts as better or worse than a control only where the two intervals do not overlap. That is strict: where "
-    "they overlap, the images do not settle it.",
+    "A method counts as better or worse than a control only where the interval of their differences, image by image, leaves "
+    "out 0 and Wilcoxon's test (of yes or no McNemar's), corrected by Holm, agrees; else the images do not settle it.",
 )
 
 OF_PAGE = (

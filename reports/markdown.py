@@ -8,7 +8,7 @@ from ..bench.console import MEGABYTE, brief
 from ..bench.store import Run
 from ..bench.tables import Metric, Table, tables
 from ..bench.wording import number, plural
-from ._contests import failing, standing
+from ._contests import contests, failing, standing
 from ._words import MADE, partial, progress, protocol, reasons, what_was_run
 
 VERSION = 1
@@ -62,14 +62,15 @@ def _controls(table: Table) -> Iterator[str]:
     if not table.controls:
         return
     controls = " and ".join(table.controls)
-    for method, won in standing(table).items():
+    found = list(contests(table, paired=True))
+    for method, won in standing(table, found).items():
         which = f": {', '.join(won)}" if won else ""
         yield f"{method} beats {controls} on {len(won)} of {len(table.metrics)} metrics{which}"
-    for key, found in failing(table).items():
-        behind = [contest.method for contest in found if contest.verdict == "worse"]
-        count = table.count(found[0].metric) or table.images
-        overlap = "the intervals overlap" if count > 1 else "there is no interval"
-        said = f"the control is better than {', '.join(behind)}" if behind else overlap
+    for key, lost in failing(table, found).items():
+        behind = [contest.method for contest in lost if contest.verdict == "worse"]
+        count = table.count(lost[0].metric) or table.images
+        open_ = "the images do not settle it" if count > 1 else "there is no interval"
+        said = f"the control is better than {', '.join(behind)}" if behind else open_
         yield f"{key}, no method is better: {said} ({plural(count, 'image')})"
 
 

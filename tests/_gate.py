@@ -16,7 +16,7 @@ from cambench.bench import store, suite
 from cambench.bench.compare import Comparison, compare
 from cambench.bench.declared import header
 from cambench.bench.plan import plan
-from cambench.bench.recorded import Recorded, recorded
+from cambench.bench.recorded import COUNTED, Recorded, recorded
 from cambench.bench.runner import units
 from cambench.bench.verdicts import ALPHA
 
@@ -104,14 +104,13 @@ def judge(mutation: Mutation, base: Recorded, directory: Path, **changes: Any) -
 
 
 def outcome(found: Comparison) -> str:
-    """What the gate says of a change: worse, unclear (which `--strict` fails as well), or same."""
-    if found.failed:
-        return "worse"
-    return "unclear" if found.counts["unclear"] else "same"
+    """What the gate says of a method's scores, whatever they cost: worse, unclear (which `--strict` fails as well), or same."""
+    said = {cell.verdict for cell in found.cells if cell.key[2] not in COUNTED}
+    return next((word for word in ("worse", "unclear") if word in said), "same")
 
 
 def false_alarm(seed: int, directory: Path) -> bool:
-    """Whether methods that are the same but for their draws, on images of this seed, are called worse."""
+    """Whether methods that are the same but for their draws, on images of this seed, are called worse or better."""
     where = {"seed": seed, "nets": ["squeezenet1_1"], "metrics": quick()}
     base = ran(DRAWN, directory / "base", **where)
     changed = []
@@ -122,7 +121,7 @@ def false_alarm(seed: int, directory: Path) -> bool:
         changed.append(file + bracket + settings)
     found = compare(base, ran(changed, directory / "new", **where))
     assert found.counts["same"] < len(found.cells), "other draws must give other numbers"
-    return found.failed
+    return bool(found.counts["worse"] + found.counts["better"])
 
 
 def quick() -> list[str]:
