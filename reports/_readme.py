@@ -59,13 +59,13 @@ def gate() -> str:
     caught = sum(one["smoke"] == "worse" for one in harmful)
     strict = sum(one["smoke"] != "same" for one in harmful)
     said = (
-        f"Of {len(harmful)} changes that are worse on {figures['many']} images, the smoke suite calls {caught} worse on its "
+        f"Of {len(harmful)} changes that are worse on {figures['many']} images of squeezenet1_1, smoke calls {caught} worse on its "
         f"{figures['images']}, and with `--strict` fails {strict}. Where nothing but the draws of random maps and of RISE "
         f"differs, on other images each time, {figures['alarms']} of {figures['reruns']} comparisons called "
         f"anything worse or better; {figures['alpha']:.0%} is the rate stated. A method that draws nothing gives "
         "the same numbers again, and no alarm."
     )
-    head = f"| a method's source, changed | smoke's {figures['images']} images say | {figures['many']} images say |"
+    head = f"| a method's source, changed | smoke's {figures['images']} images say | {figures['many']} images of squeezenet1_1 say |"
     return "\n".join(["", head, "|---|---|---|", *lines, "", said, ""])
 
 

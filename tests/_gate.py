@@ -1,7 +1,7 @@
 """How sure the gate is: mutations of the project's own methods that it must catch, and noise that it must let pass.
 
 `python -m cambench.tests._gate` tries them all on the smoke suite, and noise 200 times, and keeps the figures that the README
-tells. A mutation is harmful if on 40 images its method is worse beyond doubt.
+tells. A mutation is harmful if on 40 images of one net its method is worse beyond doubt.
 """
 
 import json
@@ -143,7 +143,7 @@ def main(reruns: int) -> None:
     """Tries everything and keeps the figures."""
     with tempfile.TemporaryDirectory() as name:
         few = tried(Path(name) / "few")
-        many = tried(Path(name) / "many", images=MANY, metrics=quick())
+        many = tried(Path(name) / "many", images=MANY, nets=["squeezenet1_1"], metrics=quick())
         alarms = 0
         for seed in range(1, reruns + 1):
             alarms += false_alarm(seed, Path(name) / f"noise-{seed}")
