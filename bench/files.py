@@ -19,9 +19,15 @@ FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def write_text(file: Path, text: str) -> None:
-    """Writes a text file, whole or not at all. Raises UsageError where it cannot be written."""
+    """Writes a text file, whole or not at all, or into a device or pipe. Raises UsageError where it cannot be written."""
+    if not file.name or file.is_dir():
+        raise UsageError(f"{str(file)!r} is no name of a file to write")
+    file = file.resolve()  # what a link points to is written, and the link is left
     with refusals(file.parent):
         file.parent.mkdir(parents=True, exist_ok=True)
+        if file.exists() and not file.is_file():
+            file.write_text(text, encoding="utf-8")
+            return
         partial = file.with_suffix(file.suffix + ".partial")
         partial.write_text(text, encoding="utf-8")
         partial.replace(file)
@@ -29,7 +35,7 @@ def write_text(file: Path, text: str) -> None:
 
 def append_text(file: Path, text: str) -> None:
     """Adds to a text file, or begins it. Raises UsageError where it cannot be written."""
-    with refusals(file.parent), file.open("a", encoding="utf-8") as opened:
+    with refusals(file), file.open("a", encoding="utf-8") as opened:
         opened.write(text)
 
 

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,12 @@ EXPORTS: dict[str, Callable[[Comparison], str]] = {
 
 def only(name: str) -> Callable[..., Any]:
     def split(context: click.Context, parameter: click.Parameter, given: str | None) -> list[str] | None:
-        return None if given is None else specs.split(given)
+        if given is None:
+            return None
+        named = specs.split(given)
+        if not named:
+            raise UsageError(f"--{name} names none: name one at least, or leave it out")
+        return named
 
     return click.option(f"--{name}", callback=split, metavar="A,B", help=f"Only these {name}.")
 
@@ -63,6 +68,7 @@ def compare(
     BASE and NEW are directories of runs or files of bench baseline. Exit code 1 where anything is worse, broken, gone or not
     comparable.
     """
+    _spare([file for file in files.values() if file], [base, new, *(path for pair in repeat for path in pair)])
     pairs = [(load(one), load(other)) for one, other in ((base, new), *repeat)]
     chosen = [(one.only(nets, methods, metrics), other.only(nets, methods, metrics)) for one, other in pairs]
     found = replace(compared(*chosen[0], strict=strict), remedy=_remedy(base, new))
@@ -72,6 +78,18 @@ def compare(
         raise UsageError("--repeat names runs for --judge-seconds, which was not asked for")
     _write(found, files)
     sys.exit(1 if found.failed else 0)
+
+
+def _spare(outputs: Sequence[Path], inputs: Sequence[Path]) -> None:
+    """Raises UsageError for an output in the place of another, or of what is compared."""
+    places = [path.resolve() for path in outputs]
+    for path, place in zip(outputs, places, strict=True):
+        if places.count(place) > 1:
+            raise UsageError(f"two outputs cannot both be {path}: name another")
+        for given in inputs:
+            kept = place.name == "run.json" or place.suffix == ".parquet"
+            if place == given.resolve() or (kept and given.resolve() in place.parents):
+                raise UsageError(f"{path} is part of what is compared, and is not written over: name another file")
 
 
 def _remedy(base: Path, new: Path) -> str:
@@ -89,7 +107,10 @@ def _write(found: Comparison, files: dict[str, Path | None]) -> None:
         elif file:
             write_text(file, EXPORTS[form](found))
     if summary := os.environ.get(SUMMARY):
-        append_text(Path(summary), exports.markdown(found))
+        try:
+            append_text(Path(summary), exports.markdown(found))
+        except UsageError as error:  # a verdict does not depend on where it is shown
+            click.echo(f"bench: {error}", err=True)
 
 
 @click.command()

@@ -66,6 +66,8 @@ def recorded(run: Run, name: str | None = None) -> Recorded:
     header, predictions, cost = run.header, run.table("predictions"), run.table("cost")
     scores = run.table("scores")
     _complete(name, header, scores)
+    if scores["value"].notna().any() and not len(cost):
+        raise UsageError(f"{name} is damaged: its table of costs is gone; make the run anew")
     return Recorded(
         name=name,
         made=_made(header),
@@ -83,6 +85,7 @@ def recorded(run: Run, name: str | None = None) -> Recorded:
 
 def _complete(name: str, header: Told, scores: pd.DataFrame) -> None:
     planned = list(header["data"].get("images", []))
+    each = len(header["methods"]) * len(header["metrics"])
     done: Any = scores.groupby("net")["image"].nunique() if len(scores) else {}
     if not len(scores):
         raise UsageError(f"{name} has no complete image yet: the command that made it goes on from there")
@@ -91,6 +94,10 @@ def _complete(name: str, header: Told, scores: pd.DataFrame) -> None:
             raise UsageError(
                 f"{name} is not finished: {count} of {len(planned)} images on {net} are done; "
                 "the command that made it goes on from there"
+            )
+        if (there := int((scores["net"] == net).sum())) != each * len(planned):
+            raise UsageError(
+                f"{name} is damaged: it has {there} of {each * len(planned)} scores on {net}; make the run anew"
             )
 
 

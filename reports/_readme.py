@@ -58,14 +58,15 @@ def gate() -> str:
     harmful = [one for one in figures["mutations"] if one["many"] == "worse"]
     caught = sum(one["smoke"] == "worse" for one in harmful)
     strict = sum(one["smoke"] != "same" for one in harmful)
+    of_one_net = f"{figures['many']} images of squeezenet1_1"
     said = (
-        f"Of {len(harmful)} changes that are worse on {figures['many']} images of squeezenet1_1, smoke calls {caught} worse on its "
-        f"{figures['images']}, and with `--strict` fails {strict}. Where nothing but the draws of random maps and of RISE "
+        f"Of {len(harmful)} changes that are worse on {of_one_net}, smoke calls {caught} worse on "
+        f"its {figures['images']}, and with `--strict` fails {strict}. Where nothing but the draws of random maps and of RISE "
         f"differs, on other images each time, {figures['alarms']} of {figures['reruns']} comparisons called "
         f"anything worse or better; {figures['alpha']:.0%} is the rate stated. A method that draws nothing gives "
         "the same numbers again, and no alarm."
     )
-    head = f"| a method's source, changed | smoke's {figures['images']} images say | {figures['many']} images of squeezenet1_1 say |"
+    head = f"| a method's source, changed | smoke's {figures['images']} images say | {of_one_net} say |"
     return "\n".join(["", head, "|---|---|---|", *lines, "", said, ""])
 
 

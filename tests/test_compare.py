@@ -152,7 +152,23 @@ def test_shares_at_the_ends_of_their_range_are_yes_or_no() -> None:
     assert verdict([0.49, 0.4899]) == "better"
 
 
+def test_one_large_fall_against_many_small_gains_is_not_called() -> None:
+    """The mean falls, the sign test rises."""
+    rate = SHARE | {"unit": "yes or no"}
+    assert verdict([0.02] * 11 + [-1.0], rate) == "unclear"
+
+
+def test_a_correlation_that_turns_from_end_to_end_is_a_difference_like_others() -> None:
+    assert verdict([-2.0] * 4, SHARE | {"range": [-1, 1]}, base=1) == "worse"
+
+
 # All metrics of a method at once
+
+
+def test_flips_alone_are_counted_by_all_metrics_together_too() -> None:
+    flips = [cell([-1.0, -1.0], SHARE | {"unit": "yes or no"}, base=1)]
+    (whole,) = overall(flips, judged(flips))
+    assert whole.verdict == "unclear" and whole.p == 1  # 2 x .5
 
 
 def test_improvements_are_added_by_image_in_units_of_their_spread() -> None:
@@ -236,7 +252,67 @@ def test_values_that_are_lost_are_broken_and_those_found_are_fixed(base: Path, n
     assert "no value on 3 of 12 images: the gradient is gone" in " ".join(said.output.split())
     assert "all 3 nets; grad_cam; insertion" in " ".join(said.output.split())
     back = bench("compare", new, base)
-    assert back.exit_code == 0 and "has values on 3 images more" in " ".join(back.output.split())
+    assert back.exit_code == 0 and "judged on 9 images; 3 more have a value now" in " ".join(back.output.split())
+
+
+def test_what_has_values_for_the_first_time_is_fixed(base: Path, new: Path) -> None:
+    shifted(new, "grad_cam", "insertion", None, images=12, reason="the gradient is gone")
+    assert found(of(new, base), "fixed") == [(net, "grad_cam", "insertion") for net in _runs.NETS]
+
+
+def test_a_value_that_is_gained_hides_no_fall(base: Path, new: Path) -> None:
+    shifted(base_less := _runs.write(new.parent / "less"), "grad_cam", "insertion", None, images=1, reason="none")
+    shifted(new, "grad_cam", "insertion", -0.3)
+    assert (next(iter(_runs.NETS)), "grad_cam", "insertion") in found(of(base_less, new), "worse")
+
+
+def test_the_slack_is_the_bases(base: Path, new: Path) -> None:
+    shifted(new, "grad_cam", "insertion", -0.1)
+    one, other = load(base), load(new)
+    loose = {spec: told | {"slack": 0.5} for spec, told in other.metrics.items()}
+    assert compare(one, replace(other, metrics=loose)).failed
+
+
+def test_a_run_that_lost_a_score_or_its_costs_is_damaged(base: Path, new: Path) -> None:
+    scores = store.read(new).table("scores")
+    _runs.rewrite(new, "scores", scores.iloc[:-1])
+    assert "is damaged: it has" in refused("compare", base, new)
+    again = _runs.write(new.parent / "again")
+    (again / "cost.parquet").unlink()
+    assert "its table of costs is gone" in refused("compare", base, again)
+
+
+@pytest.mark.parametrize("option", ["--nets", "--methods", "--metrics"])
+def test_a_choice_of_nothing_is_refused(base: Path, option: str) -> None:
+    assert refused("compare", base, base, option, ",").endswith(
+        f"{option} names none: name one at least, or leave it out"
+    )
+
+
+def test_outputs_spare_what_is_compared_and_each_other(base: Path, new: Path, tmp_path: Path) -> None:
+    before = (new / "run.json").read_text()
+    assert "is not written over" in refused("compare", base, new, "--json", new / "run.json")
+    assert (new / "run.json").read_text() == before
+    same = tmp_path / "same.out"
+    assert "two outputs cannot both be" in refused("compare", base, new, "--json", same, "--junit", same)
+    assert "is no name of a file" in refused("compare", base, new, "--json", "")
+    assert "is no name of a file" in refused("compare", base, new, "--json", tmp_path)
+
+
+def test_a_device_stays_a_device_and_a_link_a_link(base: Path, tmp_path: Path) -> None:
+    (tmp_path / "link.json").symlink_to(tmp_path / "to.json")
+    assert bench("compare", base, base, "--json", tmp_path / "link.json").exit_code == 0
+    assert (tmp_path / "link.json").is_symlink() and json.loads((tmp_path / "to.json").read_text())
+    assert bench("compare", base, base, "--json", "/dev/null").exit_code == 0
+    assert not Path("/dev/null").is_file()
+
+
+def test_a_summary_that_cannot_be_written_changes_no_verdict(
+    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "missing" / "summary.md"))
+    result = bench("compare", base, base)
+    assert result.exit_code == 0 and "cannot be written" in result.stderr
 
 
 def test_a_map_that_is_not_finite_has_no_value(base: Path, new: Path) -> None:
@@ -391,19 +467,22 @@ def test_the_summary_of_a_job_is_added_to(base: Path, tmp_path: Path, monkeypatc
 # Seconds
 
 
+NET, SLOW, STEADY = next(iter(_runs.NETS)), "score_cam", "grad_cam"
+
+
 def timed(name: str, factor: float, seed: int, base: Recorded) -> Recorded:
     rng = np.random.default_rng(seed)
     of = {f"image {number}": factor * (1 + number) * float(rng.uniform(0.95, 1.05)) for number in range(8)}
     steady = {image: 1 + number * 0.1 for number, image in enumerate(of)}
-    return replace(base, name=name, seconds={("net", "slow"): of, ("net", "steady"): steady})
+    return replace(base, name=name, seconds={(NET, SLOW): of, (NET, STEADY): steady})
 
 
 def test_seconds_are_judged_over_repeated_runs(base: Path) -> None:
     start = load(base)
     pairs = [(timed("b", 1, seed, start), timed("n", 1.5, 10 + seed, start)) for seed in range(3)]
     by_method = {one.key[1]: one for one in seconds_judged(pairs, 1.3)}
-    assert (by_method["slow"].verdict, by_method["steady"].verdict) == ("worse", "same")
-    assert by_method["slow"].new / by_method["slow"].base == pytest.approx(1.5, rel=0.1)
+    assert (by_method[SLOW].verdict, by_method[STEADY].verdict) == ("worse", "same")
+    assert by_method[SLOW].new / by_method[SLOW].base == pytest.approx(1.5, rel=0.1)
     assert {one.verdict for one in seconds_judged(pairs, 2)} == {"same"}
     assert {one.verdict for one in seconds_judged([(new, old) for old, new in pairs], 1.3)} == {"better", "same"}
 
@@ -412,6 +491,14 @@ def test_one_run_that_is_not_slower_leaves_it_unclear(base: Path) -> None:
     start = load(base)
     pairs = [(timed("b", 1, seed, start), timed("n", 1.5 if seed else 1, 10 + seed, start)) for seed in range(3)]
     assert seconds_judged(pairs, 1.3)[0].verdict == "unclear"
+
+
+def test_seconds_of_unlike_devices_are_not_judged(base: Path) -> None:
+    start = load(base)
+    other = replace(start, made=start.made | {"device": "cuda"})
+    pairs = [(timed("b", 1, seed, start), timed("n", 1, seed, other)) for seed in range(3)]
+    with pytest.raises(UsageError, match="b has device cpu, n cuda"):
+        seconds_judged(pairs, 1.3)
 
 
 def test_too_few_runs_or_runs_without_seconds_are_refused(base: Path) -> None:
