@@ -96,7 +96,7 @@ def test_a_method_that_beats_no_control_is_told(tmp_path: Path) -> None:
     for method in ("cam", "grad_cam", "score_cam"):
         _set(run, "resnet18", method, "energy", [0.1, 0.11, 0.12, 0.13])
     _set(run, "resnet18", "centre", "energy", [0.8, 0.81, 0.82, 0.83])
-    told = "the control is better than cam, grad_cam, score_cam"
+    told = "the images do not settle it"  # of four the exact signed-rank test says p = .125 at the least
     assert f"energy against centre, no method is better: {told} (4 images)" in markdown.render(run)
     assert "energy against centre: <span>no method is better" in html.render(run)
 
