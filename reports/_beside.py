@@ -59,7 +59,7 @@ def _cells(own: list[Sheet], method: str, metric: str) -> Iterator[Cell]:
     for sheet in own:
         if metric not in sheet.views or method not in sheet.table.methods:
             yield Cell("–", float("nan"))
-        elif _meaning(sheet, metric) != _meaning(first, metric):
+        elif _meaning(sheet, method, metric) != _meaning(first, method, metric):
             yield Cell(OTHER, float("nan"), css="none")
         else:
             cell = estimated(sheet.table.entry(method, sheet.views[metric].metric).estimate)
@@ -68,11 +68,15 @@ def _cells(own: list[Sheet], method: str, metric: str) -> Iterator[Cell]:
             yield Cell(cell.text, cell.value, small, estimate=cell.estimate)
 
 
-def _meaning(sheet: Sheet, metric: str) -> tuple[Any, ...]:
+def _meaning(sheet: Sheet, method: str, metric: str) -> tuple[Any, ...]:
     """What must be the same for two numbers to be of one thing."""
     header = sheet.run.header
-    weights = header["nets"].get(sheet.table.net, {}).get("fingerprint")
-    return header["protocols"].get(metric), header["data"].get("settings"), header["suite"].get("dataset"), weights
+    net, data = header["nets"].get(sheet.table.net, {}), header["data"]
+    made = header["methods"].get(method, {})
+    return (
+        header["protocols"].get(metric), header["suite"].get("dataset"), data.get("settings"), data.get("version"),
+        net.get("fingerprint"), net.get("layer"), made.get("version"), made.get("settings"),
+    )  # fmt: skip
 
 
 def _flat(header: dict[str, Any]) -> Iterator[tuple[str, str]]:

@@ -44,7 +44,11 @@ def beware(view: View) -> list[str]:
 
 def need(view: View, found: Recommendation) -> str:
     """What is recommended for a need, in one line."""
-    return f"{found.method}: {_price(found.cost)}" if found.method else f"none: {found.reason}"
+    if found.method is None or found.estimate is None:
+        return f"none: {found.reason}"
+    level = [method for method in view.ranking.level if method != found.method]
+    open_ = f"; not told apart from {_names(level)}" if level and found.method in view.ranking.level else ""
+    return f"{found.method}, {number(found.estimate.mean)}: {_price(found.cost)}{open_}"
 
 
 def _price(cost: Cost | None) -> str:
