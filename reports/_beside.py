@@ -50,14 +50,14 @@ def _side(net: str, own: list[Sheet]) -> Grid:
         Head("metric"),
         *(Head(sheet.label, "mean, 95 % interval, n", number=True) for sheet in own),
     ]
-    note = f"‘{OTHER}’: the run measured this metric, net or data otherwise than the first that has it; not comparable."
+    note = f"‘{OTHER}’: the run measured this method, metric, net or data otherwise than the first that has it; not comparable."
     return Grid(f"side-by-side-{net}", f"Runs side by side on {net}", heads, rows, [note])
 
 
 def _cells(own: list[Sheet], method: str, metric: str) -> Iterator[Cell]:
-    first = next(sheet for sheet in own if metric in sheet.views)
+    first = next((sheet for sheet in own if _has(sheet, method, metric)), None)
     for sheet in own:
-        if metric not in sheet.views or method not in sheet.table.methods:
+        if first is None or not _has(sheet, method, metric):
             yield Cell("–", float("nan"))
         elif _meaning(sheet, method, metric) != _meaning(first, method, metric):
             yield Cell(OTHER, float("nan"), css="none")
@@ -66,6 +66,10 @@ def _cells(own: list[Sheet], method: str, metric: str) -> Iterator[Cell]:
             count = f"n = {cell.estimate.n}" if cell.estimate else ""
             small = ", ".join(filter(None, (cell.small, count)))
             yield Cell(cell.text, cell.value, small, estimate=cell.estimate)
+
+
+def _has(sheet: Sheet, method: str, metric: str) -> bool:
+    return metric in sheet.views and method in sheet.table.methods
 
 
 def _meaning(sheet: Sheet, method: str, metric: str) -> tuple[Any, ...]:
