@@ -47,6 +47,13 @@ class Pair:
     def n(self) -> int:
         return self.difference.n
 
+    @property
+    def settling(self) -> str | None:
+        """How many images would settle it, in words; None where it is settled, or no number is known."""
+        if not isinstance(self.needed, int):
+            return None
+        return "a few more images" if self.needed == self.n + 1 else f"about {self.needed:,} images"
+
 
 def among(
     values: pd.DataFrame, pairs: Iterable[tuple[str, str]] | None = None, *, better: str, yes_or_no: bool = False

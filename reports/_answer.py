@@ -151,7 +151,7 @@ def _pair(pair: Pair | None, *, own: bool) -> Cell:
         return Cell("–", 2.0)
     p = "p < .001" if pair.corrected < 0.001 else f"p = {number(pair.corrected)}"
     if pair.verdict == "undecided":
-        more = f"about {pair.needed:,} images would" if isinstance(pair.needed, int) else ""
+        more = f"{pair.settling} would decide" if pair.settling else ""
         return Cell("not decided", 1 + pair.corrected, more, "unsettled")
     word = "ahead" if own or pair.verdict == "ahead" else "behind"
     return Cell(word, float(pair.corrected), p, "better" if own else "")

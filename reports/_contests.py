@@ -113,7 +113,7 @@ def _paired(pair: Pair) -> tuple[Verdict, str]:
 def _more(pair: Pair) -> str:
     if pair.needed == "never":
         return "; the means are equal, and more images would not tell them apart"
-    return f"; about {pair.needed:,} images would" if isinstance(pair.needed, int) else ""
+    return f"; {pair.settling} would" if pair.settling else ""
 
 
 def _verdict(metric: Metric, control: str, one: Entry, other: Entry) -> tuple[Verdict, str]:

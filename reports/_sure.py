@@ -88,8 +88,8 @@ def _behind(view: View, best: str, place: Place) -> list[str]:
 
 
 def _more(pair: Pair | None) -> str:
-    if pair and isinstance(pair.needed, int):
-        return f" (about {pair.needed:,} images would settle it)"
+    if pair and pair.settling:
+        return f" ({pair.settling} would settle it)"
     return " (more images would not settle it)" if pair and pair.needed == "never" else ""
 
 

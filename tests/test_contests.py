@@ -57,7 +57,7 @@ def test_what_is_not_settled_says_how_many_images_would(tmp_path: Path) -> None:
     one = _one(_run(tmp_path, [v + (0.05 if i % 3 else -0.06) for i, v in enumerate(CONTROL)], CONTROL))
     assert one.verdict == "unsettled" and one.pair is not None
     assert one.words == (
-        f"12 images do not settle it: the difference is .013 (-.014 to .041); about {one.pair.needed} images would"
+        f"12 images do not settle it: the difference is .013 (-.014 to .041); {one.pair.settling} would"
     )
 
 

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -9,6 +10,7 @@ import pytest
 
 from cambench.bench import stats
 from cambench.bench.paired import Pair, Question, among, between, compare, differences
+from cambench.bench.stats import Estimate
 
 NAN = math.nan
 
@@ -225,3 +227,11 @@ def test_each_family_is_corrected_by_itself() -> None:
     found = compare(questions, families=["x", "y", "x", "y", "y"])
     for places in ([0, 2], [1, 3, 4]):
         assert [found[place] for place in places] == compare([questions[place] for place in places])
+
+
+def test_how_many_images_would_settle_it_is_said_in_words() -> None:
+    pair = Pair("a", "b", Estimate(0.1, -0.1, 0.3, 12), 0.6, 0.2, 0.2, "undecided", 1234)
+    assert pair.settling == "about 1,234 images"
+    assert replace(pair, needed=13).settling == "a few more images"
+    assert replace(pair, needed="never").settling is None
+    assert replace(pair, needed=None).settling is None

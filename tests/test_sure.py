@@ -71,7 +71,7 @@ def test_a_first_place_that_is_not_decided_says_how_many_images_would(tmp_path: 
     assert text.startswith("Ahead of 1 of 2 others (score_cam), decided image by image on 12 images.")
     needed = next(p.best for p in found.views["insertion"].ranking.places if p.method == "grad_cam")
     assert needed is not None
-    assert f"Not told apart from grad_cam (about {needed.needed:,} images would settle it)." in text
+    assert f"Not told apart from grad_cam ({needed.settling} would settle it)." in text
     assert _place(found, "grad_cam").startswith(
         "12 images do not tell it from cam, which is ahead by .005 on average ("
     )
