@@ -21,7 +21,7 @@ def header(plan: Plan) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "suite": plan.suite.model_dump()
-        | {"precision": plan.precision, "device": plan.device.type, "target": plan.protocol.target},
+        | {"precision": _precision(plan), "device": plan.device.type, "target": plan.protocol.target},
         "protocols": {measure.spec: _protocol(plan, measure) for measure in plan.measures},
         "metrics": _told_apart({measure.spec: _declared(measure) for measure in plan.measures}),
         "methods": {method.spec: _described(method) | {"control": method.control} for method in plan.methods},
@@ -36,8 +36,15 @@ def _protocol(plan: Plan, measure: Measure) -> dict[str, Any]:
     own = {"metric": metric.name, "version": metric.version} | metric.settings
     choices = {f"protocol {key}" if key in own else key: value for key, value in protocol.choices().items()}
     return (
-        {"protocol": protocol.name} | own | choices | {"ties": TIES, "blending": BLENDING, "precision": plan.precision}
+        {"protocol": protocol.name}
+        | own
+        | choices
+        | {"ties": TIES, "blending": BLENDING, "precision": _precision(plan)}
     )
+
+
+def _precision(plan: Plan) -> str:
+    return f"{plan.precision}, compiled" if plan.compiled else plan.precision
 
 
 def _described(plugin: Plugin) -> dict[str, Any]:

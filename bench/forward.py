@@ -4,9 +4,9 @@ A stream makes its images on the device, a chunk at a time, and nothing keeps th
 is sized by what one image's forward pass takes, and halved when the device runs out; scores do not depend on it.
 """
 
-import copy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 import torch
 from torch import Tensor, nn
@@ -14,12 +14,17 @@ from torch import Tensor, nn
 from .cost import work
 from .errors import UsageError
 from .folding import folded
+from .precision import DTYPES, compiled, lowered, multiplying
+from .spans import passed, span
 
 CPU_CHUNK_BYTES = 64 * 2**20  # of activations: beyond this the caches, not the cores, set the pace
 CPU_CHUNK_SHARE = 0.5  # of the weights' bytes, where that is more: they are read once a pass, whatever its size
-GPU_CHUNK_SHARE = 0.4  # of the memory that is free
+GPU_CHUNK_BYTES = 1.5 * 2**30  # which fills the largest GPU
+GPU_CHUNK_SHARE = 0.4  # of the memory that is free, where that is less
 CHUNK_MOST = 256
+MAKING = 6  # of a perturbed image's bytes, to make it: mask, ranks, blend, and its copy in the net's precision
 TOO_LARGE = "one image does not fit into the device's memory: take smaller images or another device"
+TOO_TIGHT = "one image takes {} MB, more than --memory allows: allow more, or take smaller images"
 SCORE = "softmax"  # what metrics are given of the class scores
 
 
@@ -31,14 +36,37 @@ class Stream:
     make: Callable[[int, int], Tensor]
 
 
+def joined(streams: Sequence[Stream]) -> Stream:
+    """Streams of images of one size, one after the other, as one: small ones share batches."""
+    if len(streams) == 1:
+        return streams[0]
+    ends = list(accumulate(stream.count for stream in streams))
+
+    def make(start: int, stop: int) -> Tensor:
+        spans = [
+            (max(start, end - one.count), min(stop, end), one, end - one.count)
+            for one, end in zip(streams, ends, strict=True)
+        ]
+        return torch.cat([one.make(low - begin, high - begin) for low, high, one, begin in spans if low < high])
+
+    return Stream(ends[-1], make)
+
+
 class Forward:
-    """A net's forward pass over streams, in the precision of perturbed images: bf16 throughout but for the logits, or fp32."""
+    """A net's forward pass over streams, in the precision of perturbed images."""
 
     def __init__(self, net: nn.Module, precision: str) -> None:
-        self.dtype = {"fp32": torch.float32, "bf16": torch.bfloat16}[precision]
-        self.net = folded(net) if precision == "fp32" else _lowered(folded(net), self.dtype)
+        self.dtype, self._precision = DTYPES[precision], precision
+        self.net = folded(net) if self.dtype == torch.float32 else lowered(folded(net), self.dtype)
+        self._quick: Callable[[Tensor], Tensor] | None = None  # the same, compiled for whole chunks
+        self._limit: float | None = None  # bytes of the device that a pass may take
         self._fitting: dict[torch.Size, int] = {}  # images in one pass, by their shape
         self._chunk = 0  # of the images at hand
+
+    def tune(self, limit: float | None, *, compile: bool) -> None:
+        """Bounds the bytes that a pass may take, and compiles the net if asked: its scores then differ by rounding."""
+        self._limit = limit
+        self._quick = compiled(self.net) if compile else None
 
     @torch.inference_mode()
     def prepare(self, images: Tensor) -> None:
@@ -49,7 +77,8 @@ class Forward:
                 need = max(1, work(lambda: self._score(one), one.device).peak_bytes)
             except torch.OutOfMemoryError:
                 raise UsageError(TOO_LARGE) from None
-            self._fitting[one.shape] = min(CHUNK_MOST, max(1, int(_budget(self.net, one.device) // need)))
+            most = max(1, int(_budget(self.net, one.device) // need))
+            self._fitting[one.shape] = min(CHUNK_MOST, most, self._within_limit(need + MAKING * one.nbytes))
         self._chunk = self._fitting[one.shape]
 
     @torch.inference_mode()
@@ -62,13 +91,17 @@ class Forward:
         while done < stream.count:
             stop = min(done + self._chunk, stream.count)
             try:
-                chunks.append(self._score(stream.make(done, stop)))
+                with span("perturbing"):
+                    images = stream.make(done, stop)
+                with span("forwards"):
+                    chunks.append(self._score(images))
                 done = stop
             except torch.OutOfMemoryError:
                 self._halve(stop - done)
+        passed(stream.count)
         logits = torch.cat(chunks)
         if not logits.isfinite().all():
-            raise UsageError("the net gives class scores that are not finite (NaN or infinite): are its weights sound?")
+            raise UsageError(_not_finite(self.dtype))
         return logits
 
     def probabilities(self, stream: Stream) -> Tensor:
@@ -78,7 +111,9 @@ class Forward:
     def _score(self, images: Tensor) -> Tensor:
         # Not channels_last yet: on three interleaved channels normalisation alone takes as long as a first convolution,
         # whose kernels are channels_last and bring all that follows into that layout.
-        logits: Tensor = self.net(images.to(self.dtype, memory_format=torch.contiguous_format))
+        net = self._quick if self._quick and len(images) == self._chunk else self.net
+        with multiplying(self._precision):
+            logits: Tensor = net(images.to(self.dtype, memory_format=torch.contiguous_format))
         return logits.float()
 
     def _halve(self, tried: int) -> None:
@@ -88,17 +123,23 @@ class Forward:
         self._chunk = tried // 2
         self._fitting = {shape: min(most, self._chunk) for shape, most in self._fitting.items()}
 
-
-def _lowered(net: nn.Module, dtype: torch.dtype) -> nn.Module:
-    """A copy of a net in a lower precision; its last layer stays fp32, for a bf16 logit would be off by up to 0.06."""
-    lowered = copy.deepcopy(net).to(dtype)
-    last = [module for module in lowered.modules() if list(module.parameters(recurse=False))][-1]
-    last.float().register_forward_pre_hook(lambda _, inputs: (inputs[0].float(),))
-    return lowered
+    def _within_limit(self, need: int) -> int:
+        """How many images the user's limit admits, each with what it takes to be made."""
+        if self._limit is None:
+            return CHUNK_MOST
+        if need > self._limit:
+            raise UsageError(TOO_TIGHT.format(-(-need // 10**6)))
+        return int(self._limit // need)
 
 
 def _budget(net: nn.Module, device: torch.device) -> float:
     if device.type != "cuda":
         weights = sum(weight.nbytes for weight in net.parameters())
         return max(CPU_CHUNK_BYTES, CPU_CHUNK_SHARE * weights)
-    return GPU_CHUNK_SHARE * torch.cuda.mem_get_info(device)[0]
+    return min(GPU_CHUNK_BYTES, GPU_CHUNK_SHARE * torch.cuda.mem_get_info(device)[0])
+
+
+def _not_finite(dtype: torch.dtype) -> str:
+    if dtype == torch.float16:
+        return "the net's class scores overflow in fp16, or are not finite at all: take --precision bf16 or fp32"
+    return "the net gives class scores that are not finite (NaN or infinite): are its weights sound?"

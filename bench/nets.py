@@ -55,6 +55,11 @@ class Net(nn.Module):
         ends = [0, *sorted(self._names.index(layer) + 1 for layer in layers), len(self._line)]
         return [nn.Sequential(*self._line[first:last]) for first, last in pairwise(ends)]
 
+    def tune(self, memory: float | None, *, compiled: bool = False) -> None:
+        """Bounds the bytes that a forward pass of perturbed images takes, and compiles it if asked."""
+        self._forward.tune(memory, compile=compiled)
+        self._head.tune(memory, compile=False)
+
     def prepare(self, images: Tensor) -> None:
         """Finds how many images of this shape go into one pass, so that no method or metric pays for it."""
         self._forward.prepare(images)

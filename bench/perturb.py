@@ -17,6 +17,7 @@ from torch.nn.functional import conv2d
 
 from .forward import Stream
 from .images import MEAN, Mask
+from .spans import span
 
 BLUR_SIZE, BLUR_SIGMA = 11, 5.0  # RISE's
 TIES = "reading order"  # the first of equal pixels is the higher
@@ -108,7 +109,8 @@ def blends(image: Tensor, maps: Tensor, wanted: Sequence[tuple[int, Perturbed]])
     pixels, kinds = maps[0].numel(), [kind for _, kind in wanted]
     keys = [(n, _ties(kind)) if _by_rank(kind) else None for n, kind in wanted]
     orders = {key: place for place, key in enumerate(dict.fromkeys(keys))}
-    order = torch.cat([_order(maps, key) for key in orders])
+    with span("ordering"):
+        order = torch.cat([_order(maps, key) for key in orders])
     bases = {name: place for place, name in enumerate(dict.fromkeys(map(_substrate, kinds)))}
     stack = torch.stack([substrate(image, name) for name in bases])
     device = image.device
@@ -138,13 +140,16 @@ def blends(image: Tensor, maps: Tensor, wanted: Sequence[tuple[int, Perturbed]])
     return Stream(len(wanted), make)
 
 
-def canonical(number: int, kind: Perturbed, pixels: int) -> tuple[int, Perturbed]:
-    """The same perturbed image under one name, so that it is scored once: end points do not depend on the map."""
+def canonical(number: int, kind: Perturbed, pixels: int, first: int = 0) -> tuple[int, Perturbed]:
+    """The same perturbed image under one name, so that it is scored once.
+
+    What does not depend on the map, as the end points of curves, goes under the number of the image's first map.
+    """
     if isinstance(kind, Kept) and kind.first <= 0 and kind.last >= pixels:
-        return 0, Clean()
+        return first, Clean()
     if isinstance(kind, Kept) and kind.first >= kind.last:
-        return 0, Kept(0, 0, kind.substrate)
-    return (0, kind) if isinstance(kind, Clean | Shown | Own) else (number, kind)
+        return first, Kept(0, 0, kind.substrate)
+    return (first, kind) if isinstance(kind, Clean | Shown | Own) else (number, kind)
 
 
 def _substrate(kind: Perturbed) -> Substrate:

@@ -10,8 +10,13 @@ from . import nets, specs, wordnet
 from .errors import UsageError
 from .images import Images
 from .plugins import Plugin
+from .precision import check_compiler
+from .precision import chosen as chosen_precision
 from .protocol import DEFAULT, Protocol, laid
 from .suite import Suite
+
+GROUP_PAIRS = {"cpu": 16, "cuda": 256}  # of methods and metrics: fewer an image, and images share batches
+GROUP_MOST = 8  # images
 
 
 @dataclass(frozen=True)
@@ -43,14 +48,29 @@ class Plan:
     chosen: list[int]  # numbers of images
     nets: dict[str, dict[str, Any]]  # what the run says of each net
     device: torch.device
-    precision: str  # of perturbed images: fp32 or bf16
+    precision: str  # of perturbed images: fp32, tf32, bf16 or fp16
+    compiled: bool = False  # whether their forward passes are
+    memory: float | None = None  # bytes that a forward pass of theirs may take
+
+    @property
+    def groups(self) -> list[list[int]]:
+        """The images in groups that share batches: several where one image's maps and metrics make too small a batch."""
+        pairs = len(self.methods) * len(self.measures)
+        size = max(1, min(GROUP_MOST, GROUP_PAIRS[self.device.type] // pairs))
+        return [self.chosen[start : start + size] for start in range(0, len(self.chosen), size)]
+
+    @property
+    def drifting(self) -> set[int]:
+        """The images that are scored in fp32 as well, where the precision is another or the passes are compiled."""
+        plain = self.precision == "fp32" and not self.compiled
+        return set() if plain else set(self.chosen[: self.suite.drift])
 
     @property
     def cells(self) -> int:
         return len(self.suite.nets) * len(self.chosen)
 
 
-def plan(suite: Suite, device: str = "auto") -> Plan:
+def plan(suite: Suite, device: str = "auto", memory: float | None = None) -> Plan:
     """The plan of a suite on a device (auto, cpu, cuda, cuda:1). Raises UsageError for whatever cannot be had."""
     protocols = suite.followed()
     own = suite.images_of(None).settings.get("resize")  # how the data set cuts photos, if it has any
@@ -67,8 +87,12 @@ def plan(suite: Suite, device: str = "auto") -> Plan:
     for spec, about in described.items():
         labels_in(images, about["classes"], spec)
     chosen = list(range(min(suite.images, len(images))))
-    precision = _precision(suite.precision, place)
-    return Plan(suite, methods, measures, first, dataset, images, chosen, described, place, precision)
+    precision = chosen_precision(suite.precision, place)
+    if suite.compile:
+        check_compiler(place)
+    return Plan(
+        suite, methods, measures, first, dataset, images, chosen, described, place, precision, suite.compile, memory
+    )
 
 
 def _check(asked: Sequence[str]) -> None:
@@ -152,12 +176,3 @@ def _exact(device: torch.device) -> torch.device:
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = True, False
     return device
-
-
-def _precision(asked: str, device: torch.device) -> str:
-    if asked != "auto":
-        return asked
-    if device.type == "cuda":
-        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
-    capabilities = torch.cpu.get_capabilities()
-    return "bf16" if capabilities.get("amx_bf16") or capabilities.get("avx512_bf16") else "fp32"

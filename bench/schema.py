@@ -7,7 +7,7 @@ the method gave them.
 
 import pyarrow as pa
 
-PARTED = ("images", "curves", "strips", "maps", "scores")  # written in this order
+PARTED = ("images", "curves", "strips", "maps", "drift", "scores")  # written in this order
 WHOLE = ("predictions", "cost")
 
 _KEYS = [("dataset", pa.string()), ("image", pa.string()), ("net", pa.string())]
@@ -21,6 +21,7 @@ SCHEMAS = {
             *_KEYS, *_METHOD, ("metric", pa.string()), ("protocol", pa.string()), ("version", pa.int64()), *_TARGET,
             ("value", pa.float64()), ("reason", pa.string()), ("constant_map", pa.bool_()), ("nan_map", pa.bool_()),
         ],
+        "drift": [*_KEYS, ("method", pa.string()), ("metric", pa.string()), ("value", pa.float64())],
         "curves": [*_KEYS, ("method", pa.string()), ("metric", pa.string()), ("shares", _FLOATS), ("scores", _FLOATS)],
         "maps": [
             *_KEYS, ("method", pa.string()), ("height", pa.int64()), ("width", pa.int64()),

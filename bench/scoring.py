@@ -1,10 +1,11 @@
-"""Scores of an image's maps: every metric of every map, their questions to the net answered together in full batches.
+"""Scores of maps: every metric of every map, their questions to the net answered together in full batches.
 
 Images that several metrics or maps ask for are scored once.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from inspect import isgenerator
+from itertools import chain
 from typing import Any, Literal, Protocol, cast
 
 import torch
@@ -12,12 +13,13 @@ from torch import Tensor
 
 from .case import Asking, Case, Question, Score, Top1
 from .errors import NotApplicable
-from .forward import Stream
+from .forward import Stream, joined
 from .perturb import Perturbed, blends, canonical
 from .plugins import Plugin
 
 Read = Literal["softmax", "logit"]
-Known = dict[tuple[int, Perturbed], tuple[float, float]]  # the target's score, and whether it is the highest
+Key = tuple[int, Perturbed]  # a case's number, and what of its image is to be scored
+Known = dict[Key, tuple[float, float]]  # the target's score, and whether it is the highest
 
 
 class Scorer(Protocol):
@@ -29,30 +31,52 @@ class Scorer(Protocol):
 
 
 def score(net: Scorer, cases: Sequence[Case], metrics: Sequence[Plugin], read: Read = "softmax") -> list[list[Score]]:
-    """The score of each case of one image and target by each metric: as many lists as cases, of as many as metrics."""
-    image, target = cases[0].image, cases[0].target
-    maps = torch.stack([torch.from_numpy(case.map.copy()) for case in cases]).to(image)
+    """The score of each case by each metric: as many lists as cases, of as many as metrics.
+
+    Cases may be of several images, all of one size.
+    """
+    asked = _Asked(net, cases, read)
     played = [[_start(metric, case) for metric in metrics] for case in cases]
-    known: Known = {}
     while pending := [(n, play) for n, row in enumerate(played) for play in row if play.wanted]:
-        keys = {_key(n, question, image): None for n, play in pending for question in play.wanted}
-        if new := [key for key in keys if key not in known]:
-            known |= dict(zip(new, _answers(net, blends(image, maps, new), target, read), strict=True))
-        for n, play in pending:
-            found = [(known[_key(n, question, image)], question) for question in play.wanted]
-            play.answer([highest if isinstance(asked, Top1) else value for (value, highest), asked in found])
+        keys = [[asked.key(n, question) for question in play.wanted] for n, play in pending]
+        asked.answer([key for some in keys for key in some])
+        for (_, play), some in zip(pending, keys, strict=True):
+            found = zip((asked.known[key] for key in some), play.wanted, strict=True)
+            play.answer([highest if isinstance(question, Top1) else value for (value, highest), question in found])
     return [[play.score for play in row] for row in played]
 
 
-def _key(number: int, question: Question, image: Tensor) -> tuple[int, Perturbed]:
-    perturbed = question.image if isinstance(question, Top1) else question
-    return canonical(number, perturbed, image.shape[1] * image.shape[2])
+class _Asked:
+    """What the net was asked of some cases, and what it answered."""
 
+    def __init__(self, net: Scorer, cases: Sequence[Case], read: Read) -> None:
+        self.known: Known = {}
+        self._net, self._cases, self._read = net, cases, read
+        self._maps = torch.stack([torch.from_numpy(case.map.copy()) for case in cases]).to(cases[0].image)
+        firsts: dict[tuple[int, int], int] = {}
+        self._first = [firsts.setdefault((id(case.image), case.target), n) for n, case in enumerate(cases)]
 
-def _answers(net: Scorer, stream: Stream, target: int, read: Read) -> list[tuple[float, float]]:
-    found = net.scores(stream) if read == "softmax" else net.logits(stream).double()
-    highest = (found.argmax(1) == target).double()
-    return list(zip(found[:, target].tolist(), highest.tolist(), strict=True))
+    def key(self, number: int, question: Question) -> Key:
+        """The perturbed image of a question, by its case; one that needs no map by the first case of the same image."""
+        perturbed = question.image if isinstance(question, Top1) else question
+        return canonical(number, perturbed, self._cases[number].pixels, self._first[number])
+
+    def answer(self, keys: Sequence[Key]) -> None:
+        """Asks the net what is not known, image by image in one stream."""
+        new = [key for key in dict.fromkeys(keys) if key not in self.known]
+        by_image = {first: [key for key in new if self._first[key[0]] == first] for first in dict.fromkeys(self._first)}
+        by_image = {first: some for first, some in by_image.items() if some}
+        if by_image:
+            stream = joined([blends(self._cases[first].image, self._maps, some) for first, some in by_image.items()])
+            self.known |= dict(
+                zip(chain(*by_image.values()), self._answers(stream, chain(*by_image.values())), strict=True)
+            )
+
+    def _answers(self, stream: Stream, keys: Iterable[Key]) -> list[tuple[float, float]]:
+        found = self._net.scores(stream) if self._read == "softmax" else self._net.logits(stream).double()
+        targets = torch.tensor([self._cases[number].target for number, _ in keys], device=found.device)
+        values = found.gather(1, targets[:, None])[:, 0]
+        return list(zip(values.tolist(), (found.argmax(1) == targets).double().tolist(), strict=True))
 
 
 class _Play:

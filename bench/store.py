@@ -3,6 +3,7 @@
     run.json              the suite, its protocols, the environment, fingerprints of weights and data
     scores/*.parquet      a row per (image, net, method, metric): the per-image value, or the reason why there is none
     curves/*.parquet      insertion and deletion curves
+    drift/*.parquet       the scores of a run's first images in fp32, where the run is in another precision
     strips/*.parquet      the maps behind a curve of maps, of a run's first images
     maps/*.parquet        the maps as the methods gave them
     images/*.parquet      small pictures of the images, for reports
@@ -51,7 +52,7 @@ class Run:
         return str(self.header["suite"]["name"])
 
     def table(self, name: str, images: Collection[str] | None = None) -> pd.DataFrame:
-        """One of the tables: scores, curves, strips, maps, predictions, cost, images; of all images, or of these."""
+        """One of the tables: scores, curves, drift, strips, maps, predictions, cost, images; of all images, or of these."""
         return _frame(self.directory, name, images)
 
 

@@ -16,6 +16,8 @@ from .protocol import Protocol
 
 BUILT_IN = Path(__file__).parent / "suites"
 
+Precision = Literal["auto", "fp32", "tf32", "bf16", "fp16"]  # of perturbed images (see precision.py)
+
 
 class Suite(BaseModel):
     """What is run; the names are specs (see plugins.py)."""
@@ -29,7 +31,9 @@ class Suite(BaseModel):
     images: int = Field(12, ge=1)
     seed: int = Field(0, ge=0)
     target: Literal["predicted", "label"] | None = None  # the protocols' own
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    precision: Precision = "auto"
+    compile: bool = False  # the forward passes of perturbed images
+    drift: int = Field(0, ge=0)  # images that are scored in fp32 as well
     nets: list[str] = Field(min_length=1)  # the cheap ones first: the first results come first
     methods: list[str] = Field(min_length=1)
     protocols: list[str] = Field(["default"], min_length=1)

@@ -34,7 +34,7 @@ def test_changes_are_laid_over_and_mark_the_directory() -> None:
         ("images = 0", "images: input should be greater than or equal to 1"),
         ("images = 'many'", "images: input should be a valid integer"),
         ("nets = []", "nets: the list is empty: name at least one"),
-        ("precision = 'fp8'", "precision: input should be 'auto', 'fp32' or 'bf16'"),
+        ("precision = 'fp8'", "precision: input should be 'auto', 'fp32', 'tf32', 'bf16' or 'fp16'"),
         ("= 3", "is not TOML"),
     ],
 )
