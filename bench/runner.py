@@ -15,9 +15,10 @@ from .case import Case, Curve, Score
 from .cost import timed, work
 from .errors import NotApplicable, UsageError
 from .images import Image, Object
+from .labels import labels_in
 from .maps import bring
 from .nets import Net
-from .plan import Measure, Plan, labels_in, layer_of
+from .plan import Measure, Plan, layer_of
 from .plugins import Plugin
 from .protocol import Protocol
 from .records import Explained, Subject
@@ -33,7 +34,7 @@ def units(plan: Plan, done: set[Cell]) -> Iterator[Unit]:
         todo = [index for index in plan.chosen if (spec, plan.images.name(index)) not in done]
         if todo:
             net = nets.load(spec, plan.device, plan.precision, layer_of(plan.protocol, spec))
-            labels = labels_in(plan.images, net.classes, spec)
+            labels = labels_in(plan.images, net.classes)
             if todo[0] != plan.chosen[0]:
                 _warm_up(plan, net, labels, todo[0])
             yield from (_unit(plan, net, labels, index) for index in todo)
@@ -64,20 +65,21 @@ def _subject(plan: Plan, net: Net, labels: dict[int, int], image: Image) -> Subj
     batch = torch.tensor(image.pixels, device=plan.device).permute(2, 0, 1)[None].contiguous().float() / 255
     net.prepare(batch)
     probabilities = _predict(net, batch)
-    label = None if image.label is None else _in_net(image.label, labels, image, net)
+    label = None if image.label is None else _in_net(image.label, labels, image, plan, net)
     if plan.protocol.target == "label" and label is None:
         raise UsageError(f'{image.name} has no label: explain the predicted class (target = "predicted")')
     target = int(probabilities.argmax()) if plan.protocol.target == "predicted" or label is None else label
-    objects = tuple(Object(_in_net(thing.label, labels, image, net), thing.mask) for thing in image.objects)
+    objects = tuple(Object(_in_net(thing.label, labels, image, plan, net), thing.mask) for thing in image.objects)
     return Subject(image, batch, label, target, objects, probabilities, _bare(net, batch))
 
 
-def _in_net(label: int, labels: dict[int, int], image: Image, net: Net) -> int:
-    if label not in labels:
+def _in_net(label: int | None, labels: dict[int, int], image: Image, plan: Plan, net: Net) -> int | None:
+    """The net's class index of a label; None where its name is none of the net's."""
+    if label not in labels and not plan.images.classes:
         raise UsageError(
             f"{image.name} is of class {label}, but {net.name} has the classes 0 to {len(net.classes) - 1}"
         )
-    return labels[label]
+    return None if label is None else labels.get(label)
 
 
 @torch.inference_mode()
