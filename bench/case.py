@@ -74,7 +74,10 @@ class Case:
         return self._union("no object of another class is marked in the image", same=False) & ~self.asked
 
     def _union(self, missing: str, *, same: bool) -> Mask:
-        masks = [thing.mask for thing in self.objects if (thing.label == self.target) is same]
+        known = [thing for thing in self.objects if thing.label is not None]
+        masks = [thing.mask for thing in known if (thing.label == self.target) is same]
+        if not masks and len(known) < len(self.objects):
+            raise NotApplicable("an object is marked in the image, but its class is none of the net's")
         if not masks:
             raise NotApplicable(missing)
         union: Mask = np.logical_or.reduce(masks)

@@ -62,6 +62,7 @@ def _list_option(name: str, help: str) -> Callable[..., Any]:
 @_list_option("protocols", "Protocols: default, rise, torchcam, rise[steps=224], ...")
 @click.option("--dataset", metavar="NAME|FOLDER", help="A data set, or a folder of images with labels.")
 @click.option("--images", type=click.IntRange(1), metavar="N", help="How many images.")
+@click.option("--subset", metavar="FILE", help="Take the images that a file names, one a line.")
 @click.option("--seed", type=click.IntRange(0), metavar="N", help="Of the data set and of whatever is random.")
 @click.option("--target", type=click.Choice(["predicted", "label"]), help="The class that is explained.")
 @click.option("--device", default="auto", show_default=True, metavar="auto|cpu|cuda", help="Where to compute.")

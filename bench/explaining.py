@@ -34,11 +34,11 @@ def subject(plan: Plan, net: Net, labels: dict[int, int], image: Image) -> Subje
     batch = _batch(image, plan.device)
     net.prepare(batch)
     probabilities = _predict(net, batch)
-    label = None if image.label is None else _in_net(image.label, labels, image, net)
+    label = None if image.label is None else _in_net(image.label, labels, image, plan, net)
     if plan.protocol.target == "label" and label is None:
         raise UsageError(f'{image.name} has no label: explain the predicted class (target = "predicted")')
     target = int(probabilities.argmax()) if plan.protocol.target == "predicted" or label is None else label
-    objects = tuple(Object(_in_net(thing.label, labels, image, net), thing.mask) for thing in image.objects)
+    objects = tuple(Object(_in_net(thing.label, labels, image, plan, net), thing.mask) for thing in image.objects)
     return Subject(image, batch, label, target, objects, probabilities, _bare(net, batch))
 
 
@@ -50,12 +50,13 @@ def _batch(image: Image, device: torch.device) -> Tensor:
     return pixels.permute(2, 0, 1)[None].contiguous().float() / 255
 
 
-def _in_net(label: int, labels: dict[int, int], image: Image, net: Net) -> int:
-    if label not in labels:
+def _in_net(label: int | None, labels: dict[int, int], image: Image, plan: Plan, net: Net) -> int | None:
+    """The net's class index of a label; None where its name is none of the net's."""
+    if label not in labels and not plan.images.classes:
         raise UsageError(
             f"{image.name} is of class {label}, but {net.name} has the classes 0 to {len(net.classes) - 1}"
         )
-    return labels[label]
+    return None if label is None else labels.get(label)
 
 
 @torch.inference_mode()

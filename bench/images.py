@@ -15,9 +15,9 @@ Mask = NDArray[np.bool_]  # (h, w)
 
 @dataclass(frozen=True)
 class Object:
-    """An object in an image: its class index, and the pixels that it covers."""
+    """An object in an image: its class index (None where the net has no such class), and the pixels that it covers."""
 
-    label: int
+    label: int | None
     mask: Mask
 
 

@@ -6,9 +6,10 @@ from typing import Any
 
 import torch
 
-from . import nets, specs, wordnet
+from . import nets, specs, subset
 from .errors import UsageError
 from .images import Images
+from .labels import few, unknown
 from .plugins import Plugin
 from .precision import check_compiler
 from .precision import chosen as chosen_precision
@@ -84,15 +85,15 @@ def plan(suite: Suite, device: str = "auto", memory: float | None = None) -> Pla
     if not len(images):
         raise UsageError(f"data set {suite.dataset} holds no image")
     described = {spec: nets.described(spec, layer_of(first, spec)) for spec in suite.nets}
-    for spec, about in described.items():
-        labels_in(images, about["classes"], spec)
-    chosen = list(range(min(suite.images, len(images))))
     precision = chosen_precision(suite.precision, place)
     if suite.compile:
         check_compiler(place)
-    return Plan(
-        suite, methods, measures, first, dataset, images, chosen, described, place, precision, suite.compile, memory
-    )
+    planned = Plan(
+        suite, methods, measures, first, dataset, images, _chosen(suite, images), described, place, precision,
+        suite.compile, memory,
+    )  # fmt: skip
+    _strange(planned)
+    return planned
 
 
 def _check(asked: Sequence[str]) -> None:
@@ -133,26 +134,28 @@ def _following(protocol: Protocol, method: Plugin) -> Plugin:
     return laid(method, {"of": protocol.of})
 
 
-def labels_in(images: Images, classes: Sequence[str], net: str) -> dict[int, int]:
-    """From the data set's labels to a net's class indices: by name; labels without names are class indices already.
-
-    ImageNet's validation folders, a thousand names like n01440764, are in the order of the classes; of Imagenette's ten the
-    classes are known. Raises UsageError where the names are not the net's.
-    """
-    names = images.classes
-    if not names:
-        return {index: index for index in range(len(classes))}
-    if len(classes) == wordnet.IMAGENET and (known := wordnet.indices(names)):
-        return known
-    if set(names) <= set(classes):
-        return {index: classes.index(name) for index, name in enumerate(names)}
-    raise UsageError(
-        f"the data set's classes ({_few(names)}) are not among the {len(classes)} of {net} ({_few(classes)})"
-    )
+def _strange(plan: Plan) -> None:
+    """Raises UsageError where labels are to be explained that are no classes of a net."""
+    for net, about in plan.nets.items():
+        if plan.protocol.target == "label" and (names := unknown(plan.images, about["classes"])):
+            raise UsageError(
+                f"the data set's classes ({few(names)}) are not among the {len(about['classes'])} of {net} "
+                f"({few(about['classes'])}): explain the predicted class (--target predicted)"
+            )
 
 
-def _few(names: Sequence[str]) -> str:
-    return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
+def _chosen(suite: Suite, images: Images) -> list[int]:
+    """The images that are taken: the first ones, or the first ones of a list of names, a line each."""
+    if suite.subset is None:
+        return list(range(min(suite.images, len(images))))
+    numbers = {images.name(index): index for index in range(len(images))}
+    listed = subset.names(suite.subset)
+    for name in listed:
+        if name not in numbers:
+            raise UsageError(
+                f"{suite.subset}: the data set has no image {name!r}; its images are named as {images.name(0)!r} is"
+            )
+    return [numbers[name] for name in listed][: suite.images]
 
 
 def _device(name: str) -> torch.device:

@@ -10,6 +10,7 @@ from . import console as show
 from . import plugins, store
 from .declared import header
 from .files import write_text
+from .labels import few, unknown
 from .plan import Plan, plan
 from .plugins import REPORT
 from .runner import units
@@ -31,6 +32,13 @@ def execute(suite: Suite, directory: Path, device: str, console: Console) -> boo
     )
     if len(planned.chosen) < suite.images:
         console.print(f"the data set holds {plural(len(planned.chosen), 'image')}, not {suite.images}: all are taken")
+    for net, about in planned.nets.items():
+        if names := unknown(planned.images, about["classes"]):
+            console.print(
+                f"{net} lacks {len(names)} of the data set's {len(planned.images.classes)} classes ({few(names)}): on it "
+                "images of these have no label, and no object to point at",
+                markup=False,
+            )
     try:
         _work(planned, writer, console)
         _page(directory, console)

@@ -66,7 +66,7 @@ def prediction(net: Net, subject: Subject) -> dict[str, Any]:
         "probability": float(subject.probabilities[target]),
         "top1": None if label is None else bool(int(subject.probabilities.argmax()) == label),
         "objects": len(subject.objects),
-        "top2": true == two if len(true) == 2 else None,
+        "top2": true == two if len(true) == 2 and None not in true else None,
         "sha256": hashlib.sha256(subject.image.pixels.tobytes()).hexdigest(),
         "seconds": subject.seconds,
     }

@@ -12,10 +12,11 @@ from .case import Case, Curve, Score
 from .errors import NotApplicable, UsageError
 from .explaining import explained, subject, warm_up
 from .images import Image
+from .labels import labels_in
 from .loading import Load, loaded
 from .maps import bring
 from .nets import Net
-from .plan import Measure, Plan, labels_in, layer_of
+from .plan import Measure, Plan, layer_of
 from .plugins import Plugin
 from .protocol import Protocol
 from .records import Explained, Subject
@@ -33,7 +34,7 @@ def units(plan: Plan, done: set[Cell]) -> Iterator[Unit]:
         groups = [[index for index in group if (spec, plan.images.name(index)) not in done] for group in plan.groups]
         if todo := [index for group in groups for index in group]:
             net, exact = _net(plan, spec), replace(plan, precision="fp32", compiled=False)
-            labels = labels_in(plan.images, net.classes, spec)
+            labels = labels_in(plan.images, net.classes)
             if todo[0] != plan.chosen[0]:
                 warm_up(plan, net, labels, plan.images[todo[0]])
             images = loaded(plan.images, todo, plan.device)

@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from . import parts, plugins, protocol
+from . import parts, plugins, protocol, subset
 from .errors import UsageError, nearest
 from .plugins import DATASET, METHOD, METRIC, Plugin
 from .protocol import Protocol
@@ -29,6 +29,7 @@ class Suite(BaseModel):
     dataset: str = "scenes"  # empty where the suite has none: it is to be named
     needs: str = Field("images", exclude=True)  # which then, in words
     images: int = Field(12, ge=1)
+    subset: str | None = None  # a file that lists the images to take, all of them unless `images` is said too
     seed: int = Field(0, ge=0)
     target: Literal["predicted", "label"] | None = None  # the protocols' own
     precision: Precision = "auto"
@@ -99,6 +100,10 @@ def load(name: str, **changes: Any) -> Suite:
     except (ValueError, RecursionError) as error:
         raise UsageError(f"{path} is not TOML: {error}") from None
     changed = {key: value for key, value in changes.items() if value is not None}
+    if listed := changed.get("subset"):
+        changed.setdefault("images", len(subset.names(listed)))
+    elif isinstance(listed := content.get("subset"), str) and "images" not in content:
+        content["images"] = len(subset.names(listed))
     if "protocols" in changed and "metrics" not in changed and "parts" not in content:
         content.pop("metrics", None)  # the suite's choice was made for its own protocols
     if changed:

@@ -116,7 +116,7 @@ def accuracy(predictions: pd.DataFrame) -> str:
     kind = "single-object image" if len(two) else "image"
     parts = [f"top-1 {labelled.sum()} of {plural(len(labelled), kind)}"] if len(labelled) else []
     if not predictions["top1"].notna().any():
-        parts = ["the images have no labels"]
+        parts = ["the images have no labels that the net knows"]
     if len(two):
         parts.append(f"both true classes in the top 2 on {two.sum()} of {plural(len(two), 'two-object image')}")
     parts.append(f"mean probability of the class explained {number(predictions['probability'].mean())}")

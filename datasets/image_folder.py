@@ -1,19 +1,18 @@
-"""A folder of images: with labels.csv (file, class_index, optionally a box), with a sub-folder a class, or unlabelled."""
+"""A folder of images: with labels.csv (file, class_index, perhaps a box or mask), with a sub-folder a class, or unlabelled."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import cast
 
-import numpy as np
 import pandas as pd
 
 from ..bench.errors import UsageError
-from ..bench.images import Image, Object
-from ._pictures import Box, Resize, extent, fitted, mask, read
+from ._photos import Found, Photos, drawn
+from ._pictures import Box, Region, Resize, extent, read, read_mask
 
-VERSION = 1
+VERSION = 2  # photos are turned upright
 FOLDER = True  # `--dataset FOLDER` is this
 
 EXTENSIONS = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".ppm", ".pgm"}
@@ -26,55 +25,42 @@ class Entry:
     path: Path
     label: int | None
     box: Box | None = None
+    mask: Path | None = None
+
+    def found(self) -> Found:
+        region: Region | None = read_mask(self.mask) if self.mask else self.box
+        things = () if self.label is None or region is None else ((self.label, region),)
+        return Found(read(self.path), self.label, things)
 
 
-def load(*, path: str, size: int = 224, resize: Resize = "crop", seed: int = 0) -> "Folder":
+def load(*, path: str, size: int = 224, resize: Resize = "crop", seed: int = 0) -> Photos:
     """The images of a folder in an order drawn by the seed, so that the first n are a sample of all.
 
-    `crop` brings the shorter side to 256/224 of the size and cuts the middle out, as torchvision does; `crop-all` brings it to
-    the size, so that only the longer side is cut; `squash` brings both sides to the size. labels.csv has the columns file
-    (relative to the folder, or to images/ in it) and class_index, the net's; a box is a column box_xyxy (four numbers, in the
-    file's pixels) or box_224_xyxy (of the image squashed to 224 x 224). Without it sub-folders are classes, and images without
-    sub-folders have no label. Raises UsageError for a folder without images or with both, and for a row that cannot be read,
-    or whose file is not in the folder or has a row already.
+    Photos are turned upright as their EXIF says. `crop` brings the shorter side to 256/224 of the size and cuts the middle out,
+    as torchvision does; `crop-all` brings it to the size, so that only the longer side is cut; `squash` brings both sides to
+    it. labels.csv has the columns file (relative to the folder, or to images/ in it) and class_index, the net's; where the
+    object is tells a column mask (a picture of the photo's size, not 0 on the object), or box_xyxy (four numbers, in pixels of
+    the upright photo), or box_224_xyxy (of the image squashed to 224 x 224). Without it sub-folders are classes, and images
+    without sub-folders have no label. Raises UsageError for a folder without images or with both, and for a row that cannot be
+    read, or whose file is not in the folder or has a row already.
     """
-    if size < 8:
-        raise UsageError(f"image_folder, size: {size} pixels are too few for any net; 8 is the least, 224 the usual")
     root = Path(path)
     if not root.is_dir():
         raise UsageError(f"there is no folder {path}")
-    entries, classes = _labelled(root) if (root / "labels.csv").is_file() else _classed(root)
+    entries, classes = _labelled(root) if (root / "labels.csv").is_file() else classed(root)
     if not entries:
         raise UsageError(
             f"{path} holds no image: put images there, with a labels.csv or a sub-folder a class if labelled"
         )
-    order = np.random.default_rng(seed).permutation(len(entries))
-    return Folder(root, [entries[index] for index in order], classes, size, resize)
+    return photos(root, entries, classes, size=size, resize=resize, seed=seed)
 
 
-@dataclass(frozen=True)
-class Folder:
-    """Images read from files when asked for."""
-
-    root: Path
-    entries: list[Entry]
-    classes: tuple[str, ...]  # empty where labels are class indices without names
-    size: int
-    resize: Resize
-
-    def __len__(self) -> int:
-        return len(self.entries)
-
-    def name(self, index: int) -> str:
-        return self.entries[index].path.relative_to(self.root).as_posix()
-
-    def __getitem__(self, index: int) -> Image:
-        entry = self.entries[index]
-        pixels, window = fitted(read(entry.path), self.size, self.resize)
-        objects: tuple[Object, ...] = ()
-        if entry.label is not None and entry.box is not None:
-            objects = (Object(entry.label, mask(entry.box, window, self.size)),)
-        return Image(self.name(index), pixels, entry.label, tuple(thing for thing in objects if thing.mask.any()))
+def photos(
+    root: Path, entries: Sequence[Entry], classes: Sequence[str], *, size: int, resize: Resize, seed: int
+) -> Photos:
+    """The images of entries, named by their files' places in a folder."""
+    names = [entry.path.relative_to(root).as_posix() for entry in entries]
+    return drawn(names, lambda index: entries[index].found(), classes, size=size, resize=resize, seed=seed)
 
 
 def _labelled(root: Path) -> tuple[list[Entry], tuple[str, ...]]:
@@ -108,7 +94,8 @@ def _entry(root: Path, row: dict[str, str], number: int, box: str | None) -> Ent
     path = _file(root, row["file"], where)
     if not re.fullmatch(r"[0-9]{1,9}", row["class_index"].strip()):
         raise UsageError(f"{where}: {row['class_index']!r} is no class index: it is a whole number from 0")
-    return Entry(path, int(row["class_index"]), _box(row[box], box, path, where) if box and row[box].strip() else None)
+    boxed = _box(row[box], box, path, where) if box and row[box].strip() else None
+    return Entry(path, int(row["class_index"]), boxed, _mask(root, row.get("mask", ""), path, where))
 
 
 def _file(root: Path, name: str, where: str) -> Path:
@@ -119,6 +106,16 @@ def _file(root: Path, name: str, where: str) -> Path:
     if path is None:
         raise UsageError(f"{where}: there is no file {name!r} in {root} or {root / 'images'}")
     return path
+
+
+def _mask(root: Path, name: str, path: Path, where: str) -> Path | None:
+    if not name.strip():
+        return None
+    mask = _file(root, name, where)
+    if extent(mask) != extent(path):
+        sizes = (f"{width} x {height}" for width, height in (extent(mask), extent(path)))
+        raise UsageError(f"{where}: the mask {name} is {' pixels, its photo '.join(sizes)}: they are of one size")
+    return mask
 
 
 def _box(text: str, column: str, path: Path, where: str) -> Box:
@@ -136,7 +133,7 @@ def _box(text: str, column: str, path: Path, where: str) -> Box:
     return x1 / width, y1 / height, x2 / width, y2 / height
 
 
-def _classed(root: Path) -> tuple[list[Entry], tuple[str, ...]]:
+def classed(root: Path) -> tuple[list[Entry], tuple[str, ...]]:
     """The images of a folder without labels.csv: a class a sub-folder, or no label where there is none."""
     inside = [path for path in root.iterdir() if not path.name.startswith(".")]
     folders = sorted(path for path in inside if path.is_dir() and _pictures(path.rglob("*")))

@@ -201,3 +201,61 @@ def test_crop_all_keeps_the_whole_shorter_side(tmp_path: Path) -> None:
     pixels[:, 10:50] = 255  # the middle square
     Image.fromarray(pixels).save(tmp_path / "a.png")
     assert (load(path=str(tmp_path), size=40, resize="crop-all")[0].pixels == 255).all()
+
+
+LYING = np.zeros((40, 60, 3), dtype=np.uint8)  # as stored; turned a quarter clockwise it is 60 high and 40 wide
+LYING[:20, :30] = 255  # the upper left quarter as stored, the upper right one upright
+
+
+def lying(file: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned a quarter clockwise
+    Image.fromarray(LYING).save(file, exif=exif)
+
+
+@pytest.mark.parametrize("file", ["a.jpg", "a.png", "a.tif", "a.webp"])
+def test_photos_are_turned_upright(tmp_path: Path, file: str) -> None:
+    """A phone's photo is stored as the sensor lies; boxes are of the upright one."""
+    lying(tmp_path / file)
+    (tmp_path / "labels.csv").write_text(f"file,class_index,box_xyxy\n{file},0,20 0 40 30\n")
+    image = load(path=str(tmp_path), size=40, resize="squash")[0]
+    assert (image.pixels[:18, 22:] > 200).all() and (image.pixels[:, :18] < 50).all()
+    assert image.objects[0].mask[:20, 20:].all() and image.objects[0].mask.sum() == 20 * 20
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "P", "I;16", "RGB", "RGBA", "LA"])
+def test_masks_tell_where_the_object_is(tmp_path: Path, mode: str) -> None:
+    """64 pixels are brought to 256/224 of 56, and 4 cut off each side: a mask is moved as its photo is."""
+    folder(tmp_path, "file,class_index,mask\na.png,7,masks/a.png\n")
+    (tmp_path / "masks").mkdir()
+    values = np.zeros((64, 64), dtype=np.uint16 if mode == "I;16" else np.uint8)
+    values[:20, :] = 1
+    if mode in ("RGB", "RGBA", "LA"):  # opaque everywhere: what is seen through is no object
+        channels = [values * 0, values * 255, values * 0, values * 0 + 255]
+        values = np.stack([channels[1], channels[3]] if mode == "LA" else channels[: len(mode)], -1)
+    picture = Image.fromarray(values * 255).convert("1") if mode == "1" else Image.fromarray(values)
+    if mode == "P":
+        picture.putpalette([0, 0, 0, 255, 0, 0])
+    assert picture.mode == mode
+    picture.save(tmp_path / "masks" / "a.png")
+    (thing,) = load(path=str(tmp_path), size=56)[0].objects
+    assert thing.label == 7 and thing.mask[:16].all() and not thing.mask[16:].any()
+
+
+def test_a_mask_of_another_size_or_outside_is_refused(tmp_path: Path) -> None:
+    folder(tmp_path, "file,class_index,mask\na.png,7,m.png\n")
+    Image.new("L", (32, 64)).save(tmp_path / "m.png")
+    with pytest.raises(
+        UsageError, match=r"line 2: the mask m.png is 32 x 64 pixels, its photo 64 x 64: they are of one"
+    ):
+        load(path=str(tmp_path))
+    folder(tmp_path, "file,class_index,mask\na.png,7,../m.png\n")
+    with pytest.raises(UsageError, match="is absolute or has"):
+        load(path=str(tmp_path))
+
+
+def test_an_empty_cell_is_no_mask_and_an_empty_mask_no_object(tmp_path: Path) -> None:
+    folder(tmp_path, "file,class_index,mask\na.png,7,\nb.png,7,m.png\n", files=("a.png", "b.png"))
+    Image.new("L", (64, 64)).save(tmp_path / "m.png")
+    images = load(path=str(tmp_path))
+    assert [images[index].objects for index in range(2)] == [(), ()]

@@ -184,7 +184,10 @@ def test_the_accuracy_line_counts(run: Run) -> None:
         "mean probability of the class explained .925"
     )
     unlabelled = predictions.head(2).assign(top1=None, top2=None, probability=[0.5, 1.0])
-    assert tables.accuracy(unlabelled) == "the images have no labels; mean probability of the class explained .750"
+    assert (
+        tables.accuracy(unlabelled)
+        == "the images have no labels that the net knows; mean probability of the class explained .750"
+    )
 
 
 class _Page(HTMLParser):

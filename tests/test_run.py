@@ -211,7 +211,7 @@ def test_a_pickle_that_runs_code_is_refused_unrun(tmp_path: Path, monkeypatch: p
     ("label", "folder", "sentence"),
     [
         ("10", None, "is of class 10, but squeezenet1_1 has the classes 0 to 9"),
-        (None, "dog", "classes (dog) are not among"),
+        (None, "dog", "classes (dog) are not among the 10 of squeezenet1_1 ("),
     ],
 )
 def test_classes_that_the_net_has_not_are_refused(
@@ -222,7 +222,8 @@ def test_classes_that_the_net_has_not_are_refused(
     Image.new("RGB", (64, 64), "red").save(photos / (folder or "") / "a.png")
     if label:
         (photos / "labels.csv").write_text(f"file,class_index\na.png,{label}\n")
-    assert sentence in refused("run", "--nets", "squeezenet1_1", "--dataset", photos, "--out", tmp_path / "run")
+    asked = ("run", "--nets", "squeezenet1_1", "--dataset", photos, "--target", "label", "--out", tmp_path / "run")
+    assert sentence in refused(*asked)
 
 
 def test_an_unreadable_image_in_the_middle_keeps_what_was_done(tmp_path: Path) -> None:
