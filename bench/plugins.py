@@ -134,7 +134,10 @@ def _equipped(who: str, module: ModuleType) -> None:
     """Raises Missing where a module is missing that a plug-in REQUIRES (a name or several; EXTRA brings them)."""
     required = getattr(module, "REQUIRES", ())
     for library in [required] if isinstance(required, str) else required:
-        if importlib.util.find_spec(library.partition(".")[0]) is None:
+        found = importlib.util.find_spec(library.partition(".")[0])
+        if (
+            found is None or found.origin is None
+        ):  # a mere folder of that name, as this checkout's datasets/, is no library
             extra = getattr(module, "EXTRA", None)
             how = f": pip install '{PACKAGE}[{extra}]'" if extra else ", which is not installed"
             raise Missing(f"{who} needs the library {library}{how}")

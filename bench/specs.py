@@ -24,7 +24,7 @@ class Spec:
 
 def parse(word: str, text: str) -> Spec:
     """The spec of a plug-in of a kind; `word` is what the kind is called. Raises UsageError."""
-    match = re.fullmatch(r"(?P<name>[^\[\]:]+?)(:(?P<short>\w+))?(\[(?P<settings>[^\[\]]*)\])?", text.strip())
+    match = re.fullmatch(r"(?P<name>[^\[\]:]+?)(:(?P<short>[\w./-]+))?(\[(?P<settings>[^\[\]]*)\])?", text.strip())
     if match is None:
         raise UsageError(f"{text!r} names no {word}: write name, name:value or name[setting=value,...]")
     chosen: dict[str, Any] = {}

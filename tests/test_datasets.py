@@ -298,3 +298,48 @@ def test_photos_of_scikit_image() -> None:
 def test_a_tiny_size_is_refused() -> None:
     with pytest.raises(UsageError, match="size: 7 pixels are too few for any net"):
         loaded("photos[size=7]")
+
+
+@pytest.fixture
+def saved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A data set that Hugging Face's library has saved: two splits, an image stored on its side."""
+    hf = pytest.importorskip("datasets", reason="the library of the extra `hf` is not installed")
+    if not hasattr(hf, "Dataset"):
+        pytest.skip("the library of the extra `hf` is not installed")
+    monkeypatch.setattr("datasets.config.HF_HUB_OFFLINE", True)
+    files = []
+    for number, colour in enumerate(((255, 0, 0), (0, 0, 255), (0, 255, 0))):
+        photo(tmp_path / "files" / f"{number}.png", 48, 40, colour)
+        files.append(str(tmp_path / "files" / f"{number}.png"))
+    features = hf.Features({"pic": hf.Image(), "kind": hf.ClassLabel(names=["warm", "cold"])})
+    rows = hf.Dataset.from_dict({"pic": files, "kind": [0, 1, -1]}, features=features)
+    folder = tmp_path / "saved"
+    hf.DatasetDict({"test": rows, "train": rows.select([0])}).save_to_disk(folder)
+    return folder
+
+
+def test_hugging_face(saved: Path) -> None:
+    images = loaded(f"hf[name={saved},size=32]")
+    assert images.classes == ("warm", "cold") and len(images) == 3
+    found = by_name(images)
+    assert [found[f"test-0000{number}"].label for number in range(3)] == [0, 1, None]
+    assert found["test-00001"].pixels.shape == (32, 32, 3) and (found["test-00001"].pixels == (0, 0, 255)).all()
+    assert len(loaded(f"hf[name={saved},split=train]")) == 1
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ("split=val", "has no split 'val': .*there are: test, train"),
+        ("image=picture", "has no column 'picture' of Image: .*there are: pic"),
+        ("label=pic", "has no column 'pic' of ClassLabel: .*there are: kind"),
+    ],
+)
+def test_hugging_face_says_what_there_is(saved: Path, more: str, said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        loaded(f"hf[name={saved},{more}]")
+
+
+def test_what_the_hub_cannot_give_is_said(saved: Path) -> None:
+    with pytest.raises(UsageError, match=r"hf:nobody/nothing-here cannot be had \(.*save_to_disk"):
+        loaded("hf:nobody/nothing-here")

@@ -177,3 +177,13 @@ def test_what_a_users_file_raises_is_told_with_its_line(tmp_path: Path) -> None:
     file.write_text("def explain(net, images, targets):\n    return missing\n")
     with pytest.raises(UsageError, match=r"my_cam\.py fails: line 2 raises NameError: name 'missing' is not defined"):
         plugins.find(METHOD, str(file))(None, None, None)
+
+
+def test_a_mere_folder_is_not_the_library_of_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python takes any folder on its path for a package: this checkout's datasets/ is not Hugging Face's."""
+    (tmp_path / "a_mere_folder").mkdir()
+    monkeypatch.syspath_prepend(tmp_path)
+    file = tmp_path / "needy.py"
+    file.write_text('"""Needs a library."""\nREQUIRES = "a_mere_folder"\ndef load(): ...\n')
+    with pytest.raises(UsageError, match="dataset needy needs the library a_mere_folder, which is not installed"):
+        plugins.find(DATASET, str(file))
