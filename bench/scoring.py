@@ -54,7 +54,7 @@ class _Asked:
         self._net, self._cases, self._read = net, cases, read
         self._maps = torch.stack([torch.from_numpy(case.map.copy()) for case in cases]).to(cases[0].image)
         firsts: dict[tuple[int, int], int] = {}
-        self._first = [firsts.setdefault((id(case.image), case.target), n) for n, case in enumerate(cases)]
+        self._first = [firsts.setdefault((case.image.data_ptr(), case.target), n) for n, case in enumerate(cases)]
 
     def key(self, number: int, question: Question) -> Key:
         """The perturbed image of a question, by its case; one that needs no map by the first case of the same image."""
