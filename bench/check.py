@@ -7,15 +7,17 @@ from pathlib import Path
 
 from rich.console import Console
 
-from . import baseline, specs, store, suite
+from . import baseline, failures, specs, store, suite
 from .compare import compare, load
 from .compared import show
 from .console import WIDTH
 from .declared import header
+from .engines import local
+from .errors import UsageError
 from .files import write_text
 from .plan import plan
 from .recorded import Recorded, recorded
-from .runner import units
+from .writer import Writer
 
 
 @dataclass(frozen=True)
@@ -40,14 +42,16 @@ def run(asked: Asked, directory: Path) -> Recorded:
         protocols=_list(asked.protocols), images=asked.images, dataset=_folder(asked.dataset, asked.root),
     )  # fmt: skip
     planned = plan(small, asked.device)
-    writer = store.Writer(directory, header(planned))
+    writer = Writer(directory, header(planned))
     try:
-        for unit in units(planned, writer.done):
-            writer.add(unit)
-        writer.flush()
+        for _ in local.work(planned, writer):
+            pass
     finally:
         writer.close()
-    return recorded(store.read(directory), "this run")
+    made = store.read(directory)
+    if failed := failures.sentence(made):
+        raise UsageError(failed)
+    return recorded(made, "this run")
 
 
 def _list(asked: Sequence[str] | None) -> list[str] | None:

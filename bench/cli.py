@@ -15,7 +15,7 @@ from . import beside, gate, plugins, specs, store, suite
 from .errors import UsageError
 from .files import write_text
 from .listing import KINDS, listing
-from .plugins import REPORT
+from .plugins import ENGINE, REPORT
 
 console = Console(highlight=False)
 
@@ -72,12 +72,14 @@ def run(name: str, out: Path | None, device: str, **changes: Any) -> None:
 
     SUITE is a built-in name (bench list) or a TOML file; options override it. Ctrl-C keeps what is done, and the same
     command goes on from there.
+
+    Exit codes: 0 all is done; 2 something was asked wrongly, and one sentence says what; 3 the run is done but for images
+    that failed, and the same command tries them again; 130 interrupted.
     """
     from .series import execute  # torch loads only where nets run
 
     asked = suite.load(name, **changes)
-    done = execute(asked, out or Path("runs") / asked.directory(), device, console)
-    sys.exit(0 if done else 130)
+    sys.exit(execute(asked, out or Path("runs") / asked.directory(), device, console, plugins.find(ENGINE, "local")))
 
 
 @main.command()

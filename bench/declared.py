@@ -96,15 +96,22 @@ def _told_apart(metrics: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]
 
 
 def _data(plan: Plan) -> dict[str, Any]:
-    digest = hashlib.sha256()
     names = [plan.images.name(index) for index in plan.chosen]
-    digest.update("\n".join(names).encode())
-    for index in plan.chosen[:FINGERPRINTED]:
-        digest.update(plan.images[index].pixels.tobytes())
     return {
         "settings": plan.dataset.settings,
         "version": plan.dataset.version,
         "classes": list(plan.images.classes),
         "images": names,
-        "fingerprint": digest.hexdigest(),
+        "fingerprint": _fingerprint(plan, names),
     }
+
+
+def _fingerprint(plan: Plan, names: list[str]) -> str:
+    """Of the images' names, and of the first ones' pixels; empty where one of these cannot be read."""
+    digest = hashlib.sha256("\n".join(names).encode())
+    try:
+        for index in plan.chosen[:FINGERPRINTED]:
+            digest.update(plan.images[index].pixels.tobytes())
+    except UsageError:
+        return ""
+    return digest.hexdigest()

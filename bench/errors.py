@@ -1,6 +1,6 @@
 """The two ways in which this suite refuses, each in one sentence of the user's words.
 
-UsageError       what was asked cannot be done, and what can (exit code 2)
+UsageError       what was asked cannot be done, and what can (exit code 2); of one image among many, that image's failure
 NotApplicable    this method on this net, or this metric on this image, with the reason (shown in the report's cell)
 
 Anything else that is raised is a bug, and shows its traceback.
@@ -13,6 +13,10 @@ from collections.abc import Iterable
 
 class UsageError(Exception):
     """What was asked cannot be done; the message says what was wrong and what is right."""
+
+
+class Fatal(UsageError):
+    """What befell at one image befalls at all that follow: the run ends, with the message."""
 
 
 class Missing(UsageError):

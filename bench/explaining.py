@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from .cost import timed, work
-from .errors import NotApplicable, UsageError
+from .errors import Fatal, NotApplicable, UsageError
 from .images import Image, Object
 from .nets import Net
 from .plan import Plan
@@ -84,7 +84,7 @@ def _explain(method: Plugin, net: Net, subject: Subject, *, count: bool) -> Expl
     except NotApplicable as reason:
         return Explained(reason=str(reason))
     if net.state() != before:
-        raise UsageError(f"method {method.spec} leaves {net.name} changed: a hook, train mode, or other weights")
+        raise Fatal(f"method {method.spec} leaves {net.name} changed: a hook, train mode, or other weights")
     one = _map(method, net, maps)
     finite = bool((one.amax() - one.amin()).isfinite())
     one = one if finite else torch.zeros_like(one)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from .cost import work
-from .errors import UsageError
+from .errors import Fatal, UsageError
 from .folding import folded
 from .precision import DTYPES, compiled, lowered, multiplying
 from .spans import passed, span
@@ -76,7 +76,7 @@ class Forward:
             try:
                 need = max(1, work(lambda: self._score(one), one.device).peak_bytes)
             except torch.OutOfMemoryError:
-                raise UsageError(TOO_LARGE) from None
+                raise Fatal(TOO_LARGE) from None
             most = max(1, int(_budget(self.net, one.device) // need))
             self._fitting[one.shape] = min(CHUNK_MOST, most, self._within_limit(need + MAKING * one.nbytes))
         self._chunk = self._fitting[one.shape]
@@ -118,7 +118,7 @@ class Forward:
 
     def _halve(self, tried: int) -> None:
         if tried == 1:
-            raise UsageError(TOO_LARGE)
+            raise Fatal(TOO_LARGE)
         torch.cuda.empty_cache()
         self._chunk = tried // 2
         self._fitting = {shape: min(most, self._chunk) for shape, most in self._fitting.items()}
@@ -128,7 +128,7 @@ class Forward:
         if self._limit is None:
             return CHUNK_MOST
         if need > self._limit:
-            raise UsageError(TOO_TIGHT.format(-(-need // 10**6)))
+            raise Fatal(TOO_TIGHT.format(-(-need // 10**6)))
         return int(self._limit // need)
 
 

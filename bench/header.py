@@ -8,7 +8,7 @@ from typing import Any
 from .errors import UsageError
 from .files import write_text
 
-FORMAT = 2
+FORMAT = 3
 PARTS = ("suite", "protocols", "methods", "metrics", "nets", "data", "environment")  # of the header
 UNMEANT = ("description", "family", "caveat", "slack")  # what is said of a plug-in, and its numbers do not depend on
 
@@ -48,7 +48,8 @@ def _same(old: dict[str, Any], new: dict[str, Any], directory: Path) -> None:
     for part in PARTS:
         before, now = _meaning(part, old), _meaning(part, new)
         for key in sorted({*before, *now}):
-            if before.get(key) != now.get(key):
+            unknown = key == "fingerprint" and "" in (before.get(key), now.get(key))  # an image could not be read
+            if before.get(key) != now.get(key) and not unknown:
                 raise UsageError(
                     f"{directory} holds another run: its {key} is {_brief(before.get(key))}, not "
                     f"{_brief(now.get(key))}; name another directory with --out, or remove that one"

@@ -1,6 +1,6 @@
 """A suite made ready to run: its plug-ins found, its images chosen, its device there; and what the run will say of itself."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,6 +69,14 @@ class Plan:
     @property
     def cells(self) -> int:
         return len(self.suite.nets) * len(self.chosen)
+
+    def open(self, done: Collection[tuple[str, str]]) -> dict[str, list[list[int]]]:
+        """By net, in their order, the images that are not done, in their groups; a net that is done is left out."""
+        left = {}
+        for net in self.suite.nets:
+            groups = [[n for n in group if (net, self.images.name(n)) not in done] for group in self.groups]
+            left[net] = [group for group in groups if group]
+        return {net: groups for net, groups in left.items() if groups}
 
 
 def plan(suite: Suite, device: str = "auto", memory: float | None = None) -> Plan:

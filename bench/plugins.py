@@ -40,6 +40,7 @@ PEER = Kind("peer", "peers", "compare")
 METRIC = Kind("metric", "bench/metrics", "score")
 DATASET = Kind("dataset", "datasets", "load")
 REPORT = Kind("report", "reports", "render")
+ENGINE = Kind("engine", "bench/engines", "work")
 
 
 @dataclass(frozen=True)

@@ -1,29 +1,29 @@
 """A run as a person sees it: time left, the table of each net when it is done, the page at the end; Ctrl-C keeps all."""
 
-import time
+from collections import Counter
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from . import console as show
-from . import plugins, store
+from . import failures, plugins, store
 from .declared import header
 from .files import write_text
 from .labels import few, unknown
 from .plan import Plan, plan
-from .plugins import REPORT
-from .runner import units
+from .plugins import REPORT, Plugin
 from .suite import Suite
 from .wording import plural
+from .writer import Writer
 
-FLUSH_SECONDS = 5.0  # of work: the most that a kill can cost
+DONE, FAILED, INTERRUPTED = 0, 3, 130  # exit codes: all went well, some images failed, somebody stopped it
 
 
-def execute(suite: Suite, directory: Path, device: str, console: Console) -> bool:
-    """Runs a suite into a directory, or goes on with what is there. False if it was interrupted."""
+def execute(suite: Suite, directory: Path, device: str, console: Console, engine: Plugin) -> int:
+    """Runs a suite into a directory, or goes on with what is there, and gives the exit code."""
     planned = plan(suite, device)
-    writer = store.Writer(directory, header(planned))
+    writer = Writer(directory, header(planned))
     before = f"; {len(writer.done)} of {planned.cells} done before" if writer.done else ""
     console.print(
         f"{suite.name}: {plural(len(planned.chosen), 'image')}, {plural(len(planned.methods), 'method')}, "
@@ -40,17 +40,24 @@ def execute(suite: Suite, directory: Path, device: str, console: Console) -> boo
                 markup=False,
             )
     try:
-        _work(planned, writer, console)
+        _work(planned, writer, console, engine)
         _page(directory, console)
     except KeyboardInterrupt:
         console.print(
             f"interrupted; {directory} keeps what is done, and the same command goes on from there", markup=False
         )
-        return False
+        return INTERRUPTED
     finally:
         writer.flush()
         writer.close()
-    return True
+    return _told(directory, console)
+
+
+def _told(directory: Path, console: Console) -> int:
+    failed = failures.sentence(store.read(directory))
+    if failed:
+        console.print(f"{failed}; the same command tries again what failed", soft_wrap=True, markup=False)
+    return FAILED if failed else DONE
 
 
 def _page(directory: Path, console: Console) -> None:
@@ -59,20 +66,20 @@ def _page(directory: Path, console: Console) -> None:
     console.print(f"report: {page}", soft_wrap=True, markup=False)
 
 
-def _work(planned: Plan, writer: store.Writer, console: Console) -> None:
+def _work(planned: Plan, writer: Writer, console: Console, engine: Plugin) -> None:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    left = Counter({net: sum(map(len, groups)) for net, groups in planned.open(writer.done).items()})
     with Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task("", total=planned.cells, completed=len(writer.done))
-        stream = units(planned, writer.done)
-        for net in planned.suite.nets:
-            progress.update(task, description=net)
-            flushed = time.monotonic()
-            left = sum((net, planned.images.name(index)) not in writer.done for index in planned.chosen)
-            for _ in range(left):
-                writer.add(next(stream))
-                progress.advance(task)
-                if time.monotonic() - flushed > FLUSH_SECONDS:
-                    writer.flush()
-                    flushed = time.monotonic()
-            writer.flush()
+        task = progress.add_task("", total=planned.cells, completed=planned.cells - left.total())
+
+        def tell(net: str) -> None:
             console.print(show.comparison(store.read(writer.directory), net))
+
+        for net in planned.suite.nets:
+            if not left[net]:
+                tell(net)
+        for net, _ in engine(planned, writer):
+            left[net] -= 1
+            progress.update(task, description=net, advance=1)
+            if not left[net]:
+                tell(net)

@@ -9,11 +9,9 @@ from typing import Any
 from . import nets, records, scoring
 from .again import again
 from .case import Case, Curve, Score
-from .errors import NotApplicable, UsageError
-from .explaining import explained, subject, warm_up
+from .errors import NotApplicable
+from .explaining import explained, subject
 from .images import Image
-from .labels import labels_in
-from .loading import Load, loaded
 from .maps import bring
 from .nets import Net
 from .plan import Measure, Plan, layer_of
@@ -28,42 +26,22 @@ Row = dict[str, Any]
 Told = tuple[Subject, dict[str, Explained]]  # of an image: what the net says of it, and by method its map
 
 
-def units(plan: Plan, done: set[Cell]) -> Iterator[Unit]:
-    """What each image gives on each net, but for the cells that are done; net by net, in the order of the images."""
-    for spec in plan.suite.nets:
-        groups = [[index for index in group if (spec, plan.images.name(index)) not in done] for group in plan.groups]
-        if todo := [index for group in groups for index in group]:
-            net, exact = _net(plan, spec), replace(plan, precision="fp32", compiled=False)
-            labels = labels_in(plan.images, net.classes)
-            if todo[0] != plan.chosen[0]:
-                warm_up(plan, net, labels, plan.images[todo[0]])
-            images = loaded(plan.images, todo, plan.device)
-            for group in filter(None, groups):
-                shown, refusal = _shown(group, images)
-                drifting = [pair for pair in shown if pair[0] in plan.drifting]
-                drift = _drift(exact, _net(exact, spec), labels, drifting) if drifting else {}
-                for unit in _group(plan, net, labels, shown):
-                    unit.rows["drift"] = drift.get(unit.cell, [])
-                    yield unit
-                if refusal:
-                    raise refusal
-
-
-def _shown(group: Sequence[int], images: Iterator[Load]) -> tuple[list[tuple[int, Image]], UsageError | None]:
-    """The images of a group, up to the first that cannot be read."""
-    shown = []
-    for index in group:
-        try:
-            shown.append((index, next(images)()))
-        except UsageError as refusal:
-            return shown, refusal
-    return shown, None
-
-
-def _net(plan: Plan, spec: str) -> Net:
+def tuned(plan: Plan, spec: str) -> Net:
+    """A net of a plan, loaded, as the plan has its passes."""
     net = nets.load(spec, plan.device, plan.precision, layer_of(plan.protocol, spec))
     net.tune(plan.memory, compiled=plan.compiled)
     return net
+
+
+def units(plan: Plan, net: Net, labels: dict[int, int], images: Sequence[tuple[int, Image]]) -> list[Unit]:
+    """What images that share batches, each with its number, give on a net; of the run's first also the drift."""
+    drifting = [pair for pair in images if pair[0] in plan.drifting]
+    exact = replace(plan, precision="fp32", compiled=False)
+    drift = _drift(exact, tuned(exact, net.name), labels, drifting) if drifting else {}
+    made = list(_group(plan, net, labels, images))
+    for unit in made:
+        unit.rows["drift"] = drift.get(unit.cell, [])
+    return made
 
 
 def _drift(exact: Plan, net: Net, labels: dict[int, int], images: Sequence[tuple[int, Image]]) -> dict[Cell, list[Row]]:

@@ -7,20 +7,15 @@ the method gave them.
 
 import pyarrow as pa
 
-PARTED = ("images", "curves", "strips", "maps", "drift", "scores")  # written in this order
-WHOLE = ("predictions", "cost")
+NEEDED = ("predictions", "cost", "scores")  # without one of which a part's cells are computed again
 
 _KEYS = [("dataset", pa.string()), ("image", pa.string()), ("net", pa.string())]
 _METHOD = [("layer", pa.string()), ("method", pa.string())]
 _FLOATS = pa.list_(pa.float64())
 _TARGET = [("label", pa.int64()), ("target", pa.int64())]
-SCHEMAS = {
+SCHEMAS = {  # in the order in which a part is written
     name: pa.schema(fields)
     for name, fields in {
-        "scores": [
-            *_KEYS, *_METHOD, ("metric", pa.string()), ("protocol", pa.string()), ("version", pa.int64()), *_TARGET,
-            ("value", pa.float64()), ("reason", pa.string()), ("constant_map", pa.bool_()), ("nan_map", pa.bool_()),
-        ],
         "drift": [*_KEYS, ("method", pa.string()), ("metric", pa.string()), ("value", pa.float64())],
         "curves": [*_KEYS, ("method", pa.string()), ("metric", pa.string()), ("shares", _FLOATS), ("scores", _FLOATS)],
         "maps": [
@@ -39,6 +34,11 @@ SCHEMAS = {
         ],
         "cost": [
             *_KEYS, *_METHOD, ("seconds", pa.float64()), ("forwards", pa.float64()), ("peak_bytes", pa.float64()),
+        ],
+        "failures": [*_KEYS, ("reason", pa.string())],
+        "scores": [
+            *_KEYS, *_METHOD, ("metric", pa.string()), ("protocol", pa.string()), ("version", pa.int64()), *_TARGET,
+            ("value", pa.float64()), ("reason", pa.string()), ("constant_map", pa.bool_()), ("nan_map", pa.bool_()),
         ],
     }.items()
 }  # fmt: skip

@@ -8,19 +8,24 @@ from . import beside, progress, published, store
 from .console import WIDTH
 from .files import write_text
 from .plan import plan
+from .plugins import Plugin
+from .progress import INTERRUPTED
 from .suite import Suite
 
 
-def execute(suite: Suite, directory: Path, device: str, console: Console) -> bool:
-    """Runs a suite into a directory, each part into its own in it, or goes on with what is there. False if interrupted."""
+def execute(suite: Suite, directory: Path, device: str, console: Console, engine: Plugin) -> int:
+    """Runs a suite into a directory, each part into its own in it, or goes on with what is there, and gives the exit code."""
     if not suite.parts:
-        return progress.execute(suite, directory, device, console)
+        return progress.execute(suite, directory, device, console, engine)
     for part in suite.parts:
         plan(part, device)  # what was asked wrongly is said before the first part runs
-    if not all(progress.execute(part, directory / part.name, device, console) for part in suite.parts):
-        return False
+    codes: list[int] = []
+    for part in suite.parts:
+        codes.append(progress.execute(part, directory / part.name, device, console, engine))
+        if codes[-1] == INTERRUPTED:
+            return INTERRUPTED
     _compare(suite, directory, console)
-    return True
+    return max(codes)
 
 
 def _compare(suite: Suite, directory: Path, console: Console) -> None:

@@ -23,7 +23,7 @@ BLOCK = re.compile(r"(?<=<!-- table -->\n).*?(?=<!-- end of table -->)", re.DOTA
 FEATURES = re.compile(r"(?<=<!-- features -->\n).*?(?=<!-- end of features -->)", re.DOTALL)
 GATE = re.compile(r"(?<=<!-- gate -->\n).*?(?=<!-- end of gate -->)", re.DOTALL)
 FIGURES = ROOT / "tests" / "data" / "gate.json"  # written by tests/_gate.py
-KEPT = ("run.json", "scores", "curves", "cost.parquet", "predictions.parquet")
+KEPT = ("run.json", "scores", "curves", "cost", "predictions")
 
 
 def block(run: Run) -> str:

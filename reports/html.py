@@ -6,7 +6,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from ..bench import beside, published
+from ..bench import beside, failures, published
 from ..bench.store import Run
 from . import _answer, _beside, _contests, _files, _metrics, _scores, _sure, _words
 from ._drawing import swatch
@@ -69,6 +69,7 @@ def _sections(runs: Sequence[Run], shown: list[Sheet]) -> dict[str, Any]:
         "published": {run.name: numbers for run in runs if (numbers := published.beside(run))},
         "controls": [(sheet, found, _contests.failing(sheet.table, found)) for sheet, found in _duels(shown)],
         "tally": _contests.tally,
+        "failed": {run.directory: failures.sentence(run) for run in runs},
     }
 
 

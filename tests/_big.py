@@ -34,7 +34,7 @@ def write(directory: Path, *, nets: int = 3, methods: int = 25, metrics: int = 2
     jpeg = _runs._jpeg(rng)
     kinds["images"] = [pd.DataFrame({"dataset": "big", "image": names[:PICTURED], "jpeg": jpeg})]
     for kind, frames in kinds.items():
-        file = directory / (f"{kind}.parquet" if kind in ("cost", "predictions") else f"{kind}/part-00000.parquet")
+        file = directory / kind / "part-00000.parquet"
         file.parent.mkdir(exist_ok=True)
         pd.concat(frames).to_parquet(file, index=False)
     return directory

@@ -15,10 +15,11 @@ from typing import Any
 from cambench.bench import store, suite
 from cambench.bench.compare import Comparison, compare
 from cambench.bench.declared import header
+from cambench.bench.engines import local
 from cambench.bench.plan import plan
 from cambench.bench.recorded import COUNTED, Recorded, recorded
-from cambench.bench.runner import units
 from cambench.bench.verdicts import ALPHA
+from cambench.bench.writer import Writer
 
 ROOT = Path(__file__).parents[1]
 FIGURES = Path(__file__).parent / "data" / "gate.json"
@@ -89,10 +90,9 @@ def copied(method: str, directory: Path, old: str = "", new: str = "") -> str:
 def ran(methods: Sequence[str], directory: Path, **changes: Any) -> Recorded:
     """The smoke suite, of these methods, with changes of it."""
     planned = plan(suite.load("smoke", methods=list(methods), **changes), "cpu")
-    writer = store.Writer(directory, header(planned))
-    for unit in units(planned, writer.done):
-        writer.add(unit)
-    writer.flush()
+    writer = Writer(directory, header(planned))
+    for _ in local.work(planned, writer):
+        pass
     writer.close()
     return recorded(store.read(directory))
 

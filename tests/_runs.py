@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from cambench.bench.header import FORMAT
+
 NETS = {"squeezenet1_1": "features", "resnet18": "layer4", "vgg16": "features"}
 METHODS = {
     "cam": "CAM: the weights of the class, applied to the last activations.",
@@ -60,10 +62,14 @@ def write(directory: Path, *, images: int = 12, nets: dict[str, str] | None = No
     return directory
 
 
+def words(text: str) -> str:
+    """What a terminal shows, on one line."""
+    return " ".join(text.split())
+
+
 def store(directory: Path, rows: dict[str, list[dict[str, Any]]]) -> None:
     for table, content in rows.items():
-        whole = table in ("predictions", "cost")
-        file = directory / (f"{table}.parquet" if whole else f"{table}/part-00000.parquet")
+        file = directory / table / "part-00000.parquet"
         file.parent.mkdir(exist_ok=True)
         if content:
             pd.DataFrame(content).to_parquet(file, index=False)
@@ -71,8 +77,7 @@ def store(directory: Path, rows: dict[str, list[dict[str, Any]]]) -> None:
 
 def rewrite(directory: Path, table: str, frame: pd.DataFrame) -> None:
     """Puts a changed table in place of that of a run."""
-    name = f"{table}.parquet" if table in ("predictions", "cost") else f"{table}/part-00000.parquet"
-    frame.to_parquet(directory / name, index=False)
+    frame.to_parquet(directory / table / "part-00000.parquet", index=False)
 
 
 def _cell(
@@ -145,7 +150,7 @@ def _header(names: list[str], nets: dict[str, str]) -> dict[str, Any]:
     suite |= {"seed": 0, "target": "predicted", "precision": "bf16", "device": "cpu"}
     protocol = {"version": 1, "score": "softmax", "target": "predicted", "fit": "bilinear", "stretch": "min-max"}
     return {
-        "format": 2,
+        "format": FORMAT,
         "suite": suite | {"nets": list(nets), "methods": list(METHODS), "metrics": list(METRICS)},
         "protocols": {metric: {"metric": metric} | protocol | {"ties": "pixel order"} for metric in METRICS},
         "metrics": {

@@ -278,7 +278,7 @@ def test_a_run_that_lost_a_score_or_its_costs_is_damaged(base: Path, new: Path) 
     _runs.rewrite(new, "scores", scores.iloc[:-1])
     assert "is damaged: it has" in refused("compare", base, new)
     again = _runs.write(new.parent / "again")
-    (again / "cost.parquet").unlink()
+    (again / "cost" / "part-00000.parquet").unlink()
     assert "its table of costs is gone" in refused("compare", base, again)
 
 

@@ -11,7 +11,20 @@ import pytest
 ROOT = Path(__file__).parents[1]
 FOLDERS = ("bench", "methods", "datasets", "reports", "peers")
 PLUGIN_FOLDERS = ("methods", "datasets", "reports", "peers", "bench/metrics")
-READING = ("header", "schema", "settings", "files", "stats", "store", "tables", "console", "errors", "plugins", "suite")
+READING = (
+    "failures",
+    "header",
+    "schema",
+    "settings",
+    "files",
+    "stats",
+    "store",
+    "tables",
+    "console",
+    "errors",
+    "plugins",
+    "suite",
+)
 
 
 def imports(file: Path) -> set[str]:

@@ -15,8 +15,11 @@ import torch
 from click.testing import CliRunner, Result
 from PIL import Image
 
-from cambench.bench import nets, plugins, progress, quantise, runner, store
+from cambench.bench import nets, quantise, store
 from cambench.bench.cli import main
+from cambench.bench.engines import local
+from cambench.bench.plan import Plan
+from cambench.bench.writer import Writer
 
 SMALL = ["--nets", "squeezenet1_1", "--dataset", "scenes[size=64]", "--precision", "fp32"]
 CHEAP = ["--methods", "grad_cam,random", "--metrics", "insertion,deletion,pointing"]
@@ -58,7 +61,7 @@ def weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_run_leaves_what_the_readme_says(finished: Path) -> None:
-    assert {"run.json", "scores", "curves", "cost.parquet", "report.html"} <= {path.name for path in finished.iterdir()}
+    assert {"run.json", "scores", "curves", "cost", "report.html"} <= {path.name for path in finished.iterdir()}
     run = store.read(finished)
     table = run.table("scores")
     assert len(table) == 3 * 5 * 8
@@ -99,7 +102,7 @@ def test_the_same_command_again_computes_nothing(finished: Path) -> None:
 def test_a_killed_run_goes_on_to_the_same_numbers(tmp_path: Path) -> None:
     asked = ["run", *SMALL, *CHEAP, "--images", "8"]
     assert bench(*asked, "--out", tmp_path / "whole").exit_code == 0
-    flush_each = "import cambench.bench.progress as p, cambench.bench.cli as c; p.FLUSH_SECONDS = 0; c.main()"
+    flush_each = "import cambench.bench.writer as w, cambench.bench.cli as c; w.HELD_MOST = 1; c.main()"
     command = [sys.executable, "-c", flush_each, *asked, "--out", str(tmp_path / "killed")]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 120
@@ -114,14 +117,14 @@ def test_a_killed_run_goes_on_to_the_same_numbers(tmp_path: Path) -> None:
 
 
 def test_an_interrupted_run_says_how_to_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = runner.units
+    whole = local.work
 
-    def interrupted(*arguments: object) -> Iterator[object]:
-        stream = whole(*arguments)  # type: ignore[arg-type]
-        yield next(stream)
+    def interrupted(plan: Plan, writer: Writer) -> Iterator[store.Cell]:
+        yield next(whole(plan, writer))
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(progress, "units", interrupted)
+    monkeypatch.setattr("cambench.bench.plan.GROUP_MOST", 1)
+    monkeypatch.setattr(local, "work", interrupted)
     result = bench("run", *SMALL, *CHEAP, "--images", "2", "--out", tmp_path / "run")
     assert result.exit_code == 130
     assert "the same command goes on" in " ".join(result.output.split())
@@ -224,31 +227,6 @@ def test_classes_that_the_net_has_not_are_refused(
         (photos / "labels.csv").write_text(f"file,class_index\na.png,{label}\n")
     asked = ("run", "--nets", "squeezenet1_1", "--dataset", photos, "--target", "label", "--out", tmp_path / "run")
     assert sentence in refused(*asked)
-
-
-def test_an_unreadable_image_in_the_middle_keeps_what_was_done(tmp_path: Path) -> None:
-    photos = tmp_path / "photos"
-    photos.mkdir()
-    for number in range(20):
-        Image.new("RGB", (64, 64), (number * 10, 50, 50)).save(photos / f"{number}.png")
-    (photos / "labels.csv").write_text("file,class_index\n" + "".join(f"{n}.png,0\n" for n in range(20)))
-    dataset = f"image_folder[path={photos},size=64]"
-    last = plugins.find(plugins.DATASET, dataset)().name(19)
-    (photos / last).write_bytes(b"broken")
-    asked = [
-        "run",
-        "--nets",
-        "squeezenet1_1",
-        "--dataset",
-        dataset,
-        *CHEAP,
-        "--images",
-        "20",
-        "--out",
-        str(tmp_path / "run"),
-    ]
-    assert f"{last} cannot be read as an image" in refused(*asked)
-    assert len(store.read(tmp_path / "run").table("predictions")) == 19
 
 
 def test_real_photos_and_weights_run_offline(tmp_path: Path, real_data: Path) -> None:

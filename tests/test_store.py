@@ -9,7 +9,8 @@ import pytest
 
 from cambench.bench import header, store
 from cambench.bench.errors import UsageError
-from cambench.bench.store import Unit, Writer
+from cambench.bench.store import Unit
+from cambench.bench.writer import HELD_MOST, Writer
 
 HEADER: dict[str, Any] = {
     "format": header.FORMAT,
@@ -36,10 +37,15 @@ def unit(net: str, image: str, value: float) -> Unit:
     )
 
 
+def part(directory: Path, number: int = 0, table: str = "scores") -> Path:
+    """The file of a table of one of a run's parts, in the order in which they were written."""
+    return sorted((directory / table).glob("part-*.parquet"))[number]
+
+
 def write(directory: Path, *units: Unit) -> None:
     writer = Writer(directory, HEADER)
     for one in units:
-        writer.add(one)
+        writer.add([one])
     writer.flush()
     writer.close()
 
@@ -50,7 +56,7 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     assert run.table("scores")["value"].tolist() == [0.25, 0.5]
     assert [list(curve) for curve in run.table("curves")["scores"]] == [[0.25, 0.25], [0.5, 0.5]]
     assert pd.read_parquet(tmp_path / "run" / "scores")["image"].tolist() == ["x", "y"]
-    assert pd.read_parquet(tmp_path / "run" / "cost.parquet")["seconds"].tolist() == [0.25, 0.5]
+    assert pd.read_parquet(tmp_path / "run" / "cost")["seconds"].tolist() == [0.25, 0.5]
     assert run.table("maps").empty
 
 
@@ -58,22 +64,24 @@ def test_a_writer_knows_what_is_done_and_goes_on(tmp_path: Path) -> None:
     write(tmp_path, unit("a", "x", 0.25))
     writer = Writer(tmp_path, HEADER)
     assert writer.done == {("a", "x")}
-    writer.add(unit("a", "y", 0.5))
+    writer.add([unit("a", "y", 0.5)])
     writer.flush()
     writer.close()
     assert store.read(tmp_path).table("scores")["value"].tolist() == [0.25, 0.5]
 
 
 def test_a_part_without_its_scores_does_not_count(tmp_path: Path) -> None:
-    """A kill between curves and scores leaves curves and costs of a cell that is not done; the next run replaces them."""
+    """A kill between curves and scores leaves curves and costs of cells that are not done; the next run takes them away."""
     write(tmp_path, unit("a", "x", 0.25), unit("a", "y", 0.5))
-    (tmp_path / "scores" / "part-00000.parquet").unlink()
+    part(tmp_path).unlink()
+    (tmp_path / "curves" / ".part-9.partial").write_bytes(b"half")
     assert store.read(tmp_path).table("curves").empty
     write(tmp_path, unit("a", "x", 0.75))
     run = store.read(tmp_path)
     assert run.table("scores")["value"].tolist() == [0.75]
     assert [list(curve) for curve in run.table("curves")["scores"]] == [[0.75, 0.75]]
-    assert sorted(run.table("cost")["seconds"]) == [0.5, 0.75]
+    assert pd.read_parquet(tmp_path / "cost")["seconds"].tolist() == [0.75]
+    assert len(list((tmp_path / "curves").iterdir())) == 1
 
 
 def test_another_suites_run_is_refused(tmp_path: Path) -> None:
@@ -102,7 +110,7 @@ def test_two_writers_at_once_are_refused(tmp_path: Path) -> None:
 def test_a_full_disk_is_said_and_keeps_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(tmp_path, unit("a", "x", 0.25))
     writer = Writer(tmp_path, HEADER)
-    writer.add(unit("a", "y", 0.5))
+    writer.add([unit("a", "y", 0.5)])
 
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
@@ -131,9 +139,11 @@ def test_a_damaged_header_is_said(tmp_path: Path, content: str, message: str) ->
 
 def test_a_damaged_part_is_named(tmp_path: Path) -> None:
     write(tmp_path, unit("a", "x", 0.25))
-    (tmp_path / "scores" / "part-00000.parquet").write_bytes(b"PAR1")
-    with pytest.raises(UsageError, match=r"part-00000\.parquet is damaged"):
+    part(tmp_path).write_bytes(b"PAR1")
+    with pytest.raises(UsageError, match=r"\.parquet is damaged"):
         store.read(tmp_path).table("scores")
+    with pytest.raises(UsageError, match=rf"remove {part(tmp_path)}, and the same command fills the gap"):
+        Writer(tmp_path, HEADER)
 
 
 def test_no_run_is_said(tmp_path: Path) -> None:
@@ -144,7 +154,7 @@ def test_no_run_is_said(tmp_path: Path) -> None:
 def test_a_part_taken_out_is_filled_and_no_other_is_lost(tmp_path: Path) -> None:
     for image in "xyz":
         write(tmp_path, unit("a", image, 0.5))
-    (tmp_path / "scores" / "part-00001.parquet").unlink()
+    part(tmp_path, 1).unlink()
     write(tmp_path, unit("a", "y", 0.5))
     run = store.read(tmp_path)
     assert sorted(run.table("scores")["image"]) == sorted(run.table("curves")["image"]) == ["x", "y", "z"]
@@ -170,10 +180,10 @@ def test_a_changed_method_is_refused_and_a_changed_description_not(tmp_path: Pat
         Writer(tmp_path, with_method(2, "new words"))
 
 
-@pytest.mark.parametrize("table", ["predictions.parquet", "cost.parquet"])
+@pytest.mark.parametrize("table", ["predictions", "cost"])
 def test_a_table_taken_out_is_computed_again(tmp_path: Path, table: str) -> None:
     write(tmp_path, unit("a", "x", 0.25))
-    (tmp_path / table).unlink()
+    part(tmp_path, table=table).unlink()
     writer = Writer(tmp_path, HEADER)
     done = writer.done
     writer.close()
@@ -189,3 +199,46 @@ def test_somebody_elses_table_is_named_and_other_files_are_left_alone(tmp_path: 
     pd.DataFrame({"x": [1]}).to_parquet(tmp_path / "scores" / "part-00001.parquet")
     with pytest.raises(UsageError, match=r"part-00001\.parquet is damaged \(it is another table\)"):
         store.read(tmp_path).table("scores")
+
+
+def failed(net: str, image: str) -> Unit:
+    return Unit((net, image), {"failures": [{"net": net, "image": image, "reason": "it is torn"}]})
+
+
+def test_a_failure_is_kept_and_tried_again_until_it_goes_well(tmp_path: Path) -> None:
+    write(tmp_path, unit("a", "x", 0.25), failed("a", "y"))
+    assert store.done(tmp_path) == {("a", "x")}
+    write(tmp_path, failed("a", "y"))
+    assert store.read(tmp_path).table("failures")["reason"].tolist() == ["it is torn"]
+    write(tmp_path, unit("a", "y", 0.5))
+    assert store.read(tmp_path).table("failures").empty
+    assert store.done(tmp_path) == {("a", "x"), ("a", "y")}
+
+
+def test_several_may_write_parts_at_once_and_a_part_written_twice_counts_once(tmp_path: Path) -> None:
+    writer = Writer(tmp_path, HEADER)
+    names = [writer.part() for _ in range(2)]
+    for name, value in zip([*names, names[0]], (0.25, 0.5, 0.75), strict=True):
+        store.write(tmp_path, name, [unit("a", "y" if name == names[1] else "x", value)])
+    writer.close()
+    assert pd.read_parquet(tmp_path / "scores")["value"].tolist() == [0.75, 0.5]
+
+
+@pytest.mark.parametrize(("seconds", "least", "most"), [(60, 10, 16), (3600, 150, 190), (36000, 200, 310)])
+def test_a_run_of_hours_has_a_few_hundred_parts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: float, least: int, most: int
+) -> None:
+    """A part is 5 s of work, later a fiftieth of the time so far, and never more than so many units."""
+    clock = [0.0]
+    monkeypatch.setattr("time.monotonic", lambda: clock[0])
+    written: list[int] = []
+    monkeypatch.setattr(store, "write", lambda *given: written.append(len(given[2])))
+    writer = Writer(tmp_path, HEADER)
+    while clock[0] < seconds:
+        clock[0] += seconds / 2000
+        writer.add([unit("a", str(clock[0]), 0.5)])
+    writer.flush()
+    writer.close()
+    assert sum(written) == pytest.approx(2000, abs=1)
+    assert least <= len(written) <= most
+    assert max(written) <= HELD_MOST

@@ -1,0 +1,83 @@
+"""A net made ready for a plan's images; and what of that which goes wrong is one image's failure, and what ends the run.
+
+An image that cannot be read fails, and so does one on which a net, a method or a metric is refused that took the run's first
+image. The run ends where that one is refused, where a device is lost or too small, and where a net is left changed.
+"""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+
+import torch
+
+from .errors import Fatal, UsageError
+from .explaining import warm_up
+from .forward import TOO_LARGE
+from .images import Image
+from .labels import labels_in
+from .loading import loaded
+from .plan import Plan
+from .runner import tuned, units
+from .store import Unit
+
+
+class Ready:
+    """A net of a plan, loaded, to be shown any of the images."""
+
+    def __init__(self, plan: Plan, spec: str) -> None:
+        self._plan, self._net = plan, tuned(plan, spec)
+        self._labels = labels_in(plan.images, self._net.classes)
+        self._warm = False
+
+    def units(self, groups: Sequence[Sequence[int]]) -> Iterator[list[Unit]]:
+        """Of each group of images all that they give, or their failures. Raises UsageError where the run ends."""
+        images = loaded(self._plan.images, [index for group in groups for index in group], self._plan.device)
+        for group in groups:
+            shown, failed = [], []
+            for index in group:
+                try:
+                    shown.append((index, next(images)()))
+                except UsageError as reason:
+                    failed.append(self._failed(index, reason))
+            yield self._tried(shown) + failed
+
+    def _tried(self, images: Sequence[tuple[int, Image]]) -> list[Unit]:
+        """The units of images that share batches; where one fails, each is tried alone."""
+        try:
+            with _device_faults():
+                return self._made(images) if images else []
+        except Fatal:
+            raise
+        except UsageError as reason:
+            if len(images) > 1:
+                return [unit for pair in images for unit in self._tried([pair])]
+            if images[0][0] == self._plan.chosen[0]:
+                raise
+            return [self._failed(images[0][0], reason)]
+
+    def _made(self, images: Sequence[tuple[int, Image]]) -> list[Unit]:
+        index, image = images[0]
+        if not self._warm and index != self._plan.chosen[0]:
+            warm_up(self._plan, self._net, self._labels, image)
+        made = units(self._plan, self._net, self._labels, images)
+        self._warm = True
+        return made
+
+    def _failed(self, index: int, reason: UsageError) -> Unit:
+        name = self._plan.images.name(index)
+        row = {"dataset": self._plan.suite.dataset, "image": name, "net": self._net.name, "reason": str(reason)}
+        return Unit((self._net.name, name), {"failures": [row]})
+
+
+@contextlib.contextmanager
+def _device_faults() -> Iterator[None]:
+    """Raises Fatal for a device that is lost or too small, also where a user's file met it."""
+    try:
+        yield
+    except (UsageError, RuntimeError) as error:
+        fault = error.__cause__ if isinstance(error, UsageError) else error
+        if isinstance(fault, torch.OutOfMemoryError):
+            raise Fatal(TOO_LARGE) from error
+        if isinstance(fault, torch.AcceleratorError) or "CUDA error" in str(fault):
+            said = str(fault).splitlines()[0]
+            raise Fatal(f"the device is lost ({said}): what is done is kept, and the same command goes on") from error
+        raise

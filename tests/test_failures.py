@@ -1,0 +1,169 @@
+"""Nothing lost: what fails on one image is recorded and tried again, and what ends a run leaves what is done."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner, Result
+from PIL import Image
+
+from cambench.bench import runner, store
+from cambench.bench.cli import main
+from cambench.bench.images import Image as DataImage
+from cambench.bench.nets import Net
+from cambench.bench.plan import Plan
+from cambench.tests._runs import words
+
+COUNT = 6
+
+
+def bench(*arguments: object) -> Result:
+    return CliRunner(catch_exceptions=False).invoke(main, [str(argument) for argument in arguments])
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """Photographs of noise, each of its own brightness, from dark to bright; none is labelled."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for number in range(COUNT):
+        pixels = rng.integers(number * 30, number * 30 + 60, (64, 64, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / f"{number}.jpg")
+    return folder
+
+
+def asked(photos: Path, out: Path, method: object = "centre", metric: object = "insertion") -> list[object]:
+    dataset = f"image_folder[path={photos},size=64]"
+    chosen = ["--methods", method, "--metrics", metric, "--images", COUNT, "--precision", "fp32"]
+    return ["run", "--nets", "squeezenet1_1", "--dataset", dataset, *chosen, "--out", out]
+
+
+def order(photos: Path, out: Path) -> list[str]:
+    """The images' names in the order of the run, which is another one than that of the names."""
+    assert bench(*asked(photos, out)).exit_code == 0
+    return [str(name) for name in store.read(out).header["data"]["images"]]
+
+
+def of(run: Path, table: str) -> list[str]:
+    rows = store.read(run).table(table)
+    return sorted(set(rows["image"])) if len(rows) else []
+
+
+@pytest.mark.parametrize("place", [0, 3])
+def test_a_torn_image_is_recorded_and_tried_again(photos: Path, tmp_path: Path, place: int) -> None:
+    """Also the first, with which a run's data are known again, and which has its work counted."""
+    whole = tmp_path / "whole"
+    torn = order(photos, whole)[place]
+    content = (photos / torn).read_bytes()
+    (photos / torn).write_bytes(content[: len(content) // 2])
+    out = tmp_path / "run"
+    result = bench(*asked(photos, out))
+    assert result.exit_code == 3
+    assert f"1 image of {COUNT} failed on 1 net, the first {torn} on squeezenet1_1: " in words(result.output)
+    assert "the same command tries again what failed" in words(result.output)
+    assert of(out, "failures") == [torn]
+    assert len(of(out, "scores")) == COUNT - 1 and torn not in of(out, "scores")
+    assert f"failed</dt><dd>1 image of {COUNT} failed" in (out / "report.html").read_text()
+    assert bench(*asked(photos, out)).exit_code == 3
+    (photos / torn).write_bytes(content)
+    result = bench(*asked(photos, out))
+    assert result.exit_code == 0 and "5 of 6 done before" in result.output
+    assert of(out, "failures") == []
+    tables = [store.read(run).table("scores").sort_values("image")["value"].tolist() for run in (out, whole)]
+    assert tables[0] == tables[1]
+    counted = store.read(out).table("cost").dropna(subset="forwards")
+    assert len(counted) == 1
+
+
+def test_no_image_can_be_read(photos: Path, tmp_path: Path) -> None:
+    for file in photos.iterdir():
+        file.write_bytes(b"torn")
+    result = bench(*asked(photos, tmp_path / "run"))
+    assert result.exit_code == 3
+    assert f"{COUNT} images of {COUNT} failed" in words(result.output)
+
+
+RAISES = """
+def explain(net, images, targets):
+    if abs(float(images.mean()) - {dark}) < 0.02:
+        raise ValueError("too dark")
+    return images.mean(1)
+"""
+METRIC = """
+VERSION, BETTER, UNIT, RANGE, SHORT = 1, "higher", "share", (0, 1), "odd"
+def score(case):
+    if abs(float(case.image.mean()) - {dark}) < 0.02:
+        return float("nan")
+    return 0.5
+"""
+
+
+def _mean(file: Path) -> float:
+    return float(np.asarray(Image.open(file)).mean() / 255)
+
+
+@pytest.mark.parametrize(
+    ("code", "kind", "reason"),
+    [
+        (RAISES, "method", "odd.py fails: line 4 raises ValueError: too dark"),
+        (METRIC, "metric", "metric odd gives nan for a map of centre: a score is a finite number"),
+    ],
+)
+def test_what_raises_on_one_image_fails_there_and_on_the_first_ends_the_run(
+    photos: Path, tmp_path: Path, code: str, kind: str, reason: str
+) -> None:
+    names = order(photos, tmp_path / "whole")
+    files = []
+    for place in (2, 0):
+        (tmp_path / names[place]).mkdir()
+        files.append(tmp_path / names[place] / "odd.py")
+        files[-1].write_text('"""Odd."""' + code.format(dark=_mean(photos / names[place])))
+    result = bench(*asked(photos, tmp_path / "run", **{kind: files[0]}))
+    assert result.exit_code == 3
+    assert f"the first {names[2]} on squeezenet1_1: {reason}; " in words(result.output)
+    assert of(tmp_path / "run", "scores") == sorted(set(names) - {names[2]})
+    result = bench(*asked(photos, tmp_path / "other", **{kind: files[1]}))
+    assert result.exit_code == 2
+    assert result.stderr.strip().endswith(reason)
+
+
+ENDINGS = {
+    "accelerator": (
+        torch.AcceleratorError("CUDA error: device-side assert triggered\nmore"),
+        "the device is lost (CUDA error: device-side assert triggered): what is done is kept, and the same command goes on",
+    ),
+    "cublas": (
+        RuntimeError("CUDA error: CUBLAS_STATUS_EXECUTION_FAILED"),
+        "the device is lost (CUDA error: CUBLAS_STATUS_EXECUTION_FAILED): what is done is kept, and the same command goes on",
+    ),
+    "memory": (
+        torch.OutOfMemoryError("CUDA out of memory."),
+        "one image does not fit into the device's memory: take smaller images or another device",
+    ),
+}
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_a_lost_device_ends_the_run_and_keeps_what_is_done(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str
+) -> None:
+    """Not the run's first image: two are done before."""
+    error, sentence = ENDINGS[ending]
+    whole = runner.units
+
+    def lost(plan: Plan, net: Net, labels: dict[int, int], images: Sequence[tuple[int, DataImage]]) -> list[store.Unit]:
+        if images[0][0] == 2:
+            raise error
+        return whole(plan, net, labels, images)
+
+    monkeypatch.setattr("cambench.bench.plan.GROUP_MOST", 2)
+    monkeypatch.setattr("cambench.bench.ready.units", lost)
+    result = bench(*asked(photos, tmp_path / "run"))
+    assert result.exit_code == 2
+    assert result.stderr.strip() == f"bench: {sentence}"
+    assert len(of(tmp_path / "run", "scores")) == 2
+    monkeypatch.undo()
+    assert bench(*asked(photos, tmp_path / "run")).exit_code == 0
