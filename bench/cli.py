@@ -2,6 +2,8 @@
 
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,9 @@ from . import beside, gate, plugins, specs, store, suite
 from .errors import UsageError
 from .files import write_text
 from .listing import KINDS, listing
+from .options import SIZE
 from .plugins import ENGINE, REPORT
+from .spans import profiled
 
 console = Console(highlight=False)
 
@@ -66,8 +70,12 @@ def _list_option(name: str, help: str) -> Callable[..., Any]:
 @click.option("--seed", type=click.IntRange(0), metavar="N", help="Of the data set and of whatever is random.")
 @click.option("--target", type=click.Choice(["predicted", "label"]), help="The class that is explained.")
 @click.option("--device", default="auto", show_default=True, metavar="auto|cpu|cuda", help="Where to compute.")
-@click.option("--precision", type=click.Choice(["auto", "fp32", "bf16"]), help="Of perturbed images' forward passes.")
-def run(name: str, out: Path | None, device: str, **changes: Any) -> None:
+@click.option("--precision", type=click.Choice(suite.PRECISIONS), help="Of perturbed images' forward passes.")
+@click.option("--compile", is_flag=True, default=None, help="Compile these passes: worth it for long runs.")
+@click.option("--drift", type=click.IntRange(1), metavar="N", help="Score N images in fp32 as well, to tell the drift.")
+@click.option("--memory", type=SIZE, metavar="SIZE", help="What such a pass may take of the device: 500MB, 2GB.")
+@click.option("--profile", is_flag=True, help="Tell at the end where the time went.")
+def run(name: str, out: Path | None, device: str, memory: float | None, profile: bool, **changes: Any) -> None:
     """Run a suite: explain images on nets, score the maps, measure the cost.
 
     SUITE is a built-in name (bench list) or a TOML file; options override it. Ctrl-C keeps what is done, and the same
@@ -76,10 +84,18 @@ def run(name: str, out: Path | None, device: str, **changes: Any) -> None:
     Exit codes: 0 all is done; 2 something was asked wrongly, and one sentence says what; 3 the run is done but for images
     that failed, and the same command tries them again; 130 interrupted.
     """
+    from . import profile as show
+    from .cost import waiting
+    from .plan import plan
     from .series import execute  # torch loads only where nets run
 
     asked = suite.load(name, **changes)
-    sys.exit(execute(asked, out or Path("runs") / asked.directory(), device, console, plugins.find(ENGINE, "local")))
+    directory, engine = out or Path("runs") / asked.directory(), plugins.find(ENGINE, "local")
+    with profiled(waiting(device)) if profile else nullcontext() as spans:
+        code = execute(asked, directory, partial(plan, device=device, memory=memory), console, engine)
+    if spans:
+        console.print(show.profile(spans))
+    sys.exit(code)
 
 
 @main.command()

@@ -46,6 +46,13 @@ def work(call: Callable[[], object], device: torch.device) -> Work:
     return Work(counter.flops, torch.cuda.max_memory_allocated(device) - before if cuda else counter.peak)
 
 
+def waiting(device: str) -> Callable[[], None]:
+    """What waits for a device of this name to end its work."""
+    if device == "cpu" or not torch.cuda.is_available():
+        return lambda: None
+    return lambda: torch.cuda.synchronize(None if device == "auto" else device)
+
+
 def _synchronise(device: torch.device) -> None:
     if device.type == "cuda":
         torch.cuda.synchronize(device)

@@ -80,7 +80,10 @@ class Plan:
 
 
 def plan(suite: Suite, device: str = "auto", memory: float | None = None) -> Plan:
-    """The plan of a suite on a device (auto, cpu, cuda, cuda:1). Raises UsageError for whatever cannot be had."""
+    """The plan of a suite on a device (auto, cpu, cuda, cuda:1), whose bytes a pass may take so many of.
+
+    Raises UsageError for whatever cannot be had.
+    """
     protocols = suite.followed()
     own = suite.images_of(None).settings.get("resize")  # how the data set cuts photos, if it has any
     first = _agreed(protocols, own)

@@ -1,6 +1,7 @@
 """A run as a person sees it: time left, the table of each net when it is done, the page at the end; Ctrl-C keeps all."""
 
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 from rich.console import Console
@@ -11,18 +12,21 @@ from . import failures, plugins, store
 from .declared import header
 from .files import write_text
 from .labels import few, unknown
-from .plan import Plan, plan
+from .plan import Plan
 from .plugins import REPORT, Plugin
+from .spans import span
 from .suite import Suite
 from .wording import plural
 from .writer import Writer
 
+Ready = Callable[[Suite], Plan]  # what makes the plan of a suite, for a device
+
 DONE, FAILED, INTERRUPTED = 0, 3, 130  # exit codes: all went well, some images failed, somebody stopped it
 
 
-def execute(suite: Suite, directory: Path, device: str, console: Console, engine: Plugin) -> int:
+def execute(suite: Suite, directory: Path, ready: Ready, console: Console, engine: Plugin) -> int:
     """Runs a suite into a directory, or goes on with what is there, and gives the exit code."""
-    planned = plan(suite, device)
+    planned = ready(suite)
     writer = Writer(directory, header(planned))
     before = f"; {len(writer.done)} of {planned.cells} done before" if writer.done else ""
     console.print(
@@ -62,7 +66,8 @@ def _told(directory: Path, console: Console) -> int:
 
 def _page(directory: Path, console: Console) -> None:
     page = directory / "report.html"
-    write_text(page, plugins.find(REPORT, "html")(store.read(directory)))
+    with span("reporting"):
+        write_text(page, plugins.find(REPORT, "html")(store.read(directory)))
     console.print(f"report: {page}", soft_wrap=True, markup=False)
 
 
@@ -73,7 +78,8 @@ def _work(planned: Plan, writer: Writer, console: Console, engine: Plugin) -> No
         task = progress.add_task("", total=planned.cells, completed=planned.cells - left.total())
 
         def tell(net: str) -> None:
-            console.print(show.comparison(store.read(writer.directory), net))
+            with span("reporting"):
+                console.print(show.comparison(store.read(writer.directory), net))
 
         for net in planned.suite.nets:
             if not left[net]:

@@ -7,21 +7,20 @@ from rich.console import Console
 from . import beside, progress, published, store
 from .console import WIDTH
 from .files import write_text
-from .plan import plan
 from .plugins import Plugin
-from .progress import INTERRUPTED
+from .progress import INTERRUPTED, Ready
 from .suite import Suite
 
 
-def execute(suite: Suite, directory: Path, device: str, console: Console, engine: Plugin) -> int:
+def execute(suite: Suite, directory: Path, ready: Ready, console: Console, engine: Plugin) -> int:
     """Runs a suite into a directory, each part into its own in it, or goes on with what is there, and gives the exit code."""
     if not suite.parts:
-        return progress.execute(suite, directory, device, console, engine)
+        return progress.execute(suite, directory, ready, console, engine)
     for part in suite.parts:
-        plan(part, device)  # what was asked wrongly is said before the first part runs
+        ready(part)  # what was asked wrongly is said before the first part runs
     codes: list[int] = []
     for part in suite.parts:
-        codes.append(progress.execute(part, directory / part.name, device, console, engine))
+        codes.append(progress.execute(part, directory / part.name, ready, console, engine))
         if codes[-1] == INTERRUPTED:
             return INTERRUPTED
     _compare(suite, directory, console)

@@ -11,6 +11,7 @@ from . import store
 from .errors import UsageError
 from .files import refusals
 from .header import claim, locked
+from .spans import span
 from .store import Unit
 
 FLUSH_SECONDS = 5.0  # of work that a kill can cost, at the least
@@ -60,7 +61,8 @@ class Writer:
     def flush(self) -> None:
         """Writes what was added."""
         if self._units:
-            store.write(self.directory, self.part(), self._units)
+            with span("writing"):
+                store.write(self.directory, self.part(), self._units)
             self._units.clear()
         self._flushed = time.monotonic()
 

@@ -1,5 +1,6 @@
 """Perturbed images of several maps and images share batches, and no score depends on it."""
 
+from itertools import chain
 from typing import Any
 
 import pytest
@@ -11,9 +12,10 @@ from cambench.bench import scoring, suite
 from cambench.bench.case import Case
 from cambench.bench.forward import Stream, joined
 from cambench.bench.nets import Net
-from cambench.bench.plan import plan
+from cambench.bench.plan import Plan, plan
 from cambench.bench.plugins import METRIC, find
-from cambench.bench.runner import units
+from cambench.bench.ready import Ready
+from cambench.bench.store import Unit
 from cambench.tests._nets import FakeNet, brightness, case_of, random_images, random_maps
 
 METRICS = ("insertion[steps=7]", "deletion[steps=7]", "average_drop", "average_increase")
@@ -66,6 +68,11 @@ def test_cases_of_several_images_are_asked_in_one_stream_and_no_image_twice() ->
     assert streams == [4 * 7 + 3 * 2]
 
 
+def _units(planned: Plan) -> list[Unit]:
+    (net,) = planned.suite.nets
+    return list(chain(*Ready(planned, net).units(planned.groups)))
+
+
 def test_groups_of_images_give_the_records_that_each_image_gives_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     small = suite.load(
         "scenes", nets=["squeezenet1_1"], dataset="scenes[size=64]", methods=["grad_cam", "random"],
@@ -76,7 +83,7 @@ def test_groups_of_images_give_the_records_that_each_image_gives_alone(monkeypat
         monkeypatch.setitem(planning.GROUP_PAIRS, "cpu", pairs)
         planned = plan(small, "cpu")
         assert [len(group) for group in planned.groups] == ([1, 1, 1] if pairs == 0 else [2, 1])
-        found = [row for unit in units(planned, set()) for row in unit.rows["scores"]]
+        found = [row for unit in _units(planned) for row in unit.rows["scores"]]
         return {(row["image"], row["method"], row["metric"]): row["value"] for row in found}
 
     alone, grouped = rows(0), rows(8)
@@ -90,7 +97,7 @@ def test_the_images_in_fp32_get_the_scores_of_a_run_in_fp32() -> None:
             "scenes", nets=["squeezenet1_1"], dataset="scenes[size=64]", methods=["score_cam", "random"],
             metrics=["average_drop", "deletion[steps=4]"], images=2, **changes,
         )  # fmt: skip
-        return list(units(plan(small, "cpu"), set()))
+        return _units(plan(small, "cpu"))
 
     (first, second), exact = made(precision="bf16", drift=1), made(precision="fp32", drift=1)
 
