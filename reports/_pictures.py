@@ -6,20 +6,17 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-import matplotlib
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image as Picture
 
+from ..bench.images import Pixels
+from ..bench.overlay import coloured, laid_over
 from ..bench.store import Run
 
-COLOURS = "inferno"
-OPACITY = 0.55
 WIDEST = 192  # pixels: larger images are shown smaller
 QUALITY = 84
-
-Pixels = NDArray[np.uint8]
 
 
 class Pictures:
@@ -51,9 +48,7 @@ class Pictures:
         pixels = self.image(image)
         coarse = np.asarray(row["values"], dtype=np.float32).reshape(int(row["height"]), int(row["width"]))
         fitted = Picture.fromarray(coarse).resize(pixels.shape[1::-1], Picture.Resampling.BILINEAR)
-        colours = matplotlib.colormaps[COLOURS](_stretched(np.asarray(fitted)))[..., :3] * 255
-        mixed: Pixels = ((1 - OPACITY) * pixels + OPACITY * colours).round().astype(np.uint8)
-        return mixed
+        return laid_over(pixels, _stretched(np.asarray(fitted)))
 
 
 @dataclass(frozen=True)
@@ -83,8 +78,7 @@ def strips(run: Run, net: str) -> dict[str, tuple[str, list[Stage]]]:
 
 def _coloured(row: Any) -> Pixels:
     values = np.asarray(row["values"], dtype=np.float32).reshape(row["height"], row["width"])
-    colours: Pixels = (matplotlib.colormaps[COLOURS](_stretched(values))[..., :3] * 255).round().astype(np.uint8)
-    return colours
+    return coloured(_stretched(values))
 
 
 def _stretched(values: NDArray[np.float32]) -> NDArray[np.float32]:
