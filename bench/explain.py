@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from . import nets
+from . import nets, plugins
 from .case import FloatMap, Score
 from .errors import UsageError
 from .explaining import batched, explained, predict
@@ -17,11 +17,12 @@ from .images import Image
 from .maps import bring
 from .nets import Net
 from .plan import Measure, device_of, following, layer_of
-from .plugins import Plugin
+from .plugins import METHOD, Plugin
 from .precision import chosen as precision_for
 from .protocol import Protocol, find
 from .records import Explained, Subject, value
 from .runner import scored
+from .suite import distinct
 from .suite import load as load_suite
 
 TOP = 5  # classes that are listed
@@ -38,13 +39,14 @@ class Asked:
     measures: Sequence[Measure]
 
 
-def ask(methods: Sequence[str], metrics: Sequence[str] | None = None, protocol: str = "default") -> Asked:
+def ask(methods: Sequence[str | Plugin], metrics: Sequence[str] | None = None, protocol: str = "default") -> Asked:
     """The methods and metrics of these specs; of no metrics, the usual ones that the protocol has. Raises UsageError."""
     own = find(protocol)
     usual = [name for name in USUAL if name in own.defined()] or own.defined()
-    suite = load_suite("scenes", methods=list(methods), protocols=[protocol], metrics=list(metrics or usual))
+    suite = load_suite("scenes", protocols=[protocol], metrics=list(metrics or usual))
     measures = [Measure(metric, one) for metric, one in suite.measured([own])]
-    return Asked(own, [following(own, method) for method in suite.explained()], measures)
+    found = [plugins.find(METHOD, one, suite.seed) if isinstance(one, str) else one for one in methods]
+    return Asked(own, [following(own, method) for method in distinct(found)], measures)
 
 
 def load(net: str, layer: str | None, protocol: Protocol, device: str = "auto", precision: str = "auto") -> Net:

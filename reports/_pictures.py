@@ -8,11 +8,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from PIL import Image as Picture
 
 from ..bench.images import Pixels
-from ..bench.overlay import coloured, laid_over
+from ..bench.overlay import coloured, fitted, laid_over, stretched
 from ..bench.store import Run
 
 WIDEST = 192  # pixels: larger images are shown smaller
@@ -46,9 +45,7 @@ class Pictures:
             return None
         row: Any = self._maps.loc[(net, method, image), :]
         pixels = self.image(image)
-        coarse = np.asarray(row["values"], dtype=np.float32).reshape(int(row["height"]), int(row["width"]))
-        fitted = Picture.fromarray(coarse).resize(pixels.shape[1::-1], Picture.Resampling.BILINEAR)
-        return laid_over(pixels, _stretched(np.asarray(fitted)))
+        return laid_over(pixels, fitted(row, pixels.shape[:2]))
 
 
 @dataclass(frozen=True)
@@ -78,12 +75,7 @@ def strips(run: Run, net: str) -> dict[str, tuple[str, list[Stage]]]:
 
 def _coloured(row: Any) -> Pixels:
     values = np.asarray(row["values"], dtype=np.float32).reshape(row["height"], row["width"])
-    return coloured(_stretched(values))
-
-
-def _stretched(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    span = float(np.ptp(values))
-    return (values - values.min()) / span if span else np.zeros_like(values)
+    return coloured(stretched(values))
 
 
 def uri(pixels: Pixels) -> str:
