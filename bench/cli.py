@@ -15,6 +15,7 @@ from rich.text import Text
 from .. import __version__
 from . import beside, gate, plugins, specs, store, suite
 from .errors import UsageError
+from .explain_command import explain
 from .files import write_text
 from .listing import KINDS, listing
 from .options import SIZE
@@ -181,7 +182,7 @@ def list_(kind: str | None) -> None:
             console.print(table)
 
 
-for command in (gate.compare, gate.baseline, gate.history):
+for command in (explain, gate.compare, gate.baseline, gate.history):
     main.add_command(command)
 
 if __name__ == "__main__":

@@ -31,9 +31,9 @@ def warm_up(plan: Plan, net: Net, labels: dict[int, int], image: Image) -> None:
 
 def subject(plan: Plan, net: Net, labels: dict[int, int], image: Image) -> Subject:
     """An image on a net: what the net says of it, and the class explained. Raises UsageError for a label out of range."""
-    batch = _batch(image, plan.device)
+    batch = batched(image, plan.device)
     net.prepare(batch)
-    probabilities = _predict(net, batch)
+    probabilities = predict(net, batch)
     label = None if image.label is None else _in_net(image.label, labels, image, plan, net)
     if plan.protocol.target == "label" and label is None:
         raise UsageError(f'{image.name} has no label: explain the predicted class (target = "predicted")')
@@ -42,7 +42,7 @@ def subject(plan: Plan, net: Net, labels: dict[int, int], image: Image) -> Subje
     return Subject(image, batch, label, target, objects, probabilities, _bare(net, batch))
 
 
-def _batch(image: Image, device: torch.device) -> Tensor:
+def batched(image: Image, device: torch.device) -> Tensor:
     """An image as a net takes it: (1, 3, h, w) in [0, 1]."""
     pixels = torch.tensor(image.pixels)
     if device.type == "cuda":
@@ -60,7 +60,8 @@ def _in_net(label: int | None, labels: dict[int, int], image: Image, plan: Plan,
 
 
 @torch.inference_mode()
-def _predict(net: Net, batch: Tensor) -> Tensor:
+def predict(net: Net, batch: Tensor) -> Tensor:
+    """The probabilities (classes,) of one image (1, 3, h, w). Raises UsageError where they are not finite."""
     probabilities: Tensor = net(batch)[0].double().softmax(-1)
     if not probabilities.isfinite().all():
         raise UsageError(f"{net.name} gives class scores that are not finite (NaN or infinite): are its weights sound?")
@@ -69,7 +70,7 @@ def _predict(net: Net, batch: Tensor) -> Tensor:
 
 def _bare(net: Net, batch: Tensor) -> float:
     """The median seconds of a prediction: the clock by which methods' seconds are told on any machine."""
-    return median(timed(lambda: _predict(net, batch), batch.device)[1] for _ in range(PREDICTIONS))
+    return median(timed(lambda: predict(net, batch), batch.device)[1] for _ in range(PREDICTIONS))
 
 
 def _explain(method: Plugin, net: Net, subject: Subject, *, count: bool) -> Explained:
@@ -90,7 +91,7 @@ def _explain(method: Plugin, net: Net, subject: Subject, *, count: bool) -> Expl
     one = one if finite else torch.zeros_like(one)
     if counted is None:
         return Explained(one, seconds, finite=finite)
-    prediction = work(lambda: _predict(net, subject.batch), targets.device).flops
+    prediction = work(lambda: predict(net, subject.batch), targets.device).flops
     return Explained(one, seconds, counted.flops / prediction, float(counted.peak_bytes), finite=finite)
 
 

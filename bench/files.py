@@ -20,16 +20,21 @@ FULL = (errno.ENOSPC, errno.EDQUOT)
 
 def write_text(file: Path, text: str) -> None:
     """Writes a text file, whole or not at all, or into a device or pipe. Raises UsageError where it cannot be written."""
+    write_bytes(file, text.encode())
+
+
+def write_bytes(file: Path, content: bytes) -> None:
+    """Writes a file, whole or not at all, or into a device or pipe. Raises UsageError where it cannot be written."""
     if not file.name or file.is_dir():
         raise UsageError(f"{str(file)!r} is no name of a file to write")
     file = file.resolve()  # what a link points to is written, and the link is left
     with refusals(file.parent):
         file.parent.mkdir(parents=True, exist_ok=True)
         if file.exists() and not file.is_file():
-            file.write_text(text, encoding="utf-8")
+            file.write_bytes(content)
             return
         partial = file.with_suffix(file.suffix + ".partial")
-        partial.write_text(text, encoding="utf-8")
+        partial.write_bytes(content)
         partial.replace(file)
 
 

@@ -87,11 +87,11 @@ def plan(suite: Suite, device: str = "auto", memory: float | None = None) -> Pla
     protocols = suite.followed()
     own = suite.images_of(None).settings.get("resize")  # how the data set cuts photos, if it has any
     first = _agreed(protocols, own)
-    methods = [_following(first, method) for method in suite.explained()]
+    methods = [following(first, method) for method in suite.explained()]
     measures = [Measure(metric, protocol) for metric, protocol in suite.measured(protocols)]
     dataset = suite.images_of(first.resize)
     _check(suite.nets)
-    place = _device(device)
+    place = device_of(device)
     images = dataset()
     if not len(images):
         raise UsageError(f"data set {suite.dataset} holds no image")
@@ -138,7 +138,7 @@ def _agreed(protocols: Sequence[Protocol], cut: str | None) -> Protocol:
     return first
 
 
-def _following(protocol: Protocol, method: Plugin) -> Plugin:
+def following(protocol: Protocol, method: Plugin) -> Plugin:
     """A method as a protocol has it: what gradients are of, where the spec itself does not say."""
     if protocol.of is None or "of" not in method.settings or "of" in specs.parse("method", method.spec).chosen:
         return method
@@ -169,7 +169,8 @@ def _chosen(suite: Suite, images: Images) -> list[int]:
     return [numbers[name] for name in listed][: suite.images]
 
 
-def _device(name: str) -> torch.device:
+def device_of(name: str) -> torch.device:
+    """The device of a name: auto, cpu, cuda, cuda:1. Raises UsageError for one that is not here."""
     if name == "auto":
         return _exact(torch.device("cuda" if torch.cuda.is_available() else "cpu"))
     try:

@@ -105,10 +105,16 @@ def description(kind: Kind, name: str) -> str:
 
 def open_folder(kind: Kind, path: str, seed: int | None = None) -> Plugin:
     """The plug-in that opens folders (it declares FOLDER = True), with a folder for its path."""
+    name, module = opener(kind)
+    return _made(kind, path, name, module, {"path": path}, seed)
+
+
+def opener(kind: Kind) -> tuple[str, ModuleType]:
+    """The name and the module of the plug-in that opens folders (it declares FOLDER = True)."""
     for name in names(kind):
         module = _by_name(kind, name)
         if getattr(module, "FOLDER", False):
-            return _made(kind, path, name, module, {"path": path}, seed)
+            return name, module
     raise UsageError(f"there is no {kind.word} that opens folders")
 
 

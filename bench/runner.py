@@ -56,9 +56,9 @@ def _group(plan: Plan, net: Net, labels: dict[int, int], images: Sequence[tuple[
         about = subject(plan, net, labels, image)
         told.append((about, explained(plan.methods, net, about, count=index == plan.chosen[0])))
     protocols = [(protocol, list(own)) for protocol, own in groupby(plan.measures, key=lambda one: one.protocol)]
-    scored = [_scored(plan, net, told, protocol, measures) for protocol, measures in protocols]
+    given = [scored(plan.methods, net, told, protocol, measures) for protocol, measures in protocols]
     for number, (index, _) in enumerate(images):
-        found = [(*told_of, rows[number]) for told_of, rows in zip(protocols, scored, strict=True)]
+        found = [(*told_of, rows[number]) for told_of, rows in zip(protocols, given, strict=True)]
         yield _unit(plan, net, told[number], found, first=index in plan.chosen[:STRIPS])
 
 
@@ -108,12 +108,12 @@ def _records(
     return rows, curves, strips
 
 
-def _scored(
-    plan: Plan, net: Net, told: Sequence[Told], protocol: Protocol, measures: Sequence[Measure]
+def scored(
+    methods: Sequence[Plugin], net: Net, told: Sequence[Told], protocol: Protocol, measures: Sequence[Measure]
 ) -> list[dict[str, list[Score]]]:
     """For each image: by method that gave a map, its scores by each measure of a protocol. Images of a size share batches."""
-    methods = {method.spec: method for method in plan.methods}
-    cases = [_cases(methods, net, about, made, protocol) for about, made in told]
+    named = {method.spec: method for method in methods}
+    cases = [_cases(named, net, about, made, protocol) for about, made in told]
     found: list[dict[str, list[Score]]] = [{} for _ in told]
     sizes = [about.batch.shape for about, _ in told]
     for size in dict.fromkeys(sizes):

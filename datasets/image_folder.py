@@ -7,10 +7,12 @@ from pathlib import Path, PurePath
 from typing import cast
 
 import pandas as pd
+from PIL import Image as Picture
 
 from ..bench.errors import UsageError
+from ..bench.images import Image
 from ._photos import Found, Photos, drawn
-from ._pictures import Box, Region, Resize, extent, read, read_mask
+from ._pictures import Box, Region, Resize, coloured, extent, fitted, read, read_mask
 
 VERSION = 2  # photos are turned upright
 FOLDER = True  # `--dataset FOLDER` is this
@@ -53,6 +55,12 @@ def load(*, path: str, size: int = 224, resize: Resize = "crop", seed: int = 0) 
             f"{path} holds no image: put images there, with a labels.csv or a sub-folder a class if labelled"
         )
     return photos(root, entries, classes, size=size, resize=resize, seed=seed)
+
+
+def photo(source: Path | Picture.Image, *, size: int = 224, resize: Resize = "crop") -> Image:
+    """One picture as an image without a label, as it would be in a folder; a file gives it its name."""
+    picture, name = (read(source), source.name) if isinstance(source, Path) else (coloured(source), "picture")
+    return Image(name, fitted(picture, size, resize)[0], None)
 
 
 def photos(

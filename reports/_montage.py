@@ -4,10 +4,9 @@ import io
 
 import matplotlib
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
+from ..bench.panel import tile
 from ..bench.store import Run
 from ..bench.tables import tables
 from ._pictures import Pictures
@@ -25,28 +24,17 @@ def montage(run: Run, *, nets: list[str] | None = None, methods: list[str] | Non
         grid = figure.subplots(len(names), 1 + len(shown) * len(chosen), squeeze=False)
         figure.subplots_adjust(0.005, 0.005, 0.995, 1 - 0.5 / size[1], wspace=0.04, hspace=0.04)
         for row, name in enumerate(names):
-            _tile(grid[row, 0], pictures.image(name), "image" if row == 0 else "")
+            tile(grid[row, 0], pictures.image(name), title="image" if row == 0 else "")
             for column, (table, method) in enumerate([(table, method) for table in shown for method in chosen], 1):
                 first = f"{table.net}\n" if (column - 1) % len(chosen) == 0 else ""
-                _tile(
+                tile(
                     grid[row, column],
                     pictures.overlay(table.net, method, name),
-                    first + method.replace(":", ":\n") if row == 0 else "",
+                    title=first + method.replace(":", ":\n") if row == 0 else "",
                 )
         buffer = io.BytesIO()
         figure.savefig(buffer, format="png", facecolor="white")
     return buffer.getvalue()
-
-
-def _tile(plot: Axes, picture: NDArray[np.uint8] | None, title: str) -> None:
-    plot.set_axis_off()
-    if picture is None:
-        plot.text(0.5, 0.5, "n/a", ha="center", va="center", color="#777777")
-        plot.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")
-    else:
-        plot.imshow(picture)
-    if title:
-        plot.set_title(title, fontsize=8, pad=3)
 
 
 def _spread(names: list[str], count: int) -> list[str]:

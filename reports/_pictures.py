@@ -6,20 +6,16 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-import matplotlib
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from PIL import Image as Picture
 
+from ..bench.images import Pixels
+from ..bench.overlay import coloured, fitted, laid_over, stretched
 from ..bench.store import Run
 
-COLOURS = "inferno"
-OPACITY = 0.55
 WIDEST = 192  # pixels: larger images are shown smaller
 QUALITY = 84
-
-Pixels = NDArray[np.uint8]
 
 
 class Pictures:
@@ -49,11 +45,7 @@ class Pictures:
             return None
         row: Any = self._maps.loc[(net, method, image), :]
         pixels = self.image(image)
-        coarse = np.asarray(row["values"], dtype=np.float32).reshape(int(row["height"]), int(row["width"]))
-        fitted = Picture.fromarray(coarse).resize(pixels.shape[1::-1], Picture.Resampling.BILINEAR)
-        colours = matplotlib.colormaps[COLOURS](_stretched(np.asarray(fitted)))[..., :3] * 255
-        mixed: Pixels = ((1 - OPACITY) * pixels + OPACITY * colours).round().astype(np.uint8)
-        return mixed
+        return laid_over(pixels, fitted(row, pixels.shape[:2]))
 
 
 @dataclass(frozen=True)
@@ -83,13 +75,7 @@ def strips(run: Run, net: str) -> dict[str, tuple[str, list[Stage]]]:
 
 def _coloured(row: Any) -> Pixels:
     values = np.asarray(row["values"], dtype=np.float32).reshape(row["height"], row["width"])
-    colours: Pixels = (matplotlib.colormaps[COLOURS](_stretched(values))[..., :3] * 255).round().astype(np.uint8)
-    return colours
-
-
-def _stretched(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    span = float(np.ptp(values))
-    return (values - values.min()) / span if span else np.zeros_like(values)
+    return coloured(stretched(values))
 
 
 def uri(pixels: Pixels) -> str:

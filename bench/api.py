@@ -1,0 +1,187 @@
+"""cambench from Python, for notebooks and programs: the names of `from cambench import ...` that need torch.
+
+>>> from cambench import explain
+>>> from cambench.datasets import scenes
+>>> image = scenes.load(size=64)[0]
+>>> found = explain(image, "squeezenet1_1", method="cam", target="star", precision="fp32")
+>>> found.target.name, found.map.shape, sorted(found.scores)
+('star', (64, 64), ['average_drop', 'deletion', 'insertion'])
+>>> found.overlay().shape
+(64, 64, 3)
+"""
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image as Picture
+from rich.console import Console
+from torch import Tensor
+
+from . import explain as explaining
+from . import series, store, suite
+from .errors import NotApplicable, UsageError
+from .explanation import Explanation
+from .images import Image
+from .nets import Net
+from .photos import photo
+from .plugins import Plugin
+from .protocol import find
+from .runs import Run
+
+Photo = str | Path | Picture.Image | NDArray[np.uint8] | Image
+Method = str | Callable[[Net, Tensor, Tensor], Tensor]
+Target = str | int
+NET = "squeezenet1_1@imagenet"
+
+
+def load_net(
+    net: str = NET,
+    *,
+    layer: str | None = None,
+    protocol: str = "default",
+    device: str = "auto",
+    precision: str = "auto",
+) -> Net:
+    """A net by its spec, `vgg16` or `vgg16@imagenet`, to be given to several calls, which then need not load it again.
+
+    It is cut at `layer` (`features.29` or `features[29]`), or where the protocol or the net itself has it. `precision` is that
+    of perturbed images. Raises UsageError for what cannot be had.
+    """
+    return explaining.load(net, layer, find(protocol), device, precision)
+
+
+def explain(
+    image: Photo,
+    net: str | Net = NET,
+    *,
+    method: Method = "grad_cam",
+    target: Target = "top1",
+    metrics: Sequence[str] | None = None,
+    protocol: str = "default",
+    size: int = 224,
+    **loading: Any,
+) -> Explanation:
+    """Why a net sees a class in an image: the map of a method, and its scores, which are those of a run.
+
+    `image` is a file or PIL's picture, which is cut and brought to `size` pixels as photos are; or an array (h, w, 3) of bytes
+    or an image of a data set, taken as it is. `method` is a spec, `score_cam[fill=black]` or `./my_cam.py`, or a function of
+    a net, images (n, 3, h, w) in [0, 1] and targets (n,) that gives maps (n, h', w'). `target` is a class's index or name, or
+    `top1` to `top5`. What else is named (layer, device, precision) is for loading the net. Raises UsageError for what cannot be
+    had; a method that does not apply gives an explanation without a map, and with the reason.
+    """
+    return explain_all(
+        image, net, methods=[method], targets=[target], metrics=metrics, protocol=protocol, size=size, **loading
+    )[0]
+
+
+def explain_all(
+    image: Photo,
+    net: str | Net = NET,
+    *,
+    methods: Sequence[Method] = ("grad_cam",),
+    targets: Sequence[Target] = ("top1",),
+    metrics: Sequence[str] | None = None,
+    protocol: str = "default",
+    size: int = 224,
+    **loading: Any,
+) -> list[Explanation]:
+    """As `explain`, for several classes and of each by several methods, in this order; `panel` draws them.
+
+    >>> from cambench import explain_all, panel
+    >>> from cambench.datasets import scenes
+    >>> found = explain_all(scenes.load(size=64)[0], "vgg16", methods=["cam", "random"], metrics=["deletion"])
+    >>> [one.method for one in found if one.applies], found[0].reason
+    (['random'], 'no global pooling: three fully connected layers follow the last convolution')
+    >>> panel(found, colours="viridis", opacity=0.4).save("one.png")
+    """
+    asked = explaining.ask([one if isinstance(one, str) else _plugin(one) for one in methods], metrics, protocol)
+    shown = _image(image, size, asked.protocol.resize)
+    return explaining.explain(shown, _net(net, protocol, loading), [str(one) for one in targets], asked)
+
+
+def score(
+    map: NDArray[np.floating[Any]],
+    image: Photo,
+    net: str | Net = NET,
+    *,
+    target: Target = "top1",
+    metrics: Sequence[str] | None = None,
+    protocol: str = "default",
+    size: int = 224,
+    **loading: Any,
+) -> dict[str, float]:
+    """The scores of a map (h', w') that you have, of whatever size and range: higher is where the net is said to look.
+
+    By metric; metrics that would ask the method itself again are left out. The rest is as `explain` has it.
+
+    >>> import numpy as np
+    >>> from cambench import score
+    >>> from cambench.datasets import scenes
+    >>> score(np.zeros((7, 7)), scenes.load(size=64)[0], "squeezenet1_1", metrics=["gini"])
+    {'gini': 0.0}
+    """
+    given = iter([torch.tensor(np.asarray(map, dtype=np.float32))[None]])
+
+    def yours(net: Net, images: Tensor, targets: Tensor) -> Tensor:
+        own = next(given, None)
+        if own is None:
+            raise NotApplicable("the method itself is not at hand, only its map")
+        return own
+
+    found = explain(image, net, method=yours, target=target, metrics=metrics, protocol=protocol, size=size, **loading)
+    return found.scores
+
+
+def run(
+    name: str = "scenes", *, out: Path | str | None = None, device: str = "auto", quiet: bool = False, **changes: Any
+) -> Run:
+    """Runs a suite, as `bench run` does, and gives what it left; a run that is there already is gone on with.
+
+    `name` is a built-in suite or a TOML file, `changes` are laid over it: nets, methods, metrics, protocols (lists), dataset,
+    images, seed, target, precision. Raises UsageError for what cannot be had, KeyboardInterrupt where it was stopped.
+
+    >>> from cambench import run
+    >>> few = dict(nets=["squeezenet1_1"], methods=["cam", "centre"], metrics=["gini"], images=2, precision="fp32")
+    >>> done = run("scenes", dataset="scenes[size=64]", out="runs/few", quiet=True, **few)
+    >>> done.summary()[["method", "metric", "n"]].values.tolist()
+    [['cam', 'gini', 2], ['centre', 'gini', 2]]
+    """
+    asked = suite.load(name, **changes)
+    if asked.parts:
+        raise UsageError(
+            f"the suite {name} has parts: run it with `bench run {name}`, and load a part of its directory"
+        )
+    directory = Path(out) if out else Path("runs") / asked.directory()
+    if not series.execute(asked, directory, device, Console(highlight=False, quiet=quiet)):
+        raise KeyboardInterrupt
+    done = store.read(directory)
+    return Run(done.directory, done.header)
+
+
+def _image(given: Photo, size: int, resize: str | None) -> Image:
+    if isinstance(given, Image):
+        return given
+    if isinstance(given, np.ndarray):
+        if given.dtype != np.uint8 or given.ndim != 3 or given.shape[2] != 3:
+            raise UsageError(f"an image is an array (h, w, 3) of bytes (uint8), not {given.shape} of {given.dtype}")
+        return Image("array", given, None)
+    return photo(given, size=size, resize=resize)
+
+
+def _net(given: str | Net, protocol: str, loading: Mapping[str, Any]) -> Net:
+    if isinstance(given, str):
+        return load_net(given, protocol=protocol, **loading)
+    if loading:
+        raise UsageError(f"{', '.join(loading)}: a net that is loaded has its own; give it to load_net")
+    return given
+
+
+def _plugin(function: Callable[..., Any]) -> Plugin:
+    module = inspect.getmodule(function)
+    assert module is not None
+    return Plugin(function.__name__, function.__name__, module, function)

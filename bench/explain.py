@@ -1,0 +1,135 @@
+"""Explanations of one image: its classes, and of each class asked for the maps of methods and their scores.
+
+The maps are made, brought to the image and scored by the runner's own steps, so the numbers are those of a run.
+"""
+
+import difflib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from . import nets, plugins
+from .case import FloatMap, Score
+from .errors import UsageError
+from .explaining import batched, explained, predict
+from .explanation import Explanation, Guess, Scored
+from .images import Image
+from .maps import bring
+from .nets import Net
+from .plan import Measure, device_of, following, layer_of
+from .plugins import METHOD, Plugin
+from .precision import chosen as precision_for
+from .protocol import Protocol, find
+from .records import Explained, Subject, value
+from .runner import scored
+from .suite import distinct
+from .suite import load as load_suite
+
+TOP = 5  # classes that are listed
+MANY = 20  # classes: more are not listed in a sentence
+USUAL = ("average_drop", "insertion", "deletion")  # metrics, where none is named
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is asked of every image: a protocol, methods and metrics, ready to run."""
+
+    protocol: Protocol
+    methods: Sequence[Plugin]
+    measures: Sequence[Measure]
+
+
+def ask(methods: Sequence[str | Plugin], metrics: Sequence[str] | None = None, protocol: str = "default") -> Asked:
+    """The methods and metrics of these specs; of no metrics, the usual ones that the protocol has. Raises UsageError."""
+    own = find(protocol)
+    usual = [name for name in USUAL if name in own.defined()] or own.defined()
+    suite = load_suite("scenes", protocols=[protocol], metrics=list(metrics or usual))
+    measures = [Measure(metric, one) for metric, one in suite.measured([own])]
+    found = [plugins.find(METHOD, one, suite.seed) if isinstance(one, str) else one for one in methods]
+    return Asked(own, [following(own, method) for method in distinct(found)], measures)
+
+
+def load(net: str, layer: str | None, protocol: Protocol, device: str = "auto", precision: str = "auto") -> Net:
+    """A net at a layer, `features.29` or `features[29]`: the one named, or the protocol's, or the net's own."""
+    place = device_of(device)
+    at = re.sub(r"\[(\d+)\]", r".\1", layer) if layer else layer_of(protocol, net)
+    return nets.load(net, place, precision_for(precision, place), at)
+
+
+def explain(image: Image, net: Net, targets: Sequence[str], asked: Asked) -> list[Explanation]:
+    """An explanation for each class, and of it by each method, in this order.
+
+    A target is a class's index, its name, or its place among the likeliest, `top1` to `top5`. Raises UsageError.
+    """
+    batch = batched(image, net.device)
+    probabilities = predict(net, batch)
+    order = probabilities.argsort(descending=True, stable=True)[:TOP].tolist()
+    guesses = {index: Guess(index, net.classes[index], float(probabilities[index])) for index in order}
+    found = []
+    for index in dict.fromkeys(target_of(name, order, net.classes) for name in targets):
+        subject = Subject(image, batch, None, index, (), probabilities)
+        guess = guesses.get(index) or Guess(index, net.classes[index], float(probabilities[index]))
+        found += _of_target(subject, guess, tuple(guesses.values()), net, asked)
+    return found
+
+
+def _of_target(subject: Subject, target: Guess, top: tuple[Guess, ...], net: Net, asked: Asked) -> list[Explanation]:
+    made = explained(asked.methods, net, subject, count=False)
+    (scores,) = scored(asked.methods, net, [(subject, made)], asked.protocol, asked.measures)
+    return [
+        Explanation(
+            subject.image, net.name, net.layer, asked.protocol.name, spec, target, top,
+            *_maps(one, subject, asked.protocol),
+            tuple(_scored(measure, score, spec) for measure, score in zip(asked.measures, scores.get(spec, ()), strict=False)),
+            one.reason or ("" if one.finite else "the map is not finite (NaN or infinite) and counts as constant"),
+        )
+        for spec, one in made.items()
+    ]  # fmt: skip
+
+
+def _maps(made: Explained, subject: Subject, protocol: Protocol) -> tuple[FloatMap | None, FloatMap | None]:
+    """As the method gave it, and as it is scored."""
+    if made.map is None:
+        return None, None
+    height, width = subject.batch.shape[2:]
+    return made.map.cpu().numpy(), bring(made.map[None], (height, width), protocol)[0].cpu().numpy()
+
+
+def _scored(measure: Measure, score: Score, method: str) -> Scored:
+    row = value(score, measure.metric, method)
+    about = measure.metric.module
+    return Scored(
+        measure.metric.spec, about.SHORT, about.BETTER, None if row["reason"] else row["value"], row["reason"] or ""
+    )
+
+
+def target_of(name: str, order: Sequence[int], classes: Sequence[str]) -> int:
+    """The class index that a target names; `order` are the likeliest classes, the first first. Raises UsageError."""
+    if match := re.fullmatch(r"top(\d+)", name):
+        place = int(match[1])
+        if not 1 <= place <= len(order):
+            raise UsageError(f"there is no target {name}: top1 to top{len(order)} are the likeliest classes")
+        return order[place - 1]
+    if name.isdecimal():
+        if int(name) >= len(classes):
+            raise UsageError(f"there is no class {name}: the net has the classes 0 to {len(classes) - 1}")
+        return int(name)
+    found = [index for index, one in enumerate(classes) if one.casefold() == name.casefold()]
+    if len(found) > 1:
+        raise UsageError(f"{name!r} names {len(found)} classes: take an index, {' or '.join(map(str, found))}")
+    if not found:
+        raise UsageError(f"there is no class {name!r}: {_similar(name, classes)}")
+    return found[0]
+
+
+def _similar(name: str, classes: Sequence[str]) -> str:
+    """The names that may have been meant; of few classes all."""
+    close = [one for one in classes if name.casefold() in one.casefold()]
+    close += [one for one in difflib.get_close_matches(name, classes, n=5, cutoff=0.55) if one not in close]
+    if close:
+        return f"did you mean {', '.join(map(repr, close[:5]))}?"
+    if len(classes) <= MANY:
+        return f"there are: {', '.join(classes)}"
+    return (
+        f"write one of the net's {len(classes)} names ({classes[0]}, {classes[1]}, ...), an index, or top1 to top{TOP}"
+    )

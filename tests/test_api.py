@@ -1,0 +1,124 @@
+"""cambench from Python: the examples of its docstrings, and what they leave out."""
+
+import doctest
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image as Picture
+from torch import Tensor
+
+import cambench
+from cambench import Explanation, Net, Run, UsageError, explain, explain_all, load, load_net, score
+from cambench.bench import api
+from cambench.datasets import scenes
+
+IMAGE = scenes.load(size=64)[0]
+
+
+@pytest.fixture(scope="module")
+def net() -> Net:
+    return load_net("squeezenet1_1", device="cpu", precision="fp32")
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return cambench.run(
+        "scenes", nets=["squeezenet1_1", "vgg16"], methods=["cam", "random"], metrics=["deletion", "pointing"], images=2,
+        dataset="scenes[size=64]", precision="fp32", out=tmp_path_factory.mktemp("api") / "run", quiet=True,
+    )  # fmt: skip
+
+
+def test_the_examples_are_true(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    found = doctest.testmod(api)
+    assert found.attempted and not found.failed
+
+
+def test_importing_the_package_loads_neither_torch_nor_pandas() -> None:
+    code = "import sys, cambench; dir(cambench); print([one for one in ('torch', 'pandas', 'numpy') if one in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_every_public_name_is_there() -> None:
+    assert all(callable(getattr(cambench, name)) for name in cambench.__all__)
+    assert set(cambench.__all__) <= set(dir(cambench))
+    with pytest.raises(AttributeError, match="no attribute 'explian'"):
+        cambench.explian  # type: ignore[attr-defined]  # noqa: B018
+
+
+def test_a_map_scored_alone_has_the_scores_of_its_method(net: Net) -> None:
+    found = explain(IMAGE, net, method="layer_cam", target=2)
+    assert isinstance(found, Explanation) and found.raw is not None
+    assert score(found.raw, IMAGE, net, target=2) == pytest.approx(found.scores)
+    assert score(-found.raw, IMAGE, net, target=2) != pytest.approx(found.scores)
+
+
+def test_a_map_alone_has_no_score_by_what_asks_the_method_again(net: Net) -> None:
+    assert score(np.eye(7), IMAGE, net, metrics=["gini", "max_sensitivity"]).keys() == {"gini"}
+
+
+def test_a_function_is_a_method(net: Net) -> None:
+    def mean_activation(net: Net, images: Tensor, targets: Tensor) -> Tensor:
+        return net.features(images).mean(1)
+
+    found = explain_all(IMAGE, net, methods=[mean_activation, "cam"], metrics=["gini"])
+    assert [one.method for one in found] == ["mean_activation", "cam"]
+    batch = torch.tensor(IMAGE.pixels).permute(2, 0, 1)[None].float() / 255
+    np.testing.assert_allclose(found[0].raw, net.features(batch).mean(1)[0], atol=1e-6)
+
+
+def test_a_picture_an_array_and_a_file_are_images(net: Net, tmp_path: Path) -> None:
+    pixels = scenes.load(size=96)[0].pixels
+    Picture.fromarray(pixels).save(tmp_path / "a.png")
+    file, picture = (
+        explain(one, net, size=64, metrics=["gini"]) for one in (tmp_path / "a.png", Picture.fromarray(pixels))
+    )
+    np.testing.assert_array_equal(file.image.pixels, picture.image.pixels)
+    assert file.image.pixels.shape == (64, 64, 3)
+    np.testing.assert_array_equal(explain(pixels, net, metrics=["gini"]).image.pixels, pixels)
+
+
+def test_what_is_no_image_is_refused(net: Net) -> None:
+    with pytest.raises(UsageError, match=r"an image is an array \(h, w, 3\) of bytes"):
+        explain(np.zeros((3, 8, 8), dtype=np.uint8), net)
+    with pytest.raises(UsageError, match="layer: a net that is loaded has its own"):
+        explain(IMAGE, net, layer="features.9")
+
+
+def test_a_run_is_read_as_frames(small: Run) -> None:
+    assert len(small.scores) == 2 * 2 * 2 * 2
+    assert {"shares", "scores"} <= set(small.curves)
+    assert (small.cost["seconds"] > 0).all() and small.predictions["net"].nunique() == 2
+    mean = small.scores.query("net == 'squeezenet1_1' and method == 'cam' and metric == 'deletion'")["value"].mean()
+    row = small.summary().query("net == 'squeezenet1_1' and method == 'cam' and metric == 'deletion'")
+    assert row["mean"].item() == pytest.approx(mean)
+    assert load(small.directory).summary().equals(small.summary())
+    assert "<table" in small._repr_html_()
+
+
+def test_a_runs_curve_is_the_mean_of_its_images(small: Run) -> None:
+    (plot,) = small.curve("deletion").axes
+    lines = {str(line.get_label()): line.get_ydata() for line in plot.lines}
+    own = small.curves.query("net == 'squeezenet1_1' and method == 'cam' and metric == 'deletion'")["scores"]
+    np.testing.assert_allclose(np.asarray(lines["cam"]), (own.iloc[0] + own.iloc[1]) / 2)
+    assert list(lines) == ["cam", "random"]
+    with pytest.raises(UsageError, match="no curve of a metric 'pointing'"):
+        small.curve("pointing")
+
+
+def test_a_runs_panel_shows_its_maps(small: Run) -> None:
+    shown = small.panel("vgg16", images=1)
+    texts = [
+        text.get_text().replace("\n", " ")
+        for text in [*shown.texts, *(one for plot in shown.axes for one in plot.texts)]
+    ]
+    assert any("not applicable: no global pooling" in text for text in texts)
+    pictures = [np.asarray(plot.images[0].get_array()) for plot in small.panel(methods=["cam"], images=1).axes]
+    photo, drawn, overlay = (picture.astype(float) for picture in pictures)
+    np.testing.assert_allclose(overlay, 0.45 * photo + 0.55 * drawn, atol=1)
+    with pytest.raises(UsageError, match="the run has no method 'cams': did you mean 'cam'"):
+        small.panel(methods=["cams"])
