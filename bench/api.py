@@ -12,6 +12,7 @@
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +24,15 @@ from rich.console import Console
 from torch import Tensor
 
 from . import explain as explaining
-from . import series, store, suite
+from . import plugins, series, store, suite
 from .errors import NotApplicable, UsageError
 from .explanation import Explanation
 from .images import Image
 from .nets import Net
 from .photos import photo
-from .plugins import Plugin
+from .plan import plan
+from .plugins import ENGINE, Plugin
+from .progress import INTERRUPTED
 from .protocol import find
 from .runs import Run
 
@@ -157,7 +160,9 @@ def run(
             f"the suite {name} has parts: run it with `bench run {name}`, and load a part of its directory"
         )
     directory = Path(out) if out else Path("runs") / asked.directory()
-    if not series.execute(asked, directory, device, Console(highlight=False, quiet=quiet)):
+    console = Console(highlight=False, quiet=quiet)
+    code = series.execute(asked, directory, partial(plan, device=device), console, plugins.find(ENGINE, "local"))
+    if code == INTERRUPTED:
         raise KeyboardInterrupt
     done = store.read(directory)
     return Run(done.directory, done.header)
