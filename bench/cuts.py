@@ -1,29 +1,29 @@
-"""The architectures, each a line of modules with one cut: net(image) == net.classify(net.features(image)).
+"""A net as a line of modules with one cut: net(image) == net.classify(net.features(image)).
 
-Images are in [0, 1]; normalisation is the first layer.
+Images are in [0, 1]; normalisation is the first layer. `lines.py` makes the line of any module, this file says what one is.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d
 
-from .errors import UsageError, nearest
+from .errors import NotApplicable, nearest
 from .images import MEAN, STD
 
 
 class Normalise(nn.Module):
-    """Images in [0, 1] to the colours that the net was trained on."""
+    """Images in [0, 1] to the colours that the net was trained on: less the mean, by the deviation, of each channel."""
 
-    def __init__(self) -> None:
+    def __init__(self, mean: Sequence[float] = MEAN, std: Sequence[float] = STD) -> None:
         super().__init__()
         self.mean: Tensor
         self.std: Tensor
-        self.register_buffer("mean", torch.tensor(MEAN).view(3, 1, 1))
-        self.register_buffer("std", torch.tensor(STD).view(3, 1, 1))
+        self.register_buffer("mean", torch.tensor(mean).view(-1, 1, 1))
+        self.register_buffer("std", torch.tensor(std).view(-1, 1, 1))
 
     def forward(self, images: Tensor) -> Tensor:
         return (images - self.mean) / self.std
@@ -32,58 +32,32 @@ class Normalise(nn.Module):
 class Everywhere(nn.Module):
     """A linear layer behind global pooling, applied at every place instead, without its bias: class maps."""
 
-    def __init__(self, linear: nn.Linear) -> None:
+    def __init__(self, linear: nn.Linear | nn.Conv2d) -> None:
         super().__init__()
         self.linear = linear
 
     def forward(self, activations: Tensor) -> Tensor:
         """(n, k, h, w) -> (n, classes, h, w)"""
-        return conv2d(activations, self.linear.weight[:, :, None, None])
+        weight = self.linear.weight
+        return conv2d(activations, weight if weight.dim() == 4 else weight[:, :, None, None])
 
 
 @dataclass(frozen=True)
 class Cut:
     """A net as a line of modules, the one whose output the methods explain, and its class maps if it has any."""
 
-    line: dict[str, nn.Module]  # in order, normalisation first; names as in torchvision's named_modules()
+    line: dict[str, nn.Module]  # in order, normalisation first; names as in named_modules()
     layer: str
     class_maps: nn.Module | None = None  # activations -> (n, classes, h, w), before pooling
     no_class_maps: str = ""  # the reason where there are none
+    names: dict[str, str] = field(default_factory=dict)  # other names of places in the line: layer4.1 is layer4
 
-    def at(self, layer: str | None) -> "Cut":
-        """The same line cut at another layer. Raises UsageError where the line has none of that name."""
-        if layer is None or layer == self.layer:
-            return self
-        if layer not in self.line:
-            raise UsageError(f"there is no layer {layer!r} to cut at: {nearest(layer, self.line)}")
-        return Cut(self.line, layer, None, f"class maps are defined at {self.layer}")
-
-
-def _resnet18(net: nn.Module) -> Cut:
-    """ResNet18 at layer4: global pooling and one linear layer follow, so CAM applies."""
-    n: Any = net
-    children = dict(n.named_children())
-    fc = children.pop("fc")
-    return Cut({"": Normalise()} | children | {"flatten": nn.Flatten(), "fc": fc}, "layer4", Everywhere(fc))
-
-
-def _vgg16(net: nn.Module) -> Cut:
-    """VGG16 at features.29, the last convolution's ReLU: three fully connected layers follow, so CAM does not apply."""
-    n: Any = net
-    line = {"": Normalise()} | {f"features.{k}": module for k, module in n.features.named_children()}
-    line |= {"avgpool": n.avgpool, "flatten": nn.Flatten(), "classifier": n.classifier}
-    return Cut(
-        line, "features.29", no_class_maps="no global pooling: three fully connected layers follow the last convolution"
-    )
-
-
-def _squeezenet1_1(net: nn.Module) -> Cut:
-    """SqueezeNet 1.1 at features.12, the last Fire module: class maps and global pooling follow, so CAM applies."""
-    n: Any = net
-    line = {"": Normalise()} | {f"features.{k}": module for k, module in n.features.named_children()}
-    line |= {f"classifier.{k}": module for k, module in n.classifier.named_children()} | {"flatten": nn.Flatten()}
-    # dropout (off), 1x1 convolution, ReLU: what the average pooling pools
-    return Cut(line, "features.12", class_maps=n.classifier[:3])
-
-
-CUTS: dict[str, Callable[[nn.Module], Cut]] = {"squeezenet1_1": _squeezenet1_1, "resnet18": _resnet18, "vgg16": _vgg16}
+    def parts(self, net: str, layers: Sequence[str]) -> list[nn.Sequential]:
+        """The line cut behind each of the layers, in its own order. Raises NotApplicable where it has no such layer."""
+        places = list(self.line)
+        missing = [layer for layer in layers if self.names.get(layer, layer) not in self.line]
+        if missing:
+            raise NotApplicable(f"{net} has no layer {missing[0]!r} to cut at: {nearest(missing[0], places)}")
+        ends = [0, *sorted(places.index(self.names.get(layer, layer)) + 1 for layer in layers), len(places)]
+        modules = list(self.line.values())
+        return [nn.Sequential(*modules[first:last]) for first, last in pairwise(ends)]

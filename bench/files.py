@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -54,3 +55,8 @@ def refusals(directory: Path) -> Iterator[None]:
         raise UsageError(
             f"{directory} cannot be written: {REASONS.get(error.errno or 0, error.strerror)}{kept}"
         ) from None
+
+
+def sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

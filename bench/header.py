@@ -10,7 +10,13 @@ from .files import write_text
 
 FORMAT = 3
 PARTS = ("suite", "protocols", "methods", "metrics", "nets", "data", "environment")  # of the header
-UNMEANT = ("description", "family", "caveat", "slack")  # what is said of a plug-in, and its numbers do not depend on
+UNMEANT = (
+    "description",
+    "family",
+    "caveat",
+    "slack",
+    "notes",
+)  # what is said of a plug-in, and its numbers do not depend on
 
 
 def header_of(directory: Path) -> dict[str, Any]:

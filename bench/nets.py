@@ -1,38 +1,40 @@
-"""The networks by name, with their weights.
+"""Nets, ready to be explained: of this suite, of torchvision or timm, or the user's own, by their specs or as live modules."""
 
-`resnet18` is torchvision's architecture with the weights that ship
-with this suite (ten classes of `scenes`); `resnet18@imagenet` is the same with torchvision's ImageNet weights.
-"""
-
-import hashlib
+import copy
 from collections.abc import Sequence
-from itertools import pairwise
-from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
-from urllib.error import URLError
 
 import torch
-import torchvision
 from torch import Tensor, nn
 
-from . import quantise
-from .cuts import CUTS, Cut
-from .errors import NotApplicable, UsageError, nearest
+from . import inputs, lines, sources
+from .cuts import Cut
+from .errors import NotApplicable, UsageError
 from .forward import Forward, Stream
-
-WEIGHTS = Path(__file__).parent / "weights"
+from .made import Made, fingerprint
 
 
 class Net(nn.Module):
     """A network ready to be explained, in eval mode and fp32; `scores` runs in the precision of perturbed images."""
 
-    def __init__(self, name: str, cut: Cut, classes: tuple[str, ...], precision: str, fingerprint: str = "") -> None:
+    def __init__(
+        self,
+        name: str,
+        cut: Cut,
+        classes: tuple[str, ...],
+        precision: str,
+        fingerprint: str = "",
+        *,
+        notes: tuple[str, ...] = (),
+        size: int | None = None,
+    ) -> None:
         super().__init__()
         self.name, self.layer, self.classes, self.fingerprint = name, cut.layer, classes, fingerprint
-        self._line, self._names = nn.ModuleList(cut.line.values()), list(cut.line)
-        self.features, self.classify = self.parts([cut.layer])
+        self.notes = notes  # what the harness decided about it, in plain sentences
+        self.size = size  # the side of the images that it takes; None where it takes any
         self.cut = cut
+        self._line = nn.ModuleList(cut.line.values())
+        self.features, self.classify = self.parts([cut.layer])
         self.to(memory_format=torch.channels_last).eval().requires_grad_(False)
         self._forward = Forward(nn.Sequential(self.features, self.classify), precision)
         self._head = Forward(self.classify, "fp32")
@@ -47,13 +49,7 @@ class Net(nn.Module):
 
         Raises NotApplicable where the line has no such layer.
         """
-        missing = [layer for layer in layers if layer not in self._names]
-        if missing:
-            raise NotApplicable(
-                f"{self.name} has no layer {missing[0]!r} to cut at: {nearest(missing[0], self._names)}"
-            )
-        ends = [0, *sorted(self._names.index(layer) + 1 for layer in layers), len(self._line)]
-        return [nn.Sequential(*self._line[first:last]) for first, last in pairwise(ends)]
+        return self.cut.parts(self.name, layers)
 
     def tune(self, memory: float | None, *, compiled: bool = False) -> None:
         """Bounds the bytes that a forward pass of perturbed images takes, and compiles it if asked."""
@@ -61,7 +57,16 @@ class Net(nn.Module):
         self._head.tune(memory, compile=False)
 
     def prepare(self, images: Tensor) -> None:
-        """Finds how many images of this shape go into one pass, so that no method or metric pays for it."""
+        """Finds how many images of this shape go into one pass, so that no method or metric pays for it.
+
+        Raises UsageError for images of a size that the net does not take.
+        """
+        if self.size is not None and images.shape[2:] != (self.size, self.size):
+            height, width = images.shape[2:]
+            raise UsageError(
+                f"{self.name} takes images of {self.size} x {self.size}, and these are {width} x {height}: set the data set's "
+                f'size, --dataset "...[size={self.size}]"'
+            )
         self._forward.prepare(images)
 
     def scores(self, stream: Stream) -> Tensor:
@@ -95,54 +100,81 @@ class Net(nn.Module):
 
 
 def load(spec: str, device: torch.device, precision: str, layer: str | None = None) -> Net:
-    """The net of a spec, `resnet18` or `resnet18@imagenet`, on a device, cut at a layer or where its kind is by default.
+    """The net of a spec (see sources.py) on a device, cut at its own layer, at the one given, or where its kind is by default.
 
     Raises UsageError for what cannot be had.
     """
-    name, _, weights = spec.partition("@")
-    check(spec)
-    state, classes, source = _imagenet(name) if weights else _shipped(name)
-    with torch.device("meta"):  # initialising VGG16's 138 million numbers takes longer than reading them
-        module = torchvision.models.get_model(name, num_classes=len(classes))
+    source = sources.read(spec)
+    return _cut(source.name, source.make(), device, precision, source.layer or layer)
+
+
+def of(
+    module: nn.Module,
+    *,
+    name: str = "net",
+    layer: str | None = None,
+    classes: Sequence[str] = (),
+    preprocess: str = "imagenet",
+    mean: str = "",
+    std: str = "",
+    device: torch.device | str = "cpu",
+    precision: str = "fp32",
+) -> Net:
+    """A live module as a net: a copy of it, in eval mode, frozen and fp32; the module is left as it was found.
+
+    `preprocess` is what stands before it (imagenet, none or half; or a mean and a std as in a spec), for images are in
+    [0, 1]. Raises UsageError for what is no classifier of images.
+    """
+    shown = inputs.preprocess("" if mean or std else preprocess, mean, std)
+    bare = module.module if isinstance(module, nn.DataParallel) else module
     try:
-        module.load_state_dict(state, assign=True)
-    except RuntimeError as error:
-        raise UsageError(f"{source} does not fit {name}: {str(error).splitlines()[1].strip()}") from None
-    return Net(spec, CUTS[name](module.to(device)).at(layer), classes, precision, sha256(source)).to(device)
+        own = copy.deepcopy(bare).float()
+    except (RuntimeError, TypeError) as error:
+        raise UsageError(
+            f"{name} cannot be copied ({error}): give a module that has just been made and loaded"
+        ) from None
+    made = Made(own, fingerprint(own), tuple(classes), shown)
+    return _cut(name, made, torch.device(device), precision, layer)
+
+
+def _cut(name: str, made: Made, device: torch.device, precision: str, layer: str | None) -> Net:
+    net = made.net.to(device).eval().requires_grad_(False)
+    try:
+        found = lines.cut(net, made.preprocess or inputs.WORDS["imagenet"], layer, made.layer)
+        classes, notes = _classes(made.classes, found.classes)
+    except UsageError as error:
+        raise UsageError(f"{name}: {error}") from None
+    if made.preprocess is None:
+        notes += ("it is shown images normalised by ImageNet's mean and deviation: preprocess=... says otherwise",)
+    notes = (*found.notes, *made.notes, *notes)
+    print_ = made.fingerprint
+    return Net(name, found.cut, classes, precision, print_, notes=notes, size=found.fixed).to(device)
+
+
+def _classes(names: tuple[str, ...], count: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    if not names:
+        return tuple(map(str, range(count))), (
+            f"its {count} classes have no names: classes=FILE gives them, one a line",
+        )
+    if len(names) != count:
+        raise UsageError(f"{len(names)} class names, and the net has {count} classes")
+    return names, ()
 
 
 def check(spec: str) -> None:
     """Raises UsageError for the spec of a net that there is not."""
-    name, at, weights = spec.partition("@")
-    if name not in CUTS:
-        raise UsageError(f"there is no net {name!r}: {nearest(name, CUTS)}")
-    if at and weights != "imagenet":
-        raise UsageError(f"net {name!r} has no weights {weights!r}: write {name} (scenes) or {name}@imagenet")
+    sources.read(spec)
+
+
+def name_of(spec: str) -> str:
+    """What records call the net of a spec: the spec, files by their stems."""
+    return sources.read(spec).name
 
 
 def described(spec: str, layer: str | None = None) -> dict[str, Any]:
-    """What a run says of a net: its target layer, its classes, and the fingerprint of its weights."""
-    net = load(spec, torch.device("cpu"), "fp32", layer)
-    return {"layer": net.layer, "classes": list(net.classes), "fingerprint": net.fingerprint}
-
-
-def sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _shipped(name: str) -> tuple[dict[str, Tensor], tuple[str, ...], Path]:
-    path = WEIGHTS / f"{name}.safetensors"
-    return quantise.load(path), tuple(quantise.facts(path)["classes"].split(",")), path
-
-
-def _imagenet(name: str) -> tuple[dict[str, Tensor], tuple[str, ...], Path]:
-    weights = torchvision.models.get_model_weights(name)["IMAGENET1K_V1"]
-    path = Path(torch.hub.get_dir()) / "checkpoints" / Path(weights.url).name
-    try:
-        state = weights.get_state_dict(progress=False, check_hash=True, weights_only=True)
-    except (URLError, OSError) as error:
-        raise UsageError(f"{name}@imagenet cannot be fetched ({error}): put torchvision's file at {path}") from None
-    except (UnpicklingError, RuntimeError, EOFError):
-        raise UsageError(f"{path} is not a file of weights: remove it, and it is fetched again") from None
-    return state, tuple(weights.meta["categories"]), path
+    """What a run says of a net: its layer, classes, fingerprints of weights and code, and what was decided about it."""
+    source = sources.read(spec)
+    made = source.make()
+    net = _cut(source.name, made, torch.device("cpu"), "fp32", source.layer or layer)
+    about = {"layer": net.layer, "classes": list(net.classes), "fingerprint": net.fingerprint, "notes": list(net.notes)}
+    return about | ({"code": made.code} if made.code else {})

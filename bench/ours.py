@@ -89,7 +89,11 @@ def whole(net: Net) -> nn.Module:
     """torchvision's own module with the net's weights: nothing of it is cut, frozen or normalising."""
     with torch.device("meta"):
         module: nn.Module = torchvision.models.get_model(net.name.partition("@")[0], num_classes=len(net.classes))
-    layers = {name: layer for name, layer in net.cut.line.items() if name}
-    state = {f"{name}.{key}": value for name, layer in layers.items() for key, value in layer.state_dict().items()}
+    wanted = module.state_dict().keys()
+    state: dict[str, Tensor] = {}
+    for name, part in list(net.cut.line.items())[
+        1:
+    ]:  # a part is a module, or the piece of the graph behind the last one
+        state |= {key if key in wanted else f"{name}.{key}": value for key, value in part.state_dict().items()}
     module.load_state_dict(state, assign=True)
     return module.eval()

@@ -40,7 +40,8 @@ class Measure:
 class Plan:
     """What will run; nothing that was asked wrongly gets beyond it."""
 
-    suite: Suite
+    suite: Suite  # its nets under their names in records
+    specs: dict[str, str]  # by which those nets were asked for
     methods: list[Plugin]
     measures: list[Measure]  # protocol by protocol
     protocol: Protocol  # whose choices of what is explained are those of all
@@ -90,28 +91,37 @@ def plan(suite: Suite, device: str = "auto", memory: float | None = None) -> Pla
     methods = [following(first, method) for method in suite.explained()]
     measures = [Measure(metric, protocol) for metric, protocol in suite.measured(protocols)]
     dataset = suite.images_of(first.resize)
-    _check(suite.nets)
+    asked = _named(suite.nets)
     place = device_of(device)
     images = dataset()
     if not len(images):
         raise UsageError(f"data set {suite.dataset} holds no image")
-    described = {spec: nets.described(spec, layer_of(first, spec)) for spec in suite.nets}
+    described = {name: nets.described(spec, layer_of(first, name)) for name, spec in asked.items()}
+    suite = suite.model_copy(update={"nets": list(asked)})
     precision = chosen_precision(suite.precision, place)
     if suite.compile:
         check_compiler(place)
     planned = Plan(
-        suite, methods, measures, first, dataset, images, _chosen(suite, images), described, place, precision,
+        suite, asked, methods, measures, first, dataset, images, _chosen(suite, images), described, place, precision,
         suite.compile, memory,
     )  # fmt: skip
     _strange(planned)
     return planned
 
 
-def _check(asked: Sequence[str]) -> None:
-    for net in asked:
-        nets.check(net)
-        if asked.count(net) > 1:
-            raise UsageError(f"{net} is named twice")
+def _named(asked: Sequence[str]) -> dict[str, str]:
+    """The specs of nets by their names. Raises UsageError for what is no net, and for two of one name."""
+    names: dict[str, str] = {}
+    for spec in asked:
+        name = nets.name_of(spec)
+        if names.get(name) == spec:
+            raise UsageError(f"{spec} is named twice")
+        if name in names:
+            raise UsageError(
+                f"{names[name]} and {spec} would both be called {name}: rename a file of the one or the other"
+            )
+        names[name] = spec
+    return names
 
 
 def layer_of(protocol: Protocol, net: str) -> str | None:

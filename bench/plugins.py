@@ -10,7 +10,8 @@ import importlib
 import importlib.util
 import inspect
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import entry_points
@@ -55,14 +56,10 @@ class Plugin:
 
     def __call__(self, *arguments: Any) -> Any:
         """Raises UsageError, with the line, for whatever a user's own file raises."""
-        try:
+        if not self.fingerprint:
+            return self.function(*arguments, **self.settings)  # a bug of the suite's own shows its traceback
+        with blamed(f"{self.name}.py fails", str(self.module.__file__)):
             return self.function(*arguments, **self.settings)
-        except (NotApplicable, UsageError):
-            raise
-        except Exception as error:
-            if not self.fingerprint:
-                raise  # a bug of the suite's own shows its traceback
-            raise UsageError(f"{self.name}.py fails: {cause(error, str(self.module.__file__))}") from error
 
     @property
     def description(self) -> str:
@@ -83,6 +80,17 @@ class Plugin:
         return str(getattr(self.module, "__fingerprint__", ""))
 
 
+@contextmanager
+def blamed(said: str, file: str) -> Iterator[None]:
+    """The user's code, run because they asked: whatever it raises is for them, as a UsageError with the line of their file."""
+    try:
+        yield
+    except (NotApplicable, UsageError):
+        raise
+    except (Exception, SystemExit) as error:
+        raise UsageError(f"{said}: {cause(error, file)}") from error
+
+
 def names(kind: Kind) -> list[str]:
     """The names of a kind: files of its folder (none that begins with an underscore), then entry points."""
     files = sorted(path.stem for path in (ROOT / kind.folder).glob("*.py") if not path.stem.startswith("_"))
@@ -93,7 +101,7 @@ def find(kind: Kind, spec: str, seed: int | None = None) -> Plugin:
     """The plug-in of a spec, with a seed if it takes one and the spec sets none. Raises UsageError for what there is not."""
     asked = specs.parse(kind.word, spec)
     file = Path(asked.name) if asked.name.endswith(".py") else None
-    module, name = (_from_file(file), file.stem) if file else (_by_name(kind, asked.name), asked.name)
+    module, name = (from_file(file), file.stem) if file else (_by_name(kind, asked.name), asked.name)
     chosen = asked.chosen | ({_first(kind, name, module): asked.short} if asked.short else {})
     return _made(kind, asked.label(name), name, module, chosen, seed)
 
@@ -169,7 +177,7 @@ def _by_name(kind: Kind, name: str) -> ModuleType:
 
 
 @cache
-def _from_file(path: Path) -> ModuleType:
+def from_file(path: Path) -> ModuleType:
     """A module made of a user's file, from its source whatever Python has cached of it, so that the fingerprint is its own."""
     if not path.is_file():
         raise UsageError(f"there is no file {path}")
@@ -177,11 +185,12 @@ def _from_file(path: Path) -> ModuleType:
     module.__file__ = str(path)
     sys.modules[module.__name__] = module  # dataclasses and pickles look their module up
     try:
-        source = path.read_bytes()
-        exec(compile(source, str(path), "exec", dont_inherit=True), vars(module))
-    except (Exception, SystemExit) as error:  # the user's code, run because they asked: whatever it raises is for them
+        with blamed(f"{path} cannot be imported", str(path)):
+            source = path.read_bytes()
+            exec(compile(source, str(path), "exec", dont_inherit=True), vars(module))
+    except UsageError:
         sys.modules.pop(module.__name__, None)
-        raise UsageError(f"{path} cannot be imported: {cause(error, str(path))}") from error
+        raise
     vars(module)["__fingerprint__"] = hashlib.sha256(source).hexdigest()
     return module
 

@@ -28,7 +28,7 @@ Told = tuple[Subject, dict[str, Explained]]  # of an image: what the net says of
 
 def tuned(plan: Plan, spec: str) -> Net:
     """A net of a plan, loaded, as the plan has its passes."""
-    net = nets.load(spec, plan.device, plan.precision, layer_of(plan.protocol, spec))
+    net = nets.load(plan.specs[spec], plan.device, plan.precision, layer_of(plan.protocol, spec))
     net.tune(plan.memory, compiled=plan.compiled)
     return net
 

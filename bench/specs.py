@@ -2,6 +2,7 @@
 
 import ast
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,29 +23,30 @@ class Spec:
         return name + (f":{self.short}" if self.short else "") + (f"[{settings}]" if self.chosen else "")
 
 
-def parse(word: str, text: str) -> Spec:
+def value(text: str) -> Any:
+    """A setting's value: a Python literal where it is one, else the text itself."""
+    try:
+        return ast.literal_eval({"true": "True", "false": "False"}.get(text, text))
+    except (ValueError, SyntaxError):
+        return text
+
+
+def parse(word: str, text: str, read: Callable[[str], Any] = value) -> Spec:
     """The spec of a plug-in of a kind; `word` is what the kind is called. Raises UsageError."""
     match = re.fullmatch(r"(?P<name>[^\[\]:]+?)(:(?P<short>[\w./-]+))?(\[(?P<settings>[^\[\]]*)\])?", text.strip())
     if match is None:
         raise UsageError(f"{text!r} names no {word}: write name, name:value or name[setting=value,...]")
     chosen: dict[str, Any] = {}
     for part in split(match["settings"] or ""):
-        key, equals, value = part.partition("=")
+        key, equals, given = part.partition("=")
         if not equals:
             raise UsageError(f"{text!r}: {part!r} sets nothing: write setting=value")
         if key.strip() in chosen:
             raise UsageError(f"{text!r} sets {key.strip()!r} twice: set it once")
-        chosen[key.strip()] = _value(value.strip())
+        chosen[key.strip()] = read(given.strip())
     return Spec(match["name"].strip(), match["short"], chosen)
 
 
 def split(text: str) -> list[str]:
     """The specs of a comma-separated list; commas inside brackets do not part them."""
     return [part.strip() for part in re.split(r",(?![^\[]*\])", text) if part.strip()]
-
-
-def _value(text: str) -> Any:
-    try:
-        return ast.literal_eval({"true": "True", "false": "False"}.get(text, text))
-    except (ValueError, SyntaxError):
-        return text

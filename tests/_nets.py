@@ -7,11 +7,12 @@ import torch
 import torchvision
 from torch import Tensor, nn
 
-from cambench.bench import scoring
+from cambench.bench import layers, lines, scoring
 from cambench.bench.case import Again, Case, Score
-from cambench.bench.cuts import CUTS, Cut, Everywhere, Normalise
+from cambench.bench.cuts import Cut, Everywhere, Normalise
 from cambench.bench.forward import Stream
 from cambench.bench.images import Object
+from cambench.bench.inputs import WORDS
 from cambench.bench.nets import Net
 from cambench.bench.plugins import Plugin
 
@@ -53,7 +54,8 @@ def architecture(name: str, channels: int = LIVE) -> nn.Module:
 
 
 def cut_net(name: str, module: nn.Module, precision: str = "fp32") -> Net:
-    return Net(name, CUTS[name](module), CLASSES, precision)
+    found = lines.cut(module.requires_grad_(False), WORDS["imagenet"], None, layers.known(name))
+    return Net(name, found.cut, CLASSES, precision)
 
 
 def _body() -> nn.Sequential:

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from torch import Tensor, nn
 
-from cambench.bench.cuts import CUTS
 from cambench.bench.nets import Net
+from cambench.bench.zoo import SHIPPED
 from cambench.tests import _nets
 
 MADE = {"tiny_pooled": _nets.tiny_pooled, "tiny_vgg": _nets.tiny_vgg}
@@ -16,7 +16,7 @@ MADE = {"tiny_pooled": _nets.tiny_pooled, "tiny_vgg": _nets.tiny_vgg}
 @pytest.fixture(scope="session")
 def architectures() -> dict[str, nn.Module]:
     """torchvision's modules by name, with seeded random weights; they share them with `nets`."""
-    return {name: _nets.architecture(name) for name in CUTS}
+    return {name: _nets.architecture(name) for name in SHIPPED}
 
 
 @pytest.fixture(scope="session")
@@ -26,7 +26,7 @@ def nets(architectures: dict[str, nn.Module]) -> dict[str, Net]:
     return cut | {name: make() for name, make in MADE.items()}
 
 
-@pytest.fixture(params=[*MADE, *CUTS])
+@pytest.fixture(params=[*MADE, *SHIPPED])
 def net(request: pytest.FixtureRequest, nets: dict[str, Net]) -> Net:
     return nets[request.param]
 

@@ -14,10 +14,10 @@ from torch import Tensor, nn
 from cambench.bench import ours
 from cambench.bench.cli import main
 from cambench.bench.conform import Fault, Quantity, in_shares
-from cambench.bench.cuts import CUTS
 from cambench.bench.metrics import _curves, deletion
 from cambench.bench.nets import Net
 from cambench.bench.plugins import PEER, find, names
+from cambench.bench.zoo import SHIPPED
 from cambench.methods import grad_cam
 
 SMALL = ("--nets", "squeezenet1_1", "--dataset", "scenes[size=64]", "--images", "2")
@@ -164,7 +164,7 @@ def test_maps_are_compared_in_shares_of_the_highest_value() -> None:
     assert mine.tolist() == [[[0.0, 1.0]], [[0.0, 0.0]]] and theirs.tolist() == [[[0.25, 1.25]], [[1.0, 1.0]]]
 
 
-@pytest.mark.parametrize("name", CUTS)
+@pytest.mark.parametrize("name", SHIPPED)
 def test_the_net_that_a_peer_is_given_is_torchvisions_own(name: str, nets: dict[str, Net], images: Tensor) -> None:
     net = nets[name]
     before = net.state()

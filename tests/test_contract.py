@@ -11,13 +11,13 @@ import torch
 from torch import Tensor
 
 from cambench.bench.case import Again, Curve, Score
-from cambench.bench.cuts import CUTS
 from cambench.bench.declared import better
 from cambench.bench.errors import NotApplicable
 from cambench.bench.images import Object
 from cambench.bench.maps import stretch
 from cambench.bench.nets import Net
 from cambench.bench.plugins import DATASET, METHOD, METRIC, Plugin, find, names
+from cambench.bench.zoo import SHIPPED
 from cambench.tests._nets import FakeNet, case_of, random_maps, scores_of
 
 TARGETS = torch.tensor([3, 7])
@@ -47,7 +47,7 @@ def metric(request: pytest.FixtureRequest) -> Plugin:
 
 
 def _explained(method: Plugin, net: Net, images: Tensor, targets: Tensor) -> Tensor:
-    if method.spec.endswith("ScoreCAM") and net.name in CUTS:
+    if method.spec.endswith("ScoreCAM") and net.name in SHIPPED:
         pytest.skip("the library takes a forward pass for each dead channel too; the tiny nets will do")
     try:
         maps: Tensor = method(net, images, targets)

@@ -7,14 +7,14 @@ import torch
 from torch import Tensor, nn
 
 from cambench.bench import nets as all_nets
-from cambench.bench.cuts import CUTS
 from cambench.bench.errors import NotApplicable, UsageError
 from cambench.bench.images import MEAN, STD
 from cambench.bench.nets import Net
+from cambench.bench.zoo import SHIPPED
 from cambench.tests._nets import SIZE
 
 
-@pytest.mark.parametrize("name", CUTS)
+@pytest.mark.parametrize("name", SHIPPED)
 def test_a_cut_net_is_the_whole_net(
     name: str, nets: dict[str, Net], architectures: dict[str, nn.Module], images: Tensor
 ) -> None:
@@ -53,7 +53,7 @@ def test_a_net_is_frozen_and_in_eval_mode(net: Net) -> None:
 
 @pytest.mark.parametrize(
     ("spec", "says"),
-    [("resnet19", "did you mean 'resnet18'"), ("vgg16@coco", "no weights 'coco'"), ("", "there is no net ''")],
+    [("resnet19", "did you mean 'resnet18'"), ("vgg16@coco", "no weights 'coco'"), ("", "'' names no net")],
 )
 def test_a_net_that_there_is_not_is_refused_in_words(spec: str, says: str) -> None:
     with pytest.raises(UsageError, match=says):

@@ -18,11 +18,11 @@ from torch import Tensor, nn
 
 from cambench.bench import nets as all_nets
 from cambench.bench.case import Curve
-from cambench.bench.cuts import CUTS
 from cambench.bench.images import MEAN, STD
 from cambench.bench.maps import fit, stretch
 from cambench.bench.nets import Net
 from cambench.bench.plugins import METRIC, find
+from cambench.bench.zoo import SHIPPED
 from cambench.methods import grad_cam
 from cambench.tests import _nets
 from cambench.tests._nets import scores_of
@@ -201,7 +201,7 @@ def test_numbers_are_torchcams_on_photographs(real_data: Path) -> None:
     name, size = "squeezenet1_1", 224
     whole = torchvision.models.get_model(name, weights="IMAGENET1K_V1").eval()
     net = all_nets.load(f"{name}@imagenet", torch.device("cpu"), "fp32")
-    assert name in CUTS and net.layer == "features.12"
+    assert name in SHIPPED and net.layer == "features.12"
     with (real_data / "labels.csv").open() as file:
         files = [row["file"] for row in csv.DictReader(file)][:2]
     pictures = [Image.open(real_data / "images" / file).convert("RGB").resize((size, size)) for file in files]

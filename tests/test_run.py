@@ -15,7 +15,7 @@ import torch
 from click.testing import CliRunner, Result
 from PIL import Image
 
-from cambench.bench import nets, quantise, store
+from cambench.bench import quantise, store, zoo
 from cambench.bench.cli import main
 from cambench.bench.engines import local
 from cambench.bench.plan import Plan
@@ -55,8 +55,8 @@ def weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of the shipped weights that a test may spoil."""
     copy = tmp_path / "weights"
     copy.mkdir()
-    shutil.copy(nets.WEIGHTS / "squeezenet1_1.safetensors", copy)
-    monkeypatch.setattr(nets, "WEIGHTS", copy)
+    shutil.copy(zoo.WEIGHTS / "squeezenet1_1.safetensors", copy)
+    monkeypatch.setattr(zoo, "WEIGHTS", copy)
     return copy
 
 
@@ -146,7 +146,7 @@ def test_bf16_is_near_fp32(tmp_path: Path) -> None:
     [
         (["run", "nope"], "there is no suite 'nope'"),
         (["run", "--nets", "resnet19"], "there is no net 'resnet19': did you mean 'resnet18'"),
-        (["run", "--nets", "resnet18@cifar"], "has no weights 'cifar': write resnet18 (scenes) or resnet18@imagenet"),
+        (["run", "--nets", "resnet18@cifar"], "has no weights 'cifar': there are: imagenet, IMAGENET1K_V1"),
         (["run", "--methods", "grad-cam"], "there is no method 'grad-cam': did you mean 'grad_cam'"),
         (["run", "--metrics", "insert"], "there is no metric 'insert': did you mean 'insertion'"),
         (["run", "--dataset", "nowhere"], "there is no dataset 'nowhere'"),

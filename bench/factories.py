@@ -1,0 +1,74 @@
+"""Nets of the user's own code: `file.py:factory` or `package.module:factory`, run because they asked for it."""
+
+import contextlib
+import hashlib
+import importlib
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from torch import nn
+
+from . import checkpoints, plugins
+from .errors import UsageError, nearest
+from .files import sha256
+from .made import Made, fingerprint
+from .settings import checked
+
+
+def made(name: str, factory: str, settings: dict[str, Any], weights: Path | None) -> Made:
+    """What a factory gives, with weights from a file if one is named. Its keyword-only parameters are its settings."""
+    file = Path(name) if name.endswith(".py") else None
+    with _importable(file.parent if file else Path()):
+        module = plugins.from_file(file) if file else _imported(name)
+        net = _net(module, f"{name}:{factory}", factory, settings)
+    code = hashlib.sha256(Path(str(module.__file__)).read_bytes()).hexdigest() if module.__file__ else ""
+    net = net.module if isinstance(net, nn.DataParallel) else net
+    if weights is None:
+        said = "no file of weights is named: they are as its factory makes them"
+        return Made(net, fingerprint(net), code=code, notes=(said,))
+    checkpoints.fit(net, checkpoints.read(weights), weights, f"{name}:{factory}")
+    return Made(net, sha256(weights), code=code)
+
+
+def _net(module: ModuleType, spec: str, factory: str, settings: dict[str, Any]) -> nn.Module:
+    make = getattr(module, factory, None)
+    if make is None:
+        raise UsageError(f"{spec.rpartition(':')[0]} has no {factory!r}: {nearest(factory, _callables(module))}")
+    if isinstance(make, nn.Module):
+        return make
+    if not callable(make):
+        raise UsageError(f"{spec} is no function that makes a net")
+    with plugins.blamed(f"{spec} fails", str(module.__file__)):
+        net = make(**checked("net", spec, make, settings)) if settings else make()
+    if not isinstance(net, nn.Module):
+        raise UsageError(f"{spec} gives {type(net).__name__}: a factory gives a torch.nn.Module")
+    return net
+
+
+def _callables(module: ModuleType) -> list[str]:
+    own = [name for name, thing in vars(module).items() if getattr(thing, "__module__", "") == module.__name__]
+    return [name for name in own if not name.startswith("_")] or ["nothing of its own"]
+
+
+def _imported(name: str) -> ModuleType:
+    try:
+        with plugins.blamed(f"{name} cannot be imported", ""):
+            return importlib.import_module(name)
+    except UsageError as error:
+        if isinstance(error.__cause__, ModuleNotFoundError) and name.startswith(str(error.__cause__.name)):
+            raise UsageError(f"there is no module {name}, here or installed") from None
+        raise
+
+
+@contextlib.contextmanager
+def _importable(folder: Path) -> Iterator[None]:
+    """What lies beside the user's file can be imported by it, as when Python runs it."""
+    sys.path.insert(0, str(folder.resolve()))
+    try:
+        yield
+    finally:
+        with contextlib.suppress(ValueError):
+            sys.path.remove(str(folder.resolve()))
