@@ -75,8 +75,8 @@ TABLES = ("scores", "curves", "maps", "strips", "drift", "predictions", "cost", 
 def same(one: Path, other: Path) -> None:
     """Raises AssertionError where two runs on disk differ in anything but seconds, by a bit or by a row."""
     for name in TABLES:
-        frames = [_sorted(read(directory).table(name)) for directory in (one, other)]
-        pd.testing.assert_frame_equal(*frames, check_exact=True, obj=name)
+        found, expected = (_sorted(read(directory).table(name)) for directory in (one, other))
+        pd.testing.assert_frame_equal(found, expected, check_exact=True, obj=name)
 
 
 def _sorted(frame: pd.DataFrame) -> pd.DataFrame:
