@@ -76,7 +76,22 @@ def _list_option(name: str, help: str) -> Callable[..., Any]:
 @click.option("--drift", type=click.IntRange(1), metavar="N", help="Score N images in fp32 as well, to tell the drift.")
 @click.option("--memory", type=SIZE, metavar="SIZE", help="What such a pass may take of the device: 500MB, 2GB.")
 @click.option("--profile", is_flag=True, help="Tell at the end where the time went.")
-def run(name: str, out: Path | None, device: str, memory: float | None, profile: bool, **changes: Any) -> None:
+@click.option(
+    "--engine", default="local", show_default=True, metavar="local|ray", help="Who computes; see docs/scale.md."
+)
+@click.option("--address", metavar="A", help="With ray: of a cluster that runs, or auto [one of this machine's own].")
+@click.option("--workers", type=click.IntRange(1), metavar="N", help="With ray: how many [a GPU or CPU each].")
+def run(
+    name: str,
+    out: Path | None,
+    device: str,
+    memory: float | None,
+    profile: bool,
+    engine: str,
+    address: str | None,
+    workers: int | None,
+    **changes: Any,
+) -> None:
     """Run a suite: explain images on nets, score the maps, measure the cost.
 
     SUITE is a built-in name (bench list) or a TOML file; options override it. Ctrl-C keeps what is done, and the same
@@ -91,9 +106,11 @@ def run(name: str, out: Path | None, device: str, memory: float | None, profile:
     from .series import execute  # torch loads only where nets run
 
     asked = suite.load(name, **changes)
-    directory, engine = out or Path("runs") / asked.directory(), plugins.find(ENGINE, "local")
+    chosen = {key: value for key, value in (("address", address), ("workers", workers)) if value is not None}
+    found = plugins.find(ENGINE, specs.Spec(engine, chosen=chosen).label(engine))
+    directory = out or Path("runs") / asked.directory()
     with profiled(waiting(device)) if profile else nullcontext() as spans:
-        code = execute(asked, directory, partial(plan, device=device, memory=memory), console, engine)
+        code = execute(asked, directory, partial(plan, device=device, memory=memory), console, found)
     if spans:
         console.print(show.profile(spans))
     sys.exit(code)

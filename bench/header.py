@@ -42,24 +42,25 @@ def header_of(directory: Path) -> dict[str, Any]:
 
 def claim(directory: Path, header: dict[str, Any]) -> None:
     if (directory / "run.json").exists():
-        _same(header_of(directory), header, directory)
+        if other := difference(header_of(directory), header):
+            raise UsageError(
+                f"{directory} holds another run: {other}; name another directory with --out, or remove that one"
+            )
     elif any(path.name != ".lock" for path in directory.iterdir()):
         raise UsageError(f"{directory} is not empty and holds no run: name another directory with --out")
     else:
         write_text(directory / "run.json", json.dumps(header, indent=1))
 
 
-def _same(old: dict[str, Any], new: dict[str, Any], directory: Path) -> None:
-    """The parts that fix the meaning of the numbers, and the device, whose seconds must not be mixed with another's."""
+def difference(old: dict[str, Any], new: dict[str, Any]) -> str | None:
+    """The first thing that fixes the meaning of the numbers and differs, or the device, whose seconds must not be mixed."""
     for part in PARTS:
         before, now = _meaning(part, old), _meaning(part, new)
         for key in sorted({*before, *now}):
             unknown = key == "fingerprint" and "" in (before.get(key), now.get(key))  # an image could not be read
             if before.get(key) != now.get(key) and not unknown:
-                raise UsageError(
-                    f"{directory} holds another run: its {key} is {_brief(before.get(key))}, not "
-                    f"{_brief(now.get(key))}; name another directory with --out, or remove that one"
-                )
+                return f"its {key} is {_brief(before.get(key))}, not {_brief(now.get(key))}"
+    return None
 
 
 def _meaning(part: str, header: dict[str, Any]) -> dict[str, Any]:

@@ -27,7 +27,9 @@ DONE, FAILED, INTERRUPTED = 0, 3, 130  # exit codes: all went well, some images 
 def execute(suite: Suite, directory: Path, ready: Ready, console: Console, engine: Plugin) -> int:
     """Runs a suite into a directory, or goes on with what is there, and gives the exit code."""
     planned = ready(suite)
-    writer = Writer(directory, header(planned))
+    about = header(planned)
+    about["environment"] |= getattr(engine.module, "ENVIRONMENT", {})
+    writer = Writer(directory, about)
     before = f"; {len(writer.done)} of {planned.cells} done before" if writer.done else ""
     console.print(
         f"{suite.name}: {plural(len(planned.chosen), 'image')}, {plural(len(planned.methods), 'method')}, "

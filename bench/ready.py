@@ -37,7 +37,7 @@ class Ready:
                 try:
                     shown.append((index, next(images)()))
                 except UsageError as reason:
-                    failed.append(self._failed(index, reason))
+                    failed.append(failure(self._plan, self._net.name, index, str(reason)))
             yield self._tried(shown) + failed
 
     def _tried(self, images: Sequence[tuple[int, Image]]) -> list[Unit]:
@@ -52,7 +52,7 @@ class Ready:
                 return [unit for pair in images for unit in self._tried([pair])]
             if images[0][0] == self._plan.chosen[0]:
                 raise
-            return [self._failed(images[0][0], reason)]
+            return [failure(self._plan, self._net.name, images[0][0], str(reason))]
 
     def _made(self, images: Sequence[tuple[int, Image]]) -> list[Unit]:
         index, image = images[0]
@@ -62,10 +62,13 @@ class Ready:
         self._warm = True
         return made
 
-    def _failed(self, index: int, reason: UsageError) -> Unit:
-        name = self._plan.images.name(index)
-        row = {"dataset": self._plan.suite.dataset, "image": name, "net": self._net.name, "reason": str(reason)}
-        return Unit((self._net.name, name), {"failures": [row]})
+
+def failure(plan: Plan, net: str, index: int, reason: str) -> Unit:
+    """What is kept of an image that failed on a net."""
+    name = plan.images.name(index)
+    return Unit(
+        (net, name), {"failures": [{"dataset": plan.suite.dataset, "image": name, "net": net, "reason": reason}]}
+    )
 
 
 @contextlib.contextmanager

@@ -93,6 +93,11 @@ def write(directory: Path, part: str, units: Sequence[Unit]) -> None:
                 _write(directory / table / f"part-{part}.parquet", pa.Table.from_pylist(rows, schema=SCHEMAS[table]))
 
 
+def holds(directory: Path, part: str) -> bool:
+    """Whether a part is complete."""
+    return (directory / "scores" / f"part-{part}.parquet").exists()
+
+
 def tidy(directory: Path) -> None:
     """Removes what a kill left of parts that are not complete; nobody may be writing."""
     with refusals(directory):

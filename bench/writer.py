@@ -28,6 +28,8 @@ class Writer:
     """Writes a run. The run that a directory already holds must be the header's own: it is gone on with."""
 
     def __init__(self, directory: Path, header: dict[str, Any]) -> None:
+        if ":/" in str(directory):
+            raise UsageError(f"a run is kept in a folder, and {directory} is an address: name a folder with --out")
         self.directory = directory
         with refusals(directory):
             directory.mkdir(parents=True, exist_ok=True)

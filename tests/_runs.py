@@ -10,6 +10,7 @@ import pandas as pd
 from PIL import Image
 
 from cambench.bench.header import FORMAT
+from cambench.bench.store import read
 
 NETS = {"squeezenet1_1": "features", "resnet18": "layer4", "vgg16": "features"}
 METHODS = {
@@ -65,6 +66,23 @@ def write(directory: Path, *, images: int = 12, nets: dict[str, str] | None = No
 def words(text: str) -> str:
     """What a terminal shows, on one line."""
     return " ".join(text.split())
+
+
+KEYS = ("net", "image", "method", "metric", "share")
+TABLES = ("scores", "curves", "maps", "strips", "drift", "predictions", "cost", "images", "failures")
+
+
+def same(one: Path, other: Path) -> None:
+    """Raises AssertionError where two runs on disk differ in anything but seconds, by a bit or by a row."""
+    for name in TABLES:
+        found, expected = (_sorted(read(directory).table(name)) for directory in (one, other))
+        pd.testing.assert_frame_equal(found, expected, check_exact=True, obj=name)
+
+
+def _sorted(frame: pd.DataFrame) -> pd.DataFrame:
+    plain = frame.drop(columns="seconds", errors="ignore")
+    plain = plain.map(lambda value: value.tobytes() if isinstance(value, np.ndarray) else value)
+    return plain.sort_values([key for key in KEYS if key in plain], ignore_index=True) if len(plain) else plain
 
 
 def store(directory: Path, rows: dict[str, list[dict[str, Any]]]) -> None:

@@ -2,10 +2,6 @@
 
 import os
 import shutil
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -97,23 +93,6 @@ def test_the_same_command_again_computes_nothing(finished: Path) -> None:
     result = bench("run", *SMALL, "--images", "3", "--out", finished)
     assert "3 of 3 done before" in result.output
     pd.testing.assert_frame_equal(scores(finished), before)
-
-
-def test_a_killed_run_goes_on_to_the_same_numbers(tmp_path: Path) -> None:
-    asked = ["run", *SMALL, *CHEAP, "--images", "8"]
-    assert bench(*asked, "--out", tmp_path / "whole").exit_code == 0
-    flush_each = "import cambench.bench.writer as w, cambench.bench.cli as c; w.HELD_MOST = 1; c.main()"
-    command = [sys.executable, "-c", flush_each, *asked, "--out", str(tmp_path / "killed")]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 120
-    while len(list((tmp_path / "killed" / "scores").glob("*.parquet"))) < 3 and time.monotonic() < deadline:
-        time.sleep(0.01)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
-    assert 3 <= len(store.read(tmp_path / "killed").table("predictions")) < 8
-    result = bench(*asked, "--out", tmp_path / "killed")
-    assert " of 8 done before" in result.output
-    pd.testing.assert_frame_equal(scores(tmp_path / "killed"), scores(tmp_path / "whole"))
 
 
 def test_an_interrupted_run_says_how_to_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
