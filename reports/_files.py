@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from ..bench.files import refusals
 from ..bench.store import Run
-from . import _answer, _beside, _metrics, _scores, _svg
+from . import _answer, _beside, _drift, _metrics, _scores, _svg
 from ._drawing import Drawing, Style, swatch
 from ._grid import Grid
 from ._latex import tabular
@@ -62,6 +62,8 @@ def _tables(runs: Sequence[Run], shown: Sequence[Sheet]) -> Iterator[Grid]:
         yield _scores.scores(sheet)
         yield from _scores.derived(sheet)
         yield _metrics.steadiness(sheet)
+        drifted = _drift.drift(sheet)
+        yield from [drifted] if drifted else []
         agreed = _metrics.agreements(sheet)
         yield from [agreed] if agreed else []
     yield from (one.table for one in _answer.shown(shown))

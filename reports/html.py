@@ -8,7 +8,7 @@ from markupsafe import Markup
 
 from ..bench import beside, failures, published
 from ..bench.store import Run
-from . import _answer, _beside, _contests, _files, _metrics, _scores, _sure, _words
+from . import _answer, _beside, _contests, _drift, _files, _metrics, _scores, _sure, _words
 from ._drawing import swatch
 from ._gallery import galleries
 from ._page import filled
@@ -69,6 +69,8 @@ def _sections(runs: Sequence[Run], shown: list[Sheet]) -> dict[str, Any]:
         "published": {run.name: numbers for run in runs if (numbers := published.beside(run))},
         "controls": [(sheet, found, _contests.failing(sheet.table, found)) for sheet, found in _duels(shown)],
         "tally": _contests.tally,
+        "drifts": [grid for sheet in shown if (grid := _drift.drift(sheet))],
+        "undrifted": {run.directory: _drift.unmeasured(run) for run in runs},
         "failed": {run.directory: failures.sentence(run) for run in runs},
     }
 
