@@ -14,13 +14,17 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import conv2d
 
+from cambench.bench import perturb
 from cambench.bench.maps import fit, stretch
 from cambench.bench.nets import Net
-from cambench.bench.plugins import METRIC, find
+from cambench.bench.plugins import METHOD, METRIC, find
+from cambench.bench.precision import chosen
 from cambench.methods import grad_cam
 from cambench.tests import _nets
 from cambench.tests._nets import scores_of
+from cambench.tests.benchmarks.conftest import Board, Told
 
 pytestmark = [pytest.mark.overhead, pytest.mark.filterwarnings("ignore")]
 
@@ -56,7 +60,7 @@ def maps(net: Net, images: Tensor, targets: Tensor) -> Tensor:
     return stretch(fit(grad_cam.explain(net, images, targets), (SIZE, SIZE)))
 
 
-def ours(net: Net, images: Tensor, targets: Tensor, maps: Tensor, *specs: str) -> Callable[[], object]:
+def ours(net: Net, images: Tensor, targets: Tensor, maps: Tensor, *specs: str) -> Callable[[], list[Any]]:
     metrics = [find(METRIC, spec) for spec in specs]
     return lambda: [
         scores_of(net, image, target, map_[None], (), metrics)
@@ -64,8 +68,10 @@ def ours(net: Net, images: Tensor, targets: Tensor, maps: Tensor, *specs: str) -
     ]
 
 
-def compared(what: str, own: Callable[[], object], theirs: Callable[[], object]) -> None:
-    """Prints both, and fails where ours is not ahead."""
+def compared(
+    board: Board, what: str, own: Callable[[], object], theirs: Callable[[], object], least: float = 1.0
+) -> None:
+    """Tells how many times as long theirs takes as ours, and fails where ours is not ahead."""
     seconds: dict[bool, list[float]] = {True: [], False: []}
     for _ in range(CALLS):
         for mine, call in ((True, own), (False, theirs)):
@@ -73,12 +79,12 @@ def compared(what: str, own: Callable[[], object], theirs: Callable[[], object])
             call()
             seconds[mine].append(time.perf_counter() - start)
     own_best, their_best = min(seconds[True]), min(seconds[False])
-    print(f"\n{what}: {their_best:.2f} s, ours {own_best:.2f} s: {their_best / own_best:.1f} times")
+    board.tell(Told(what, their_best / own_best, "times our seconds", least))
     assert own_best < their_best
 
 
 def test_torchcams_classification_and_curves(
-    net: Net, whole: nn.Module, images: Tensor, targets: Tensor, maps: Tensor
+    board: Board, net: Net, whole: nn.Module, images: Tensor, targets: Tensor, maps: Tensor
 ) -> None:
     torchcam = pytest.importorskip("torchcam.metrics", reason="torch-cam, of the extra `peers`, is not installed")
     from cambench.tests.test_peers import Given, normalised
@@ -93,20 +99,25 @@ def test_torchcams_classification_and_curves(
 
     drops, curves = run(torchcam.ClassificationMetric), run(torchcam.DeletionInsertionMetric, steps=20)
     compared(
-        "torch-cam's DeletionInsertionMetric, 20 steps",
+        board,
+        "insertion and deletion: torch-cam's DeletionInsertionMetric, 20 steps",
         ours(net, images, targets, maps, "deletion[steps=20]", "insertion[steps=20,substrate=mean]"),
         curves,
+        least=1.2,
     )
     # Drop and increase alone are two forward passes an image, of which we make a batch an image and it one of all images.
     both = ("average_drop", "average_increase", "deletion[steps=20]", "insertion[steps=20,substrate=mean]")
     compared(
-        "torch-cam's ClassificationMetric and DeletionInsertionMetric",
+        board,
+        "all of torch-cam's metrics: ClassificationMetric and DeletionInsertionMetric",
         ours(net, images, targets, maps, *both),
         lambda: (drops(), curves()),
     )
 
 
-def test_pytorch_grad_cams_road(net: Net, whole: nn.Module, images: Tensor, targets: Tensor, maps: Tensor) -> None:
+def test_pytorch_grad_cams_road(
+    board: Board, net: Net, whole: nn.Module, images: Tensor, targets: Tensor, maps: Tensor
+) -> None:
     road = pytest.importorskip("pytorch_grad_cam.metrics.road", reason="pytorch-grad-cam, of `peers`, is not installed")
     from pytorch_grad_cam.utils.model_targets import ClassifierOutputSoftmaxTarget
 
@@ -114,14 +125,22 @@ def test_pytorch_grad_cams_road(net: Net, whole: nn.Module, images: Tensor, targ
 
     asked = [ClassifierOutputSoftmaxTarget(int(target)) for target in targets]
     compared(
-        "pytorch-grad-cam's ROADCombined",
+        board,
+        "ROAD: pytorch-grad-cam's ROADCombined",
         ours(net, images, targets, maps, "road"),
         lambda: road.ROADCombined()(normalised(images), maps.numpy(), asked, whole),
+        least=20,
     )
 
 
 def test_quantus_road_and_pixel_flipping(
-    net: Net, whole: nn.Module, images: Tensor, targets: Tensor, maps: Tensor, monkeypatch: pytest.MonkeyPatch
+    board: Board,
+    net: Net,
+    whole: nn.Module,
+    images: Tensor,
+    targets: Tensor,
+    maps: Tensor,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     warnings.simplefilter("ignore")
     quantus = pytest.importorskip("quantus", reason="Quantus, of the extra `rivals`, is not installed")
@@ -138,7 +157,8 @@ def test_quantus_road_and_pixel_flipping(
     quiet = {"disable_warnings": True, "display_progressbar": False}
     flipping = quantus.PixelFlipping(features_in_step=SIZE * SIZE // 28, return_auc_per_sample=True, **quiet)
     compared(
-        "Quantus's PixelFlipping, 28 steps",
+        board,
+        "pixel flipping: Quantus's PixelFlipping, 28 steps",
         ours(net, images, targets, maps, "pixel_flipping"),
         lambda: flipping(**batch),
     )
@@ -147,11 +167,18 @@ def test_quantus_road_and_pixel_flipping(
         road(**batch)
     except IndexError as error:  # its imputation reaches beyond the image's last row
         pytest.skip(f"Quantus's ROAD does not run on these maps: {error}")
-    compared("Quantus's ROAD, one order", ours(net, images, targets, maps, "road[order=morf]"), lambda: road(**batch))
+    own = ours(net, images, targets, maps, "road[order=morf]")
+    compared(board, "ROAD in one order: Quantus's", own, lambda: road(**batch), least=20)
 
 
 def test_saliency_maps_metrics(
-    net: Net, whole: nn.Module, images: Tensor, targets: Tensor, maps: Tensor, monkeypatch: pytest.MonkeyPatch
+    board: Board,
+    net: Net,
+    whole: nn.Module,
+    images: Tensor,
+    targets: Tensor,
+    maps: Tensor,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     library = pytest.importorskip(
         "saliency_maps_metrics.multi_step_metrics", reason="saliency-maps-metrics, of `rivals`, is not installed"
@@ -169,7 +196,65 @@ def test_saliency_maps_metrics(
 
     cells = int(coarse[0].numel())
     compared(
-        f"saliency-maps-metrics' Deletion and Insertion, {cells} cells",
+        board,
+        f"insertion and deletion: saliency-maps-metrics', {cells} cells",
         ours(net, images, targets, maps, f"deletion[steps={cells}]", f"insertion[steps={cells}]"),
         theirs,
+        least=1.2,
     )
+
+
+def test_rises_evaluation(
+    board: Board, net: Net, whole: nn.Module, images: Tensor, targets: Tensor, maps: Tensor
+) -> None:
+    """RISE's evaluation of a batch of images: at each of 29 points a pass of all of them, on which the host's numpy works."""
+    from cambench.tests.test_peers import normalised
+
+    kernel, step = _gaussian(), -(-SIZE * SIZE // 28)
+
+    def curves(clean: Tensor, *, insertion: bool) -> list[float]:
+        blank = conv2d(clean, kernel, padding=5) if insertion else torch.zeros_like(clean)
+        start, finish = (blank, clean) if insertion else (clean, blank)
+        order = np.argsort(-maps.reshape(len(maps), -1).numpy(), axis=1, kind="stable")  # equals in our order
+        shown, whole_image = start.numpy().copy().reshape(IMAGES, 3, -1), finish.numpy().reshape(IMAGES, 3, -1)
+        rows, scores = np.arange(IMAGES)[:, None], []
+        for point in range(29):
+            with torch.no_grad():
+                given = whole(torch.from_numpy(shown.reshape(clean.shape))).softmax(1)
+            scores.append(given.gather(1, targets[:, None])[:, 0].numpy())
+            pixels = order[:, point * step : (point + 1) * step]
+            shown[rows, :, pixels] = whole_image[rows, :, pixels]
+        return (np.trapezoid(np.stack(scores), axis=0) / 28).tolist()
+
+    def theirs() -> list[list[float]]:
+        clean = normalised(images)
+        return [curves(clean, insertion=False), curves(clean, insertion=True)]
+
+    found = ours(net, images, targets, maps, "deletion", "insertion")()
+    areas = [[one.area for one in row[0]] for row in found]
+    np.testing.assert_allclose(np.transpose(areas), theirs(), atol=1e-4)
+    own = ours(net, images, targets, maps, "deletion", "insertion")
+    compared(board, "insertion and deletion: RISE's evaluation, 28 steps", own, theirs, least=1.2)
+
+
+def _gaussian() -> Tensor:
+    kernel = torch.zeros(3, 3, 11, 11)
+    for channel in range(3):
+        kernel[channel, channel] = perturb._gaussian()
+    return kernel
+
+
+@pytest.mark.parametrize("library", ["pytorch_grad_cam:ScoreCAM", "torchcam:ScoreCAM"])
+@pytest.mark.parametrize(("precision", "least"), [("fp32", 1), ("bf16", 3)])
+def test_score_cam(board: Board, library: str, precision: str, least: float, images: Tensor, targets: Tensor) -> None:
+    """Theirs in fp32 and at their own batch sizes, 16 and 32."""
+    pytest.importorskip(library.partition(":")[0], reason="of the extra `peers`, is not installed")
+    if precision == "bf16" and chosen("auto", images.device) != "bf16":
+        pytest.skip("this processor has no bf16 units")
+    net = _nets.cut_net("resnet18", _nets.architecture("resnet18", channels=512), precision)
+    net.prepare(images)
+    theirs, own = find(METHOD, library), find(METHOD, "score_cam")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        what = f"Score-CAM: {library.partition(':')[0]}'s, ours in {precision}"
+        compared(board, what, lambda: own(net, images, targets), lambda: theirs(net, images, targets), least)

@@ -1,0 +1,117 @@
+"""A suite's time beside that of the bare forward passes that it contains, and what Score-CAM takes of memory.
+
+Not part of a plain `pytest`: run `pytest -m overhead -s tests/benchmarks/test_suite_speed.py`.
+"""
+
+import time
+from itertools import chain
+from statistics import median
+
+import pytest
+import torch
+
+from cambench.bench import cost, suite
+from cambench.bench.plan import Plan, plan
+from cambench.bench.plugins import METHOD, find
+from cambench.bench.precision import chosen
+from cambench.bench.ready import Ready
+from cambench.bench.spans import Spans, profiled
+from cambench.tests import _nets
+from cambench.tests.benchmarks.conftest import Board, Told
+
+pytestmark = pytest.mark.overhead
+
+IMAGES = 4
+BATCHES = (4, 8, 16, 32, 64)  # of which the quickest is the bare net's best
+
+
+@pytest.mark.parametrize("name", ["squeezenet1_1", "resnet18", "vgg16"])
+def test_the_default_suite_beside_its_bare_forward_passes(board: Board, name: str) -> None:
+    small = suite.load("scenes", nets=[name], images=IMAGES + 1)
+    planned = plan(small, "cpu")
+    ready = Ready(planned, name)
+    first, *rest = planned.groups
+    list(ready.units([first]))  # on which the work is counted
+    before, (seconds, spans), after = _bare(ready, planned), _run(ready, rest), _bare(ready, planned)
+    _profile(spans)
+    bare = spans.images * (before + after) / 2
+    what = f"the default suite on {name} over its {spans.images} bare forward passes, {planned.precision}"
+    board.tell(Told(what, seconds / bare, "of their seconds", 1.10, most=True))
+
+
+def _run(ready: Ready, groups: list[list[int]]) -> tuple[float, Spans]:
+    with profiled() as spans:
+        start = time.perf_counter()
+        list(chain(*ready.units(groups)))
+        return time.perf_counter() - start, spans
+
+
+def _bare(ready: Ready, planned: Plan) -> float:
+    """The seconds of an image in the net's bare forward pass, at the best batch."""
+    hot = ready._net._forward
+    size = planned.images[0].pixels.shape[0]
+
+    @torch.inference_mode()
+    def seconds(count: int) -> float:
+        batch = torch.rand(count, 3, size, size).to(hot.dtype)
+        hot.net(batch)
+        found = []
+        for _ in range(max(3, 64 // count)):
+            start = time.perf_counter()
+            hot.net(batch)
+            found.append(time.perf_counter() - start)
+        return median(found) / count
+
+    return min(map(seconds, BATCHES))
+
+
+def _profile(spans: Spans) -> None:
+    total = sum(spans.seconds.values())
+    shares = sorted(spans.seconds.items(), key=lambda one: -one[1])
+    print("\n" + ", ".join(f"{name} {100 * seconds / total:.1f} %" for name, seconds in shares))
+
+
+@pytest.mark.parametrize("limit", [None, 200e6])
+def test_score_cams_memory_on_vgg16(board: Board, limit: float | None) -> None:
+    net = _nets.cut_net("vgg16", _nets.architecture("vgg16", channels=64), chosen("auto", torch.device("cpu")))
+    net.tune(limit)
+    image = _nets.random_images(1, 224)
+    net.prepare(image)
+    method, target = find(METHOD, "score_cam"), torch.tensor([3])
+    few = cost.work(lambda: method(net, image, target), image.device).peak_bytes
+    many = cost.work(lambda: method(net, image.expand(2, -1, -1, -1), target.expand(2)), image.device).peak_bytes
+    assert many < 1.05 * few, "memory grows with the number of images"
+    within = "" if limit is None else f" with --memory {limit / 1e6:.0f}MB"
+    board.tell(
+        Told(
+            f"Score-CAM on vgg16 at 224 px: peak of tensors beyond the net's own{within}",
+            few / 1e9,
+            "GB",
+            (limit or 2e9) / 1e9,
+            most=True,
+        )
+    )
+
+
+def test_small_curves_share_batches(board: Board) -> None:
+    """One metric of one map an image: eight images together, beside one at a time."""
+    from cambench.bench import plan as planning
+
+    small = suite.load("scenes", nets=["squeezenet1_1"], methods=["grad_cam"], metrics=["average_drop"], images=33)
+    planned = plan(small, "cpu")
+    ready = Ready(planned, "squeezenet1_1")
+    list(ready.units([[0]]))
+    rest = planned.chosen[1:]
+    alone, together = (
+        [[n] for n in rest],
+        [rest[n : n + planning.GROUP_MOST] for n in range(0, len(rest), planning.GROUP_MOST)],
+    )
+    pairs = [(_run(ready, alone)[0], _run(ready, together)[0]) for _ in range(3)]
+    board.tell(
+        Told(
+            "average drop of one method: images one at a time over images in groups",
+            median(a / b for a, b in pairs),
+            "times the seconds",
+            1,
+        )
+    )
