@@ -14,7 +14,7 @@ from . import checkpoints, layers, quantise
 from .errors import Missing, UsageError, nearest
 from .files import sha256
 from .inputs import WORDS, Preprocess
-from .made import Made, fingerprint
+from .made import Made, fingerprint, seeded
 
 WEIGHTS = Path(__file__).parent / "weights"
 SHIPPED = {
@@ -87,7 +87,8 @@ def timms(name: str, weights: Path | None, *, pretrained: bool = True) -> Made:
     if not timm.is_model(name.partition(".")[0]):
         raise UsageError(f"timm has no net {name!r}: {layers.near(name, timm.list_models())}")
     try:
-        net: Any = timm.create_model(name, pretrained=pretrained and weights is None)
+        with seeded():
+            net: Any = timm.create_model(name, pretrained=pretrained and weights is None)
     except (OSError, RuntimeError, ValueError) as error:
         raise UsageError(
             f"timm:{name} cannot be had with its weights ({type(error).__name__}): they are neither in its cache nor to be "
