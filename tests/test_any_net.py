@@ -11,10 +11,12 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from cambench.bench import checkpoints, layers, nets
+from cambench.bench import checkpoints, layers, lines, nets
 from cambench.bench.again import randomised
 from cambench.bench.errors import NotApplicable, UsageError
 from cambench.bench.images import MEAN, STD
+from cambench.bench.inputs import WORDS
+from cambench.bench.nets import Net
 from cambench.methods import cam, grad_cam, layer_cam
 from cambench.tests._nets import close, random_images
 
@@ -23,12 +25,8 @@ TARGETS = torch.tensor([1, 2])
 CPU = torch.device("cpu")
 
 TABLE = [  # an architecture, its layer, and whether plain CAM applies
-    ("alexnet", "features.11", False),
-    ("vgg11", "features.19", False),
-    ("vgg13_bn", "features.33", False),
     ("squeezenet1_0", "features.12", True),
-    ("resnet34", "layer4", True),
-    ("resnext50_32x4d", "layer4", True),
+    ("resnet18", "layer4", True),
     ("googlenet", "inception5b", True),
     ("inception_v3", "Mixed_7c", True),
     ("mobilenet_v2", "features.18", True),
@@ -55,23 +53,41 @@ def _whole(module: nn.Module, images: Tensor) -> Tensor:
 
 
 @pytest.mark.parametrize(("name", "layer", "pooled"), TABLE)
-def test_an_architecture_is_cut_at_its_last_map(name: str, layer: str, pooled: bool, tmp_path: Path) -> None:
+def test_an_architecture_is_cut_at_its_last_map(name: str, layer: str, pooled: bool) -> None:
     settings = {"init_weights": False} if name in ("googlenet", "inception_v3") else {}
-    module = _seeded(lambda: torchvision.models.get_model(name, num_classes=5, **settings))
-    save_file(module.state_dict(), tmp_path / "own.safetensors")
-    net = nets.load(f"{name}[weights={tmp_path}/own.safetensors]", CPU, "fp32")
-    assert net.layer == layer and len(net.classes) == 5
+    module = _seeded(lambda: torchvision.models.get_model(name, num_classes=5, **settings)).requires_grad_(False)
+    found = lines.cut(module, WORDS["imagenet"], None, layers.known(name))
+    net = Net(name, found.cut, tuple("abcde"), "fp32")
+    assert net.layer == layer
     images = random_images(2, 128)
-    with torch.no_grad():
-        activations = net.features(images)
-        torch.testing.assert_close(net(images), _whole(module, images), rtol=1e-4, atol=1e-4)
+    activations = net.features(images)
+    torch.testing.assert_close(net(images), _whole(module, images), rtol=1e-4, atol=1e-4)
     assert activations.dim() == 4 and activations.shape[2:] > (1, 1)
     if not pooled:
-        with pytest.raises(NotApplicable, match=r"global pooling|follow"):
+        with pytest.raises(NotApplicable, match=r"of one alone|is not linear"):
             net.class_maps(activations)
         return
     constant = net(images) - net.class_maps(activations).mean((2, 3))
     torch.testing.assert_close(constant[0], constant[1], rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "name", ["alexnet", *(f"vgg{depth}{norm}" for depth in (11, 13, 16, 19) for norm in ("", "_bn"))]
+)
+def test_a_net_of_fully_connected_layers_is_explained_before_its_last_pooling(name: str) -> None:
+    with torch.device("meta"):
+        modules = list(torchvision.models.get_model(name).features.named_children())
+    place = [name for name, _ in modules].index((layers.known(name) or "").removeprefix("features."))
+    assert isinstance(modules[place][1], nn.ReLU) and isinstance(modules[place + 1][1], nn.MaxPool2d)
+    assert place == len(modules) - 2
+
+
+def test_an_architecture_takes_the_users_weights(tmp_path: Path) -> None:
+    module = _seeded(lambda: torchvision.models.get_model("squeezenet1_1", num_classes=5))
+    save_file({f"module.{key}": value for key, value in module.state_dict().items()}, tmp_path / "own.safetensors")
+    net = nets.load(f"squeezenet1_1[weights={tmp_path}/own.safetensors]", CPU, "fp32")
+    assert net.name == "squeezenet1_1[weights=own]" and net.layer == "features.12"
+    torch.testing.assert_close(net(IMAGES), _whole(module, IMAGES), rtol=1e-5, atol=1e-5)
 
 
 def test_every_classifier_of_torchvision_that_has_maps_is_in_the_table() -> None:
