@@ -24,9 +24,9 @@ SHIPPED = {
     "vgg16": "VGG16 at features.29, the last convolution's ReLU: three fully connected layers follow, so CAM does not apply.",
 }
 FORMS = {  # of the specs of other nets
-    "NAME@WEIGHTS": "any classifier of torchvision with its weights: resnet50@IMAGENET1K_V2, mobilenet_v2@imagenet (its first).",
+    "NAME@WEIGHTS": "any classifier of torchvision with its weights: resnet50@IMAGENET1K_V2, mobilenet_v2@imagenet.",
     "timm:NAME": "a net of timm, with its weights: timm:resnet50.a1_in1k (pip install 'cambench[timm]').",
-    "FILE.py:FACTORY": "what a function of yours gives, or package.module:factory; with weights=FILE, layer=NAME: docs/nets.md.",
+    "FILE.py:FACTORY": "what a function of yours gives (or package.module:factory), with your weights: docs/nets.md.",
 }
 IMAGENET = "imagenet"  # short for torchvision's first ImageNet weights of an architecture
 INCEPTIONS = ("googlenet", "inception_v3")  # whose ImageNet weights want images in [-1, 1]

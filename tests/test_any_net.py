@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from cambench.bench import checkpoints, layers, lines, nets
+from cambench.bench import checkpoints, layers, lines, nets, plugins, sources
 from cambench.bench.again import randomised
 from cambench.bench.errors import NotApplicable, UsageError
 from cambench.bench.images import MEAN, STD
@@ -211,7 +211,7 @@ def test_class_scores_are_found_and_read_as_logits(say: Callable[[Tensor], Any],
 
 
 def test_a_live_module_is_left_as_it_was_found() -> None:
-    module = _seeded(_Branch).half().train()
+    module: Any = _seeded(_Branch).half().train()
     handle = module.fc.register_forward_hook(lambda *_: None)
     module.fc.weight.grad = torch.ones_like(module.fc.weight)
     before = {name: value.clone() for name, value in module.state_dict().items()}
@@ -290,7 +290,7 @@ def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_factory_in_a_file_with_weights_and_class_names(mine: Path) -> None:
-    weights = {f"module.{k}": v.half() for k, v in nets.sources.read("own.py:make").make().net.state_dict().items()}
+    weights = {f"module.{k}": v.half() for k, v in sources.read("own.py:make").make().net.state_dict().items()}
     torch.save({"state_dict": weights, "epoch": 3}, mine / "w.pth")
     (mine / "names.txt").write_text("oak\nelm\nash\nfir\n")
     net = nets.load("./own.py:make[weights=w.pth,classes=names.txt,layer=0]", CPU, "fp32")
@@ -298,7 +298,7 @@ def test_a_factory_in_a_file_with_weights_and_class_names(mine: Path) -> None:
     assert torch.equal(net.cut.line["0"].weight, weights["module.0.weight"].float())
     about = nets.described("own.py:make[weights=w.pth]")
     (mine / "own.py").write_text(FILE + "# changed\n")
-    nets.sources.factories.plugins.from_file.cache_clear()
+    plugins.from_file.cache_clear()
     other = nets.described("own.py:make[weights=w.pth]")
     assert other["code"] != about["code"] and other["fingerprint"] == about["fingerprint"] == checkpoint(mine / "w.pth")
     assert nets.load("own.py:make[classes_=7]", CPU, "fp32").classes == tuple("0123456")
