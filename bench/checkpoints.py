@@ -24,10 +24,10 @@ def read(path: Path) -> State:
         found: Any = load_file(path) if path.suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True)
     except SafetensorError as error:
         raise UsageError(f"{path} is not a safetensors file: {error}") from None
-    except (UnpicklingError, RuntimeError, EOFError, KeyError, ValueError) as error:
+    except (UnpicklingError, RuntimeError, EOFError, LookupError, ValueError, TypeError, AttributeError):
         raise UsageError(
-            f"{path} holds more than weights, or none, and nothing but weights is read from a file: write it with "
-            f"torch.save(net.state_dict(), ...) or as safetensors ({_first(error)})"
+            f"{path} holds more than weights, or none, and nothing else is read from a file: write it with "
+            "torch.save(net.state_dict(), FILE), or as safetensors"
         ) from None
     for holder in HOLDERS:
         if isinstance(found, Mapping) and isinstance(found.get(holder), Mapping):

@@ -49,8 +49,16 @@ def _specs(context: click.Context, parameter: click.Parameter, text: str | None)
     return None if text is None else specs.split(text)
 
 
-def _list_option(name: str, help: str) -> Callable[..., Any]:
-    return click.option(f"--{name}", callback=_specs, metavar="A,B", help=help)
+def _list_option(*names: str, help: str) -> Callable[..., Any]:
+    return click.option(*(f"--{name}" for name in names), callback=_specs, metavar="A,B", help=help)
+
+
+def _with(settings: dict[str, str | None], nets: list[str]) -> list[str] | None:
+    """The specs of nets with settings laid over them; None where there are none."""
+    given = {key: text for key, text in settings.items() if text is not None}
+    if "=" in given.get("preprocess", ""):
+        given |= dict(part.split("=", 1) for part in given.pop("preprocess").split(",") if "=" in part)
+    return [specs.laid("net", net, given) for net in nets] if given else None
 
 
 @main.command()
@@ -61,10 +69,14 @@ def _list_option(name: str, help: str) -> Callable[..., Any]:
     metavar="DIR",
     help="Where the run is kept [runs/SUITE; runs/SUITE-MARK with other options].",
 )
-@_list_option("nets", "Networks: resnet18, vgg16@imagenet, ...")
-@_list_option("methods", "Methods: grad_cam, score_cam[fill=black], ./my_cam.py, ...")
-@_list_option("metrics", "Metrics: insertion, deletion[steps=100], ...")
-@_list_option("protocols", "Protocols: default, rise, torchcam, rise[steps=224], ...")
+@_list_option("nets", "net", help="Networks: resnet18, resnet50@imagenet, my.py:factory, ... (bench list nets)")
+@click.option("--weights", metavar="FILE", help="Of these networks: .pth or .safetensors, short for [weights=FILE].")
+@click.option("--classes", metavar="FILE", help="The names of their classes, one a line.")
+@click.option("--preprocess", metavar="WORD", help="Before them: imagenet, none, half, or mean=0.5,std=0.5.")
+@click.option("--layer", metavar="NAME", help="The layer that is explained, as in named_modules().")
+@_list_option("methods", help="Methods: grad_cam, score_cam[fill=black], ./my_cam.py, ...")
+@_list_option("metrics", help="Metrics: insertion, deletion[steps=100], ...")
+@_list_option("protocols", help="Protocols: default, rise, torchcam, rise[steps=224], ...")
 @click.option("--dataset", metavar="NAME|FOLDER", help="A data set, or a folder of images with labels.")
 @click.option("--images", type=click.IntRange(1), metavar="N", help="How many images.")
 @click.option("--subset", metavar="FILE", help="Take the images that a file names, one a line.")
@@ -105,6 +117,8 @@ def run(
     from .plan import plan
     from .series import execute  # torch loads only where nets run
 
+    of_nets = {key: changes.pop(key) for key in ("weights", "classes", "preprocess", "layer")}
+    changes["nets"] = _with(of_nets, changes["nets"] or suite.load(name).nets) or changes["nets"]
     asked = suite.load(name, **changes)
     chosen = {key: value for key, value in (("address", address), ("workers", workers)) if value is not None}
     found = plugins.find(ENGINE, specs.Spec(engine, chosen=chosen).label(engine))
@@ -153,11 +167,11 @@ def report(
 
 
 @main.command()
-@_list_option("nets", "Networks [squeezenet1_1,resnet18].")
+@_list_option("nets", help="Networks [squeezenet1_1,resnet18].")
 @click.option("--dataset", metavar="NAME|FOLDER", help="A data set, or a folder of images with labels [scenes].")
 @click.option("--images", type=click.IntRange(1), default=4, show_default=True, metavar="N", help="How many images.")
 @click.option("--seed", type=click.IntRange(0), metavar="N", help="Of the data set and of whatever is random.")
-@_list_option("peers", "Libraries [all of bench list peers that are installed].")
+@_list_option("peers", help="Libraries [all of bench list peers that are installed].")
 @click.option("--device", default="auto", show_default=True, metavar="auto|cpu|cuda", help="Where to compute.")
 def conform(peers: list[str] | None, device: str, **changes: Any) -> None:
     """Compare with other libraries: the same images, explained and scored by them and by this suite.

@@ -14,7 +14,7 @@ from torch import nn
 from . import checkpoints, plugins
 from .errors import UsageError, nearest
 from .files import sha256
-from .made import Made, fingerprint
+from .made import Made, fingerprint, seeded
 from .settings import checked
 
 
@@ -41,7 +41,7 @@ def _net(module: ModuleType, spec: str, factory: str, settings: dict[str, Any]) 
         return make
     if not callable(make):
         raise UsageError(f"{spec} is no function that makes a net")
-    with plugins.blamed(f"{spec} fails", str(module.__file__)):
+    with plugins.blamed(f"{spec} fails", str(module.__file__)), seeded():
         net = make(**checked("net", spec, make, settings)) if settings else make()
     if not isinstance(net, nn.Module):
         raise UsageError(f"{spec} gives {type(net).__name__}: a factory gives a torch.nn.Module")

@@ -65,7 +65,7 @@ def cut(net: nn.Module, preprocess: Preprocess, layer: str | None, usual: str | 
     found = next(_cuts(example, proposed, asked), None)
     if found is None:
         raise UsageError(
-            "no layer of the net gives a map (n, k, h, w) at which it can be cut: this suite explains such nets"
+            "no layer of the net gives a map (n, k, h, w) at which it can be cut, and CAM methods explain such a map"
         )
     how = [] if asked else [f"explained at {found.layer}: {layers.RULE}"]
     if CAPTURED in found.line:

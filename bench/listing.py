@@ -8,13 +8,13 @@ KINDS = ("nets", "methods", "metrics", "protocols", "datasets", "suites", "repor
 
 def listing() -> dict[str, list[tuple[str, str]]]:
     """Names and descriptions by kind."""
-    from .zoo import SHIPPED  # torch loads only where nets are asked for
+    from .zoo import FORMS, SHIPPED  # torch loads only where nets are asked for
 
     said = {
         f"{kind.word}s": [(name, plugins.description(kind, name)) for name in plugins.names(kind)]
         for kind in (METHOD, METRIC, DATASET, REPORT, PEER)
     }
-    said["nets"] = list(SHIPPED.items())
+    said["nets"] = list((SHIPPED | FORMS).items())
     followed = [protocol.find(name) for name in protocol.names()]
     said["protocols"] = [(one.name, f"{one.description} Source: {one.source}") for one in followed]
     said["suites"] = [(name, suite.load(name).description) for name in suite.names()]

@@ -1,8 +1,11 @@
 """A net as whoever makes it hands it over: not cut, its classes and its input's colours as far as they are known."""
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
+import torch
 from torch import nn
 
 from .inputs import Preprocess
@@ -29,3 +32,11 @@ def fingerprint(net: nn.Module) -> str:
         digest.update(name.encode())
         digest.update(weight.detach().cpu().float().contiguous().numpy().tobytes())
     return digest.hexdigest()
+
+
+@contextmanager
+def seeded() -> Iterator[None]:
+    """Random weights are the same ones every time, and other random numbers are left as they were."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        yield

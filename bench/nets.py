@@ -166,9 +166,17 @@ def check(spec: str) -> None:
     sources.read(spec)
 
 
-def name_of(spec: str) -> str:
-    """What records call the net of a spec: the spec, files by their stems."""
-    return sources.read(spec).name
+def named(asked: Sequence[str]) -> dict[str, str]:
+    """The specs of nets by their names in records. Raises UsageError for what is no net, and for two of one name."""
+    names: dict[str, str] = {}
+    for spec in asked:
+        name = sources.read(spec).name
+        if names.get(name) == spec:
+            raise UsageError(f"{spec} is named twice")
+        if name in names:
+            raise UsageError(f"{names[name]} and {spec} would both be called {name}: rename a file of one of them")
+        names[name] = spec
+    return names
 
 
 def described(spec: str, layer: str | None = None) -> dict[str, Any]:

@@ -91,7 +91,7 @@ def plan(suite: Suite, device: str = "auto", memory: float | None = None) -> Pla
     methods = [following(first, method) for method in suite.explained()]
     measures = [Measure(metric, protocol) for metric, protocol in suite.measured(protocols)]
     dataset = suite.images_of(first.resize)
-    asked = _named(suite.nets)
+    asked = nets.named(suite.nets)
     place = device_of(device)
     images = dataset()
     if not len(images):
@@ -107,21 +107,6 @@ def plan(suite: Suite, device: str = "auto", memory: float | None = None) -> Pla
     )  # fmt: skip
     _strange(planned)
     return planned
-
-
-def _named(asked: Sequence[str]) -> dict[str, str]:
-    """The specs of nets by their names. Raises UsageError for what is no net, and for two of one name."""
-    names: dict[str, str] = {}
-    for spec in asked:
-        name = nets.name_of(spec)
-        if names.get(name) == spec:
-            raise UsageError(f"{spec} is named twice")
-        if name in names:
-            raise UsageError(
-                f"{names[name]} and {spec} would both be called {name}: rename a file of the one or the other"
-            )
-        names[name] = spec
-    return names
 
 
 def layer_of(protocol: Protocol, net: str) -> str | None:

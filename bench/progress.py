@@ -39,6 +39,8 @@ def execute(suite: Suite, directory: Path, ready: Ready, console: Console, engin
     if len(planned.chosen) < suite.images:
         console.print(f"the data set holds {plural(len(planned.chosen), 'image')}, not {suite.images}: all are taken")
     for net, about in planned.nets.items():
+        for note in about["notes"]:
+            console.print(f"{net}: {note}", markup=False)
         if names := unknown(planned.images, about["classes"]):
             console.print(
                 f"{net} lacks {len(names)} of the data set's {len(planned.images.classes)} classes ({few(names)}): on it "

@@ -11,8 +11,6 @@ from .inputs import Preprocess
 from .made import Made
 from .settings import checked
 
-FILES = ("weights", "classes")  # settings that name files: a net is called by their stems
-
 
 @dataclass(frozen=True)
 class Source:
@@ -60,10 +58,11 @@ def read(spec: str) -> Source:
     elif asked.name == "timm":
         others = checked("net", asked.name, _timm, others)
     said = checked("net", asked.name, _options, own)
-    stems = {key: Path(value).stem if key in FILES else value for key, value in asked.chosen.items()}
     name = Path(asked.name).stem if asked.name.endswith(".py") else asked.name
+    shown = {key: value for key, value in asked.chosen.items() if key != "classes"}
+    shown |= {"weights": Path(own["weights"]).stem} if "weights" in own else {}
     return Source(
-        replace(asked, chosen=stems).label(name), asked, _path(said["weights"]), _path(said["classes"]),
+        replace(asked, chosen=shown).label(name), asked, _path(said["weights"]), _path(said["classes"]),
         inputs.preprocess(said["preprocess"], said["mean"], said["std"]), said["layer"] or None, others,
     )  # fmt: skip
 

@@ -50,3 +50,11 @@ def parse(word: str, text: str, read: Callable[[str], Any] = value) -> Spec:
 def split(text: str) -> list[str]:
     """The specs of a comma-separated list; commas inside brackets do not part them."""
     return [part.strip() for part in re.split(r",(?![^\[]*\])", text) if part.strip()]
+
+
+def laid(word: str, text: str, settings: dict[str, str]) -> str:
+    """A spec with more settings. Raises UsageError where it sets one of them itself."""
+    asked = parse(word, text, str)
+    if twice := next((key for key in settings if key in asked.chosen), None):
+        raise UsageError(f"{text} sets {twice} itself, and --{twice} sets it again: leave out the one or the other")
+    return Spec(asked.name, asked.short, asked.chosen | settings).label(asked.name)

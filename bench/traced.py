@@ -56,7 +56,7 @@ def lined(whole: nn.Module) -> Line | None:
     names = {path: keys[node] for path, node in tracer.outputs.items() if keys.get(node) in modules}
     order = {node: place for place, node in enumerate(nodes)}
     inside = {
-        path: next(keys[end] for end in ends if order[end] > order[node])
+        path: next(keys[end] for end in ends if order[end] > order[node] and (end in outermost or end is ends[-1]))
         for path, node in tracer.outputs.items()
         if node in order and node not in keys
     }

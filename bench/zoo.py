@@ -14,7 +14,7 @@ from . import checkpoints, layers, quantise
 from .errors import Missing, UsageError, nearest
 from .files import sha256
 from .inputs import WORDS, Preprocess
-from .made import Made, fingerprint
+from .made import Made, fingerprint, seeded
 
 WEIGHTS = Path(__file__).parent / "weights"
 SHIPPED = {
@@ -22,6 +22,11 @@ SHIPPED = {
     "class maps and global pooling follow, so CAM applies.",
     "resnet18": "ResNet18 at layer4: global pooling and one linear layer follow, so CAM applies.",
     "vgg16": "VGG16 at features.29, the last convolution's ReLU: three fully connected layers follow, so CAM does not apply.",
+}
+FORMS = {  # of the specs of other nets
+    "NAME@WEIGHTS": "any classifier of torchvision with its weights: resnet50@IMAGENET1K_V2, mobilenet_v2@imagenet.",
+    "timm:NAME": "a net of timm, with its weights: timm:resnet50.a1_in1k (pip install 'cambench[timm]').",
+    "FILE.py:FACTORY": "what a function of yours gives (or package.module:factory), with your weights: docs/nets.md.",
 }
 IMAGENET = "imagenet"  # short for torchvision's first ImageNet weights of an architecture
 INCEPTIONS = ("googlenet", "inception_v3")  # whose ImageNet weights want images in [-1, 1]
@@ -87,7 +92,8 @@ def timms(name: str, weights: Path | None, *, pretrained: bool = True) -> Made:
     if not timm.is_model(name.partition(".")[0]):
         raise UsageError(f"timm has no net {name!r}: {layers.near(name, timm.list_models())}")
     try:
-        net: Any = timm.create_model(name, pretrained=pretrained and weights is None)
+        with seeded():
+            net: Any = timm.create_model(name, pretrained=pretrained and weights is None)
     except (OSError, RuntimeError, ValueError) as error:
         raise UsageError(
             f"timm:{name} cannot be had with its weights ({type(error).__name__}): they are neither in its cache nor to be "
