@@ -18,8 +18,8 @@ from .errors import UsageError
 from .explain_command import explain
 from .files import write_text
 from .listing import KINDS, listing
-from .options import SIZE
-from .plugins import ENGINE, REPORT
+from .options import SIZE, engine, engine_options
+from .plugins import REPORT
 from .spans import profiled
 
 console = Console(highlight=False)
@@ -76,22 +76,8 @@ def _list_option(name: str, help: str) -> Callable[..., Any]:
 @click.option("--drift", type=click.IntRange(1), metavar="N", help="Score N images in fp32 as well, to tell the drift.")
 @click.option("--memory", type=SIZE, metavar="SIZE", help="What such a pass may take of the device: 500MB, 2GB.")
 @click.option("--profile", is_flag=True, help="Tell at the end where the time went.")
-@click.option(
-    "--engine", default="local", show_default=True, metavar="local|ray", help="Who computes; see docs/scale.md."
-)
-@click.option("--address", metavar="A", help="With ray: of a cluster that runs, or auto [one of this machine's own].")
-@click.option("--workers", type=click.IntRange(1), metavar="N", help="With ray: how many [a GPU or CPU each].")
-def run(
-    name: str,
-    out: Path | None,
-    device: str,
-    memory: float | None,
-    profile: bool,
-    engine: str,
-    address: str | None,
-    workers: int | None,
-    **changes: Any,
-) -> None:
+@engine_options
+def run(name: str, out: Path | None, device: str, memory: float | None, profile: bool, **changes: Any) -> None:
     """Run a suite: explain images on nets, score the maps, measure the cost.
 
     SUITE is a built-in name (bench list) or a TOML file; options override it. Ctrl-C keeps what is done, and the same
@@ -105,9 +91,8 @@ def run(
     from .plan import plan
     from .series import execute  # torch loads only where nets run
 
+    found = engine(changes.pop("engine"), address=changes.pop("address"), workers=changes.pop("workers"))
     asked = suite.load(name, **changes)
-    chosen = {key: value for key, value in (("address", address), ("workers", workers)) if value is not None}
-    found = plugins.find(ENGINE, specs.Spec(engine, chosen=chosen).label(engine))
     directory = out or Path("runs") / asked.directory()
     with profiled(waiting(device)) if profile else nullcontext() as spans:
         code = execute(asked, directory, partial(plan, device=device, memory=memory), console, found)
