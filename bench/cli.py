@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from .. import __version__
-from . import beside, gate, plugins, specs, store, suite
+from . import beside, gate, plan_command, plugins, specs, store, suite
 from .errors import UsageError
 from .explain_command import explain
 from .files import write_text
@@ -184,7 +184,7 @@ def list_(kind: str | None) -> None:
             console.print(table)
 
 
-for command in (explain, gate.compare, gate.baseline, gate.history):
+for command in (explain, gate.compare, gate.baseline, gate.history, plan_command.plan):
     main.add_command(command)
 
 if __name__ == "__main__":
