@@ -13,13 +13,13 @@ from rich.table import Table
 from rich.text import Text
 
 from .. import __version__
-from . import beside, gate, plugins, specs, store, suite
+from . import beside, gate, plan_command, plugins, specs, store, suite
 from .errors import UsageError
 from .explain_command import explain
 from .files import write_text
 from .listing import KINDS, listing
-from .options import SIZE
-from .plugins import ENGINE, REPORT
+from .options import SIZE, engine, engine_options
+from .plugins import REPORT
 from .spans import profiled
 
 console = Console(highlight=False)
@@ -88,22 +88,8 @@ def _with(settings: dict[str, str | None], nets: list[str]) -> list[str] | None:
 @click.option("--drift", type=click.IntRange(1), metavar="N", help="Score N images in fp32 as well, to tell the drift.")
 @click.option("--memory", type=SIZE, metavar="SIZE", help="What such a pass may take of the device: 500MB, 2GB.")
 @click.option("--profile", is_flag=True, help="Tell at the end where the time went.")
-@click.option(
-    "--engine", default="local", show_default=True, metavar="local|ray", help="Who computes; see docs/scale.md."
-)
-@click.option("--address", metavar="A", help="With ray: of a cluster that runs, or auto [one of this machine's own].")
-@click.option("--workers", type=click.IntRange(1), metavar="N", help="With ray: how many [a GPU or CPU each].")
-def run(
-    name: str,
-    out: Path | None,
-    device: str,
-    memory: float | None,
-    profile: bool,
-    engine: str,
-    address: str | None,
-    workers: int | None,
-    **changes: Any,
-) -> None:
+@engine_options
+def run(name: str, out: Path | None, device: str, memory: float | None, profile: bool, **changes: Any) -> None:
     """Run a suite: explain images on nets, score the maps, measure the cost.
 
     SUITE is a built-in name (bench list) or a TOML file; options override it. Ctrl-C keeps what is done, and the same
@@ -119,9 +105,8 @@ def run(
 
     of_nets = {key: changes.pop(key) for key in ("weights", "classes", "preprocess", "layer")}
     changes["nets"] = _with(of_nets, changes["nets"] or suite.load(name).nets) or changes["nets"]
+    found = engine(changes.pop("engine"), address=changes.pop("address"), workers=changes.pop("workers"))
     asked = suite.load(name, **changes)
-    chosen = {key: value for key, value in (("address", address), ("workers", workers)) if value is not None}
-    found = plugins.find(ENGINE, specs.Spec(engine, chosen=chosen).label(engine))
     directory = out or Path("runs") / asked.directory()
     with profiled(waiting(device)) if profile else nullcontext() as spans:
         code = execute(asked, directory, partial(plan, device=device, memory=memory), console, found)
@@ -213,7 +198,7 @@ def list_(kind: str | None) -> None:
             console.print(table)
 
 
-for command in (explain, gate.compare, gate.baseline, gate.history):
+for command in (explain, gate.compare, gate.baseline, gate.history, plan_command.plan):
     main.add_command(command)
 
 if __name__ == "__main__":

@@ -1,9 +1,13 @@
-"""Values of command-line options that click has no type for."""
+"""Options of the command line: values that click has no type for, and groups of options."""
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 import click
+
+from . import plugins, specs
+from .plugins import ENGINE, Plugin
 
 UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9}
 
@@ -21,3 +25,22 @@ class Size(click.ParamType[float]):
 
 
 SIZE = Size()
+
+
+def engine_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Who computes, and with what: see `engine`."""
+    for option in (
+        click.option("--workers", type=click.IntRange(1), metavar="N", help="With ray: how many [one a GPU, or CPU]."),
+        click.option(
+            "--address", metavar="A", help="With ray: of a cluster that runs, or auto [of this machine's own]."
+        ),
+        click.option("--engine", default="local", show_default=True, metavar="local|ray", help="See docs/scale.md."),
+    ):
+        command = option(command)
+    return command
+
+
+def engine(name: str, **settings: Any) -> Plugin:
+    """The engine of a name, with those of its settings that are asked for."""
+    chosen = {key: value for key, value in settings.items() if value is not None}
+    return plugins.find(ENGINE, specs.Spec(name, chosen=chosen).label(name))

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 
 import torch
 
+from . import plugins
 from .errors import Fatal, UsageError
 from .explaining import warm_up
 from .forward import TOO_LARGE
@@ -43,7 +44,7 @@ class Ready:
     def _tried(self, images: Sequence[tuple[int, Image]]) -> list[Unit]:
         """The units of images that share batches; where one fails, each is tried alone."""
         try:
-            with _device_faults():
+            with _device_faults(), self._blamed():
                 return self._made(images) if images else []
         except Fatal:
             raise
@@ -53,6 +54,13 @@ class Ready:
             if images[0][0] == self._plan.chosen[0]:
                 raise
             return [failure(self._plan, self._net.name, images[0][0], str(reason))]
+
+    def _blamed(self) -> contextlib.AbstractContextManager[None]:
+        """What a net of the user's own code raises is for them."""
+        name = self._net.name
+        if "code" not in self._plan.nets[name]:
+            return contextlib.nullcontext()
+        return plugins.blamed(f"net {name} fails", self._plan.specs[name].partition(":")[0])
 
     def _made(self, images: Sequence[tuple[int, Image]]) -> list[Unit]:
         index, image = images[0]

@@ -167,3 +167,39 @@ def test_a_lost_device_ends_the_run_and_keeps_what_is_done(
     assert len(of(tmp_path / "run", "scores")) == 2
     monkeypatch.undo()
     assert bench(*asked(photos, tmp_path / "run")).exit_code == 0
+
+
+OWN_NET = '''"""A net."""
+
+import torch
+from torch import nn
+
+
+def make():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 4))
+'''
+
+
+def test_what_a_net_of_the_users_own_raises_is_that_images_failure(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = runner.units
+
+    def raising(
+        plan: Plan, net: Net, labels: dict[int, int], images: Sequence[tuple[int, DataImage]]
+    ) -> list[store.Unit]:
+        if 2 in dict(images):
+            raise ValueError("the image is odd")
+        return whole(plan, net, labels, images)
+
+    monkeypatch.setattr("cambench.bench.ready.units", raising)
+    file = tmp_path / "mine.py"
+    file.write_text(OWN_NET)
+    result = bench(*asked(photos, tmp_path / "run"), "--nets", f"{file}:make")
+    assert result.exit_code == 3
+    reason = "net mine:make fails: it raises ValueError: the image is odd"
+    assert store.read(tmp_path / "run").table("failures")["reason"].tolist() == [reason]
+    assert len(of(tmp_path / "run", "scores")) == COUNT - 1
+    with pytest.raises(ValueError, match="odd"):  # of a net of this suite it is a bug, and shown
+        bench(*asked(photos, tmp_path / "other"))

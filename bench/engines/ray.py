@@ -48,7 +48,8 @@ class _Crew:
         import ray
 
         self._plan, self._writer, self._count = plan, writer, count
-        task = Task(plan.suite, plan.device.type, plan.memory, writer.directory.resolve(), Path.cwd())
+        suite = plan.suite.model_copy(update={"nets": list(plan.specs.values())})
+        task = Task(suite, plan.device.type, plan.memory, writer.directory.resolve(), Path.cwd())
         actor = ray.remote(num_cpus=1, num_gpus=int(plan.device.type == "cuda"))(Worker)
         self._make: Callable[[], Any] = lambda: actor.remote(task)
         self._idle: list[Any] = []

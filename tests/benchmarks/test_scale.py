@@ -1,0 +1,79 @@
+"""What two workers do more than one, and the memory of a long run.
+
+Not part of a plain `pytest`: run `pytest -m overhead -s tests/benchmarks/test_scale.py` on an idle machine.
+"""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from cambench.bench import suite
+from cambench.bench.declared import header
+from cambench.bench.engines import local
+from cambench.bench.plan import plan
+from cambench.bench.plugins import ENGINE, find
+from cambench.bench.writer import Writer
+
+pytestmark = pytest.mark.overhead
+
+LEAST = 1.7
+PAIRS = 3
+MOST_MB = 10  # in 1000 images
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def rate(directory: Path, workers: int, images: int) -> float:
+    """Cells a second, from the first that is done on: by then the workers have begun, or are about to."""
+    asked = suite.load(
+        "smoke", nets=["resnet18"], methods=["grad_cam", "random", "centre"], images=images, precision="fp32",
+        metrics=["insertion", "deletion", "average_drop"], dataset="scenes[size=96]",
+    )  # fmt: skip
+    planned = plan(asked, "cpu")
+    writer = Writer(directory, header(planned))
+    ends = [time.perf_counter() for _ in find(ENGINE, f"ray[workers={workers}]")(planned, writer)]
+    writer.close()
+    return sum(end > ends[0] for end in ends) / (ends[-1] - ends[0])
+
+
+def test_two_workers_do_nearly_twice_as_much_as_one(tmp_path: Path) -> None:
+    ratios = []
+    for pair in range(PAIRS):
+        one, two = (rate(tmp_path / f"{pair}-{workers}", workers, 24 * workers) for workers in (1, 2))
+        ratios.append(two / one)
+        print(f"\ntwo workers over one: {ratios[-1]:.2f} ({one:.2f} and {two:.2f} images a second)")
+    assert np.median(ratios) >= LEAST
+
+
+def test_memory_is_flat_over_two_thousand_images(tmp_path: Path) -> None:
+    asked = suite.load(
+        "smoke", nets=["squeezenet1_1"], methods=["grad_cam"], images=2000, precision="fp32",
+        metrics=["average_drop", "insertion"], dataset="scenes[size=64]",
+    )  # fmt: skip
+    planned = plan(asked, "cpu")
+    writer = Writer(tmp_path / "run", header(planned))
+    held = []
+    for number, _ in enumerate(local.work(planned, writer)):
+        if number % 100 == 99:
+            held.append((number, resident()))
+    writer.close()
+    numbers, megabytes = np.array(held[5:]).T
+    slope = 1000 * np.polyfit(numbers, megabytes, 1)[0]
+    print(f"\n{held[5][1]:.0f} MB after 600 images, {held[-1][1]:.0f} MB after 2000: {slope:.1f} MB in 1000 images")
+    assert slope < MOST_MB
+
+
+def resident() -> float:
+    """Megabytes of memory that this process holds."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * 4096 / 1e6
