@@ -21,7 +21,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image as Picture
 from rich.console import Console
-from torch import Tensor
+from torch import Tensor, nn
 
 from . import explain as explaining
 from . import plugins, series, store, suite
@@ -29,7 +29,7 @@ from .errors import NotApplicable, UsageError
 from .explanation import Explanation
 from .images import Image
 from .nets import Net
-from .photos import photo
+from .photos import SIZE, photo
 from .plan import plan
 from .plugins import ENGINE, Plugin
 from .progress import INTERRUPTED
@@ -43,38 +43,49 @@ NET = "squeezenet1_1@imagenet"
 
 
 def load_net(
-    net: str = NET,
+    net: str | nn.Module = NET,
     *,
     layer: str | None = None,
     protocol: str = "default",
     device: str = "auto",
     precision: str = "auto",
+    **about: Any,
 ) -> Net:
-    """A net by its spec, `vgg16` or `vgg16@imagenet`, to be given to several calls, which then need not load it again.
+    """A net by its spec, `vgg16` or `net.py:make[weights=w.pth]`, or of your own module, to be given to several calls.
 
     It is cut at `layer` (`features.29` or `features[29]`), or where the protocol or the net itself has it. `precision` is that
-    of perturbed images. Raises UsageError for what cannot be had.
+    of perturbed images. `about` tells of a module its name, classes (their names), preprocess (imagenet, none or half: images
+    are in [0, 1]) or mean and std; the module is copied and left as it was. Raises UsageError for what cannot be had.
+
+    >>> from torch import nn
+    >>> from cambench import load_net
+    >>> body = nn.Sequential(nn.Conv2d(3, 8, 3, 2), nn.ReLU(), nn.Conv2d(8, 8, 3, 2), nn.ReLU())
+    >>> mine = nn.Sequential(*body, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 2))
+    >>> load_net(mine, layer="3", classes=["cat", "dog"], preprocess="none", device="cpu").classes
+    ('cat', 'dog')
     """
-    return explaining.load(net, layer, find(protocol), device, precision)
+    return explaining.load(net, layer, find(protocol), device, precision, **about)
 
 
 def explain(
     image: Photo,
-    net: str | Net = NET,
+    net: str | nn.Module = NET,
     *,
     method: Method = "grad_cam",
     target: Target = "top1",
     metrics: Sequence[str] | None = None,
     protocol: str = "default",
-    size: int = 224,
+    size: int | None = None,
     **loading: Any,
 ) -> Explanation:
     """Why a net sees a class in an image: the map of a method, and its scores, which are those of a run.
 
-    `image` is a file or PIL's picture, which is cut and brought to `size` pixels as photos are; or an array (h, w, 3) of bytes
+    `image` is a file or PIL's picture, which is cut and brought to `size` pixels (the net's,
+    or 224) as photos are; or an array (h, w, 3) of bytes
     or an image of a data set, taken as it is. `method` is a spec, `score_cam[fill=black]` or `./my_cam.py`, or a function of
     a net, images (n, 3, h, w) in [0, 1] and targets (n,) that gives maps (n, h', w'). `target` is a class's index or name, or
-    `top1` to `top5`. What else is named (layer, device, precision) is for loading the net. Raises UsageError for what cannot be
+    `top1` to `top5`. What else is named
+    (layer, device, precision, ...) is for `load_net`. Raises UsageError for what cannot be
     had; a method that does not apply gives an explanation without a map, and with the reason.
     """
     return explain_all(
@@ -84,13 +95,13 @@ def explain(
 
 def explain_all(
     image: Photo,
-    net: str | Net = NET,
+    net: str | nn.Module = NET,
     *,
     methods: Sequence[Method] = ("grad_cam",),
     targets: Sequence[Target] = ("top1",),
     metrics: Sequence[str] | None = None,
     protocol: str = "default",
-    size: int = 224,
+    size: int | None = None,
     **loading: Any,
 ) -> list[Explanation]:
     """As `explain`, for several classes and of each by several methods, in this order; `panel` draws them.
@@ -103,19 +114,20 @@ def explain_all(
     >>> panel(found, colours="viridis", opacity=0.4).save("one.png")
     """
     asked = explaining.ask([one if isinstance(one, str) else _plugin(one) for one in methods], metrics, protocol)
-    shown = _image(image, size, asked.protocol.resize)
-    return explaining.explain(shown, _net(net, protocol, loading), [str(one) for one in targets], asked)
+    ready = _net(net, protocol, loading)
+    shown = _image(image, size or ready.size or SIZE, asked.protocol.resize)
+    return explaining.explain(shown, ready, [str(one) for one in targets], asked)
 
 
 def score(
     map: NDArray[np.floating[Any]],
     image: Photo,
-    net: str | Net = NET,
+    net: str | nn.Module = NET,
     *,
     target: Target = "top1",
     metrics: Sequence[str] | None = None,
     protocol: str = "default",
-    size: int = 224,
+    size: int | None = None,
     **loading: Any,
 ) -> dict[str, float]:
     """The scores of a map (h', w') that you have, of whatever size and range: higher is where the net is said to look.
@@ -178,8 +190,8 @@ def _image(given: Photo, size: int, resize: str | None) -> Image:
     return photo(given, size=size, resize=resize)
 
 
-def _net(given: str | Net, protocol: str, loading: Mapping[str, Any]) -> Net:
-    if isinstance(given, str):
+def _net(given: str | nn.Module, protocol: str, loading: Mapping[str, Any]) -> Net:
+    if not isinstance(given, Net):
         return load_net(given, protocol=protocol, **loading)
     if loading:
         raise UsageError(f"{', '.join(loading)}: a net that is loaded has its own; give it to load_net")

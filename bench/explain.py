@@ -7,6 +7,9 @@ import difflib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
+
+from torch import nn
 
 from . import nets, plugins
 from .case import FloatMap, Score
@@ -49,11 +52,28 @@ def ask(methods: Sequence[str | Plugin], metrics: Sequence[str] | None = None, p
     return Asked(own, [following(own, method) for method in distinct(found)], measures)
 
 
-def load(net: str, layer: str | None, protocol: Protocol, device: str = "auto", precision: str = "auto") -> Net:
-    """A net at a layer, `features.29` or `features[29]`: the one named, or the protocol's, or the net's own."""
+def load(
+    net: str | nn.Module,
+    layer: str | None,
+    protocol: Protocol,
+    device: str = "auto",
+    precision: str = "auto",
+    **about: Any,
+) -> Net:
+    """A net at a layer, `features.29` or `features[29]`: the one named, or the protocol's, or the net's own.
+
+    `about` tells of a live module what a spec would say: its name, classes, preprocess, or mean and std. Raises UsageError.
+    """
     place = device_of(device)
-    at = re.sub(r"\[(\d+)\]", r".\1", layer) if layer else layer_of(protocol, net)
-    return nets.load(net, place, precision_for(precision, place), at)
+    at = re.sub(r"\[(\d+)\]", r".\1", layer) if layer else None
+    exact = precision_for(precision, place)
+    if isinstance(net, nn.Module):
+        return nets.of(net, **{"name": type(net).__name__} | about, layer=at, device=place, precision=exact)
+    if about:
+        raise UsageError(
+            f"{', '.join(about)}: of a net by name this stands in its spec, {net}[{next(iter(about))}=...]"
+        )
+    return nets.load(net, place, exact, at or layer_of(protocol, net))
 
 
 def explain(image: Image, net: Net, targets: Sequence[str], asked: Asked) -> list[Explanation]:
@@ -62,6 +82,7 @@ def explain(image: Image, net: Net, targets: Sequence[str], asked: Asked) -> lis
     A target is a class's index, its name, or its place among the likeliest, `top1` to `top5`. Raises UsageError.
     """
     batch = batched(image, net.device)
+    net.prepare(batch)
     probabilities = predict(net, batch)
     order = probabilities.argsort(descending=True, stable=True)[:TOP].tolist()
     guesses = {index: Guess(index, net.classes[index], float(probabilities[index])) for index in order}
@@ -82,6 +103,7 @@ def _of_target(subject: Subject, target: Guess, top: tuple[Guess, ...], net: Net
             *_maps(one, subject, asked.protocol),
             tuple(_scored(measure, score, spec) for measure, score in zip(asked.measures, scores.get(spec, ()), strict=False)),
             one.reason or ("" if one.finite else "the map is not finite (NaN or infinite) and counts as constant"),
+            net.notes,
         )
         for spec, one in made.items()
     ]  # fmt: skip

@@ -2,15 +2,14 @@
 
 import json
 from pathlib import Path
-from typing import get_args
 
 import click
 from rich.console import Console
 
 from . import overlay, specs
 from .errors import UsageError
-from .photos import photo
-from .suite import Precision
+from .photos import SIZE, photo
+from .suite import PRECISIONS
 
 console = Console(highlight=False)
 stderr = Console(stderr=True, highlight=False)
@@ -55,10 +54,8 @@ def _names(context: click.Context, parameter: click.Parameter, text: str | None)
 @click.option(
     "--size",
     type=click.IntRange(8),
-    default=224,
-    show_default=True,
     metavar="N",
-    help="To which the photo is brought, in pixels.",
+    help="To which the photo is brought, in pixels [the network's, or 224].",
 )
 @click.option(
     "--colours",
@@ -86,14 +83,14 @@ def _names(context: click.Context, parameter: click.Parameter, text: str | None)
 @click.option("--device", default="auto", show_default=True, metavar="auto|cpu|cuda", help="Where to compute.")
 @click.option(
     "--precision",
-    type=click.Choice(get_args(Precision)),
+    type=click.Choice(PRECISIONS),
     default="auto",
     show_default=True,
     help="Of perturbed images' forward passes.",
 )
 def explain(
     images: tuple[Path, ...], net: str, method: list[str], target: list[str], layer: str | None,
-    metrics: list[str] | None, protocol: str, size: int, colours: str, opacity: float, out: Path | None, maps: bool,
+    metrics: list[str] | None, protocol: str, size: int | None, colours: str, opacity: float, out: Path | None, maps: bool,
     as_json: bool, device: str, precision: str,
 ) -> None:  # fmt: skip
     """Explain photos: the classes that a network sees, and a picture of where each method says that it looks.
@@ -107,8 +104,8 @@ def explain(
 
     overlay.check(colours)
     asked = measuring.ask(method, metrics, protocol)
-    photos = [photo(image, size=size, resize=asked.protocol.resize) for image in images]
     loaded = measuring.load(net, layer, asked.protocol, device, precision)
+    photos = [photo(image, size=size or loaded.size or SIZE, resize=asked.protocol.resize) for image in images]
     rows = []
     for image, read in zip(images, photos, strict=True):
         with stderr.status(f"explaining {image}"):

@@ -33,6 +33,7 @@ def told(image: Path, found: Sequence[Explanation], files: Sequence[Path]) -> di
         "net": first.net,
         "layer": first.layer,
         "protocol": first.protocol,
+        "notes": list(first.notes),
         "top": [vars(guess) for guess in first.top],
         "explanations": [
             {"method": one.method, "target": vars(one.target), "reason": one.reason or None, "scores": one.scores,
@@ -46,6 +47,8 @@ def told(image: Path, found: Sequence[Explanation], files: Sequence[Path]) -> di
 def show(image: Path, found: Sequence[Explanation], files: Sequence[Path], console: Console) -> None:
     first, width = found[0], min(console.width, WIDTH)
     console.print(Text(f"{image}: {first.net}, {first.layer}", style="bold"), soft_wrap=True)
+    for note in first.notes:
+        console.print(Text(f"  {note}", style="dim"), width=width)
     console.print(_classes(first), width=width)
     console.print(_scores(found), width=width)
     for one in found:

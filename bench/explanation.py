@@ -55,6 +55,7 @@ class Explanation:
     map: FloatMap | None  # (h, w) in [0, 1], of the image's size
     scored: tuple[Scored, ...]
     reason: str = ""  # why there is no map, or what is wrong with it
+    notes: tuple[str, ...] = ()  # what was decided about the net
 
     @property
     def scores(self) -> dict[str, float]:

@@ -8,8 +8,10 @@ from .errors import UsageError
 from .images import Image
 from .plugins import DATASET
 
+SIZE = 224  # pixels, where neither the user nor the net says
 
-def photo(source: Any, *, size: int = 224, resize: str | None = None) -> Image:
+
+def photo(source: Any, *, size: int = SIZE, resize: str | None = None) -> Image:
     """A photo, from a file or as PIL's image, `size` pixels wide and high; `resize` is crop, crop-all or squash.
 
     Raises UsageError for a file that is not there or cannot be read as an image.

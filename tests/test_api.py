@@ -122,3 +122,21 @@ def test_a_runs_panel_shows_its_maps(small: Run) -> None:
     np.testing.assert_allclose(overlay, 0.45 * photo + 0.55 * drawn, atol=1)
     with pytest.raises(UsageError, match="the run has no method 'cams': did you mean 'cam'"):
         small.panel(methods=["cams"])
+
+
+def test_a_live_module_is_a_net_and_is_left_as_it_was() -> None:
+    torch.manual_seed(0)
+    module = torch.nn.Sequential(
+        torch.nn.Conv2d(3, 8, 5, 4),
+        torch.nn.ReLU(),
+        torch.nn.AdaptiveAvgPool2d(1),
+        torch.nn.Flatten(),
+        torch.nn.Linear(8, 3),
+    ).train()
+    about = {"layer": "1", "classes": ["cat", "dog", "cow"], "preprocess": "none", "device": "cpu", "precision": "fp32"}
+    found = explain(IMAGE, module, target="dog", metrics=["average_drop"], **about)
+    batch = torch.tensor(IMAGE.pixels).permute(2, 0, 1)[None].float() / 255
+    assert found.target.probability == pytest.approx(module(batch).softmax(-1)[0, 1].item(), abs=1e-6)
+    assert found.applies and found.layer == "1" and module.training and not module[0]._forward_hooks
+    with pytest.raises(UsageError, match=r"of a net by name this stands in its spec, vgg16\[classes=...\]"):
+        load_net("vgg16", classes=["cat"])
