@@ -168,16 +168,12 @@ def run(
     """
     asked = suite.load(name, **changes)
     if asked.parts:
-        raise UsageError(
-            f"the suite {name} has parts: run it with `bench run {name}`, and load a part of its directory"
-        )
-    directory = Path(out) if out else Path("runs") / asked.directory()
-    console = Console(highlight=False, quiet=quiet)
+        raise UsageError(f"the suite {name} has parts: take `bench run {name}`, and load a part of its directory")
+    directory, console = Path(out or f"runs/{asked.directory()}"), Console(highlight=False, quiet=quiet)
     code = series.execute(asked, directory, partial(plan, device=device), console, plugins.find(ENGINE, "local"))
     if code == INTERRUPTED:
         raise KeyboardInterrupt
-    done = store.read(directory)
-    return Run(done.directory, done.header)
+    return Run(directory, store.read(directory).header)
 
 
 def _image(given: Photo, size: int, resize: str | None) -> Image:

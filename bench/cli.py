@@ -1,9 +1,7 @@
-"""The command line: bench run, conform, report, list; and, of gate.py, compare, baseline, history."""
+"""The command line: bench conform, report, list; and the commands of other files."""
 
 import sys
-from collections.abc import Callable, Sequence
-from contextlib import nullcontext
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +11,14 @@ from rich.table import Table
 from rich.text import Text
 
 from .. import __version__
-from . import beside, gate, plan_command, plugins, specs, store, suite
+from . import beside, gate, plan_command, plugins, store, suite
 from .errors import UsageError
 from .explain_command import explain
 from .files import write_text
 from .listing import KINDS, listing
-from .options import SIZE, engine, engine_options
+from .options import list_option
 from .plugins import REPORT
-from .spans import profiled
+from .run_command import run
 
 console = Console(highlight=False)
 
@@ -43,76 +41,6 @@ class Refusals(click.Group):
 @click.version_option(__version__, prog_name="bench")
 def main() -> None:
     """Which explanation method should I trust on this network, and what does it cost?"""
-
-
-def _specs(context: click.Context, parameter: click.Parameter, text: str | None) -> list[str] | None:
-    return None if text is None else specs.split(text)
-
-
-def _list_option(*names: str, help: str) -> Callable[..., Any]:
-    return click.option(*(f"--{name}" for name in names), callback=_specs, metavar="A,B", help=help)
-
-
-def _with(settings: dict[str, str | None], nets: list[str]) -> list[str] | None:
-    """The specs of nets with settings laid over them; None where there are none."""
-    given = {key: text for key, text in settings.items() if text is not None}
-    if "=" in given.get("preprocess", ""):
-        given |= dict(part.split("=", 1) for part in given.pop("preprocess").split(",") if "=" in part)
-    return [specs.laid("net", net, given) for net in nets] if given else None
-
-
-@main.command()
-@click.argument("name", metavar="[SUITE]", default="scenes")
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path),
-    metavar="DIR",
-    help="Where the run is kept [runs/SUITE; runs/SUITE-MARK with other options].",
-)
-@_list_option("nets", "net", help="Networks: resnet18, resnet50@imagenet, my.py:factory, ... (bench list nets)")
-@click.option("--weights", metavar="FILE", help="Of these networks: .pth or .safetensors, short for [weights=FILE].")
-@click.option("--classes", metavar="FILE", help="The names of their classes, one a line.")
-@click.option("--preprocess", metavar="WORD", help="Before them: imagenet, none, half, or mean=0.5,std=0.5.")
-@click.option("--layer", metavar="NAME", help="The layer that is explained, as in named_modules().")
-@_list_option("methods", help="Methods: grad_cam, score_cam[fill=black], ./my_cam.py, ...")
-@_list_option("metrics", help="Metrics: insertion, deletion[steps=100], ...")
-@_list_option("protocols", help="Protocols: default, rise, torchcam, rise[steps=224], ...")
-@click.option("--dataset", metavar="NAME|FOLDER", help="A data set, or a folder of images with labels.")
-@click.option("--images", type=click.IntRange(1), metavar="N", help="How many images.")
-@click.option("--subset", metavar="FILE", help="Take the images that a file names, one a line.")
-@click.option("--seed", type=click.IntRange(0), metavar="N", help="Of the data set and of whatever is random.")
-@click.option("--target", type=click.Choice(["predicted", "label"]), help="The class that is explained.")
-@click.option("--device", default="auto", show_default=True, metavar="auto|cpu|cuda", help="Where to compute.")
-@click.option("--precision", type=click.Choice(suite.PRECISIONS), help="Of perturbed images' forward passes.")
-@click.option("--compile", is_flag=True, default=None, help="Compile these passes: worth it for long runs.")
-@click.option("--drift", type=click.IntRange(1), metavar="N", help="Score N images in fp32 as well, to tell the drift.")
-@click.option("--memory", type=SIZE, metavar="SIZE", help="What such a pass may take of the device: 500MB, 2GB.")
-@click.option("--profile", is_flag=True, help="Tell at the end where the time went.")
-@engine_options
-def run(name: str, out: Path | None, device: str, memory: float | None, profile: bool, **changes: Any) -> None:
-    """Run a suite: explain images on nets, score the maps, measure the cost.
-
-    SUITE is a built-in name (bench list) or a TOML file; options override it. Ctrl-C keeps what is done, and the same
-    command goes on from there.
-
-    Exit codes: 0 all is done; 2 something was asked wrongly, and one sentence says what; 3 the run is done but for images
-    that failed, and the same command tries them again; 130 interrupted.
-    """
-    from . import profile as show
-    from .cost import waiting
-    from .plan import plan
-    from .series import execute  # torch loads only where nets run
-
-    of_nets = {key: changes.pop(key) for key in ("weights", "classes", "preprocess", "layer")}
-    changes["nets"] = _with(of_nets, changes["nets"] or suite.load(name).nets) or changes["nets"]
-    found = engine(changes.pop("engine"), address=changes.pop("address"), workers=changes.pop("workers"))
-    asked = suite.load(name, **changes)
-    directory = out or Path("runs") / asked.directory()
-    with profiled(waiting(device)) if profile else nullcontext() as spans:
-        code = execute(asked, directory, partial(plan, device=device, memory=memory), console, found)
-    if spans:
-        console.print(show.profile(spans))
-    sys.exit(code)
 
 
 @main.command()
@@ -152,11 +80,11 @@ def report(
 
 
 @main.command()
-@_list_option("nets", help="Networks [squeezenet1_1,resnet18].")
+@list_option("nets", help="Networks [squeezenet1_1,resnet18].")
 @click.option("--dataset", metavar="NAME|FOLDER", help="A data set, or a folder of images with labels [scenes].")
 @click.option("--images", type=click.IntRange(1), default=4, show_default=True, metavar="N", help="How many images.")
 @click.option("--seed", type=click.IntRange(0), metavar="N", help="Of the data set and of whatever is random.")
-@_list_option("peers", help="Libraries [all of bench list peers that are installed].")
+@list_option("peers", help="Libraries [all of bench list peers that are installed].")
 @click.option("--device", default="auto", show_default=True, metavar="auto|cpu|cuda", help="Where to compute.")
 def conform(peers: list[str] | None, device: str, **changes: Any) -> None:
     """Compare with other libraries: the same images, explained and scored by them and by this suite.
@@ -198,7 +126,7 @@ def list_(kind: str | None) -> None:
             console.print(table)
 
 
-for command in (explain, gate.compare, gate.baseline, gate.history, plan_command.plan):
+for command in (run, explain, gate.compare, gate.baseline, gate.history, plan_command.plan):
     main.add_command(command)
 
 if __name__ == "__main__":

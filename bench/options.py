@@ -27,6 +27,23 @@ class Size(click.ParamType[float]):
 SIZE = Size()
 
 
+def _specs(context: click.Context, parameter: click.Parameter, text: str | None) -> list[str] | None:
+    return None if text is None else specs.split(text)
+
+
+def list_option(*names: str, help: str) -> Callable[..., Any]:
+    """An option that takes several specs."""
+    return click.option(*(f"--{name}" for name in names), callback=_specs, metavar="A,B", help=help)
+
+
+def with_settings(settings: dict[str, str | None], nets: list[str]) -> list[str] | None:
+    """The specs of nets with settings laid over them; None where there are none."""
+    given = {key: text for key, text in settings.items() if text is not None}
+    if "=" in given.get("preprocess", ""):
+        given |= dict(part.split("=", 1) for part in given.pop("preprocess").split(",") if "=" in part)
+    return [specs.laid("net", net, given) for net in nets] if given else None
+
+
 def engine_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Who computes, and with what: see `engine`."""
     for option in (

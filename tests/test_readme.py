@@ -80,9 +80,10 @@ def test_the_method_of_the_readme_runs(tmp_path: Path) -> None:
     assert store.read(tmp_path / "run").table("scores")["value"].notna().any()
 
 
-def test_the_picture_is_there() -> None:
-    (path,) = re.findall(r"!\[[^\]]+\]\((\S+\.png)\)", README.read_text())
-    assert (README.parent / path).stat().st_size > 10_000
+def test_the_pictures_are_there() -> None:
+    paths = re.findall(r"!\[[^\]]+\]\((\S+\.png)\)", README.read_text())
+    assert len(paths) == 2
+    assert all((README.parent / path).stat().st_size > 10_000 for path in paths)
 
 
 @pytest.mark.parametrize("table", ["scores", "curves", "cost", "predictions"])
