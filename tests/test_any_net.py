@@ -195,7 +195,7 @@ def test_several_layers_of_one_graph_serve_layer_cam_and_randomisation() -> None
         (_Output, "its class scores are what it gives as 'logits'"),
         (lambda s: F.log_softmax(s, 1), "it gives log-probabilities: its last softmax is cut off"),
         (lambda s: s.softmax(1), "it gives probabilities: its last softmax is cut off"),
-        (lambda s: s.exp() / s.exp().sum(1, keepdim=True), "it gives probabilities: logits are their logarithms"),
+        (lambda s: s.softmax(1) + 0, "it gives probabilities: logits are their logarithms"),
         (lambda s: s - s.logsumexp(1, keepdim=True), "it gives log-probabilities: its last softmax is cut off"),
         (lambda s: s[:, :, None, None], ""),
     ],
