@@ -1,5 +1,6 @@
 """Any classifier made a line with one cut: tried on an example, cut by its graph or by capturing, and checked by numbers."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -17,6 +18,7 @@ from .traced import UNTRACEABLE, Line, lined
 SIZES = (224, 32, 28, 64, 96, 128, 160, 192, 256, 288, 299, 320, 331, 380, 384, 448, 512)  # tried in this order
 KNOWN_SIZE = 128  # of the example where the layer is known: smaller is sooner
 TOLERANCE = 1e-4  # of logits, as a share of the largest
+LEAST = 1e-6  # probability of which the logarithm tells the logit
 LOG, CAPTURED = "log()", "rest()"  # parts of a line that are no module of the net
 
 
@@ -34,8 +36,10 @@ class Example:
     def agrees(self, logits: Tensor) -> bool:
         """Whether these are its logits; of a net that gives probabilities, logits are known up to a constant."""
         if self.kind != "logits":
-            expected = self.scores.exp() if self.kind == "log-probabilities" else self.scores
-            return torch.allclose(logits.softmax(1), expected, rtol=0, atol=TOLERANCE)
+            logs = self.scores if self.kind == "log-probabilities" else self.scores.clamp(min=LEAST).log()
+            told = logs > math.log(10 * LEAST)
+            spread = logs[told].max() - logs[told].min()
+            return bool((logits.log_softmax(1) - logs)[told].abs().max() <= TOLERANCE * spread)
         return bool((logits - self.scores).abs().max() <= TOLERANCE * max(1.0, float(self.scores.abs().max())))
 
 

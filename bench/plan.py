@@ -111,7 +111,7 @@ def plan(suite: Suite, device: str = "auto", memory: float | None = None) -> Pla
 
 def layer_of(protocol: Protocol, net: str) -> str | None:
     """The layer at which a protocol explains a net; None for the net's own."""
-    return protocol.layers.get(net.partition("@")[0])
+    return protocol.layers.get(specs.parse("net", net, str).name.partition("@")[0])
 
 
 def _agreed(protocols: Sequence[Protocol], cut: str | None) -> Protocol:

@@ -56,7 +56,7 @@ def _check(maps: nn.Module, whole: nn.Module, activations: Tensor, layer: str) -
         raise NotApplicable(f"what global pooling averages behind {layer} are no maps of the classes")
     constant = logits - found.mean((2, 3))
     if (constant - constant[:1]).abs().max() > TOLERANCE * max(1, float(logits.abs().max())):
-        raise NotApplicable(f"what follows global pooling behind {layer} is not linear")
+        raise NotApplicable(f"what follows global pooling behind {layer} is more than one linear layer")
     moved = activations.clone()
     moved[:, :, 0, 0] += 1
     apart = (maps(moved) - found)[:, :, 1:].abs().max() if found.shape[2] > 1 else found.new_zeros(())

