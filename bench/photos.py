@@ -21,14 +21,20 @@ def photo(source: str | Path | Picture.Image, *, size: int = SIZE, resize: str |
     Raises UsageError for a file that is not there or cannot be read as an image.
     """
     if isinstance(source, str | Path):
-        source = Path(source)
-        if source.is_dir():
-            raise UsageError(f"{source} is a folder: name its images, such as {source}/*")
-        if not source.is_file():
-            raise UsageError(f"there is no file {source}")
+        source = file_of(source)
     _, module = plugins.opener(DATASET)
     image: Image = module.photo(source, size=size, **({"resize": resize} if resize else {}))
     return image
+
+
+def file_of(source: str | Path) -> Path:
+    """The file of a photo. Raises UsageError where there is none."""
+    file = Path(source)
+    if file.is_dir():
+        raise UsageError(f"{file} is a folder: name its images, such as {file}/*")
+    if not file.is_file():
+        raise UsageError(f"there is no file {file}")
+    return file
 
 
 def as_image(given: Photo, size: int, resize: str | None) -> Image:
