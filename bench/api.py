@@ -19,7 +19,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image as Picture
 from rich.console import Console
 from torch import Tensor, nn
 
@@ -27,16 +26,14 @@ from . import explain as explaining
 from . import plugins, series, store, suite
 from .errors import NotApplicable, UsageError
 from .explanation import Explanation
-from .images import Image
 from .nets import Net
-from .photos import SIZE, photo
+from .photos import SIZE, Photo, as_image
 from .plan import plan
 from .plugins import ENGINE, Plugin
 from .progress import INTERRUPTED
 from .protocol import find
 from .runs import Run
 
-Photo = str | Path | Picture.Image | NDArray[np.uint8] | Image
 Method = str | Callable[[Net, Tensor, Tensor], Tensor]
 Target = str | int
 NET = "squeezenet1_1@imagenet"
@@ -115,7 +112,7 @@ def explain_all(
     """
     asked = explaining.ask([one if isinstance(one, str) else _plugin(one) for one in methods], metrics, protocol)
     ready = _net(net, protocol, loading)
-    shown = _image(image, size or ready.size or SIZE, asked.protocol.resize)
+    shown = as_image(image, size or ready.size or SIZE, asked.protocol.resize)
     return explaining.explain(shown, ready, [str(one) for one in targets], asked)
 
 
@@ -174,16 +171,6 @@ def run(
     if code == INTERRUPTED:
         raise KeyboardInterrupt
     return Run(directory, store.read(directory).header)
-
-
-def _image(given: Photo, size: int, resize: str | None) -> Image:
-    if isinstance(given, Image):
-        return given
-    if isinstance(given, np.ndarray):
-        if given.dtype != np.uint8 or given.ndim != 3 or given.shape[2] != 3:
-            raise UsageError(f"an image is an array (h, w, 3) of bytes (uint8), not {given.shape} of {given.dtype}")
-        return Image("array", given, None)
-    return photo(given, size=size, resize=resize)
 
 
 def _net(given: str | nn.Module, protocol: str, loading: Mapping[str, Any]) -> Net:

@@ -18,23 +18,10 @@ from .files import write_text
 from .listing import KINDS, listing
 from .options import list_option
 from .plugins import REPORT
+from .refusals import Refusals
 from .run_command import run
 
 console = Console(highlight=False)
-
-
-class Refusals(click.Group):
-    """Turns what was asked wrongly into one sentence and exit code 2; all else that is raised is a bug and is shown."""
-
-    def invoke(self, context: click.Context) -> Any:
-        try:
-            return super().invoke(context)
-        except UsageError as error:
-            click.echo(f"bench: {error}", err=True)
-            context.exit(2)
-        except KeyboardInterrupt:
-            click.echo("bench: interrupted; the same command goes on", err=True)
-            context.exit(130)
 
 
 @click.group(cls=Refusals, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

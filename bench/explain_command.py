@@ -8,7 +8,7 @@ from rich.console import Console
 
 from . import overlay, specs
 from .errors import UsageError
-from .photos import SIZE, photo
+from .photos import SIZE, file_of, photo
 from .suite import PRECISIONS
 
 console = Console(highlight=False)
@@ -103,6 +103,8 @@ def explain(
     from .explanation import panel
 
     overlay.check(colours)
+    for image in images:
+        file_of(image)
     asked = measuring.ask(method, metrics, protocol)
     loaded = measuring.load(net, layer, asked.protocol, device, precision)
     photos = [photo(image, size=size or loaded.size or SIZE, resize=asked.protocol.resize) for image in images]

@@ -55,11 +55,16 @@ def _entry(level: int, name: str, function: Callable[..., Any]) -> str:
 
 
 def _signature(name: str, function: Callable[..., Any]) -> str:
-    said = str(inspect.signature(function))
-    said = re.sub(r"\b(?:\w+\.)+(\w+)", r"\1", said)
-    return name + (
-        said if len(said) < 80 else said.replace("(", "(\n    ", 1).replace(", ", ",\n    ").replace(") ->", ",\n) ->")
-    )
+    found = inspect.signature(function)
+    parts = [re.sub(r"\b(?:\w+\.)+(\w+)", r"\1", str(one)) for one in found.parameters.values()]
+    named = [place for place, one in enumerate(found.parameters.values()) if one.kind is one.KEYWORD_ONLY]
+    if named:
+        parts.insert(named[0], "*")
+    gives = re.sub(r".* -> ", " -> ", str(found)) if "->" in str(found) else ""
+    gives = re.sub(r"\b(?:\w+\.)+(\w+)", r"\1", gives)
+    if len(", ".join(parts)) < 70:
+        return f"{name}({', '.join(parts)}){gives}"
+    return "\n    ".join([f"{name}(", *(f"{one}," for one in parts)]) + f"\n){gives}"
 
 
 def _prose(found: object) -> str:

@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from cambench import explain
+from cambench.datasets import scenes
+
 ROOT = Path(__file__).parents[1]
 TUTORIAL = ROOT / "docs" / "tutorial.md"
 BLOCK = re.compile(r'^```(\w+)(?: title="([^"]+)")?\n(.*?)^```$', re.DOTALL | re.MULTILINE)
@@ -84,6 +87,21 @@ def test_the_tutorial_does_what_it_says(tmp_path: Path) -> None:
 )
 def test_what_is_not_printed_is_missed(expected: str, absent: list[str]) -> None:
     assert missing(expected, "a .51 more\n  c 1") == absent
+
+
+def test_the_method_and_the_metric_that_are_shown_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for language, title, content in steps((ROOT / "docs" / "own.md").read_text()):
+        if language == "python":
+            Path(title).write_text(content)
+    asked = {
+        "metrics": ["average_drop[fill=black,relative=false]", "./my_drop.py"],
+        "precision": "fp32",
+        "device": "cpu",
+    }
+    found = explain(scenes.load(size=64)[0], "squeezenet1_1", method="./my_cam.py[power=2]", target="heart", **asked)
+    own, known = found.scores["my_drop"], found.scores["average_drop[fill=black,relative=False]"]
+    assert own == pytest.approx(known) and found.raw is not None and float(found.raw.min()) >= 0
 
 
 def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
