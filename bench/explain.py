@@ -62,6 +62,7 @@ def explain(image: Image, net: Net, targets: Sequence[str], asked: Asked) -> lis
     A target is a class's index, its name, or its place among the likeliest, `top1` to `top5`. Raises UsageError.
     """
     batch = batched(image, net.device)
+    net.prepare(batch)
     probabilities = predict(net, batch)
     order = probabilities.argsort(descending=True, stable=True)[:TOP].tolist()
     guesses = {index: Guess(index, net.classes[index], float(probabilities[index])) for index in order}
