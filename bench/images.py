@@ -34,7 +34,9 @@ class Image:
 class Images(Protocol):
     """A data set: images by number, made or read when asked for."""
 
-    classes: tuple[str, ...]  # the names of the labels; empty where labels are a net's class indices
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the labels; empty where labels are a net's class indices."""
 
     def name(self, index: int) -> str:
         """The name of an image, without making or reading it."""
