@@ -22,7 +22,9 @@ README, PICTURE, RECORDS = ROOT / "README.md", ROOT / "docs" / "montage.png", RO
 BLOCK = re.compile(r"(?<=<!-- table -->\n).*?(?=<!-- end of table -->)", re.DOTALL)
 FEATURES = re.compile(r"(?<=<!-- features -->\n).*?(?=<!-- end of features -->)", re.DOTALL)
 GATE = re.compile(r"(?<=<!-- gate -->\n).*?(?=<!-- end of gate -->)", re.DOTALL)
+SPEED = re.compile(r"(?<=<!-- speed -->\n).*?(?=<!-- end of speed -->)", re.DOTALL)
 FIGURES = ROOT / "tests" / "data" / "gate.json"  # written by tests/_gate.py
+TIMED = ROOT / "tests" / "data" / "speed.json"  # written by tests/benchmarks, where CAMBENCH_SPEED names it
 KEPT = ("run.json", "scores", "curves", "cost", "predictions")
 
 
@@ -70,9 +72,22 @@ def gate() -> str:
     return "\n".join(["", head, "|---|---|---|", *lines, "", said, ""])
 
 
+def speed() -> str:
+    """What the benchmarks told, and whether it is what they are to reach."""
+    kept = json.loads(TIMED.read_text())
+    where = kept["environment"]
+    lines = [
+        f"| {one['what']} | {one['figure']:.2f} {one['unit']} | {'at most' if one['most'] else 'at least'} {one['bound']:g} | "
+        f"{'yes' if one['met'] else 'no'} |"
+        for one in kept["figures"]
+    ]
+    made = f"Measured with torch {where['torch']} on {where['threads']} of {where['cores']} cores of {where['device']}."
+    return "\n".join(["", "| | measured | to be | met |", "|---|---|---|---|", *lines, "", made, ""])
+
+
 def main(directory: str | None = None) -> None:
-    """Writes what `bench list` lists and the gate's figures; given a run, its table, picture and records too."""
-    README.write_text(GATE.sub(lambda _: gate(), FEATURES.sub(lambda _: features(), README.read_text())))
+    """Writes what `bench list` lists, the gate's figures and the benchmarks'; given a run, its table, picture and records too."""
+    README.write_text(SPEED.sub(lambda _: speed(), GATE.sub(lambda _: gate(), FEATURES.sub(lambda _: features(), README.read_text()))))
     if directory is not None:
         keep(directory)
 

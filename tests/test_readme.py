@@ -32,6 +32,12 @@ def test_the_gates_figures_are_those_kept() -> None:
     assert found[0] == gate()
 
 
+def test_the_benchmarks_figures_are_those_kept() -> None:
+    found = SPEED.search(README.read_text())
+    assert found is not None
+    assert found[0] == speed()
+
+
 def test_the_kept_run_is_the_default_suites(tmp_path: Path) -> None:
     """The cheapest net's rows, computed anew: maps and scores may move with the processor's rounding, and no further."""
     asked = [
