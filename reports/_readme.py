@@ -86,8 +86,11 @@ def speed() -> str:
 
 
 def main(directory: str | None = None) -> None:
-    """Writes what `bench list` lists, the gate's figures and the benchmarks'; given a run, its table, picture and records too."""
-    README.write_text(SPEED.sub(lambda _: speed(), GATE.sub(lambda _: gate(), FEATURES.sub(lambda _: features(), README.read_text()))))
+    """Writes what `bench list` lists, and the kept figures; given a run, its table, picture and records too."""
+    text = README.read_text()
+    for place, made in ((FEATURES, features), (GATE, gate), (SPEED, speed)):
+        text = place.sub(lambda _, made=made: made(), text)  # type: ignore[misc]
+    README.write_text(text)
     if directory is not None:
         keep(directory)
 

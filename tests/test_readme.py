@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from cambench.bench import store
 from cambench.bench.cli import main
-from cambench.reports._readme import BLOCK, FEATURES, GATE, README, RECORDS, block, features, gate
+from cambench.reports._readme import BLOCK, FEATURES, GATE, README, RECORDS, SPEED, block, features, gate, speed
 
 KEY = ["net", "image", "method", "metric"]
 
