@@ -15,6 +15,7 @@ from . import beside, gate, plan_command, plugins, store, suite
 from .errors import UsageError
 from .explain_command import explain
 from .files import write_text
+from .fit_command import fit
 from .listing import KINDS, listing
 from .options import list_option
 from .plugins import REPORT
@@ -113,7 +114,7 @@ def list_(kind: str | None) -> None:
             console.print(table)
 
 
-for command in (run, explain, gate.compare, gate.baseline, gate.history, plan_command.plan):
+for command in (run, explain, fit, gate.compare, gate.baseline, gate.history, plan_command.plan):
     main.add_command(command)
 
 if __name__ == "__main__":

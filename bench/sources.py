@@ -5,7 +5,7 @@ from inspect import signature
 from pathlib import Path
 from typing import Any
 
-from . import factories, inputs, specs, zoo
+from . import factories, gap, inputs, specs, zoo
 from .errors import UsageError
 from .inputs import Preprocess
 from .made import Made
@@ -33,6 +33,8 @@ class Source:
 
     def _made(self) -> Made:
         name, _, weights = self.asked.name.partition("@")
+        if self.asked.name == gap.NAME:
+            return gap.made(self.weights, lambda spec: read(spec).make())
         if self.asked.short is None:
             if self.weights:
                 return zoo.trained(name, self.weights)
@@ -50,7 +52,8 @@ def read(spec: str) -> Source:
     if asked.short is None:
         if asked.name.endswith(".py"):
             raise UsageError(f"{asked.name} is a file: name what makes the net in it, {asked.name}:factory")
-        zoo.check(asked.name)
+        if asked.name != gap.NAME:
+            zoo.check(asked.name)
         if "@" in asked.name and "weights" in own:
             raise UsageError(f"{spec} names weights twice: leave out the one or the other")
         own |= others  # there are no others, which `checked` says

@@ -25,6 +25,8 @@ SHIPPED = {
 }
 FORMS = {  # of the specs of other nets
     "NAME@WEIGHTS": "any classifier of torchvision with its weights: resnet50@IMAGENET1K_V2, mobilenet_v2@imagenet.",
+    "vgg16_gap[weights=FILE]": "VGG16 with global average pooling and one linear layer that bench fit vgg16_gap fits to your "
+    "images, so CAM applies (Zhou et al., CVPR 2016).",
     "timm:NAME": "a net of timm, with its weights: timm:resnet50.a1_in1k (pip install 'cambench[timm]').",
     "FILE.py:FACTORY": "what a function of yours gives (or package.module:factory), with your weights: docs/nets.md.",
 }
