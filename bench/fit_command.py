@@ -35,13 +35,14 @@ def fit(name: str, net: str, dataset: str, images: int, seed: int, device: str, 
     tell its accuracy beside VGG16's own. The net is then vgg16_gap[weights=FILE].
     """
     from . import fitting, gap  # torch loads only where nets run
+    from .opened import opened
     from .plan import device_of
 
     if out.suffix != ".safetensors":
         raise UsageError(f"{out} is to be a .safetensors file: --out {out.with_suffix('.safetensors')}")
     asked = suite.load("scenes", dataset=dataset, images=images, seed=seed)
     with stderr.status(f"{images} images on {net}"):
-        head = fitting.fit(net, dataset, asked.images_of(None)(), images, seed, device_of(device))
+        head = fitting.fit(net, dataset, opened(asked.images_of(None)), images, seed, device_of(device))
     gap.write(head, out)
     console.print(f"{name}: {head.about.note()}", markup=False)
     console.print(f'bench run --net "{name}[weights={out}]" ...', soft_wrap=True, markup=False)

@@ -10,6 +10,7 @@ from . import nets, specs, subset
 from .errors import UsageError
 from .images import Images
 from .labels import few, unknown
+from .opened import opened
 from .plugins import Plugin
 from .precision import check_compiler
 from .precision import chosen as chosen_precision
@@ -93,7 +94,7 @@ def plan(suite: Suite, device: str = "auto", memory: float | None = None) -> Pla
     dataset = suite.images_of(first.resize)
     asked = nets.named(suite.nets)
     place = device_of(device)
-    images = dataset()
+    images = opened(dataset)
     if not len(images):
         raise UsageError(f"data set {suite.dataset} holds no image")
     described = {name: nets.described(spec, layer_of(first, name)) for name, spec in asked.items()}

@@ -203,3 +203,34 @@ def test_what_a_net_of_the_users_own_raises_is_that_images_failure(
     assert len(of(tmp_path / "run", "scores")) == COUNT - 1
     with pytest.raises(ValueError, match="odd"):  # of a net of this suite it is a bug, and shown
         bench(*asked(photos, tmp_path / "other"))
+
+
+OWN = """
+import numpy as np
+from cambench.bench.images import Image
+
+class Own:
+    classes = ()
+    def name(self, index): return str(index)
+    def __len__(self): return 4
+    def __getitem__(self, index):
+        if index == 1:
+            raise OSError("the share is gone")
+        kind = np.float32 if index == 2 else np.uint8
+        return Image(str(index), np.full((64, 64, 3), 40 * index, kind), None)
+
+def load(): return Own()
+"""
+
+
+def test_what_a_data_set_of_the_users_own_raises_or_makes_is_that_images_failure(tmp_path: Path) -> None:
+    file = tmp_path / "own.py"
+    file.write_text(OWN)
+    chosen = ["--nets", "squeezenet1_1", "--methods", "centre", "--metrics", "insertion", "--precision", "fp32"]
+    done = bench("run", "--dataset", file, *chosen, "--images", 4, "--out", tmp_path / "run")
+    assert done.exit_code == 3
+    assert of(tmp_path / "run", "scores") == ["0", "3"]
+    failures = store.read(tmp_path / "run").table("failures")
+    said = dict(zip(failures["image"], failures["reason"], strict=True))
+    assert said["1"] == "own.py fails: line 11 raises OSError: the share is gone"
+    assert said["2"] == "own.py gives 2 as float32 of shape (64, 64, 3): pixels are uint8, (h, w, 3)"
