@@ -13,6 +13,8 @@ from .errors import NotApplicable, UsageError
 from .forward import Forward, Stream
 from .made import Made, fingerprint
 
+USUAL = 224  # pixels: the side of images that is not worth a word
+
 
 class Net(nn.Module):
     """A network ready to be explained, in eval mode and fp32; `scores` runs in the precision of perturbed images."""
@@ -146,6 +148,10 @@ def _cut(name: str, made: Made, device: torch.device, precision: str, layer: str
         raise UsageError(f"{name}: {error}") from None
     if made.preprocess is None:
         notes += ("it is shown images normalised by ImageNet's mean and deviation: preprocess=... says otherwise",)
+    if made.size not in (None, found.fixed, USUAL):
+        notes += (
+            f"its weights were validated on images of {made.size} x {made.size}: [size={made.size}] of a data set",
+        )
     notes = (*found.notes, *made.notes, *notes)
     print_ = made.fingerprint
     return Net(name, found.cut, classes, precision, print_, notes=notes, size=found.fixed).to(device)

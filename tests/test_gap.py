@@ -80,6 +80,7 @@ def test_the_accuracies_it_tells_are_of_images_held_out(fitted: Path, net: Net, 
     assert (about.right, about.base_right) == (right(net), right(vgg))
     note = f"top-1 {about.right} of 6 held-out images, {about.base_right} by vgg16 itself"
     assert note in net.notes[0]
+    assert net.notes[1] == "its weights were validated on images of 64 x 64: [size=64] of a data set"
 
 
 def test_a_run_tells_what_it_is(fitted: Path, tmp_path: Path) -> None:
