@@ -57,7 +57,9 @@ def _randomised(net: Net, share: float, seed: int) -> Net:
         torch.manual_seed(seed)
         for module in reversed(layers[len(layers) - count :]):
             _renew(module)
-    return Net(net.name, cut, net.classes, "fp32")
+    found = Net(net.name, cut, net.classes, "fp32")
+    found.tune(net.memory)
+    return found
 
 
 def _weighted(module: nn.Module) -> bool:

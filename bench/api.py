@@ -14,6 +14,7 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,7 @@ from .errors import NotApplicable, UsageError
 from .explanation import Explanation
 from .nets import Net
 from .photos import SIZE, Photo, as_image
-from .plan import plan
+from .plan import layer_of, plan
 from .plugins import ENGINE, Plugin
 from .progress import INTERRUPTED
 from .protocol import find
@@ -178,10 +179,13 @@ def _net(given: str | nn.Module, protocol: str, loading: Mapping[str, Any]) -> N
         return load_net(given, protocol=protocol, **loading)
     if loading:
         raise UsageError(f"{', '.join(loading)}: a net that is loaded has its own; give it to load_net")
+    if layer_of(find(protocol), given.name) not in (None, given.layer):
+        raise UsageError(
+            f"{given.name} is loaded at {given.layer}, not where {protocol} explains it: load_net(..., protocol=)"
+        )
     return given
 
 
 def _plugin(function: Callable[..., Any]) -> Plugin:
-    module = inspect.getmodule(function)
-    assert module is not None
-    return Plugin(function.__name__, function.__name__, module, function)
+    name = getattr(function, "__name__", type(function).__name__)
+    return Plugin(name, name, inspect.getmodule(function) or ModuleType(name), function)

@@ -82,6 +82,14 @@ def captured(whole: nn.Module, layer: str, image: Tensor) -> tuple[Until, Behind
     return Until(whole, gate), Behind(whole, gate, image)
 
 
+def release(whole: nn.Module, layer: str) -> None:
+    """Takes a layer's gate away."""
+    parent, _, name = f"net.{layer}".rpartition(".")
+    gate = whole.get_submodule(f"net.{layer}")
+    if isinstance(gate, _Gate):
+        setattr(whole.get_submodule(parent), name, gate.layer)
+
+
 def _untraceable(given: Tensor) -> None:
     if isinstance(given, fx.Proxy):
         raise TraceError("the net does what its input's values say")

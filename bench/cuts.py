@@ -51,6 +51,7 @@ class Cut:
     class_maps: nn.Module | None = None  # activations -> (n, classes, h, w), before pooling
     no_class_maps: str = ""  # the reason where there are none
     names: dict[str, str] = field(default_factory=dict)  # other names of places in the line: layer4.1 is layer4
+    whole: nn.Module | None = None  # the module that was cut, where it gives logits and nothing else
 
     def parts(self, net: str, layers: Sequence[str]) -> list[nn.Sequential]:
         """The line cut behind each of the layers, in its own order. Raises NotApplicable where it has no such layer."""

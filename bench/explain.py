@@ -11,7 +11,7 @@ from typing import Any
 
 from torch import nn
 
-from . import nets, plugins
+from . import declared, nets, plugins
 from .case import FloatMap, Score
 from .errors import UsageError
 from .explaining import batched, explained, predict
@@ -119,10 +119,9 @@ def _maps(made: Explained, subject: Subject, protocol: Protocol) -> tuple[FloatM
 
 def _scored(measure: Measure, score: Score, method: str) -> Scored:
     row = value(score, measure.metric, method)
-    about = measure.metric.module
-    return Scored(
-        measure.metric.spec, about.SHORT, about.BETTER, None if row["reason"] else row["value"], row["reason"] or ""
-    )
+    metric = measure.metric
+    given = None if row["reason"] else row["value"]
+    return Scored(metric.spec, metric.module.SHORT, declared.better(metric), given, row["reason"] or "")
 
 
 def target_of(name: str, order: Sequence[int], classes: Sequence[str]) -> int:

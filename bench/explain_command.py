@@ -101,8 +101,11 @@ def explain(
     from . import explain as measuring  # torch loads only where nets run, matplotlib where something is drawn
     from .explain_output import archive, show, told
     from .explanation import panel
+    from .panel import check_name
 
     overlay.check(colours)
+    if out is not None and len(images) == 1 and not out.is_dir():
+        check_name(out)
     for image in images:
         file_of(image)
     asked = measuring.ask(method, metrics, protocol)

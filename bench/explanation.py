@@ -5,6 +5,7 @@ import html
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from .errors import UsageError
 from .images import Image, Pixels
 from .overlay import COLOURS, OPACITY, FloatMap, laid_over
 from .panel import Panel, Row, Tile, draw
@@ -92,9 +93,12 @@ def panel(explanations: Sequence[Explanation], *, colours: str = COLOURS, opacit
     `colours` is the name of one of matplotlib's colour maps, `opacity` that of the map on the photo. Raises UsageError where
     there is nothing to draw.
     """
-    rows: dict[tuple[str, str, int], list[Explanation]] = {}
-    for one in explanations:
-        rows.setdefault((one.image.name, one.net, one.target.index), []).append(one)
+    if not explanations:
+        raise UsageError("there is no explanation to draw")
+    rows: dict[tuple[str, bytes, str, int], list[Explanation]] = {}
+    for one in explanations:  # images of one name may be two: arrays have none of their own
+        key = (one.image.name, one.image.pixels.tobytes(), one.net, one.target.index)
+        rows.setdefault(key, []).append(one)
     title = "; ".join(dict.fromkeys(_where(one) for one in explanations))
     return draw(title, [_row(own) for own in rows.values()], colours=colours, opacity=opacity)
 

@@ -5,13 +5,14 @@ import hashlib
 import importlib
 import sys
 from collections.abc import Iterator
+from modulefinder import ModuleFinder
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from torch import nn
 
-from . import checkpoints, plugins
+from . import checkpoints, own
 from .errors import UsageError, nearest
 from .files import sha256
 from .made import Made, fingerprint, seeded
@@ -21,16 +22,34 @@ from .settings import checked
 def made(name: str, factory: str, settings: dict[str, Any], weights: Path | None) -> Made:
     """What a factory gives, with weights from a file if one is named. Its keyword-only parameters are its settings."""
     file = Path(name) if name.endswith(".py") else None
-    with _importable(file.parent if file else Path()):
-        module = plugins.from_file(file) if file else _imported(name)
+    with _importable(file.parent) if file else _importable(Path(), kept=True):
+        module = own.from_file(file) if file else _imported(name)
         net = _net(module, f"{name}:{factory}", factory, settings)
-    code = hashlib.sha256(Path(str(module.__file__)).read_bytes()).hexdigest() if module.__file__ else ""
+    code = _code(name, file) if module.__file__ else ""
     net = net.module if isinstance(net, nn.DataParallel) else net
     if weights is None:
         said = "no file of weights is named: they are as its factory makes them"
         return Made(net, fingerprint(net), code=code, notes=(said,))
     checkpoints.fit(net, checkpoints.read(weights), weights, f"{name}:{factory}")
     return Made(net, sha256(weights), code=code)
+
+
+def _code(name: str, file: Path | None) -> str:
+    """The fingerprint of a file, or of an importable module, and of all that it imports from its own folder or package."""
+    finder = ModuleFinder([str(file.parent if file else _root(name))])
+    if file:
+        finder.run_script(str(file))
+    else:
+        finder.import_hook(name)
+    files = sorted({str(file) for found in finder.modules.values() if (file := getattr(found, "__file__", None))})
+    return hashlib.sha256(b"".join(Path(one).read_bytes() for one in files)).hexdigest()
+
+
+def _root(name: str) -> Path:
+    """The folder in which a module's outermost package lies."""
+    module = sys.modules[name]
+    levels = name.count(".") + (1 if hasattr(module, "__path__") else 0)
+    return Path(str(module.__file__)).resolve().parents[levels]
 
 
 def _net(module: ModuleType, spec: str, factory: str, settings: dict[str, Any]) -> nn.Module:
@@ -41,7 +60,7 @@ def _net(module: ModuleType, spec: str, factory: str, settings: dict[str, Any]) 
         return make
     if not callable(make):
         raise UsageError(f"{spec} is no function that makes a net")
-    with plugins.blamed(f"{spec} fails", str(module.__file__)), seeded():
+    with own.blamed(f"{spec} fails", str(module.__file__)), seeded():
         net = make(**checked("net", spec, make, settings)) if settings else make()
     if not isinstance(net, nn.Module):
         raise UsageError(f"{spec} gives {type(net).__name__}: a factory gives a torch.nn.Module")
@@ -55,7 +74,7 @@ def _callables(module: ModuleType) -> list[str]:
 
 def _imported(name: str) -> ModuleType:
     try:
-        with plugins.blamed(f"{name} cannot be imported", ""):
+        with own.blamed(f"{name} cannot be imported", ""):
             return importlib.import_module(name)
     except UsageError as error:
         if isinstance(error.__cause__, ModuleNotFoundError) and name.startswith(str(error.__cause__.name)):
@@ -64,11 +83,16 @@ def _imported(name: str) -> ModuleType:
 
 
 @contextlib.contextmanager
-def _importable(folder: Path) -> Iterator[None]:
-    """What lies beside the user's file can be imported by it, as when Python runs it."""
-    sys.path.insert(0, str(folder.resolve()))
+def _importable(folder: Path, *, kept: bool = False) -> Iterator[None]:
+    """What lies beside the user's file can be imported by it, as when Python runs it; if not kept, by no other of theirs."""
+    beside, before = folder.resolve(), set(sys.modules)
+    sys.path.insert(0, str(beside))
     try:
         yield
     finally:
         with contextlib.suppress(ValueError):
-            sys.path.remove(str(folder.resolve()))
+            sys.path.remove(str(beside))
+        for name in [] if kept else sys.modules.keys() - before:
+            stem = beside.joinpath(*name.split("."))
+            if getattr(sys.modules[name], "__file__", None) in (f"{stem}.py", str(stem / "__init__.py")):
+                del sys.modules[name]

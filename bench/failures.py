@@ -13,5 +13,12 @@ def sentence(run: Run) -> str | None:
     images, nets = rows["image"].nunique(), rows["net"].nunique()
     return (
         f"{plural(images, 'image')} of {len(run.header['data']['images'])} failed on {plural(nets, 'net')}, the first "
-        f"{first['image']} on {first['net']}: {first['reason']}"
+        f"{first['image']} on {first['net']}: {first['reason']}" + _uncounted(run, set(rows["image"]))
     )
+
+
+def _uncounted(run: Run, failed: set[str]) -> str:
+    """What else is missing where the first image failed."""
+    if run.header["data"]["images"][0] not in failed:
+        return ""
+    return "; the work and the memory of methods are those of the run's first image, which is among them"

@@ -12,6 +12,7 @@ import torch
 
 from . import store
 from .cost import timed, work
+from .errors import UsageError
 from .plan import Plan
 from .ready import Ready
 from .runner import tuned
@@ -22,9 +23,8 @@ SAMPLE = 3  # images: one to warm up, one to count, one to time
 
 @dataclass(frozen=True)
 class Needs:
-    """What an image on a net takes: work in predictions, seconds on this device, bytes on disk."""
+    """What an image takes on a net: work in predictions, seconds on this device, bytes on disk."""
 
-    net: str
     forwards: float
     seconds: float
     bytes: float
@@ -36,18 +36,20 @@ def least(drift: int) -> int:
 
 
 def needs(plan: Plan, net: str) -> Needs:
-    """Measured on the last images of a plan that has as many as `least` says."""
+    """Measured on the last images of a plan that has as many as `least` says. Raises UsageError for one that fails."""
     ready, made = Ready(plan, net), []
 
     def take(index: int) -> None:
-        for units in ready.units([[index]]):
-            made.extend(units)
+        for unit in next(ready.units([[index]])):
+            if failed := unit.rows.get("failures"):
+                raise UsageError(failed[0]["reason"])
+            made.append(unit)
 
     warm, counted, clocked = plan.chosen[-SAMPLE:]
     take(warm)
     flops = work(lambda: take(counted), plan.device).flops
     seconds = timed(lambda: take(clocked), plan.device)[1]
-    return Needs(net, flops / _prediction(plan, net, counted), seconds, _bytes(made))
+    return Needs(flops / _prediction(plan, net, counted), seconds, _bytes(made))
 
 
 def _prediction(plan: Plan, net: str, index: int) -> int:

@@ -25,7 +25,6 @@ CHUNK_MOST = 256
 MAKING = 6  # of a perturbed image's bytes, to make it: mask, ranks, blend, and its copy in the net's precision
 TOO_LARGE = "one image does not fit into the device's memory: take smaller images or another device"
 TOO_TIGHT = "one image takes {} MB, more than --memory allows: allow more, or take smaller images"
-SCORE = "softmax"  # what metrics are given of the class scores
 
 
 @dataclass(frozen=True)

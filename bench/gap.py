@@ -12,12 +12,12 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from safetensors import SafetensorError
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import nn
 
 from . import checkpoints, quantise, specs
 from .errors import UsageError
-from .files import sha256
+from .files import sha256, write_bytes
 from .layers import known
 from .made import Made
 
@@ -74,7 +74,7 @@ def check(spec: str) -> None:
 
 def write(head: Head, path: Path) -> None:
     """The layer and what is known of it as one .safetensors file."""
-    save_file(dict(head.linear.state_dict()), path, {NAME: head.about.model_dump_json()})
+    write_bytes(path, save(dict(head.linear.state_dict()), {NAME: head.about.model_dump_json()}))
 
 
 def read(path: Path) -> Head:

@@ -49,7 +49,7 @@ def proposed(net: nn.Module, images: Tensor) -> list[str]:
     Where several modules give the same map, the outermost is named.
     """
     run = _run(net, images)
-    last = max((place for place, (_, module, _) in enumerate(run) if _weighted(module)), default=0)
+    last = max((place for place, (_, module, _) in enumerate(run) if weighted(module)), default=0)
     found: dict[int, str] = {}  # by where the map lies in memory
     for name, module, output in run[:last]:
         if output.dim() == 4 and output.shape[2] * output.shape[3] > 1 and not isinstance(module, PASSING):
@@ -83,5 +83,5 @@ def _run(net: nn.Module, images: Tensor) -> list[tuple[str, nn.Module, Tensor]]:
     return done
 
 
-def _weighted(module: nn.Module) -> bool:
+def weighted(module: nn.Module) -> bool:
     return any(True for _ in module.parameters(recurse=False))

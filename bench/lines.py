@@ -2,22 +2,21 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 
 from . import layers, outputs
-from .captured import captured
+from .captured import captured, release
 from .cuts import Cut
 from .errors import NotApplicable, UsageError
 from .inputs import Preprocess, channels_of
-from .pooled import class_maps
+from .pooled import TOLERANCE, class_maps
 from .traced import UNTRACEABLE, Line, lined
 
 SIZES = (224, 32, 28, 64, 96, 128, 160, 192, 256, 288, 299, 320, 331, 380, 384, 448, 512)  # tried in this order
 KNOWN_SIZE = 128  # of the example where the layer is known: smaller is sooner
-TOLERANCE = 1e-4  # of logits, as a share of the largest
 LEAST = 1e-6  # probability of which the logarithm tells the logit
 LOG, CAPTURED = "log()", "rest()"  # parts of a line that are no module of the net
 
@@ -74,6 +73,8 @@ def cut(net: nn.Module, preprocess: Preprocess, layer: str | None, usual: str | 
     how = [] if asked else [f"explained at {found.layer}: {layers.RULE}"]
     if CAPTURED in found.line:
         how.append("cut by running it twice, for what it does depends on its input's values: twice the work")
+    if example.kind == "logits" and example.whole.place is None and example.whole.flat:
+        found = replace(found, whole=net)
     return Found(found, example.scores.shape[1], example.fixed, (*how, *_said(example, found)))
 
 
@@ -107,7 +108,10 @@ def _cuts(example: Example, names: list[str], asked: str | None) -> Iterator[Cut
         made = _captured(example, name) if line is None else _traced(example, line, name)
         if isinstance(made, Cut):
             yield made
-        elif asked is not None:
+            continue
+        if line is None:
+            release(example.whole, name)
+        if asked is not None:
             raise UsageError(f"the net cannot be cut at {name}: {made}")
 
 

@@ -34,6 +34,7 @@ class Net(nn.Module):
         self.name, self.layer, self.classes, self.fingerprint = name, cut.layer, classes, fingerprint
         self.notes = notes  # what the harness decided about it, in plain sentences
         self.size = size  # the side of the images that it takes; None where it takes any
+        self.memory: float | None = None  # bytes that a pass may take
         self.cut = cut
         self._line = nn.ModuleList(cut.line.values())
         self.features, self.classify = self.parts([cut.layer])
@@ -55,6 +56,7 @@ class Net(nn.Module):
 
     def tune(self, memory: float | None, *, compiled: bool = False) -> None:
         """Bounds the bytes that a forward pass of perturbed images takes, and compiles it if asked."""
+        self.memory = memory
         self._forward.tune(memory, compile=compiled)
         self._head.tune(memory, compile=False)
 
@@ -66,8 +68,8 @@ class Net(nn.Module):
         if self.size is not None and images.shape[2:] != (self.size, self.size):
             height, width = images.shape[2:]
             raise UsageError(
-                f"{self.name} takes images of {self.size} x {self.size}, and these are {width} x {height}: set the data set's "
-                f'size, --dataset "...[size={self.size}]"'
+                f"{self.name} takes images of {self.size} x {self.size}, and these are {width} x {height}: set their size, "
+                f"--size {self.size}, or [size={self.size}] of a data set"
             )
         self._forward.prepare(images)
 
@@ -146,6 +148,9 @@ def _cut(name: str, made: Made, device: torch.device, precision: str, layer: str
         classes, notes = _classes(made.classes, found.classes)
     except UsageError as error:
         raise UsageError(f"{name}: {error}") from None
+    if lines.CAPTURED in found.cut.line and precision in ("bf16", "fp16"):
+        precision = "fp32"  # which of its layers comes last, to stay fp32, its order does not tell
+        notes += ("its perturbed images run in fp32",)
     if made.preprocess is None:
         notes += ("it is shown images normalised by ImageNet's mean and deviation: preprocess=... says otherwise",)
     if made.size not in (None, found.fixed, USUAL):
@@ -165,11 +170,6 @@ def _classes(names: tuple[str, ...], count: int) -> tuple[tuple[str, ...], tuple
     if len(names) != count:
         raise UsageError(f"{len(names)} class names, and the net has {count} classes")
     return names, ()
-
-
-def check(spec: str) -> None:
-    """Raises UsageError for the spec of a net that there is not."""
-    sources.read(spec)
 
 
 def named(asked: Sequence[str]) -> dict[str, str]:

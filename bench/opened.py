@@ -7,7 +7,8 @@ import numpy as np
 
 from .errors import UsageError
 from .images import Image, Images
-from .plugins import Plugin, blamed
+from .own import blamed
+from .plugins import Plugin
 
 
 def opened(dataset: Plugin) -> Images:

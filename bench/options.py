@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from . import plugins, specs
+from .errors import UsageError
 from .plugins import ENGINE, Plugin
 
 UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9}
@@ -40,8 +41,19 @@ def with_settings(settings: dict[str, str | None], nets: list[str]) -> list[str]
     """The specs of nets with settings laid over them; None where there are none."""
     given = {key: text for key, text in settings.items() if text is not None}
     if "=" in given.get("preprocess", ""):
-        given |= dict(part.split("=", 1) for part in given.pop("preprocess").split(",") if "=" in part)
+        given |= _colours(given.pop("preprocess"))
     return [specs.laid("net", net, given) for net in nets] if given else None
+
+
+def _colours(text: str) -> dict[str, str]:
+    """A mean and a std in numbers, as the settings of a net."""
+    found = dict(part.strip().partition("=")[::2] for part in text.split(","))
+    if not found.keys() <= {"mean", "std"} or "" in found.values():
+        raise UsageError(
+            f"--preprocess {text}: write imagenet, none or half, or numbers, those of several channels joined by +: "
+            "mean=0.485+0.456+0.406,std=0.229+0.224+0.225"
+        )
+    return found
 
 
 def engine_options(command: Callable[..., Any]) -> Callable[..., Any]:

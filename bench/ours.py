@@ -1,16 +1,17 @@
 """This suite's own numbers, for a peer's to be compared with, and the net as the peer's users would hand it over: uncut."""
 
+import copy
 from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
 import torch
-import torchvision
 from torch import Tensor, nn
 
 from . import plugins, protocol, scoring
 from .again import again
 from .case import Again, Case, Curve, FloatMap, Question, Score, Top1
-from .errors import NotApplicable
+from .errors import NotApplicable, UsageError
 from .maps import bring
 from .nets import Net
 from .perturb import Perturbed
@@ -86,14 +87,15 @@ def normalised(net: Net, images: Tensor) -> Tensor:
 
 
 def whole(net: Net) -> nn.Module:
-    """torchvision's own module with the net's weights: nothing of it is cut, frozen or normalising."""
-    with torch.device("meta"):
-        module: nn.Module = torchvision.models.get_model(net.name.partition("@")[0], num_classes=len(net.classes))
-    wanted = module.state_dict().keys()
-    state: dict[str, Tensor] = {}
-    for name, part in list(net.cut.line.items())[
-        1:
-    ]:  # a part is a module, or the piece of the graph behind the last one
-        state |= {key if key in wanted else f"{name}.{key}": value for key, value in part.state_dict().items()}
-    module.load_state_dict(state, assign=True)
-    return module.eval()
+    """The module that the net was made of, as its users have it: it shares the weights, and is not cut, frozen or normalising.
+
+    Raises UsageError where it gives something else than logits, for libraries would explain that.
+    """
+    module = net.cut.whole
+    if module is None:
+        raise UsageError(
+            f"{net.name} does not give logits alone, so other libraries explain something else: no comparison"
+        )
+    shared: dict[int, Any] = {id(weight): nn.Parameter(weight.detach()) for weight in module.parameters()}
+    shared |= {id(buffer): buffer.detach() for buffer in module.buffers()}
+    return copy.deepcopy(module, shared).eval()

@@ -9,6 +9,7 @@ from typing import Any
 
 import matplotlib
 from matplotlib.axes import Axes
+from matplotlib.backend_bases import FigureCanvasBase
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
@@ -57,14 +58,19 @@ class Panel(Figure):
 
     def save(self, file: Path | str) -> None:
         """Writes a file. Raises UsageError for an ending that stands for no kind of picture, or where it cannot be written."""
-        kinds = self.canvas.get_supported_filetypes()
-        kind = Path(file).suffix.lower().removeprefix(".")
-        if kind not in kinds:
-            raise UsageError(f"{file} is no name of a picture: let it end in .png, .jpg, .svg or .pdf")
+        kind = check_name(file)
         buffer = io.BytesIO()
         with matplotlib.rc_context(STYLE):
             self.savefig(buffer, format=kind)
         write_bytes(Path(file), buffer.getvalue())
+
+
+def check_name(file: Path | str) -> str:
+    """The kind of picture that a file's name tells. Raises UsageError for what is none."""
+    kind = Path(file).suffix.lower().removeprefix(".")
+    if kind not in FigureCanvasBase.get_supported_filetypes():
+        raise UsageError(f"{file} is no name of a picture: let it end in .png, .jpg, .svg or .pdf")
+    return kind
 
 
 def draw(title: str, rows: Sequence[Row], *, colours: str = COLOURS, opacity: float = OPACITY) -> Panel:

@@ -1,5 +1,6 @@
 """A suite made ready to run: its plug-ins found, its images chosen, its device there; and what the run will say of itself."""
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -97,13 +98,15 @@ def plan(suite: Suite, device: str = "auto", memory: float | None = None) -> Pla
     images = opened(dataset)
     if not len(images):
         raise UsageError(f"data set {suite.dataset} holds no image")
+    chosen = _chosen(suite, images)
+    _named_apart([images.name(index) for index in chosen])
     described = {name: nets.described(spec, layer_of(first, name)) for name, spec in asked.items()}
     suite = suite.model_copy(update={"nets": list(asked)})
     precision = chosen_precision(suite.precision, place)
     if suite.compile:
         check_compiler(place)
     planned = Plan(
-        suite, asked, methods, measures, first, dataset, images, _chosen(suite, images), described, place, precision,
+        suite, asked, methods, measures, first, dataset, images, chosen, described, place, precision,
         suite.compile, memory,
     )  # fmt: skip
     _strange(planned)
@@ -163,6 +166,13 @@ def _chosen(suite: Suite, images: Images) -> list[int]:
                 f"{suite.subset}: the data set has no image {name!r}; its images are named as {images.name(0)!r} is"
             )
     return [numbers[name] for name in listed][: suite.images]
+
+
+def _named_apart(names: Sequence[str]) -> None:
+    """Raises UsageError for two images of one name, of which the scores would be taken for one's."""
+    name, times = Counter(names).most_common(1)[0]
+    if times > 1:
+        raise UsageError(f"the data set names {times} images {name!r}: give each a name of its own")
 
 
 def device_of(name: str) -> torch.device:

@@ -6,23 +6,20 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from . import specs, suite
+from . import suite
 from .errors import UsageError
+from .options import list_option
 
 console = Console(highlight=False)
 DEVICES = (1, 8, 64)
 HOUR = 3600
 
 
-def _specs(context: click.Context, parameter: click.Parameter, text: str | None) -> list[str] | None:
-    return None if text is None else specs.split(text)
-
-
 @click.command()
 @click.argument("name", metavar="[SUITE]", default="scenes")
-@click.option("--nets", callback=_specs, metavar="A,B", help="Networks: resnet18, vgg16@imagenet, ...")
-@click.option("--methods", callback=_specs, metavar="A,B", help="Methods: grad_cam, score_cam, ...")
-@click.option("--metrics", callback=_specs, metavar="A,B", help="Metrics: insertion, deletion, ...")
+@list_option("nets", help="Networks: resnet18, vgg16@imagenet, ...")
+@list_option("methods", help="Methods: grad_cam, score_cam, ...")
+@list_option("metrics", help="Metrics: insertion, deletion, ...")
 @click.option("--dataset", metavar="NAME|FOLDER", help="A data set, or a folder of images.")
 @click.option("--device", default="auto", show_default=True, metavar="auto|cpu|cuda", help="Where to measure.")
 @click.option(

@@ -5,22 +5,19 @@ its first setting, `[variant=ScoreCAM]`), or the path of a Python file, `./my_ca
 through the entry points `cambench.methods`, `cambench.metrics`, `cambench.datasets` and `cambench.reports`.
 """
 
-import hashlib
 import importlib
 import importlib.util
 import inspect
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from . import specs
-from .errors import Missing, NotApplicable, UsageError, cause, nearest
+from .errors import Missing, UsageError, nearest
+from .own import blamed, from_file
 from .settings import checked
 
 PACKAGE = __package__.rpartition(".")[0]  # cambench
@@ -78,17 +75,6 @@ class Plugin:
     def fingerprint(self) -> str:
         """The sha256 of a user's own file; empty for what ships with the suite or with an installed package."""
         return str(getattr(self.module, "__fingerprint__", ""))
-
-
-@contextmanager
-def blamed(said: str, file: str) -> Iterator[None]:
-    """The user's code, run because they asked: whatever it raises is for them, as a UsageError with the line of their file."""
-    try:
-        yield
-    except (NotApplicable, UsageError):
-        raise
-    except (Exception, SystemExit) as error:
-        raise UsageError(f"{said}: {cause(error, file)}") from error
 
 
 def names(kind: Kind) -> list[str]:
@@ -174,25 +160,6 @@ def _by_name(kind: Kind, name: str) -> ModuleType:
     if (ROOT / kind.folder / f"{name}.py").exists():
         return importlib.import_module(f"{PACKAGE}.{kind.folder.replace('/', '.')}.{name}")
     return next(entry for entry in _offered(kind) if entry.name == name).load()
-
-
-@cache
-def from_file(path: Path) -> ModuleType:
-    """A module made of a user's file, from its source whatever Python has cached of it, so that the fingerprint is its own."""
-    if not path.is_file():
-        raise UsageError(f"there is no file {path}")
-    module = ModuleType(f"{PACKAGE}_user_{path.stem}")
-    module.__file__ = str(path)
-    sys.modules[module.__name__] = module  # dataclasses and pickles look their module up
-    try:
-        with blamed(f"{path} cannot be imported", str(path)):
-            source = path.read_bytes()
-            exec(compile(source, str(path), "exec", dont_inherit=True), vars(module))
-    except UsageError:
-        sys.modules.pop(module.__name__, None)
-        raise
-    vars(module)["__fingerprint__"] = hashlib.sha256(source).hexdigest()
-    return module
 
 
 def _offered(kind: Kind) -> Any:

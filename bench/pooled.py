@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from .cuts import Everywhere
 from .errors import NotApplicable
+from .layers import weighted
 
 TOLERANCE = 1e-4  # of logits, as a share of the largest
 COUNT = ("no", "one", "two", "three", "four", "five")
@@ -21,7 +22,7 @@ def class_maps(rest: Mapping[str, nn.Module], activations: Tensor, layer: str) -
     before, name, after = _parted(rest, activations)
     if name is None:
         raise NotApplicable(_why_not(rest, layer))
-    layers = [module for part in after for module in part.modules() if _weighted(module)]
+    layers = [module for part in after for module in part.modules() if weighted(module)]
     maps = nn.Sequential(*before)
     if len(layers) > 1:
         raise NotApplicable(
@@ -72,7 +73,3 @@ def _why_not(rest: Mapping[str, nn.Module], layer: str) -> str:
         return f"no global pooling: a fully connected layer sees every place of what {layer} gives"
     count = COUNT[dense] if dense < len(COUNT) else str(dense)
     return f"no global pooling: {count} fully connected layers follow the last convolution"
-
-
-def _weighted(module: nn.Module) -> bool:
-    return any(True for _ in module.parameters(recurse=False))

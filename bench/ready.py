@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 
 import torch
 
-from . import plugins
+from . import own
 from .errors import Fatal, UsageError
 from .explaining import warm_up
 from .forward import TOO_LARGE
@@ -60,7 +60,7 @@ class Ready:
         name = self._net.name
         if "code" not in self._plan.nets[name]:
             return contextlib.nullcontext()
-        return plugins.blamed(f"net {name} fails", self._plan.specs[name].partition(":")[0])
+        return own.blamed(f"net {name} fails", self._plan.specs[name].partition(":")[0])
 
     def _made(self, images: Sequence[tuple[int, Image]]) -> list[Unit]:
         index, image = images[0]

@@ -74,10 +74,7 @@ def names(path: Path) -> tuple[str, ...]:
     """Class names from a text file, one a line, in the order of the net's classes."""
     if not path.is_file():
         raise UsageError(f"there is no file of class names {path}")
-    found = tuple(line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip())
-    if twice := next((name for place, name in enumerate(found) if name in found[:place]), None):
-        raise UsageError(f"{path} names the class {twice!r} twice")
-    return found
+    return tuple(line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip())
 
 
 def _path(text: str) -> Path | None:

@@ -55,8 +55,8 @@ def shipped(name: str) -> Made:
     path = WEIGHTS / f"{name}.safetensors"
     if name not in SHIPPED:
         raise UsageError(f"no weights of {name} ship with this suite: write {name}@imagenet, or {name}[weights=FILE]")
-    classes = tuple(quantise.facts(path)["classes"].split(","))
     net = _loaded(name, quantise.load(path), path)
+    classes = tuple(quantise.facts(path)["classes"].split(","))
     return Made(net, sha256(path), classes, WORDS["imagenet"], layers.known(name))
 
 
@@ -91,8 +91,12 @@ def timms(name: str, weights: Path | None, *, pretrained: bool = True) -> Made:
         raise Missing("timm's nets need the library timm: pip install 'cambench[timm]'")
     import timm
 
-    if not timm.is_model(name.partition(".")[0]):
+    bare, _, tag = name.partition(".")
+    if not timm.is_model(bare):
         raise UsageError(f"timm has no net {name!r}: {layers.near(name, timm.list_models())}")
+    tags = [one.partition(".")[2] for one in timm.list_pretrained(f"{bare}.*")]
+    if tag and tag not in tags:
+        raise UsageError(f"timm's {bare} has no weights {tag!r}: {nearest(tag, tags)}")
     try:
         with seeded():
             net: Any = timm.create_model(name, pretrained=pretrained and weights is None)
@@ -102,16 +106,17 @@ def timms(name: str, weights: Path | None, *, pretrained: bool = True) -> Made:
             f"fetched; timm:{name}[weights=FILE] takes a file, timm:{name}[pretrained=false] random ones"
         ) from None
     about = net.pretrained_cfg
+    size = (about.get("test_input_size") or about["input_size"])[-1]
     colours = Preprocess(tuple(about["mean"]), tuple(about["std"]), "as timm has it")
     if weights is not None:
         state = checkpoints.read(weights)
         last = list(net.state_dict())[-1]
         net.reset_classifier(len(checkpoints.renamed(state, net).get(last, net.state_dict()[last])))
         checkpoints.fit(net, state, weights, f"timm:{name}")
-        return Made(net, sha256(weights), (), colours, None, about["input_size"][-1])
+        return Made(net, sha256(weights), (), colours, None, size)
     notes = () if pretrained else ("its weights are random: pretrained=false",)
     classes = tuple(_imagenet()) if pretrained and net.num_classes == len(_imagenet()) else ()
-    return Made(net, fingerprint(net), classes, colours, None, about["input_size"][-1], notes=notes)
+    return Made(net, fingerprint(net), classes, colours, None, size, notes=notes)
 
 
 def _loaded(name: str, state: checkpoints.State, source: Path, **settings: Any) -> nn.Module:

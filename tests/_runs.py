@@ -181,7 +181,8 @@ def _header(names: list[str], nets: dict[str, str]) -> dict[str, Any]:
             for spec, text in METHODS.items()
         },
         "nets": {
-            net: {"layer": layer, "classes": ["ring & key"], "fingerprint": "0123abcd"} for net, layer in nets.items()
+            net: {"layer": layer, "classes": ["ring & key"], "fingerprint": "0123abcd", "notes": []}
+            for net, layer in nets.items()
         },
         "data": {
             "settings": {"size": SIZE},

@@ -1,5 +1,6 @@
 """Nets of torchvision, of timm and of the user's own: cut where the table or the rule says, and found to be the whole net."""
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from cambench.bench import checkpoints, layers, lines, nets, plugins, sources
+from cambench.bench import checkpoints, layers, lines, nets, options, sources
 from cambench.bench.again import randomised
 from cambench.bench.errors import NotApplicable, UsageError
 from cambench.bench.images import MEAN, STD
@@ -267,6 +268,58 @@ def test_what_cannot_be_explained_is_refused_in_words(make: Any, settings: dict[
         nets.of(_seeded(make), **settings)
 
 
+class _Block(nn.Module):
+    """Keeps what is inside, for those behind it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner, self.second = nn.Conv2d(3, 6, 5, 2), nn.Conv2d(6, 6, 3)
+        self.kept = torch.empty(0)
+
+    def forward(self, images: Tensor) -> Tensor:
+        self.kept = self.inner(images)
+        found: Tensor = self.second(self.kept if float(self.kept.sum()) < 1e9 else -self.kept)
+        return found
+
+
+class _Outer(nn.Module):
+    """What its block gives is not all that reaches the layers behind it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.last, self.block = nn.Linear(6, 3), _Block()
+
+    def forward(self, images: Tensor) -> Tensor:
+        found: Tensor = self.last(self.block(images).mean((2, 3)) + self.block.kept.amax((2, 3)))
+        return found
+
+
+def test_a_layer_that_failed_leaves_the_next_one_as_it_was() -> None:
+    module = _seeded(_Outer)
+    net = nets.of(module, name="mine", precision="bf16")
+    assert net.layer == "block.inner"
+    torch.testing.assert_close(net(IMAGES), _whole(module, IMAGES), rtol=1e-4, atol=1e-4)
+    assert "its perturbed images run in fp32" in net.notes
+
+
+@pytest.mark.parametrize(
+    ("text", "settings"),
+    [
+        ("none", "preprocess=none"),
+        ("mean=0.1+0.2+0.3,std=0.5", "mean=0.1+0.2+0.3,std=0.5"),
+        ("mean=0.1,0.2,0.3,std=0.5", None),
+        ("imagenet,mean=0.5", None),
+        ("layer=4,mean=0.5", None),
+    ],
+)
+def test_colours_are_a_word_or_numbers(text: str, settings: str | None) -> None:
+    if settings:
+        assert options.with_settings({"preprocess": text}, ["resnet18"]) == [f"resnet18[{settings}]"]
+        return
+    with pytest.raises(UsageError, match=r"--preprocess .*: write imagenet, none or half, or numbers"):
+        options.with_settings({"preprocess": text}, ["resnet18"])
+
+
 FILE = """
 from torch import nn
 from beside import width
@@ -297,10 +350,33 @@ def test_a_factory_in_a_file_with_weights_and_class_names(mine: Path) -> None:
     assert torch.equal(net.cut.line["0"].weight, weights["module.0.weight"].float())
     about = nets.described("own.py:make[weights=w.pth]")
     (mine / "own.py").write_text(FILE + "# changed\n")
-    plugins.from_file.cache_clear()
     other = nets.described("own.py:make[weights=w.pth]")
     assert other["code"] != about["code"] and other["fingerprint"] == about["fingerprint"] == checkpoint(mine / "w.pth")
     assert nets.load("own.py:make[classes_=7]", CPU, "fp32").classes == tuple("0123456")
+
+
+@pytest.mark.parametrize("spec", ["own.py:make", "one.inner:make"])
+def test_what_a_file_imports_from_beside_it_is_its_code(mine: Path, spec: str, request: pytest.FixtureRequest) -> None:
+    request.addfinalizer(lambda: [sys.modules.pop(name, None) for name in ("one", "one.inner", "one.beside")])
+    (mine / "one").mkdir()
+    (mine / "one" / "__init__.py").write_text("")
+    (mine / "one" / "inner.py").write_text(FILE.replace("from beside", "from .beside"))
+    (mine / "one" / "beside.py").write_text("width = 6\n")
+    before = nets.described(spec)["code"]
+    assert nets.described(spec)["code"] == before
+    for beside in (mine / "beside.py", mine / "one" / "beside.py"):
+        beside.write_text("width = 6  # changed\n")
+    assert nets.described(spec)["code"] != before
+
+
+def test_files_of_one_name_beside_two_nets_are_two(mine: Path) -> None:
+    (mine / "other").mkdir()
+    (mine / "other" / "own.py").write_text(FILE)
+    (mine / "other" / "beside.py").write_text("width = 9\n")
+    shapes = [
+        nets.load(f"{file}:make", CPU, "fp32").cut.line["0"].weight.shape[0] for file in ("own.py", "other/own.py")
+    ]
+    assert shapes == [6, 9]
 
 
 def checkpoint(path: Path) -> str:

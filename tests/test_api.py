@@ -12,7 +12,7 @@ from PIL import Image as Picture
 from torch import Tensor
 
 import cambench
-from cambench import Explanation, Net, Run, UsageError, explain, explain_all, load, load_net, score
+from cambench import Explanation, Net, Run, UsageError, explain, explain_all, load, load_net, panel, score
 from cambench.bench import api
 from cambench.datasets import scenes
 
@@ -140,3 +140,30 @@ def test_a_live_module_is_a_net_and_is_left_as_it_was() -> None:
     assert found.applies and found.layer == "1" and module.training and not module[0]._forward_hooks
     with pytest.raises(UsageError, match=r"of a net by name this stands in its spec, vgg16\[classes=...\]"):
         load_net("vgg16", classes=["cat"])
+
+
+def test_an_arrow_says_which_way_is_better(net: Net) -> None:
+    found = explain(IMAGE, net, method="random", metrics=["road", "deletion", "region_perturbation"])
+    assert [str(one)[-1] for one in found.scored] == ["↑", "↓", "↑"]
+
+
+def test_each_array_has_its_own_row_in_a_panel(net: Net) -> None:
+    images = [np.full((size, size, 3), 90, np.uint8) for size in (64, 64, 96)]
+    found = [explain(image, net, method="random", target=2, metrics=["gini"]) for image in images]
+    assert len([axes for axes in panel(found).axes if axes.get_images()]) == 3 + 3 + 2 * 1  # alike ones share a photo
+    with pytest.raises(UsageError, match="there is no explanation to draw"):
+        panel([])
+
+
+def test_a_loaded_net_is_not_explained_by_a_protocol_of_another_layer() -> None:
+    loaded = load_net("vgg16", device="cpu", precision="fp32")
+    with pytest.raises(UsageError, match=r"vgg16 is loaded at features.29, not where torchcam explains it: load_net"):
+        explain(IMAGE, loaded, protocol="torchcam")
+
+
+def test_a_callable_object_is_a_method(net: Net) -> None:
+    class Flat:
+        def __call__(self, _net: Net, images: Tensor, _targets: Tensor) -> Tensor:
+            return torch.ones(len(images), 2, 2)
+
+    assert explain(IMAGE, net, method=Flat(), metrics=["gini"]).method == "Flat"

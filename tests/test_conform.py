@@ -8,14 +8,16 @@ from typing import Any
 
 import pytest
 import torch
+import torchvision
 from click.testing import CliRunner, Result
 from torch import Tensor, nn
 
 from cambench.bench import ours
 from cambench.bench.cli import main
 from cambench.bench.conform import Fault, Quantity, in_shares
+from cambench.bench.errors import UsageError
 from cambench.bench.metrics import _curves, deletion
-from cambench.bench.nets import Net
+from cambench.bench.nets import Net, of
 from cambench.bench.plugins import PEER, find, names
 from cambench.bench.zoo import SHIPPED
 from cambench.methods import grad_cam
@@ -173,8 +175,16 @@ def test_the_net_that_a_peer_is_given_is_torchvisions_own(name: str, nets: dict[
     torch.testing.assert_close(scores, net(images))
     scores.sum().backward()
     assert all(weight.grad is not None for weight in whole.parameters())
-    assert not any(isinstance(layer, type(next(iter(net.cut.line.values())))) for layer in whole.modules())
-    assert isinstance(whole, nn.Module) and net.state() == before
+    assert type(whole) is type(torchvision.models.get_model(name, num_classes=2)) and net.state() == before
+    assert [w.data_ptr() for w in whole.parameters()] == [w.data_ptr() for w in net._line.parameters()]
+
+
+def test_a_net_that_gives_no_logits_is_not_compared() -> None:
+    module = nn.Sequential(
+        nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 3), nn.Softmax(1)
+    )
+    with pytest.raises(UsageError, match="mine does not give logits alone, so other libraries explain something else"):
+        ours.whole(of(module, name="mine"))
 
 
 @pytest.mark.parametrize("name", PEERS)

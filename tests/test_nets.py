@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from cambench.bench import nets as all_nets
+from cambench.bench import sources
 from cambench.bench.errors import NotApplicable, UsageError
 from cambench.bench.images import MEAN, STD
 from cambench.bench.nets import Net
@@ -57,4 +57,4 @@ def test_a_net_is_frozen_and_in_eval_mode(net: Net) -> None:
 )
 def test_a_net_that_there_is_not_is_refused_in_words(spec: str, says: str) -> None:
     with pytest.raises(UsageError, match=says):
-        all_nets.check(spec)
+        sources.read(spec)

@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 from PIL import Image
 from rich.console import Console
 
-from cambench.bench import beside, derived, nets, plugins, protocol, published, specs, store, suite, wordnet
+from cambench.bench import beside, derived, plugins, protocol, published, sources, specs, store, suite, wordnet
 from cambench.bench.cli import main
 from cambench.bench.derived import Measured, adcc_of_means
 from cambench.bench.errors import UsageError
@@ -61,7 +61,7 @@ def needed(metric: str) -> set[str]:
 
 @pytest.mark.parametrize("found", OURS, ids=lambda found: f"{found.spec} {found.protocol} {found.source[:9]}")
 def test_what_the_suite_measures_is_there(found: Entry) -> None:
-    nets.check(found.spec)
+    sources.read(found.spec)
     assert found.weights == "imagenet"
     followed = protocol.find(found.protocol)
     assert followed.name == found.protocol
