@@ -4,7 +4,7 @@ ENV    := .venv
 run: $(ENV)/.ready
 	$(ENV)/bin/bench run $(ARGS)
 test: $(ENV)/.ready
-	$(ENV)/bin/pytest $(ARGS)
+	OMP_NUM_THREADS=1 $(ENV)/bin/pytest -n auto --maxprocesses 8 --dist loadfile $(ARGS)
 
 $(ENV)/.ready: pyproject.toml constraints.txt | $(ENV)/bin/pip
 	$(ENV)/bin/pip install -q -c constraints.txt uv

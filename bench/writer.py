@@ -15,7 +15,7 @@ from .spans import span
 from .store import Unit
 
 FLUSH_SECONDS = 5.0  # of work that a kill can cost, at the least
-FLUSH_SHARE = 0.02  # of the time since the run began, where that is more: a run of hours has a few hundred parts
+FLUSH_SHARE = 0.02  # of the time since the run began, where that is more: a worker writes a few hundred parts in hours
 HELD_MOST = 128  # units, whatever the time: memory is theirs
 
 
