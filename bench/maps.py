@@ -22,7 +22,10 @@ def stretch(maps: Tensor, way: Stretch = "min-max") -> Tensor:
     """
     if way == "none":
         return maps.clamp(0, 1)
-    low, high = (bound[:, None, None] for bound in maps.flatten(1).aminmax(dim=1))
+    low, high = (
+        maps.amin((1, 2), keepdim=True),
+        maps.amax((1, 2), keepdim=True),
+    )  # on a CPU aminmax takes eight times as long
     if way == "max":
         return maps.clamp(min=0).div_(torch.where((high > low) & (high > 0), high, torch.inf))
     return (maps - low).div_(torch.where(high > low, high - low, torch.inf))

@@ -7,6 +7,7 @@ A perturbed image is a blend of the image with a substrate (the image with its i
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import groupby
 from typing import Literal
 
 import numpy as np
@@ -81,11 +82,12 @@ def ranks(maps: Tensor, ties: int | None = None) -> Tensor:
 
     With a seed for `ties`, equal pixels are in an order shuffled by it, the same for every map.
     """
-    pixels = maps[0].numel()
-    seen = torch.arange(pixels, device=maps.device)
-    if ties is not None:
+    values, pixels = maps.flatten(1), maps[0].numel()
+    if ties is None:
+        order = values.argsort(dim=1, descending=True, stable=True)
+    else:
         seen = torch.randperm(pixels, generator=torch.Generator().manual_seed(ties)).to(maps.device)
-    order = seen[maps.flatten(1)[:, seen].argsort(dim=1, descending=True, stable=True)]
+        order = seen[values[:, seen].argsort(dim=1, descending=True, stable=True)]
     places = torch.arange(pixels, dtype=torch.int32, device=maps.device).expand(order.shape)
     return torch.empty_like(places, memory_format=torch.contiguous_format).scatter_(1, order, places).view(maps.shape)
 
@@ -99,45 +101,50 @@ def substrate(image: Tensor, name: Substrate) -> Tensor:
         return mean.expand_as(image)
     # The normalised image is blurred and padded by 0, which is the mean colour here.
     kernel = (_gaussian() if name == "blur" else _box(image.shape[-2])).to(image)
-    return (
-        conv2d((image - mean)[None], kernel.expand(3, 1, *kernel.shape), padding=len(kernel) // 2, groups=3)[0] + mean
-    )
+    weight = kernel.expand(3, 1, *kernel.shape)
+    return conv2d((image - mean)[None], weight, padding=len(kernel) // 2, groups=3)[0] + mean
 
 
 def blends(image: Tensor, maps: Tensor, wanted: Sequence[tuple[int, Perturbed]]) -> Stream:
     """The stream of perturbed images (3, h, w) wanted, each by its map's number and its kind; maps are (n, h, w) in [0, 1]."""
-    pixels, kinds = maps[0].numel(), [kind for _, kind in wanted]
-    keys = [(n, _ties(kind)) if _by_rank(kind) else None for n, kind in wanted]
-    orders = {key: place for place, key in enumerate(dict.fromkeys(keys))}
+    pixels = maps[0].numel()
+    keys = [(n, kind.ties if isinstance(kind, Kept) else None) if _by_rank(kind) else None for n, kind in wanted]
     with span("ordering"):
-        order = torch.cat([_order(maps, key) for key in orders])
-    bases = {name: place for place, name in enumerate(dict.fromkeys(map(_substrate, kinds)))}
-    stack = torch.stack([substrate(image, name) for name in bases])
-    device = image.device
-    which = torch.tensor([orders[key] for key in keys], device=device)
-    number = torch.tensor([n for n, _ in wanted], device=device)
-    base = torch.tensor([bases[_substrate(kind)] for kind in kinds], device=device)
-    soft = torch.tensor([isinstance(kind, Masked) for kind in kinds], device=device)[:, None, None]
-    inverse = torch.tensor([isinstance(kind, Masked) and kind.inverse for kind in kinds], device=device)[:, None, None]
-    spans = torch.tensor([_span(kind, pixels) for kind in kinds], dtype=torch.int32, device=device)
+        order = {key: _order(maps, key) for key in dict.fromkeys(keys)}
+    kinds = [kind for _, kind in wanted]
+    stack = {name: substrate(image, name) for name in dict.fromkeys(map(_substrate, kinds))}
+    looks = [(n, key, *_look(kind)) for (n, kind), key in zip(wanted, keys, strict=True)]
+    spans = torch.tensor([_span(kind, pixels) for kind in kinds], dtype=torch.int32, device=image.device)
     first, last = spans[:, :, None, None].unbind(1)
 
     def make(start: int, stop: int) -> Tensor:
-        part = slice(start, stop)
-        rank = order[which[part]]
-        keep = ((rank >= first[part]) & (rank < last[part])).to(image.dtype)
-        keep = torch.where(soft[part], maps[number[part]] * keep, keep)
-        keep = torch.where(inverse[part], 1 - keep, keep)
-        for place, kind in enumerate(kinds[part]):
-            if isinstance(kind, Shown):
-                keep[place] = torch.from_numpy(kind.mask).to(keep)
-        images = torch.lerp(stack[base[part]], image[None], keep[:, None])
-        for place, kind in enumerate(kinds[part]):
-            if isinstance(kind, Own):
-                images[place] = kind.image
-        return images
+        made = image.new_empty(stop - start, *image.shape)
+        for (number, key, name, _), same in groupby(range(start, stop), key=looks.__getitem__):
+            run = list(same)  # whose images differ in the ranks' bounds alone
+            part, out = slice(run[0], run[-1] + 1), made[run[0] - start : run[-1] - start + 1]
+            ranked = (order[key] >= first[part]) & (order[key] < last[part])
+            _blend(kinds[run[0]], image, stack[name], maps[number], ranked, out)
+        return made
 
     return Stream(len(wanted), make)
+
+
+def _look(kind: Perturbed) -> tuple[Substrate, object]:
+    """What images must share to be blended at once: their substrate, and how a map or a mask tells what is kept."""
+    if isinstance(kind, Masked):
+        return kind.substrate, kind.inverse
+    return _substrate(kind), kind if isinstance(kind, Shown | Own) else None
+
+
+def _blend(kind: Perturbed, image: Tensor, base: Tensor, map_: Tensor, ranked: Tensor, out: Tensor) -> None:
+    """Images (n, 3, h, w) of a kind into `out`; `ranked` (n, h, w) is true where a pixel's rank is within the kind's bounds."""
+    if isinstance(kind, Own):
+        out.copy_(kind.image)
+        return
+    share = torch.from_numpy(kind.mask).to(image)[None] if isinstance(kind, Shown) else ranked.to(image)
+    if isinstance(kind, Masked):
+        share = 1 - map_ * share if kind.inverse else map_ * share
+    torch.lerp(base, image, share[:, None], out=out)
 
 
 def canonical(number: int, kind: Perturbed, pixels: int, first: int = 0) -> tuple[int, Perturbed]:
@@ -167,10 +174,6 @@ def _order(maps: Tensor, key: tuple[int, int | None] | None) -> Tensor:
         return torch.zeros_like(maps[:1], dtype=torch.int32)
     number, ties = key
     return ranks(maps[number : number + 1], ties)
-
-
-def _ties(kind: Perturbed) -> int | None:
-    return kind.ties if isinstance(kind, Kept) else None
 
 
 def _span(kind: Perturbed, pixels: int) -> tuple[int, int]:

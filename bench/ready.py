@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 import torch
 
 from . import own
+from .allocator import keep_freed
 from .errors import Fatal, UsageError
 from .explaining import warm_up
 from .forward import TOO_LARGE
@@ -25,6 +26,8 @@ class Ready:
     """A net of a plan, loaded, to be shown any of the images."""
 
     def __init__(self, plan: Plan, spec: str) -> None:
+        if plan.device.type == "cpu":
+            keep_freed()
         self._plan, self._net = plan, tuned(plan, spec)
         self._labels = labels_in(plan.images, self._net.classes)
         self._warm = False
