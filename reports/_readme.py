@@ -81,8 +81,22 @@ def speed() -> str:
         f"{'yes' if one['met'] else 'no'} |"
         for one in kept["figures"]
     ]
+    rest = [f"* {one['what']}: {one['profile']}" for one in kept["figures"] if one["profile"]]
     made = f"Measured with torch {where['torch']} on {where['threads']} of {where['cores']} cores of {where['device']}."
-    return "\n".join(["", "| | measured | to be | met |", "|---|---|---|---|", *lines, "", made, ""])
+    return "\n".join(
+        [
+            "",
+            "| | measured | to be | met |",
+            "|---|---|---|---|",
+            *lines,
+            "",
+            made,
+            "Where the time goes:",
+            "",
+            *rest,
+            "",
+        ]
+    )
 
 
 def main(directory: str | None = None) -> None:

@@ -21,6 +21,7 @@ class Told:
     unit: str
     bound: float
     most: bool = False  # whether the bound is the most that the figure may be, or the least
+    profile: str = ""  # where the time goes
 
     @property
     def met(self) -> bool:
@@ -35,7 +36,9 @@ class Board:
 
     def tell(self, told: Told) -> None:
         sign = "at most" if told.most else "at least"
-        print(f"\n{told.what}: {told.figure:.2f} {told.unit} ({sign} {told.bound:g})")
+        print(
+            f"\n{told.what}: {told.figure:.2f} {told.unit} ({sign} {told.bound:g}){told.profile and '; '}{told.profile}"
+        )
         self.told.append(told)
 
 

@@ -115,18 +115,26 @@ def test_torchcams_classification_and_curves(
     )
 
 
-def test_pytorch_grad_cams_road(
-    board: Board, net: Net, whole: nn.Module, images: Tensor, targets: Tensor, maps: Tensor
-) -> None:
+@pytest.mark.parametrize(
+    ("size", "count", "precision"),
+    [(112, 4, "fp32"), (224, 1, "fp32"), (224, 1, "bf16")],  # its linear systems grow with the pixels
+)
+def test_pytorch_grad_cams_road(board: Board, whole: nn.Module, size: int, count: int, precision: str) -> None:
     road = pytest.importorskip("pytorch_grad_cam.metrics.road", reason="pytorch-grad-cam, of `peers`, is not installed")
     from pytorch_grad_cam.utils.model_targets import ClassifierOutputSoftmaxTarget
 
     from cambench.tests.test_peers import normalised
 
+    if precision == "bf16" and chosen("auto", torch.device("cpu")) != "bf16":
+        pytest.skip("this processor has no bf16 units")
+    net, images = _nets.cut_net("resnet18", whole, precision), _nets.random_images(count, size)
+    net.prepare(images)
+    targets = net(images).argmax(1)
+    maps = stretch(fit(grad_cam.explain(net, images, targets), (size, size)))
     asked = [ClassifierOutputSoftmaxTarget(int(target)) for target in targets]
     compared(
         board,
-        "ROAD: pytorch-grad-cam's ROADCombined",
+        f"ROAD at {size} px: pytorch-grad-cam's ROADCombined, ours in {precision}",
         ours(net, images, targets, maps, "road"),
         lambda: road.ROADCombined()(normalised(images), maps.numpy(), asked, whole),
         least=20,

@@ -41,9 +41,8 @@ def test_the_default_suite_beside_its_bare_forward_passes(board: Board, name: st
         after = _bare(ready, size, best)
         ratios.append(seconds / (spans.images * (before + after) / 2))
         shares, before = shares + Counter(spans.seconds), after
-    _profile(shares)
     what = f"the default suite on {name} over its bare forward passes in batches of {best}, {planned.precision}"
-    board.tell(Told(what, median(ratios), "of their seconds", 1.10, most=True))
+    board.tell(Told(what, median(ratios), "of their seconds", 1.10, most=True, profile=_profile(shares)))
 
 
 def _run(ready: Ready, groups: list[list[int]]) -> tuple[float, Spans]:
@@ -66,8 +65,8 @@ def _bare(ready: Ready, size: int, count: int) -> float:
     return now / (passes * count)
 
 
-def _profile(seconds: Counter[str]) -> None:
-    print("\n" + ", ".join(f"{name} {100 * share / seconds.total():.1f} %" for name, share in seconds.most_common()))
+def _profile(seconds: Counter[str]) -> str:
+    return ", ".join(f"{name} {100 * share / seconds.total():.1f} %" for name, share in seconds.most_common())
 
 
 @pytest.mark.parametrize("limit", [None, 200e6])
