@@ -71,7 +71,9 @@ class Suite(BaseModel):
         """The data set; photos become images as a protocol has it, where the data set has that choice."""
         if not self.dataset:
             raise UsageError(f"this suite needs {self.needs}, which it does not ship: name the folder with --dataset")
-        folder = self.dataset not in plugins.names(DATASET) and Path(self.dataset).is_dir()
+        folder = "://" in self.dataset.partition("[")[0] or (
+            self.dataset not in plugins.names(DATASET) and Path(self.dataset).is_dir()
+        )
         found = (plugins.open_folder if folder else plugins.find)(DATASET, self.dataset, self.seed)
         return protocol.laid(found, {"resize": resize}) if resize and "resize" in found.settings else found
 

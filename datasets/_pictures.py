@@ -12,6 +12,7 @@ from PIL import Image as Picture
 
 from ..bench.errors import UsageError
 from ..bench.images import Mask, Pixels
+from ._addresses import readable
 
 Resize = Literal["crop", "crop-all", "squash"]
 Box = tuple[float, float, float, float]  # x1 y1 x2 y2, as shares of the picture's width and height
@@ -68,7 +69,7 @@ def _loaded(path: Path) -> Picture.Image:
 @contextmanager
 def _opened(path: Path) -> Iterator[Picture.Image]:
     try:
-        with Picture.open(path) as file:
+        with Picture.open(readable(path)) as file:
             yield file
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Picture.DecompressionBombError) as error:
         raise UsageError(

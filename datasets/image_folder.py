@@ -11,6 +11,7 @@ from PIL import Image as Picture
 
 from ..bench.errors import UsageError
 from ..bench.images import Image
+from ._addresses import place, reached, readable
 from ._photos import Found, Photos, drawn
 from ._pictures import Box, Region, Resize, coloured, extent, fitted, read, read_mask
 
@@ -36,7 +37,7 @@ class Entry:
 
 
 def load(*, path: str, size: int = 224, resize: Resize = "crop", seed: int = 0) -> Photos:
-    """The images of a folder in an order drawn by the seed, so that the first n are a sample of all.
+    """The images of a folder, or of an address of fsspec, in an order drawn by the seed: the first n are a sample of all.
 
     Photos are turned upright as their EXIF says. `crop` brings the shorter side to 256/224 of the size and cuts the middle out,
     as torchvision does; `crop-all` brings it to the size, so that only the longer side is cut; `squash` brings both sides to
@@ -46,10 +47,11 @@ def load(*, path: str, size: int = 224, resize: Resize = "crop", seed: int = 0) 
     without sub-folders have no label. Raises UsageError for a folder without images or with both, and for a row that cannot be
     read, or whose file is not in the folder or has a row already.
     """
-    root = Path(path)
-    if not root.is_dir():
-        raise UsageError(f"there is no folder {path}")
-    entries, classes = _labelled(root) if (root / "labels.csv").is_file() else classed(root)
+    root = place(path)
+    with reached(path):
+        if not root.is_dir():
+            raise UsageError(f"there is no folder {path}")
+        entries, classes = _labelled(root) if (root / "labels.csv").is_file() else classed(root)
     if not entries:
         raise UsageError(
             f"{path} holds no image: put images there, with a labels.csv or a sub-folder a class if labelled"
@@ -74,7 +76,7 @@ def photos(
 def _labelled(root: Path) -> tuple[list[Entry], tuple[str, ...]]:
     file = root / "labels.csv"
     try:
-        rows = pd.read_csv(file, dtype=str, keep_default_na=False, index_col=False)
+        rows = pd.read_csv(readable(file), dtype=str, keep_default_na=False, index_col=False)
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise UsageError(f"{file} is not a table of comma-separated values: {error}") from None
     for column in ("file", "class_index"):

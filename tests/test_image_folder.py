@@ -5,8 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from PIL import Image
 
+from cambench.bench import store
+from cambench.bench.cli import main
 from cambench.bench.errors import UsageError
 from cambench.datasets.image_folder import load
 
@@ -259,3 +262,51 @@ def test_an_empty_cell_is_no_mask_and_an_empty_mask_no_object(tmp_path: Path) ->
     Image.new("L", (64, 64)).save(tmp_path / "m.png")
     images = load(path=str(tmp_path))
     assert [images[index].objects for index in range(2)] == [(), ()]
+
+
+def _put(address: str, root: Path) -> str:
+    """A local folder's files, at an address."""
+    upath = pytest.importorskip("upath", reason="universal-pathlib, of the extra `fsspec`, is not installed")
+    for file in root.rglob("*"):
+        if file.is_file():
+            upath.UPath(address).joinpath(file.relative_to(root).as_posix()).write_bytes(file.read_bytes())
+    return address
+
+
+@pytest.mark.parametrize("labelled", [False, True])
+def test_an_address_is_read_as_the_folder_is(tmp_path: Path, labelled: bool) -> None:
+    for number, name in enumerate(("dog", "cat")):
+        (tmp_path / name).mkdir()
+        Image.new("RGB", (40, 60), (number * 90, 50, 50)).save(tmp_path / name / "1.png")
+    if labelled:
+        (tmp_path / "labels.csv").write_text("file,class_index,box_xyxy\ndog/1.png,3,0 0 9 9\ncat/1.png,4,\n")
+    here, there = load(path=str(tmp_path)), load(path=_put(f"memory://photos{labelled}", tmp_path))
+    assert len(here) == len(there) == 2 and here.classes == there.classes
+    for index in range(2):
+        one, other = here[index], there[index]
+        assert (one.name, one.label, len(one.objects)) == (other.name, other.label, len(other.objects))
+        assert (one.pixels == other.pixels).all()
+
+
+def test_a_run_takes_its_images_from_an_address(tmp_path: Path) -> None:
+    Image.new("RGB", (64, 64), (90, 50, 50)).save(tmp_path / "a.png")
+    (tmp_path / "b.png").write_bytes(b"torn")
+    address = _put("memory://some", tmp_path)
+    chosen = ["--nets", "squeezenet1_1", "--methods", "centre", "--metrics", "gini", "--precision", "fp32"]
+    done = CliRunner().invoke(main, ["run", "--dataset", address, *chosen, "--out", str(tmp_path / "run")])
+    assert done.exit_code == 3, done.output
+    assert set(store.read(tmp_path / "run").table("scores")["image"]) == {"a.png"}
+    assert "b.png cannot be read as an image" in " ".join(done.output.split())
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("memory://nothing", "there is no folder memory://nothing"),
+        ("nope://bucket/photos", "nope://bucket/photos cannot be reached"),
+    ],
+)
+def test_an_address_that_cannot_be_had_is_refused(address: str, said: str) -> None:
+    pytest.importorskip("upath", reason="universal-pathlib, of the extra `fsspec`, is not installed")
+    with pytest.raises(UsageError, match=said):
+        load(path=address)
