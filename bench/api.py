@@ -111,10 +111,13 @@ def explain_all(
     (['random'], 'no global pooling: three fully connected layers follow the last convolution')
     >>> panel(found, colours="viridis", opacity=0.4).save("one.png")
     """
-    asked = explaining.ask([one if isinstance(one, str) else _plugin(one) for one in methods], metrics, protocol)
+    named = [methods] if isinstance(methods, str) else methods
+    asked = explaining.ask([one if isinstance(one, str) else _plugin(one) for one in named], metrics, protocol)
     ready = _net(net, protocol, loading)
     shown = as_image(image, size or ready.size or SIZE, asked.protocol.resize)
-    return explaining.explain(shown, ready, [str(one) for one in targets], asked)
+    return explaining.explain(
+        shown, ready, [str(one) for one in ([targets] if isinstance(targets, str) else targets)], asked
+    )
 
 
 def score(
@@ -138,7 +141,10 @@ def score(
     >>> score(np.zeros((7, 7)), scenes.load(size=64)[0], "squeezenet1_1", metrics=["gini"])
     {'gini': 0.0}
     """
-    given = iter([torch.tensor(np.asarray(map, dtype=np.float32))[None]])
+    values = np.asarray(map)
+    if values.ndim != 2 or not np.isrealobj(values) or not np.isfinite(values).all():
+        raise UsageError(f"a map is an array (h', w') of finite numbers, not {values.dtype} of shape {values.shape}")
+    given = iter([torch.tensor(values, dtype=torch.float32)[None]])
 
     def yours(net: Net, images: Tensor, targets: Tensor) -> Tensor:
         own = next(given, None)

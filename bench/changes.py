@@ -17,7 +17,7 @@ ADVICE: dict[Verdict, str] = {
     "worse": "worse: beyond the slack, and the images agree (of costs: any more); find the change that did it",
     "broken": "broken: there were values and now there are none, for the reason given",
     "gone": "gone: what is recorded was not run; run it, or record the baseline without it",
-    "not comparable": "not comparable: the numbers mean something else now; record the baseline anew",
+    "not comparable": "not comparable: the numbers mean something else now, for the reason given",
     "unclear": "unclear: beyond the slack, but so few images (of seconds: runs) do not tell; take more, or fail with --strict",
 }
 

@@ -32,7 +32,11 @@ def read(path: Path) -> State:
     for holder in HOLDERS:
         if isinstance(found, Mapping) and isinstance(found.get(holder), Mapping):
             found = found[holder]
-    if not isinstance(found, Mapping) or not found or not all(isinstance(one, Tensor) for one in found.values()):
+    if (
+        not isinstance(found, Mapping)
+        or not found
+        or not all(isinstance(name, str) and isinstance(one, Tensor) and not one.is_meta for name, one in found.items())
+    ):
         raise UsageError(f"{path} holds no weights by name: write it with torch.save(net.state_dict(), ...)")
     return dict(found)
 

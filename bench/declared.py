@@ -8,7 +8,7 @@ from typing import Any
 from . import slack
 from .environment import environment
 from .errors import UsageError
-from .header import FORMAT
+from .header import FORMAT, UNREAD
 from .perturb import BLENDING, TIES
 from .plan import Measure, Plan
 from .plugins import Plugin
@@ -103,15 +103,15 @@ def _data(plan: Plan) -> dict[str, Any]:
         "classes": list(plan.images.classes),
         "images": names,
         "fingerprint": _fingerprint(plan, names),
-    }
+    } | ({"code": plan.dataset.fingerprint} if plan.dataset.fingerprint else {})
 
 
 def _fingerprint(plan: Plan, names: list[str]) -> str:
-    """Of the images' names, and of the first ones' pixels; empty where one of these cannot be read."""
-    digest = hashlib.sha256("\n".join(names).encode())
-    try:
-        for index in plan.chosen[:FINGERPRINTED]:
-            digest.update(plan.images[index].pixels.tobytes())
-    except UsageError:
-        return ""
-    return digest.hexdigest()
+    """Of the images' names, and of the first ones' pixels, each by itself; UNREAD stands for one that cannot be read."""
+    parts = [hashlib.sha256("\n".join(names).encode()).hexdigest()[:16]]
+    for index in plan.chosen[:FINGERPRINTED]:
+        try:
+            parts.append(hashlib.sha256(plan.images[index].pixels.tobytes()).hexdigest()[:8])
+        except UsageError:
+            parts.append(UNREAD)
+    return "-".join(parts)

@@ -27,9 +27,11 @@ from .records import Explained, Subject, value
 from .runner import scored
 from .suite import distinct
 from .suite import load as load_suite
+from .zoo import SHIPPED
 
 TOP = 5  # classes that are listed
 MANY = 20  # classes: more are not listed in a sentence
+TOLD = ("name", "classes", "preprocess", "mean", "std")  # of a live module
 USUAL = ("average_drop", "insertion", "deletion")  # metrics, where none is named
 
 
@@ -64,16 +66,23 @@ def load(
 
     `about` tells of a live module what a spec would say: its name, classes, preprocess, or mean and std. Raises UsageError.
     """
+    if not isinstance(net, str | nn.Module):
+        raise UsageError(f"a net is a spec, such as vgg16, or a torch.nn.Module, not {type(net).__name__}")
     place = device_of(device)
-    at = re.sub(r"\[(\d+)\]", r".\1", layer) if layer else None
+    at = re.sub(r"\[(\d+)\]", r".\1", str(layer)) if layer not in (None, "") else None
     exact = precision_for(precision, place)
     if isinstance(net, nn.Module):
+        if unknown := about.keys() - TOLD:
+            raise UsageError(f"{', '.join(sorted(unknown))}: of a module is told {', '.join(TOLD)}")
         return nets.of(net, **{"name": type(net).__name__} | about, layer=at, device=place, precision=exact)
     if about:
         raise UsageError(
             f"{', '.join(about)}: of a net by name this stands in its spec, {net}[{next(iter(about))}=...]"
         )
-    return nets.load(net, place, exact, at or layer_of(protocol, net))
+    found = nets.load(net, place, exact, at or layer_of(protocol, net))
+    if net in SHIPPED:
+        found.notes += (f"it knows the shapes of the data set scenes alone: for photos take {net}@imagenet",)
+    return found
 
 
 def explain(image: Image, net: Net, targets: Sequence[str], asked: Asked) -> list[Explanation]:

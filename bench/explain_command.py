@@ -8,6 +8,7 @@ from rich.console import Console
 
 from . import overlay, specs
 from .errors import UsageError
+from .options import net_options, with_settings
 from .photos import SIZE, file_of, photo
 from .suite import PRECISIONS
 
@@ -28,6 +29,7 @@ def _names(context: click.Context, parameter: click.Parameter, text: str | None)
 @click.command()
 @click.argument("images", metavar="IMAGE...", type=click.Path(path_type=Path), nargs=-1, required=True)
 @click.option("--net", default="squeezenet1_1@imagenet", show_default=True, metavar="NET", help="The network.")
+@net_options
 @click.option(
     "--method",
     "--methods",
@@ -53,7 +55,7 @@ def _names(context: click.Context, parameter: click.Parameter, text: str | None)
 )
 @click.option(
     "--size",
-    type=click.IntRange(8),
+    type=click.IntRange(8, 4096),
     metavar="N",
     help="To which the photo is brought, in pixels [the network's, or 224].",
 )
@@ -91,7 +93,7 @@ def _names(context: click.Context, parameter: click.Parameter, text: str | None)
 def explain(
     images: tuple[Path, ...], net: str, method: list[str], target: list[str], layer: str | None,
     metrics: list[str] | None, protocol: str, size: int | None, colours: str, opacity: float, out: Path | None, maps: bool,
-    as_json: bool, device: str, precision: str,
+    as_json: bool, device: str, precision: str, **of_net: str | None,
 ) -> None:  # fmt: skip
     """Explain photos: the classes that a network sees, and a picture of where each method says that it looks.
 
@@ -106,10 +108,13 @@ def explain(
     overlay.check(colours)
     if out is not None and len(images) == 1 and not out.is_dir():
         check_name(out)
+        if out.resolve() == images[0].resolve():
+            raise UsageError(f"--out {out} is the photo itself, which would be lost: name another file")
     for image in images:
         file_of(image)
     asked = measuring.ask(method, metrics, protocol)
-    loaded = measuring.load(net, layer, asked.protocol, device, precision)
+    (spec,) = with_settings(of_net, [net]) or [net]
+    loaded = measuring.load(spec, layer, asked.protocol, device, precision)
     photos = [photo(image, size=size or loaded.size or SIZE, resize=asked.protocol.resize) for image in images]
     rows = []
     for image, read in zip(images, photos, strict=True):

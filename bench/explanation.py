@@ -87,12 +87,15 @@ class Explanation:
         return self.panel().png()
 
 
-def panel(explanations: Sequence[Explanation], *, colours: str = COLOURS, opacity: float = OPACITY) -> Panel:
-    """One figure of several explanations: a row for each image and class, in it the map and the overlay of each method.
+def panel(
+    explanations: Explanation | Sequence[Explanation], *, colours: str = COLOURS, opacity: float = OPACITY
+) -> Panel:
+    """One figure of one explanation or several: a row for each image and class, in it the map and the overlay of each method.
 
     `colours` is the name of one of matplotlib's colour maps, `opacity` that of the map on the photo. Raises UsageError where
     there is nothing to draw.
     """
+    explanations = [explanations] if isinstance(explanations, Explanation) else explanations
     if not explanations:
         raise UsageError("there is no explanation to draw")
     rows: dict[tuple[str, bytes, str, int], list[Explanation]] = {}

@@ -10,7 +10,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from torch import nn
+import torch
+from torch import Tensor, nn
+from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
 
 from . import checkpoints, own
 from .errors import UsageError, nearest
@@ -27,11 +29,32 @@ def made(name: str, factory: str, settings: dict[str, Any], weights: Path | None
         net = _net(module, f"{name}:{factory}", factory, settings)
     code = _code(name, file) if module.__file__ else ""
     net = net.module if isinstance(net, nn.DataParallel) else net
+    _check(net, f"{name}:{factory}")
     if weights is None:
+        net.float()
         said = "no file of weights is named: they are as its factory makes them"
         return Made(net, fingerprint(net), code=code, notes=(said,))
     checkpoints.fit(net, checkpoints.read(weights), weights, f"{name}:{factory}")
     return Made(net, sha256(weights), code=code)
+
+
+def _check(net: nn.Module, spec: str) -> None:
+    """Raises UsageError for a module whose weights are not there to be read, changed or cut."""
+    if isinstance(net, torch.jit.ScriptModule):
+        raise UsageError(
+            f"{spec} gives a compiled module (torch.jit), which cannot be cut: give the module it was made of"
+        )
+    for name, weight in net.state_dict().items():
+        if isinstance(weight, UninitializedParameter | UninitializedBuffer):
+            raise UsageError(
+                f"{spec} gives a lazy module: run it once on an image in the factory, so that {name} has a shape"
+            )
+        if not isinstance(weight, Tensor):
+            raise UsageError(f"{spec} gives a quantised module ({name} is no tensor): give the module it was made of")
+        if weight.is_meta:
+            raise UsageError(
+                f"{spec} gives weights without values ({name} is on the device meta): make them on the CPU"
+            )
 
 
 def _code(name: str, file: Path | None) -> str:

@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import hashlib
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +18,16 @@ REASONS = {
     errno.EEXIST: "it is a file, not a directory",
 }
 FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+def check_target(file: Path) -> None:
+    """Raises UsageError where a file could not be written, before there is anything to write."""
+    if not file.name or file.is_dir():
+        raise UsageError(f"{str(file)!r} is no name of a file to write")
+    with refusals(file.parent):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=file.parent):
+            pass
 
 
 def write_text(file: Path, text: str) -> None:

@@ -7,6 +7,7 @@ from rich.console import Console
 
 from . import suite
 from .errors import UsageError
+from .files import check_target
 
 console = Console(highlight=False)
 stderr = Console(stderr=True, highlight=False)
@@ -40,6 +41,7 @@ def fit(name: str, net: str, dataset: str, images: int, seed: int, device: str, 
 
     if out.suffix != ".safetensors":
         raise UsageError(f"{out} is to be a .safetensors file: --out {out.with_suffix('.safetensors')}")
+    check_target(out)
     asked = suite.load("scenes", dataset=dataset, images=images, seed=seed)
     with stderr.status(f"{images} images on {net}"):
         head = fitting.fit(net, dataset, opened(asked.images_of(None)), images, seed, device_of(device))

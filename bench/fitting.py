@@ -63,7 +63,11 @@ def seen(net: Net, images: Images, numbers: Sequence[int]) -> Seen:
     for start in range(0, len(numbers), CHUNK):
         shown = [images[number] for number in numbers[start : start + CHUNK]]
         labels += [_label(image, count) for image in shown]
-        activations = net.features(torch.cat([batched(image, net.device) for image in shown]))
+        if len({image.pixels.shape for image in shown}) > 1:
+            raise UsageError("the images are of several sizes: a linear layer is fitted to images of one")
+        batch = torch.cat([batched(image, net.device) for image in shown])
+        net.prepare(batch)
+        activations = net.features(batch)
         pooled.append(activations.mean((2, 3)).double().cpu())
         predicted.append(net.classify(activations).argmax(1).cpu())
     if len(set(labels)) < 2:

@@ -46,11 +46,8 @@ class About(BaseModel):
 
     def note(self) -> str:
         classes = f"{self.seen} of its {len(self.classes)} classes"
-        own = (
-            "which has not all of these classes"
-            if self.base_right is None
-            else f"{self.base_right} by {self.base} itself"
-        )
+        lacking = f"{self.base} itself does not know all of these classes"
+        own = lacking if self.base_right is None else f"{self.base_right} by {self.base} itself"
         return (
             f"its linear layer is fitted on {self.fitted} images of {self.dataset}, of {classes}, behind the convolutions of "
             f"{self.base}: top-1 {self.right} of {self.held_out} held-out images, {own}"

@@ -2,6 +2,7 @@
 
 import fcntl
 import json
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +11,8 @@ from .files import write_text
 
 FORMAT = 3
 PARTS = ("suite", "protocols", "methods", "metrics", "nets", "data", "environment")  # of the header
-UNMEANT = (
-    "description",
-    "family",
-    "caveat",
-    "slack",
-    "notes",
-)  # what is said of a plug-in, and its numbers do not depend on
+UNMEANT = ("description", "family", "caveat", "slack", "notes")  # what is said of a plug-in, and no number depends on
+UNREAD = "unread"  # in the fingerprint of data, for an image that could not be read
 
 
 def header_of(directory: Path) -> dict[str, Any]:
@@ -57,10 +53,27 @@ def difference(old: dict[str, Any], new: dict[str, Any]) -> str | None:
     for part in PARTS:
         before, now = _meaning(part, old), _meaning(part, new)
         for key in sorted({*before, *now}):
-            unknown = key == "fingerprint" and "" in (before.get(key), now.get(key))  # an image could not be read
-            if before.get(key) != now.get(key) and not unknown:
-                return f"its {key} is {_brief(before.get(key))}, not {_brief(now.get(key))}"
+            if before.get(key) != now.get(key) and not (key == "fingerprint" and _alike(before[key], now.get(key, ""))):
+                return _differs(key, before.get(key), now.get(key))
     return None
+
+
+def _alike(before: str, now: str) -> bool:
+    """Whether two fingerprints of data can be of the same: images that one of them could not read may be any."""
+    pairs = list(zip_longest(before.split("-"), now.split("-")))
+    return all(one == other or UNREAD in (one, other) for one, other in pairs)
+
+
+def _differs(what: str, before: Any, now: Any) -> str:
+    """The first difference of two values, in words."""
+    if isinstance(before, dict) and isinstance(now, dict):
+        key = next(key for key in (*before, *now) if before.get(key) != now.get(key))
+        if key in ("fingerprint", "code"):
+            return f"its {what} has changed since (another {key})"
+        return _differs(f"{key} of {what}", before.get(key), now.get(key))
+    if what in ("fingerprint", "code"):
+        return "its images, or the file that gives them, have changed since"
+    return f"its {what} is {_brief(before)}, not {_brief(now)}"
 
 
 def _meaning(part: str, header: dict[str, Any]) -> dict[str, Any]:

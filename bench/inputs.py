@@ -62,6 +62,13 @@ def preprocess(word: str, mean: str, std: str) -> Preprocess | None:
     return WORDS[word] if word else None
 
 
+def joined(numbers: str | float | Sequence[float]) -> str:
+    """Numbers as a spec has them, joined by +."""
+    if isinstance(numbers, str):
+        return numbers
+    return "+".join(map(str, [numbers] if isinstance(numbers, int | float) else numbers))
+
+
 def channels_of(net: nn.Module) -> int:
     """The channels of its first convolution: 3, or 1 for a net of grey images. Raises UsageError for others."""
     first = next((module for module in net.modules() if isinstance(module, nn.Conv2d)), None)

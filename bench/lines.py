@@ -87,6 +87,11 @@ def _example(net: nn.Module, before: nn.Module, first: int) -> Example:
         if not (now := _problem(net, before(images))):
             fixed = size if _problem(net, before(torch.nn.functional.pad(images, (0, 32, 0, 32)))) else None
             whole, scores = outputs.read(net, before(images))
+            again = outputs.read(net, before(images))[1]
+            if not torch.allclose(scores, again, rtol=TOLERANCE, atol=TOLERANCE):
+                raise UsageError(
+                    "the net gives other class scores when it is shown the same images again: make it repeatable"
+                )
             return Example(whole, before, images, scores, outputs.kind(scores), fixed)
         problem = problem or now
     raise UsageError(f"the net cannot be run on images of {first} x {first}: {problem}")

@@ -71,7 +71,13 @@ class Net(nn.Module):
                 f"{self.name} takes images of {self.size} x {self.size}, and these are {width} x {height}: set their size, "
                 f"--size {self.size}, or [size={self.size}] of a data set"
             )
-        self._forward.prepare(images)
+        try:
+            self._forward.prepare(images)
+        except RuntimeError as error:
+            if isinstance(error, torch.OutOfMemoryError | torch.AcceleratorError):
+                raise
+            said = f"{images.shape[3]} x {images.shape[2]}: {str(error).splitlines()[0]}"
+            raise UsageError(f"{self.name} cannot take images of {said}") from error
 
     def scores(self, stream: Stream) -> Tensor:
         """Softmax scores (count, classes) of a stream of perturbed images, float64."""
@@ -119,8 +125,8 @@ def of(
     layer: str | None = None,
     classes: Sequence[str] = (),
     preprocess: str = "imagenet",
-    mean: str = "",
-    std: str = "",
+    mean: str | float | Sequence[float] = "",
+    std: str | float | Sequence[float] = "",
     device: torch.device | str = "cpu",
     precision: str = "fp32",
 ) -> Net:
@@ -129,6 +135,7 @@ def of(
     `preprocess` is what stands before it (imagenet, none or half; or a mean and a std as in a spec), for images are in
     [0, 1]. Raises UsageError for what is no classifier of images.
     """
+    mean, std = inputs.joined(mean), inputs.joined(std)
     shown = inputs.preprocess("" if mean or std else preprocess, mean, std)
     bare = module.module if isinstance(module, nn.DataParallel) else module
     try:
@@ -157,8 +164,7 @@ def _cut(name: str, made: Made, device: torch.device, precision: str, layer: str
         notes += (
             f"its weights were validated on images of {made.size} x {made.size}: [size={made.size}] of a data set",
         )
-    notes = (*found.notes, *made.notes, *notes)
-    print_ = made.fingerprint
+    notes, print_ = (*found.notes, *made.notes, *notes), made.fingerprint
     return Net(name, found.cut, classes, precision, print_, notes=notes, size=found.fixed).to(device)
 
 

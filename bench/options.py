@@ -37,9 +37,28 @@ def list_option(*names: str, help: str) -> Callable[..., Any]:
     return click.option(*(f"--{name}" for name in names), callback=_specs, metavar="A,B", help=help)
 
 
+def net_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """What stands in brackets in the spec of a net of one's own: see `with_settings`."""
+    for option in (
+        click.option("--preprocess", metavar="WORD", help="Before them: imagenet, none, half, or mean=0.5,std=0.5."),
+        click.option("--classes", metavar="FILE", help="The names of their classes, one a line."),
+        click.option(
+            "--weights", metavar="FILE", help="Of these networks: .pth or .safetensors, short for [weights=FILE]."
+        ),
+    ):
+        command = option(command)
+    return command
+
+
 def with_settings(settings: dict[str, str | None], nets: list[str]) -> list[str] | None:
-    """The specs of nets with settings laid over them; None where there are none."""
+    """The specs of nets with settings laid over them; None where there are none. Raises UsageError for a file of several."""
     given = {key: text for key, text in settings.items() if text is not None}
+    if empty := next((key for key, text in given.items() if not text.strip()), None):
+        raise UsageError(f"--{empty} is empty: name something, or leave it out")
+    if "weights" in given and len(nets) > 1:
+        raise UsageError(
+            f"--weights is of one net, and there are {len(nets)}: name its own with each, NET[weights=FILE]"
+        )
     if "=" in given.get("preprocess", ""):
         given |= _colours(given.pop("preprocess"))
     return [specs.laid("net", net, given) for net in nets] if given else None

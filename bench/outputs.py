@@ -89,6 +89,8 @@ def _sound(scores: Tensor, count: int) -> None:
         raise UsageError(
             "the net gives one score an image: give it one a class, two at least ([0, s] for a yes-or-no s)"
         )
+    if not scores.is_floating_point():
+        raise UsageError(f"the net gives class scores as {scores.dtype}: logits or probabilities are needed")
     if not scores.isfinite().all():
         raise UsageError("the net gives class scores that are not finite: its weights may be damaged")
 

@@ -21,6 +21,8 @@ def coloured(map: FloatMap, colours: str = COLOURS) -> Pixels:
 
 def laid_over(pixels: Pixels, map: FloatMap, colours: str = COLOURS, opacity: float = OPACITY) -> Pixels:
     """An image (h, w, 3) under its map (h, w) in [0, 1]; at opacity 0 the image alone, at 1 the map alone."""
+    if not 0 <= opacity <= 1:
+        raise UsageError(f"opacity {opacity} is not between 0 and 1")
     return _bytes((1 - opacity) * pixels + opacity * _shades(map, colours))
 
 
@@ -47,6 +49,8 @@ def check(colours: str) -> None:
 
 def _shades(map: FloatMap, colours: str) -> NDArray[np.float64]:
     import matplotlib  # loads only where something is drawn
+
+    check(colours)
 
     shades: NDArray[np.float64] = matplotlib.colormaps[colours](map)[..., :3] * 255
     return shades

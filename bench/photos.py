@@ -45,4 +45,8 @@ def as_image(given: Photo, size: int, resize: str | None) -> Image:
         if given.dtype != np.uint8 or given.ndim != 3 or given.shape[2] != 3:
             raise UsageError(f"an image is an array (h, w, 3) of bytes (uint8), not {given.shape} of {given.dtype}")
         return Image("array", given, None)
+    if not isinstance(given, str | Path | Picture.Image):
+        raise UsageError(
+            f"an image is a file, PIL's picture, an array of bytes or one of a data set, not {type(given).__name__}"
+        )
     return photo(given, size=size, resize=resize)

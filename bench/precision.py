@@ -16,13 +16,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .errors import UsageError
+from .errors import UsageError, nearest
 
 DTYPES = {"fp32": torch.float32, "tf32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 def chosen(asked: str, device: torch.device) -> str:
     """The precision for a device. Raises UsageError for one that it has no units for."""
+    if asked not in (*DTYPES, "auto"):
+        raise UsageError(f"there is no precision {asked!r}: {nearest(asked, [*DTYPES, 'auto'])}")
     if asked == "auto":
         return "bf16" if _has_bf16(device) else "fp32"
     if asked == "tf32" and not (device.type == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0)):

@@ -16,7 +16,7 @@ from .plan import Plan
 from .plugins import REPORT, Plugin
 from .spans import span
 from .suite import Suite
-from .wording import plural
+from .wording import plural, titled
 from .writer import Writer
 
 Ready = Callable[[Suite], Plan]  # what makes the plan of a suite, for a device
@@ -31,9 +31,9 @@ def execute(suite: Suite, directory: Path, ready: Ready, console: Console, engin
     about["environment"] |= getattr(engine.module, "ENVIRONMENT", {})
     writer = Writer(directory, about)
     before = f"; {len(writer.done)} of {planned.cells} done before" if writer.done else ""
+    counted = f"{plural(len(planned.chosen), 'image')}, {plural(len(planned.methods), 'method')}"
     console.print(
-        f"{suite.name}: {plural(len(planned.chosen), 'image')}, {plural(len(planned.methods), 'method')}, "
-        f"{planned.precision} on {planned.device}{before}",
+        f"{titled(suite.name, suite.dataset)}: {counted}, {planned.precision} on {planned.device}{before}",
         markup=False,
     )
     if len(planned.chosen) < suite.images:

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from . import suite
 from .errors import UsageError
-from .options import SIZE, engine, engine_options, list_option, with_settings
+from .options import SIZE, engine, engine_options, list_option, net_options, with_settings
 from .spans import profiled
 
 console = Console(highlight=False)
@@ -26,9 +26,7 @@ console = Console(highlight=False)
     help="Where the run is kept [runs/SUITE; runs/SUITE-MARK with other options].",
 )
 @list_option("nets", "net", help="Networks: resnet18, resnet50@imagenet, my.py:factory, ... (bench list nets)")
-@click.option("--weights", metavar="FILE", help="Of these networks: .pth or .safetensors, short for [weights=FILE].")
-@click.option("--classes", metavar="FILE", help="The names of their classes, one a line.")
-@click.option("--preprocess", metavar="WORD", help="Before them: imagenet, none, half, or mean=0.5,std=0.5.")
+@net_options
 @click.option("--layer", metavar="NAME", help="The layer that is explained, as in named_modules().")
 @list_option("methods", help="Methods: grad_cam, score_cam[fill=black], ./my_cam.py, ...")
 @list_option("metrics", help="Metrics: insertion, deletion[steps=100], ...")

@@ -74,7 +74,13 @@ def names(path: Path) -> tuple[str, ...]:
     """Class names from a text file, one a line, in the order of the net's classes."""
     if not path.is_file():
         raise UsageError(f"there is no file of class names {path}")
-    return tuple(line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip())
+    try:
+        found = tuple(line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip())
+    except UnicodeDecodeError:
+        raise UsageError(f"{path} is no text in UTF-8: write the class names so, one a line") from None
+    if not found:
+        raise UsageError(f"{path} names no class: write one a line")
+    return found
 
 
 def _path(text: str) -> Path | None:

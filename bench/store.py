@@ -53,6 +53,12 @@ class Run:
     def name(self) -> str:
         return str(self.header["suite"]["name"])
 
+    def __repr__(self) -> str:
+        held = {"images": self.header["data"]["images"]} | {
+            key: self.header[key] for key in ("nets", "methods", "metrics")
+        }
+        return f"<run {self.directory}: {', '.join(f'{len(own)} {what}' for what, own in held.items())}>"
+
     def table(self, name: str, images: Collection[str] | None = None) -> pd.DataFrame:
         """One of the tables, by its folder's name; of all images, or of these."""
         found = [_read(file, images) for file in _files(self.directory, name)]

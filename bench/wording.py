@@ -19,5 +19,10 @@ def span(estimate: Estimate) -> str:
     return f"{number(estimate.low)} to {number(estimate.high)}"
 
 
+def titled(suite: str, dataset: str) -> str:
+    """A suite's name, and the data set where that has another."""
+    return suite if dataset.partition("[")[0] == suite else f"{suite} on {dataset}"
+
+
 def plural(count: int, noun: str) -> str:
     return f"{count} {noun}" + ("" if count == 1 else "s")

@@ -8,6 +8,7 @@ from markupsafe import Markup
 
 from ..bench import beside, failures, published
 from ..bench.store import Run
+from ..bench.wording import titled
 from . import _answer, _beside, _contests, _drift, _files, _metrics, _scores, _sure, _words
 from ._drawing import swatch
 from ._gallery import galleries
@@ -33,7 +34,7 @@ def page(runs: Sequence[Run], files: Path | None = None) -> str:
         "report.html",
         runs=runs,
         run=runs[0],
-        title=" and ".join(dict.fromkeys(run.name for run in runs)),
+        title=" and ".join(dict.fromkeys(titled(run.name, run.header["suite"]["dataset"]) for run in runs)),
         sheets=shown,
         words=_words,
         legend=legend(shown),

@@ -369,6 +369,63 @@ def test_what_a_file_imports_from_beside_it_is_its_code(mine: Path, spec: str, r
     assert nets.described(spec)["code"] != before
 
 
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("nn.Sequential(nn.LazyConv2d(4, 3))", "gives a lazy module: run it once on an image"),
+        ("nn.Sequential(nn.Conv2d(3, 4, 3, device='meta'))", "gives weights without values"),
+        ("torch.jit.script(nn.Conv2d(3, 4, 3))", "gives a compiled module"),
+        ("torch.ao.quantization.quantize_dynamic(nn.Sequential(nn.Linear(4, 4)))", "gives a quantised module"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore")
+def test_a_module_without_plain_weights_is_refused(mine: Path, text: str, says: str) -> None:
+    (mine / "odd.py").write_text(f"import torch\nfrom torch import nn\ndef make():\n    return {text}\n")
+    with pytest.raises(UsageError, match=says):
+        nets.load("odd.py:make", CPU, "fp32")
+
+
+def test_a_factory_of_half_precision_is_a_net(mine: Path) -> None:
+    (mine / "half.py").write_text(FILE.replace("width, classes_))", "width, classes_)).half()"))
+    assert nets.load("half.py:make", CPU, "fp32").cut.line["0"].weight.dtype == torch.float32
+
+
+class _Dropping(_Branch):
+    def forward(self, images: Tensor) -> Tensor:
+        found: Tensor = super().forward(images)
+        return F.dropout(found, training=True)
+
+
+class _Deciding(_Branch):
+    def forward(self, images: Tensor) -> Tensor:
+        found: Tensor = super().forward(images)
+        return found > 0
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (_Dropping, "gives other class scores when it is shown the same images again"),
+        (_Deciding, "class scores as torch.bool"),
+    ],
+)
+def test_a_net_whose_scores_cannot_be_explained_is_refused(make: type[nn.Module], says: str) -> None:
+    with pytest.raises(UsageError, match=says):
+        nets.of(_seeded(make))
+
+
+def test_a_file_of_class_names_is_text_and_names_some(mine: Path) -> None:
+    for content, says in ((b"", "names no class"), ("é\n".encode("latin-1"), "is no text in UTF-8")):
+        (mine / "names.txt").write_bytes(content)
+        with pytest.raises(UsageError, match=says):
+            nets.load("own.py:make[classes=names.txt]", CPU, "fp32")
+
+
+def test_weights_of_one_file_are_of_one_net() -> None:
+    with pytest.raises(UsageError, match="--weights is of one net, and there are 2"):
+        options.with_settings({"weights": "w.pth"}, ["resnet18", "vgg16"])
+
+
 def test_files_of_one_name_beside_two_nets_are_two(mine: Path) -> None:
     (mine / "other").mkdir()
     (mine / "other" / "own.py").write_text(FILE)

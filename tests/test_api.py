@@ -3,6 +3,7 @@
 import doctest
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -159,6 +160,35 @@ def test_a_loaded_net_is_not_explained_by_a_protocol_of_another_layer() -> None:
     loaded = load_net("vgg16", device="cpu", precision="fp32")
     with pytest.raises(UsageError, match=r"vgg16 is loaded at features.29, not where torchcam explains it: load_net"):
         explain(IMAGE, loaded, protocol="torchcam")
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda net: explain(None, net), "an image is a file, PIL's picture, an array of bytes"),
+        (lambda _: load_net(3), "a net is a spec, such as vgg16, or a torch.nn.Module, not int"),
+        (lambda _: load_net("vgg16", precision="fp17"), "there is no precision 'fp17': did you mean 'fp16'"),
+        (lambda _: load_net(torch.nn.Conv2d(3, 2, 3), weights="x"), "weights: of a module is told name, classes"),
+        (lambda net: score(np.full((4, 4), np.nan), IMAGE, net), "a map is an array .* of finite numbers"),
+        (lambda net: score(np.zeros(4), IMAGE, net), "of finite numbers, not float64 of shape"),
+        (lambda net: explain(IMAGE, net, metrics=["gini"]).overlay(opacity=-1), "opacity -1 is not between 0 and 1"),
+        (lambda net: explain(IMAGE, net, metrics=["gini"]).overlay(colours="nope"), "there are no colours 'nope'"),
+    ],
+)  # fmt: skip
+def test_what_is_given_wrongly_is_told(net: Net, call: Callable[[Net], object], said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        call(net)
+
+
+def test_one_of_a_kind_may_stand_alone(net: Net) -> None:
+    (found,) = explain_all(IMAGE, net, methods="random", targets="top1", metrics=["gini"])
+    assert panel(found).axes
+    module = torch.nn.Sequential(torch.nn.Conv2d(3, 2, 3), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten())
+    assert load_net(module, mean=0.5, std=[0.5, 0.5, 0.5], layer="0", device="cpu").layer == "0"
+
+
+def test_a_run_is_shown_in_a_line(small: Run) -> None:
+    assert repr(small) == f"<run {small.directory}: 2 images, 2 nets, 2 methods, 2 metrics>"
 
 
 def test_a_callable_object_is_a_method(net: Net) -> None:

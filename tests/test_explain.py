@@ -128,6 +128,9 @@ def test_among_many_classes_the_similar_are_named() -> None:
         (["."], ". is a folder: name its images, such as ./*"),
         (["a.png", "--colours", "virdis"], "there are no colours 'virdis': did you mean 'viridis'?"),
         (["a.png", "--out", "a.xyz"], "a.xyz is no name of a picture"),
+        (["a.png", "--out", "a.png"], "--out a.png is the photo itself, which would be lost"),
+        (["a.png", "--weights", ""], "--weights is empty: name something, or leave it out"),
+        (["a.png", "--size", "16"], "squeezenet1_1 cannot take images of 16 x 16"),
         (["a.png", "--method", "grad_cams"], "there is no method 'grad_cams': did you mean 'grad_cam'?"),
         (["a.png", "--layer", "features[99]"], "there is no layer 'features.99'"),
         (["a.png", "--metrics", "insertions"], "insertions"),
@@ -178,9 +181,10 @@ def test_the_terminal_shows_classes_and_scores_in_80_columns(photos: Path, here:
     found = bench("explain", photos / "a.png", *NET, "--method", "cam,grad_cam", "--target", "top1,top2").stdout
     (one,) = told(photos / "a.png", *NET, "--method", "cam,grad_cam", "--target", "top1,top2")
     assert all(guess["name"] in found for guess in one["top"])
+    assert "for photos take squeezenet1_1@imagenet" in " ".join(found.split())
     assert "drop ↓" in found and "insert ↑" in found and "delete ↓" in found
     table = [line for line in found.splitlines() if line.startswith("  ")]
-    assert len(table) == 1 + 5 + 1 + 4 and max(map(len, table)) <= 80
+    assert len(table) == 1 + 1 + 5 + 1 + 4 and max(map(len, table)) <= 80
 
 
 @pytest.fixture(scope="module")

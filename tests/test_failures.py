@@ -234,7 +234,7 @@ def test_what_a_data_set_of_the_users_own_raises_or_makes_is_that_images_failure
     said = dict(zip(failures["image"], failures["reason"], strict=True))
     assert said["1"] == "own.py fails: line 11 raises OSError: the share is gone"
     assert "the work and the memory" not in " ".join(done.output.split())
-    assert said["2"] == "own.py gives 2 as float32 of shape (64, 64, 3): pixels are uint8, (h, w, 3)"
+    assert said["2"] == "own.py gives 2 as float32 of shape (64, 64, 3): pixels are an array of uint8, (h, w, 3)"
 
 
 def test_where_the_first_image_failed_the_costs_that_are_its_are_missing(tmp_path: Path) -> None:
@@ -253,3 +253,113 @@ def test_two_images_of_one_name_are_refused(tmp_path: Path) -> None:
     done = CliRunner().invoke(main, ["run", "--dataset", str(file), "--images", "3", "--out", str(tmp_path / "run")])
     assert done.exit_code == 2
     assert "the data set names 3 images 'same': give each a name of its own" in words(done.output)
+
+
+@pytest.mark.parametrize(
+    ("made", "said"),
+    [
+        ("Image('other', np.zeros((8, 8, 3), np.uint8), None)", "own.py gives 1 under the name 'other': they are one"),
+        (
+            "Image('1', np.zeros((8, 8, 3), np.uint8), 'star')",
+            "own.py gives 1 the label 'star': it is None, or a whole",
+        ),
+        ("Image('1', np.zeros((8, 8, 3), np.uint8), -1)", "own.py gives 1 the label -1"),
+        ("Image('1', [[1]], None)", "own.py gives 1 as list of shape (1, 1): pixels are an array of uint8, (h, w, 3)"),
+        (
+            "Image('1', np.zeros((8, 8, 3), np.uint8), 0, (Object(0, np.zeros((4, 4), bool)),))",
+            "own.py gives 1 a mask as bool",
+        ),
+        ("Image('1', np.zeros((1, 1, 3), np.uint8), None)", "squeezenet1_1 cannot take images of 1 x 1"),
+    ],
+)
+def test_what_is_no_image_is_told(tmp_path: Path, made: str, said: str) -> None:
+    file = tmp_path / "own.py"
+    text = OWN.replace("import Image", "import Image, Object").replace(
+        'raise OSError("the share is gone")', f"return {made}"
+    )
+    file.write_text(text.replace("4\n", "2\n"))
+    chosen = [
+        "--nets",
+        "squeezenet1_1",
+        "--methods",
+        "centre",
+        "--metrics",
+        "gini",
+        "--precision",
+        "fp32",
+        "--images",
+        2,
+    ]
+    assert bench("run", "--dataset", file, *chosen, "--out", tmp_path / "run").exit_code == 3
+    (reason,) = store.read(tmp_path / "run").table("failures")["reason"]
+    assert reason.startswith(said)
+
+
+def test_a_flipped_view_is_an_image(tmp_path: Path) -> None:
+    file = tmp_path / "own.py"
+    file.write_text(OWN.replace("np.full((64, 64, 3), 40 * index, kind)", "np.zeros((64, 64, 3), np.uint8)[::-1]"))
+    chosen = [
+        "--nets",
+        "squeezenet1_1",
+        "--methods",
+        "centre",
+        "--metrics",
+        "gini",
+        "--precision",
+        "fp32",
+        "--images",
+        1,
+    ]
+    assert bench("run", "--dataset", file, *chosen, "--out", tmp_path / "run").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        ("classes = ()", "classes = 'ab'", "own.py gives classes ('a', 'b'): they are a tuple of names"),
+        ("classes = ()", "classes = ('a', 'a')", "own.py names a class twice"),
+        ("classes = ()", "classes = None", "own.py fails (classes): it raises TypeError"),
+        ("return str(index)", "return index", "own.py names an image 0: a name is a printable text"),
+        ("return 4", "return None", "own.py fails (len())"),
+    ],
+)
+def test_a_data_set_that_is_none_is_refused(tmp_path: Path, before: str, after: str, said: str) -> None:
+    file = tmp_path / "own.py"
+    file.write_text(OWN.replace(before, after))
+    done = bench("run", "--dataset", file, "--nets", "squeezenet1_1", "--out", tmp_path / "run")
+    assert done.exit_code == 2 and said in words(done.output)
+
+
+def test_a_data_set_of_other_code_is_another_run(tmp_path: Path) -> None:
+    """Images that could not be read may be any when they can; the file that gives them may not be another."""
+    file = tmp_path / "own.py"
+    file.write_text(OWN)
+    chosen = [
+        "--nets",
+        "squeezenet1_1",
+        "--methods",
+        "centre",
+        "--metrics",
+        "gini",
+        "--precision",
+        "fp32",
+        "--images",
+        4,
+    ]
+    assert bench("run", "--dataset", file, *chosen, "--out", tmp_path / "run").exit_code == 3
+    file.write_text(OWN.replace("index == 1", "index == 9"))
+    done = bench("run", "--dataset", file, *chosen, "--out", tmp_path / "run")
+    assert done.exit_code == 2
+    assert "holds another run: its images, or the file that gives them, have changed since" in words(done.output)
+
+
+def test_images_that_changed_are_another_run_though_one_could_not_be_read(photos: Path, tmp_path: Path) -> None:
+    torn, other = order(photos, tmp_path / "whole")[:2]
+    (photos / torn).write_bytes(b"torn")
+    assert bench(*asked(photos, tmp_path / "run")).exit_code == 3
+    (photos / other).write_bytes((photos / torn).read_bytes())
+    done = bench(*asked(photos, tmp_path / "run"))
+    assert done.exit_code == 3  # that image is unread now, and its scores are there
+    Image.new("RGB", (64, 64), "red").save(photos / other)
+    done = bench(*asked(photos, tmp_path / "run"))
+    assert done.exit_code == 2 and "have changed since" in words(done.output)

@@ -176,7 +176,7 @@ def test_a_changed_method_is_refused_and_a_changed_description_not(tmp_path: Pat
 
     Writer(tmp_path, with_method(1, "old words")).close()
     Writer(tmp_path, with_method(1, "new words")).close()
-    with pytest.raises(UsageError, match="holds another run: its m is"):
+    with pytest.raises(UsageError, match="holds another run: its version of m is 1, not 2"):
         Writer(tmp_path, with_method(2, "new words"))
 
 
