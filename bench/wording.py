@@ -1,5 +1,6 @@
 """Numbers and counts as tables and sentences show them."""
 
+import re
 from math import isnan
 
 from .stats import Estimate
@@ -20,8 +21,10 @@ def span(estimate: Estimate) -> str:
 
 
 def titled(suite: str, dataset: str) -> str:
-    """A suite's name, and the data set where that has another."""
-    return suite if dataset.partition("[")[0] == suite else f"{suite} on {dataset}"
+    """A suite's name, and the data set's where that is another: of a folder the last part of its path."""
+    path = re.search(r"path=([^,\]]+)", dataset)
+    name = (path[1] if path else dataset.partition("[")[0]).rstrip("/").rpartition("/")[2]
+    return suite if name == suite else f"{suite} on {name}"
 
 
 def plural(count: int, noun: str) -> str:

@@ -6,6 +6,7 @@ import pytest
 
 from cambench.bench import suite
 from cambench.bench.errors import UsageError
+from cambench.bench.wording import titled
 
 
 def test_every_built_in_suite_names_only_what_there_is() -> None:
@@ -60,3 +61,17 @@ def test_a_target_that_contradicts_the_protocols_own_words_is_refused() -> None:
     assert suite.load("smoke", protocols=["opticam"], target="predicted").followed()[0].target == "predicted"
     with pytest.raises(UsageError, match="contradict each other"):
         suite.load("smoke", protocols=["opticam[target=predicted]"], target="label").followed()
+
+
+@pytest.mark.parametrize(
+    ("dataset", "said"),
+    [
+        ("scenes[size=64]", "scenes"),
+        ("image_folder[path=/a/photos/,size=64]", "scenes on photos"),
+        ("s3://bucket/birds", "scenes on birds"),
+        ("voc[year=2007]", "scenes on voc"),
+        ("./my_data.py", "scenes on my_data.py"),
+    ],
+)
+def test_a_run_is_called_by_its_suite_and_its_data(dataset: str, said: str) -> None:
+    assert titled("scenes", dataset) == said
