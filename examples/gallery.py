@@ -159,8 +159,9 @@ def score_cams() -> Example:
     return Example(
         "score_cam",
         "Score-CAM on six architectures, and four ways to weigh its channels",
-        "By the softmax score; by the logit (before the softmax); by how much more than the image itself scores; and by the "
-        f"softmax of that over the channels. {'; '.join(said for _, said in found.values())}.",
+        "By the softmax score; by the logit (before the softmax); by how much more than the image itself scores (where no mask "
+        "scores more, that map is empty); and by the softmax of that over the channels. "
+        f"{'; '.join(said for _, said in found.values())}.",
         tuple(
             f'bench explain {photo} --net "{net}" --size 112 --layer {SIX[name]} --method "{methods}"'
             for name, (net, _) in found.items()
