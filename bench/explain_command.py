@@ -6,24 +6,15 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from . import overlay, specs
+from . import overlay
 from .errors import UsageError
-from .options import net_options, with_settings
+from .options import net_options, some, with_settings
 from .photos import SIZE, file_of, photo
 from .suite import PRECISIONS
 
 console = Console(highlight=False)
 stderr = Console(stderr=True, highlight=False)
 FOLDER = Path("explain")
-
-
-def _names(context: click.Context, parameter: click.Parameter, text: str | None) -> list[str] | None:
-    if text is None:
-        return None
-    named = specs.split(text)
-    if not named:
-        raise UsageError(f"--{parameter.name} names none: name one at least, or leave it out")
-    return named
 
 
 @click.command()
@@ -33,7 +24,7 @@ def _names(context: click.Context, parameter: click.Parameter, text: str | None)
 @click.option(
     "--method",
     "--methods",
-    callback=_names,
+    callback=some,
     default="grad_cam",
     show_default=True,
     metavar="A,B",
@@ -42,14 +33,14 @@ def _names(context: click.Context, parameter: click.Parameter, text: str | None)
 @click.option(
     "--target",
     "--targets",
-    callback=_names,
+    callback=some,
     default="top1",
     show_default=True,
     metavar="A,B",
     help="Classes to explain: an index, a name, or top1 to top5.",
 )
 @click.option("--layer", metavar="LAYER", help="Where the network is cut, such as features[29] [the network's own].")
-@click.option("--metrics", callback=_names, metavar="A,B", help="Metrics [average_drop,insertion,deletion].")
+@click.option("--metrics", callback=some, metavar="A,B", help="Metrics [average_drop,insertion,deletion].")
 @click.option(
     "--protocol", default="default", show_default=True, metavar="NAME", help="How maps are fitted and scored."
 )

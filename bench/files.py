@@ -22,8 +22,7 @@ FULL = (errno.ENOSPC, errno.EDQUOT)
 
 def check_target(file: Path) -> None:
     """Raises UsageError where a file could not be written, before there is anything to write."""
-    if not file.name or file.is_dir():
-        raise UsageError(f"{str(file)!r} is no name of a file to write")
+    _check_name(file)
     with refusals(file.parent):
         file.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=file.parent):
@@ -37,8 +36,7 @@ def write_text(file: Path, text: str) -> None:
 
 def write_bytes(file: Path, content: bytes) -> None:
     """Writes a file, whole or not at all, or into a device or pipe. Raises UsageError where it cannot be written."""
-    if not file.name or file.is_dir():
-        raise UsageError(f"{str(file)!r} is no name of a file to write")
+    _check_name(file)
     file = file.resolve()  # what a link points to is written, and the link is left
     with refusals(file.parent):
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -48,6 +46,11 @@ def write_bytes(file: Path, content: bytes) -> None:
         partial = file.with_suffix(file.suffix + ".partial")
         partial.write_bytes(content)
         partial.replace(file)
+
+
+def _check_name(file: Path) -> None:
+    if not file.name or file.is_dir():
+        raise UsageError(f"{str(file)!r} is no name of a file to write")
 
 
 def append_text(file: Path, text: str) -> None:

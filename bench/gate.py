@@ -11,7 +11,7 @@ import click
 from rich.console import Console
 
 from . import baseline as text
-from . import exports, seconds, specs
+from . import exports, seconds
 from . import history as series
 from .compare import Comparison, load
 from .compare import compare as compared
@@ -19,6 +19,7 @@ from .compared import show
 from .console import WIDTH
 from .errors import UsageError
 from .files import append_text, write_text
+from .options import some
 from .trend import trend
 
 console = Console(highlight=False)
@@ -29,15 +30,7 @@ EXPORTS: dict[str, Callable[[Comparison], str]] = {
 
 
 def only(name: str) -> Callable[..., Any]:
-    def split(context: click.Context, parameter: click.Parameter, given: str | None) -> list[str] | None:
-        if given is None:
-            return None
-        named = specs.split(given)
-        if not named:
-            raise UsageError(f"--{name} names none: name one at least, or leave it out")
-        return named
-
-    return click.option(f"--{name}", callback=split, metavar="A,B", help=f"Only these {name}.")
+    return click.option(f"--{name}", callback=some, metavar="A,B", help=f"Only these {name}.")
 
 
 def _file(name: str, what: str) -> Callable[..., Any]:

@@ -32,6 +32,14 @@ def _specs(context: click.Context, parameter: click.Parameter, text: str | None)
     return None if text is None else specs.split(text)
 
 
+def some(context: click.Context, parameter: click.Parameter, text: str | None) -> list[str] | None:
+    """The callback of an option that takes several specs, one at least. Raises UsageError for none."""
+    named = _specs(context, parameter, text)
+    if named == []:
+        raise UsageError(f"--{parameter.name} names none: name one at least, or leave it out")
+    return named
+
+
 def list_option(*names: str, help: str) -> Callable[..., Any]:
     """An option that takes several specs."""
     return click.option(*(f"--{name}" for name in names), callback=_specs, metavar="A,B", help=help)

@@ -8,6 +8,8 @@ from typing import Any
 
 from .errors import UsageError
 
+ADDRESS = "://"  # what tells an address, such as s3://bucket/photos, from a path
+
 
 @dataclass(frozen=True)
 class Spec:

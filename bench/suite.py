@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from . import parts, plugins, protocol, subset
+from . import parts, plugins, protocol, specs, subset
 from .errors import UsageError, nearest
 from .plugins import DATASET, METHOD, METRIC, Plugin
 from .protocol import Protocol
@@ -71,7 +71,7 @@ class Suite(BaseModel):
         """The data set; photos become images as a protocol has it, where the data set has that choice."""
         if not self.dataset:
             raise UsageError(f"this suite needs {self.needs}, which it does not ship: name the folder with --dataset")
-        folder = "://" in self.dataset.partition("[")[0] or (
+        folder = specs.ADDRESS in self.dataset.partition("[")[0] or (
             self.dataset not in plugins.names(DATASET) and Path(self.dataset).is_dir()
         )
         found = (plugins.open_folder if folder else plugins.find)(DATASET, self.dataset, self.seed)

@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import cast
 
 from ..bench.errors import Missing, UsageError
-
-MARK = "://"  # of an address
+from ..bench.specs import ADDRESS
 
 
 def place(path: str) -> Path:
     """The folder of a path or an address; what an address gives is used as a path is. Raises UsageError for an unknown kind."""
-    if MARK not in path:
+    if ADDRESS not in path:
         return Path(path)
     try:
         from upath import UPath
@@ -32,7 +31,7 @@ def reached(path: Path | str) -> Iterator[None]:
     except UsageError:
         raise
     except Exception as error:
-        if MARK not in str(path):
+        if ADDRESS not in str(path):
             raise
         raise UsageError(f"{path} cannot be reached ({type(error).__name__}: {error})") from None
 

@@ -1,9 +1,11 @@
 """Nets, images and maps that several tests share."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 from torch import Tensor, nn
 
 from cambench.bench.nets import Net
@@ -55,3 +57,12 @@ def real_data(monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = Path(named)
     monkeypatch.setenv("TORCH_HOME", str(folder / "torch_home"))
     return folder
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """As workers have: with two, sums may be of another order."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)

@@ -10,13 +10,14 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-import torch
 from click.testing import CliRunner, Result
 from PIL import Image
 
 from cambench.bench import store
 from cambench.bench.cli import main
 from cambench.tests._runs import same, words
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 pytest.importorskip("ray")
 
@@ -54,15 +55,6 @@ def address() -> Iterator[str]:
     cluster = Cluster(initialize_head=True, head_node_args=started)
     yield cluster.address
     cluster.shutdown()
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """As the workers have: with two, sums may be of another order."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture

@@ -223,11 +223,15 @@ def load(): return Own()
 """
 
 
+def run_own(folder: Path, text: str, images: int, metric: str = "gini") -> Result:
+    """A run of a data set of the user's own file of this text, which may have been another before."""
+    (folder / "own.py").write_text(text)
+    chosen = ["--nets", "squeezenet1_1", "--methods", "centre", "--metrics", metric, "--precision", "fp32"]
+    return bench("run", "--dataset", folder / "own.py", *chosen, "--images", images, "--out", folder / "run")
+
+
 def test_what_a_data_set_of_the_users_own_raises_or_makes_is_that_images_failure(tmp_path: Path) -> None:
-    file = tmp_path / "own.py"
-    file.write_text(OWN)
-    chosen = ["--nets", "squeezenet1_1", "--methods", "centre", "--metrics", "insertion", "--precision", "fp32"]
-    done = bench("run", "--dataset", file, *chosen, "--images", 4, "--out", tmp_path / "run")
+    done = run_own(tmp_path, OWN, 4, "insertion")
     assert done.exit_code == 3
     assert of(tmp_path / "run", "scores") == ["0", "3"]
     failures = store.read(tmp_path / "run").table("failures")
@@ -238,10 +242,7 @@ def test_what_a_data_set_of_the_users_own_raises_or_makes_is_that_images_failure
 
 
 def test_where_the_first_image_failed_the_costs_that_are_its_are_missing(tmp_path: Path) -> None:
-    file = tmp_path / "own.py"
-    file.write_text(OWN.replace("index == 1", "index == 0"))
-    chosen = ["--nets", "squeezenet1_1", "--methods", "centre", "--metrics", "insertion", "--precision", "fp32"]
-    done = bench("run", "--dataset", file, *chosen, "--images", 2, "--out", tmp_path / "run")
+    done = run_own(tmp_path, OWN.replace("index == 1", "index == 0"), 2, "insertion")
     assert "the work and the memory of methods are those of the run's first image, which is among them" in words(
         done.output
     )
@@ -273,44 +274,17 @@ def test_two_images_of_one_name_are_refused(tmp_path: Path) -> None:
     ],
 )
 def test_what_is_no_image_is_told(tmp_path: Path, made: str, said: str) -> None:
-    file = tmp_path / "own.py"
     text = OWN.replace("import Image", "import Image, Object").replace(
         'raise OSError("the share is gone")', f"return {made}"
     )
-    file.write_text(text.replace("4\n", "2\n"))
-    chosen = [
-        "--nets",
-        "squeezenet1_1",
-        "--methods",
-        "centre",
-        "--metrics",
-        "gini",
-        "--precision",
-        "fp32",
-        "--images",
-        2,
-    ]
-    assert bench("run", "--dataset", file, *chosen, "--out", tmp_path / "run").exit_code == 3
+    assert run_own(tmp_path, text, 2).exit_code == 3
     (reason,) = store.read(tmp_path / "run").table("failures")["reason"]
     assert reason.startswith(said)
 
 
 def test_a_flipped_view_is_an_image(tmp_path: Path) -> None:
-    file = tmp_path / "own.py"
-    file.write_text(OWN.replace("np.full((64, 64, 3), 40 * index, kind)", "np.zeros((64, 64, 3), np.uint8)[::-1]"))
-    chosen = [
-        "--nets",
-        "squeezenet1_1",
-        "--methods",
-        "centre",
-        "--metrics",
-        "gini",
-        "--precision",
-        "fp32",
-        "--images",
-        1,
-    ]
-    assert bench("run", "--dataset", file, *chosen, "--out", tmp_path / "run").exit_code == 0
+    flipped = OWN.replace("np.full((64, 64, 3), 40 * index, kind)", "np.zeros((64, 64, 3), np.uint8)[::-1]")
+    assert run_own(tmp_path, flipped, 1).exit_code == 0
 
 
 @pytest.mark.parametrize(
@@ -332,23 +306,8 @@ def test_a_data_set_that_is_none_is_refused(tmp_path: Path, before: str, after: 
 
 def test_a_data_set_of_other_code_is_another_run(tmp_path: Path) -> None:
     """Images that could not be read may be any when they can; the file that gives them may not be another."""
-    file = tmp_path / "own.py"
-    file.write_text(OWN)
-    chosen = [
-        "--nets",
-        "squeezenet1_1",
-        "--methods",
-        "centre",
-        "--metrics",
-        "gini",
-        "--precision",
-        "fp32",
-        "--images",
-        4,
-    ]
-    assert bench("run", "--dataset", file, *chosen, "--out", tmp_path / "run").exit_code == 3
-    file.write_text(OWN.replace("index == 1", "index == 9"))
-    done = bench("run", "--dataset", file, *chosen, "--out", tmp_path / "run")
+    assert run_own(tmp_path, OWN, 4).exit_code == 3
+    done = run_own(tmp_path, OWN.replace("index == 1", "index == 9"), 4)
     assert done.exit_code == 2
     assert "holds another run: its images, or the file that gives them, have changed since" in words(done.output)
 

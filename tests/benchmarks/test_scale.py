@@ -4,12 +4,10 @@ Not part of a plain `pytest`: run `pytest -m overhead -s tests/benchmarks/test_s
 """
 
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 from cambench.bench import suite
 from cambench.bench.declared import header
@@ -18,19 +16,11 @@ from cambench.bench.plan import plan
 from cambench.bench.plugins import ENGINE, find
 from cambench.bench.writer import Writer
 
-pytestmark = pytest.mark.overhead
+pytestmark = [pytest.mark.overhead, pytest.mark.usefixtures("one_thread")]
 
 LEAST = 1.7
 PAIRS = 3
 MOST_MB = 10  # in 1000 images
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def rate(directory: Path, workers: int, images: int) -> float:
