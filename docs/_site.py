@@ -56,15 +56,19 @@ def _entry(level: int, name: str, function: Callable[..., Any]) -> str:
 
 def _signature(name: str, function: Callable[..., Any]) -> str:
     found = inspect.signature(function)
-    parts = [re.sub(r"\b(?:\w+\.)+(\w+)", r"\1", str(one)) for one in found.parameters.values()]
+    parts = [_bare(str(one)) for one in found.parameters.values()]
     named = [place for place, one in enumerate(found.parameters.values()) if one.kind is one.KEYWORD_ONLY]
     if named:
         parts.insert(named[0], "*")
-    gives = re.sub(r".* -> ", " -> ", str(found)) if "->" in str(found) else ""
-    gives = re.sub(r"\b(?:\w+\.)+(\w+)", r"\1", gives)
+    gives = _bare(re.sub(r".* -> ", " -> ", str(found))) if "->" in str(found) else ""
     if len(", ".join(parts)) < 70:
         return f"{name}({', '.join(parts)}){gives}"
     return "\n    ".join([f"{name}(", *(f"{one}," for one in parts)]) + f"\n){gives}"
+
+
+def _bare(annotation: str) -> str:
+    """Names without their modules; a number's point is none of theirs."""
+    return re.sub(r"\b(?:[A-Za-z_]\w*\.)+(\w+)", r"\1", annotation)
 
 
 def _prose(found: object) -> str:

@@ -113,6 +113,7 @@ def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
     python, methods = (tmp_path / "site" / page for page in ("python/index.html", "lists/methods/index.html"))
     assert "def " not in python.read_text() and ":::" not in python.read_text()
     assert all(name in python.read_text() for name in ("explain_all", "load_net", "Explanation", "NotApplicable"))
+    assert "opacity: float = 0.55" in re.sub(r"<[^>]+>", "", python.read_text())
     assert "score_cam" in methods.read_text()
     served = [page.read_text() for page in (tmp_path / "site").rglob("*.html")]
     fetched = [url for text in served for url in re.findall(r'(?:src|<link[^>]*href)="(https?://[^"]+)"', text)]
