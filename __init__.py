@@ -9,11 +9,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .bench.api import explain, explain_all, load_net, run, score
-    from .bench.errors import NotApplicable, UsageError
-    from .bench.explanation import Explanation, panel
-    from .bench.nets import Net
-    from .bench.runs import Run, load
+    from .bench.api.api import explain, explain_all, load_net, run, score
+    from .bench.api.explanation import Explanation, panel
+    from .bench.api.run import Run, load
+    from .bench.core.errors import NotApplicable, UsageError
+    from .bench.nets.load import Net
 
 __version__ = "0.1.0"
 __all__ = [
@@ -21,14 +21,14 @@ __all__ = [
     "explain", "explain_all", "load", "load_net", "panel", "run", "score",
 ]  # fmt: skip
 
-_HOMES = {"Explanation": "explanation", "Net": "nets", "NotApplicable": "errors", "Run": "runs", "UsageError": "errors",
-          "load": "runs", "panel": "explanation"}  # fmt: skip
+_HOMES = {"Explanation": "api.explanation", "Net": "nets.load", "NotApplicable": "core.errors", "Run": "api.run",
+          "UsageError": "core.errors", "load": "api.run", "panel": "api.explanation"}  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f".bench.{_HOMES.get(name, 'api')}", __name__), name)
+    return getattr(import_module(f".bench.{_HOMES.get(name, 'api.api')}", __name__), name)
 
 
 def __dir__() -> list[str]:

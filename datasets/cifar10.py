@@ -6,8 +6,8 @@ from typing import Literal
 from PIL import Image as Picture
 from torchvision.datasets import CIFAR10
 
-from ._photos import Found, Photos, drawn
-from ._roots import fetched, root_of
+from ._readers.cache import fetched, root_of
+from ._readers.lazy_images import Found, Photos, drawn
 
 VERSION = 1
 PAGE = "https://www.cs.toronto.edu/~kriz/cifar.html"

@@ -9,12 +9,12 @@ import numpy as np
 from PIL import Image as Picture
 from PIL import ImageDraw
 
-from ..bench.errors import UsageError
-from ..bench.images import Mask
-from ._photos import Found, Photos, drawn
-from ._pictures import Region, Resize, read
-from ._roots import missing, root_of
-from ._voc import largest_first
+from ..bench.core.errors import UsageError
+from ..bench.data.types import Mask
+from ._readers.cache import missing, root_of
+from ._readers.image_io import Region, Resize, read
+from ._readers.lazy_images import Found, Photos, drawn
+from ._readers.voc import largest_first
 
 VERSION = 1
 PAGE = "https://cocodataset.org/#download"

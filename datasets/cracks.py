@@ -10,9 +10,9 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field
 
-from ..bench.images import Image, Object
-from ._concrete import concrete, crack_open, cracks, lit
-from ._scene import developed
+from ..bench.data.types import Image, Object
+from ._synthetic.concrete import concrete, crack_open, cracks, lit
+from ._synthetic.scene import developed
 
 VERSION = 1
 SPLITS = ("train", "val", "test")

@@ -4,8 +4,8 @@ from typing import Literal
 
 from torchvision.datasets import FashionMNIST
 
-from ._idx import loaded
-from ._photos import Photos
+from ._readers.idx import loaded
+from ._readers.lazy_images import Photos
 
 VERSION = 1
 PAGE = "https://github.com/zalandoresearch/fashion-mnist (four .gz files, to be unpacked)"

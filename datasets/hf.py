@@ -7,9 +7,9 @@ from typing import Any
 from PIL import Image as Picture
 from PIL import ImageOps
 
-from ..bench.errors import UsageError, nearest
-from ._photos import Found, Photos, drawn
-from ._pictures import Resize, coloured
+from ..bench.core.errors import UsageError, nearest
+from ._readers.image_io import Resize, coloured
+from ._readers.lazy_images import Found, Photos, drawn
 
 VERSION = 1
 REQUIRES = "datasets"

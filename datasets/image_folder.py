@@ -9,11 +9,11 @@ from typing import cast
 import pandas as pd
 from PIL import Image as Picture
 
-from ..bench.errors import UsageError
-from ..bench.images import Image
-from ._addresses import place, reached, readable
-from ._photos import Found, Photos, drawn
-from ._pictures import Box, Region, Resize, coloured, extent, fitted, read, read_mask
+from ..bench.core.errors import UsageError
+from ..bench.data.types import Image
+from ._readers.image_io import Box, Region, Resize, coloured, extent, fitted, read, read_mask
+from ._readers.lazy_images import Found, Photos, drawn
+from ._readers.remote import place, reached, readable
 
 VERSION = 2  # photos are turned upright
 FOLDER = True  # `--dataset FOLDER` is this

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from ._photos import Found, Photos, drawn
-from ._pictures import Resize, read
-from ._roots import missing, root_of
-from ._voc import boxes
+from ._readers.cache import missing, root_of
+from ._readers.image_io import Resize, read
+from ._readers.lazy_images import Found, Photos, drawn
+from ._readers.voc import boxes
 from .image_folder import classed
 
 VERSION = 1

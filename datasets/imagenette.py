@@ -5,9 +5,9 @@ from typing import Literal
 
 from torchvision.datasets import Imagenette
 
-from ._photos import Photos
-from ._pictures import Resize
-from ._roots import fetched, root_of
+from ._readers.cache import fetched, root_of
+from ._readers.image_io import Resize
+from ._readers.lazy_images import Photos
 from .image_folder import classed, photos
 
 VERSION = 1

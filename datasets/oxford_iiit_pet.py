@@ -6,9 +6,9 @@ from typing import Literal
 
 from torchvision.datasets import OxfordIIITPet
 
-from ._photos import Found, Photos, drawn
-from ._pictures import Resize, read, read_palette
-from ._roots import fetched, root_of
+from ._readers.cache import fetched, root_of
+from ._readers.image_io import Resize, read, read_palette
+from ._readers.lazy_images import Found, Photos, drawn
 
 VERSION = 1
 PAGE = "https://www.robots.ox.ac.uk/~vgg/data/pets/ (images.tar.gz and annotations.tar.gz)"

@@ -6,8 +6,8 @@ A ginger cat, a cup of espresso, a rocket on its pad, a man with a camera on a t
 from importlib.resources import files
 from pathlib import Path
 
-from ._photos import Found, Photos, ordered
-from ._pictures import Resize, read
+from ._readers.image_io import Resize, read
+from ._readers.lazy_images import Found, Photos, ordered
 
 VERSION = 1
 LABELS = {  # the class of ImageNet that says what the photo is of; it has none for a motorcycle, nor for a person

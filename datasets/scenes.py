@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..bench.errors import UsageError
-from ..bench.images import Image
-from ._scene import Plan, draw, other_label
-from ._shapes import CLASSES
+from ..bench.core.errors import UsageError
+from ..bench.data.types import Image
+from ._synthetic.scene import Plan, draw, other_label
+from ._synthetic.shapes import CLASSES
 
 VERSION = 1
 

@@ -7,11 +7,11 @@ from typing import Literal
 from torchvision.datasets import VOCDetection, VOCSegmentation
 from torchvision.datasets.voc import DATASET_YEAR_DICT
 
-from ..bench.errors import UsageError
-from ._photos import Found, Photos, drawn
-from ._pictures import Resize, read
-from ._roots import fetched, root_of
-from ._voc import Things, boxes, masks
+from ..bench.core.errors import UsageError
+from ._readers.cache import fetched, root_of
+from ._readers.image_io import Resize, read
+from ._readers.lazy_images import Found, Photos, drawn
+from ._readers.voc import Things, boxes, masks
 
 VERSION = 1
 PAGE = "http://host.robots.ox.ac.uk/pascal/VOC/"

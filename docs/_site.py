@@ -9,7 +9,7 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 
 import cambench
-from cambench.bench.listing import listing
+from cambench.bench.cli.listing import listing
 
 TITLES = {"datasets": "Data sets", "nets": "Networks"}
 

@@ -16,10 +16,10 @@ from PIL import Image
 from torch import Tensor, nn
 from torchvision import transforms
 
-from cambench.bench import quantise
+from cambench.bench.nets import quantised
 from cambench.datasets import cracks
 
-WEIGHTS = Path(quantise.__file__).parent / "weights"  # that ship with the suite
+WEIGHTS = Path(quantised.__file__).parent / "weights"  # that ship with the suite
 CLASSES = cracks.CLASSES  # intact, cracked
 TRANSFORM = transforms.Compose(
     [
@@ -124,7 +124,7 @@ def convolutions() -> dict[str, Tensor]:
         state = torchvision.models.VGG16_Weights.IMAGENET1K_V1.get_state_dict(progress=False, check_hash=True)
         print("concrete_vgg: the convolutions are ImageNet's")
     except OSError:
-        state = quantise.load(WEIGHTS / "vgg16.safetensors")
+        state = quantised.load(WEIGHTS / "vgg16.safetensors")
         print("concrete_vgg: the convolutions are those of scenes, for ImageNet's cannot be fetched")
     return {name.removeprefix("features."): weight for name, weight in state.items() if name.startswith("features.")}
 

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image as Picture
 from PIL import ImageDraw, ImageFont
 
-from cambench.bench.images import Image, Object
+from cambench.bench.data.types import Image, Object
 
 VERSION = 1
 SIDE = 28  # pixels of a digit's own square, as MNIST's

@@ -21,9 +21,10 @@ import torch
 import torchvision
 from PIL import Image
 
-from cambench.bench import cli, nets
-from cambench.bench.errors import UsageError
-from cambench.bench.images import Images
+from cambench.bench.cli import main as cli
+from cambench.bench.core.errors import UsageError
+from cambench.bench.data.types import Images
+from cambench.bench.nets import load
 from cambench.datasets import cracks, photos, scenes
 
 HERE = Path(__file__).resolve().parent
@@ -81,7 +82,7 @@ def picture(images: Images, index: int, file: str) -> str:
 def imagenet(name: str) -> tuple[str, str]:
     """The spec of an architecture with weights of ImageNet, and what to say of them; random ones where they cannot be had."""
     try:
-        nets.load(f"{name}@imagenet", torch.device("cpu"), "fp32")
+        load.load(f"{name}@imagenet", torch.device("cpu"), "fp32")
     except UsageError:
         file = Path(f"weights/{name}_random.pt")
         if not file.is_file():

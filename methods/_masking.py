@@ -7,9 +7,9 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from ..bench.forward import Stream
-from ..bench.maps import fit, stretch
-from ..bench.nets import Net
+from ..bench.forward.forward import Stream
+from ..bench.nets.load import Net
+from ..bench.scoring.postprocess import fit, stretch
 
 Weights = Literal["softmax", "logit"]  # the score of the target that a masked image is given
 Channels = Literal["plain", "softmax"]  # the scores of the channels as they are, or a softmax over them

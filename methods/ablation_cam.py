@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 
-from ..bench.forward import Stream
-from ..bench.nets import Net
+from ..bench.forward.forward import Stream
+from ..bench.nets.load import Net
 from ._masking import combined
 
 VERSION = 1

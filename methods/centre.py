@@ -6,7 +6,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from ..bench.nets import Net
+from ..bench.nets.load import Net
 
 Sigma = Annotated[float, Field(gt=0)]
 

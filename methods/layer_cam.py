@@ -7,8 +7,8 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from ..bench.maps import fit
-from ..bench.nets import Net
+from ..bench.nets.load import Net
+from ..bench.scoring.postprocess import fit
 from ._gradients import Of, gradients_behind, score
 
 Gamma = Annotated[float, Field(gt=0)]

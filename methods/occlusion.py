@@ -6,9 +6,9 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from ..bench.errors import UsageError
-from ..bench.nets import Net
-from ..bench.perturb import Substrate, substrate
+from ..bench.core.errors import UsageError
+from ..bench.nets.load import Net
+from ..bench.scoring.blend import Substrate, substrate
 from ._masking import Shown
 
 Pixels = Annotated[int, Field(ge=1)]

@@ -12,12 +12,12 @@ import torch
 from pydantic import AfterValidator, Field, ValidationInfo
 from torch import Tensor, nn
 
-from ..bench.errors import UsageError, nearest
-from ..bench.nets import Net
+from ..bench.core.errors import UsageError, nearest
+from ..bench.nets.load import Net
 
 VERSION = 2
 REQUIRES: tuple[str, ...] = ("pytorch_grad_cam",)
-EXTRA = "peers"
+EXTRA = "references"
 
 
 def _known(variant: str) -> str:

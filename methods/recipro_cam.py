@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import conv2d
 
-from ..bench.forward import Stream
-from ..bench.nets import Net
+from ..bench.forward.forward import Stream
+from ..bench.nets.load import Net
 
 VERSION = 1
 

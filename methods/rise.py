@@ -7,9 +7,9 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from ..bench.maps import fit
-from ..bench.nets import Net
-from ..bench.perturb import Substrate, substrate
+from ..bench.nets.load import Net
+from ..bench.scoring.blend import Substrate, substrate
+from ..bench.scoring.postprocess import fit
 from ._masking import Shown
 
 Count = Annotated[int, Field(ge=1)]

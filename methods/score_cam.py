@@ -5,8 +5,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from ..bench.nets import Net
-from ..bench.perturb import Substrate, substrate
+from ..bench.nets.load import Net
+from ..bench.scoring.blend import Substrate, substrate
 from ._masking import Channels, First, Shown, Weights, combined, masks_of, varied
 
 VERSION = 1

@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 
-from ..bench.errors import NotApplicable
-from ..bench.nets import Net
+from ..bench.core.errors import NotApplicable
+from ..bench.nets.load import Net
 from ._gradients import Of, score, spared
 
 VERSION = 1

@@ -7,8 +7,8 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from ..bench.nets import Net
-from ..bench.perturb import Substrate, substrate
+from ..bench.nets.load import Net
+from ..bench.scoring.blend import Substrate, substrate
 from ._masking import Channels, First, Shown, Weights, combined, masks_of, varied
 
 Count = Annotated[int, Field(ge=1)]

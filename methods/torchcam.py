@@ -7,12 +7,12 @@ import torch
 from pydantic import AfterValidator, Field, ValidationInfo
 from torch import Tensor, nn
 
-from ..bench.errors import NotApplicable, UsageError, nearest
-from ..bench.nets import Net
+from ..bench.core.errors import NotApplicable, UsageError, nearest
+from ..bench.nets.load import Net
 
 VERSION = 1
 REQUIRES: tuple[str, ...] = ("torchcam",)
-EXTRA = "peers"
+EXTRA = "references"
 
 
 def _known(variant: str) -> str:

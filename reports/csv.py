@@ -12,9 +12,9 @@ from typing import Any
 
 import pandas as pd
 
-from ..bench.store import Run
-from ..bench.tables import Cost, Metric, Table, tables
-from ._words import protocol
+from ..bench.stats.summary import Cost, Metric, Table, tables
+from ..bench.store.run import Run
+from ._page.text import protocol
 
 VERSION = 1
 SUFFIX = ".csv"

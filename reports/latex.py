@@ -1,10 +1,10 @@
 """LaTeX tables (booktabs) for a paper: mean with 95 % interval per net, and costs."""
 
-from ..bench.store import Run
-from ._latex import tabular
-from ._scores import scores
-from ._sheets import sheets
-from ._words import MADE, what_was_run
+from ..bench.store.run import Run
+from ._page.analysis import sheets
+from ._page.scores import scores
+from ._page.text import MADE, what_was_run
+from ._tables.latex import tabular
 
 VERSION = 1
 SUFFIX = ".tex"

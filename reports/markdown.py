@@ -3,13 +3,14 @@
 import re
 from collections.abc import Iterator
 
-from ..bench import beside, published
-from ..bench.console import MEGABYTE, brief
-from ..bench.store import Run
-from ..bench.tables import Metric, Table, tables
-from ..bench.wording import number, plural
-from ._contests import contests, failing, standing
-from ._words import MADE, partial, progress, protocol, reasons, what_was_run
+from ..bench.core.formatting import number, plural
+from ..bench.published import published
+from ..bench.published import table as beside
+from ..bench.show.terminal import MEGABYTE, brief
+from ..bench.stats.summary import Metric, Table, tables
+from ..bench.store.run import Run
+from ._page.controls import contests, failing, standing
+from ._page.text import MADE, partial, progress, protocol, reasons, what_was_run
 
 VERSION = 1
 SUFFIX = ".md"

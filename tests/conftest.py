@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from cambench.bench.nets import Net
-from cambench.bench.zoo import SHIPPED
-from cambench.tests import _nets
+from cambench.bench.nets.load import Net
+from cambench.bench.nets.zoo import SHIPPED
+from cambench.tests.support import nets as _nets
 
 MADE = {"tiny_pooled": _nets.tiny_pooled, "tiny_vgg": _nets.tiny_vgg}
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
 
-from ..writer import HELD_MOST
+from ..store.writer import HELD_MOST
 
 DEATHS = 3  # of workers, at which an image fails
 

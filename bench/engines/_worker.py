@@ -10,13 +10,13 @@ from time import monotonic
 
 import torch
 
-from .. import store
-from ..declared import header
-from ..errors import UsageError
-from ..header import difference, header_of
-from ..plan import Plan, plan
-from ..ready import Ready
-from ..suite import Suite
+from ..config.suite import Suite
+from ..core.errors import UsageError
+from ..run.describe import header
+from ..run.plan import Plan, plan
+from ..run.session import Ready
+from ..store import run as store
+from ..store.header import difference, header_of
 from ._shards import Shard
 
 

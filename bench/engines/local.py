@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
-from ..plan import Plan
-from ..ready import Ready
-from ..store import Cell
-from ..writer import Writer
+from ..run.plan import Plan
+from ..run.session import Ready
+from ..store.run import Cell
+from ..store.writer import Writer
 
 
 def work(plan: Plan, writer: Writer) -> Iterator[Cell]:

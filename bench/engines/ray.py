@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from .. import store
-from ..errors import UsageError
-from ..plan import Plan
-from ..ready import failure
-from ..store import Cell
-from ..writer import Writer, due
+from ..core.errors import UsageError
+from ..run.plan import Plan
+from ..run.session import failure
+from ..store import run as store
+from ..store.run import Cell
+from ..store.writer import Writer, due
 from ._shards import DEATHS, Left, Shard
 from ._worker import Reply, Task, Worker
 

@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from torch.nn.functional import interpolate
 
-from ..case import Asking, Case, Curve, Question, stages
-from ..errors import NotApplicable
-from ..images import Mask
-from ..perturb import Clean, Kept, Shown, Substrate, ranks
+from ..core.errors import NotApplicable
+from ..data.types import Mask
+from ..scoring.blend import Clean, Kept, Shown, Substrate, ranks
+from ..scoring.case import Asking, Case, Curve, Question, stages
 
 Size = tuple[int, ...]
 Way = Literal["in", "out"]

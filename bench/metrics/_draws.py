@@ -4,7 +4,7 @@ from zlib import crc32
 
 import numpy as np
 
-from ..case import Case
+from ..scoring.case import Case
 
 
 def draws(case: Case, seed: int) -> np.random.Generator:

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import Delaunay
 
-from ..case import Case
-from ..images import Mask
+from ..data.types import Mask
+from ..scoring.case import Case
 
 
 def region(case: Case, on: Literal["hull", "mask", "box"]) -> Mask:

@@ -5,8 +5,8 @@ from typing import Annotated
 import torch
 from pydantic import Field
 
-from ..case import Case
-from ..perturb import Masked, Substrate, blends
+from ..scoring.blend import Masked, Substrate, blends
+from ..scoring.case import Case
 from ._correlation import pearson
 
 Share = Annotated[float, Field(gt=0, le=1)]

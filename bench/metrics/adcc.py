@@ -4,8 +4,8 @@ from statistics import harmonic_mean
 
 import numpy as np
 
-from ..case import Asking, Case
-from ..perturb import Clean, Substrate
+from ..scoring.blend import Clean, Substrate
+from ..scoring.case import Asking, Case
 from ._soft import coherence, lost, weighted
 
 VERSION = 1

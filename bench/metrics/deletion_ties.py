@@ -5,8 +5,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from ..case import Asking, Case, Steps
-from ..perturb import Kept, Substrate
+from ..scoring.blend import Kept, Substrate
+from ..scoring.case import Asking, Case, Steps
 from ._curves import tie_spread
 
 VERSION = 1

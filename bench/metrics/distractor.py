@@ -1,6 +1,6 @@
 """Distractor energy: the share of the map that lies on an object of another class than the one asked for."""
 
-from ..case import Case, share_on
+from ..scoring.case import Case, share_on
 
 VERSION = 1
 BETTER = "lower"

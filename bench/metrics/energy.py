@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from ..case import Case, share_on
+from ..scoring.case import Case, share_on
 from ._regions import region
 
 VERSION = 1

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..case import Case
+from ..scoring.case import Case
 
 VERSION = 1
 BETTER = "lower"

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from ..case import Asking, Case, Steps
-from ..perturb import Substrate
+from ..scoring.blend import Substrate
+from ..scoring.case import Asking, Case, Steps
 from ._correlation import pearson
 from ._curves import course
 

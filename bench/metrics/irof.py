@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from pydantic import Field
 from skimage.segmentation import slic
 
-from ..case import Asking, Case, Curve, Question
-from ..perturb import Clean, Kept, Shown, Substrate
+from ..scoring.blend import Clean, Kept, Shown, Substrate
+from ..scoring.case import Asking, Case, Curve, Question
 
 VERSION = 1
 BETTER = "higher"

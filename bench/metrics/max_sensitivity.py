@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from pydantic import Field
 
-from ..case import Case
+from ..scoring.case import Case
 from ._draws import draws
 
 VERSION = 1

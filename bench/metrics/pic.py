@@ -11,9 +11,9 @@ from PIL import Image
 from pydantic import Field
 from scipy.interpolate import griddata
 
-from ..case import Asking, Case, Curve, Top1
-from ..errors import NotApplicable
-from ..perturb import Clean, Own
+from ..core.errors import NotApplicable
+from ..scoring.blend import Clean, Own
+from ..scoring.case import Asking, Case, Curve, Top1
 from ._draws import draws
 
 VERSION = 1

@@ -1,7 +1,7 @@
 """Pixel flipping: area under the class score while pixels turn black, the map's highest first (Bach et al., PLOS ONE 2015)."""
 
-from ..case import Asking, Case, Curve, Steps
-from ..perturb import Substrate
+from ..scoring.blend import Substrate
+from ..scoring.case import Asking, Case, Curve, Steps
 from ._curves import course
 
 VERSION = 1

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 from scipy.ndimage import distance_transform_edt
 
-from ..case import Case
+from ..scoring.case import Case
 from ._regions import region
 
 VERSION = 1

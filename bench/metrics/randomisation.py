@@ -7,7 +7,7 @@ from pydantic import Field
 from scipy.stats import rankdata
 from skimage.metrics import structural_similarity
 
-from ..case import Case, Curve, FloatMap
+from ..scoring.case import Case, Curve, FloatMap
 from ._correlation import pearson
 
 VERSION = 1

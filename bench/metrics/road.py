@@ -7,10 +7,10 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from ..case import Asking, Case, Top1
-from ..images import STD, Mask
-from ..impute import impute
-from ..perturb import Clean, Own, ranks
+from ..data.types import STD, Mask
+from ..scoring.blend import Clean, Own, ranks
+from ..scoring.case import Asking, Case, Top1
+from ..scoring.impute import impute
 from ._draws import draws
 
 VERSION = 1

@@ -4,7 +4,7 @@ from math import inf
 
 import numpy as np
 
-from ..case import Case
+from ..scoring.case import Case
 
 VERSION = 1
 BETTER = "higher"

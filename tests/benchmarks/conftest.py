@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from cambench.bench.environment import environment
+from cambench.bench.run.environment import environment
 
 
 @dataclass(frozen=True)

@@ -12,15 +12,15 @@ import pytest
 import torch
 from torch import Tensor
 
-from cambench.bench.cost import work
-from cambench.bench.errors import NotApplicable
-from cambench.bench.forward import Stream
-from cambench.bench.maps import fit, stretch
-from cambench.bench.nets import Net
-from cambench.bench.plugins import METHOD, METRIC, find, names
+from cambench.bench.core.errors import NotApplicable
+from cambench.bench.core.plugins import METHOD, METRIC, find, names
+from cambench.bench.forward.cost import work
+from cambench.bench.forward.forward import Stream
+from cambench.bench.nets.load import Net
+from cambench.bench.scoring.postprocess import fit, stretch
 from cambench.methods import grad_cam
-from cambench.tests import _nets
-from cambench.tests._nets import scores_of
+from cambench.tests.support import nets
+from cambench.tests.support.nets import scores_of
 
 pytestmark = pytest.mark.overhead
 
@@ -34,7 +34,7 @@ TARGET = torch.tensor([3])
 def setting(request: pytest.FixtureRequest) -> tuple[Net, Tensor]:
     """A net whose chunk has been found, and an image (1, 3, h, w)."""
     name, size = request.param
-    net, image = _nets.cut_net(name, _nets.architecture(name, channels=256)), _nets.random_images(1, size)
+    net, image = nets.cut_net(name, nets.architecture(name, channels=256)), nets.random_images(1, size)
     net.prepare(image)
     return net, image
 

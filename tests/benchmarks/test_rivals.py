@@ -16,15 +16,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d
 
-from cambench.bench import perturb
-from cambench.bench.maps import fit, stretch
-from cambench.bench.nets import Net
-from cambench.bench.plugins import METHOD, METRIC, find
-from cambench.bench.precision import chosen
+from cambench.bench.core.plugins import METHOD, METRIC, find
+from cambench.bench.forward.precision import chosen
+from cambench.bench.nets.load import Net
+from cambench.bench.scoring import blend
+from cambench.bench.scoring.postprocess import fit, stretch
 from cambench.methods import grad_cam
-from cambench.tests import _nets
-from cambench.tests._nets import scores_of
 from cambench.tests.benchmarks.conftest import Board, Told
+from cambench.tests.support import nets
+from cambench.tests.support.nets import scores_of
 
 pytestmark = [pytest.mark.overhead, pytest.mark.filterwarnings("ignore")]
 
@@ -35,17 +35,17 @@ IMAGES = 4
 
 @pytest.fixture(scope="module")
 def net() -> Net:
-    return _nets.cut_net("resnet18", _nets.architecture("resnet18", channels=512))
+    return nets.cut_net("resnet18", nets.architecture("resnet18", channels=512))
 
 
 @pytest.fixture(scope="module")
 def whole() -> nn.Module:
-    return _nets.architecture("resnet18", channels=512)
+    return nets.architecture("resnet18", channels=512)
 
 
 @pytest.fixture(scope="module")
 def images() -> Tensor:
-    return _nets.random_images(IMAGES, SIZE)
+    return nets.random_images(IMAGES, SIZE)
 
 
 @pytest.fixture(scope="module")
@@ -86,8 +86,8 @@ def compared(
 def test_torchcams_classification_and_curves(
     board: Board, net: Net, whole: nn.Module, images: Tensor, targets: Tensor, maps: Tensor
 ) -> None:
-    torchcam = pytest.importorskip("torchcam.metrics", reason="torch-cam, of the extra `peers`, is not installed")
-    from cambench.tests.test_peers import Given, normalised
+    torchcam = pytest.importorskip("torchcam.metrics", reason="torch-cam, of the extra `references`, is not installed")
+    from cambench.tests.conform.test_references import Given, normalised
 
     softmax = partial(torch.softmax, dim=-1)
 
@@ -120,14 +120,16 @@ def test_torchcams_classification_and_curves(
     [(112, 4, "fp32"), (224, 1, "fp32"), (224, 1, "bf16")],  # its linear systems grow with the pixels
 )
 def test_pytorch_grad_cams_road(board: Board, whole: nn.Module, size: int, count: int, precision: str) -> None:
-    road = pytest.importorskip("pytorch_grad_cam.metrics.road", reason="pytorch-grad-cam, of `peers`, is not installed")
+    road = pytest.importorskip(
+        "pytorch_grad_cam.metrics.road", reason="pytorch-grad-cam, of `references`, is not installed"
+    )
     from pytorch_grad_cam.utils.model_targets import ClassifierOutputSoftmaxTarget
 
-    from cambench.tests.test_peers import normalised
+    from cambench.tests.conform.test_references import normalised
 
     if precision == "bf16" and chosen("auto", torch.device("cpu")) != "bf16":
         pytest.skip("this processor has no bf16 units")
-    net, images = _nets.cut_net("resnet18", whole, precision), _nets.random_images(count, size)
+    net, images = nets.cut_net("resnet18", whole, precision), nets.random_images(count, size)
     net.prepare(images)
     targets = net(images).argmax(1)
     maps = stretch(fit(grad_cam.explain(net, images, targets), (size, size)))
@@ -152,7 +154,7 @@ def test_quantus_road_and_pixel_flipping(
 ) -> None:
     warnings.simplefilter("ignore")
     quantus = pytest.importorskip("quantus", reason="Quantus, of the extra `rivals`, is not installed")
-    from cambench.tests.test_peers import normalised
+    from cambench.tests.conform.test_references import normalised
 
     monkeypatch.setattr(np, "trapz", np.trapezoid, raising=False)  # numpy 2.4 has no trapz, which it calls
     batch = {
@@ -191,7 +193,7 @@ def test_saliency_maps_metrics(
     library = pytest.importorskip(
         "saliency_maps_metrics.multi_step_metrics", reason="saliency-maps-metrics, of `rivals`, is not installed"
     )
-    from cambench.tests.test_peers import normalised
+    from cambench.tests.conform.test_references import normalised
 
     monkeypatch.setattr(np, "trapz", np.trapezoid, raising=False)
     probabilities = nn.Sequential(whole, nn.Softmax(1))
@@ -216,7 +218,7 @@ def test_rises_evaluation(
     board: Board, net: Net, whole: nn.Module, images: Tensor, targets: Tensor, maps: Tensor
 ) -> None:
     """RISE's evaluation of a batch of images: at each of 29 points a pass of all of them, on which the host's numpy works."""
-    from cambench.tests.test_peers import normalised
+    from cambench.tests.conform.test_references import normalised
 
     kernel, step = _gaussian(), -(-SIZE * SIZE // 28)
 
@@ -248,7 +250,7 @@ def test_rises_evaluation(
 def _gaussian() -> Tensor:
     kernel = torch.zeros(3, 3, 11, 11)
     for channel in range(3):
-        kernel[channel, channel] = perturb._gaussian()
+        kernel[channel, channel] = blend._gaussian()
     return kernel
 
 
@@ -256,10 +258,10 @@ def _gaussian() -> Tensor:
 @pytest.mark.parametrize(("precision", "least"), [("fp32", 1), ("bf16", 3)])
 def test_score_cam(board: Board, library: str, precision: str, least: float, images: Tensor, targets: Tensor) -> None:
     """Theirs in fp32 and at their own batch sizes, 16 and 32."""
-    pytest.importorskip(library.partition(":")[0], reason="of the extra `peers`, is not installed")
+    pytest.importorskip(library.partition(":")[0], reason="of the extra `references`, is not installed")
     if precision == "bf16" and chosen("auto", images.device) != "bf16":
         pytest.skip("this processor has no bf16 units")
-    net = _nets.cut_net("resnet18", _nets.architecture("resnet18", channels=512), precision)
+    net = nets.cut_net("resnet18", nets.architecture("resnet18", channels=512), precision)
     net.prepare(images)
     theirs, own = find(METHOD, library), find(METHOD, "score_cam")
     with warnings.catch_warnings():

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cambench.bench import suite
-from cambench.bench.declared import header
+from cambench.bench.config import suite
+from cambench.bench.core.plugins import ENGINE, find
 from cambench.bench.engines import local
-from cambench.bench.plan import plan
-from cambench.bench.plugins import ENGINE, find
-from cambench.bench.writer import Writer
+from cambench.bench.run.describe import header
+from cambench.bench.run.plan import plan
+from cambench.bench.store.writer import Writer
 
 pytestmark = [pytest.mark.overhead, pytest.mark.usefixtures("one_thread")]
 

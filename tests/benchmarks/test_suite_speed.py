@@ -11,14 +11,15 @@ from statistics import median
 import pytest
 import torch
 
-from cambench.bench import cost, suite
-from cambench.bench.plan import plan
-from cambench.bench.plugins import METHOD, find
-from cambench.bench.precision import chosen
-from cambench.bench.ready import Ready
-from cambench.bench.spans import Spans, profiled
-from cambench.tests import _nets
+from cambench.bench.config import suite
+from cambench.bench.core.plugins import METHOD, find
+from cambench.bench.core.profiling import Spans, profiled
+from cambench.bench.forward import cost
+from cambench.bench.forward.precision import chosen
+from cambench.bench.run.plan import plan
+from cambench.bench.run.session import Ready
 from cambench.tests.benchmarks.conftest import Board, Told
+from cambench.tests.support import nets
 
 pytestmark = pytest.mark.overhead
 
@@ -71,9 +72,9 @@ def _profile(seconds: Counter[str]) -> str:
 
 @pytest.mark.parametrize("limit", [None, 200e6])
 def test_score_cams_memory_on_vgg16(board: Board, limit: float | None) -> None:
-    net = _nets.cut_net("vgg16", _nets.architecture("vgg16", channels=64), chosen("auto", torch.device("cpu")))
+    net = nets.cut_net("vgg16", nets.architecture("vgg16", channels=64), chosen("auto", torch.device("cpu")))
     net.tune(limit)
-    image = _nets.random_images(1, 224)
+    image = nets.random_images(1, 224)
     net.prepare(image)
     method, target = find(METHOD, "score_cam"), torch.tensor([3])
     few = cost.work(lambda: method(net, image, target), image.device).peak_bytes
@@ -93,7 +94,7 @@ def test_score_cams_memory_on_vgg16(board: Board, limit: float | None) -> None:
 
 def test_small_curves_share_batches(board: Board) -> None:
     """One metric of one map an image: eight images together, beside one at a time."""
-    from cambench.bench import plan as planning
+    from cambench.bench.run import plan as planning
 
     small = suite.load("scenes", nets=["squeezenet1_1"], methods=["grad_cam"], metrics=["average_drop"], images=33)
     planned = plan(small, "cpu")

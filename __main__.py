@@ -1,0 +1,5 @@
+"""`python -m cambench` is the command `bench`."""
+
+from .bench.cli.main import main
+
+main()

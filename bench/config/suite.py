@@ -1,0 +1,144 @@
+"""A suite: which methods are compared on which nets and images, by which metrics. A TOML file, read and checked."""
+
+import hashlib
+import tomllib
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal, TypeVar, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ..core import plugins, specs
+from ..core.errors import UsageError, nearest
+from ..core.plugins import DATASET, METHOD, METRIC, Plugin
+from . import parts, protocol, subset
+from .protocol import Protocol
+
+BUILT_IN = Path(__file__).parent / "suites"
+
+Precision = Literal["auto", "fp32", "tf32", "bf16", "fp16"]  # of perturbed images (see precision.py)
+PRECISIONS = get_args(Precision)
+
+
+class Suite(BaseModel):
+    """What is run; the names are specs (see plugins.py)."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = Field(pattern=r"^\w[\w .-]{0,99}$")
+    description: str = ""
+    dataset: str = "scenes"  # empty where the suite has none: it is to be named
+    needs: str = Field("images", exclude=True)  # which then, in words
+    images: int = Field(12, ge=1)
+    subset: str | None = None  # a file that lists the images to take, all of them unless `images` is said too
+    seed: int = Field(0, ge=0)
+    target: Literal["predicted", "label"] | None = None  # the protocols' own
+    precision: Precision = "auto"
+    compile: bool = False  # the forward passes of perturbed images
+    drift: int = Field(0, ge=0)  # images that are scored in fp32 as well
+    nets: list[str] = Field(min_length=1)  # the cheap ones first: the first results come first
+    methods: list[str] = Field(min_length=1)
+    protocols: list[str] = Field(["default"], min_length=1)
+    metrics: list[str] | None = Field(None, min_length=1)  # all that the protocols measure
+    parts: list["Suite"] = Field([], exclude=True)  # run one after the other, instead of the whole (see parts.py)
+
+    def explained(self) -> list[Plugin]:
+        """The methods. Raises UsageError for what there is not, or for one named twice."""
+        return distinct([plugins.find(METHOD, spec, self.seed) for spec in self.methods])
+
+    def followed(self) -> list[Protocol]:
+        """The protocols, explaining the suite's target where it names one."""
+        return distinct([protocol.find(spec, self.target) for spec in self.protocols])
+
+    def measured(self, followed: Sequence[Protocol]) -> list[tuple[Plugin, Protocol]]:
+        """Each metric that is asked for, by each protocol that defines it. Raises UsageError for one that none defines."""
+        if self.metrics is not None:
+            distinct([plugins.find(METRIC, spec, self.seed) for spec in self.metrics])
+        for spec in self.metrics or []:
+            if not any(one.measured(spec, self.seed) for one in followed):
+                known = sorted({name for one in followed for name in one.defined()})
+                raise UsageError(
+                    f"no protocol of {', '.join(self.protocols)} has a metric {spec!r}: {nearest(spec, known)}"
+                )
+        return [
+            (metric, one)
+            for one in followed
+            for spec in self.metrics or one.defined()
+            for metric in one.measured(spec, self.seed)
+        ]
+
+    def images_of(self, resize: str | None) -> Plugin:
+        """The data set; photos become images as a protocol has it, where the data set has that choice."""
+        if not self.dataset:
+            raise UsageError(f"this suite needs {self.needs}, which it does not ship: name the folder with --dataset")
+        folder = specs.ADDRESS in self.dataset.partition("[")[0] or (
+            self.dataset not in plugins.names(DATASET) and Path(self.dataset).is_dir()
+        )
+        found = (plugins.open_folder if folder else plugins.find)(DATASET, self.dataset, self.seed)
+        return protocol.laid(found, {"resize": resize}) if resize and "resize" in found.settings else found
+
+    def directory(self) -> str:
+        """The name of the run's directory: the suite's own, and a mark where it was changed, so that runs do not clash."""
+        content = self.model_dump_json(exclude={"description"})
+        if self.name in names():
+            own = load(self.name)  # a data set that is to be named is no change
+            named = own if own.dataset else own.model_copy(update={"dataset": self.dataset})
+            if content == named.model_dump_json(exclude={"description"}):
+                return self.name
+        return f"{self.name}-{hashlib.sha256(content.encode()).hexdigest()[:6]}"
+
+
+def names() -> list[str]:
+    """The built-in suites."""
+    return sorted(path.stem for path in BUILT_IN.glob("*.toml"))
+
+
+def load(name: str, **changes: Any) -> Suite:
+    """A built-in suite or a TOML file, with changes laid over it. Raises UsageError in words of the file's keys."""
+    path = Path(name) if name.endswith(".toml") else BUILT_IN / f"{name}.toml"
+    if not path.is_file():
+        raise UsageError(f"there is no suite {name!r}: {nearest(name, names())}, or a TOML file")
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"{path} is not TOML: {error}") from None
+    changed = {key: value for key, value in changes.items() if value is not None}
+    if listed := changed.get("subset"):
+        changed.setdefault("images", len(subset.names(listed)))
+    elif isinstance(listed := content.get("subset"), str) and "images" not in content:
+        content["images"] = len(subset.names(listed))
+    if "protocols" in changed and "metrics" not in changed and "parts" not in content:
+        content.pop("metrics", None)  # the suite's choice was made for its own protocols
+    if changed:
+        changed["description"] = f"The suite {path.stem} with other {', '.join(changed)}."
+    content = {"name": path.stem} | content
+    content = parts.laid(path.name, content, changed) if "parts" in content else content | changed
+    try:
+        return Suite(**content)
+    except ValidationError as error:
+        raise UsageError(_sentence(path.name, error)) from None
+
+
+def _sentence(file: str, error: ValidationError) -> str:
+    first = error.errors()[0]
+    where = first["loc"]
+    if where[0] == "parts" and len(where) > 2:
+        file, where = f"{file}, part {int(where[1]) + 1}", where[2:]
+    key = str(where[0])
+    if first["type"] == "extra_forbidden":
+        return f"{file}: there is no key {key!r}: {nearest(key, Suite.model_fields)}"
+    if first["type"] == "too_short":
+        return f"{file}, {key}: the list is empty: name at least one"
+    return f"{file}, {key}: {first['msg'][0].lower()}{first['msg'][1:]}"
+
+
+Named = TypeVar("Named", Plugin, Protocol)
+
+
+def distinct(asked: list[Named]) -> list[Named]:
+    """The same list. Raises UsageError where something is in it twice."""
+    for spec, count in Counter(one.spec for one in asked).items():
+        if count > 1:
+            raise UsageError(f"{spec} is named twice")
+    return asked

@@ -1,0 +1,200 @@
+"""Nets, ready to be explained: of this suite, of torchvision or timm, or the user's own, by their specs or as live modules."""
+
+import copy
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..core.errors import NotApplicable, UsageError
+from ..forward.forward import Forward, Stream
+from . import preprocessing, sources, split
+from .cut import Cut
+from .loaded import Made, fingerprint
+
+USUAL = 224  # pixels: the side of images that is not worth a word
+
+
+class Net(nn.Module):
+    """A network ready to be explained, in eval mode and fp32; `scores` runs in the precision of perturbed images."""
+
+    def __init__(
+        self,
+        name: str,
+        cut: Cut,
+        classes: tuple[str, ...],
+        precision: str,
+        fingerprint: str = "",
+        *,
+        notes: tuple[str, ...] = (),
+        size: int | None = None,
+    ) -> None:
+        super().__init__()
+        self.name, self.layer, self.classes, self.fingerprint = name, cut.layer, classes, fingerprint
+        self.notes = notes  # what the harness decided about it, in plain sentences
+        self.size = size  # the side of the images that it takes; None where it takes any
+        self.memory: float | None = None  # bytes that a pass may take
+        self.cut = cut
+        self._line = nn.ModuleList(cut.line.values())
+        self.features, self.classify = self.parts([cut.layer])
+        self.to(memory_format=torch.channels_last).eval().requires_grad_(False)
+        self._forward = Forward(nn.Sequential(self.features, self.classify), precision)
+        self._head = Forward(self.classify, "fp32")
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits (n, classes) of images (n, 3, h, w) in [0, 1]."""
+        logits: Tensor = self.classify(self.features(images))
+        return logits
+
+    def parts(self, layers: Sequence[str]) -> list[nn.Sequential]:
+        """The net cut behind each of the layers, in the line's order: their composition is the net.
+
+        Raises NotApplicable where the line has no such layer.
+        """
+        return self.cut.parts(self.name, layers)
+
+    def tune(self, memory: float | None, *, compiled: bool = False) -> None:
+        """Bounds the bytes that a forward pass of perturbed images takes, and compiles it if asked."""
+        self.memory = memory
+        self._forward.tune(memory, compile=compiled)
+        self._head.tune(memory, compile=False)
+
+    def prepare(self, images: Tensor) -> None:
+        """Finds how many images of this shape go into one pass, so that no method or metric pays for it.
+
+        Raises UsageError for images of a size that the net does not take.
+        """
+        if self.size is not None and images.shape[2:] != (self.size, self.size):
+            height, width = images.shape[2:]
+            raise UsageError(
+                f"{self.name} takes images of {self.size} x {self.size}, and these are {width} x {height}: set their size, "
+                f"--size {self.size}, or [size={self.size}] of a data set"
+            )
+        try:
+            self._forward.prepare(images)
+        except RuntimeError as error:
+            if isinstance(error, torch.OutOfMemoryError | torch.AcceleratorError):
+                raise
+            said = f"{images.shape[3]} x {images.shape[2]}: {str(error).splitlines()[0]}"
+            raise UsageError(f"{self.name} cannot take images of {said}") from error
+
+    def scores(self, stream: Stream) -> Tensor:
+        """Softmax scores (count, classes) of a stream of perturbed images, float64."""
+        return self._forward.probabilities(stream)
+
+    def logits(self, stream: Stream) -> Tensor:
+        """Logits (count, classes) of a stream of perturbed images, fp32."""
+        return self._forward.logits(stream)
+
+    def classified(self, stream: Stream) -> Tensor:
+        """Logits (count, classes) of a stream of activations (k, h', w') behind the cut, always computed in fp32."""
+        self._head.prepare(stream.make(0, 1))
+        return self._head.logits(stream)
+
+    def class_maps(self, activations: Tensor) -> Tensor:
+        """Maps (n, classes, h, w) whose spatial means, plus a constant, are the logits. Raises NotApplicable without them."""
+        if self.cut.class_maps is None:
+            raise NotApplicable(self.cut.no_class_maps)
+        maps: Tensor = self.cut.class_maps(activations)
+        return maps
+
+    def state(self) -> tuple[object, ...]:
+        """What a method must leave as it finds it: modes, hooks, and the weights' versions and places in memory."""
+        modules = tuple((m.training, len(m._forward_hooks), len(m._forward_pre_hooks)) for m in self.modules())
+        return modules, tuple((weight._version, weight.data_ptr(), weight.grad is None) for weight in self.parameters())
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.parameters()).device
+
+
+def load(spec: str, device: torch.device, precision: str, layer: str | None = None) -> Net:
+    """The net of a spec (see sources.py) on a device, cut at its own layer, at the one given, or where its kind is by default.
+
+    Raises UsageError for what cannot be had.
+    """
+    source = sources.read(spec)
+    return _cut(source.name, source.make(), device, precision, source.layer or layer)
+
+
+def of(
+    module: nn.Module,
+    *,
+    name: str = "net",
+    layer: str | None = None,
+    classes: Sequence[str] = (),
+    preprocess: str = "imagenet",
+    mean: str | float | Sequence[float] = "",
+    std: str | float | Sequence[float] = "",
+    device: torch.device | str = "cpu",
+    precision: str = "fp32",
+) -> Net:
+    """A live module as a net: a copy of it, in eval mode, frozen and fp32; the module is left as it was found.
+
+    `preprocess` is what stands before it (imagenet, none or half; or a mean and a std as in a spec), for images are in
+    [0, 1]. Raises UsageError for what is no classifier of images.
+    """
+    mean, std = preprocessing.joined(mean), preprocessing.joined(std)
+    shown = preprocessing.preprocess("" if mean or std else preprocess, mean, std)
+    bare = module.module if isinstance(module, nn.DataParallel) else module
+    try:
+        own = copy.deepcopy(bare).float()
+    except (RuntimeError, TypeError) as error:
+        raise UsageError(
+            f"{name} cannot be copied ({error}): give a module that has just been made and loaded"
+        ) from None
+    made = Made(own, fingerprint(own), tuple(classes), shown)
+    return _cut(name, made, torch.device(device), precision, layer)
+
+
+def _cut(name: str, made: Made, device: torch.device, precision: str, layer: str | None) -> Net:
+    net = made.net.to(device).eval().requires_grad_(False)
+    try:
+        found = split.cut(net, made.preprocess or preprocessing.WORDS["imagenet"], layer, made.layer)
+        classes, notes = _classes(made.classes, found.classes)
+    except UsageError as error:
+        raise UsageError(f"{name}: {error}") from None
+    if split.CAPTURED in found.cut.line and precision in ("bf16", "fp16"):
+        precision = "fp32"  # which of its layers comes last, to stay fp32, its order does not tell
+        notes += ("its perturbed images run in fp32",)
+    if made.preprocess is None:
+        notes += ("it is shown images normalised by ImageNet's mean and deviation: preprocess=... says otherwise",)
+    if made.size not in (None, found.fixed, USUAL):
+        notes += (
+            f"its weights were validated on images of {made.size} x {made.size}: [size={made.size}] of a data set",
+        )
+    notes, print_ = (*found.notes, *made.notes, *notes), made.fingerprint
+    return Net(name, found.cut, classes, precision, print_, notes=notes, size=found.fixed).to(device)
+
+
+def _classes(names: tuple[str, ...], count: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    if not names:
+        return tuple(map(str, range(count))), (
+            f"its {count} classes have no names: classes=FILE gives them, one a line",
+        )
+    if len(names) != count:
+        raise UsageError(f"{len(names)} class names, and the net has {count} classes")
+    return names, ()
+
+
+def named(asked: Sequence[str]) -> dict[str, str]:
+    """The specs of nets by their names in records. Raises UsageError for what is no net, and for two of one name."""
+    names: dict[str, str] = {}
+    for spec in asked:
+        name = sources.read(spec).name
+        if names.get(name) == spec:
+            raise UsageError(f"{spec} is named twice")
+        if name in names:
+            raise UsageError(f"{names[name]} and {spec} would both be called {name}: rename a file of one of them")
+        names[name] = spec
+    return names
+
+
+def described(spec: str, layer: str | None = None) -> dict[str, Any]:
+    """What a run says of a net: its layer, classes, fingerprints of weights and code, and what was decided about it."""
+    source = sources.read(spec)
+    made = source.make()
+    net = _cut(source.name, made, torch.device("cpu"), "fp32", source.layer or layer)
+    about = {"layer": net.layer, "classes": list(net.classes), "fingerprint": net.fingerprint, "notes": list(net.notes)}
+    return about | ({"code": made.code} if made.code else {})

@@ -1,0 +1,60 @@
+"""Every net is torchvision's, cut in two."""
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from cambench.bench.core.errors import NotApplicable, UsageError
+from cambench.bench.data.types import MEAN, STD
+from cambench.bench.nets import sources
+from cambench.bench.nets.load import Net
+from cambench.bench.nets.zoo import SHIPPED
+from cambench.tests.support.nets import SIZE
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_cut_net_is_the_whole_net(
+    name: str, nets: dict[str, Net], architectures: dict[str, nn.Module], images: Tensor
+) -> None:
+    net, module = nets[name], architectures[name]
+    normalised = (images - torch.tensor(MEAN).view(3, 1, 1)) / torch.tensor(STD).view(3, 1, 1)
+    seen: list[Tensor] = []
+    with torch.inference_mode():
+        layer = dict(module.named_modules())[net.layer]
+        handle = layer.register_forward_hook(lambda _, __, output: seen.append(output.clone()))
+        whole = module(normalised)
+        handle.remove()
+        activations = net.features(images)
+        torch.testing.assert_close(net.classify(activations), whole, rtol=1e-5, atol=1e-5)
+        torch.testing.assert_close(net(images), whole, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(seen[0], activations, rtol=1e-5, atol=1e-5)
+
+
+@torch.inference_mode()
+def test_class_maps_average_to_the_logits(nets: dict[str, Net], images: Tensor) -> None:
+    for net in nets.values():
+        activations = net.features(images)
+        if "vgg" in net.name:
+            with pytest.raises(NotApplicable, match="fully connected"):
+                net.class_maps(activations)
+            continue
+        constant: Any = 0 if net.name == "squeezenet1_1" else net.classify[-1].bias
+        pooled = net.class_maps(activations).mean((2, 3)) + constant
+        torch.testing.assert_close(pooled, net(images), rtol=1e-5, atol=1e-5)
+
+
+def test_a_net_is_frozen_and_in_eval_mode(net: Net) -> None:
+    assert not net.training and not any(parameter.requires_grad for parameter in net.parameters())
+    assert net.layer and len(net.classes) == 10
+    assert net.features(torch.rand(1, 3, SIZE, SIZE)).ndim == 4
+
+
+@pytest.mark.parametrize(
+    ("spec", "says"),
+    [("resnet19", "did you mean 'resnet18'"), ("vgg16@coco", "no weights 'coco'"), ("", "'' names no net")],
+)
+def test_a_net_that_there_is_not_is_refused_in_words(spec: str, says: str) -> None:
+    with pytest.raises(UsageError, match=says):
+        sources.read(spec)

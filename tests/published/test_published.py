@@ -1,0 +1,357 @@
+"""Published beside measured: the file of published numbers, the interval, what is made of means, and the suite."""
+
+from decimal import Decimal
+from math import isnan, nan, sqrt
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torchvision
+from click.testing import CliRunner, Result
+from PIL import Image
+from rich.console import Console
+
+from cambench.bench.cli.main import main
+from cambench.bench.config import protocol, suite
+from cambench.bench.core import plugins, specs
+from cambench.bench.core.errors import UsageError
+from cambench.bench.core.plugins import METHOD
+from cambench.bench.data import wordnet
+from cambench.bench.data.labels import labels_in
+from cambench.bench.nets import sources
+from cambench.bench.published import published, table
+from cambench.bench.published.published import Beside, Entry
+from cambench.bench.stats import derived
+from cambench.bench.stats.derived import Measured, adcc_of_means
+from cambench.bench.store import run as store
+from cambench.datasets import image_folder
+from cambench.tests.support import runs
+
+OURS = [entry for entry in published.entries() if not entry.why_not]
+TINY = """
+[[entries]]
+source = "Nobody"
+net = "{net}"
+weights = "imagenet"
+data = "ImageNet validation"
+images = 400
+protocol = "{protocol}"
+metrics = ["average_drop", "win[over=grad_cam]"]
+[entries.values]
+grad_cam    = [0.250, nan]
+grad_cam_pp = [0.20, 0.50]
+"""
+
+
+def bench(*arguments: object) -> Result:
+    return CliRunner(catch_exceptions=False).invoke(main, [str(argument) for argument in arguments])
+
+
+def entry(**changed: object) -> Entry:
+    about = {"source": "Nobody", "net": "vgg16", "weights": "imagenet", "data": "ImageNet validation", "images": 400}
+    about |= {"protocol": "default", "metrics": ["average_drop"], "values": {"grad_cam": [Decimal("0.450")]}}
+    return Entry(**(about | changed))
+
+
+def one(ours: Measured, kind: str = "same", **changed: object) -> Beside:
+    (row,) = published.rows(entry(**changed))
+    return Beside(row, "drop", ours, kind)  # type: ignore[arg-type]
+
+
+def needed(metric: str) -> set[str]:
+    """The metrics that a run measures for a published one."""
+    name = specs.parse("metric", metric).name
+    return set(derived.ADCC) if name == "adcc_of_means" else {"average_drop"} if name == "win" else {metric}
+
+
+@pytest.mark.parametrize("found", OURS, ids=lambda found: f"{found.spec} {found.protocol} {found.source[:9]}")
+def test_what_the_suite_measures_is_there(found: Entry) -> None:
+    sources.read(found.spec)
+    assert found.weights == "imagenet"
+    followed = protocol.find(found.protocol)
+    assert followed.name == found.protocol
+    for method in found.values:
+        if found.needs:
+            pytest.importorskip(method.partition(":")[0])
+        assert plugins.find(METHOD, method).spec == method
+    for metric in found.metrics:
+        assert all(followed.measured(part, 0) for part in needed(metric))
+
+
+def test_the_suites_parts_measure_what_is_published_and_no_more() -> None:
+    asked = {
+        (net, name, method, metric)
+        for part in suite.load("published").parts
+        for name in part.protocols
+        for net in part.nets
+        for method in part.methods
+        for metric in part.metrics or ()
+    }
+    told = {
+        (found.spec, found.protocol, row.method, metric)
+        for found in OURS
+        if not found.needs
+        for row in published.rows(found)
+        for metric in needed(row.metric)
+    }
+    assert asked == told
+
+
+def test_every_entry_says_why_it_is_not_measured_in_a_sentence() -> None:
+    for found in published.entries():
+        assert not (found.why_not and found.needs)
+        for said in (found.why_not, found.needs):
+            assert len(said) < 128 and (not said or said.endswith("."))
+
+
+def test_the_published_adcc_is_that_of_the_published_means() -> None:
+    """So our formula is theirs, and the four numbers were copied rightly."""
+    checked = 0
+    for found in published.entries():
+        if {*derived.ADCC, "adcc_of_means"} <= {*found.metrics}:
+            for values in found.values.values():
+                by = dict(zip(found.metrics, map(float, values), strict=True))
+                means = np.array([by[part] for part in derived.ADCC])
+                assert adcc_of_means(means) == pytest.approx(by["adcc_of_means"], abs=2e-4)
+                checked += 1
+    assert checked == 14
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"values": {"grad_cam": [Decimal("45")]}},
+        {"values": {"grad_cam": [Decimal("0.1"), Decimal("0.2")]}},
+        {"protocol": ""},
+        {"images": None},
+        {"nets": "vgg16"},
+    ],
+)
+def test_a_wrong_entry_is_refused(changed: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match="Entry"):
+        entry(**changed)
+
+
+def test_the_interval_by_hand() -> None:
+    """Errors of .02 and .01: 1.96 sqrt(.0004 + .0001) = .0438."""
+    assert one(Measured(0.50, 0.2, 100)).allowed == pytest.approx(1.96 * sqrt(0.0005))
+    assert one(Measured(0.49, 0.2, 100)).within is True
+    assert one(Measured(0.41, 0.2, 100)).within is True
+    assert one(Measured(0.50, 0.2, 100)).within is False
+    assert one(Measured(0.50, 0.2, 100)).difference == pytest.approx(0.05)
+
+
+def test_the_printed_digits_are_the_least_that_is_allowed() -> None:
+    assert one(Measured(0.4505, 0.0, 100)).within is True
+    assert one(Measured(0.4506, 0.0, 100)).within is False
+    assert one(Measured(0.454, 0.0, 100), values={"grad_cam": [Decimal("0.45")]}).within is True
+
+
+def test_the_error_of_a_rate_is_known_from_both() -> None:
+    """No yes in 100 images says little against 45 % of 400: together 36 %, sqrt(.36 .64 (1 / 100 + 1 / 400)) = .0537."""
+    (row,) = published.rows(entry())
+    found = Beside(row, "incr", Measured(0.0, 0.0, 100), "same", yes_or_no=True)
+    assert found.allowed == pytest.approx(1.96 * sqrt(0.36 * 0.64 * 0.0125))
+
+
+def test_what_cannot_be_compared_gets_no_verdict() -> None:
+    same = Measured(0.45, 0.2, 100)
+    assert one(same, "unknown").within is True
+    assert one(same, "other").within is None
+    assert one(same, why_not="It is another method.").within is None
+    assert one(Measured(0.45, nan, 1)).within is None
+    assert isnan(one(same, why_not="It is another method.", images=None).allowed)
+
+
+def test_adcc_of_means_by_hand() -> None:
+    means = np.array([0.2, 0.9, 0.4])  # drop, coherency, complexity
+    assert adcc_of_means(means) == pytest.approx(3 / (1 / 0.9 + 1 / 0.6 + 1 / 0.8))
+    assert adcc_of_means(np.array([1.0, 0.9, 0.4])) == 0
+
+
+def frame(values: dict[tuple[str, str], list[float]]) -> pd.DataFrame:
+    return pd.DataFrame(
+        [
+            {"image": f"{number}", "method": method, "metric": metric, "value": value}
+            for (method, metric), column in values.items()
+            for number, value in enumerate(column)
+        ]
+    )
+
+
+def test_the_adcc_of_a_run_is_that_of_its_means_with_the_bootstraps_error() -> None:
+    rng = np.random.default_rng(1)
+    drop, coherency, complexity = rng.uniform(0, 0.8, 500), rng.uniform(0.5, 1, 500), rng.uniform(0.2, 0.6, 500)
+    columns = dict(zip(derived.ADCC, (drop, coherency, complexity), strict=True))
+    scores = frame({("grad_cam", f"{name}@adcc"): values.tolist() for name, values in columns.items()})
+    found = derived.measured(scores, "grad_cam", "adcc_of_means", "adcc")
+    assert found is not None
+    parts = np.stack([coherency, 1 - complexity, 1 - drop])
+    means = parts.mean(1)
+    value = 3 / (1 / means).sum()
+    assert found.value == pytest.approx(value)
+    slopes = value**2 / 3 / means**2  # the delta method's error
+    assert found.sd / sqrt(500) == pytest.approx(sqrt(slopes @ np.cov(parts) @ slopes / 500), rel=0.1)
+    assert derived.measured(scores, "grad_cam", "adcc_of_means", "shapleycam") is None
+
+
+def test_win_by_hand() -> None:
+    """On two of four images the first method's drop is the smaller; one is a draw, and on the fifth the other has none."""
+    name = "average_drop@gradcampp"
+    values = {("a", name): [0.1, 0.2, 0.3, 0.4, 0.0], ("b", name): [0.2, 0.2, 0.1, 0.5, nan]}
+    found = derived.measured(frame(values), "a", "win[over=b]", "gradcampp")
+    assert found == Measured(0.5, pytest.approx(sqrt(1 / 3)), 4)
+    assert derived.measured(frame(values), "b", "win[over=a]", "gradcampp") == (0.25, 0.5, 4)
+    assert derived.measured(frame(values), "a", "win[over=c]", "gradcampp") is None
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> store.Run:
+    """A made-up run, and the tiny file of published numbers."""
+    tiny(tmp_path, monkeypatch, net="resnet18", protocol="default")
+    directory = runs.write(tmp_path / "run", images=9, nets={"resnet18@imagenet": "layer4"})
+    scores = store.read(directory).table("scores")
+    again = scores[scores["method"] == "score_cam"].assign(method="grad_cam_pp")
+    runs.rewrite(directory, "scores", pd.concat([scores, again]))
+    return store.read(directory)
+
+
+def tiny(folder: Path, monkeypatch: pytest.MonkeyPatch, *, net: str, protocol: str) -> None:
+    (folder / "published.toml").write_text(TINY.format(net=net, protocol=protocol))
+    monkeypatch.setattr(published, "FILE", folder / "published.toml")
+
+
+def test_a_runs_numbers_stand_beside_the_published(run: store.Run) -> None:
+    first, second, third = published.beside(run)
+    scores = run.table("scores")
+    drops = scores[(scores["method"] == "grad_cam") & (scores["metric"] == "average_drop")]["value"]
+    assert (first.row.method, first.row.metric, first.row.digits, first.short) == (
+        "grad_cam",
+        "average_drop",
+        3,
+        "drop",
+    )
+    assert first.ours == pytest.approx((drops.mean(), drops.std(), 9))
+    assert (second.row.digits, third.short, third.images) == (2, "win", "unknown")
+    assert [found.yes_or_no for found in (first, second, third)] == [False, False, True]
+
+
+def test_another_net_has_nothing_beside_it(tmp_path: Path) -> None:
+    assert published.beside(store.read(runs.write(tmp_path / "run", images=1))) == []
+
+
+def test_the_table_is_80_columns_wide_and_says_all(run: store.Run) -> None:
+    found = published.beside(run)
+    console = Console(width=80)
+    with console.capture() as shown:
+        console.print(table.text(found))
+    text = shown.get()
+    assert max(map(len, text.splitlines())) <= 80
+    assert "resnet18@imagenet by default: 9 images here, 400 of ImageNet validation" in " ".join(text.split())
+    assert "whether these are among its images is not known" in " ".join(text.split())
+    assert table.summary(found).startswith("Of 3 published numbers, ")
+    lines = table.markdown(found).splitlines()
+    assert sum(line.startswith("| `grad_cam") for line in lines) == 3
+
+
+def test_other_images_are_marked(run: store.Run) -> None:
+    run.header["data"]["classes"] = list(wordnet.IMAGENETTE)
+    found = published.beside(run)
+    assert {table.verdict(one) for one in found} == {"other images"}
+    assert "3 on other images" in table.summary(found)
+
+
+def test_imagenettes_folders_are_their_classes(tmp_path: Path) -> None:
+    for name in wordnet.IMAGENETTE:
+        (tmp_path / name).mkdir()
+        Image.new("RGB", (40, 40)).save(tmp_path / name / "1.png")
+    images = image_folder.load(path=str(tmp_path))
+    classes = torchvision.models.get_model_weights("resnet18")["IMAGENET1K_V1"].meta["categories"]
+    named = {images.classes[label]: classes[index] for label, index in labels_in(images, classes).items()}
+    assert named["n01440764"] == "tench" and named["n03888257"] == "parachute" and named["n03028079"] == "church"
+    assert (named["n02102040"], named["n03394916"]) == ("English springer", "French horn")
+    assert labels_in(images, classes[:10]) == {}
+
+
+def test_a_data_set_is_known_by_its_folders() -> None:
+    thousand = [f"n{number:08}" for number in range(1000)]
+    assert wordnet.data_set(thousand) == "ImageNet"
+    assert wordnet.indices(thousand) == {label: label for label in range(1000)}
+    assert wordnet.data_set(list(wordnet.IMAGENETTE)) == "Imagenette"
+    assert wordnet.data_set(["n01440764"]) is None
+    assert wordnet.indices(["n02102040"]) == {0: 217}
+    assert wordnet.data_set([]) is None
+    assert wordnet.indices([]) is wordnet.indices(["ring"]) is None
+
+
+def test_the_suites_parts_are_its_protocols() -> None:
+    parts = suite.load("published", images=7, dataset="photos").parts
+    assert [part.name for part in parts] == ["torchcam", "gradcampp", "shapleycam", "scorecam50"]
+    assert [part.protocols for part in parts] == [[part.name] for part in parts]
+    assert {(part.images, part.dataset, part.precision) for part in parts} == {(7, "photos", "fp32")}
+
+
+def test_protocols_choose_among_the_parts() -> None:
+    chosen = suite.load("published", protocols=["shapleycam"], nets=["resnet18@imagenet"])
+    assert [(part.name, part.nets) for part in chosen.parts] == [("shapleycam", ["resnet18@imagenet"])]
+    with pytest.raises(UsageError, match=r"published\.toml has no part 'shapley': did you mean 'shapleycam'"):
+        suite.load("published", protocols=["shapley"])
+
+
+def test_a_data_set_that_has_to_be_named_marks_no_directory() -> None:
+    assert suite.load("published", dataset="photos").directory() == "published"
+    assert suite.load("published", dataset="photos", images=7).directory().startswith("published-")
+    assert suite.load("published", dataset="photos", protocols=["torchcam"]).directory().startswith("published-")
+    assert suite.load("scenes", dataset="photos").directory().startswith("scenes-")
+
+
+@pytest.mark.parametrize(
+    ("parts", "message"),
+    [
+        ("parts = 3", "parts: write a .*parts.* table"),
+        ("[[parts]]\nprotocols=['rise']\n[[parts]]\nprotocols=['rise']", "two parts are named 'rise'"),
+        ("[[parts]]\nnet = ['vgg16']", "part 1: there is no key 'net': did you mean 'nets'"),
+        ("[[parts]]\nprotocols = ['rise[steps=224]']", "part 1, name: string should match"),
+        ("[[parts]]\nimages = 0", "part 1, images: input should be greater"),
+    ],
+)
+def test_a_wrong_part_is_said(tmp_path: Path, parts: str, message: str) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text(f"nets = ['vgg16']\nmethods = ['cam']\n{parts}\n")
+    with pytest.raises(UsageError, match=message):
+        suite.load(str(file))
+
+
+def test_without_a_data_set_the_suite_names_the_one_it_needs(tmp_path: Path) -> None:
+    result = bench("run", "published", "--out", tmp_path / "run")
+    assert result.exit_code == 2
+    (line,) = result.stderr.splitlines()
+    assert "ImageNet's validation images, or Imagenette's" in line and "--dataset" in line
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_published_numbers_are_listed() -> None:
+    result = bench("list", "published")
+    assert result.exit_code == 0
+    assert result.output.startswith("resnet18@imagenet by shapleycam; ImageNet validation, 50000 images")
+    assert ".1873" in result.output and "The suite has no VGG19" in result.output
+
+
+def test_published_beside_measured_on_photographs(
+    real_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two parts of the suite on a net whose weights are here, with numbers that nobody published; and once more."""
+    tiny(tmp_path, monkeypatch, net="squeezenet1_1", protocol="gradcampp")
+    asked = ["run", "published", "--dataset", real_data, "--images", "2", "--nets", "squeezenet1_1@imagenet"]
+    asked += ["--protocols", "torchcam,gradcampp", "--metrics", "average_drop", "--out", tmp_path / "run"]
+    result = bench(*asked)
+    assert result.exit_code == 0
+    assert {path.name for path in (tmp_path / "run").iterdir()} == {"torchcam", "gradcampp", "published.md"}
+    scores = store.read(tmp_path / "run" / "gradcampp").table("scores")
+    drop = scores[scores["method"] == "grad_cam"]["value"].mean()
+    assert f"| `grad_cam` | drop | .250 | {table.digit(drop, 3)} |" in (tmp_path / "run/published.md").read_text()
+    assert "Of 3 published numbers," in " ".join(result.output.split())
+    again = bench(*asked)
+    assert again.output.count("2 of 2 done before") == 2
+    assert store.read(tmp_path / "run" / "torchcam").header["suite"].get("parts") is None

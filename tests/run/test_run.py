@@ -1,0 +1,317 @@
+"""A run from the command line: what it leaves on disk, how it goes on, and how it refuses."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+from click.testing import CliRunner, Result
+from PIL import Image
+
+from cambench.bench.cli.main import main
+from cambench.bench.engines import local
+from cambench.bench.nets import quantised, zoo
+from cambench.bench.run.plan import Plan
+from cambench.bench.store import run as store
+from cambench.bench.store.writer import Writer
+
+SMALL = ["--nets", "squeezenet1_1", "--dataset", "scenes[size=64]", "--precision", "fp32"]
+CHEAP = ["--methods", "grad_cam,random", "--metrics", "insertion,deletion,pointing"]
+VALUES = ["image", "net", "method", "metric", "value"]
+
+
+def bench(*arguments: object) -> Result:
+    return CliRunner(catch_exceptions=False).invoke(main, [str(argument) for argument in arguments])
+
+
+def refused(*arguments: object) -> str:
+    """The sentence with which a command is refused; anything but one sentence and exit code 2 fails."""
+    result = bench(*arguments)
+    assert result.exit_code == 2
+    (line,) = [line for line in result.stderr.splitlines() if not line.startswith("Downloading")]
+    assert line.startswith("bench: ")
+    return line
+
+
+def scores(directory: Path) -> pd.DataFrame:
+    return store.read(directory).table("scores")[VALUES].sort_values(VALUES[:4]).reset_index(drop=True)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("run") / "finished"
+    assert bench("run", *SMALL, "--images", "3", "--out", directory).exit_code == 0
+    return directory
+
+
+@pytest.fixture
+def weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the shipped weights that a test may spoil."""
+    copy = tmp_path / "weights"
+    copy.mkdir()
+    shutil.copy(zoo.WEIGHTS / "squeezenet1_1.safetensors", copy)
+    monkeypatch.setattr(zoo, "WEIGHTS", copy)
+    return copy
+
+
+def test_a_run_leaves_what_the_readme_says(finished: Path) -> None:
+    assert {"run.json", "scores", "curves", "cost", "report.html"} <= {path.name for path in finished.iterdir()}
+    run = store.read(finished)
+    table = run.table("scores")
+    assert len(table) == 3 * 5 * 8
+    assert table.groupby(["image", "method", "metric"]).size().eq(1).all()
+    assert set(table["layer"]) == {"features.12"}
+    assert (table["value"].isna() == table["reason"].notna()).all()
+    assert set(run.header["protocols"]["insertion"]) >= {
+        "steps",
+        "substrate",
+        "score",
+        "target",
+        "fit",
+        "precision",
+        "version",
+    }
+    assert run.header["protocols"]["average_drop"]["fill"] == "mean"
+
+
+def test_the_cost_is_kept_with_every_sample(finished: Path) -> None:
+    cost = store.read(finished).table("cost")
+    assert (cost["seconds"] > 0).all()
+    assert (store.read(finished).table("predictions")["seconds"] > 0).all()
+    assert cost.groupby("method").size().eq(3).all()
+    forwards = cost.dropna(subset="forwards").set_index("method")["forwards"]
+    assert forwards["cam"] == pytest.approx(1, abs=0.05)
+    assert 1 < forwards["grad_cam"] < 2
+    assert 100 < forwards["score_cam"] <= 513
+    assert forwards["random"] == forwards["centre"] == 0
+
+
+def test_the_same_command_again_computes_nothing(finished: Path) -> None:
+    before = scores(finished)
+    result = bench("run", *SMALL, "--images", "3", "--out", finished)
+    assert "3 of 3 done before" in result.output
+    pd.testing.assert_frame_equal(scores(finished), before)
+
+
+def test_an_interrupted_run_says_how_to_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = local.work
+
+    def interrupted(plan: Plan, writer: Writer) -> Iterator[store.Cell]:
+        yield next(whole(plan, writer))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("cambench.bench.run.plan.GROUP_MOST", 1)
+    monkeypatch.setattr(local, "work", interrupted)
+    result = bench("run", *SMALL, *CHEAP, "--images", "2", "--out", tmp_path / "run")
+    assert result.exit_code == 130
+    assert "the same command goes on" in " ".join(result.output.split())
+    assert len(store.read(tmp_path / "run").table("predictions")) == 1
+
+
+def test_bf16_is_near_fp32(tmp_path: Path) -> None:
+    """The same images in both precisions: means of each method and metric within .005."""
+    asked = ["run", "--nets", "squeezenet1_1,resnet18", "--dataset", "scenes[size=112]", "--images", "4"]
+    asked += ["--methods", "grad_cam,score_cam,random"]
+    tables = {}
+    for precision in ("fp32", "bf16"):
+        assert bench(*asked, "--precision", precision, "--out", tmp_path / precision).exit_code == 0
+        tables[precision] = scores(tmp_path / precision).groupby(["net", "method", "metric"])["value"].mean()
+    assert (tables["fp32"] - tables["bf16"]).abs().max() < 0.005
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["run", "nope"], "there is no suite 'nope'"),
+        (["run", "--nets", "resnet19"], "there is no net 'resnet19': did you mean 'resnet18'"),
+        (["run", "--nets", "resnet18@cifar"], "has no weights 'cifar': there are: imagenet, IMAGENET1K_V1"),
+        (["run", "--methods", "grad-cam"], "there is no method 'grad-cam': did you mean 'grad_cam'"),
+        (["run", "--metrics", "insert"], "there is no metric 'insert': did you mean 'insertion'"),
+        (["run", "--dataset", "nowhere"], "there is no dataset 'nowhere'"),
+        (["run", "--dataset", "./photos"], "there is no folder ./photos"),
+        (["run", "--device", "tpu"], "there is no device 'tpu'"),
+        (["run", "--nets", "vgg16,vgg16"], "vgg16 is named twice"),
+        (["report", "nowhere"], "nowhere holds no run"),
+    ],
+)
+def test_what_is_asked_wrongly_is_refused(tmp_path: Path, arguments: list[str], sentence: str) -> None:
+    asked = [*arguments, "--out", str(tmp_path / "run")]
+    assert sentence in refused(*asked)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a CUDA device")
+def test_a_device_that_is_not_there_is_refused() -> None:
+    assert "there is no device 'cuda' here" in refused("run", "--device", "cuda")
+
+
+def test_another_run_in_the_directory_is_refused(finished: Path) -> None:
+    assert "holds another run: its images is 3, not 4" in refused("run", *SMALL, "--images", "4", "--out", finished)
+
+
+def test_weights_of_another_shape_are_refused(tmp_path: Path, weights: Path) -> None:
+    shutil.copy(weights / "squeezenet1_1.safetensors", weights / "resnet18.safetensors")
+    assert "does not fit resnet18" in refused("run", "--nets", "resnet18", "--out", tmp_path / "run")
+
+
+def test_damaged_weights_are_refused(tmp_path: Path, weights: Path) -> None:
+    (weights / "squeezenet1_1.safetensors").write_bytes(b"\x10\0\0\0\0\0\0\0garbage")
+    assert "squeezenet1_1.safetensors" in refused("run", *SMALL, "--out", tmp_path / "run")
+
+
+def test_a_net_that_gives_nan_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    load = quantised.load
+    monkeypatch.setattr(quantised, "load", lambda path: {k: v * float("nan") for k, v in load(path).items()})
+    sentence = refused("run", *SMALL, *CHEAP, "--images", "1", "--out", tmp_path / "run")
+    assert "gives class scores that are not finite" in sentence
+
+
+def test_a_damaged_pickle_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    checkpoints = tmp_path / "hub" / "checkpoints"
+    checkpoints.mkdir(parents=True)
+    (checkpoints / "squeezenet1_1-b8a52dc0.pth").write_bytes(b"not weights")
+    sentence = refused("run", "--nets", "squeezenet1_1@imagenet", "--out", tmp_path / "run")
+    assert "squeezenet1_1-b8a52dc0.pth" in sentence
+
+
+def test_a_pickle_that_runs_code_is_refused_unrun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Attack:
+        def __reduce__(self) -> tuple[object, ...]:
+            return os.mkdir, (str(tmp_path / "executed"),)
+
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    checkpoints = tmp_path / "hub" / "checkpoints"
+    checkpoints.mkdir(parents=True)
+    torch.save({"weight": Attack()}, checkpoints / "squeezenet1_1-b8a52dc0.pth")
+    refused("run", "--nets", "squeezenet1_1@imagenet", "--out", tmp_path / "run")
+    assert not (tmp_path / "executed").exists()
+
+
+@pytest.mark.parametrize(
+    ("label", "folder", "sentence"),
+    [
+        ("10", None, "is of class 10, but squeezenet1_1 has the classes 0 to 9"),
+        (None, "dog", "classes (dog) are not among the 10 of squeezenet1_1 ("),
+    ],
+)
+def test_classes_that_the_net_has_not_are_refused(
+    tmp_path: Path, label: str | None, folder: str | None, sentence: str
+) -> None:
+    photos = tmp_path / "photos"
+    (photos / (folder or "")).mkdir(parents=True)
+    Image.new("RGB", (64, 64), "red").save(photos / (folder or "") / "a.png")
+    if label:
+        (photos / "labels.csv").write_text(f"file,class_index\na.png,{label}\n")
+    asked = ("run", "--nets", "squeezenet1_1", "--dataset", photos, "--target", "label", "--out", tmp_path / "run")
+    assert sentence in refused(*asked)
+
+
+def test_real_photos_and_weights_run_offline(tmp_path: Path, real_data: Path) -> None:
+    asked = ["run", "--nets", "squeezenet1_1@imagenet", "--dataset", real_data, "--images", "6", *CHEAP]
+    result = bench(*asked, "--out", tmp_path / "run")
+    assert result.exit_code == 0, result.output
+    run = store.read(tmp_path / "run")
+    assert run.table("predictions")["top1"].mean() >= 0.5
+    means = run.table("scores").groupby(["method", "metric"])["value"].mean().to_dict()
+    assert means["grad_cam", "insertion"] > means["random", "insertion"]
+    assert means["grad_cam", "deletion"] < means["random", "deletion"]
+
+
+def test_a_users_own_method_runs_from_its_file(tmp_path: Path) -> None:
+    file = tmp_path / "corner.py"
+    file.write_text(
+        '"""The upper left corner."""\n\nimport torch\n\n\ndef explain(net, images, targets, *, size: int = 4):\n'
+        "    maps = torch.zeros(len(images), size, size)\n    maps[:, 0, 0] = 1\n    return maps\n"
+    )
+    asked = ["run", *SMALL, "--methods", f"{file}[size=2]", "--images", "1", "--out", tmp_path / "run"]
+    assert bench(*asked).exit_code == 0
+    assert set(store.read(tmp_path / "run").table("scores")["method"]) == {"corner[size=2]"}
+
+
+def test_every_kind_is_listed() -> None:
+    words = bench("list").output.split()
+    for name in ("squeezenet1_1", "vgg16", "score_cam", "insertion", "scenes", "image_folder", "smoke", "markdown"):
+        assert name in words
+
+
+def test_markdown_and_csv_are_printed(finished: Path, tmp_path: Path) -> None:
+    assert "| grad_cam |" in bench("report", finished, "--markdown").output
+    table = tmp_path / "table.csv"
+    assert bench("report", finished, "--csv", "--out", table).exit_code == 0
+    assert {"net", "method", "metric", "mean"} <= set(pd.read_csv(table).columns)
+
+
+MEDDLERS = {
+    "hook": "    net.features.register_forward_hook(lambda *_: None)\n",
+    "train mode": "    net.train()\n",
+    "weights": "    next(net.parameters()).zero_()\n",
+}
+
+
+@pytest.mark.parametrize("meddling", MEDDLERS)
+def test_a_method_that_leaves_the_net_changed_is_refused(tmp_path: Path, meddling: str) -> None:
+    file = tmp_path / "meddler.py"
+    code = '"""Meddles."""\n\nimport torch\n\n\n@torch.no_grad()\ndef explain(net, images, targets):\n'
+    file.write_text(f"{code}{MEDDLERS[meddling]}    return torch.rand(1, 4, 4)\n")
+    asked = ["run", *SMALL, "--methods", f"{file},grad_cam", "--images", "1", "--out", tmp_path / "run"]
+    assert "method meddler leaves squeezenet1_1 changed" in refused(*asked)
+
+
+def test_a_method_that_writes_into_its_images_harms_no_other(tmp_path: Path) -> None:
+    file = tmp_path / "eraser.py"
+    file.write_text(
+        '"""Erases."""\n\nimport torch\n\n\ndef explain(net, images, targets):\n'
+        "    images.zero_()\n    return torch.eye(4)[None]\n"
+    )
+    tables: list[float] = []
+    for methods in (f"{file},grad_cam", "grad_cam"):
+        out = tmp_path / f"run{len(tables)}"
+        asked = ["run", *SMALL, "--metrics", "insertion", "--methods", methods, "--images", "1", "--out", out]
+        assert bench(*asked).exit_code == 0
+        table = store.read(out).table("scores").set_index("method")["value"]
+        tables.append(table["grad_cam"])
+    assert tables[0] == pytest.approx(tables[1], abs=1e-6)
+
+
+@pytest.mark.parametrize("given", ["[1, 2]", "torch.zeros(4, 4)", "None"])
+def test_what_is_no_map_is_refused(tmp_path: Path, given: str) -> None:
+    file = tmp_path / "odd.py"
+    file.write_text(f'"""Odd."""\n\nimport torch\n\n\ndef explain(net, images, targets):\n    return {given}\n')
+    asked = ["run", *SMALL, "--methods", file, "--images", "1", "--out", tmp_path / "run"]
+    assert refused(*asked).startswith("bench: method odd gives ")
+
+
+def test_a_metric_that_writes_into_the_map_is_stopped(tmp_path: Path) -> None:
+    file = tmp_path / "writes.py"
+    declared = 'VERSION = 1\nBETTER = "higher"\nUNIT = "share"\nRANGE = (0, 1)\nSHORT = "w"\n'
+    file.write_text(f'"""Writes."""\n\n{declared}\n\ndef score(case):\n    case.map[:] = 0\n    return 0.0\n')
+    asked = ["run", *SMALL, "--methods", "centre", "--metrics", file, "--images", "1", "--out", tmp_path / "run"]
+    assert refused(*asked) == ("bench: writes.py fails: line 11 raises ValueError: assignment destination is read-only")
+
+
+def test_a_metric_without_its_declarations_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "bare.py"
+    file.write_text('"""Bare."""\n\n\ndef score(case):\n    return 0.0\n')
+    assert "does not declare BETTER" in refused("run", *SMALL, "--metrics", file, "--out", tmp_path / "run")
+
+
+def test_a_map_that_is_not_finite_is_counted_and_scored_as_a_constant_one(tmp_path: Path) -> None:
+    (tmp_path / "nan_cam.py").write_text(
+        "def explain(net, images, targets):\n    return images.new_full((len(images), 4, 4), float('nan'))\n"
+    )
+    asked = ["run", "smoke", "--nets", "squeezenet1_1", "--images", "1", "--metrics", "deletion,energy"]
+    methods = f"uniform,{tmp_path / 'nan_cam.py'}"
+    result = CliRunner(catch_exceptions=False).invoke(
+        main, [*asked, "--methods", methods, "--out", str(tmp_path / "r")]
+    )
+    assert result.exit_code == 0
+    assert "nan_cam: 1 map not finite (NaN or infinite), scored as constant" in " ".join(result.output.split())
+    scores = store.read(tmp_path / "r").table("scores")
+    values = scores.pivot_table(index="metric", columns="method", values="value")
+    assert (values["nan_cam"] == values["uniform"]).all()
+    assert scores.groupby("method")["nan_map"].all().to_dict() == {"nan_cam": True, "uniform": False}
+    assert scores["constant_map"].all()

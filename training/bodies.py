@@ -1,0 +1,97 @@
+"""The nets as they are trained: with batch norm after every convolution and helper heads, both gone at export."""
+
+import torch
+from torch import Tensor, nn
+from torchvision import models
+
+from ..datasets._synthetic.shapes import CLASSES
+from .layers import Layers
+
+COUNT = len(CLASSES)
+PASSED = 0.3  # share of the layers' gradient that the convolutions under them get
+
+
+class Body(nn.Module):
+    """Convolutional stages, a head, and a linear helper head on the pooled output of the two middle stages.
+
+    Where `layers` are given they are the head once `fit` is set, and the pooled head learns on beside them.
+    """
+
+    def __init__(self, stages: list[nn.Sequential], head: nn.Sequential, widths: tuple[int, int]) -> None:
+        super().__init__()
+        self.stages = nn.ModuleList(stages)  # four
+        self.head: nn.Sequential = head
+        self.helpers = nn.ModuleList(nn.Linear(width, COUNT) for width in widths)
+        self.layers: nn.Module | None = None
+        self.fit = False
+        self.frozen = 0  # leading stages that no longer learn
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        """Scores (n, classes): of the head, then in training of the pooled head beside it and of the helpers."""
+        scores = []
+        for number, stage in enumerate(self.stages):
+            with torch.set_grad_enabled(self.training and number >= self.frozen):
+                x = stage(x)
+            if self.training and number in (1, 2):
+                scores.append(self.helpers[number - 1](x.mean((2, 3))))
+        if self.fit and self.layers is not None:
+            if self.training:
+                scores.insert(0, self.head(x))
+            return [self.layers(x.detach() + PASSED * (x - x.detach())), *scores]
+        return [self.head(x), *scores]
+
+    def parts(self) -> list[nn.Sequential]:
+        """The stages, with their type."""
+        return [stage for stage in self.stages if isinstance(stage, nn.Sequential)]
+
+    def freeze(self, stages: int) -> None:
+        self.frozen = stages
+        for stage in self.stages[:stages]:
+            stage.requires_grad_(False)
+
+    def train(self, mode: bool = True) -> "Body":
+        super().train(mode)
+        for stage in self.stages[: self.frozen]:
+            stage.eval()
+        return self
+
+
+def resnet18() -> Body:
+    net = models.resnet18(num_classes=COUNT)
+    stem = nn.Sequential(net.conv1, net.bn1, net.relu, net.maxpool, net.layer1)
+    head = nn.Sequential(net.avgpool, nn.Flatten(), net.fc)
+    return Body([stem, net.layer2, net.layer3, net.layer4], head, (128, 256))
+
+
+def vgg16() -> Body:
+    """VGG16's convolutions under a pooled linear head; its own fully connected layers are fitted afterwards."""
+    features = models.vgg16_bn(num_classes=COUNT).features
+    stages: list[nn.Sequential] = [features[:14], features[14:24], features[24:34], features[34:]]
+    head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(512, COUNT))
+    body = Body(stages, head, (256, 512))
+    body.layers = Layers(COUNT)
+    return body
+
+
+def squeezenet1_1() -> Body:
+    net = models.squeezenet1_1(num_classes=COUNT)
+    normalise(net.features)
+    stages: list[nn.Sequential] = [net.features[:6], net.features[6:9], net.features[9:11], net.features[11:]]
+    last = net.classifier[1]
+    nn.init.kaiming_normal_(last.weight, nonlinearity="linear")
+    nn.init.constant_(last.bias, 0.2)  # keeps the ReLU behind it alive
+    head = nn.Sequential(last, nn.LeakyReLU(0.3), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    return Body(stages, head, (256, 384))
+
+
+def normalise(module: nn.Module) -> None:
+    """Put batch norm behind every convolution, in place."""
+    for name, child in module.named_children():
+        if isinstance(child, nn.Conv2d):
+            nn.init.kaiming_normal_(child.weight, nonlinearity="relu")
+            setattr(module, name, nn.Sequential(child, nn.BatchNorm2d(child.out_channels)))
+        else:
+            normalise(child)
+
+
+BODIES = {"resnet18": resnet18, "vgg16": vgg16, "squeezenet1_1": squeezenet1_1}
