@@ -2,33 +2,46 @@
 
     from cambench import explain, load, run
 
-`import cambench` is quick: what needs torch or pandas is imported when it is first asked for.
+All that notebooks, and methods, metrics and data sets of your own, need is imported from here. `import cambench` is quick:
+what needs torch or pandas is imported when it is first used.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+from .bench.core.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from .bench.api.api import explain, explain_all, load_net, run, score
     from .bench.api.explanation import Explanation, panel
     from .bench.api.run import Run, load
     from .bench.core.errors import NotApplicable, UsageError
-    from .bench.nets.load import Net
+    from .bench.data.types import Image, Object
+    from .bench.nets.net import Net
+    from .bench.scoring.case import Asking, Case, Curve
+    from .bench.scoring.perturbations import Clean, Kept, Masked, Own, Perturbed, Shown, Substrate
 
-__version__ = "0.1.0"
-__all__ = [
-    "Explanation", "Net", "NotApplicable", "Run", "UsageError",
-    "explain", "explain_all", "load", "load_net", "panel", "run", "score",
+_HOMES = {
+    "api.api": ("explain", "explain_all", "load_net", "run", "score"),
+    "api.explanation": ("Explanation", "panel"),
+    "api.run": ("Run", "load"),
+    "core.errors": ("NotApplicable", "UsageError"),
+    "data.types": ("Image", "Object"),
+    "nets.net": ("Net",),
+    "scoring.case": ("Asking", "Case", "Curve"),
+    "scoring.perturbations": ("Clean", "Kept", "Masked", "Own", "Perturbed", "Shown", "Substrate"),
+}
+_MODULES = {name: module for module, names in _HOMES.items() for name in names}
+__all__ = [  # noqa: RUF022 (a literal, which type checkers read; a test holds it to _HOMES)
+    "explain", "explain_all", "load_net", "run", "score", "Explanation", "panel", "Run", "load", "NotApplicable", "UsageError",
+    "Image", "Object", "Net", "Asking", "Case", "Curve", "Clean", "Kept", "Masked", "Own", "Perturbed", "Shown", "Substrate",
 ]  # fmt: skip
-
-_HOMES = {"Explanation": "api.explanation", "Net": "nets.load", "NotApplicable": "core.errors", "Run": "api.run",
-          "UsageError": "core.errors", "load": "api.run", "panel": "api.explanation"}  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:
-    if name not in __all__:
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f".bench.{_HOMES.get(name, 'api.api')}", __name__), name)
+    return getattr(import_module(f".bench.{_MODULES[name]}", __name__), name)
 
 
 def __dir__() -> list[str]:

@@ -6,7 +6,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from ..bench.nets.load import Net
+from ..bench.nets.net import Net
 
 Of = Literal["logit", "softmax", "log_softmax", "rest"]  # rest: logit + log-softmax, ShapleyCAM's
 

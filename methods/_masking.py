@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ..bench.forward.forward import Stream
-from ..bench.nets.load import Net
+from ..bench.nets.net import Net
 from ..bench.scoring.postprocess import fit, stretch
 
 Weights = Literal["softmax", "logit"]  # the score of the target that a masked image is given

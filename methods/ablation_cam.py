@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from ..bench.forward.forward import Stream
-from ..bench.nets.load import Net
+from ..bench.nets.net import Net
 from ._masking import combined
 
 VERSION = 1

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from ..bench.nets.load import Net
+from ..bench.nets.net import Net
 
 VERSION = 1
 

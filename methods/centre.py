@@ -6,7 +6,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from ..bench.nets.load import Net
+from ..bench.nets.net import Net
 
 Sigma = Annotated[float, Field(gt=0)]
 

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import conv2d, pad
 
-from ..bench.nets.load import Net
+from ..bench.nets.net import Net
 
 VERSION = 1
 CONTROL = True

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from ..bench.nets.load import Net
+from ..bench.nets.net import Net
 
 VERSION = 1
 CLASS_BLIND = True  # the map is the same for every class

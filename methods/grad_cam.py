@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from ..bench.nets.load import Net
+from ..bench.nets.net import Net
 from ._gradients import Of, gradients
 
 VERSION = 1

@@ -7,7 +7,7 @@ from pydantic import Field
 from torch import Tensor
 from torchvision.transforms.functional import gaussian_blur
 
-from ..bench.nets.load import Net
+from ..bench.nets.net import Net
 from ._gradients import gradients
 from ._masking import Shown, combined, masks_of, varied
 

@@ -6,8 +6,9 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from ..bench.nets.load import Net
-from ..bench.scoring.blend import Substrate, substrate
+from ..bench.nets.net import Net
+from ..bench.scoring.blend import substrate
+from ..bench.scoring.perturbations import Substrate
 from ._masking import Channels, First, Shown, Weights, combined, masks_of, varied
 
 Count = Annotated[int, Field(ge=1)]

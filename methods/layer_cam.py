@@ -7,7 +7,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from ..bench.nets.load import Net
+from ..bench.nets.net import Net
 from ..bench.scoring.postprocess import fit
 from ._gradients import Of, gradients_behind, score
 

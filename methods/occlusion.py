@@ -7,8 +7,9 @@ from pydantic import Field
 from torch import Tensor
 
 from ..bench.core.errors import UsageError
-from ..bench.nets.load import Net
-from ..bench.scoring.blend import Substrate, substrate
+from ..bench.nets.net import Net
+from ..bench.scoring.blend import substrate
+from ..bench.scoring.perturbations import Substrate
 from ._masking import Shown
 
 Pixels = Annotated[int, Field(ge=1)]

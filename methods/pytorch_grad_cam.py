@@ -13,7 +13,7 @@ from pydantic import AfterValidator, Field, ValidationInfo
 from torch import Tensor, nn
 
 from ..bench.core.errors import UsageError, nearest
-from ..bench.nets.load import Net
+from ..bench.nets.net import Net
 
 VERSION = 2
 REQUIRES: tuple[str, ...] = ("pytorch_grad_cam",)

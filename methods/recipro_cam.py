@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn.functional import conv2d
 
 from ..bench.forward.forward import Stream
-from ..bench.nets.load import Net
+from ..bench.nets.net import Net
 
 VERSION = 1
 

@@ -7,8 +7,9 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from ..bench.nets.load import Net
-from ..bench.scoring.blend import Substrate, substrate
+from ..bench.nets.net import Net
+from ..bench.scoring.blend import substrate
+from ..bench.scoring.perturbations import Substrate
 from ..bench.scoring.postprocess import fit
 from ._masking import Shown
 

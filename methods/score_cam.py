@@ -5,8 +5,9 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from ..bench.nets.load import Net
-from ..bench.scoring.blend import Substrate, substrate
+from ..bench.nets.net import Net
+from ..bench.scoring.blend import substrate
+from ..bench.scoring.perturbations import Substrate
 from ._masking import Channels, First, Shown, Weights, combined, masks_of, varied
 
 VERSION = 1

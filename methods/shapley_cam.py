@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from ..bench.core.errors import NotApplicable
-from ..bench.nets.load import Net
+from ..bench.nets.net import Net
 from ._gradients import Of, score, spared
 
 VERSION = 1

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field, ValidationInfo
 from torch import Tensor, nn
 
 from ..bench.core.errors import NotApplicable, UsageError, nearest
-from ..bench.nets.load import Net
+from ..bench.nets.net import Net
 
 VERSION = 1
 REQUIRES: tuple[str, ...] = ("torchcam",)

@@ -8,8 +8,9 @@ from torch import Tensor
 from ..bench.config.protocol import DEFAULT
 from ..bench.conform import reference
 from ..bench.conform.conform import FEW, Quantity, in_shares
-from ..bench.nets.load import Net
-from ..bench.scoring.blend import Clean, Shown, blends
+from ..bench.nets.net import Net
+from ..bench.scoring.blend import blends
+from ..bench.scoring.perturbations import Clean, Shown
 
 REQUIRES = ("captum",)
 EXTRA = "references"

@@ -17,7 +17,7 @@ from ..bench.config.protocol import DEFAULT
 from ..bench.conform import reference
 from ..bench.conform.conform import FEW, MANY, Fault, Quantity, in_shares
 from ..bench.forward.forward import Stream
-from ..bench.nets.load import Net
+from ..bench.nets.net import Net
 from ..bench.scoring.blend import substrate
 from ..bench.scoring.postprocess import fit, stretch
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from ..bench.config.protocol import DEFAULT
 from ..bench.conform import reference
 from ..bench.conform.conform import FEW, MANY, Fault, Quantity, in_shares
-from ..bench.nets.load import Net
+from ..bench.nets.net import Net
 
 REQUIRES = ("torchcam",)
 EXTRA = "references"

@@ -8,8 +8,7 @@ from markupsafe import Markup
 
 from ..bench.core.formatting import titled
 from ..bench.published import published, table
-from ..bench.store import failures
-from ..bench.store.run import Run
+from ..bench.store.run import Run, failures_sentence
 from ._page import answer, confidence, controls, drift, export, metrics, scores, side_by_side, text
 from ._page.analysis import Sheet, sheets
 from ._page.gallery import galleries
@@ -73,7 +72,7 @@ def _sections(runs: Sequence[Run], shown: list[Sheet]) -> dict[str, Any]:
         "tally": controls.tally,
         "drifts": [grid for sheet in shown if (grid := drift.drift(sheet))],
         "undrifted": {run.directory: drift.unmeasured(run) for run in runs},
-        "failed": {run.directory: failures.sentence(run) for run in runs},
+        "failed": {run.directory: failures_sentence(run) for run in runs},
     }
 
 

@@ -1,6 +1,5 @@
 """Tables for a README or an issue: mean with 95 % interval per net, costs, reasons, protocol."""
 
-import re
 from collections.abc import Iterator
 
 from ..bench.core.formatting import number, plural
@@ -11,6 +10,7 @@ from ..bench.stats.summary import Metric, Table, tables
 from ..bench.store.run import Run
 from ._page.controls import contests, failing, standing
 from ._page.text import MADE, partial, progress, protocol, reasons, what_was_run
+from ._tables.markdown import escape
 
 VERSION = 1
 SUFFIX = ".md"
@@ -30,13 +30,6 @@ def render(run: Run) -> str:
     lines += ["", "## Environment", ""]
     lines += [f"- {escape(key)}: {escape(value)}" for key, value in run.header["environment"].items()]
     return "\n".join(lines) + "\n"
-
-
-def escape(text: object) -> str:
-    """Text as Markdown shows it literally, in a table's cell too."""
-    flat = " ".join(str(text).split())
-    flat = flat.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return re.sub(r"([\\`*|\[\]#~$]|(?<!\w)_|_(?!\w))", r"\\\1", flat)
 
 
 def _net(table: Table) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""How well the shipped nets do on unseen scenes: `python -m cambench.bench.training.evaluate [--fp32] [NET ...]`."""
+"""How well the shipped nets do on unseen scenes: `python -m cambench.training.evaluate [--fp32] [NET ...]`."""
 
 import sys
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Makes a shipped file of a trained net: `python -m cambench.bench.training.export NET FOLDER`.
+"""Makes a shipped file of a trained net: `python -m cambench.training.export NET FOLDER`.
 
 Batch norm is folded into the convolutions where torchvision's net has none, and VGG16 gets its fitted layers.
 """

@@ -1,4 +1,4 @@
-"""Fits the fully connected layers of VGG16 once the rest is done: `python -m cambench.bench.training.fit FOLDER`.
+"""Fits the fully connected layers of VGG16 once the rest is done: `python -m cambench.training.fit FOLDER`.
 
 The features of a few thousand scenes are computed once. Turned, mirrored and rolled as maps they stand for objects at
 other places, so that each place's weights meet every class often enough.

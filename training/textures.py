@@ -1,4 +1,4 @@
-"""Crops the background textures out of scikit-image's photographs: `python -m cambench.bench.training.textures`."""
+"""Crops the background textures out of scikit-image's photographs: `python -m cambench.training.textures`."""
 
 from pathlib import Path
 

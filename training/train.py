@@ -1,4 +1,4 @@
-"""Trains one of the shipped nets on one thread: `python -m cambench.bench.training.train NET FOLDER [CYCLE]`.
+"""Trains one of the shipped nets on one thread: `python -m cambench.training.train NET FOLDER [CYCLE]`.
 
 The net as trained goes to FOLDER/NET.pt after every stage; `export` makes the shipped file of it.
 """

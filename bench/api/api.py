@@ -23,19 +23,18 @@ from numpy.typing import NDArray
 from rich.console import Console
 from torch import Tensor, nn
 
-from ..config import suite
+from ..config import suite_file
 from ..config.protocol import find
 from ..core import plugins
 from ..core.errors import NotApplicable, UsageError
 from ..core.plugins import ENGINE, Plugin
 from ..data.photos import SIZE, Photo, as_image
-from ..nets.load import Net
+from ..nets.net import Net
 from ..run.plan import layer_of, plan
 from ..store import run as store
 from . import explain as explaining
-from . import series
+from .execute import INTERRUPTED, execute
 from .explanation import Explanation
-from .progress import INTERRUPTED
 from .run import Run
 
 Method = str | Callable[[Net, Tensor, Tensor], Tensor]
@@ -173,11 +172,11 @@ def run(
     >>> done.summary()[["method", "metric", "n"]].values.tolist()
     [['cam', 'gini', 2], ['centre', 'gini', 2]]
     """
-    asked = suite.load(name, **changes)
+    asked = suite_file.load(name, **changes)
     if asked.parts:
         raise UsageError(f"the suite {name} has parts: take `bench run {name}`, and load a part of its directory")
     directory, console = Path(out or f"runs/{asked.directory()}"), Console(highlight=False, quiet=quiet)
-    code = series.execute(asked, directory, partial(plan, device=device), console, plugins.find(ENGINE, "local"))
+    code = execute(asked, directory, partial(plan, device=device), console, plugins.find(ENGINE, "local"))
     if code == INTERRUPTED:
         raise KeyboardInterrupt
     return Run(directory, store.read(directory).header)

@@ -11,15 +11,14 @@ from ..compare import baseline
 from ..compare.compare import compare, load
 from ..compare.snapshot import Recorded, recorded
 from ..compare.terminal import show
-from ..config import suite
-from ..core import specs
+from ..config import suite_file
+from ..core import plugins, specs
 from ..core.errors import UsageError
 from ..core.files import write_text
-from ..engines import local
+from ..core.plugins import ENGINE
 from ..run.describe import header
 from ..run.plan import plan
 from ..show.terminal import WIDTH
-from ..store import failures
 from ..store import run as store
 from ..store.writer import Writer
 
@@ -40,20 +39,20 @@ class Asked:
 
 def run(asked: Asked, directory: Path) -> Recorded:
     """The suite, run into a directory without a word. Raises UsageError for what cannot be run."""
-    controls = [method.spec for method in suite.load("smoke").explained() if method.control]
-    small = suite.load(
+    controls = [method.spec for method in suite_file.load("smoke").explained() if method.control]
+    small = suite_file.load(
         "smoke", nets=[asked.net], methods=[_found(asked.method, asked.root), *controls], metrics=_list(asked.metrics),
         protocols=_list(asked.protocols), images=asked.images, dataset=_folder(asked.dataset, asked.root),
     )  # fmt: skip
     planned = plan(small, asked.device)
     writer = Writer(directory, header(planned))
     try:
-        for _ in local.work(planned, writer):
+        for _ in plugins.find(ENGINE, "local")(planned, writer):
             pass
     finally:
         writer.close()
     made = store.read(directory)
-    if failed := failures.sentence(made):
+    if failed := store.failures_sentence(made):
         raise UsageError(failed)
     return recorded(made, "this run")
 

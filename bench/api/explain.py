@@ -13,18 +13,19 @@ from torch import nn
 
 from ..config.protocol import Protocol, find
 from ..config.suite import distinct
-from ..config.suite import load as load_suite
+from ..config.suite_file import load as load_suite
 from ..core import plugins
 from ..core.errors import UsageError
 from ..core.plugins import METHOD, Plugin
 from ..data.types import Image
+from ..forward.device import batched, device_of
 from ..forward.precision import chosen as precision_for
 from ..nets import load as nets
-from ..nets.load import Net
+from ..nets.net import Net
 from ..nets.zoo import SHIPPED
 from ..run import describe
-from ..run.explain_image import batched, explained, predict
-from ..run.plan import Measure, device_of, following, layer_of
+from ..run.explain_image import explained, predict
+from ..run.plan import Measure, following, layer_of
 from ..run.rows import Explained, Subject, value
 from ..run.runner import scored
 from ..scoring.case import FloatMap, Score

@@ -15,8 +15,7 @@ from ..compare import export, timing
 from ..compare import history as series
 from ..compare.compare import Comparison, load
 from ..compare.compare import compare as compared
-from ..compare.terminal import show
-from ..compare.trend import trend
+from ..compare.terminal import show, trend
 from ..core.errors import UsageError
 from ..core.files import append_text, write_text
 from ..show.terminal import WIDTH

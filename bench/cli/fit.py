@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from ..config import suite
+from ..config import suite_file
 from ..core.errors import UsageError
 from ..core.files import check_target
 
@@ -36,13 +36,13 @@ def fit(name: str, net: str, dataset: str, images: int, seed: int, device: str, 
     tell its accuracy beside VGG16's own. The net is then vgg16_gap[weights=FILE].
     """
     from ..data.checked import opened
+    from ..forward.device import device_of
     from ..nets import fit_vgg16_gap, vgg16_gap  # torch loads only where nets run
-    from ..run.plan import device_of
 
     if out.suffix != ".safetensors":
         raise UsageError(f"{out} is to be a .safetensors file: --out {out.with_suffix('.safetensors')}")
     check_target(out)
-    asked = suite.load("scenes", dataset=dataset, images=images, seed=seed)
+    asked = suite_file.load("scenes", dataset=dataset, images=images, seed=seed)
     with stderr.status(f"{images} images on {net}"):
         head = fit_vgg16_gap.fit(net, dataset, opened(asked.images_of(None)), images, seed, device_of(device))
     vgg16_gap.write(head, out)

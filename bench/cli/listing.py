@@ -1,6 +1,6 @@
 """What there is, by kind: names and what they say of themselves, for `bench list` and the README."""
 
-from ..config import protocol, suite
+from ..config import protocol, suite_file
 from ..core import plugins
 from ..core.plugins import DATASET, METHOD, METRIC, REFERENCE, REPORT
 
@@ -18,5 +18,5 @@ def listing() -> dict[str, list[tuple[str, str]]]:
     said["nets"] = list((SHIPPED | FORMS).items())
     followed = [protocol.find(name) for name in protocol.names()]
     said["protocols"] = [(one.name, f"{one.description} Source: {one.source}") for one in followed]
-    said["suites"] = [(name, suite.load(name).description) for name in suite.names()]
+    said["suites"] = [(name, suite_file.load(name).description) for name in suite_file.names()]
     return {kind: said[kind] for kind in KINDS}

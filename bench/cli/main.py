@@ -10,12 +10,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ... import __version__
-from ..config import suite
+from ..config import suite_file
 from ..core import plugins
 from ..core.errors import UsageError
 from ..core.files import write_text
 from ..core.plugins import REPORT
+from ..core.version import __version__
 from ..published import table as beside
 from ..store import run as store
 from . import compare, plan
@@ -23,10 +23,23 @@ from .explain import explain
 from .fit import fit
 from .listing import KINDS, listing
 from .options import list_option
-from .refusals import Refusals
 from .run import run
 
 console = Console(highlight=False)
+
+
+class Refusals(click.Group):
+    """Turns what was asked wrongly into one sentence and exit code 2; all else that is raised is a bug and is shown."""
+
+    def invoke(self, context: click.Context) -> Any:
+        try:
+            return super().invoke(context)
+        except UsageError as error:
+            click.echo(f"bench: {error}", err=True)
+            context.exit(2)
+        except KeyboardInterrupt:
+            click.echo("bench: interrupted; the same command goes on", err=True)
+            context.exit(130)
 
 
 @click.group(cls=Refusals, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -86,7 +99,7 @@ def conform(references: list[str] | None, device: str, **changes: Any) -> None:
     from ..conform.conform import run
 
     changes["nets"] = changes["nets"] or ["squeezenet1_1", "resnet18"]
-    sys.exit(0 if run(suite.load("scenes", **changes), references, device, console) else 1)
+    sys.exit(0 if run(suite_file.load("scenes", **changes), references, device, console) else 1)
 
 
 def render(runs: Sequence[store.Run], form: str, files: Path | None = None) -> str:
@@ -120,6 +133,5 @@ def list_(kind: str | None) -> None:
 
 for command in (run, explain, fit, compare.compare, compare.baseline, compare.history, plan.plan):
     main.add_command(command)
-
 if __name__ == "__main__":
     main()

@@ -6,7 +6,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from ..config import suite
+from ..config import suite_file
 from ..core.errors import UsageError
 from .options import list_option
 
@@ -34,7 +34,7 @@ def plan(name: str, device: str, images: int, rate: float | None, **changes: obj
     from ..run.forecast import least, needs  # torch loads only where nets run
     from ..run.plan import plan as ready
 
-    asked = suite.load(name, **changes)
+    asked = suite_file.load(name, **changes)
     if asked.parts:
         raise UsageError(f"the suite {name} has parts: forecast one of them, as a suite of its own")
     planned = ready(asked.model_copy(update={"images": least(asked.drift)}), device)

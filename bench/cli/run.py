@@ -9,7 +9,8 @@ from typing import Any
 import click
 from rich.console import Console
 
-from ..config import suite
+from ..config import suite_file
+from ..config.suite import PRECISIONS
 from ..core.errors import UsageError
 from ..core.profiling import profiled
 from .options import SIZE, engine, engine_options, list_option, net_options, with_settings
@@ -37,7 +38,7 @@ console = Console(highlight=False)
 @click.option("--seed", type=click.IntRange(0), metavar="N", help="Of the data set and of whatever is random.")
 @click.option("--target", type=click.Choice(["predicted", "label"]), help="The class that is explained.")
 @click.option("--device", default="auto", show_default=True, metavar="auto|cpu|cuda", help="Where to compute.")
-@click.option("--precision", type=click.Choice(suite.PRECISIONS), help="Of perturbed images' forward passes.")
+@click.option("--precision", type=click.Choice(PRECISIONS), help="Of perturbed images' forward passes.")
 @click.option("--compile", is_flag=True, default=None, help="Compile these passes: worth it for long runs.")
 @click.option("--drift", type=click.IntRange(1), metavar="N", help="Score N images in fp32 as well, to tell the drift.")
 @click.option("--memory", type=SIZE, metavar="SIZE", help="What such a pass may take of the device: 500MB, 2GB.")
@@ -52,20 +53,20 @@ def run(name: str, out: Path | None, device: str, memory: float | None, profile:
     Exit codes: 0 all is done; 2 something was asked wrongly, and one sentence says what; 3 the run is done but for images
     that failed, and the same command tries them again; 130 interrupted.
     """
-    from ..api.series import execute  # torch loads only where nets run
-    from ..core import profile as show
+    from ..api.execute import execute  # torch loads only where nets run
+    from ..core.profiling import profile as profile_table
     from ..forward.cost import waiting
     from ..run.plan import plan
 
     if profile and changes["engine"] != "local":
         raise UsageError("--profile tells of one process: take it with --engine local")
     of_nets = {key: changes.pop(key) for key in ("weights", "classes", "preprocess", "layer")}
-    changes["nets"] = with_settings(of_nets, changes["nets"] or suite.load(name).nets) or changes["nets"]
+    changes["nets"] = with_settings(of_nets, changes["nets"] or suite_file.load(name).nets) or changes["nets"]
     found = engine(changes.pop("engine"), address=changes.pop("address"), workers=changes.pop("workers"))
-    asked = suite.load(name, **changes)
+    asked = suite_file.load(name, **changes)
     directory = out or Path("runs") / asked.directory()
     with profiled(waiting(device)) if profile else nullcontext() as spans:
         code = execute(asked, directory, partial(plan, device=device, memory=memory), console, found)
     if spans:
-        console.print(show.profile(spans))
+        console.print(profile_table(spans))
     sys.exit(code)

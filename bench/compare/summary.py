@@ -4,7 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import isnan
 
-from ..core.formatting import number, plural, span
+from ..core.formatting import number, plural
+from ..stats.estimate import span
 from .compare import Comparison
 from .snapshot import COUNTED
 from .timing import SECONDS, ratios

@@ -1,21 +1,18 @@
 """A suite: which methods are compared on which nets and images, by which metrics. A TOML file, read and checked."""
 
 import hashlib
-import tomllib
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args
+from typing import Literal, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 
 from ..core import plugins, specs
 from ..core.errors import UsageError, nearest
 from ..core.plugins import DATASET, METHOD, METRIC, Plugin
-from . import parts, protocol, subset
+from . import protocol
 from .protocol import Protocol
-
-BUILT_IN = Path(__file__).parent / "suites"
 
 Precision = Literal["auto", "fp32", "tf32", "bf16", "fp16"]  # of perturbed images (see precision.py)
 PRECISIONS = get_args(Precision)
@@ -41,7 +38,9 @@ class Suite(BaseModel):
     methods: list[str] = Field(min_length=1)
     protocols: list[str] = Field(["default"], min_length=1)
     metrics: list[str] | None = Field(None, min_length=1)  # all that the protocols measure
-    parts: list["Suite"] = Field([], exclude=True)  # run one after the other, instead of the whole (see parts.py)
+    parts: list["Suite"] = Field([], exclude=True)  # run one after the other, instead of the whole (see suite_file.py)
+
+    _built_in: "Suite | None" = PrivateAttr(None)  # the suite that ships under this name, as its file has it
 
     def explained(self) -> list[Plugin]:
         """The methods. Raises UsageError for what there is not, or for one named twice."""
@@ -81,56 +80,11 @@ class Suite(BaseModel):
     def directory(self) -> str:
         """The name of the run's directory: the suite's own, and a mark where it was changed, so that runs do not clash."""
         content = self.model_dump_json(exclude={"description"})
-        if self.name in names():
-            own = load(self.name)  # a data set that is to be named is no change
-            named = own if own.dataset else own.model_copy(update={"dataset": self.dataset})
+        if (built_in := self._built_in) is not None:  # a data set that is to be named is no change
+            named = built_in if built_in.dataset else built_in.model_copy(update={"dataset": self.dataset})
             if content == named.model_dump_json(exclude={"description"}):
                 return self.name
         return f"{self.name}-{hashlib.sha256(content.encode()).hexdigest()[:6]}"
-
-
-def names() -> list[str]:
-    """The built-in suites."""
-    return sorted(path.stem for path in BUILT_IN.glob("*.toml"))
-
-
-def load(name: str, **changes: Any) -> Suite:
-    """A built-in suite or a TOML file, with changes laid over it. Raises UsageError in words of the file's keys."""
-    path = Path(name) if name.endswith(".toml") else BUILT_IN / f"{name}.toml"
-    if not path.is_file():
-        raise UsageError(f"there is no suite {name!r}: {nearest(name, names())}, or a TOML file")
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except (ValueError, RecursionError) as error:
-        raise UsageError(f"{path} is not TOML: {error}") from None
-    changed = {key: value for key, value in changes.items() if value is not None}
-    if listed := changed.get("subset"):
-        changed.setdefault("images", len(subset.names(listed)))
-    elif isinstance(listed := content.get("subset"), str) and "images" not in content:
-        content["images"] = len(subset.names(listed))
-    if "protocols" in changed and "metrics" not in changed and "parts" not in content:
-        content.pop("metrics", None)  # the suite's choice was made for its own protocols
-    if changed:
-        changed["description"] = f"The suite {path.stem} with other {', '.join(changed)}."
-    content = {"name": path.stem} | content
-    content = parts.laid(path.name, content, changed) if "parts" in content else content | changed
-    try:
-        return Suite(**content)
-    except ValidationError as error:
-        raise UsageError(_sentence(path.name, error)) from None
-
-
-def _sentence(file: str, error: ValidationError) -> str:
-    first = error.errors()[0]
-    where = first["loc"]
-    if where[0] == "parts" and len(where) > 2:
-        file, where = f"{file}, part {int(where[1]) + 1}", where[2:]
-    key = str(where[0])
-    if first["type"] == "extra_forbidden":
-        return f"{file}: there is no key {key!r}: {nearest(key, Suite.model_fields)}"
-    if first["type"] == "too_short":
-        return f"{file}, {key}: the list is empty: name at least one"
-    return f"{file}, {key}: {first['msg'][0].lower()}{first['msg'][1:]}"
 
 
 Named = TypeVar("Named", Plugin, Protocol)

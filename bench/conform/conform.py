@@ -24,7 +24,7 @@ from ..core.errors import Missing, UsageError
 from ..core.formatting import number, plural
 from ..core.plugins import REFERENCE, Plugin
 from ..nets import load
-from ..nets.load import Net
+from ..nets.net import Net
 from ..run.plan import Plan, plan
 from ..show.terminal import WIDTH
 

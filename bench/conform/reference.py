@@ -12,10 +12,10 @@ from ..config import protocol
 from ..core import plugins
 from ..core.errors import NotApplicable, UsageError
 from ..core.plugins import METHOD, METRIC
-from ..nets.load import Net
+from ..nets.net import Net
 from ..scoring import score as scoring
-from ..scoring.blend import Perturbed
 from ..scoring.case import Again, Case, Curve, FloatMap, Question, Score, Top1
+from ..scoring.perturbations import Perturbed
 from ..scoring.postprocess import bring
 from ..scoring.rerun import again
 

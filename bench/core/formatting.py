@@ -3,8 +3,6 @@
 import re
 from math import isnan
 
-from ..stats.estimate import Estimate
-
 
 def number(value: float) -> str:
     """Three decimals below 1, three digits above, no zero before the point: .781, 1.00, 12.3, 513."""
@@ -13,11 +11,6 @@ def number(value: float) -> str:
     if abs(value) < 0.9995:
         return f"{value:.3f}".replace("0.", ".", 1)
     return f"{value:.{max(0, 3 - len(str(int(abs(round(value, 3))))))}f}"
-
-
-def span(estimate: Estimate) -> str:
-    """An interval in words; a hyphen would read as a sign before a bound below 0."""
-    return f"{number(estimate.low)} to {number(estimate.high)}"
 
 
 def titled(suite: str, dataset: str) -> str:

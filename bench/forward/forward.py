@@ -14,8 +14,7 @@ from torch import Tensor, nn
 from ..core.errors import Fatal, UsageError
 from ..core.profiling import passed, span
 from .cost import work
-from .folding import folded
-from .precision import DTYPES, compiled, lowered, multiplying
+from .precision import DTYPES, compiled, folded, lowered, multiplying
 
 CPU_CHUNK_BYTES = 64 * 2**20  # of activations: beyond this the caches, not the cores, set the pace
 CPU_CHUNK_SHARE = 0.5  # of the weights' bytes, where that is more: they are read once a pass, whatever its size

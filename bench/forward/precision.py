@@ -14,7 +14,9 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
+from torch.fx.experimental.optimization import fuse
+from torch.fx.proxy import TraceError
 
 from ..core.errors import UsageError, nearest
 
@@ -77,3 +79,22 @@ def compiled(net: nn.Module) -> Callable[[Tensor], Tensor]:
     cuda = next(net.parameters()).device.type == "cuda"
     quick: Callable[[Tensor], Tensor] = torch.compile(net, dynamic=False, mode="reduce-overhead" if cuda else None)
     return (lambda images: quick(images).clone()) if cuda else quick  # a graph's output is overwritten by its next run
+
+
+def folded(net: nn.Module) -> nn.Module:
+    """A copy of a net in eval mode with its batch norms folded; the net itself where there is none, or no fixed graph.
+
+    Scores agree but for rounding, about 1e-6 in fp32.
+    """
+    if not any(isinstance(module, nn.BatchNorm2d) for module in net.modules()) or _hooked(net):
+        return net
+    try:
+        fx.symbolic_trace(net)
+    except (TraceError, TypeError, RuntimeError):  # what the net does depends on its input's values
+        return net
+    return fuse(net)
+
+
+def _hooked(net: nn.Module) -> bool:
+    """Whether a module does more than its `forward` says: a graph would not know."""
+    return any(module._forward_hooks or module._forward_pre_hooks for module in net.modules())

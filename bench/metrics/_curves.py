@@ -12,8 +12,9 @@ from torch.nn.functional import interpolate
 
 from ..core.errors import NotApplicable
 from ..data.types import Mask
-from ..scoring.blend import Clean, Kept, Shown, Substrate, ranks
+from ..scoring.blend import ranks
 from ..scoring.case import Asking, Case, Curve, Question, stages
+from ..scoring.perturbations import Clean, Kept, Shown, Substrate
 
 Size = tuple[int, ...]
 Way = Literal["in", "out"]

@@ -5,8 +5,9 @@ from typing import Annotated
 import torch
 from pydantic import Field
 
-from ..scoring.blend import Masked, Substrate, blends
+from ..scoring.blend import blends
 from ..scoring.case import Case
+from ..scoring.perturbations import Masked, Substrate
 from ._correlation import pearson
 
 Share = Annotated[float, Field(gt=0, le=1)]

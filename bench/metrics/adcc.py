@@ -4,8 +4,8 @@ from statistics import harmonic_mean
 
 import numpy as np
 
-from ..scoring.blend import Clean, Substrate
 from ..scoring.case import Asking, Case
+from ..scoring.perturbations import Clean, Substrate
 from ._soft import coherence, lost, weighted
 
 VERSION = 1

@@ -1,7 +1,7 @@
 """Average Drop: the share of the class score that is lost when the image shows only its map (Chattopadhyay et al., 2018)."""
 
-from ..scoring.blend import Clean, Substrate
 from ..scoring.case import Asking, Case
+from ..scoring.perturbations import Clean, Substrate
 from ._soft import Epsilon, Share, lost, weighted
 
 VERSION = 1

@@ -1,7 +1,7 @@
 """Average Drop in Deletion: the share of the class score lost with the map's part of the image (LIFT-CAM, ICCV 2021)."""
 
-from ..scoring.blend import Clean, Masked, Substrate
 from ..scoring.case import Asking, Case
+from ..scoring.perturbations import Clean, Masked, Substrate
 from ._soft import lost
 
 VERSION = 1

@@ -1,7 +1,7 @@
 """Average Gain: the share of the missing class score that is won when the image shows only its map (Zhang et al., 2024)."""
 
-from ..scoring.blend import Clean, Substrate
 from ..scoring.case import Asking, Case
+from ..scoring.perturbations import Clean, Substrate
 from ._soft import Epsilon, Share, weighted
 
 VERSION = 1

@@ -1,7 +1,7 @@
 """Average Increase: is the class score higher when the image shows only its map? (Chattopadhyay et al., 2018)"""
 
-from ..scoring.blend import Clean, Substrate
 from ..scoring.case import Asking, Case
+from ..scoring.perturbations import Clean, Substrate
 from ._soft import Share, weighted
 
 VERSION = 1

@@ -1,7 +1,7 @@
 """Coherency: does the method, shown only its map's part of the image, give the same map? (ADCC, Poppi et al., CVPRW 2021)"""
 
-from ..scoring.blend import Substrate
 from ..scoring.case import Case
+from ..scoring.perturbations import Substrate
 from ._soft import coherence
 
 VERSION = 1

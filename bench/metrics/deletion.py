@@ -1,7 +1,7 @@
 """Deletion: area under the class score while pixels leave the image, the map's highest first (RISE, BMVC 2018)."""
 
-from ..scoring.blend import Substrate
 from ..scoring.case import Asking, Case, Curve, Steps
+from ..scoring.perturbations import Substrate
 from ._curves import course
 
 VERSION = 1

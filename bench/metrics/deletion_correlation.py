@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from ..scoring.blend import Substrate
 from ..scoring.case import Asking, Case, Steps
+from ..scoring.perturbations import Substrate
 from ._correlation import pearson
 from ._curves import course
 

@@ -5,8 +5,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from ..scoring.blend import Kept, Substrate
 from ..scoring.case import Asking, Case, Steps
+from ..scoring.perturbations import Kept, Substrate
 from ._curves import tie_spread
 
 VERSION = 1

@@ -5,8 +5,8 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from ..scoring.blend import Clean, Shown, Substrate
 from ..scoring.case import Asking, Case
+from ..scoring.perturbations import Clean, Shown, Substrate
 from ._correlation import pearson
 from ._draws import draws
 

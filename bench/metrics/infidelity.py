@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from pydantic import Field
 
-from ..scoring.blend import Clean, Own, Shown, Substrate
 from ..scoring.case import Asking, Case, Question
+from ..scoring.perturbations import Clean, Own, Shown, Substrate
 from ._draws import draws
 
 VERSION = 1

@@ -1,7 +1,7 @@
 """Insertion: area under the class score while pixels enter a blurred image, the map's highest first (RISE, BMVC 2018)."""
 
-from ..scoring.blend import Substrate
 from ..scoring.case import Asking, Case, Curve, Steps
+from ..scoring.perturbations import Substrate
 from ._curves import course
 
 VERSION = 1

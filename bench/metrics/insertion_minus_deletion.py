@@ -1,7 +1,7 @@
 """Insertion less deletion; with one substrate for both, the symmetric relevance gain, SRG (Blücher et al., 2024)."""
 
-from ..scoring.blend import Substrate
 from ..scoring.case import Asking, Case, Curve, Steps
+from ..scoring.perturbations import Substrate
 from ._curves import course
 
 VERSION = 1

@@ -1,7 +1,7 @@
 """Insertion by the image's own scores: 1 is the whole image's, 0 that of the blurred image (as in XRAI, 2019)."""
 
-from ..scoring.blend import Substrate
 from ..scoring.case import Asking, Case, Curve, Steps
+from ..scoring.perturbations import Substrate
 from ._curves import course, normalised
 
 VERSION = 1

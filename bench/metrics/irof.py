@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from pydantic import Field
 from skimage.segmentation import slic
 
-from ..scoring.blend import Clean, Kept, Shown, Substrate
 from ..scoring.case import Asking, Case, Curve, Question
+from ..scoring.perturbations import Clean, Kept, Shown, Substrate
 
 VERSION = 1
 BETTER = "higher"

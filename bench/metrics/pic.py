@@ -12,8 +12,8 @@ from pydantic import Field
 from scipy.interpolate import griddata
 
 from ..core.errors import NotApplicable
-from ..scoring.blend import Clean, Own
 from ..scoring.case import Asking, Case, Curve, Top1
+from ..scoring.perturbations import Clean, Own
 from ._draws import draws
 
 VERSION = 1

@@ -1,7 +1,7 @@
 """Pixel flipping: area under the class score while pixels turn black, the map's highest first (Bach et al., PLOS ONE 2015)."""
 
-from ..scoring.blend import Substrate
 from ..scoring.case import Asking, Case, Curve, Steps
+from ..scoring.perturbations import Substrate
 from ._curves import course
 
 VERSION = 1

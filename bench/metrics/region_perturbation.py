@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from ..scoring.blend import Clean, Kept, Shown, Substrate
 from ..scoring.case import Asking, Case, Curve, FloatMap, Question
+from ..scoring.perturbations import Clean, Kept, Shown, Substrate
 
 VERSION = 1
 BETTER = {"order": {"morf": "higher", "lerf": "lower", "abpc": "higher"}}

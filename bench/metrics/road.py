@@ -8,9 +8,10 @@ from pydantic import Field
 from torch import Tensor
 
 from ..data.types import STD, Mask
-from ..scoring.blend import Clean, Own, ranks
+from ..scoring.blend import ranks
 from ..scoring.case import Asking, Case, Top1
 from ..scoring.impute import impute
+from ..scoring.perturbations import Clean, Own
 from ._draws import draws
 
 VERSION = 1

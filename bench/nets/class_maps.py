@@ -4,9 +4,9 @@ from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import conv2d
 
 from ..core.errors import NotApplicable
-from .cut import Everywhere
 from .layers import weighted
 
 TOLERANCE = 1e-4  # of logits, as a share of the largest
@@ -73,3 +73,16 @@ def _why_not(rest: Mapping[str, nn.Module], layer: str) -> str:
         return f"no global pooling: a fully connected layer sees every place of what {layer} gives"
     count = COUNT[dense] if dense < len(COUNT) else str(dense)
     return f"no global pooling: {count} fully connected layers follow the last convolution"
+
+
+class Everywhere(nn.Module):
+    """A linear layer behind global pooling, applied at every place instead, without its bias: class maps."""
+
+    def __init__(self, linear: nn.Linear | nn.Conv2d) -> None:
+        super().__init__()
+        self.linear = linear
+
+    def forward(self, activations: Tensor) -> Tensor:
+        """(n, k, h, w) -> (n, classes, h, w)"""
+        weight = self.linear.weight
+        return conv2d(activations, weight if weight.dim() == 4 else weight[:, :, None, None])

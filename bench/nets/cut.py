@@ -7,39 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-import torch
-from torch import Tensor, nn
-from torch.nn.functional import conv2d
+from torch import nn
 
 from ..core.errors import NotApplicable, nearest
-from ..data.types import MEAN, STD
-
-
-class Normalise(nn.Module):
-    """Images in [0, 1] to the colours that the net was trained on: less the mean, by the deviation, of each channel."""
-
-    def __init__(self, mean: Sequence[float] = MEAN, std: Sequence[float] = STD) -> None:
-        super().__init__()
-        self.mean: Tensor
-        self.std: Tensor
-        self.register_buffer("mean", torch.tensor(mean).view(-1, 1, 1))
-        self.register_buffer("std", torch.tensor(std).view(-1, 1, 1))
-
-    def forward(self, images: Tensor) -> Tensor:
-        return (images - self.mean) / self.std
-
-
-class Everywhere(nn.Module):
-    """A linear layer behind global pooling, applied at every place instead, without its bias: class maps."""
-
-    def __init__(self, linear: nn.Linear | nn.Conv2d) -> None:
-        super().__init__()
-        self.linear = linear
-
-    def forward(self, activations: Tensor) -> Tensor:
-        """(n, k, h, w) -> (n, classes, h, w)"""
-        weight = self.linear.weight
-        return conv2d(activations, weight if weight.dim() == 4 else weight[:, :, None, None])
 
 
 @dataclass(frozen=True)

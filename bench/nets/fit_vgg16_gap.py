@@ -10,9 +10,9 @@ from torch.nn.functional import cross_entropy
 from ..core.errors import UsageError
 from ..data.labels import labels_in, unknown
 from ..data.types import Image, Images
-from ..run.explain_image import batched
+from ..forward.device import batched
 from . import load, vgg16_gap
-from .load import Net
+from .net import Net
 from .vgg16_gap import About, Head
 
 HELD_OUT = 5  # one image in so many is not fitted on

@@ -9,7 +9,6 @@ from torch import Tensor, nn
 
 from ..core.errors import UsageError, nearest
 from ..data.types import MEAN, STD
-from .cut import Normalise
 
 LUMINANCE = (0.299, 0.587, 0.114)  # of red, green and blue, ITU-R BT.601, as in Pillow's "L"
 
@@ -90,3 +89,17 @@ def _numbers(what: str, text: str) -> tuple[float, ...]:
     if len(numbers) not in (1, 3) or not all(math.isfinite(n) and (what == "mean" or n > 0) for n in numbers):
         raise UsageError(f"{what}={text} is no {what}: write one number, or three, {what}=0.5+0.5+0.5")
     return numbers
+
+
+class Normalise(nn.Module):
+    """Images in [0, 1] to the colours that the net was trained on: less the mean, by the deviation, of each channel."""
+
+    def __init__(self, mean: Sequence[float] = MEAN, std: Sequence[float] = STD) -> None:
+        super().__init__()
+        self.mean: Tensor
+        self.std: Tensor
+        self.register_buffer("mean", torch.tensor(mean).view(-1, 1, 1))
+        self.register_buffer("std", torch.tensor(std).view(-1, 1, 1))
+
+    def forward(self, images: Tensor) -> Tensor:
+        return (images - self.mean) / self.std

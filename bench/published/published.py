@@ -13,7 +13,7 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ..core import specs
-from ..data import wordnet
+from ..data import labels
 from ..stats.derived import SHORT, Measured, measure, measured
 from ..stats.summary import YES_OR_NO
 from ..store.run import Run
@@ -150,7 +150,7 @@ def _beside(run: Run, row: Row, ours: Measured) -> Beside:
     name = specs.parse("metric", row.metric).name
     about = run.header["metrics"].get(measure(row.metric, row.entry.protocol), {"unit": ""})
     short = SHORT[name] if name in SHORT else str(about["short"]).partition("@")[0]
-    kind = wordnet.data_set(run.header["data"].get("classes", []))
+    kind = labels.data_set(run.header["data"].get("classes", []))
     return Beside(row, short, ours, _images(row.entry, kind), about["unit"] == YES_OR_NO or name == "win")
 
 

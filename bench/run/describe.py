@@ -1,19 +1,27 @@
 """What a run says of itself: all that fixes the meaning of its numbers, and where it was made."""
 
 import hashlib
+import os
+import platform
+import subprocess
 from collections import Counter
+from importlib.metadata import version
 from math import isfinite
+from pathlib import Path
 from typing import Any
+
+import torch
 
 from ..core import tolerance
 from ..core.errors import UsageError
 from ..core.plugins import Plugin
+from ..core.version import __version__
 from ..scoring.blend import BLENDING, TIES
 from ..store.header import FORMAT, UNREAD
-from .environment import environment
 from .plan import Measure, Plan
 
 FINGERPRINTED = 16  # images whose pixels enter the data's fingerprint; the names of all do
+LIBRARIES = ("torch", "torchvision", "numpy", "scipy", "pandas")
 
 
 def header(plan: Plan) -> dict[str, Any]:
@@ -115,3 +123,38 @@ def _fingerprint(plan: Plan, names: list[str]) -> str:
         except UsageError:
             parts.append(UNREAD)
     return "-".join(parts)
+
+
+def environment(device: torch.device) -> dict[str, str]:
+    """What to know of the machine and the software, as words by name."""
+    return {
+        "cambench": __version__,
+        "commit": _commit(),
+        "python": platform.python_version(),
+        **{name: version(name) for name in LIBRARIES},
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else _processor(),
+        "threads": str(torch.get_num_threads()),
+        "cores": str(os.cpu_count()),
+        "system": f"{platform.system()} {platform.machine()}",
+    }
+
+
+def _processor() -> str:
+    capabilities = torch.cpu.get_capabilities()
+    units = [name for name in ("avx2", "avx512_f", "avx512_bf16", "amx_bf16") if capabilities.get(name)]
+    return f"{capabilities.get('cpu_name') or platform.processor() or platform.machine()} ({', '.join(units)})"
+
+
+def _commit() -> str:
+    """The checkout's commit, with a plus sign where files differ from it; `installed` without a checkout."""
+    here = Path(__file__).parents[2]
+    if not (here / ".git").exists():
+        return "installed"
+    try:
+        return _git(here, "rev-parse", "--short", "HEAD") + ("+" if _git(here, "status", "--porcelain") else "")
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
+def _git(here: Path, *arguments: str) -> str:
+    return subprocess.run(["git", *arguments], cwd=here, capture_output=True, text=True, check=True).stdout.strip()

@@ -11,7 +11,8 @@ from ..core.plugins import Plugin
 from ..core.profiling import span
 from ..data.types import Image, Object
 from ..forward.cost import timed, work
-from ..nets.load import Net
+from ..forward.device import batched
+from ..nets.net import Net
 from .plan import Plan
 from .rows import Explained, Subject
 
@@ -37,14 +38,6 @@ def subject(plan: Plan, net: Net, labels: dict[int, int], image: Image) -> Subje
     target = int(probabilities.argmax()) if plan.protocol.target == "predicted" or label is None else label
     objects = tuple(Object(_in_net(thing.label, labels, image, plan, net), thing.mask) for thing in image.objects)
     return Subject(image, batch, label, target, objects, probabilities, seconds)
-
-
-def batched(image: Image, device: torch.device) -> Tensor:
-    """An image as a net takes it: (1, 3, h, w) in [0, 1]."""
-    pixels = torch.tensor(image.pixels)
-    if device.type == "cuda":
-        pixels = pixels.pin_memory().to(device, non_blocking=True)
-    return pixels.permute(2, 0, 1)[None].contiguous().float() / 255
 
 
 def _in_net(label: int | None, labels: dict[int, int], image: Image, plan: Plan, net: Net) -> int | None:

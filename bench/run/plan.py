@@ -7,15 +7,16 @@ from typing import Any
 
 import torch
 
-from ..config import subset
 from ..config.protocol import DEFAULT, Protocol, laid
 from ..config.suite import Suite
+from ..config.suite_file import image_names
 from ..core import specs
 from ..core.errors import UsageError
 from ..core.plugins import Plugin
 from ..data.checked import opened
 from ..data.labels import few, unknown
 from ..data.types import Images
+from ..forward.device import device_of
 from ..forward.precision import check_compiler
 from ..forward.precision import chosen as chosen_precision
 from ..nets import load
@@ -161,7 +162,7 @@ def _chosen(suite: Suite, images: Images) -> list[int]:
     if suite.subset is None:
         return list(range(min(suite.images, len(images))))
     numbers = {images.name(index): index for index in range(len(images))}
-    listed = subset.names(suite.subset)
+    listed = image_names(suite.subset)
     for name in listed:
         if name not in numbers:
             raise UsageError(
@@ -175,27 +176,3 @@ def _named_apart(names: Sequence[str]) -> None:
     name, times = Counter(names).most_common(1)[0]
     if times > 1:
         raise UsageError(f"the data set names {times} images {name!r}: give each a name of its own")
-
-
-def device_of(name: str) -> torch.device:
-    """The device of a name: auto, cpu, cuda, cuda:1. Raises UsageError for one that is not here."""
-    if name == "auto":
-        return _exact(torch.device("cuda" if torch.cuda.is_available() else "cpu"))
-    try:
-        device = torch.device(name)
-    except RuntimeError:
-        raise UsageError(f"there is no device {name!r}: write auto, cpu, cuda or cuda:1") from None
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise UsageError(
-            f"there is no device {name!r} here: this machine has {torch.cuda.device_count() or 'no'} CUDA device"
-        )
-    if device.type not in ("cpu", "cuda"):
-        raise UsageError(f"device {name!r} is not supported: write auto, cpu or cuda")
-    return _exact(device)
-
-
-def _exact(device: torch.device) -> torch.device:
-    """fp32 is fp32 on a GPU too, not TF32, and the same every time."""
-    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
-    torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = True, False
-    return device

@@ -13,7 +13,7 @@ from torch import Tensor
 from ..core.errors import NotApplicable, UsageError
 from ..core.plugins import Plugin
 from ..data.types import Image, Object
-from ..nets.load import Net
+from ..nets.net import Net
 from ..scoring.case import Curve, Score
 
 JPEG_QUALITY = 90

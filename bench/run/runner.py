@@ -11,7 +11,7 @@ from ..core.errors import NotApplicable
 from ..core.plugins import Plugin
 from ..data.types import Image
 from ..nets import load
-from ..nets.load import Net
+from ..nets.net import Net
 from ..scoring import score as scoring
 from ..scoring.case import Case, Curve, Score
 from ..scoring.postprocess import bring

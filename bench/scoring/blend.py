@@ -5,10 +5,8 @@ A perturbed image is a blend of the image with a substrate (the image with its i
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache
 from itertools import groupby
-from typing import Literal
 
 import numpy as np
 import torch
@@ -17,64 +15,15 @@ from torch import Tensor
 from torch.nn.functional import conv2d
 
 from ..core.profiling import span
-from ..data.types import MEAN, Mask
+from ..data.types import MEAN
 from ..forward.forward import Stream
+from .perturbations import Clean, Kept, Masked, Own, Perturbed, Shown, Substrate
 
 BLUR_SIZE, BLUR_SIGMA = 11, 5.0  # RISE's
 TIES = "reading order"  # the first of equal pixels is the higher
 BLENDING = (
     f"pixels in [0, 1]; mean = {MEAN}; blur = Gaussian {BLUR_SIZE} x {BLUR_SIZE}, sigma {BLUR_SIGMA:g}, mean outside"
 )
-
-Substrate = Literal["mean", "black", "blur", "box"]
-
-
-@dataclass(frozen=True)
-class Kept:
-    """The image where pixels rank first <= rank < last (0 is the map's highest), the substrate elsewhere.
-
-    Equal pixels rank in reading order, or shuffled by the seed `ties` where one is given.
-    """
-
-    first: int
-    last: int
-    substrate: Substrate
-    ties: int | None = None
-
-
-@dataclass(frozen=True)
-class Masked:
-    """The image weighted by the map in [0, 1], the substrate by the rest, or the other way round.
-
-    Where `top` is given, all but so many of the map's highest pixels count as 0.
-    """
-
-    substrate: Substrate
-    top: int | None = None
-    inverse: bool = False
-
-
-@dataclass(frozen=True)
-class Clean:
-    """The image as it is."""
-
-
-@dataclass(frozen=True, eq=False)
-class Shown:
-    """The image inside a mask (h, w), the substrate outside."""
-
-    mask: Mask
-    substrate: Substrate
-
-
-@dataclass(frozen=True, eq=False)
-class Own:
-    """An image (3, h, w) in [0, 1] that the metric made itself, on the net's device."""
-
-    image: Tensor
-
-
-Perturbed = Kept | Masked | Clean | Shown | Own
 
 
 def ranks(maps: Tensor, ties: int | None = None) -> Tensor:

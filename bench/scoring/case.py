@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ..core.errors import NotApplicable
 from ..data.types import Mask, Object
-from .blend import Perturbed
+from .perturbations import Perturbed
 
 Answer = TypeVar("Answer")
 FloatMap = NDArray[np.float32]

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ..core.plugins import Plugin
-from ..nets.load import Net
+from ..nets.net import Net
 from .case import Again, FloatMap
 
 _RANDOM: WeakKeyDictionary[Net, dict[tuple[float, int], Net]] = WeakKeyDictionary()

@@ -14,8 +14,9 @@ from torch import Tensor
 from ..core.errors import NotApplicable
 from ..core.plugins import Plugin
 from ..forward.forward import Stream, joined
-from .blend import Perturbed, blends, canonical
+from .blend import blends, canonical
 from .case import Asking, Case, Question, Score, Top1
+from .perturbations import Perturbed
 
 Read = Literal["softmax", "logit"]
 Key = tuple[int, Perturbed]  # a case's number, and what of its image is to be scored

@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import norm, t
 
+from ..core.formatting import number
+
 RESAMPLES = 10_000
 CONFIDENCE = 0.95
 ALPHA = 1 - CONFIDENCE
@@ -17,7 +19,6 @@ FEW = 8  # values: of fewer a bootstrap's interval is much too narrow (of two va
 PLENTY = 10_000  # values: of more Student's interval is the bootstrap's, but for its draws, and takes no time
 CHUNK = 4_000_000  # draws made at a time
 KEPT = 20_000_000  # draws of a size of sample that are kept for the next of its size
-
 Floats = NDArray[np.float64]
 Make = Callable[[Floats], Floats]  # of means (..., k) the numbers (..., m) that are made of them
 
@@ -155,3 +156,8 @@ def _wilson(rate: float, n: int) -> tuple[float, float]:
     centre, half = rate + z2 / (2 * n), (z2 * (rate * (1 - rate) + z2 / (4 * n)) / n) ** 0.5
     # At 0 and 1 the bound is the rate itself, but for rounding.
     return min(rate, (centre - half) / (1 + z2 / n)), max(rate, (centre + half) / (1 + z2 / n))
+
+
+def span(estimate: Estimate) -> str:
+    """An interval in words; a hyphen would read as a sign before a bound below 0."""
+    return f"{number(estimate.low)} to {number(estimate.high)}"

@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 
-from ...bench.core.formatting import number, plural, span
+from ...bench.core.formatting import number, plural
 from ...bench.show.terminal import brief
 from ...bench.stats.agreement import RELIABLE, TENTATIVE
+from ...bench.stats.estimate import span
 from ...bench.stats.paired import Pair
 from ...bench.stats.ranking import Place
 from ...bench.stats.recommend import Recommendation

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from math import isnan
 from typing import Literal
 
-from ...bench.core.formatting import number, plural, span
-from ...bench.stats.estimate import Estimate
+from ...bench.core.formatting import number, plural
+from ...bench.stats.estimate import Estimate, span
 from ...bench.stats.paired import Pair, among, compare
 from ...bench.stats.summary import YES_OR_NO, Entry, Metric, Table
 

@@ -12,7 +12,7 @@ from .._plots.drawing import Drawing, Style, swatch
 from .._plots.png import png
 from .._tables.grid import Grid
 from .._tables.latex import tabular
-from ..markdown import escape
+from .._tables.markdown import escape
 from . import answer, drift, metrics, scores, side_by_side
 from .analysis import Sheet
 

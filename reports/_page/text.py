@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from typing import Any
 
-from ...bench.core.formatting import number, plural, span
-from ...bench.stats.estimate import FEW, RESAMPLES
+from ...bench.core.formatting import number, plural
+from ...bench.stats.estimate import FEW, RESAMPLES, span
 from ...bench.stats.summary import Metric, Table
 from ...bench.store.run import Run
 

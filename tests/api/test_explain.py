@@ -14,12 +14,12 @@ from cambench.bench.api.explanation import Explanation, panel
 from cambench.bench.config.protocol import find
 from cambench.bench.core.errors import UsageError
 from cambench.bench.data.photos import photo
-from cambench.bench.nets.load import Net
+from cambench.bench.nets.net import Net
 from cambench.bench.scoring.postprocess import bring
 from cambench.bench.show.overlay import coloured, laid_over
 from cambench.bench.store import run as store
 from cambench.datasets.scenes import load as scenes
-from cambench.tests.run.test_run import bench, refused
+from cambench.tests.support.cli import bench, refused
 
 NET = ["--net", "squeezenet1_1", "--size", "64", "--precision", "fp32"]
 QUICK = [*NET, "--metrics", "average_drop"]

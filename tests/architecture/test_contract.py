@@ -13,7 +13,7 @@ from torch import Tensor
 from cambench.bench.core.errors import NotApplicable
 from cambench.bench.core.plugins import DATASET, METHOD, METRIC, Plugin, find, names
 from cambench.bench.data.types import Object
-from cambench.bench.nets.load import Net
+from cambench.bench.nets.net import Net
 from cambench.bench.nets.zoo import SHIPPED
 from cambench.bench.run.describe import better
 from cambench.bench.scoring.case import Again, Curve, Score

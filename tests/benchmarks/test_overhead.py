@@ -16,7 +16,7 @@ from cambench.bench.core.errors import NotApplicable
 from cambench.bench.core.plugins import METHOD, METRIC, find, names
 from cambench.bench.forward.cost import work
 from cambench.bench.forward.forward import Stream
-from cambench.bench.nets.load import Net
+from cambench.bench.nets.net import Net
 from cambench.bench.scoring.postprocess import fit, stretch
 from cambench.methods import grad_cam
 from cambench.tests.support import nets

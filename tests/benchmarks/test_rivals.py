@@ -18,12 +18,12 @@ from torch.nn.functional import conv2d
 
 from cambench.bench.core.plugins import METHOD, METRIC, find
 from cambench.bench.forward.precision import chosen
-from cambench.bench.nets.load import Net
+from cambench.bench.nets.net import Net
 from cambench.bench.scoring import blend
 from cambench.bench.scoring.postprocess import fit, stretch
 from cambench.methods import grad_cam
-from cambench.tests.benchmarks.conftest import Board, Told
 from cambench.tests.support import nets
+from cambench.tests.support.board import Board, Told
 from cambench.tests.support.nets import scores_of
 
 pytestmark = [pytest.mark.overhead, pytest.mark.filterwarnings("ignore")]
@@ -87,7 +87,7 @@ def test_torchcams_classification_and_curves(
     board: Board, net: Net, whole: nn.Module, images: Tensor, targets: Tensor, maps: Tensor
 ) -> None:
     torchcam = pytest.importorskip("torchcam.metrics", reason="torch-cam, of the extra `references`, is not installed")
-    from cambench.tests.conform.test_references import Given, normalised
+    from cambench.tests.support.reference_libraries import Given, normalised
 
     softmax = partial(torch.softmax, dim=-1)
 
@@ -125,7 +125,7 @@ def test_pytorch_grad_cams_road(board: Board, whole: nn.Module, size: int, count
     )
     from pytorch_grad_cam.utils.model_targets import ClassifierOutputSoftmaxTarget
 
-    from cambench.tests.conform.test_references import normalised
+    from cambench.tests.support.reference_libraries import normalised
 
     if precision == "bf16" and chosen("auto", torch.device("cpu")) != "bf16":
         pytest.skip("this processor has no bf16 units")
@@ -154,7 +154,7 @@ def test_quantus_road_and_pixel_flipping(
 ) -> None:
     warnings.simplefilter("ignore")
     quantus = pytest.importorskip("quantus", reason="Quantus, of the extra `rivals`, is not installed")
-    from cambench.tests.conform.test_references import normalised
+    from cambench.tests.support.reference_libraries import normalised
 
     monkeypatch.setattr(np, "trapz", np.trapezoid, raising=False)  # numpy 2.4 has no trapz, which it calls
     batch = {
@@ -193,7 +193,7 @@ def test_saliency_maps_metrics(
     library = pytest.importorskip(
         "saliency_maps_metrics.multi_step_metrics", reason="saliency-maps-metrics, of `rivals`, is not installed"
     )
-    from cambench.tests.conform.test_references import normalised
+    from cambench.tests.support.reference_libraries import normalised
 
     monkeypatch.setattr(np, "trapz", np.trapezoid, raising=False)
     probabilities = nn.Sequential(whole, nn.Softmax(1))
@@ -218,7 +218,7 @@ def test_rises_evaluation(
     board: Board, net: Net, whole: nn.Module, images: Tensor, targets: Tensor, maps: Tensor
 ) -> None:
     """RISE's evaluation of a batch of images: at each of 29 points a pass of all of them, on which the host's numpy works."""
-    from cambench.tests.conform.test_references import normalised
+    from cambench.tests.support.reference_libraries import normalised
 
     kernel, step = _gaussian(), -(-SIZE * SIZE // 28)
 

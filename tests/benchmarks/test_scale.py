@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cambench.bench.config import suite
+from cambench.bench.config import suite_file
 from cambench.bench.core.plugins import ENGINE, find
 from cambench.bench.engines import local
 from cambench.bench.run.describe import header
@@ -25,7 +25,7 @@ MOST_MB = 10  # in 1000 images
 
 def rate(directory: Path, workers: int, images: int) -> float:
     """Cells a second, from the first that is done on: by then the workers have begun, or are about to."""
-    asked = suite.load(
+    asked = suite_file.load(
         "smoke", nets=["resnet18"], methods=["grad_cam", "random", "centre"], images=images, precision="fp32",
         metrics=["insertion", "deletion", "average_drop"], dataset="scenes[size=96]",
     )  # fmt: skip
@@ -46,7 +46,7 @@ def test_two_workers_do_nearly_twice_as_much_as_one(tmp_path: Path) -> None:
 
 
 def test_memory_is_flat_over_two_thousand_images(tmp_path: Path) -> None:
-    asked = suite.load(
+    asked = suite_file.load(
         "smoke", nets=["squeezenet1_1"], methods=["grad_cam"], images=2000, precision="fp32",
         metrics=["average_drop", "insertion"], dataset="scenes[size=64]",
     )  # fmt: skip

@@ -11,15 +11,15 @@ from statistics import median
 import pytest
 import torch
 
-from cambench.bench.config import suite
+from cambench.bench.config import suite_file
 from cambench.bench.core.plugins import METHOD, find
 from cambench.bench.core.profiling import Spans, profiled
 from cambench.bench.forward import cost
 from cambench.bench.forward.precision import chosen
 from cambench.bench.run.plan import plan
 from cambench.bench.run.session import Ready
-from cambench.tests.benchmarks.conftest import Board, Told
 from cambench.tests.support import nets
+from cambench.tests.support.board import Board, Told
 
 pytestmark = pytest.mark.overhead
 
@@ -30,7 +30,7 @@ BATCHES = (4, 8, 16, 32, 64)  # of which the quickest is the bare net's best
 
 @pytest.mark.parametrize("name", ["squeezenet1_1", "resnet18", "vgg16"])
 def test_the_default_suite_beside_its_bare_forward_passes(board: Board, name: str) -> None:
-    planned = plan(suite.load("scenes", nets=[name], images=IMAGES[name] + 1), "cpu")
+    planned = plan(suite_file.load("scenes", nets=[name], images=IMAGES[name] + 1), "cpu")
     ready = Ready(planned, name)
     first, *rest = planned.groups
     list(ready.units([first]))  # on which the work is counted
@@ -96,7 +96,7 @@ def test_small_curves_share_batches(board: Board) -> None:
     """One metric of one map an image: eight images together, beside one at a time."""
     from cambench.bench.run import plan as planning
 
-    small = suite.load("scenes", nets=["squeezenet1_1"], methods=["grad_cam"], metrics=["average_drop"], images=33)
+    small = suite_file.load("scenes", nets=["squeezenet1_1"], methods=["grad_cam"], metrics=["average_drop"], images=33)
     planned = plan(small, "cpu")
     ready = Ready(planned, "squeezenet1_1")
     list(ready.units([[0]]))

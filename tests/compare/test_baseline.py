@@ -11,8 +11,9 @@ from cambench.bench.compare import baseline
 from cambench.bench.compare.compare import compare, load
 from cambench.bench.compare.snapshot import Recorded
 from cambench.bench.store import run as store
-from cambench.tests.compare.test_compare import bench, edited, found, refused, shifted
 from cambench.tests.support import runs
+from cambench.tests.support.cli import bench, refused
+from cambench.tests.support.comparisons import edited, found, shifted
 
 
 @pytest.fixture(scope="module")

@@ -9,34 +9,22 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
 from scipy.stats import ttest_1samp
 
-from cambench.bench.cli.main import main
 from cambench.bench.compare.compare import Comparison, compare, load
 from cambench.bench.compare.obrien import improvement, overall
-from cambench.bench.compare.snapshot import Key, Recorded
+from cambench.bench.compare.snapshot import Recorded
 from cambench.bench.compare.timing import judged as seconds_judged
 from cambench.bench.compare.verdicts import Paired, judged
 from cambench.bench.core.errors import UsageError
 from cambench.bench.store import run as store
 from cambench.tests.support import runs
+from cambench.tests.support.cli import bench, refused
+
+from ..support.comparisons import ONE, edited, found, shifted
 
 SHARE: dict[str, Any] = {"better": "higher", "unit": "share", "range": [0, 1], "short": "m", "protocol": {}}
 EVIL = "a|b <i>*x*</i> [red]&\x01"
-ONE = {"squeezenet1_1": "features"}
-
-
-def bench(*arguments: object) -> Result:
-    return CliRunner(catch_exceptions=False).invoke(main, [str(argument) for argument in arguments])
-
-
-def refused(*arguments: object) -> str:
-    result = bench(*arguments)
-    assert result.exit_code == 2
-    (line,) = result.stderr.splitlines()
-    assert line.startswith("bench: ")
-    return line
 
 
 def cell(differences: list[float], metric: dict[str, Any] = SHARE, *, name: str = "m", base: float = 0.5) -> Paired:
@@ -58,31 +46,6 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def new(tmp_path: Path) -> Path:
     """The same run once more, for a test to change."""
     return runs.write(tmp_path / "new")
-
-
-def edited(directory: Path, change: Callable[[dict[str, Any]], object]) -> None:
-    header = json.loads((directory / "run.json").read_text())
-    change(header)
-    (directory / "run.json").write_text(json.dumps(header))
-
-
-def shifted(
-    directory: Path, method: str, metric: str, by: float | None, images: int = 99, reason: str = "lost"
-) -> None:
-    """Moves the scores of a method's first images; by None leaves them without a value."""
-    scores = store.read(directory).table("scores").assign(nan_map=None)
-    rows = scores[(scores["method"] == method) & (scores["metric"] == metric) & scores["value"].notna()]
-    for _, of in rows.groupby("net"):
-        chosen = of.index[:images]
-        if by is None:
-            scores.loc[chosen, "value"], scores.loc[chosen, "reason"] = np.nan, reason
-        else:
-            scores.loc[chosen, "value"] += by
-    runs.rewrite(directory, "scores", scores)
-
-
-def found(comparison: Comparison, verdict: str) -> list[Key]:
-    return [one.key for one in comparison.cells if one.verdict == verdict]
 
 
 def of(base: Path, new: Path) -> Comparison:

@@ -6,9 +6,10 @@ import pytest
 
 from cambench.bench.compare.compare import load
 from cambench.bench.compare.history import Series, history
-from cambench.bench.compare.trend import course
-from cambench.tests.compare.test_compare import ONE, bench, edited, refused, shifted
+from cambench.bench.compare.terminal import course
 from cambench.tests.support import runs as _runs
+from cambench.tests.support.cli import bench, refused
+from cambench.tests.support.comparisons import ONE, edited, shifted
 
 KEY = ("squeezenet1_1", "grad_cam", "insertion")
 

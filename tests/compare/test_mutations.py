@@ -7,7 +7,7 @@ import pytest
 
 from cambench.bench.compare.snapshot import Recorded
 from cambench.bench.compare.verdicts import ALPHA
-from cambench.bench.config import suite
+from cambench.bench.config import suite_file
 from cambench.tests.support import gate
 from cambench.tests.support.gate import FIGURES, MUTATIONS
 
@@ -49,7 +49,7 @@ def test_every_mutation_changes_its_method(tmp_path: Path) -> None:
 def test_the_figures_kept_are_of_these_mutations_and_hold() -> None:
     figures = json.loads(FIGURES.read_text())
     assert [(one["method"], one["what"]) for one in figures["mutations"]] == [(m.method, m.what) for m in MUTATIONS]
-    assert figures["images"] == suite.load("smoke").images
+    assert figures["images"] == suite_file.load("smoke").images
     assert figures["alpha"] == round(ALPHA, 6)
     assert figures["alarms"] <= figures["alpha"] * figures["reruns"]
     harmful = [one for one in figures["mutations"] if one["many"] == "worse"]

@@ -4,15 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from cambench.bench.config import suite
+from cambench.bench.config import suite_file
 from cambench.bench.core.errors import UsageError
 from cambench.bench.core.formatting import titled
 
 
 def test_every_built_in_suite_names_only_what_there_is() -> None:
-    assert suite.names() == ["everything", "implementations", "published", "scenes", "smoke"]
-    for name in suite.names():
-        found = suite.load(name)
+    assert suite_file.names() == ["everything", "implementations", "published", "scenes", "smoke"]
+    for name in suite_file.names():
+        found = suite_file.load(name)
         assert found.explained()
         assert found.measured(found.followed())
         if found.dataset:
@@ -20,12 +20,12 @@ def test_every_built_in_suite_names_only_what_there_is() -> None:
 
 
 def test_changes_are_laid_over_and_mark_the_directory() -> None:
-    assert suite.load("scenes").directory() == "scenes"
-    changed = suite.load("scenes", images=4, seed=None)
+    assert suite_file.load("scenes").directory() == "scenes"
+    changed = suite_file.load("scenes", images=4, seed=None)
     assert (changed.images, changed.seed) == (4, 0)
     assert changed.description == "The suite scenes with other images."
     assert changed.directory().startswith("scenes-")
-    assert changed.directory() != suite.load("scenes", images=5).directory()
+    assert changed.directory() != suite_file.load("scenes", images=5).directory()
 
 
 @pytest.mark.parametrize(
@@ -44,23 +44,23 @@ def test_a_wrong_file_is_said(tmp_path: Path, content: str, message: str) -> Non
     rest = "".join(f"{key} = ['x']\n" for key in ("nets", "methods", "metrics") if f"{key} =" not in content)
     file.write_text(f"{content}\n{rest}")
     with pytest.raises(UsageError, match=message):
-        suite.load(str(file))
+        suite_file.load(str(file))
 
 
 def test_an_unknown_suite_is_said() -> None:
     with pytest.raises(UsageError, match="there is no suite 'scene': did you mean 'scenes'"):
-        suite.load("scene")
+        suite_file.load("scene")
 
 
 def test_a_method_named_twice_is_refused() -> None:
     with pytest.raises(UsageError, match="grad_cam is named twice"):
-        suite.load("smoke", methods=["grad_cam", "grad_cam"]).explained()
+        suite_file.load("smoke", methods=["grad_cam", "grad_cam"]).explained()
 
 
 def test_a_target_that_contradicts_the_protocols_own_words_is_refused() -> None:
-    assert suite.load("smoke", protocols=["opticam"], target="predicted").followed()[0].target == "predicted"
+    assert suite_file.load("smoke", protocols=["opticam"], target="predicted").followed()[0].target == "predicted"
     with pytest.raises(UsageError, match="contradict each other"):
-        suite.load("smoke", protocols=["opticam[target=predicted]"], target="label").followed()
+        suite_file.load("smoke", protocols=["opticam[target=predicted]"], target="label").followed()
 
 
 @pytest.mark.parametrize(

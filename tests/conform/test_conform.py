@@ -18,7 +18,8 @@ from cambench.bench.conform.conform import Fault, Quantity, in_shares
 from cambench.bench.core.errors import UsageError
 from cambench.bench.core.plugins import REFERENCE, find, names
 from cambench.bench.metrics import _curves, deletion
-from cambench.bench.nets.load import Net, of
+from cambench.bench.nets.load import of
+from cambench.bench.nets.net import Net
 from cambench.bench.nets.zoo import SHIPPED
 from cambench.methods import grad_cam
 

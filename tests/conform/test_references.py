@@ -4,7 +4,6 @@ Both mask the normalised tensor, so what is removed becomes the mean colour: fil
 """
 
 import csv
-from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,9 +16,8 @@ from PIL import Image
 from torch import Tensor, nn
 
 from cambench.bench.core.plugins import METRIC, find
-from cambench.bench.data.types import MEAN, STD
 from cambench.bench.nets import load as all_nets
-from cambench.bench.nets.load import Net
+from cambench.bench.nets.net import Net
 from cambench.bench.nets.zoo import SHIPPED
 from cambench.bench.scoring.case import Curve
 from cambench.bench.scoring.postprocess import fit, stretch
@@ -27,12 +25,13 @@ from cambench.methods import grad_cam
 from cambench.tests.support import nets
 from cambench.tests.support.nets import scores_of
 
+from ..support.reference_libraries import Given, normalised
+
 torchcam = pytest.importorskip("torchcam.methods", reason="the library of the extra `references` is not installed")
 torchcam_metrics = pytest.importorskip(
     "torchcam.metrics", reason="the library of the extra `references` is not installed"
 )
 library = pytest.importorskip("pytorch_grad_cam", reason="the library of the extra `references` is not installed")
-
 SOFTMAX = partial(torch.softmax, dim=-1)
 METRICS = ("average_drop", "average_increase", "deletion[steps=20]", "insertion[steps=20,substrate=mean]")
 
@@ -44,29 +43,9 @@ def pair(request: pytest.FixtureRequest) -> tuple[Net, nn.Module]:
     return nets.cut_net(request.param, ours), whole
 
 
-def normalised(images: Tensor) -> Tensor:
-    return (images - torch.tensor(MEAN).view(3, 1, 1)) / torch.tensor(STD).view(3, 1, 1)
-
-
 def predicted(net: Net, images: Tensor) -> Tensor:
     with torch.no_grad():
         return net(images).argmax(1)
-
-
-class Given:
-    """Maps of ours in the place of an extractor of torchcam's."""
-
-    def __init__(self, model: nn.Module, maps: Tensor) -> None:
-        self.model, self.maps = model, maps
-
-    def __call__(self, *_: Any, **__: Any) -> list[Tensor]:
-        return [self.maps]
-
-    def fuse_cams(self, maps: list[Tensor]) -> Tensor:
-        return maps[0]
-
-    def _hooks_off(self) -> AbstractContextManager[None]:
-        return nullcontext()
 
 
 def softmax_of(logits: Tensor, target: int) -> Tensor:

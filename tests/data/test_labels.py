@@ -10,7 +10,8 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 from cambench.bench.cli.main import main
-from cambench.bench.config.suite import Suite, load
+from cambench.bench.config.suite import Suite
+from cambench.bench.config.suite_file import load
 from cambench.bench.core.errors import NotApplicable
 from cambench.bench.data.labels import labels_in, unknown
 from cambench.bench.data.types import Object

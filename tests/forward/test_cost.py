@@ -10,8 +10,9 @@ from torch import nn
 
 from cambench.bench.forward import cost
 from cambench.bench.forward.cost import timed
-from cambench.bench.nets.cut import Cut, Everywhere
-from cambench.bench.nets.load import Net
+from cambench.bench.nets.class_maps import Everywhere
+from cambench.bench.nets.cut import Cut
+from cambench.bench.nets.net import Net
 from cambench.methods import cam, centre, grad_cam, random, score_cam
 from cambench.tests.support.nets import random_images
 

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from cambench.bench.core.errors import UsageError
 from cambench.bench.forward import cost, forward
 from cambench.bench.forward.forward import Forward, Stream
-from cambench.bench.nets.load import Net
+from cambench.bench.nets.net import Net
 from cambench.tests.support.nets import architecture, cut_net, random_images, tiny_pooled, tiny_vgg
 
 

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from cambench.bench.core.errors import UsageError
 from cambench.bench.forward import cost, precision
 from cambench.bench.forward.forward import MAKING, Forward, Stream
-from cambench.bench.nets.load import Net
+from cambench.bench.nets.net import Net
 from cambench.tests.support.nets import random_images, tiny_pooled
 
 CPU = torch.device("cpu")

@@ -12,8 +12,9 @@ from torch import Tensor, nn
 
 from cambench.bench.core.errors import NotApplicable, UsageError
 from cambench.bench.core.plugins import METHOD, find
-from cambench.bench.nets.cut import Cut, Normalise
-from cambench.bench.nets.load import Net
+from cambench.bench.nets.cut import Cut
+from cambench.bench.nets.net import Net
+from cambench.bench.nets.preprocessing import Normalise
 from cambench.bench.scoring.postprocess import fit
 from cambench.methods import (
     eigen_cam,

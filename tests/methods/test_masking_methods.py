@@ -19,7 +19,7 @@ from cambench.bench.core.plugins import METHOD, METRIC, find
 from cambench.bench.data.types import MEAN
 from cambench.bench.forward.forward import Stream
 from cambench.bench.nets.cut import Cut
-from cambench.bench.nets.load import Net
+from cambench.bench.nets.net import Net
 from cambench.bench.scoring.postprocess import fit, stretch
 from cambench.methods import (
     ablation_cam,

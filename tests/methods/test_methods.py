@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from cambench.bench.nets.load import Net
+from cambench.bench.nets.net import Net
 from cambench.bench.scoring.postprocess import fit, stretch
 from cambench.methods import cam, centre, grad_cam, random, score_cam
 from cambench.tests.support.nets import close, gradients, random_images, tiny_pooled

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from cambench.bench.core.plugins import DATASET, METRIC, find, names
 from cambench.bench.nets import load as all_nets
-from cambench.bench.nets.load import Net
+from cambench.bench.nets.net import Net
 from cambench.bench.scoring.case import Curve, Score
 from cambench.methods import cam, grad_cam, hires_cam, xgrad_cam
 from cambench.tests.support.nets import FakeNet, brightness, close, gradients, random_images, random_maps, scores_of

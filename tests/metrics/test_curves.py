@@ -14,12 +14,12 @@ from torch import Tensor, nn
 from cambench.bench.core.errors import NotApplicable
 from cambench.bench.core.plugins import METRIC, find
 from cambench.bench.data.types import MEAN, STD
-from cambench.bench.nets.load import Net
+from cambench.bench.nets.net import Net
 from cambench.bench.scoring import score as scoring
 from cambench.bench.scoring.blend import substrate
 from cambench.bench.scoring.case import Curve, Score
 from cambench.bench.scoring.postprocess import fit, stretch
-from cambench.tests.metrics.test_metrics import grey
+from cambench.tests.support.naive import grey
 from cambench.tests.support.nets import FakeNet, brightness, case_of, random_images, random_maps
 
 FOUR, MAP = grey([0.2, 0.4, 0.1, 0.3]), torch.tensor([[0.5, 1.0, 0.0, 0.75]])  # .4 .3 .2 .1 in the map's order

@@ -15,13 +15,14 @@ from cambench.bench.core.errors import NotApplicable
 from cambench.bench.core.plugins import METHOD, METRIC, Plugin, find
 from cambench.bench.data.types import MEAN, STD
 from cambench.bench.forward.forward import Stream
-from cambench.bench.nets.load import Net
-from cambench.bench.scoring.blend import Masked, Substrate, substrate
+from cambench.bench.nets.net import Net
+from cambench.bench.scoring.blend import substrate
 from cambench.bench.scoring.case import Again, Asking, Case, Score
+from cambench.bench.scoring.perturbations import Masked, Substrate
 from cambench.bench.scoring.postprocess import fit, stretch
 from cambench.bench.scoring.rerun import again
 from cambench.methods import grad_cam
-from cambench.tests.metrics.test_metrics import grey
+from cambench.tests.support.naive import grey
 from cambench.tests.support.nets import FakeNet, brightness, random_images, random_maps, scores_of
 
 RAMP = torch.tensor([[0.0, 1 / 3, 2 / 3, 1.0]])

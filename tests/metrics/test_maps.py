@@ -12,7 +12,7 @@ from torch import Tensor
 
 from cambench.bench.core.plugins import METRIC, find
 from cambench.bench.data.types import Mask, Object
-from cambench.tests.metrics.test_metrics import in_hull, share
+from cambench.tests.support.naive import in_hull, share
 from cambench.tests.support.nets import FakeNet, brightness, random_maps, scores_of
 
 ALONE = ("complexity", "entropy", "gini", "sparsity")

@@ -7,19 +7,19 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from cambench.bench.core.errors import NotApplicable
 from cambench.bench.core.plugins import METRIC, Plugin, find, names
 from cambench.bench.data.types import MEAN, STD, Mask, Object
-from cambench.bench.nets.load import Net
-from cambench.bench.scoring.blend import Clean, Kept, substrate
+from cambench.bench.nets.net import Net
+from cambench.bench.scoring.blend import substrate
 from cambench.bench.scoring.case import Asking, Case, Curve, Score, stages
-from cambench.tests.scoring.test_blend import naive_blur
+from cambench.bench.scoring.perturbations import Clean, Kept
+from cambench.tests.support.naive import naive_blur
 from cambench.tests.support.nets import FakeNet, brightness, random_images, random_maps, scores_of
 
-Pixels = NDArray[np.float64]
+from ..support.naive import Pixels, grey, in_hull, share
 
 
 def scored(net: Any, image: Tensor, maps: Tensor, *specs: str, objects: tuple[Object, ...] = ()) -> list[list[Score]]:
@@ -28,18 +28,6 @@ def scored(net: Any, image: Tensor, maps: Tensor, *specs: str, objects: tuple[Ob
 
 def one(net: Any, image: Tensor, map_: Tensor, spec: str) -> Any:
     return scored(net, image, map_[None], spec)[0][0]
-
-
-def grey(values: list[float]) -> Tensor:
-    """An image of one row, alike in all colours."""
-    return torch.tensor(values).expand(3, 1, len(values)).contiguous()
-
-
-def share(*pixels: tuple[int, int], size: int = 8) -> Mask:
-    mask = np.zeros((size, size), dtype=bool)
-    for y, x in pixels:
-        mask[y, x] = True
-    return mask
 
 
 # --- curves: by hand ---------------------------------------------------------------------------------------------------
@@ -300,17 +288,6 @@ def test_energy_is_that_of_a_naive_loop(seed: int) -> None:
             beside += value if other[y, x] and not own[y, x] else 0
     assert pointed(map_, own, "energy") == pytest.approx(inside / total)
     assert pointed(map_, own, "distractor", other) == pytest.approx(beside / total)
-
-
-def in_hull(corners: Pixels, point: Pixels) -> bool:
-    """Whether no line through two of the corners has all corners on one side and the point on the other."""
-    for a in corners:
-        for b in corners:
-            side = (b[0] - a[0]) * (corners[:, 1] - a[1]) - (b[1] - a[1]) * (corners[:, 0] - a[0])
-            here = (b[0] - a[0]) * (point[1] - a[1]) - (b[1] - a[1]) * (point[0] - a[0])
-            if (side >= 0).all() and here < 0 and (a != b).any():
-                return False
-    return True
 
 
 def corners_of(mask: Mask) -> Pixels:

@@ -11,7 +11,7 @@ from torch import Tensor
 from cambench.bench.config.protocol import find as protocol
 from cambench.bench.core.errors import NotApplicable
 from cambench.bench.core.plugins import METHOD, METRIC, find
-from cambench.bench.nets.load import Net
+from cambench.bench.nets.net import Net
 from cambench.bench.scoring.case import Again, Curve
 from cambench.bench.scoring.postprocess import bring
 from cambench.bench.scoring.rerun import again, randomised

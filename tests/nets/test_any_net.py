@@ -16,7 +16,7 @@ from cambench.bench.cli import options
 from cambench.bench.core.errors import NotApplicable, UsageError
 from cambench.bench.data.types import MEAN, STD
 from cambench.bench.nets import checkpoints, layers, load, sources, split
-from cambench.bench.nets.load import Net
+from cambench.bench.nets.net import Net
 from cambench.bench.nets.preprocessing import WORDS
 from cambench.bench.scoring.rerun import randomised
 from cambench.methods import cam, grad_cam, layer_cam

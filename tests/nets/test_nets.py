@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from cambench.bench.core.errors import NotApplicable, UsageError
 from cambench.bench.data.types import MEAN, STD
 from cambench.bench.nets import sources
-from cambench.bench.nets.load import Net
+from cambench.bench.nets.net import Net
 from cambench.bench.nets.zoo import SHIPPED
 from cambench.tests.support.nets import SIZE
 

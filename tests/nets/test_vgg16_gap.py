@@ -10,11 +10,11 @@ from safetensors.torch import save_file
 from torch.nn.functional import one_hot
 
 from cambench.bench.cli.main import main
-from cambench.bench.config import suite
+from cambench.bench.config import suite_file
 from cambench.bench.core.errors import UsageError
+from cambench.bench.forward.device import batched
 from cambench.bench.nets import fit_vgg16_gap, load, vgg16_gap
-from cambench.bench.nets.load import Net
-from cambench.bench.run.explain_image import batched
+from cambench.bench.nets.net import Net
 from cambench.methods import cam
 
 CPU = torch.device("cpu")
@@ -60,7 +60,7 @@ def test_the_regression_is_at_the_optimum_of_its_loss() -> None:
 
 def test_cam_applies_to_it_and_its_maps_make_up_its_scores(fitted: Path, net: Net, vgg: Net) -> None:
     assert (net.layer, net.classes) == ("features.29", vgg.classes)
-    image = batched(suite.load("scenes", dataset=DATASET, images=1).images_of(None)()[0], CPU)
+    image = batched(suite_file.load("scenes", dataset=DATASET, images=1).images_of(None)()[0], CPU)
     head = vgg16_gap.read(fitted).linear
     pooled = vgg.features(image).mean((2, 3))
     torch.testing.assert_close(net(image), head(pooled), rtol=1e-4, atol=1e-4)
@@ -71,7 +71,7 @@ def test_cam_applies_to_it_and_its_maps_make_up_its_scores(fitted: Path, net: Ne
 
 def test_the_accuracies_it_tells_are_of_images_held_out(fitted: Path, net: Net, vgg: Net) -> None:
     about = vgg16_gap.read(fitted).about
-    images = suite.load("scenes", dataset=DATASET, images=IMAGES).images_of(None)()
+    images = suite_file.load("scenes", dataset=DATASET, images=IMAGES).images_of(None)()
     held = torch.randperm(IMAGES, generator=torch.Generator().manual_seed(0))[: IMAGES // 5].tolist()
 
     def right(net: Net) -> int:
@@ -136,7 +136,7 @@ def test_what_cannot_be_fitted_is_refused(args: list[str], said: str, tmp_path: 
 def test_images_without_labels_are_refused(vgg: Net, tmp_path: Path) -> None:
     for number in range(10):
         PIL.Image.new("RGB", (32, 32)).save(tmp_path / f"{number}.png")
-    images = suite.load("scenes", dataset=f"image_folder[path={tmp_path},size=32]").images_of(None)()
+    images = suite_file.load("scenes", dataset=f"image_folder[path={tmp_path},size=32]").images_of(None)()
     with pytest.raises(
         UsageError, match=r"\d.png has no label: put images into a folder a class, or name theirs in a lab"
     ):
@@ -144,7 +144,7 @@ def test_images_without_labels_are_refused(vgg: Net, tmp_path: Path) -> None:
 
 
 def test_images_of_one_class_are_refused(vgg: Net) -> None:
-    images = suite.load("scenes", dataset=DATASET, images=60).images_of(None)()
+    images = suite_file.load("scenes", dataset=DATASET, images=60).images_of(None)()
     same = [number for number in range(60) if images[number].label == images[0].label]
     with pytest.raises(UsageError, match="are of one class: take images of two classes at least"):
         fit_vgg16_gap.seen(vgg, images, same * 4)

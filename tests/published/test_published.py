@@ -13,11 +13,11 @@ from PIL import Image
 from rich.console import Console
 
 from cambench.bench.cli.main import main
-from cambench.bench.config import protocol, suite
+from cambench.bench.config import protocol, suite_file
 from cambench.bench.core import plugins, specs
 from cambench.bench.core.errors import UsageError
 from cambench.bench.core.plugins import METHOD
-from cambench.bench.data import wordnet
+from cambench.bench.data import labels
 from cambench.bench.data.labels import labels_in
 from cambench.bench.nets import sources
 from cambench.bench.published import published, table
@@ -82,7 +82,7 @@ def test_what_the_suite_measures_is_there(found: Entry) -> None:
 def test_the_suites_parts_measure_what_is_published_and_no_more() -> None:
     asked = {
         (net, name, method, metric)
-        for part in suite.load("published").parts
+        for part in suite_file.load("published").parts
         for name in part.protocols
         for net in part.nets
         for method in part.methods
@@ -256,14 +256,14 @@ def test_the_table_is_80_columns_wide_and_says_all(run: store.Run) -> None:
 
 
 def test_other_images_are_marked(run: store.Run) -> None:
-    run.header["data"]["classes"] = list(wordnet.IMAGENETTE)
+    run.header["data"]["classes"] = list(labels.IMAGENETTE)
     found = published.beside(run)
     assert {table.verdict(one) for one in found} == {"other images"}
     assert "3 on other images" in table.summary(found)
 
 
 def test_imagenettes_folders_are_their_classes(tmp_path: Path) -> None:
-    for name in wordnet.IMAGENETTE:
+    for name in labels.IMAGENETTE:
         (tmp_path / name).mkdir()
         Image.new("RGB", (40, 40)).save(tmp_path / name / "1.png")
     images = image_folder.load(path=str(tmp_path))
@@ -276,34 +276,34 @@ def test_imagenettes_folders_are_their_classes(tmp_path: Path) -> None:
 
 def test_a_data_set_is_known_by_its_folders() -> None:
     thousand = [f"n{number:08}" for number in range(1000)]
-    assert wordnet.data_set(thousand) == "ImageNet"
-    assert wordnet.indices(thousand) == {label: label for label in range(1000)}
-    assert wordnet.data_set(list(wordnet.IMAGENETTE)) == "Imagenette"
-    assert wordnet.data_set(["n01440764"]) is None
-    assert wordnet.indices(["n02102040"]) == {0: 217}
-    assert wordnet.data_set([]) is None
-    assert wordnet.indices([]) is wordnet.indices(["ring"]) is None
+    assert labels.data_set(thousand) == "ImageNet"
+    assert labels.wordnet_indices(thousand) == {label: label for label in range(1000)}
+    assert labels.data_set(list(labels.IMAGENETTE)) == "Imagenette"
+    assert labels.data_set(["n01440764"]) is None
+    assert labels.wordnet_indices(["n02102040"]) == {0: 217}
+    assert labels.data_set([]) is None
+    assert labels.wordnet_indices([]) is labels.wordnet_indices(["ring"]) is None
 
 
 def test_the_suites_parts_are_its_protocols() -> None:
-    parts = suite.load("published", images=7, dataset="photos").parts
+    parts = suite_file.load("published", images=7, dataset="photos").parts
     assert [part.name for part in parts] == ["torchcam", "gradcampp", "shapleycam", "scorecam50"]
     assert [part.protocols for part in parts] == [[part.name] for part in parts]
     assert {(part.images, part.dataset, part.precision) for part in parts} == {(7, "photos", "fp32")}
 
 
 def test_protocols_choose_among_the_parts() -> None:
-    chosen = suite.load("published", protocols=["shapleycam"], nets=["resnet18@imagenet"])
+    chosen = suite_file.load("published", protocols=["shapleycam"], nets=["resnet18@imagenet"])
     assert [(part.name, part.nets) for part in chosen.parts] == [("shapleycam", ["resnet18@imagenet"])]
     with pytest.raises(UsageError, match=r"published\.toml has no part 'shapley': did you mean 'shapleycam'"):
-        suite.load("published", protocols=["shapley"])
+        suite_file.load("published", protocols=["shapley"])
 
 
 def test_a_data_set_that_has_to_be_named_marks_no_directory() -> None:
-    assert suite.load("published", dataset="photos").directory() == "published"
-    assert suite.load("published", dataset="photos", images=7).directory().startswith("published-")
-    assert suite.load("published", dataset="photos", protocols=["torchcam"]).directory().startswith("published-")
-    assert suite.load("scenes", dataset="photos").directory().startswith("scenes-")
+    assert suite_file.load("published", dataset="photos").directory() == "published"
+    assert suite_file.load("published", dataset="photos", images=7).directory().startswith("published-")
+    assert suite_file.load("published", dataset="photos", protocols=["torchcam"]).directory().startswith("published-")
+    assert suite_file.load("scenes", dataset="photos").directory().startswith("scenes-")
 
 
 @pytest.mark.parametrize(
@@ -320,7 +320,7 @@ def test_a_wrong_part_is_said(tmp_path: Path, parts: str, message: str) -> None:
     file = tmp_path / "mine.toml"
     file.write_text(f"nets = ['vgg16']\nmethods = ['cam']\n{parts}\n")
     with pytest.raises(UsageError, match=message):
-        suite.load(str(file))
+        suite_file.load(str(file))
 
 
 def test_without_a_data_set_the_suite_names_the_one_it_needs(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from cambench.bench.store.run import Run
 from cambench.reports import csv, html, markdown
 from cambench.reports._page.controls import contests
 from cambench.reports._plots.bands import band
+from cambench.reports._tables.markdown import escape
 from cambench.tools.montage import montage
 
 from ..support import runs
@@ -269,7 +270,7 @@ def test_what_a_run_says_is_never_markup(tmp_path: Path) -> None:
     parser.feed(html.render(run))
     assert sum(tag == "script" for tag, _ in parser.seen) == 2 and parser.open == []
     text = markdown.render(run)
-    assert "<script>" not in text and f"net {markdown.escape(EVIL)}" in text
+    assert "<script>" not in text and f"net {escape(EVIL)}" in text
     assert "[red]x[/red]" in _printed(run, f"net {EVIL}").replace("\n", "")
     assert EVIL in set(pd.read_csv(io.StringIO(csv.render(run)))["reason"])
 
@@ -278,7 +279,7 @@ def test_markdown_tables_have_as_many_cells_in_each_row(run: Run) -> None:
     rows = [line for line in markdown.render(run).splitlines() if line.startswith("|")]
     assert len(rows) == 3 * (2 + 5)
     assert {len(re.findall(r"(?<!\\)\|", row)) for row in rows} == {13}
-    assert markdown.escape("a|b\nc") == r"a\|b c" and markdown.escape("grad_cam") == "grad_cam"
+    assert escape("a|b\nc") == r"a\|b c" and escape("grad_cam") == "grad_cam"
 
 
 @pytest.mark.parametrize("report", REPORTS)

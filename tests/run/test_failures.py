@@ -11,7 +11,7 @@ from PIL import Image
 
 from cambench.bench.cli.main import main
 from cambench.bench.data.types import Image as DataImage
-from cambench.bench.nets.load import Net
+from cambench.bench.nets.net import Net
 from cambench.bench.run import runner
 from cambench.bench.run.plan import Plan
 from cambench.bench.store import run as store

@@ -8,7 +8,7 @@ from PIL import Image
 
 from cambench.bench.cli import plan as plan_command
 from cambench.bench.cli.main import main
-from cambench.bench.config import suite
+from cambench.bench.config import suite_file
 from cambench.bench.core.errors import UsageError
 from cambench.bench.run import forecast
 from cambench.bench.run.plan import plan
@@ -18,7 +18,7 @@ SMALL = {"nets": ["squeezenet1_1"], "dataset": "scenes[size=64]", "precision": "
 
 
 def needed(**changes: object) -> forecast.Needs:
-    asked = suite.load("smoke", **SMALL | changes)
+    asked = suite_file.load("smoke", **SMALL | changes)
     return forecast.needs(
         plan(asked.model_copy(update={"images": forecast.least(asked.drift)}), "cpu"), "squeezenet1_1"
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
-from click.testing import CliRunner, Result
+from click.testing import CliRunner
 from PIL import Image
 
 from cambench.bench.cli.main import main
@@ -18,22 +18,11 @@ from cambench.bench.run.plan import Plan
 from cambench.bench.store import run as store
 from cambench.bench.store.writer import Writer
 
+from ..support.cli import bench, refused
+
 SMALL = ["--nets", "squeezenet1_1", "--dataset", "scenes[size=64]", "--precision", "fp32"]
 CHEAP = ["--methods", "grad_cam,random", "--metrics", "insertion,deletion,pointing"]
 VALUES = ["image", "net", "method", "metric", "value"]
-
-
-def bench(*arguments: object) -> Result:
-    return CliRunner(catch_exceptions=False).invoke(main, [str(argument) for argument in arguments])
-
-
-def refused(*arguments: object) -> str:
-    """The sentence with which a command is refused; anything but one sentence and exit code 2 fails."""
-    result = bench(*arguments)
-    assert result.exit_code == 2
-    (line,) = [line for line in result.stderr.splitlines() if not line.startswith("Downloading")]
-    assert line.startswith("bench: ")
-    return line
 
 
 def scores(directory: Path) -> pd.DataFrame:

@@ -5,24 +5,14 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from cambench.bench.data.types import MEAN, STD
-from cambench.bench.scoring.blend import (
-    Clean,
-    Kept,
-    Masked,
-    Own,
-    Perturbed,
-    Shown,
-    Substrate,
-    blends,
-    canonical,
-    ranks,
-    substrate,
-)
+from cambench.bench.scoring.blend import blends, canonical, ranks, substrate
+from cambench.bench.scoring.perturbations import Clean, Kept, Masked, Own, Perturbed, Shown, Substrate
 from cambench.tests.support.nets import random_images, random_maps
+
+from ..support.naive import naive_blur
 
 
 def test_the_highest_pixel_ranks_first_and_equals_go_in_reading_order() -> None:
@@ -32,27 +22,6 @@ def test_the_highest_pixel_ranks_first_and_equals_go_in_reading_order() -> None:
 
 def test_many_equals_still_go_in_reading_order() -> None:
     assert ranks(torch.zeros(1, 100, 100)).flatten().tolist() == list(range(10_000))
-
-
-def _kernel() -> NDArray[np.float64]:
-    """RISE's: scipy smooths a point in 11 x 11 pixels, mirrored at their edge, by a Gaussian of sigma 5 cut at 4 sigma."""
-    weights = np.exp(-0.5 * (np.arange(-20, 21) / 5.0) ** 2)
-    weights /= weights.sum()
-    point = np.zeros(11)
-    point[5] = 1
-    line = np.convolve(np.pad(point, 20, mode="symmetric"), weights, mode="valid")
-    return np.outer(line, line)
-
-
-def naive_blur(normalised: NDArray[np.float64]) -> NDArray[np.float64]:
-    """RISE's blur of a normalised image (3, h, w), padded by zeros, pixel by pixel."""
-    kernel, (_, height, width) = _kernel(), normalised.shape
-    padded = np.pad(normalised, ((0, 0), (5, 5), (5, 5)))
-    blurred = np.empty_like(normalised)
-    for y in range(height):
-        for x in range(width):
-            blurred[:, y, x] = (padded[:, y : y + 11, x : x + 11] * kernel).sum((1, 2))
-    return blurred
 
 
 def test_blur_is_rises_in_normalised_space() -> None:

@@ -7,10 +7,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from cambench.bench.config import suite
+from cambench.bench.config import suite_file
 from cambench.bench.core.plugins import METRIC, find
 from cambench.bench.forward.forward import Stream, joined
-from cambench.bench.nets.load import Net
+from cambench.bench.nets.net import Net
 from cambench.bench.run import plan as planning
 from cambench.bench.run.plan import Plan, plan
 from cambench.bench.run.session import Ready
@@ -75,7 +75,7 @@ def _units(planned: Plan) -> list[Unit]:
 
 
 def test_groups_of_images_give_the_records_that_each_image_gives_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    small = suite.load(
+    small = suite_file.load(
         "scenes", nets=["squeezenet1_1"], dataset="scenes[size=64]", methods=["grad_cam", "random"],
         metrics=["average_drop", "deletion[steps=4]"], images=3, precision="fp32",
     )  # fmt: skip
@@ -94,7 +94,7 @@ def test_groups_of_images_give_the_records_that_each_image_gives_alone(monkeypat
 
 def test_the_images_in_fp32_get_the_scores_of_a_run_in_fp32() -> None:
     def made(**changes: Any) -> list[Any]:
-        small = suite.load(
+        small = suite_file.load(
             "scenes", nets=["squeezenet1_1"], dataset="scenes[size=64]", methods=["score_cam", "random"],
             metrics=["average_drop", "deletion[steps=4]"], images=2, **changes,
         )  # fmt: skip

@@ -15,7 +15,7 @@ from typing import Any
 from cambench.bench.compare.compare import Comparison, compare
 from cambench.bench.compare.snapshot import COUNTED, Recorded, recorded
 from cambench.bench.compare.verdicts import ALPHA
-from cambench.bench.config import suite
+from cambench.bench.config import suite_file
 from cambench.bench.engines import local
 from cambench.bench.run.describe import header
 from cambench.bench.run.plan import plan
@@ -90,7 +90,7 @@ def copied(method: str, directory: Path, old: str = "", new: str = "") -> str:
 
 def ran(methods: Sequence[str], directory: Path, **changes: Any) -> Recorded:
     """The smoke suite, of these methods, with changes of it."""
-    planned = plan(suite.load("smoke", methods=list(methods), **changes), "cpu")
+    planned = plan(suite_file.load("smoke", methods=list(methods), **changes), "cpu")
     writer = Writer(directory, header(planned))
     for _ in local.work(planned, writer):
         pass
@@ -127,7 +127,7 @@ def false_alarm(seed: int, directory: Path) -> bool:
 
 def quick() -> list[str]:
     """The smoke suite's metrics but for ROAD, which takes as long as all others together."""
-    return [metric for metric in suite.load("smoke").metrics or [] if metric != "road"]
+    return [metric for metric in suite_file.load("smoke").metrics or [] if metric != "road"]
 
 
 def tried(place: Path, **changes: Any) -> list[str]:
@@ -153,7 +153,7 @@ def main(reruns: int) -> None:
         {"method": one.method, "what": one.what, "smoke": at_once, "many": in_truth}
         for one, at_once, in_truth in zip(MUTATIONS, few, many, strict=True)
     ]
-    figures = {"images": suite.load("smoke").images, "many": MANY, "mutations": mutations}
+    figures = {"images": suite_file.load("smoke").images, "many": MANY, "mutations": mutations}
     figures |= {"reruns": reruns, "alarms": alarms, "alpha": round(ALPHA, 6)}
     FIGURES.write_text(json.dumps(figures, indent=1) + "\n")
 

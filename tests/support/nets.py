@@ -11,9 +11,10 @@ from cambench.bench.core.plugins import Plugin
 from cambench.bench.data.types import Object
 from cambench.bench.forward.forward import Stream
 from cambench.bench.nets import layers, split
-from cambench.bench.nets.cut import Cut, Everywhere, Normalise
-from cambench.bench.nets.load import Net
-from cambench.bench.nets.preprocessing import WORDS
+from cambench.bench.nets.class_maps import Everywhere
+from cambench.bench.nets.cut import Cut
+from cambench.bench.nets.net import Net
+from cambench.bench.nets.preprocessing import WORDS, Normalise
 from cambench.bench.scoring import score as scoring
 from cambench.bench.scoring.case import Again, Case, Score
 

@@ -1,4 +1,4 @@
-"""A run as a person sees it: time left, the table of each net when it is done, the page at the end; Ctrl-C keeps all."""
+"""Runs a suite, part by part, and shows its progress, its tables and its page; Ctrl-C keeps what is done."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -14,10 +14,12 @@ from ..core.formatting import plural, titled
 from ..core.plugins import REPORT, Plugin
 from ..core.profiling import span
 from ..data.labels import few, unknown
+from ..published import published, table
 from ..run.describe import header
 from ..run.plan import Plan
 from ..show import terminal as show
-from ..store import failures, run
+from ..show.terminal import WIDTH
+from ..store import run as store
 from ..store.writer import Writer
 
 Ready = Callable[[Suite], Plan]  # what makes the plan of a suite, for a device
@@ -26,6 +28,33 @@ DONE, FAILED, INTERRUPTED = 0, 3, 130  # exit codes: all went well, some images 
 
 
 def execute(suite: Suite, directory: Path, ready: Ready, console: Console, engine: Plugin) -> int:
+    """Runs a suite into a directory, each part into its own in it, or goes on with what is there, and gives the exit code."""
+    if not suite.parts:
+        return _execute_one(suite, directory, ready, console, engine)
+    for part in suite.parts:
+        ready(part)  # what was asked wrongly is said before the first part runs
+    codes: list[int] = []
+    for part in suite.parts:
+        codes.append(_execute_one(part, directory / part.name, ready, console, engine))
+        if codes[-1] == INTERRUPTED:
+            return INTERRUPTED
+    _show_published(suite, directory, console)
+    return max(codes)
+
+
+def _show_published(suite: Suite, directory: Path, console: Console) -> None:
+    runs = [store.read(directory / part.name) for part in suite.parts]
+    found = [one for run in runs for one in published.beside(run)]
+    if not found:
+        console.print("nothing is published of what these parts measured")
+        return
+    console.print(table.text(found), width=min(console.width, WIDTH))
+    page = directory / "published.md"
+    write_text(page, table.markdown(found))
+    console.print(f"published beside measured: {page}", soft_wrap=True, markup=False)
+
+
+def _execute_one(suite: Suite, directory: Path, ready: Ready, console: Console, engine: Plugin) -> int:
     """Runs a suite into a directory, or goes on with what is there, and gives the exit code."""
     planned = ready(suite)
     about = header(planned)
@@ -63,7 +92,7 @@ def execute(suite: Suite, directory: Path, ready: Ready, console: Console, engin
 
 
 def _told(directory: Path, console: Console) -> int:
-    failed = failures.sentence(run.read(directory))
+    failed = store.failures_sentence(store.read(directory))
     if failed:
         console.print(f"{failed}; the same command tries again what failed", soft_wrap=True, markup=False)
     return FAILED if failed else DONE
@@ -72,7 +101,7 @@ def _told(directory: Path, console: Console) -> int:
 def _page(directory: Path, console: Console) -> None:
     page = directory / "report.html"
     with span("reporting"):
-        write_text(page, plugins.find(REPORT, "html")(run.read(directory)))
+        write_text(page, plugins.find(REPORT, "html")(store.read(directory)))
     console.print(f"report: {page}", soft_wrap=True, markup=False)
 
 
@@ -84,7 +113,7 @@ def _work(planned: Plan, writer: Writer, console: Console, engine: Plugin) -> No
 
         def tell(net: str) -> None:
             with span("reporting"):
-                console.print(show.comparison(run.read(writer.directory), net))
+                console.print(show.comparison(store.read(writer.directory), net))
 
         for net in planned.suite.nets:
             if not left[net]:
