@@ -1,8 +1,6 @@
 """A folder of images: with labels.csv (file, class_index, perhaps a box or mask), with a sub-folder a class, or unlabelled."""
 
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import cast
 
@@ -11,29 +9,13 @@ from PIL import Image as Picture
 
 from ..bench.core.errors import UsageError
 from ..bench.data.types import Image
-from ._readers.image_io import Box, Region, Resize, coloured, extent, fitted, read, read_mask
-from ._readers.lazy_images import Found, Photos, drawn
+from ._readers.folder import Entry, classed, photos
+from ._readers.image_io import Box, Resize, coloured, extent, fitted, read
+from ._readers.lazy_images import Photos
 from ._readers.remote import place, reached, readable
 
 VERSION = 2  # photos are turned upright
 FOLDER = True  # `--dataset FOLDER` is this
-
-EXTENSIONS = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".ppm", ".pgm"}
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A file and what is known of it."""
-
-    path: Path
-    label: int | None
-    box: Box | None = None
-    mask: Path | None = None
-
-    def found(self) -> Found:
-        region: Region | None = read_mask(self.mask) if self.mask else self.box
-        things = () if self.label is None or region is None else ((self.label, region),)
-        return Found(read(self.path), self.label, things)
 
 
 def load(*, path: str, size: int = 224, resize: Resize = "crop", seed: int = 0) -> Photos:
@@ -63,14 +45,6 @@ def photo(source: Path | Picture.Image, *, size: int = 224, resize: Resize = "cr
     """One picture as an image without a label, as it would be in a folder; a file gives it its name."""
     picture, name = (read(source), source.name) if isinstance(source, Path) else (coloured(source), "picture")
     return Image(name, fitted(picture, size, resize)[0], None)
-
-
-def photos(
-    root: Path, entries: Sequence[Entry], classes: Sequence[str], *, size: int, resize: Resize, seed: int
-) -> Photos:
-    """The images of entries, named by their files' places in a folder."""
-    names = [entry.path.relative_to(root).as_posix() for entry in entries]
-    return drawn(names, lambda index: entries[index].found(), classes, size=size, resize=resize, seed=seed)
 
 
 def _labelled(root: Path) -> tuple[list[Entry], tuple[str, ...]]:
@@ -141,23 +115,3 @@ def _box(text: str, column: str, path: Path, where: str) -> Box:
         what = f"{path.name} squashed to" if squashed else f"{path.name}, which is"
         raise UsageError(f"{where}: the box {text!r} lies outside {what} {width} x {height} pixels")
     return x1 / width, y1 / height, x2 / width, y2 / height
-
-
-def classed(root: Path) -> tuple[list[Entry], tuple[str, ...]]:
-    """The images of a folder without labels.csv: a class a sub-folder, or no label where there is none."""
-    inside = [path for path in root.iterdir() if not path.name.startswith(".")]
-    folders = sorted(path for path in inside if path.is_dir() and _pictures(path.rglob("*")))
-    loose = _pictures(inside)
-    if loose and folders:
-        raise UsageError(
-            f"{root} holds both images ({loose[0].name}) and folders of images ({folders[0].name}): put each image "
-            "into the folder of its class, or all into one folder, or name them in a labels.csv"
-        )
-    entries = [Entry(path, label) for label, folder in enumerate(folders) for path in _pictures(folder.rglob("*"))]
-    return entries or [Entry(path, None) for path in loose], tuple(folder.name for folder in folders)
-
-
-def _pictures(paths: Iterable[Path]) -> list[Path]:
-    """Those that are images, but for hidden ones: what macOS puts beside each file is none."""
-    shown = (path for path in paths if not path.name.startswith("."))
-    return sorted(path for path in shown if path.suffix.lower() in EXTENSIONS and path.is_file())

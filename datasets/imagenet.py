@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from ._readers.cache import missing, root_of
+from ._readers.folder import classed
 from ._readers.image_io import Resize, read
 from ._readers.lazy_images import Found, Photos, drawn
 from ._readers.voc import boxes
-from .image_folder import classed
 
 VERSION = 1
 PAGE = "https://www.image-net.org/download.php"

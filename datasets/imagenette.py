@@ -6,9 +6,9 @@ from typing import Literal
 from torchvision.datasets import Imagenette
 
 from ._readers.cache import fetched, root_of
+from ._readers.folder import classed, photos
 from ._readers.image_io import Resize
 from ._readers.lazy_images import Photos
-from .image_folder import classed, photos
 
 VERSION = 1
 PAGE = "https://github.com/fastai/imagenette"

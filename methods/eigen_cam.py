@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from ..bench.nets.net import Net
+from ._components import first_component
 
 VERSION = 1
 CLASS_BLIND = True  # the map is the same for every class
@@ -18,13 +19,3 @@ def explain(net: Net, images: Tensor, targets: Tensor, *, centred: bool = False)
     activations do. Behind a ReLU no value of A v is negative unless centred.
     """
     return torch.stack([first_component(one, centred).relu() for one in net.features(images)])
-
-
-def first_component(values: Tensor, centred: bool) -> Tensor:
-    """The map (h', w') of values (k, h', w') along their first principal component; its product with their sum is positive."""
-    matrix = values.flatten(1).T  # (h' w', k)
-    if centred:
-        matrix = matrix - matrix.mean(0)
-    direction = torch.linalg.svd(matrix, full_matrices=False).Vh[0]
-    sign = torch.where(direction.sum() < 0, -1, 1)
-    return (matrix @ (sign * direction)).view(values.shape[1:])

@@ -4,8 +4,8 @@ import torch
 from torch import Tensor
 
 from ..bench.nets.net import Net
+from ._components import first_component
 from ._gradients import Of, gradients
-from .eigen_cam import first_component
 
 VERSION = 1
 

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ..core import specs
 from ..data import labels
-from ..stats.derived import SHORT, Measured, measure, measured
+from ..stats.aggregates import SHORT, Measurement, measure, scored_name
 from ..stats.summary import YES_OR_NO
 from ..store.run import Run
 
@@ -81,7 +81,7 @@ class Beside:
 
     row: Row
     short: str  # the metric's, as columns have it
-    ours: Measured
+    ours: Measurement
     images: Images
     yes_or_no: bool = False  # whether it is a rate
 
@@ -142,13 +142,13 @@ def beside(run: Run) -> list[Beside]:
     return [_beside(run, row, ours) for row, ours in found if ours]
 
 
-def _ours(scores: pd.DataFrame, row: Row) -> Measured | None:
-    return measured(scores[scores["net"] == row.entry.spec], row.method, row.metric, row.entry.protocol)
+def _ours(scores: pd.DataFrame, row: Row) -> Measurement | None:
+    return measure(scores[scores["net"] == row.entry.spec], row.method, row.metric, row.entry.protocol)
 
 
-def _beside(run: Run, row: Row, ours: Measured) -> Beside:
+def _beside(run: Run, row: Row, ours: Measurement) -> Beside:
     name = specs.parse("metric", row.metric).name
-    about = run.header["metrics"].get(measure(row.metric, row.entry.protocol), {"unit": ""})
+    about = run.header["metrics"].get(scored_name(row.metric, row.entry.protocol), {"unit": ""})
     short = SHORT[name] if name in SHORT else str(about["short"]).partition("@")[0]
     kind = labels.data_set(run.header["data"].get("classes", []))
     return Beside(row, short, ours, _images(row.entry, kind), about["unit"] == YES_OR_NO or name == "win")

@@ -13,7 +13,7 @@ from ..core import plugins, specs
 from ..core.formatting import plural
 from ..core.plugins import METRIC
 from ..show.terminal import NAMES
-from ..stats.derived import SHORT
+from ..stats.aggregates import SHORT
 from .published import Beside, Entry, entries
 
 HEADS = ("method", "metric", "published", "measured", "difference", "allowed", "within?")

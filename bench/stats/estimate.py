@@ -97,6 +97,20 @@ def estimates(
     return [Estimate(float(one), float(least), float(most), count) for one, least, most in ends]
 
 
+def standard_error(columns: Floats, make: Make | None = None) -> Floats:
+    """The standard errors (m,) of what `make` makes of the means of columns (n, k); NaN for n = 1.
+
+    The bootstrap's, or the jackknife's of few rows and of very many, as in `estimates`.
+    """
+    count = len(columns)
+    made = make or _itself
+    if count < 2:
+        return np.full_like(made(columns.mean(0)), nan)
+    if count < FEW or count > PLENTY:
+        return (count - 1) * made(_left_out(columns)).std(0, ddof=1) / count**0.5
+    return made(resampled(columns)).std(0, ddof=1)
+
+
 def resampled(columns: Floats, seed: int = 0) -> Floats:
     """The means (RESAMPLES, k) of columns (n, k) over n rows drawn again; which rows depends on n and the seed alone."""
     count = len(columns)

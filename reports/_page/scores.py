@@ -3,8 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from ...bench.show.terminal import MEGABYTE, brief
-from ...bench.stats.composite import adcc, win
-from ...bench.stats.derived import ADCC
+from ...bench.stats.aggregates import ADCC, adcc, win
 from ...bench.stats.summary import Metric
 from .._plots import figures
 from .._plots.bands import bands

@@ -347,7 +347,8 @@ def test_the_noise_depends_on_its_seed_and_its_image_alone(nets: dict[str, Net],
     assert torch.equal(before, torch.get_rng_state())
     torch.manual_seed(99)
     assert torch.equal(maps, smooth_grad_cam_pp.explain(net, images, TARGETS))
-    assert torch.equal(maps[1:], smooth_grad_cam_pp.explain(net, images[1:], TARGETS[1:]))
+    alone = smooth_grad_cam_pp.explain(net, images[1:], TARGETS[1:])
+    torch.testing.assert_close(maps[1:], alone, rtol=1e-5, atol=1e-6)  # kernels of another batch size round otherwise
     assert not torch.allclose(maps, smooth_grad_cam_pp.explain(net, images, TARGETS, seed=1), rtol=1e-3)
     assert find(METHOD, "smooth_grad_cam_pp", seed=7).settings["seed"] == 7
 

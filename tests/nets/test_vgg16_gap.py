@@ -123,7 +123,7 @@ def test_without_a_file_or_with_another_it_is_refused(fitted: Path, tmp_path: Pa
     [
         (["--net", "resnet18"], "resnet18 is no VGG16: vgg16_gap is made of vgg16, vgg16@imagenet or vgg16[weights=FILE]"),
         (["--images", "9"], "9 images are too few to fit and try a linear layer: it takes 10"),
-        (["--out", "gap.pth"], "gap.pth is to be a .safetensors file: --out vgg16_gap.safetensors"),
+        (["--out", "gap.pth"], "gap.pth is to be a .safetensors file: --out gap.safetensors"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_fitted_is_refused(args: list[str], said: str, tmp_path: Path) -> None:

@@ -22,8 +22,8 @@ from cambench.bench.data.labels import labels_in
 from cambench.bench.nets import sources
 from cambench.bench.published import published, table
 from cambench.bench.published.published import Beside, Entry
-from cambench.bench.stats import derived
-from cambench.bench.stats.derived import Measured, adcc_of_means
+from cambench.bench.stats import aggregates
+from cambench.bench.stats.aggregates import Measurement, adcc_of_means
 from cambench.bench.store import run as store
 from cambench.datasets import image_folder
 from cambench.tests.support import runs
@@ -54,7 +54,7 @@ def entry(**changed: object) -> Entry:
     return Entry(**(about | changed))
 
 
-def one(ours: Measured, kind: str = "same", **changed: object) -> Beside:
+def one(ours: Measurement, kind: str = "same", **changed: object) -> Beside:
     (row,) = published.rows(entry(**changed))
     return Beside(row, "drop", ours, kind)  # type: ignore[arg-type]
 
@@ -62,7 +62,7 @@ def one(ours: Measured, kind: str = "same", **changed: object) -> Beside:
 def needed(metric: str) -> set[str]:
     """The metrics that a run measures for a published one."""
     name = specs.parse("metric", metric).name
-    return set(derived.ADCC) if name == "adcc_of_means" else {"average_drop"} if name == "win" else {metric}
+    return set(aggregates.ADCC) if name == "adcc_of_means" else {"average_drop"} if name == "win" else {metric}
 
 
 @pytest.mark.parametrize("found", OURS, ids=lambda found: f"{found.spec} {found.protocol} {found.source[:9]}")
@@ -109,10 +109,10 @@ def test_the_published_adcc_is_that_of_the_published_means() -> None:
     """So our formula is theirs, and the four numbers were copied rightly."""
     checked = 0
     for found in published.entries():
-        if {*derived.ADCC, "adcc_of_means"} <= {*found.metrics}:
+        if {*aggregates.ADCC, "adcc_of_means"} <= {*found.metrics}:
             for values in found.values.values():
                 by = dict(zip(found.metrics, map(float, values), strict=True))
-                means = np.array([by[part] for part in derived.ADCC])
+                means = np.array([by[part] for part in aggregates.ADCC])
                 assert adcc_of_means(means) == pytest.approx(by["adcc_of_means"], abs=2e-4)
                 checked += 1
     assert checked == 14
@@ -135,32 +135,32 @@ def test_a_wrong_entry_is_refused(changed: dict[str, object]) -> None:
 
 def test_the_interval_by_hand() -> None:
     """Errors of .02 and .01: 1.96 sqrt(.0004 + .0001) = .0438."""
-    assert one(Measured(0.50, 0.2, 100)).allowed == pytest.approx(1.96 * sqrt(0.0005))
-    assert one(Measured(0.49, 0.2, 100)).within is True
-    assert one(Measured(0.41, 0.2, 100)).within is True
-    assert one(Measured(0.50, 0.2, 100)).within is False
-    assert one(Measured(0.50, 0.2, 100)).difference == pytest.approx(0.05)
+    assert one(Measurement(0.50, 0.2, 100)).allowed == pytest.approx(1.96 * sqrt(0.0005))
+    assert one(Measurement(0.49, 0.2, 100)).within is True
+    assert one(Measurement(0.41, 0.2, 100)).within is True
+    assert one(Measurement(0.50, 0.2, 100)).within is False
+    assert one(Measurement(0.50, 0.2, 100)).difference == pytest.approx(0.05)
 
 
 def test_the_printed_digits_are_the_least_that_is_allowed() -> None:
-    assert one(Measured(0.4505, 0.0, 100)).within is True
-    assert one(Measured(0.4506, 0.0, 100)).within is False
-    assert one(Measured(0.454, 0.0, 100), values={"grad_cam": [Decimal("0.45")]}).within is True
+    assert one(Measurement(0.4505, 0.0, 100)).within is True
+    assert one(Measurement(0.4506, 0.0, 100)).within is False
+    assert one(Measurement(0.454, 0.0, 100), values={"grad_cam": [Decimal("0.45")]}).within is True
 
 
 def test_the_error_of_a_rate_is_known_from_both() -> None:
     """No yes in 100 images says little against 45 % of 400: together 36 %, sqrt(.36 .64 (1 / 100 + 1 / 400)) = .0537."""
     (row,) = published.rows(entry())
-    found = Beside(row, "incr", Measured(0.0, 0.0, 100), "same", yes_or_no=True)
+    found = Beside(row, "incr", Measurement(0.0, 0.0, 100), "same", yes_or_no=True)
     assert found.allowed == pytest.approx(1.96 * sqrt(0.36 * 0.64 * 0.0125))
 
 
 def test_what_cannot_be_compared_gets_no_verdict() -> None:
-    same = Measured(0.45, 0.2, 100)
+    same = Measurement(0.45, 0.2, 100)
     assert one(same, "unknown").within is True
     assert one(same, "other").within is None
     assert one(same, why_not="It is another method.").within is None
-    assert one(Measured(0.45, nan, 1)).within is None
+    assert one(Measurement(0.45, nan, 1)).within is None
     assert isnan(one(same, why_not="It is another method.", images=None).allowed)
 
 
@@ -183,9 +183,9 @@ def frame(values: dict[tuple[str, str], list[float]]) -> pd.DataFrame:
 def test_the_adcc_of_a_run_is_that_of_its_means_with_the_bootstraps_error() -> None:
     rng = np.random.default_rng(1)
     drop, coherency, complexity = rng.uniform(0, 0.8, 500), rng.uniform(0.5, 1, 500), rng.uniform(0.2, 0.6, 500)
-    columns = dict(zip(derived.ADCC, (drop, coherency, complexity), strict=True))
+    columns = dict(zip(aggregates.ADCC, (drop, coherency, complexity), strict=True))
     scores = frame({("grad_cam", f"{name}@adcc"): values.tolist() for name, values in columns.items()})
-    found = derived.measured(scores, "grad_cam", "adcc_of_means", "adcc")
+    found = aggregates.measure(scores, "grad_cam", "adcc_of_means", "adcc")
     assert found is not None
     parts = np.stack([coherency, 1 - complexity, 1 - drop])
     means = parts.mean(1)
@@ -193,17 +193,17 @@ def test_the_adcc_of_a_run_is_that_of_its_means_with_the_bootstraps_error() -> N
     assert found.value == pytest.approx(value)
     slopes = value**2 / 3 / means**2  # the delta method's error
     assert found.sd / sqrt(500) == pytest.approx(sqrt(slopes @ np.cov(parts) @ slopes / 500), rel=0.1)
-    assert derived.measured(scores, "grad_cam", "adcc_of_means", "shapleycam") is None
+    assert aggregates.measure(scores, "grad_cam", "adcc_of_means", "shapleycam") is None
 
 
 def test_win_by_hand() -> None:
     """On two of four images the first method's drop is the smaller; one is a draw, and on the fifth the other has none."""
     name = "average_drop@gradcampp"
     values = {("a", name): [0.1, 0.2, 0.3, 0.4, 0.0], ("b", name): [0.2, 0.2, 0.1, 0.5, nan]}
-    found = derived.measured(frame(values), "a", "win[over=b]", "gradcampp")
-    assert found == Measured(0.5, pytest.approx(sqrt(1 / 3)), 4)
-    assert derived.measured(frame(values), "b", "win[over=a]", "gradcampp") == (0.25, 0.5, 4)
-    assert derived.measured(frame(values), "a", "win[over=c]", "gradcampp") is None
+    found = aggregates.measure(frame(values), "a", "win[over=b]", "gradcampp")
+    assert found == Measurement(0.5, pytest.approx(sqrt(1 / 3)), 4)
+    assert aggregates.measure(frame(values), "b", "win[over=a]", "gradcampp") == (0.25, 0.5, 4)
+    assert aggregates.measure(frame(values), "a", "win[over=c]", "gradcampp") is None
 
 
 @pytest.fixture

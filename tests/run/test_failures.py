@@ -208,7 +208,7 @@ def test_what_a_net_of_the_users_own_raises_is_that_images_failure(
 
 OWN = """
 import numpy as np
-from cambench.bench.images import Image
+from cambench import Image
 
 class Own:
     classes = ()

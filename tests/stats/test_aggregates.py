@@ -4,9 +4,10 @@ import math
 from statistics import harmonic_mean
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from cambench.bench.stats.composite import adcc, adcc_of_means, win
+from cambench.bench.stats.aggregates import adcc, adcc_of_means, measure, win
 
 NAN = math.nan
 
@@ -78,3 +79,32 @@ def test_win_counts_the_smaller_drops_and_neither_of_equals() -> None:
 def test_win_has_wilsons_interval() -> None:
     found = win([0.1] * 12, [0.2] * 12)
     assert found.mean == found.high == 1 and found.low == pytest.approx(0.7575, abs=1e-4)
+
+
+def _scores(columns: dict[tuple[str, str], np.ndarray]) -> pd.DataFrame:
+    return pd.DataFrame(
+        [
+            {"image": f"{number}", "method": method, "metric": metric, "value": value}
+            for (method, metric), values in columns.items()
+            for number, value in enumerate(values)
+        ]
+    )
+
+
+def test_the_published_comparison_and_the_page_count_the_same_wins() -> None:
+    drops = {"a": np.array([0.1, 0.3, 0.3, 0.2]), "b": np.array([0.2, 0.3 + 1e-9, 0.3, 0.1])}
+    scores = _scores({(method, "average_drop"): values for method, values in drops.items()})
+    measured = measure(scores, "a", "win[over=b]", "default")
+    assert measured is not None and measured.value == win(drops["a"], drops["b"]).mean == 0.25
+
+
+@pytest.mark.parametrize("n", [2, 5, 40])
+def test_the_published_comparison_and_the_page_have_the_same_adcc(n: int) -> None:
+    parts = dict(zip(("average_drop", "coherency", "complexity"), _parts(n), strict=True))
+    measured = measure(
+        _scores({("a", name): values for name, values in parts.items()}), "a", "adcc_of_means", "default"
+    )
+    estimate = adcc(*parts.values())
+    assert measured is not None and (measured.value, measured.n) == (estimate.mean, n)
+    if n == 40:  # a normal interval is about the bootstrap's
+        assert 2 * 1.96 * measured.sd / math.sqrt(n) == pytest.approx(estimate.high - estimate.low, rel=0.1)

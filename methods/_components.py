@@ -1,0 +1,14 @@
+"""Principal components of activations."""
+
+import torch
+from torch import Tensor
+
+
+def first_component(values: Tensor, centred: bool) -> Tensor:
+    """The map (h', w') of values (k, h', w') along their first principal component; its product with their sum is positive."""
+    matrix = values.flatten(1).T  # (h' w', k)
+    if centred:
+        matrix = matrix - matrix.mean(0)
+    direction = torch.linalg.svd(matrix, full_matrices=False).Vh[0]
+    sign = torch.where(direction.sum() < 0, -1, 1)
+    return (matrix @ (sign * direction)).view(values.shape[1:])
