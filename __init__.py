@@ -15,26 +15,28 @@ if TYPE_CHECKING:
     from .bench.api.api import explain, explain_all, load_net, run, score
     from .bench.api.explanation import Explanation, panel
     from .bench.api.run import Run, load
-    from .bench.core.errors import NotApplicable, UsageError
+    from .bench.core.errors import BenchError, Fatal, ImageError, NotApplicable, PluginError, UsageError
     from .bench.data.types import Image, Object
     from .bench.nets.net import Net
     from .bench.scoring.case import Asking, Case, Curve
-    from .bench.scoring.perturbations import Clean, Kept, Masked, Own, Perturbed, Shown, Substrate
+    from .bench.scoring.perturbations import Clean, Custom, Inside, Kept, Masked, Perturbed, Substrate
 
 _HOMES = {
     "api.api": ("explain", "explain_all", "load_net", "run", "score"),
     "api.explanation": ("Explanation", "panel"),
     "api.run": ("Run", "load"),
-    "core.errors": ("NotApplicable", "UsageError"),
+    "core.errors": ("BenchError", "Fatal", "ImageError", "NotApplicable", "PluginError", "UsageError"),
     "data.types": ("Image", "Object"),
     "nets.net": ("Net",),
     "scoring.case": ("Asking", "Case", "Curve"),
-    "scoring.perturbations": ("Clean", "Kept", "Masked", "Own", "Perturbed", "Shown", "Substrate"),
+    "scoring.perturbations": ("Clean", "Custom", "Inside", "Kept", "Masked", "Perturbed", "Substrate"),
 }
 _MODULES = {name: module for module, names in _HOMES.items() for name in names}
 __all__ = [  # noqa: RUF022 (a literal, which type checkers read; a test holds it to _HOMES)
-    "explain", "explain_all", "load_net", "run", "score", "Explanation", "panel", "Run", "load", "NotApplicable", "UsageError",
-    "Image", "Object", "Net", "Asking", "Case", "Curve", "Clean", "Kept", "Masked", "Own", "Perturbed", "Shown", "Substrate",
+    "explain", "explain_all", "load_net", "run", "score", "Explanation", "panel", "Run", "load",
+    "BenchError", "Fatal", "ImageError", "NotApplicable", "PluginError", "UsageError",
+    "Image", "Object", "Net", "Asking", "Case", "Curve", "Clean", "Custom", "Inside", "Kept", "Masked", "Perturbed",
+    "Substrate",
 ]  # fmt: skip
 
 

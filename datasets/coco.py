@@ -11,10 +11,10 @@ from PIL import ImageDraw
 
 from ..bench.core.errors import UsageError
 from ..bench.data.types import Mask
-from ._readers.cache import missing, root_of
+from ._readers.cache import data_root, missing_dataset
 from ._readers.image_io import Region, Resize, read
-from ._readers.lazy_images import Found, Photos, drawn
-from ._readers.voc import largest_first
+from ._readers.lazy_images import LabelledPicture, LazyImages, shuffle_images
+from ._readers.voc import sort_by_area
 
 VERSION = 1
 PAGE = "https://cocodataset.org/#download"
@@ -28,59 +28,64 @@ def load(
     resize: Resize = "crop",
     root: str = "",
     seed: int = 0,
-) -> Photos:
-    """The split's images that hold an object, in an order drawn by the seed; the label is the class of the largest object.
+) -> LazyImages:
+    """The split's images that hold an object, in an order drawn from the seed; the label is the class of the largest object.
 
-    `objects` are their boxes, or masks of their polygons; crowds, which are not told apart, are left out. `root` is the folder
-    that holds val2017/ and annotations/instances_val2017.json, by default coco/ in that of CAMBENCH_DATA or
-    ~/.cache/cambench/data. `resize` is as image_folder has it. Raises UsageError without them.
+    Names are file names. `objects` are boxes, or masks drawn from the polygons; crowds are left out. `root` is the folder that
+    holds val2017/ and annotations/instances_val2017.json, by default coco/ in the data folder (CAMBENCH_DATA, or
+    ~/.cache/cambench/data). `resize` is as in image_folder. Raises UsageError if a file is missing or cannot be read.
     """
-    folder = Path(root) if root else root_of("") / "coco"
+    folder = Path(root) if root else data_root("") / "coco"
     file = folder / "annotations" / f"instances_{split}.json"
     for needed in (folder / split, file):
         if not needed.exists():
-            raise missing(f"COCO's {split} is not here", PAGE, needed)
+            raise missing_dataset(f"COCO's {split} is missing", PAGE, needed)
     try:
-        classes, images = _read(json.loads(file.read_text(encoding="utf-8")))
+        classes, images = _parse(json.loads(file.read_text(encoding="utf-8")))
     except (ValueError, KeyError, TypeError) as error:
-        raise UsageError(f"{file} cannot be read as COCO's annotations ({error!r}): unpack it anew") from None
+        raise UsageError(
+            f"{file} cannot be read as COCO's annotations ({error!r}): download and unpack it again"
+        ) from None
 
-    def look(index: int) -> Found:
-        about, things = images[index]
-        region = _box if objects == "boxes" else _mask
-        found = largest_first([(label, region(about, thing)) for label, thing in things])
-        return Found(read(folder / split / Path(about["file_name"]).name), found[0][0], found)
+    def read_picture(index: int) -> LabelledPicture:
+        record, objects_ = images[index]
+        to_region = _box if objects == "boxes" else _mask
+        regions = sort_by_area([(label, to_region(record, annotation)) for label, annotation in objects_])
+        return LabelledPicture(read(folder / split / Path(record["file_name"]).name), regions[0][0], regions)
 
-    names = [str(about["file_name"]) for about, _ in images]
-    return drawn(names, look, classes, seed=seed, size=size, resize=resize)
-
-
-Told = dict[str, Any]
+    names = [str(record["file_name"]) for record, _ in images]
+    return shuffle_images(names, read_picture, classes, seed=seed, size=size, resize=resize)
 
 
-def _read(told: Told) -> tuple[tuple[str, ...], list[tuple[Told, list[tuple[int, Told]]]]]:
-    """The classes, and the images in the order of their numbers, each with its objects and their labels."""
-    categories = sorted(told["categories"], key=lambda category: category["id"])
+Record = dict[str, Any]  # an object of COCO's JSON
+
+
+def _parse(annotations: Record) -> tuple[tuple[str, ...], list[tuple[Record, list[tuple[int, Record]]]]]:
+    """The classes, and the images that hold an object, by id, each with its objects and their labels."""
+    categories = sorted(annotations["categories"], key=lambda category: category["id"])
     labels = {category["id"]: label for label, category in enumerate(categories)}
-    things: dict[int, list[tuple[int, Told]]] = defaultdict(list)
-    for thing in told["annotations"]:
-        if not thing["iscrowd"]:
-            things[thing["image_id"]].append((labels[thing["category_id"]], thing))
-    images = sorted((about for about in told["images"] if about["id"] in things), key=lambda about: about["id"])
-    return tuple(category["name"] for category in categories), [(about, things[about["id"]]) for about in images]
+    by_image: dict[int, list[tuple[int, Record]]] = defaultdict(list)
+    for annotation in annotations["annotations"]:
+        if not annotation["iscrowd"]:
+            by_image[annotation["image_id"]].append((labels[annotation["category_id"]], annotation))
+    images = sorted(
+        (image for image in annotations["images"] if image["id"] in by_image), key=lambda image: image["id"]
+    )
+    return tuple(category["name"] for category in categories), [(image, by_image[image["id"]]) for image in images]
 
 
-def _box(about: Told, thing: Told) -> Region:
-    left, top, width, height = thing["bbox"]
-    wide, high = about["width"], about["height"]
-    return left / wide, top / high, (left + width) / wide, (top + height) / high
+def _box(image: Record, annotation: Record) -> Region:
+    left, top, width, height = annotation["bbox"]
+    image_width, image_height = image["width"], image["height"]
+    right, bottom = left + width, top + height
+    return left / image_width, top / image_height, right / image_width, bottom / image_height
 
 
-def _mask(about: Told, thing: Told) -> Mask:
-    polygons = thing["segmentation"]
+def _mask(image: Record, annotation: Record) -> Mask:
+    polygons = annotation["segmentation"]
     if not isinstance(polygons, list):
-        raise UsageError(f"{about['file_name']} has an object whose mask is no list of polygons: take objects=boxes")
-    drawing = Picture.new("1", (about["width"], about["height"]))
+        raise UsageError(f"{image['file_name']} has an object whose mask is not a list of polygons: set objects=boxes")
+    drawing = Picture.new("1", (image["width"], image["height"]))
     for polygon in polygons:
         ImageDraw.Draw(drawing).polygon(polygon, fill=1)
     return np.asarray(drawing)

@@ -1,7 +1,8 @@
-"""Drawn concrete with and without cracks, two classes, with the cracks' exact masks; made on the fly.
+"""Drawn concrete walls, intact or cracked (two classes), with exact masks of the cracks; generated on the fly.
 
-Every other image is cracked. Pores, stains and straight seams are on both, so that dark spots and lines alone do not tell. The
-same settings give the same bytes: pixels are made by + - * / and square roots alone, random numbers by PCG64 alone.
+Every other image is cracked. Intact and cracked walls both have pores, stains and straight seams, so that dark spots and lines
+alone do not give the class away. The same settings give the same bytes on every machine: pixels are computed with + - * / and
+square roots alone, and random numbers come from PCG64 alone.
 """
 
 from dataclasses import dataclass
@@ -11,19 +12,19 @@ import numpy as np
 from pydantic import Field
 
 from ..bench.data.types import Image, Object
-from ._synthetic.concrete import concrete, crack_open, cracks, lit
-from ._synthetic.scene import developed
+from ._synthetic.concrete import draw_cracks, light_wall, make_cracks, make_wall
+from ._synthetic.scene import add_grain
 
 VERSION = 1
 SPLITS = ("train", "val", "test")
 COUNT = 10_000  # images in a split
 CLASSES = ("intact", "cracked")
-STREAM = 2  # sets these random numbers apart from those of the scenes
+STREAM = 2  # separates these random numbers from those of scenes
 
 
 @dataclass(frozen=True)
 class Cracks:
-    """Walls by number: the odd ones are cracked."""
+    """Walls by index: those with an odd index are cracked."""
 
     size: int
     seed: int
@@ -41,10 +42,10 @@ class Cracks:
             raise IndexError(f"wall {index} of {COUNT}")
         stream = np.random.SeedSequence([STREAM, self.seed, SPLITS.index(self.split), index])
         rng = np.random.Generator(np.random.PCG64(stream))
-        label, wall = index % 2, concrete(rng, self.size)
-        found = [crack_open(rng, wall, cracks(rng, self.size))] if label else []
-        objects = tuple(Object(label, mask) for mask in found)
-        return Image(self.name(index), developed(rng, lit(rng, wall)), label, objects)
+        label, wall = index % 2, make_wall(rng, self.size)
+        masks = [draw_cracks(rng, wall, make_cracks(rng, self.size))] if label else []
+        objects = tuple(Object(label, mask) for mask in masks)
+        return Image(self.name(index), add_grain(rng, light_wall(rng, wall)), label, objects)
 
 
 def load(
@@ -53,5 +54,5 @@ def load(
     seed: Annotated[int, Field(ge=0)] = 0,
     split: Literal["train", "val", "test"] = "test",
 ) -> Cracks:
-    """Square walls of `size` pixels; another seed or split draws others."""
+    """10,000 square walls of `size` pixels, named test-00000 and so on; each seed and split has its own walls."""
     return Cracks(size, seed, split)

@@ -1,34 +1,37 @@
-"""ImageNet's validation images in torchvision's layout, a folder a class, with their boxes where those are there."""
+"""ImageNet's validation images in torchvision's layout (one folder for each class), with boxes if their files are there."""
 
 from pathlib import Path
 
-from ._readers.cache import missing, root_of
-from ._readers.folder import classed
+from ._readers.cache import data_root, missing_dataset
+from ._readers.folder import list_images
 from ._readers.image_io import Resize, read
-from ._readers.lazy_images import Found, Photos, drawn
-from ._readers.voc import boxes
+from ._readers.lazy_images import LabelledPicture, LazyImages, shuffle_images
+from ._readers.voc import read_boxes
 
 VERSION = 1
 PAGE = "https://www.image-net.org/download.php"
 
 
-def load(*, size: int = 224, resize: Resize = "crop", root: str = "", seed: int = 0) -> Photos:
-    """The validation images in an order drawn by the seed; the classes are their folders, n01440764 and so on, which nets know.
+def load(*, size: int = 224, resize: Resize = "crop", root: str = "", seed: int = 0) -> LazyImages:
+    """The validation images in an order drawn from the seed, each with its label and, if known, the boxes of its objects.
 
-    `root` is the folder that holds val/ with a folder a class (torchvision's ImageNet(split="val") makes it of the archive),
-    by default imagenet/ in that of CAMBENCH_DATA or ~/.cache/cambench/data; boxes are taken of bbox/val/ in it (of the archive
-    ILSVRC2012_bbox_val_v3). `resize` is as image_folder has it. Raises UsageError without the images.
+    Names are paths in val/; classes are its folders, n01440764 and so on, which nets know. `root` is the folder that holds val/
+    (torchvision's ImageNet(split="val") creates it from the archive) and perhaps bbox/val/ (from the archive
+    ILSVRC2012_bbox_val_v3), by default imagenet/ in the data folder (CAMBENCH_DATA, or ~/.cache/cambench/data). `resize` is as
+    in image_folder. Raises UsageError if the images are missing.
     """
-    folder = Path(root) if root else root_of("") / "imagenet"
-    entries, classes = classed(folder / "val") if (folder / "val").is_dir() else ([], ())
+    folder = Path(root) if root else data_root("") / "imagenet"
+    entries, classes = list_images(folder / "val") if (folder / "val").is_dir() else ([], ())
     if not entries:
-        raise missing("ImageNet is not here, and may not be fetched without an account", PAGE, folder / "val")
+        raise missing_dataset("ImageNet is missing, and cannot be downloaded without an account", PAGE, folder / "val")
     labels = {name: label for label, name in enumerate(classes)}
 
-    def look(index: int) -> Found:
+    def read_picture(index: int) -> LabelledPicture:
         entry = entries[index]
-        annotated = folder / "bbox" / "val" / f"{entry.path.stem}.xml"
-        return Found(read(entry.path), entry.label, boxes(annotated, labels) if annotated.is_file() else ())
+        annotations = folder / "bbox" / "val" / f"{entry.path.stem}.xml"
+        return LabelledPicture(
+            read(entry.path), entry.label, read_boxes(annotations, labels) if annotations.is_file() else ()
+        )
 
     names = [entry.path.relative_to(folder / "val").as_posix() for entry in entries]
-    return drawn(names, look, classes, seed=seed, size=size, resize=resize)
+    return shuffle_images(names, read_picture, classes, seed=seed, size=size, resize=resize)

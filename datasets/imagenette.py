@@ -1,14 +1,14 @@
-"""Imagenette: photos of ten classes of ImageNet that are easily told apart (Howard, 2019), through torchvision."""
+"""Imagenette: photos of ten classes of ImageNet that are easy to distinguish (Howard, 2019), read by torchvision."""
 
 from functools import partial
 from typing import Literal
 
 from torchvision.datasets import Imagenette
 
-from ._readers.cache import fetched, root_of
-from ._readers.folder import classed, photos
+from ._readers.cache import data_root, open_or_download
+from ._readers.folder import list_images, open_entries
 from ._readers.image_io import Resize
-from ._readers.lazy_images import Photos
+from ._readers.lazy_images import LazyImages
 
 VERSION = 1
 PAGE = "https://github.com/fastai/imagenette"
@@ -23,14 +23,15 @@ def load(
     resize: Resize = "crop",
     root: str = "",
     seed: int = 0,
-) -> Photos:
-    """The split's images in an order drawn by the seed; the classes are ImageNet's folders, which its nets know.
+) -> LazyImages:
+    """The split's images in an order drawn from the seed, without objects; classes are ImageNet's folders, which nets know.
 
-    `files` says by the shorter side which of the three archives is meant. `root` is the folder that holds imagenette2-320/ (or
-    the other's), by default that of CAMBENCH_DATA or ~/.cache/cambench/data; it is fetched where it is not there. `resize` is
-    as image_folder has it. Raises UsageError without it.
+    Names are paths in the split's folder. `files` is the archive: full size, or the shorter side of its images. `root` is the
+    folder that holds imagenette2-320/ (or the other archive's folder), by default the data folder (CAMBENCH_DATA, or
+    ~/.cache/cambench/data); torchvision downloads it there if it is missing. `resize` is as in image_folder. Raises UsageError
+    if that fails.
     """
-    folder = root_of(root) / FILES[files]
-    fetched(partial(Imagenette, folder.parent, split=split, size=files), "Imagenette", PAGE, folder)
-    entries, classes = classed(folder / split)
-    return photos(folder / split, entries, classes, size=size, resize=resize, seed=seed)
+    folder = data_root(root) / FILES[files]
+    open_or_download(partial(Imagenette, folder.parent, split=split, size=files), "Imagenette", PAGE, folder)
+    entries, classes = list_images(folder / split)
+    return open_entries(folder / split, entries, classes, size=size, resize=resize, seed=seed)

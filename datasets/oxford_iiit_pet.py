@@ -6,13 +6,13 @@ from typing import Literal
 
 from torchvision.datasets import OxfordIIITPet
 
-from ._readers.cache import fetched, root_of
+from ._readers.cache import data_root, open_or_download
 from ._readers.image_io import Resize, read, read_palette
-from ._readers.lazy_images import Found, Photos, drawn
+from ._readers.lazy_images import LabelledPicture, LazyImages, shuffle_images
 
 VERSION = 1
 PAGE = "https://www.robots.ox.ac.uk/~vgg/data/pets/ (images.tar.gz and annotations.tar.gz)"
-BACKGROUND = 2  # of the trimap, whose 1 is the animal and 3 its outline, which belongs to it
+BACKGROUND = 2  # in a trimap, where 1 is the animal and 3 its outline, which counts as animal
 
 
 def load(
@@ -22,20 +22,20 @@ def load(
     resize: Resize = "crop",
     root: str = "",
     seed: int = 0,
-) -> Photos:
-    """The split's images in an order drawn by the seed, each with its trimap as a mask; classes are breeds (`Basset Hound`).
+) -> LazyImages:
+    """The split's images in an order drawn from the seed; labels are breeds (`Basset Hound`), objects the animals' masks.
 
-    `root` is the folder that holds oxford-iiit-pet/images and oxford-iiit-pet/annotations, by default that of CAMBENCH_DATA or
-    ~/.cache/cambench/data; they are fetched where they are not there. `resize` is as image_folder has it. Raises UsageError
-    without them.
+    Names are file names. `root` is the folder that holds oxford-iiit-pet/images and oxford-iiit-pet/annotations, by default the
+    data folder (CAMBENCH_DATA, or ~/.cache/cambench/data); torchvision downloads them there if they are missing. `resize` is as
+    in image_folder. Raises UsageError if that fails.
     """
-    folder = root_of(root) / "oxford-iiit-pet"
-    open_ = partial(OxfordIIITPet, folder.parent, split=split)
-    source = fetched(open_, "Oxford-IIIT Pet", PAGE, folder / "annotations")
+    folder = data_root(root) / "oxford-iiit-pet"
+    open_source = partial(OxfordIIITPet, folder.parent, split=split)
+    source = open_or_download(open_source, "Oxford-IIIT Pet", PAGE, folder / "annotations")
 
-    def look(index: int) -> Found:
+    def read_picture(index: int) -> LabelledPicture:
         label, animal = int(source._labels[index]), read_palette(source._segs[index]) != BACKGROUND
-        return Found(read(source._images[index]), label, ((label, animal),))
+        return LabelledPicture(read(source._images[index]), label, ((label, animal),))
 
     names = [Path(file).name for file in source._images]
-    return drawn(names, look, source.classes, seed=seed, size=size, resize=resize)
+    return shuffle_images(names, read_picture, source.classes, seed=seed, size=size, resize=resize)

@@ -1,7 +1,8 @@
-"""Drawn scenes: objects of ten shapes on natural textures, with exact masks; made on the fly, alike on every machine.
+"""Drawn scenes: objects of ten shapes on natural textures, with exact masks; generated on the fly, the same on every machine.
 
-Ten classes, an object's extent 25 to 55 % of the image's width (42 % where there are two). The same settings give the
-same bytes on every machine: pixels are made by + - * / and square roots alone, random numbers by PCG64 alone.
+There are ten classes. An object's extent is 25 to 55 % of the image's width (to 42 % if there are two objects). The same
+settings give the same bytes on every machine: pixels are computed with + - * / and square roots alone, and random numbers come
+from PCG64 alone.
 """
 
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ import numpy as np
 
 from ..bench.core.errors import UsageError
 from ..bench.data.types import Image
-from ._synthetic.scene import Plan, draw, other_label
+from ._synthetic.scene import Plan, draw_scene, other_label
 from ._synthetic.shapes import CLASSES
 
 VERSION = 1
@@ -23,7 +24,7 @@ SIZES = (32, 1024)  # pixels
 
 @dataclass(frozen=True)
 class Scenes:
-    """Scenes by number: each of the ten classes is the label once in every ten."""
+    """Scenes by index: each of the ten classes is the label of one in every ten scenes."""
 
     size: int
     seed: int
@@ -42,28 +43,35 @@ class Scenes:
             raise IndexError(f"scene {index} of {COUNT}")
         rng = generator(self.seed, self.split, index)
         label = index % len(CLASSES)
-        labels = (label, other_label(rng, label)) if self.double(index) else (label,)
-        pixels, objects = draw(rng, self.size, labels, Plan())
+        labels = (label, other_label(rng, label)) if self.has_two_objects(index) else (label,)
+        pixels, objects = draw_scene(rng, self.size, labels, Plan())
         return Image(self.name(index), pixels, label, objects)
 
-    def double(self, index: int) -> bool:
-        """Whether a scene holds two objects; in `mixed`, every class has as many of either kind in every twenty."""
+    def has_two_objects(self, index: int) -> bool:
+        """Whether a scene holds two objects.
+
+        With objects=mixed each class labels two of twenty scenes: one with two objects, one with a single object.
+        """
         return self.objects == "double" or (self.objects == "mixed" and (index + index // len(CLASSES)) % 2 == 1)
 
 
 def generator(seed: int, split: str, index: int) -> np.random.Generator:
-    """The random numbers of one scene; no two of (seed, split, index) share a stream."""
+    """The random numbers of one scene: a stream of its own for each seed, split and index."""
     return np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, SPLITS.index(split), index])))
 
 
 def load(*, size: int = 160, seed: int = 0, split: str = "test", objects: str = "mixed") -> Scenes:
-    """Square scenes of `size` pixels; `objects` is single, double, or mixed (every other scene holds two)."""
+    """10,000 square scenes of `size` pixels, named test-00000 and so on, each object with its class and exact mask.
+
+    `objects` is single, double, or mixed (every other scene holds two). With two objects the first one has the label. Raises
+    UsageError for settings out of range.
+    """
     if not SIZES[0] <= size <= SIZES[1]:
-        raise UsageError(f"Scenes are {SIZES[0]} to {SIZES[1]} pixels wide, not {size}.")
+        raise UsageError(f"the size of scenes is {SIZES[0]} to {SIZES[1]} pixels, not {size}")
     if seed < 0:
-        raise UsageError(f"The seed of the scenes is a whole number from 0 on, not {seed}.")
+        raise UsageError(f"the seed of scenes is a whole number from 0 on, not {seed}")
     if split not in SPLITS:
-        raise UsageError(f"The scenes' splits are {', '.join(SPLITS)}, not {split!r}.")
+        raise UsageError(f"the splits of scenes are {', '.join(SPLITS)}, not {split!r}")
     if objects not in OBJECTS:
-        raise UsageError(f"The scenes' objects are {', '.join(OBJECTS)}, not {objects!r}.")
+        raise UsageError(f"the objects of scenes are {', '.join(OBJECTS)}, not {objects!r}")
     return Scenes(size, seed, split, objects)

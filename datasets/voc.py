@@ -8,10 +8,10 @@ from torchvision.datasets import VOCDetection, VOCSegmentation
 from torchvision.datasets.voc import DATASET_YEAR_DICT
 
 from ..bench.core.errors import UsageError
-from ._readers.cache import fetched, root_of
+from ._readers.cache import data_root, open_or_download
 from ._readers.image_io import Resize, read
-from ._readers.lazy_images import Found, Photos, drawn
-from ._readers.voc import Things, boxes, masks
+from ._readers.lazy_images import LabelledPicture, LazyImages, shuffle_images
+from ._readers.voc import LabelledRegions, read_boxes, read_masks
 
 VERSION = 1
 PAGE = "http://host.robots.ox.ac.uk/pascal/VOC/"
@@ -31,28 +31,29 @@ def load(
     resize: Resize = "crop",
     root: str = "",
     seed: int = 0,
-) -> Photos:
-    """The split's images in an order drawn by the seed, with all their objects; the label is the class of the largest.
+) -> LazyImages:
+    """The split's images in an order drawn from the seed, with all their objects; the label is the class of the largest one.
 
-    `objects` are the boxes of all images, or the masks of those that were segmented. Only 2007's test images have annotations.
-    `root` is the folder that holds VOCdevkit/, by default that of CAMBENCH_DATA or ~/.cache/cambench/data; it is fetched where
-    it is not there. `resize` is as image_folder has it. Raises UsageError without it.
+    Names are file names. `objects` are the boxes of all images, or the masks of the segmented ones. Only 2007's test images
+    have annotations. `root` is the folder that holds VOCdevkit/, by default the data folder (CAMBENCH_DATA, or
+    ~/.cache/cambench/data); torchvision downloads it there if it is missing. `resize` is as in image_folder. Raises UsageError
+    if that fails.
     """
     if split == "test" and year != 2007:
-        raise UsageError(f"VOC {year} has no annotations of its test images: take split=val, or year=2007")
+        raise UsageError(f"VOC {year} has no annotations of its test images: set split=val or year=2007")
     key = "2007-test" if (year, split) == (2007, "test") else str(year)
-    folder = root_of(root) / DATASET_YEAR_DICT[key]["base_dir"]
-    kind = VOCDetection if objects == "boxes" else VOCSegmentation
-    open_ = partial(kind, root_of(root), year=str(year), image_set=split)
-    files = [Path(file) for file in fetched(open_, f"VOC {year}", PAGE, folder).images]
+    folder = data_root(root) / DATASET_YEAR_DICT[key]["base_dir"]
+    dataset_class = VOCDetection if objects == "boxes" else VOCSegmentation
+    open_source = partial(dataset_class, data_root(root), year=str(year), image_set=split)
+    files = [Path(file) for file in open_or_download(open_source, f"VOC {year}", PAGE, folder).images]
 
-    def things(name: str) -> Things:
+    def find_regions(name: str) -> LabelledRegions:
         if objects == "boxes":
-            return boxes(folder / "Annotations" / f"{name}.xml", LABELS)
-        return masks(folder / "SegmentationClass" / f"{name}.png", folder / "SegmentationObject" / f"{name}.png")
+            return read_boxes(folder / "Annotations" / f"{name}.xml", LABELS)
+        return read_masks(folder / "SegmentationClass" / f"{name}.png", folder / "SegmentationObject" / f"{name}.png")
 
-    def look(index: int) -> Found:
-        found = things(files[index].stem)
-        return Found(read(files[index]), found[0][0] if found else None, found)
+    def read_picture(index: int) -> LabelledPicture:
+        regions = find_regions(files[index].stem)
+        return LabelledPicture(read(files[index]), regions[0][0] if regions else None, regions)
 
-    return drawn([file.name for file in files], look, CLASSES, seed=seed, size=size, resize=resize)
+    return shuffle_images([file.name for file in files], read_picture, CLASSES, seed=seed, size=size, resize=resize)

@@ -1,4 +1,4 @@
-"""What the site makes of the code itself: a page for each list of what there is, and what `::: cambench.name` documents."""
+"""What the site generates from the code: a page for each list of `bench list`, and the documentation of `::: cambench.NAME`."""
 
 import inspect
 import re
@@ -11,67 +11,70 @@ from mkdocs.structure.files import File, Files
 import cambench
 from cambench.bench.cli.listing import listing
 
-TITLES = {"datasets": "Data sets", "nets": "Networks"}
+TITLES = {"datasets": "Data sets", "nets": "Networks", "references": "Reference libraries"}
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Adds a page for each list."""
     for kind, rows in listing().items():
-        files.append(File.generated(config, f"lists/{kind}.md", content=_page(kind, rows)))
+        files.append(File.generated(config, f"lists/{kind}.md", content=_list_page(kind, rows)))
     return files
 
 
 def on_page_markdown(markdown: str, **_: object) -> str:
-    """Names become what they document; links to files of the repository that are no pages become their names."""
-    markdown = re.sub(r"^::: cambench\.(\w+)$", lambda match: _documented(match[1]), markdown, flags=re.MULTILINE)
+    """Replaces `::: cambench.NAME` by its documentation, and links to files that are no pages by the names of the files."""
+    markdown = re.sub(r"^::: cambench\.(\w+)$", lambda match: _documentation(match[1]), markdown, flags=re.MULTILINE)
     return re.sub(r"\[`?([^\]`]+)`?\]\(\.\./[^)]*\)", r"`\1`", markdown)
 
 
-def _page(kind: str, rows: Sequence[tuple[str, str]]) -> str:
+def _list_page(kind: str, rows: Sequence[tuple[str, str]]) -> str:
     lines = [f"# {TITLES.get(kind, kind.capitalize())}", "", "| | |", "|---|---|"]
-    lines += [f"| `{name}` | {_cell(said)} |" for name, said in rows]
+    lines += [f"| `{name}` | {_cell(description)} |" for name, description in rows]
     return "\n".join([*lines, "", f"`bench list {kind}` prints this list.", ""])
 
 
-def _cell(said: str) -> str:
-    return " ".join(said.split()).replace("|", "\\|").replace("<", "&lt;").replace("[", "\\[")
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;").replace("[", "\\[")
 
 
-def _documented(name: str) -> str:
+def _documentation(name: str) -> str:
     """A public name: its signature and docstring, and those of a class's own public members."""
-    found = getattr(cambench, name)
-    if not inspect.isclass(found):
-        return _entry(3, name, found)
-    parts = [f"### {name}\n\n{_prose(found)}"]
-    for member, value in vars(found).items():
+    public = getattr(cambench, name)
+    if not inspect.isclass(public):
+        return _entry(3, name, public)
+    parts = [f"### {name}\n\n{_docstring(public)}"]
+    for member, value in vars(public).items():
         if isinstance(value, property) and not member.startswith("_"):
-            parts.append(f"`{member}`: {_prose(value)}")
+            parts.append(f"`{member}`: {_docstring(value)}")
         elif inspect.isfunction(value) and not member.startswith("_") and value.__doc__:
             parts.append(_entry(4, member, value))
     return "\n\n".join(parts)
 
 
 def _entry(level: int, name: str, function: Callable[..., Any]) -> str:
-    return f"{'#' * level} {name}\n\n```python\n{_signature(name, function)}\n```\n\n{_prose(function)}"
+    return f"{'#' * level} {name}\n\n```python\n{_signature(name, function)}\n```\n\n{_docstring(function)}"
 
 
 def _signature(name: str, function: Callable[..., Any]) -> str:
-    found = inspect.signature(function)
-    parts = [_bare(str(one)) for one in found.parameters.values()]
-    named = [place for place, one in enumerate(found.parameters.values()) if one.kind is one.KEYWORD_ONLY]
-    if named:
-        parts.insert(named[0], "*")
-    gives = _bare(re.sub(r".* -> ", " -> ", str(found))) if "->" in str(found) else ""
+    """The signature on one line, or a parameter a line where it is long."""
+    signature = inspect.signature(function)
+    parameters = list(signature.parameters.values())
+    parts = [_without_modules(str(parameter)) for parameter in parameters]
+    first_keyword = next((index for index, one in enumerate(parameters) if one.kind is one.KEYWORD_ONLY), None)
+    if first_keyword is not None and not any(one.kind is one.VAR_POSITIONAL for one in parameters):
+        parts.insert(first_keyword, "*")
+    returns = _without_modules(re.sub(r".* -> ", " -> ", str(signature))) if "->" in str(signature) else ""
     if len(", ".join(parts)) < 70:
-        return f"{name}({', '.join(parts)}){gives}"
-    return "\n    ".join([f"{name}(", *(f"{one}," for one in parts)]) + f"\n){gives}"
+        return f"{name}({', '.join(parts)}){returns}"
+    return "\n    ".join([f"{name}(", *(f"{part}," for part in parts)]) + f"\n){returns}"
 
 
-def _bare(annotation: str) -> str:
-    """Names without their modules; a number's point is none of theirs."""
+def _without_modules(annotation: str) -> str:
+    """Names without the modules before them; the point in a number stays."""
     return re.sub(r"\b(?:[A-Za-z_]\w*\.)+(\w+)", r"\1", annotation)
 
 
-def _prose(found: object) -> str:
-    """A docstring; its examples stand in boxes."""
-    text = inspect.getdoc(found) or ""
+def _docstring(documented: object) -> str:
+    """A docstring, its examples as code blocks."""
+    text = inspect.getdoc(documented) or ""
     return re.sub(r"(^>>> .*(?:\n.+)*)", r"```pycon\n\1\n```", text, flags=re.MULTILINE)

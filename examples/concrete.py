@@ -1,10 +1,10 @@
-"""Concrete with and without cracks: a small net written by hand, and a VGG16 of which only the head is trained.
+"""Concrete with and without cracks: a small net written by hand, and a VGG16 with a new head.
 
-    python examples/concrete.py weights        # trains both on drawn concrete, a minute or two on two cores
+    python examples/concrete.py weights        # trains both on synthetic concrete, in a minute or two on two cores
     bench explain wall.png --net "examples/concrete.py:SmallCNN[weights=weights/small_cnn.pt,preprocess=imagenet]"
     bench explain wall.png --net "examples/concrete.py:ConcreteVGG[weights=weights/concrete_vgg.pt,preprocess=imagenet]"
 
-Photos of your own take the place of `walls`: anything that gives tensors as TRANSFORM makes them, and labels.
+To train on your own photos, replace `walls`: it returns images preprocessed by TRANSFORM, and their labels.
 """
 
 import sys
@@ -16,10 +16,9 @@ from PIL import Image
 from torch import Tensor, nn
 from torchvision import transforms
 
-from cambench.bench.nets import quantised
+from cambench import load_net
 from cambench.datasets import cracks
 
-WEIGHTS = Path(quantised.__file__).parent / "weights"  # that ship with the suite
 CLASSES = cracks.CLASSES  # intact, cracked
 TRANSFORM = transforms.Compose(
     [
@@ -31,7 +30,7 @@ TRANSFORM = transforms.Compose(
 
 
 class SmallCNN(nn.Module):
-    """Three convolutions with GELU, pooled 5 x 5 after the first two, and one linear layer on 64 * 8 * 8 features."""
+    """Three convolutions with GELU, 5 x 5 max pooling after the first two, and one linear layer on 64 * 8 * 8 features."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -48,13 +47,11 @@ class SmallCNN(nn.Module):
 
 
 class ConcreteVGG(nn.Module):
-    """torchvision's VGG16 with its convolutions frozen and a new head of two classes."""
+    """torchvision's VGG16 with frozen convolutions and a new head for two classes."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.vgg16 = torchvision.models.vgg16(
-            init_weights=False
-        )  # those of a file, or of `convolutions`, take their place
+        self.vgg16 = torchvision.models.vgg16(init_weights=False)  # weights are loaded afterwards
         for parameter in self.vgg16.parameters():
             parameter.requires_grad = False
         self.vgg16.classifier = nn.Sequential(
@@ -68,22 +65,22 @@ class ConcreteVGG(nn.Module):
 
 
 def walls(split: str, count: int) -> tuple[Tensor, Tensor]:
-    """Drawn walls (n, 3, 224, 224), normalised, and their labels (n,)."""
-    drawn = [cracks.Cracks(224, 0, split)[index] for index in range(count)]
-    images = torch.stack([TRANSFORM(Image.fromarray(wall.pixels)) for wall in drawn])
-    return images, torch.tensor([wall.label for wall in drawn])
+    """Synthetic walls (n, 3, 224, 224), normalised, and their labels (n,)."""
+    drawn_walls = [cracks.Cracks(224, 0, split)[index] for index in range(count)]
+    images = torch.stack([TRANSFORM(Image.fromarray(wall.pixels)) for wall in drawn_walls])
+    return images, torch.tensor([wall.label for wall in drawn_walls])
 
 
 def train(net: nn.Module, images: Tensor, labels: Tensor, *, epochs: int, rate: float, batch: int = 32) -> None:
-    """Trains what is not frozen, in place."""
-    free = [parameter for parameter in net.parameters() if parameter.requires_grad]
-    optimiser = torch.optim.AdamW(free, lr=rate, weight_decay=0.01)
+    """Train the parameters that are not frozen, in place."""
+    trainable = [parameter for parameter in net.parameters() if parameter.requires_grad]
+    optimiser = torch.optim.AdamW(trainable, lr=rate, weight_decay=0.01)
     steps = epochs * -(-len(images) // batch)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=steps)
     net.train()
     for _ in range(epochs):
-        for chosen in torch.randperm(len(images)).split(batch):
-            loss = nn.functional.nll_loss(net(images[chosen]), labels[chosen])
+        for rows in torch.randperm(len(images)).split(batch):
+            loss = nn.functional.nll_loss(net(images[rows]), labels[rows])
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
@@ -93,50 +90,55 @@ def train(net: nn.Module, images: Tensor, labels: Tensor, *, epochs: int, rate: 
 
 @torch.no_grad()
 def accuracy(net: nn.Module, images: Tensor, labels: Tensor) -> float:
-    """The share of images whose likeliest class is their label."""
-    right = [net(part).argmax(1) == answer for part, answer in zip(images.split(32), labels.split(32), strict=True)]
-    return float(torch.cat(right).float().mean())
+    """The share of images whose predicted class is their label."""
+    correct = [net(x).argmax(1) == y for x, y in zip(images.split(32), labels.split(32), strict=True)]
+    return float(torch.cat(correct).float().mean())
 
 
-def small_cnn(count: int = 600, epochs: int = 5) -> SmallCNN:
-    """Trained from nothing."""
+def train_small_cnn(count: int = 600, epochs: int = 5) -> SmallCNN:
+    """Train a SmallCNN from scratch."""
     torch.manual_seed(0)
     net = SmallCNN()
     train(net, *walls("train", count), epochs=epochs, rate=3e-3)
     return net
 
 
-def concrete_vgg(count: int = 200) -> ConcreteVGG:
-    """Trained on what the frozen convolutions give: they are computed once, and only the head is trained."""
+def train_concrete_vgg(count: int = 200) -> ConcreteVGG:
+    """Train the head of a ConcreteVGG on the features of its frozen convolutions, which are computed once."""
     torch.manual_seed(0)
     net = ConcreteVGG()
-    net.vgg16.features.load_state_dict(convolutions())
+    net.vgg16.features.load_state_dict(load_convolutions())
     images, labels = walls("train", count)
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
-        seen = torch.cat([net.vgg16.features(part).flatten(1) for part in images.split(16)]).float()
-    train(net.vgg16.classifier, seen, labels, epochs=15, rate=3e-4)
+        features = torch.cat([net.vgg16.features(part).flatten(1) for part in images.split(16)]).float()
+    train(net.vgg16.classifier, features, labels, epochs=15, rate=3e-4)
     return net
 
 
-def convolutions() -> dict[str, Tensor]:
-    """VGG16's, as ImageNet has trained them; where torchvision has them not and cannot fetch them, as scenes have."""
+def load_convolutions() -> dict[str, Tensor]:
+    """Load the weights of VGG16's convolutions: ImageNet's or, if the download fails, those that ship with cambench."""
     try:
         state = torchvision.models.VGG16_Weights.IMAGENET1K_V1.get_state_dict(progress=False, check_hash=True)
-        print("concrete_vgg: the convolutions are ImageNet's")
+        print("concrete_vgg: the convolutions are trained on ImageNet")
     except OSError:
-        state = quantised.load(WEIGHTS / "vgg16.safetensors")
-        print("concrete_vgg: the convolutions are those of scenes, for ImageNet's cannot be fetched")
+        shipped = load_net("vgg16", device="cpu", precision="fp32")
+        assert shipped.cut.original is not None
+        state = shipped.cut.original.state_dict()
+        print(
+            "concrete_vgg: ImageNet's weights cannot be downloaded, so the convolutions are trained on cambench's scenes"
+        )
     return {name.removeprefix("features."): weight for name, weight in state.items() if name.startswith("features.")}
 
 
 def main(folder: Path) -> None:
+    """Train both nets; write their weights and the class names into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "concrete.txt").write_text("\n".join(CLASSES))
     images, labels = walls("test", 100)
-    for name, make in (("small_cnn", small_cnn), ("concrete_vgg", concrete_vgg)):
-        net = make()
+    for name, train_net in (("small_cnn", train_small_cnn), ("concrete_vgg", train_concrete_vgg)):
+        net = train_net()
         torch.save(net.state_dict(), folder / f"{name}.pt")
-        print(f"{name}: right on {accuracy(net, images, labels):.1%} of 100 drawn walls that it has not seen")
+        print(f"{name}: {accuracy(net, images, labels):.1%} accuracy on 100 synthetic walls that it was not trained on")
 
 
 if __name__ == "__main__":

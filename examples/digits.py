@@ -1,11 +1,11 @@
-"""A fully convolutional net for digits: one channel a class, averaged over the image, so that plain CAM applies.
+"""A fully convolutional net for digits, with one channel for each class, averaged over the image, so plain CAM applies.
 
-    python examples/digits.py weights          # trained on drawn digits, seconds on two cores
+    python examples/digits.py weights          # trains the net on drawn digits, in seconds on two cores
     bench explain digits.png --size 56 --method cam --target 3,7,8 \\
         --net "examples/digits.py:DigitNet[weights=weights/digits.pt,mean=0.5,std=0.5]"
 
-It is trained on one digit an image, and shown several: the map of each class is where that digit is. The digits are drawn in
-typefaces (drawn_digits.py); for handwriting, train on `cambench.datasets.mnist`.
+The net is trained on images of one digit and explained on images of several: the map of a class shows where that digit is. The
+digits are drawn in typefaces (drawn_digits.py); for handwriting, train on `cambench.datasets.mnist`.
 """
 
 import sys
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 
 class DigitNet(nn.Module):
-    """Four convolutions; the last gives a map for each class, whose mean is its logit."""
+    """Four convolutions; the last outputs one map for each class, whose mean is the logit."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -34,23 +34,24 @@ class DigitNet(nn.Module):
         return self.pool(self.maps(self.features(images))).flatten(1)
 
 
-def drawn(seed: int, count: int) -> tuple[Tensor, Tensor]:
-    """Images (n, 1, 56, 56) in [-1, 1] of one digit each, and which it is (n,)."""
+def draw_digits(seed: int, count: int) -> tuple[Tensor, Tensor]:
+    """Images (n, 1, 56, 56) in [-1, 1] of one digit each, and their labels (n,)."""
     digits = drawn_digits.load(seed=seed)
     images = [digits[index] for index in range(count)]
     pixels = torch.stack([torch.tensor(image.pixels[None, :, :, 0]) for image in images])
     return pixels / 127.5 - 1, torch.tensor([image.label for image in images])
 
 
-def trained(count: int = 1200, epochs: int = 6) -> DigitNet:
+def train(count: int = 1200, epochs: int = 6) -> DigitNet:
+    """Train a DigitNet on drawn digits; return it in eval mode."""
     torch.manual_seed(0)
     net = DigitNet()
-    images, labels = drawn(1, count)
+    images, labels = draw_digits(1, count)
     optimiser = torch.optim.AdamW(net.parameters(), lr=2e-2, weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 2e-2, total_steps=epochs * -(-count // 32))
     for _ in range(epochs):
-        for chosen in torch.randperm(count).split(32):
-            loss = nn.functional.cross_entropy(net(images[chosen]), labels[chosen])
+        for rows in torch.randperm(count).split(32):
+            loss = nn.functional.cross_entropy(net(images[rows]), labels[rows])
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
@@ -60,14 +61,16 @@ def trained(count: int = 1200, epochs: int = 6) -> DigitNet:
 
 @torch.no_grad()
 def accuracy(net: nn.Module, images: Tensor, labels: Tensor) -> float:
+    """The share of images whose predicted class is their label."""
     return float((net(images).argmax(1) == labels).float().mean())
 
 
 def main(folder: Path) -> None:
+    """Train the net and write its weights into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    net = trained()
+    net = train()
     torch.save(net.state_dict(), folder / "digits.pt")
-    print(f"digits: right on {accuracy(net, *drawn(2, 300)):.1%} of 300 drawn digits that it has not seen")
+    print(f"digits: {accuracy(net, *draw_digits(2, 300)):.1%} accuracy on 300 drawn digits that it was not trained on")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""Drawn digits: in typefaces, not handwriting, white on grey; one or several to an image, with their masks.
+"""Drawn digits: white on dark grey, in typefaces instead of handwriting, one or several in each image, with masks.
 
-A data set of one's own: `--dataset examples/drawn_digits.py`, `--dataset "examples/drawn_digits.py[count=3]"`.
+An example of a data set plug-in: `--dataset examples/drawn_digits.py`, `--dataset "examples/drawn_digits.py[count=3]"`.
 """
 
 from dataclasses import dataclass
@@ -12,10 +12,10 @@ import numpy as np
 from PIL import Image as Picture
 from PIL import ImageDraw, ImageFont
 
-from cambench.bench.data.types import Image, Object
+from cambench import Image, Object
 
 VERSION = 1
-SIDE = 28  # pixels of a digit's own square, as MNIST's
+SIDE = 28  # pixels: the side of the square around a digit, as in MNIST
 FONTS = (
     "DejaVuSans", "DejaVuSans-Bold", "DejaVuSans-Oblique", "DejaVuSansMono", "DejaVuSerif", "DejaVuSerif-Bold",
     "DejaVuSerif-Italic", "STIXGeneral", "STIXGeneralBol", "STIXGeneralItalic", "cmr10", "cmss10", "cmtt10",
@@ -24,7 +24,7 @@ FONTS = (
 
 @dataclass(frozen=True)
 class Digits:
-    """Images of `size` pixels with `count` digits, none twice; the first is the label."""
+    """Square images of `size` pixels with `count` different digits; the first is the label."""
 
     count: int
     size: int
@@ -45,7 +45,7 @@ class Digits:
         objects = []
         for label, cell in zip(map(int, labels), cells, strict=True):
             ink = np.zeros((self.size, self.size))
-            top, left = (SIDE * int(place) for place in divmod(int(cell), self.size // SIDE))
+            top, left = (SIDE * int(cell_index) for cell_index in divmod(int(cell), self.size // SIDE))
             ink[top : top + SIDE, left : left + SIDE] = _digit(rng, label)
             canvas += (rng.uniform(170, 250) - canvas) * ink
             objects.append(Object(label, ink > 0.5))
@@ -54,13 +54,13 @@ class Digits:
 
 
 def _digit(rng: np.random.Generator, label: int) -> np.ndarray:
-    """A digit's ink (28, 28) in [0, 1], in a random typeface, size, slant and place."""
+    """A digit's ink (28, 28) in [0, 1], in a random typeface, size, rotation and position."""
     picture = Picture.new("L", (SIDE, SIDE))
     font = _font(FONTS[rng.integers(len(FONTS))], int(rng.integers(18, 27)))
-    place = tuple(SIDE / 2 + rng.uniform(-2, 2, 2))
-    ImageDraw.Draw(picture).text(place, str(label), fill=255, font=font, anchor="mm")
-    turned = picture.rotate(rng.uniform(-15, 15), Picture.Resampling.BILINEAR)
-    return np.asarray(turned) / 255
+    centre = tuple(SIDE / 2 + rng.uniform(-2, 2, 2))
+    ImageDraw.Draw(picture).text(centre, str(label), fill=255, font=font, anchor="mm")
+    rotated = picture.rotate(rng.uniform(-15, 15), Picture.Resampling.BILINEAR)
+    return np.asarray(rotated) / 255
 
 
 @cache
@@ -69,5 +69,5 @@ def _font(name: str, size: int) -> ImageFont.FreeTypeFont:
 
 
 def load(*, count: int = 1, size: int = 56, seed: int = 0) -> Digits:
-    """Images of so many digits (up to 4 on 56 x 56 pixels); another seed draws others."""
+    """Images of `count` different digits (at most 4 on 56 x 56 pixels); each seed gives other images."""
     return Digits(min(count, (size // SIDE) ** 2), size, seed)

@@ -1,13 +1,15 @@
-"""Every example on one page: the commands as you would write them, each run as it is written, and the pictures they give.
+"""Write a page with all examples: the commands of a user, which the script runs, and their pictures.
 
-python examples/gallery.py OUT             # OUT/index.html; trains what has to be trained, minutes on two cores
-python examples/gallery.py OUT --only digits,small
+python examples/gallery.py OUT             # OUT/index.html; trains the examples' nets first, minutes on two cores
+python examples/gallery.py OUT --only digits,scenes
 """
 
 import argparse
 import html
 import os
 import shlex
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,17 +21,13 @@ import flowers
 import numpy as np
 import torch
 import torchvision
-from PIL import Image
+from PIL import Image as Picture
 
-from cambench.bench.cli import main as cli
-from cambench.bench.core.errors import UsageError
-from cambench.bench.data.types import Images
-from cambench.bench.nets import load
+from cambench import Image, UsageError, load_net
 from cambench.datasets import cracks, photos, scenes
 
 HERE = Path(__file__).resolve().parent
-
-PICTURED = "--precision bf16 --metrics average_drop,insertion,deletion"
+OPTIONS = "--precision bf16 --metrics average_drop,insertion,deletion"
 STYLE = """body{font:16px/1.5 system-ui,sans-serif;max-width:1100px;margin:2rem auto;padding:0 1rem;color:#1a1a1a}
 pre{background:#f2f2f2;padding:.6rem .8rem;white-space:pre-wrap;font-size:13px}img{max-width:100%}h2{margin-top:2.5rem}
 .note{color:#666}"""
@@ -37,70 +35,75 @@ pre{background:#f2f2f2;padding:.6rem .8rem;white-space:pre-wrap;font-size:13px}i
 
 @dataclass(frozen=True)
 class Example:
-    """A case: what it shows, in words, and the commands that show it, each of which writes its picture."""
+    """A section of the page: a title, an explanation, and commands that write one picture each."""
 
     name: str
     title: str
-    words: str
+    description: str
     commands: tuple[str, ...]  # without --out
 
 
 def main(out: Path, only: list[str]) -> None:
+    """Write the page into a folder, which becomes the working directory; an empty `only` selects all examples."""
     out.mkdir(parents=True, exist_ok=True)
     os.chdir(out)
     Path("weights").mkdir(exist_ok=True)
-    parts = [section(make()) for name, make in EXAMPLES.items() if not only or name in only]
+    sections = [render(make()) for name, make in EXAMPLES.items() if not only or name in only]
     page = f"<!doctype html><html lang=en><meta charset=utf-8><title>cambench: examples</title><style>{STYLE}</style>"
-    page += f"<h1>Examples</h1><p>Made by <code>python examples/gallery.py</code>.</p>{''.join(parts)}</html>"
+    page += f"<h1>Examples</h1><p>Made by <code>python examples/gallery.py</code>.</p>{''.join(sections)}</html>"
     Path("index.html").write_text(page, encoding="utf-8")
     print(f"gallery: {out / 'index.html'}")
 
 
-def section(example: Example) -> str:
-    """Runs an example's commands; its part of the page."""
-    shown = ""
+def render(example: Example) -> str:
+    """Run the commands of an example and return its section of the page."""
+    figures = ""
     for number, command in enumerate(example.commands):
         file = f"{example.name}-{number}.png"
         print(f"{example.name}: {command}", flush=True)
-        if cli.main(shlex.split(command)[1:] + shlex.split(PICTURED) + ["--out", file], standalone_mode=False):
+        arguments = [*shlex.split(command)[1:], *shlex.split(OPTIONS), "--out", file]
+        if subprocess.run([sys.executable, "-m", "cambench", *arguments], check=False).returncode:
             raise SystemExit(f"the command failed: {command}")
-        said = html.escape(command.replace(str(HERE), "examples"))
-        shown += f'<pre>{said}</pre><img src="{file}" alt="{said}">'
-    return f"<h2>{html.escape(example.title)}</h2><p class=note>{html.escape(example.words)}</p>{shown}"
+        text = html.escape(command.replace(str(HERE), "examples"))
+        figures += f'<pre>{text}</pre><img src="{file}" alt="{text}">'
+    return f"<h2>{html.escape(example.title)}</h2><p class=note>{html.escape(example.description)}</p>{figures}"
 
 
-def picture(images: Images, index: int, file: str) -> str:
-    """An image of a data set as a file, with the frame around it that photos are cut of."""
+def save_picture(image: Image, file: str) -> str:
+    """Write an image of a data set to a file, with a frame that the centre crop of photos removes again."""
     Path("images").mkdir(exist_ok=True)
-    pixels = images[index].pixels
-    frame = len(pixels) // 14  # 256 - 224 over 224, on both sides
-    framed = np.pad(pixels, ((frame, frame), (frame, frame), (0, 0)), mode="edge")
-    Image.fromarray(framed).save(f"images/{file}")
+    frame = len(image.pixels) // 14  # 256 - 224 over 224, on both sides
+    framed = np.pad(image.pixels, ((frame, frame), (frame, frame), (0, 0)), mode="edge")
+    Picture.fromarray(framed).save(f"images/{file}")
     return f"images/{file}"
 
 
-def imagenet(name: str) -> tuple[str, str]:
-    """The spec of an architecture with weights of ImageNet, and what to say of them; random ones where they cannot be had."""
+def save_weights(net: torch.nn.Module, file: Path) -> None:
+    """Write the weights of a net in half precision, to halve the size of the file."""
+    torch.save({name: weight.half() for name, weight in net.state_dict().items()}, file)
+
+
+def imagenet_spec(name: str) -> tuple[str, str]:
+    """The spec of an architecture with ImageNet's weights and a note on them; random weights if the download fails."""
     try:
-        load.load(f"{name}@imagenet", torch.device("cpu"), "fp32")
+        load_net(f"{name}@imagenet", device="cpu", precision="fp32")
     except UsageError:
         file = Path(f"weights/{name}_random.pt")
         if not file.is_file():
             torch.manual_seed(0)
-            made = torchvision.models.get_model(name, num_classes=1000)
-            torch.save({key: weight.half() for key, weight in made.state_dict().items()}, file)
-        return f"{name}[weights={file},preprocess=imagenet]", f"{name}'s weights could not be fetched and are RANDOM"
+            save_weights(torchvision.models.get_model(name, num_classes=1000), file)
+        return f"{name}[weights={file},preprocess=imagenet]", f"{name}'s weights cannot be downloaded and are RANDOM"
     return f"{name}@imagenet", f"{name} has ImageNet's weights"
 
 
 def classes_of_a_photo() -> Example:
-    net, said = imagenet("vgg16")
-    photo = picture(photos.load(), 0, "cat.png")
+    net, note = imagenet_spec("vgg16")
+    photo = save_picture(photos.load()[0], "cat.png")
     return Example(
         "classes",
-        "Several classes asked of one photo",
-        "VGG16 at the ReLU of its last convolution. A class is asked for by its index or name, whatever the net predicts. "
-        f"Here {said}.",
+        "Several classes of one photo",
+        "VGG16 at the ReLU of its last convolution. You choose a class by its index or name, independently of the prediction. "
+        f"Here {note}.",
         (f'bench explain {photo} --net "{net}" --layer "features[29]" --target 159,511,978 --method grad_cam',),
     )
 
@@ -108,13 +111,13 @@ def classes_of_a_photo() -> Example:
 def transfer() -> Example:
     if not Path("weights/concrete_vgg.pt").is_file():
         concrete.main(Path("weights"))
-    wall = picture(cracks.load(), 3, "wall.png")
+    wall = save_picture(cracks.load()[3], "wall.png")
     net = "concrete.py:{}[weights=weights/{}.pt,classes=weights/concrete.txt,preprocess=imagenet]"
     return Example(
         "concrete",
-        "Concrete: a transfer-learned VGG16 and a small net of one's own, on the same wall",
+        "Concrete: a transfer-learned VGG16 and a small hand-written net, on the same wall",
         "ConcreteVGG holds torchvision's VGG16 as self.vgg16, its convolutions frozen, and ends in LogSoftmax; SmallCNN has "
-        "GELU, 5 x 5 pooling and one linear layer on 4096 features. Both are loaded from state dicts. The walls are drawn.",
+        "GELU, 5 x 5 pooling and one linear layer on 4096 features. Both are loaded from state dicts. The walls are synthetic.",
         tuple(
             f'bench explain {wall} --net "{HERE}/{net.format(*names)}" --layer {layer} --target cracked '
             "--method grad_cam,score_cam"
@@ -131,15 +134,14 @@ def five_classes() -> Example:
     Path("weights/flowers.txt").write_text("daisy\ndandelion\nrose\nsunflower\ntulip\n")
     for name in ("resnet18", "vgg16"):
         if not Path(f"weights/{name}_flowers.pt").is_file():
-            made = getattr(flowers, name)()
-            torch.save({key: weight.half() for key, weight in made.state_dict().items()}, f"weights/{name}_flowers.pt")
-    photo = picture(photos.load(), 1, "coffee.png")
+            save_weights(getattr(flowers, name)(), Path(f"weights/{name}_flowers.pt"))
+    photo = save_picture(photos.load()[1], "coffee.png")
     net = "flowers.py:{}[weights=weights/{}_flowers.pt,classes=weights/flowers.txt,preprocess=imagenet]"
     return Example(
         "flowers",
         "A head of five classes on ResNet18 and VGG16",
-        "How your own trained weights are given. Here they are RANDOM, for no photos of flowers ship with this suite: the "
-        "pictures show that the commands work, and nothing of flowers.",
+        "How to load your own trained weights. Here they are RANDOM, because no photos of flowers ship with cambench: the "
+        "pictures show only that the commands work.",
         tuple(
             f'bench explain {photo} --net "{HERE}/{net.format(name, name)}" --layer {layer} --target rose --method grad_cam'
             for name, layer in (("resnet18", "layer4"), ("vgg16", '"features[29]"'))
@@ -147,25 +149,25 @@ def five_classes() -> Example:
     )
 
 
-SIX = {
+LAYERS = {  # where each architecture is explained
     "squeezenet1_1": "classifier.1", "googlenet": "inception5b", "resnet18": "layer4", "mobilenet_v2": "features.18.0",
     "vgg16": "features.29", "alexnet": "features.11",
 }  # fmt: skip
 
 
 def score_cams() -> Example:
-    found = {name: imagenet(name) for name in SIX}
-    photo = picture(photos.load(), 0, "cat.png")
+    nets = {name: imagenet_spec(name) for name in LAYERS}
+    photo = save_picture(photos.load()[0], "cat.png")
     methods = "score_cam,score_cam[weights=logit],score_cam[baseline=image],score_cam[baseline=image,channels=softmax]"
     return Example(
         "score_cam",
-        "Score-CAM on six architectures, and four ways to weigh its channels",
-        "By the softmax score; by the logit (before the softmax); by how much more than the image itself scores (where no mask "
-        "scores more, that map is empty); and by the softmax of that over the channels. "
-        f"{'; '.join(said for _, said in found.values())}.",
+        "Score-CAM on six architectures, with four ways to weight its channels",
+        "By the softmax score; by the logit; by the increase over the unmasked image's score (if no mask scores higher, the "
+        "map is empty); and by the softmax of that increase over the channels. "
+        f"{'; '.join(note for _, note in nets.values())}.",
         tuple(
-            f'bench explain {photo} --net "{net}" --size 112 --layer {SIX[name]} --method "{methods}"'
-            for name, (net, _) in found.items()
+            f'bench explain {photo} --net "{net}" --size 112 --layer {LAYERS[name]} --method "{methods}"'
+            for name, (net, _) in nets.items()
         ),
     )
 
@@ -173,27 +175,27 @@ def score_cams() -> Example:
 def several_digits() -> Example:
     if not Path("weights/digits.pt").is_file():
         digits.main(Path("weights"))
-    shown, index = drawn_digits.load(count=3), 7
-    found = ",".join(str(thing.label) for thing in shown[index].objects)
-    file = picture(shown, index, "digits.png")
+    image = drawn_digits.load(count=3)[7]
+    labels = ",".join(str(digit.label) for digit in image.objects)
+    file = save_picture(image, "digits.png")
     return Example(
         "digits",
         "A fully convolutional net for digits: plain CAM, for each digit of an image",
-        "One channel a class, averaged over the image. It was trained on single digits, drawn in typefaces: no handwriting. "
-        "Of three digits it predicts one, and its map of each class is where that digit is.",
+        "The net has one channel for each class, averaged over the image. It is trained on single digits in typefaces, not "
+        "handwriting. Of three digits it predicts one, but its map of each class shows where that digit is.",
         (
             f'bench explain {file} --size 56 --net "{HERE}/digits.py:DigitNet[weights=weights/digits.pt,mean=0.5,std=0.5]" '
-            f"--method cam,grad_cam --target {found}",
+            f"--method cam,grad_cam --target {labels}",
         ),
     )
 
 
 def shapes() -> Example:
-    photo = picture(scenes.load(size=224, objects="double"), 4, "scene.png")
+    photo = save_picture(scenes.load(size=224, objects="double")[4], "scene.png")
     return Example(
         "scenes",
-        "Two objects in one image, with a net that ships with the suite",
-        "The two likeliest classes, each asked for.",
+        "Two objects in one image, with a net that ships with cambench",
+        "The two likeliest classes, each explained.",
         (f"bench explain {photo} --net resnet18 --target top1,top2 --method grad_cam,score_cam,random",),
     )
 
@@ -207,5 +209,5 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path, nargs="?", default=Path("gallery"))
     parser.add_argument("--only", default="", help=", ".join(EXAMPLES))
-    asked = parser.parse_args()
-    main(asked.out, [name for name in asked.only.split(",") if name])
+    arguments = parser.parse_args()
+    main(arguments.out, [name for name in arguments.only.split(",") if name])

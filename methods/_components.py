@@ -4,8 +4,8 @@ import torch
 from torch import Tensor
 
 
-def first_component(values: Tensor, centred: bool) -> Tensor:
-    """The map (h', w') of values (k, h', w') along their first principal component; its product with their sum is positive."""
+def project_on_first_component(values: Tensor, centred: bool) -> Tensor:
+    """The projection (h', w') of values (k, h', w') on their first principal component, whose entries have a positive sum."""
     matrix = values.flatten(1).T  # (h' w', k)
     if centred:
         matrix = matrix - matrix.mean(0)

@@ -1,4 +1,4 @@
-"""What the gradient methods share: activations, and the gradients of a score of the target with respect to them."""
+"""Activations, and gradients of the target's score with respect to them, for the gradient-based methods."""
 
 from collections.abc import Callable, Sequence
 from typing import Literal
@@ -8,43 +8,44 @@ from torch import Tensor, nn
 
 from ..bench.nets.net import Net
 
-Of = Literal["logit", "softmax", "log_softmax", "rest"]  # rest: logit + log-softmax, ShapleyCAM's
+ScoreKind = Literal["logit", "softmax", "log_softmax", "rest"]  # rest: logit + log-softmax (ShapleyCAM's ReST)
+ScoreFunction = Callable[[Tensor], Tensor]  # logits (n, classes) -> scores (n,)
 
 
-def gradients(net: Net, images: Tensor, targets: Tensor, of: Of) -> tuple[Tensor, Tensor]:
+def compute_gradients(net: Net, images: Tensor, targets: Tensor, of: ScoreKind) -> tuple[Tensor, Tensor]:
     """Activations (n, k, h', w') of images (n, 3, h, w), and the gradients of the targets' scores, of the same shape."""
-    return gradients_of(net, images, lambda logits: score(logits, targets, of))
+    return compute_score_gradients(net, images, lambda logits: select_scores(logits, targets, of))
 
 
-def gradients_of(net: Net, images: Tensor, scored: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
-    """Activations at the net's cut, and the gradients of the images' scores (n,), any function of their logits."""
-    return gradients_behind([net.features, net.classify], images, scored)[0]
+def compute_score_gradients(net: Net, images: Tensor, score: ScoreFunction) -> tuple[Tensor, Tensor]:
+    """Activations at the net's cut, and the gradients of any score of the logits with respect to them."""
+    return compute_layer_gradients([net.features, net.classify], images, score)[0]
 
 
-def gradients_behind(
-    parts: Sequence[nn.Module], images: Tensor, scored: Callable[[Tensor], Tensor]
+def compute_layer_gradients(
+    parts: Sequence[nn.Module], images: Tensor, score: ScoreFunction
 ) -> list[tuple[Tensor, Tensor]]:
-    """Activations and gradients behind each part of a net but the last, from one pass there and back."""
+    """Activations and gradients after each part of a net but the last, from one forward and one backward pass."""
     with torch.no_grad():
         activations = [parts[0](images).requires_grad_()]
     for part in parts[1:-1]:
-        activations.append(part(spared(activations[-1])))
-    scores = scored(parts[-1](spared(activations[-1]))).sum()
-    slopes = torch.autograd.grad(scores, activations)
-    return [(one.detach(), slope) for one, slope in zip(activations, slopes, strict=True)]
+        activations.append(part(copy_activations(activations[-1])))
+    total = score(parts[-1](copy_activations(activations[-1]))).sum()
+    gradients = torch.autograd.grad(total, activations)
+    return [(layer.detach(), gradient) for layer, gradient in zip(activations, gradients, strict=True)]
 
 
-def spared(activations: Tensor) -> Tensor:
-    """A copy for the rest of the net, which may begin with a ReLU in place; gradients reach the activations through it."""
+def copy_activations(activations: Tensor) -> Tensor:
+    """A differentiable copy for the next layer, which may be an in-place ReLU that would overwrite the activations."""
     return activations.clone()
 
 
-def score(logits: Tensor, targets: Tensor, of: Of) -> Tensor:
-    """The scores (n,) of the targets (n,), of logits (n, classes)."""
-    kinds = {
+def select_scores(logits: Tensor, targets: Tensor, of: ScoreKind) -> Tensor:
+    """The scores (n,) of the targets (n,), from logits (n, classes)."""
+    transforms = {
         "logit": lambda: logits,
         "softmax": lambda: logits.softmax(1),
         "log_softmax": lambda: logits.log_softmax(1),
         "rest": lambda: logits + logits.log_softmax(1),
     }
-    return kinds[of]().gather(1, targets[:, None])[:, 0]
+    return transforms[of]().gather(1, targets[:, None])[:, 0]

@@ -1,10 +1,10 @@
-"""Eigen-CAM: the activations along their first principal component, whatever the class (Muhammad and Yeasin, IJCNN 2020)."""
+"""Eigen-CAM: activations projected on their first principal component, for any class (Muhammad and Yeasin, IJCNN 2020)."""
 
 import torch
 from torch import Tensor
 
 from ..bench.nets.net import Net
-from ._components import first_component
+from ._components import project_on_first_component
 
 VERSION = 1
 CLASS_BLIND = True  # the map is the same for every class
@@ -12,10 +12,12 @@ CLASS_BLIND = True  # the map is the same for every class
 
 @torch.inference_mode()
 def explain(net: Net, images: Tensor, targets: Tensor, *, centred: bool = False) -> Tensor:
-    """Maps (n, h', w') of images (n, 3, h, w), the targets being ignored: ReLU(A v), v the first right singular vector of A.
+    """Maps (n, h', w') of images (n, 3, h, w), of any target: ReLU(A v).
 
-    A has a row per place and a column per channel. The paper takes it as it is; pytorch-grad-cam subtracts each channel's
-    mean first (centred=True). Of v and -v the one is taken whose numbers add up to more, so that the map rises where the
-    activations do. Behind a ReLU no value of A v is negative unless centred.
+    A (h' w', k) holds the activations, and v is its first right singular vector. The paper does not centre A; pytorch-grad-cam
+    subtracts each channel's mean first (centred=True). The sign of v is the one with which its numbers have a positive sum, so
+    that the map rises where the activations do. After a ReLU, A v has no negative values unless it is centred.
     """
-    return torch.stack([first_component(one, centred).relu() for one in net.features(images)])
+    return torch.stack(
+        [project_on_first_component(activations, centred).relu() for activations in net.features(images)]
+    )

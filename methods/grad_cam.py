@@ -3,16 +3,16 @@
 from torch import Tensor
 
 from ..bench.nets.net import Net
-from ._gradients import Of, gradients
+from ._gradients import ScoreKind, compute_gradients
 
 VERSION = 1
 
 
-def explain(net: Net, images: Tensor, targets: Tensor, *, of: Of = "logit") -> Tensor:
+def explain(net: Net, images: Tensor, targets: Tensor, *, of: ScoreKind = "logit") -> Tensor:
     """Maps (n, h', w') of images (n, 3, h, w) for their target classes (n,): ReLU(sum_k alpha_k^c A_k).
 
-    alpha_k^c is the mean over places of dy^c/dA_k; y^c is the score `of` the class, in the paper its logit.
+    alpha_k^c is the mean over positions of dy^c/dA_k; y^c is the score `of` the class, in the paper its logit.
     """
-    activations, slopes = gradients(net, images, targets, of)  # (n, k, h', w')
-    weights = slopes.mean((2, 3), keepdim=True)
+    activations, gradients = compute_gradients(net, images, targets, of)  # (n, k, h', w')
+    weights = gradients.mean((2, 3), keepdim=True)
     return (weights * activations).sum(1).relu()

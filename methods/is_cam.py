@@ -1,17 +1,15 @@
-"""IS-CAM: Score-CAM, its scores averaged while each mask is brought in by steps (Naidu et al., arXiv 2010.03023, 2020)."""
+"""IS-CAM: Score-CAM with scores averaged while each mask is faded in by steps (Naidu et al., arXiv 2010.03023, 2020)."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
 import torch
-from pydantic import Field
 from torch import Tensor
 
+from ..bench.core.constraints import Count
 from ..bench.nets.net import Net
-from ..bench.scoring.blend import substrate
 from ..bench.scoring.perturbations import Substrate
-from ._masking import Channels, First, Shown, Weights, combined, masks_of, varied
-
-Count = Annotated[int, Field(ge=1)]
+from ._masking import Channels, First, MaskedImage, Weights, make_masks
+from ._score_cam import explain_by_channel_scores
 
 VERSION = 1
 
@@ -31,32 +29,22 @@ def explain(
 ) -> Tensor:
     """Maps (n, h', w') of images (n, 3, h, w) for their target classes (n,): ReLU(sum_k s_k A_k).
 
-    s_k is the mean over i = 1 ... N of the score of the image masked by c_i M_k, M_k being A_k fitted to the image and
-    stretched to [0, 1]. In the paper the steps add up, beyond the image: c_i = 1/N + ... + i/N, as in torchcam's code, which
-    the first author reviewed; its formula ends each sum one step earlier, and the authors' code scores the last sum alone.
-    path=line ends at the mask itself: c_i = i/N. Softmax scores are taken plain and constant channels skipped, as in the
-    authors' code. torchcam is weights=logit,channels=softmax,first=stretch.
+    s_k is the mean over i = 1 ... N of the score of the image masked by c_i M_k, where M_k is A_k fitted to the image and
+    stretched to [0, 1]. By default (path=sum) the steps add up, c_i = 1/N + ... + i/N, and masks exceed 1; so does torchcam,
+    whose code the first author reviewed. The paper's formula ends each sum one step earlier, and the authors' code scores the
+    last sum alone. With path=line the last mask is M_k itself: c_i = i/N. Scores are softmax scores and constant channels are
+    skipped, as in the authors' code. torchcam is weights=logit,channels=softmax,first=stretch.
     """
     shares = torch.arange(1, steps + 1, device=images.device) / steps
     amounts = shares.cumsum(0) if path == "sum" else shares
 
-    def one(image: Tensor, target: Tensor) -> Tensor:
-        activations = net.features(image[None])[0]  # (k, h', w')
-        shown = Shown(net, image, substrate(image, fill), target, weights)
-        masked = varied(activations)
-        live = activations[masked]
-        if not len(live):
-            return torch.zeros_like(activations[0])
+    def score_channels(masked: MaskedImage, activations: Tensor) -> Tensor:
+        def masks(start: int, stop: int) -> Tensor:
+            indices = torch.arange(start, stop, device=images.device)
+            return amounts[indices % steps, None, None] * make_masks(activations[indices // steps], masked.image, first)
 
-        def stepped(start: int, stop: int) -> Tensor:
-            places = torch.arange(start, stop, device=image.device)
-            return amounts[places % steps, None, None] * masks_of(live[places // steps], image, first)
+        return masked.scores(len(activations) * steps, masks).view(len(activations), steps).mean(1)
 
-        scores = shown.by(len(live) * steps, stepped).view(len(live), steps).mean(1)
-        if channels == "plain":
-            return combined(scores, live)
-        # A constant channel has a mask that shows nothing, at every step.
-        every = shown.nothing().repeat(len(activations)).masked_scatter(masked, scores)
-        return combined(every.softmax(0), activations)
-
-    return torch.stack([one(*each) for each in zip(images, targets, strict=True)])
+    return explain_by_channel_scores(
+        net, images, targets, score_channels, fill=fill, weights=weights, channels=channels
+    )

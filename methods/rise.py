@@ -1,23 +1,18 @@
-"""RISE: random masks, averaged by the class score of the image that each of them masks (Petsiuk et al., BMVC 2018)."""
-
-from typing import Annotated
-from zlib import crc32
+"""RISE: the mean of random masks, weighted by the class score of the image that each masks (Petsiuk et al., BMVC 2018)."""
 
 import torch
-from pydantic import Field
 from torch import Tensor
 
+from ..bench.core.constraints import Count, Fraction
 from ..bench.nets.net import Net
 from ..bench.scoring.blend import substrate
 from ..bench.scoring.perturbations import Substrate
 from ..bench.scoring.postprocess import fit
-from ._masking import Shown
-
-Count = Annotated[int, Field(ge=1)]
-Share = Annotated[float, Field(gt=0, lt=1)]
+from ._masking import MaskedImage
+from ._seeds import image_generator
 
 VERSION = 1
-AT_A_TIME = 100  # masks
+BATCH = 100  # masks summed at a time
 
 
 @torch.inference_mode()
@@ -28,35 +23,35 @@ def explain(
     *,
     count: Count = 2000,
     cells: Count = 7,
-    keep: Share = 0.5,
+    keep: Fraction = 0.5,
     seed: int = 0,
     fill: Substrate = "mean",
 ) -> Tensor:
     """Maps (n, h, w) of images (n, 3, h, w) for their target classes (n,): sum_i s_i M_i / (count keep).
 
-    s_i is the softmax score of the image masked by M_i: cells x cells squares, each kept with probability `keep`, fitted to
-    one cell more than the image and shifted at random by less than a cell. The paper takes 4000 masks for VGG16 and 8000 for
-    ResNet50, the same for all images; here each image has its own. Masked pixels become the mean colour, as the authors mask
-    the normalised image.
+    s_i is the softmax score of the image masked by M_i. A mask is a grid of cells x cells, each cell kept with probability
+    `keep`, fitted to one cell more than the image and shifted at random by less than a cell. The paper uses 4000 masks for
+    VGG16 and 8000 for ResNet50, the same for all images; here each image has its own, drawn from the seed and the image. By
+    default `fill` is the mean colour, because the authors mask the normalised image.
     """
 
-    def one(image: Tensor, target: Tensor) -> Tensor:
-        size = [-(-side // cells) for side in image.shape[1:]]  # of a cell, in pixels
-        generator = torch.Generator().manual_seed(crc32(image.cpu().numpy().tobytes(), seed))
+    def explain_image(image: Tensor, target: Tensor) -> Tensor:
+        cell = [-(-side // cells) for side in image.shape[1:]]  # height and width in pixels
+        generator = image_generator(image, seed)
         grids = (torch.rand(count, cells, cells, generator=generator) < keep).to(image)
-        shifts = torch.stack([torch.randint(side, (count,), generator=generator) for side in size], 1).tolist()
+        shifts = torch.stack([torch.randint(side, (count,), generator=generator) for side in cell], 1).tolist()
 
         def masks(start: int, stop: int) -> Tensor:
-            large = fit(grids[start:stop], ((cells + 1) * size[0], (cells + 1) * size[1]))
+            enlarged = fit(grids[start:stop], ((cells + 1) * cell[0], (cells + 1) * cell[1]))
             height, width = image.shape[1:]
-            placed = zip(large, shifts[start:stop], strict=True)
-            return torch.stack([mask[y : y + height, x : x + width] for mask, (y, x) in placed])
+            pairs = zip(enlarged, shifts[start:stop], strict=True)
+            return torch.stack([mask[y : y + height, x : x + width] for mask, (y, x) in pairs])
 
-        scores = Shown(net, image, substrate(image, fill), target).by(count, masks)
+        scores = MaskedImage(net, image, substrate(image, fill), target).scores(count, masks)
         total = torch.zeros_like(image[0], dtype=scores.dtype)
-        for start in range(0, count, AT_A_TIME):
-            stop = min(start + AT_A_TIME, count)
+        for start in range(0, count, BATCH):
+            stop = min(start + BATCH, count)
             total += torch.tensordot(scores[start:stop], masks(start, stop).to(scores.dtype), 1)
         return (total / (count * keep)).to(image.dtype)
 
-    return torch.stack([one(*each) for each in zip(images, targets, strict=True)])
+    return torch.stack([explain_image(*pair) for pair in zip(images, targets, strict=True)])

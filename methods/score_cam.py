@@ -1,14 +1,12 @@
-"""Score-CAM: activations weighted by the class score of the image that each of them masks (Wang et al., CVPRW 2020)."""
-
-from typing import Literal
+"""Score-CAM: activations weighted by the class score of the image that each channel masks (Wang et al., CVPRW 2020)."""
 
 import torch
 from torch import Tensor
 
 from ..bench.nets.net import Net
-from ..bench.scoring.blend import substrate
 from ..bench.scoring.perturbations import Substrate
-from ._masking import Channels, First, Shown, Weights, combined, masks_of, varied
+from ._masking import Channels, First, MaskedImage, Weights, make_masks
+from ._score_cam import Baseline, explain_by_channel_scores
 
 VERSION = 1
 
@@ -22,33 +20,27 @@ def explain(
     fill: Substrate = "mean",
     weights: Weights = "softmax",
     channels: Channels = "plain",
-    baseline: Literal["none", "image", "fill"] = "none",
+    baseline: Baseline = "none",
     first: First = "fit",
 ) -> Tensor:
     """Maps (n, h', w') of images (n, 3, h, w) for their target classes (n,): ReLU(sum_k s_k A_k).
 
-    s_k is the softmax score of the image masked by A_k, fitted to the image and stretched to [0, 1]: the authors' code.
-    `fill` is what masked pixels become; the authors mask the normalised image, so the mean colour. Constant channels have no
-    mask: they are skipped, as in the authors' code.
+    s_k is the softmax score of the image masked by A_k, fitted to the image and stretched to [0, 1], as in the authors' code.
+    `fill` replaces masked pixels: by default the mean colour, because the authors mask the normalised image. Constant
+    channels make no mask and are skipped, as in the authors' code.
 
-    The paper subtracts the score of a baseline, the image all filled (baseline=fill), other code that of the image itself
-    (baseline=image). The paper's algorithm ends in a softmax over channels (channels=softmax), which no baseline changes;
-    there a constant channel has the score of a mask that shows nothing. pytorch-grad-cam is weights=logit,channels=softmax,
-    but for its upsampling; torchcam is that with first=stretch: activations are stretched before they are fitted.
+    The paper subtracts the score of a baseline, the filled image (baseline=fill); other code subtracts the score of the image
+    itself (baseline=image). The paper's algorithm ends in a softmax over channels (channels=softmax), on which a baseline has
+    no effect; a constant channel then has the score of the filled image. pytorch-grad-cam is weights=logit,channels=softmax,
+    except for its upsampling. torchcam is the same with first=stretch: it stretches activations before it fits them.
     """
 
-    def one(image: Tensor, target: Tensor) -> Tensor:
-        activations = net.features(image[None])[0]  # (k, h', w')
-        shown = Shown(net, image, substrate(image, fill), target, weights)
-        masked = varied(activations)
-        live = activations[masked]
-        if not len(live):
-            return torch.zeros_like(activations[0])
-        scores = shown.by(len(live), lambda start, stop: masks_of(live[start:stop], image, first))
-        if channels == "softmax":
-            scores = shown.nothing().repeat(len(activations)).masked_scatter(masked, scores)
-        if baseline != "none":
-            scores = scores - (shown.whole() if baseline == "image" else shown.nothing())
-        return combined(scores.softmax(0), activations) if channels == "softmax" else combined(scores, live)
+    def score_channels(masked: MaskedImage, activations: Tensor) -> Tensor:
+        def masks(start: int, stop: int) -> Tensor:
+            return make_masks(activations[start:stop], masked.image, first)
 
-    return torch.stack([one(*each) for each in zip(images, targets, strict=True)])
+        return masked.scores(len(activations), masks)
+
+    return explain_by_channel_scores(
+        net, images, targets, score_channels, fill=fill, weights=weights, channels=channels, baseline=baseline
+    )

@@ -1,19 +1,16 @@
-"""SS-CAM: Score-CAM, its scores averaged over masks with Gaussian noise (Wang, Naidu et al., arXiv 2006.14255, 2020)."""
+"""SS-CAM: Score-CAM with scores averaged over masks with Gaussian noise (Wang, Naidu et al., arXiv 2006.14255, 2020)."""
 
-from typing import Annotated
 from zlib import crc32
 
 import torch
-from pydantic import Field
 from torch import Tensor
 
+from ..bench.core.constraints import Count, NonNegative
 from ..bench.nets.net import Net
-from ..bench.scoring.blend import substrate
 from ..bench.scoring.perturbations import Substrate
-from ._masking import Channels, First, Shown, Weights, combined, masks_of, varied
-
-Count = Annotated[int, Field(ge=1)]
-Sigma = Annotated[float, Field(ge=0)]
+from ._masking import Channels, First, MaskedImage, Weights, make_masks
+from ._score_cam import explain_by_channel_scores
+from ._seeds import image_seed
 
 VERSION = 1
 
@@ -25,7 +22,7 @@ def explain(
     targets: Tensor,
     *,
     samples: Count = 35,
-    sigma: Sigma = 2.0,
+    sigma: NonNegative = 2.0,
     seed: int = 0,
     fill: Substrate = "mean",
     weights: Weights = "softmax",
@@ -34,32 +31,29 @@ def explain(
 ) -> Tensor:
     """Maps (n, h', w') of images (n, 3, h, w) for their target classes (n,): ReLU(sum_k s_k A_k).
 
-    s_k is the mean score of the image masked by M_k + noise, N(0, sigma^2) at each pixel, M_k being A_k fitted to the image
-    and stretched to [0, 1]: SS-CAM(1) of the paper. Such masks leave [0, 1], and pixels with them. Softmax scores are taken
-    plain and constant channels skipped, as in the authors' code, which does not stretch A_k and adds noise of deviation
-    (2 / (max A_k - min A_k))^2. torchcam is weights=logit,channels=softmax,first=stretch.
+    s_k is the mean over `samples` draws of the score of the image masked by M_k + noise. The noise is N(0, sigma^2) at each
+    pixel, and M_k is A_k fitted to the image and stretched to [0, 1]: SS-CAM(1) of the paper. Such masks, and the pixels that
+    they mask, leave [0, 1]. Scores are softmax scores and constant channels are skipped, as in the authors' code; that code
+    does not stretch A_k, and its noise has the deviation (2 / (max A_k - min A_k))^2. The noise depends on the seed and the
+    image alone. torchcam is weights=logit,channels=softmax,first=stretch.
     """
 
-    def one(image: Tensor, target: Tensor) -> Tensor:
-        activations = net.features(image[None])[0]  # (k, h', w')
-        shown = Shown(net, image, substrate(image, fill), target, weights)
-        # Under a softmax over channels none is left out: a constant one is scored by its noise.
-        live = activations if channels == "softmax" else activations[varied(activations)]
-        if not varied(activations).any():
-            return torch.zeros_like(activations[0])
-        of_image = crc32(image.cpu().numpy().tobytes(), seed)
+    def score_channels(masked: MaskedImage, activations: Tensor) -> Tensor:
+        noise_seed = image_seed(masked.image, seed)
 
-        def noisy(start: int, stop: int) -> Tensor:
-            masks = masks_of(live[torch.arange(start, stop) // samples], image, first)
-            return masks + sigma * torch.stack([_noise(masks[0], of_image, place) for place in range(start, stop)])
+        def masks(start: int, stop: int) -> Tensor:
+            clean = make_masks(activations[torch.arange(start, stop) // samples], masked.image, first)
+            return clean + sigma * torch.stack([_noise(clean[0], noise_seed, index) for index in range(start, stop)])
 
-        scores = shown.by(len(live) * samples, noisy).view(len(live), samples).mean(1)
-        return combined(scores.softmax(0) if channels == "softmax" else scores, live)
+        return masked.scores(len(activations) * samples, masks).view(len(activations), samples).mean(1)
 
-    return torch.stack([one(*each) for each in zip(images, targets, strict=True)])
+    # Noise makes a mask even of a constant channel.
+    return explain_by_channel_scores(
+        net, images, targets, score_channels, fill=fill, weights=weights, channels=channels, score_constant=True
+    )
 
 
-def _noise(mask: Tensor, seed: int, place: int) -> Tensor:
-    """The noise of the mask at a place, the same however many masks are scored at a time."""
-    generator = torch.Generator().manual_seed(crc32(place.to_bytes(4, "little"), seed))
+def _noise(mask: Tensor, seed: int, index: int) -> Tensor:
+    """The noise of the mask with this index: the same however many masks are scored at a time."""
+    generator = torch.Generator().manual_seed(crc32(index.to_bytes(4, "little"), seed))
     return torch.randn(mask.shape, generator=generator).to(mask)

@@ -1,4 +1,4 @@
-"""Control: every pixel alike; what a metric gives a map that says nothing, so that the others can be read against it."""
+"""Control: the same value at every pixel, to show which value each metric gives a map without information."""
 
 from torch import Tensor
 
@@ -9,10 +9,10 @@ CONTROL = True
 
 
 def explain(net: Net, images: Tensor, targets: Tensor) -> Tensor:
-    """Maps (n, 1, 1) of images (n, 3, h, w): 1 throughout.
+    """Maps (n, 1, 1) of images (n, 3, h, w): 1 everywhere.
 
-    Stretching makes 0 of a constant map, and its records are marked constant_map. A metric that masks softly is shown none
-    of the image: its drop is the largest that there is, its gain the least. Curves trade pixels as ties are broken, row by row
-    from the top by default. Shares on an object, energy among them, are the share of the image that it covers.
+    Stretching turns a constant map into 0, and its rows are marked constant_map. A metric that masks the image by the map then
+    shows none of it: its drop is the largest possible and its gain the smallest. Curves order the pixels by the rule for ties,
+    by default row by row from the top. Shares on an object, such as energy, are the share of the image that the object covers.
     """
     return images.new_ones(len(images), 1, 1)

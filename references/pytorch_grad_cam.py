@@ -1,4 +1,4 @@
-"""pytorch-grad-cam: eight methods' maps, and its absolute drop, increase and ROAD of the same maps."""
+"""pytorch-grad-cam: maps of eight methods, and absolute drop, increase and ROAD of the same maps."""
 
 import contextlib
 import copy
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from ..bench.config.protocol import DEFAULT
 from ..bench.conform import reference
-from ..bench.conform.conform import FEW, MANY, Fault, Quantity, in_shares
+from ..bench.conform.conform import FEW, MANY, Fault, Quantity, rescale
 from ..bench.forward.forward import Stream
 from ..bench.nets.net import Net
 from ..bench.scoring.blend import substrate
@@ -31,151 +31,155 @@ MAPS = {
     "LayerCAM": "layer_cam",
     "HiResCAM": "hires_cam",
 }
-EPSILON = "grad_cam_plusplus.py adds 1e-6 to eq. 19's denominator, which at this layer is often no larger itself"
-SIGN = "svd_on_activations.py leaves the sign of the principal component to chance: some maps are turned over"
-CORNERS = "score_cam.py fits its masks with align_corners=True (UpsamplingBilinear2d), the authors' code without"
+EPSILON = "grad_cam_plusplus.py adds 1e-6 to eq. 19's denominator, which at this layer is often as small as that"
+SIGN = "svd_on_activations.py leaves the sign of the principal component to chance: some maps are inverted"
+CORNERS = "score_cam.py fits its masks with align_corners=True (UpsamplingBilinear2d), the authors' code with False"
 OPENCV = "utils/image.py fits by cv2.resize, which on some processors rounds its weights"
 ABSOLUTE = "metrics/cam_mult_image.py takes Y - O, where the paper has (Y - O) / Y"
 
 
 def compare(net: Net, images: Tensor, targets: Tensor) -> Iterator[Quantity]:
-    """Maps raw, of the targets' logits; the map fitted to the image; scores of that one map by either's metrics."""
-    theirs = partial(_maps, reference.whole(net), net.layer, reference.normalised(net, images), targets)
+    """Compare raw maps for the targets' logits, Grad-CAM maps fitted to the image, and the scores of these fitted maps."""
+    library_maps = partial(_maps, reference.library_module(net), net.layer, reference.normalise(net, images), targets)
     for variant, spec in MAPS.items():
-        made = reference.maps(spec, net, images, targets)
-        yield Quantity(spec, DEFAULT, *in_shares(made, theirs(variant)[0]), FEW)
-    yield _grad_cam_pp(net, images, targets, theirs("GradCAMPlusPlus")[0])
-    yield _eigen_cam(net, images, targets, theirs("EigenCAM", cut=False)[0])
+        ours = reference.compute_maps(spec, net, images, targets)
+        yield Quantity(spec, DEFAULT, *rescale(ours, library_maps(variant)[0]), FEW)
+    yield _grad_cam_pp(net, images, targets, library_maps("GradCAMPlusPlus")[0])
+    yield _eigen_cam(net, images, targets, library_maps("EigenCAM", cut=False)[0])
     yield _ablation_cam(net, images, targets)
-    yield _score_cam(net, images, targets, theirs("ScoreCAM")[0])
-    yield _fitted(net, images, targets, theirs("GradCAM")[1])
-    yield from _scored(net, images, targets)
+    yield _score_cam(net, images, targets, library_maps("ScoreCAM")[0])
+    yield _compare_fitted(net, images, targets, library_maps("GradCAM")[1])
+    yield from _compare_scores(net, images, targets)
 
 
 def _grad_cam_pp(net: Net, images: Tensor, targets: Tensor, theirs: Tensor) -> Quantity:
-    activations, slopes = reference.gradients(net, images, targets)
+    activations, slopes = reference.compute_gradients(net, images, targets)
     denominators = 2 * slopes**2 + activations.sum((2, 3), keepdim=True) * slopes**3 + 1e-6
     weights = (slopes**2 / denominators * slopes.relu()).sum((2, 3), keepdim=True)
-    fault = Fault(EPSILON, *in_shares((weights * activations).sum(1).relu(), theirs))
-    papers = reference.maps("grad_cam_pp", net, images, targets)
-    return Quantity("grad_cam_pp", DEFAULT, *in_shares(papers, theirs), FEW, fault)
+    fault = Fault(EPSILON, *rescale((weights * activations).sum(1).relu(), theirs))
+    ours = reference.compute_maps("grad_cam_pp", net, images, targets)
+    return Quantity("grad_cam_pp", DEFAULT, *rescale(ours, theirs), FEW, fault)
 
 
 def _eigen_cam(net: Net, images: Tensor, targets: Tensor, theirs: Tensor) -> Quantity:
-    """`theirs` are the projections (n, h', w') with their negative part."""
+    """`theirs` are the projections (n, h', w') before the ReLU."""
     spec = "eigen_cam[centred=true]"
-    made = reference.maps(spec, net, images, targets)
-    turned = torch.stack([_nearer(*pair) for pair in zip(theirs, made, strict=True)])
-    fault = Fault(SIGN, *in_shares(made, turned))
-    return Quantity(spec, DEFAULT, *in_shares(made, theirs.relu()), FEW, fault)
+    ours = reference.compute_maps(spec, net, images, targets)
+    oriented = torch.stack([_orient(*pair) for pair in zip(theirs, ours, strict=True)])
+    fault = Fault(SIGN, *rescale(ours, oriented))
+    return Quantity(spec, DEFAULT, *rescale(ours, theirs.relu()), FEW, fault)
 
 
-def _nearer(projection: Tensor, map: Tensor) -> Tensor:
+def _orient(projection: Tensor, map: Tensor) -> Tensor:
     """The positive part of a projection (h', w') or of its negative, whichever is nearer to the map."""
-    return min(projection.relu(), (-projection).relu(), key=lambda way: float((way - map.to(way)).abs().max()))
+    return min(projection.relu(), (-projection).relu(), key=lambda sign: float((sign - map.to(sign)).abs().max()))
 
 
 def _ablation_cam(net: Net, images: Tensor, targets: Tensor) -> Quantity:
-    """The library has what follows the layer in double precision: of its differences of logits fp32 leaves four digits."""
+    """The library runs the layers after the cut in double precision: fp32 leaves four digits of its differences of logits."""
     with torch.no_grad():
         activations = net.features(images).double()
-    behind = nn.Sequential(OrderedDict(layer=nn.Identity(), rest=copy.deepcopy(net.classify).double()))
-    theirs, _ = _maps(behind, "layer", activations, targets, "AblationCAM")
-    made = reference.maps("ablation_cam", net, images, targets)
-    return Quantity("ablation_cam", DEFAULT, *in_shares(made, theirs), MANY)
+    head = nn.Sequential(OrderedDict(layer=nn.Identity(), rest=copy.deepcopy(net.classify).double()))
+    theirs, _ = _maps(head, "layer", activations, targets, "AblationCAM")
+    ours = reference.compute_maps("ablation_cam", net, images, targets)
+    return Quantity("ablation_cam", DEFAULT, *rescale(ours, theirs), MANY)
 
 
 def _score_cam(net: Net, images: Tensor, targets: Tensor, theirs: Tensor) -> Quantity:
     spec = "score_cam[channels=softmax,weights=logit]"
-    fault = Fault(CORNERS, *in_shares(_cornered(net, images, targets), theirs))
-    return Quantity(spec, DEFAULT, *in_shares(reference.maps(spec, net, images, targets), theirs), MANY, fault)
+    fault = Fault(CORNERS, *rescale(_score_cam_with_corners(net, images, targets), theirs))
+    return Quantity(spec, DEFAULT, *rescale(reference.compute_maps(spec, net, images, targets), theirs), MANY, fault)
 
 
 @torch.inference_mode()
-def _cornered(net: Net, images: Tensor, targets: Tensor) -> Tensor:
+def _score_cam_with_corners(net: Net, images: Tensor, targets: Tensor) -> Tensor:
     """Score-CAM with a softmax over the channels' logits, its masks fitted with align_corners."""
 
-    def one(image: Tensor, activations: Tensor, target: Tensor) -> Tensor:
+    def explain_image(image: Tensor, activations: Tensor, target: Tensor) -> Tensor:
         masks, blank = stretch(fit(activations, (image.shape[1], image.shape[2]), "corners")), substrate(image, "mean")
-        shown = Stream(len(masks), lambda start, stop: torch.lerp(blank, image, masks[start:stop, None]))
-        weights = net.logits(shown)[:, target].softmax(0)
+        stream = Stream(len(masks), lambda start, stop: torch.lerp(blank, image, masks[start:stop, None]))
+        weights = net.logits(stream)[:, target].softmax(0)
         return torch.tensordot(weights, activations, 1).relu()
 
-    return torch.stack([one(*each) for each in zip(images, net.features(images), targets, strict=True)])
+    return torch.stack([explain_image(*triple) for triple in zip(images, net.features(images), targets, strict=True)])
 
 
-def _fitted(net: Net, images: Tensor, targets: Tensor, theirs: Tensor) -> Quantity:
+def _compare_fitted(net: Net, images: Tensor, targets: Tensor, theirs: Tensor) -> Quantity:
     import cv2
 
-    raw = reference.maps("grad_cam", net, images, targets)
+    raw_maps = reference.compute_maps("grad_cam", net, images, targets)
     size = (images.shape[3], images.shape[2])
-    resized = stretch(torch.from_numpy(np.stack([cv2.resize(one, size) for one in stretch(raw).cpu().numpy()])))
-    maps = reference.fitted(FOLLOWS, raw, images)
+    resized = stretch(torch.from_numpy(np.stack([cv2.resize(map_, size) for map_ in stretch(raw_maps).cpu().numpy()])))
+    maps = reference.fit_maps(FOLLOWS, raw_maps, images)
     return Quantity("grad_cam, fitted", FOLLOWS, maps, theirs, FEW, Fault(OPENCV, resized, theirs))
 
 
-def _scored(net: Net, images: Tensor, targets: Tensor) -> Iterator[Quantity]:
-    maps = reference.fitted(FOLLOWS, reference.maps("grad_cam", net, images, targets), images)
-    theirs = _scores(reference.whole(net), reference.normalised(net, images), targets, maps)
-    mine = reference.scores(list(theirs), FOLLOWS, net, images, targets, maps)
+def _compare_scores(net: Net, images: Tensor, targets: Tensor) -> Iterator[Quantity]:
+    maps = reference.fit_maps(FOLLOWS, reference.compute_maps("grad_cam", net, images, targets), images)
+    theirs = _scores(reference.library_module(net), reference.normalise(net, images), targets, maps)
+    ours = reference.compute_scores(net, images, targets, maps, metrics=list(theirs), protocol_name=FOLLOWS)
     for metric in theirs:
-        yield Quantity(metric, FOLLOWS, mine[metric], theirs[metric], FEW)
-    drop = reference.scores(["average_drop"], DEFAULT, net, images, targets, maps)["average_drop"]
-    absolute = Fault(ABSOLUTE, mine["average_drop"], theirs["average_drop"])
+        yield Quantity(metric, FOLLOWS, ours[metric], theirs[metric], FEW)
+    drop = reference.compute_scores(net, images, targets, maps, metrics=["average_drop"], protocol_name=DEFAULT)[
+        "average_drop"
+    ]
+    absolute = Fault(ABSOLUTE, ours["average_drop"], theirs["average_drop"])
     yield Quantity("average_drop", DEFAULT, drop, theirs["average_drop"], FEW, absolute)
 
 
 def _maps(
-    whole: nn.Module, layer: str, images: Tensor, targets: Tensor, variant: str, *, cut: bool = True
+    module: nn.Module, layer: str, images: Tensor, targets: Tensor, variant: str, *, cut: bool = True
 ) -> tuple[Tensor, Tensor]:
-    """The library's maps: (n, h', w') as its formula gives them, `cut` at 0 as it does next, and (n, h, w) as it ends."""
+    """The library's maps: (n, h', w') before its post-processing, without negative values if `cut`, and (n, h, w) after it."""
     import pytorch_grad_cam as library
     from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 
-    made: list[Any] = []
-    asked = [ClassifierOutputTarget(target) for target in targets.tolist()]
-    with getattr(library, variant)(model=whole, target_layers=[whole.get_submodule(layer)]) as extractor, _silent():
+    raw_maps: list[Any] = []
+    requests = [ClassifierOutputTarget(target) for target in targets.tolist()]
+    with getattr(library, variant)(model=module, target_layers=[module.get_submodule(layer)]) as extractor, _silent():
         formula = extractor.get_cam_image
 
-        def kept(*arguments: Any) -> Any:
-            made.append(formula(*arguments))
-            return made[0]
+        def keep(*arguments: Any) -> Any:
+            raw_maps.append(formula(*arguments))
+            return raw_maps[0]
 
-        extractor.get_cam_image = kept
-        fitted = extractor(input_tensor=images, targets=asked)
-    raw = torch.from_numpy(made[0])
+        extractor.get_cam_image = keep
+        fitted = extractor(input_tensor=images, targets=requests)
+    raw = torch.from_numpy(raw_maps[0])
     return raw.relu() if cut else raw, torch.from_numpy(fitted)
 
 
-def _scores(whole: nn.Module, images: Tensor, targets: Tensor, maps: Tensor) -> dict[str, Tensor]:
-    """By the names of our metrics, the library's scores (n,)."""
+def _scores(module: nn.Module, images: Tensor, targets: Tensor, maps: Tensor) -> dict[str, Tensor]:
+    """The library's scores (n,), by the name of our metric."""
     from pytorch_grad_cam.metrics.cam_mult_image import DropInConfidence, IncreaseInConfidence
     from pytorch_grad_cam.utils.model_targets import ClassifierOutputSoftmaxTarget
 
-    asked = [ClassifierOutputSoftmaxTarget(target) for target in targets.tolist()]
+    requests = [ClassifierOutputSoftmaxTarget(target) for target in targets.tolist()]
     metrics: dict[str, Any] = {"average_drop": DropInConfidence(), "average_increase": IncreaseInConfidence()}
     metrics |= {"road[noise=0]": _road}
-    given = maps.cpu().numpy()
-    # NumPy's, of what ROAD does with tensors
+    arrays = maps.cpu().numpy()
+    # NumPy warns about ROAD's use of tensors.
     with warnings.catch_warnings(action="ignore", category=DeprecationWarning):
-        return {name: torch.from_numpy(metric(images, given, asked, whole)) for name, metric in metrics.items()}
+        return {name: torch.from_numpy(metric(images, arrays, requests, module)) for name, metric in metrics.items()}
 
 
-def _road(*given: Any) -> Any:
-    """ROADCombined, without the noise, which cannot be the same."""
+def _road(*arguments: Any) -> Any:
+    """ROADCombined without its noise, because the two libraries cannot draw the same noise."""
     from pytorch_grad_cam.metrics import perturbation_confidence as parts
     from pytorch_grad_cam.metrics.road import NoisyLinearImputer
 
-    def mean(way: Any) -> Any:
+    def mean(strategy: Any) -> Any:
         imputer = NoisyLinearImputer(noise=0)
-        change = parts.AveragerAcrossThresholds(lambda share: parts.PerturbationConfidenceMetric(way(share, imputer)))
-        return change(*given)
+        change = parts.AveragerAcrossThresholds(
+            lambda share: parts.PerturbationConfidenceMetric(strategy(share, imputer))
+        )
+        return change(*arguments)
 
     return (mean(parts.RemoveLeastRelevantFirst) - mean(parts.RemoveMostRelevantFirst)) / 2
 
 
 @contextlib.contextmanager
 def _silent() -> Iterator[None]:
-    """Score-CAM and Ablation-CAM draw a progress bar an image."""
+    """Hides the progress bars of Score-CAM and Ablation-CAM."""
     with contextlib.redirect_stderr(io.StringIO()):
         yield

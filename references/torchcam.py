@@ -1,4 +1,4 @@
-"""torchcam: five methods' maps, and average drop, increase, deletion and insertion of the same maps."""
+"""torchcam: maps of five methods, and average drop, increase, deletion and insertion of the same maps."""
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ..bench.config.protocol import DEFAULT
 from ..bench.conform import reference
-from ..bench.conform.conform import FEW, MANY, Fault, Quantity, in_shares
+from ..bench.conform.conform import FEW, MANY, Fault, Quantity, rescale
 from ..bench.nets.net import Net
 
 REQUIRES = ("torchcam",)
@@ -29,47 +29,49 @@ NO_DIVISION = (
 
 
 def compare(net: Net, images: Tensor, targets: Tensor) -> Iterator[Quantity]:
-    """Maps raw, of the targets' logits; the map fitted to the image; scores of that one map by either's metrics."""
-    theirs = partial(_maps, reference.whole(net), net.layer, reference.normalised(net, images), targets.tolist())
+    """Compare raw maps for the targets' logits, Grad-CAM maps fitted to the image, and the scores of these fitted maps."""
+    library_maps = partial(
+        _maps, reference.library_module(net), net.layer, reference.normalise(net, images), targets.tolist()
+    )
     for variant, (spec, tolerance) in MAPS.items():
-        made = reference.maps(spec, net, images, targets)
-        yield Quantity(spec, DEFAULT, *in_shares(made, theirs(variant)), tolerance)
-    yield _grad_cam_pp(net, images, targets, theirs("GradCAMpp"))
-    yield from _fitted_and_scored(net, images, targets, theirs("GradCAM", normalized=True))
+        ours = reference.compute_maps(spec, net, images, targets)
+        yield Quantity(spec, DEFAULT, *rescale(ours, library_maps(variant)), tolerance)
+    yield _grad_cam_pp(net, images, targets, library_maps("GradCAMpp"))
+    yield from _compare_fitted_and_scored(net, images, targets, library_maps("GradCAM", normalized=True))
 
 
 def _grad_cam_pp(net: Net, images: Tensor, targets: Tensor, theirs: Tensor) -> Quantity:
-    activations, slopes = reference.gradients(net, images, targets)
+    activations, slopes = reference.compute_gradients(net, images, targets)
     weights = (slopes**2 * slopes.relu()).sum((2, 3), keepdim=True)
-    fault = Fault(NO_DIVISION, *in_shares((weights * activations).sum(1).relu(), theirs))
-    papers = reference.maps("grad_cam_pp", net, images, targets)
-    return Quantity("grad_cam_pp", DEFAULT, *in_shares(papers, theirs), FEW, fault)
+    fault = Fault(NO_DIVISION, *rescale((weights * activations).sum(1).relu(), theirs))
+    ours = reference.compute_maps("grad_cam_pp", net, images, targets)
+    return Quantity("grad_cam_pp", DEFAULT, *rescale(ours, theirs), FEW, fault)
 
 
-def _fitted_and_scored(net: Net, images: Tensor, targets: Tensor, stretched: Tensor) -> Iterator[Quantity]:
+def _compare_fitted_and_scored(net: Net, images: Tensor, targets: Tensor, stretched: Tensor) -> Iterator[Quantity]:
     from torchcam.metrics import _resize_cam
 
-    maps = reference.fitted(FOLLOWS, reference.maps("grad_cam", net, images, targets), images)
+    maps = reference.fit_maps(FOLLOWS, reference.compute_maps("grad_cam", net, images, targets), images)
     yield Quantity("grad_cam, fitted", FOLLOWS, maps, _resize_cam(stretched, tuple(images.shape[2:])), FEW)
-    theirs = _scores(reference.whole(net), reference.normalised(net, images), targets.tolist(), maps)
-    mine = reference.scores(list(theirs), FOLLOWS, net, images, targets, maps)
+    theirs = _scores(reference.library_module(net), reference.normalise(net, images), targets.tolist(), maps)
+    ours = reference.compute_scores(net, images, targets, maps, metrics=list(theirs), protocol_name=FOLLOWS)
     for metric in theirs:
-        yield Quantity(metric, FOLLOWS, mine[metric], theirs[metric], FEW)
+        yield Quantity(metric, FOLLOWS, ours[metric], theirs[metric], FEW)
 
 
 def _maps(
-    whole: nn.Module, layer: str, images: Tensor, targets: list[int], variant: str, *, normalized: bool = False
+    module: nn.Module, layer: str, images: Tensor, targets: list[int], variant: str, *, normalized: bool = False
 ) -> Tensor:
     """The library's maps (n, h', w')."""
     from torchcam import methods
 
-    with getattr(methods, variant)(whole, layer) as extractor:
-        maps: list[Tensor] = extractor(targets, whole(images), normalized=normalized)
+    with getattr(methods, variant)(module, layer) as extractor:
+        maps: list[Tensor] = extractor(targets, module(images), normalized=normalized)
     return maps[0].detach()
 
 
-class _Given:
-    """Maps of ours in the place of an extractor of the library's."""
+class _FixedMaps:
+    """Replaces one of the library's extractors and returns our maps."""
 
     def __init__(self, model: nn.Module, maps: Tensor) -> None:
         self.model, self.maps = model, maps
@@ -85,17 +87,17 @@ class _Given:
 
 
 @torch.no_grad()
-def _scores(whole: nn.Module, images: Tensor, targets: list[int], maps: Tensor) -> dict[str, Tensor]:
-    """By the names of our metrics, the library's scores (n,): it gives means alone, so each image is one data set."""
+def _scores(module: nn.Module, images: Tensor, targets: list[int], maps: Tensor) -> dict[str, Tensor]:
+    """The library's scores (n,), by the name of our metric. It returns means only, so it scores one image at a time."""
     from torchcam.metrics import ClassificationMetric, DeletionInsertionMetric
 
     softmax, rows = partial(torch.softmax, dim=-1), []
     for image, target, map_ in zip(images, targets, maps, strict=True):
-        extractor = _Given(whole, map_[None])
-        found: dict[str, float] = {}
+        extractor = _FixedMaps(module, map_[None])
+        summary: dict[str, float] = {}
         for metric in (ClassificationMetric(extractor, softmax), DeletionInsertionMetric(extractor, softmax, steps=20)):
             metric.update(image[None], [target])
-            found |= metric.summary()
-        rows.append([found[name] for name in ("avg_drop", "conf_increase", "deletion_auc", "insertion_auc")])
+            summary |= metric.summary()
+        rows.append([summary[name] for name in ("avg_drop", "conf_increase", "deletion_auc", "insertion_auc")])
     names = ("average_drop", "average_increase", "deletion", "insertion")
     return dict(zip(names, torch.tensor(rows, dtype=torch.float64).T, strict=True))

@@ -1,17 +1,17 @@
-"""LaTeX tables (booktabs) for a paper: mean with 95 % interval per net, and costs."""
+"""LaTeX tables (booktabs) for a paper: means with 95 % intervals and costs, one table per net."""
 
 from ..bench.store.run import Run
-from ._page.analysis import sheets
-from ._page.scores import scores
-from ._page.text import MADE, what_was_run
-from ._tables.latex import tabular
+from ._page.analysis import analyse
+from ._page.scores import make_score_table
+from ._page.text import COMPUTATION, describe_run
+from ._tables.latex import format_table
 
 VERSION = 1
 SUFFIX = ".tex"
 
 
 def render(run: Run) -> str:
-    notes = [f"% {' '.join(line.split())}" for line in (what_was_run(run), *MADE)]
-    parts = [tabular(scores(sheet)) for sheet in sheets([run]) if sheet.table.images]
-    empty = [] if parts else ["% No image is complete yet."]
-    return "\n".join(["% \\usepackage{booktabs} in the preamble", *notes, *empty, *parts]) + "\n"
+    notes = [f"% {' '.join(line.split())}" for line in (describe_run(run), *COMPUTATION)]
+    tables = [format_table(make_score_table(analysis)) for analysis in analyse([run]) if analysis.table.images]
+    empty = [] if tables else ["% No image is complete yet."]
+    return "\n".join(["% \\usepackage{booktabs} in the preamble", *notes, *empty, *tables]) + "\n"

@@ -1,42 +1,59 @@
-"""A picture of the maps, for a README."""
+"""Draw the maps of a run as one picture, for a README."""
 
 import io
+from collections.abc import Sequence
+from typing import Any
 
 import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
-from ..bench.show.panel import tile
-from ..bench.stats.summary import tables
+from ..bench.show.panel import draw_tile
+from ..bench.show.run_pictures import RunPictures
+from ..bench.stats.summary import build_tables
 from ..bench.store.run import Run
-from ..reports._page.pictures import Pictures
+
+DPI = 128
+TILE, HEADER = 1.25, 0.55  # inches: the side of a tile, the height of the titles
+STYLE: dict[Any, Any] = {"text.parse_math": False, "font.size": 9, "font.family": "DejaVu Sans"}
 
 
-def montage(run: Run, *, nets: list[str] | None = None, methods: list[str] | None = None, images: int = 4) -> bytes:
-    """A PNG: a row per image, and for each net a column per method that is no control (unless methods are named)."""
-    shown = [table for table in tables(run) if nets is None or table.net in nets]
-    chosen = methods or [method for method in shown[0].methods if method not in shown[0].controls]
-    pictures = Pictures(run)
-    names = _spread([name for name in run.header["data"]["images"] if pictures.has(name)], images)
-    size = (1.25 * (1 + len(shown) * len(chosen)), 1.25 * len(names) + 0.55)
-    with matplotlib.rc_context({"text.parse_math": False, "font.size": 9, "font.family": "DejaVu Sans"}):
-        figure = Figure(figsize=size, dpi=128)
-        grid = figure.subplots(len(names), 1 + len(shown) * len(chosen), squeeze=False)
-        figure.subplots_adjust(0.005, 0.005, 0.995, 1 - 0.5 / size[1], wspace=0.04, hspace=0.04)
-        for row, name in enumerate(names):
-            tile(grid[row, 0], pictures.image(name), title="image" if row == 0 else "")
-            for column, (table, method) in enumerate([(table, method) for table in shown for method in chosen], 1):
-                first = f"{table.net}\n" if (column - 1) % len(chosen) == 0 else ""
-                tile(
-                    grid[row, column],
-                    pictures.overlay(table.net, method, name),
-                    title=first + method.replace(":", ":\n") if row == 0 else "",
-                )
+def draw_montage(
+    run: Run, *, nets: list[str] | None = None, methods: list[str] | None = None, images: int = 4
+) -> bytes:
+    """Draw a PNG with a row per image and, for each net, a column per method.
+
+    Without `nets`, all nets are drawn; without `methods`, all methods but the controls.
+    """
+    selected = [table for table in build_tables(run) if nets is None or table.net in nets]
+    methods = methods or [method for method in selected[0].methods if method not in selected[0].controls]
+    pictures = RunPictures(run)
+    names = _select_evenly([name for name in run.header.data.images if pictures.has(name)], images)
+    columns = [(table.net, method) for table in selected for method in methods]
+    width, height = TILE * (1 + len(columns)), TILE * len(names) + HEADER
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(width, height), dpi=DPI)
+        grid = figure.subplots(len(names), 1 + len(columns), squeeze=False)
+        figure.subplots_adjust(0.005, 0.005, 0.995, 1 - 0.5 / height, wspace=0.04, hspace=0.04)
+        for row, name in zip(grid, names, strict=True):
+            titles = ["image", *_titles(columns)] if name == names[0] else [""] * len(row)
+            overlays = [pictures.overlay(net, method, name) for net, method in columns]
+            for axes, picture, title in zip(row, [pictures.image(name), *overlays], titles, strict=True):
+                draw_tile(axes, picture, title=title)
         buffer = io.BytesIO()
         figure.savefig(buffer, format="png", facecolor="white")
     return buffer.getvalue()
 
 
-def _spread(names: list[str], count: int) -> list[str]:
-    """As many names as asked for, evenly over all."""
+def _titles(columns: Sequence[tuple[str, str]]) -> list[str]:
+    """The method of each column; the first column of a net names the net too."""
+    nets = [net for net, _ in columns]
+    return [
+        (f"{net}\n" if nets.index(net) == index else "") + method.replace(":", ":\n")
+        for index, (net, method) in enumerate(columns)
+    ]
+
+
+def _select_evenly(names: list[str], count: int) -> list[str]:
+    """`count` of the names, evenly spaced."""
     return [names[index] for index in np.unique(np.linspace(0, len(names) - 1, min(count, len(names))).astype(int))]

@@ -1,6 +1,6 @@
-"""The README's tables and picture: `python -m cambench.tools.readme [RUN]` writes them.
+"""Write the README's tables and picture: `python -m cambench.tools.readme [RUN]`.
 
-The run's records stay with the tests, which make the table from them again, and some of the records anew.
+The records of the run are kept with the tests, which check the README's table against them and compute some of them again.
 """
 
 import io
@@ -13,107 +13,106 @@ from pathlib import Path
 from rich.console import Console
 
 from ..bench.cli.listing import listing
-from ..bench.show.terminal import WIDTH, comparison
+from ..bench.show.terminal import WIDTH, show_methods
 from ..bench.store.run import Run, read
-from .montage import montage
+from .montage import draw_montage
 
 ROOT = Path(__file__).parents[1]
 README, PICTURE, RECORDS = ROOT / "README.md", ROOT / "docs" / "montage.png", ROOT / "tests" / "data" / "scenes"
-BLOCK = re.compile(r"(?<=<!-- table -->\n).*?(?=<!-- end of table -->)", re.DOTALL)
-FEATURES = re.compile(r"(?<=<!-- features -->\n).*?(?=<!-- end of features -->)", re.DOTALL)
-GATE = re.compile(r"(?<=<!-- gate -->\n).*?(?=<!-- end of gate -->)", re.DOTALL)
-SPEED = re.compile(r"(?<=<!-- speed -->\n).*?(?=<!-- end of speed -->)", re.DOTALL)
 FIGURES = ROOT / "tests" / "data" / "gate.json"  # written by tests/support/gate.py
-TIMED = ROOT / "tests" / "data" / "speed.json"  # written by tests/benchmarks, where CAMBENCH_SPEED names it
+TIMED = ROOT / "tests" / "data" / "speed.json"  # written by tests/benchmarks if CAMBENCH_SPEED names it
 KEPT = ("run.json", "scores", "curves", "cost", "predictions")
 
 
-def block(run: Run) -> str:
-    """The tables as the terminal prints them, and what they were measured on, as a block of Markdown."""
+def _between(start: str, end: str) -> re.Pattern[str]:
+    """The text between two comments of the README."""
+    return re.compile(rf"(?<=<!-- {start} -->\n).*?(?=<!-- {end} -->)", re.DOTALL)
+
+
+BLOCK = _between("table", "end of table")
+FEATURES = _between("features", "end of features")
+GATE = _between("gate", "end of gate")
+SPEED = _between("speed", "end of speed")
+
+
+def format_tables(run: Run) -> str:
+    """The tables of a run as the terminal prints them, and the machine that measured them, as Markdown."""
     console = Console(file=io.StringIO(), width=WIDTH, no_color=True, highlight=False)
-    for net in run.header["suite"]["nets"]:
-        console.print(comparison(run, net))
+    for net in run.header.suite.nets:
+        console.print(show_methods(run, net))
     printed = console.file.getvalue()  # type: ignore[attr-defined]
     lines = "\n".join(line.rstrip() for line in printed.strip().splitlines())
-    environment = run.header["environment"]
+    environment = run.header.environment
     machine = f"Measured with torch {environment['torch']} on {environment['cores']} cores of {environment['device']}."
     return f"```text\n{lines}\n```\n\n{machine}\n"
 
 
-def features() -> str:
-    """What `bench list` lists, a Markdown table a kind."""
+def format_features() -> str:
+    """Everything that `bench list` lists: a Markdown table for each kind."""
     parts = []
     for kind, rows in listing().items():
-        lines = [f"| `{name}` | {said.replace('|', '&#124;')} |" for name, said in rows]
+        lines = [f"| `{name}` | {description.replace('|', '&#124;')} |" for name, description in rows]
         summary = f"<details><summary><b>{kind}</b>: {', '.join(name for name, _ in rows)}</summary>"
         parts.append("\n".join([summary, "", f"| {kind} | |", "|---|---|", *lines, "", "</details>"]))
     return "\n" + "\n\n".join(parts) + "\n\n"
 
 
-def gate() -> str:
-    """What the gate caught and what it let pass, from the figures kept."""
+def format_gate() -> str:
+    """The changes that `bench compare` detects and those that it misses, from the stored figures."""
     figures = json.loads(FIGURES.read_text())
-    names = {"worse": "worse", "unclear": "unclear: fails with `--strict`", "same": "same"}
+    mutations = figures["mutations"]
+    verdicts = {"worse": "worse", "unclear": "unclear: fails with `--strict`", "same": "same"}
     lines = [
-        f"| {one['method']}: {one['what']} | {names[one['smoke']]} | {one['many']} |" for one in figures["mutations"]
+        f"| {mutation['method']}: {mutation['what']} | {verdicts[mutation['smoke']]} | {mutation['many']} |"
+        for mutation in mutations
     ]
-    harmful = [one for one in figures["mutations"] if one["many"] == "worse"]
-    caught = sum(one["smoke"] == "worse" for one in harmful)
-    strict = sum(one["smoke"] != "same" for one in harmful)
-    of_one_net = f"{figures['many']} images of squeezenet1_1"
-    said = (
-        f"Of {len(harmful)} changes that are worse on {of_one_net}, smoke calls {caught} worse on "
-        f"its {figures['images']}, and with `--strict` fails {strict}. Where nothing but the draws of random maps and of RISE "
-        f"differs, on other images each time, {figures['alarms']} of {figures['reruns']} comparisons called "
-        f"anything worse or better; {figures['alpha']:.0%} is the rate stated. A method that draws nothing gives "
-        "the same numbers again, and no alarm."
+    harmful = [mutation for mutation in mutations if mutation["many"] == "worse"]
+    caught = sum(mutation["smoke"] == "worse" for mutation in harmful)
+    strict = sum(mutation["smoke"] != "same" for mutation in harmful)
+    large = f"{figures['many']} images of squeezenet1_1"
+    summary = (
+        f"Of the {len(harmful)} changes that are worse on {large}, the smoke suite finds {caught} worse on its "
+        f"{figures['images']} images, and fails {strict} with `--strict`. In {figures['reruns']} comparisons in which only the "
+        "images and the draws of random maps and of RISE differed, so that nothing should be worse or better, "
+        f"{figures['alarms']} found a difference; the stated rate is {figures['alpha']:.0%}. A method without random draws "
+        "gives the same numbers again, and no alarm."
     )
-    head = f"| a method's source, changed | smoke's {figures['images']} images say | {of_one_net} say |"
-    return "\n".join(["", head, "|---|---|---|", *lines, "", said, ""])
+    head = f"| a method's source, changed | on smoke's {figures['images']} images | on {large} |"
+    return "\n".join(["", head, "|---|---|---|", *lines, "", summary, ""])
 
 
-def speed() -> str:
-    """What the benchmarks told, and whether it is what they are to reach."""
-    kept = json.loads(TIMED.read_text())
-    where = kept["environment"]
+def format_speed() -> str:
+    """The results of the benchmarks beside the bounds that they should meet."""
+    data = json.loads(TIMED.read_text())
+    environment, figures = data["environment"], data["figures"]
     lines = [
-        f"| {one['what']} | {one['figure']:.2f} {one['unit']} | {'at most' if one['most'] else 'at least'} {one['bound']:g} | "
-        f"{'yes' if one['met'] else 'no'} |"
-        for one in kept["figures"]
+        f"| {figure['what']} | {figure['figure']:.2f} {figure['unit']} | "
+        f"{'at most' if figure['most'] else 'at least'} {figure['bound']:g} | {'yes' if figure['met'] else 'no'} |"
+        for figure in figures
     ]
-    rest = [f"* {one['what']}: {one['profile']}" for one in kept["figures"] if one["profile"]]
-    made = f"Measured with torch {where['torch']} on {where['threads']} of {where['cores']} cores of {where['device']}."
-    return "\n".join(
-        [
-            "",
-            "| | measured | to be | met |",
-            "|---|---|---|---|",
-            *lines,
-            "",
-            made,
-            "Where the time goes:",
-            "",
-            *rest,
-            "",
-        ]
-    )
+    profiles = [f"* {figure['what']}: {figure['profile']}" for figure in figures if figure["profile"]]
+    cores = f"{environment['threads']} of {environment['cores']} cores"
+    machine = f"Measured with torch {environment['torch']} on {cores} of {environment['device']}."
+    table = ["| | measured | bound | met |", "|---|---|---|---|", *lines]
+    return "\n".join(["", *table, "", machine, "Where the time goes:", "", *profiles, ""])
 
 
 def main(directory: str | None = None) -> None:
-    """Writes what `bench list` lists, and the kept figures; given a run, its table, picture and records too."""
+    """Write the features and the stored figures into the README; with a run, also its tables, picture and records."""
     text = README.read_text()
-    for place, made in ((FEATURES, features), (GATE, gate), (SPEED, speed)):
-        text = place.sub(lambda _, made=made: made(), text)  # type: ignore[misc]
+    for pattern, format_part in ((FEATURES, format_features), (GATE, format_gate), (SPEED, format_speed)):
+        text = pattern.sub(lambda _, format_part=format_part: format_part(), text)  # type: ignore[misc]
     README.write_text(text)
     if directory is not None:
-        keep(directory)
+        write_run(directory)
 
 
-def keep(directory: str) -> None:
+def write_run(directory: str) -> None:
+    """Write the tables of a run into the README, draw its picture, and copy its records to the tests."""
     run = read(directory)
-    README.write_text(BLOCK.sub(lambda _: block(run), README.read_text()))
+    README.write_text(BLOCK.sub(lambda _: format_tables(run), README.read_text()))
     PICTURE.parent.mkdir(exist_ok=True)
-    PICTURE.write_bytes(montage(run))
+    PICTURE.write_bytes(draw_montage(run))
     shutil.rmtree(RECORDS, ignore_errors=True)
     RECORDS.mkdir(parents=True)
     for name in KEPT:

@@ -1,4 +1,4 @@
-"""The nets as they are trained: with batch norm after every convolution and helper heads, both gone at export."""
+"""The nets as they are trained, with batch norm after every convolution and helper heads; the export removes both."""
 
 import torch
 from torch import Tensor, nn
@@ -8,26 +8,26 @@ from ..datasets._synthetic.shapes import CLASSES
 from .layers import Layers
 
 COUNT = len(CLASSES)
-PASSED = 0.3  # share of the layers' gradient that the convolutions under them get
+PASSED = 0.3  # the share of the fully connected layers' gradient that reaches the convolutions
 
 
 class Body(nn.Module):
     """Convolutional stages, a head, and a linear helper head on the pooled output of the two middle stages.
 
-    Where `layers` are given they are the head once `fit` is set, and the pooled head learns on beside them.
+    If the net has fully connected `layers`, they become its head once `fit` is set; the pooled head is trained further.
     """
 
     def __init__(self, stages: list[nn.Sequential], head: nn.Sequential, widths: tuple[int, int]) -> None:
         super().__init__()
-        self.stages = nn.ModuleList(stages)  # four
+        self.stages = nn.ModuleList(stages)  # four of them
         self.head: nn.Sequential = head
         self.helpers = nn.ModuleList(nn.Linear(width, COUNT) for width in widths)
         self.layers: nn.Module | None = None
         self.fit = False
-        self.frozen = 0  # leading stages that no longer learn
+        self.frozen = 0  # the number of leading stages that are no longer trained
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        """Scores (n, classes): of the head, then in training of the pooled head beside it and of the helpers."""
+        """Scores (n, classes): those of the head and, in training, of the pooled head (if replaced) and of the two helpers."""
         scores = []
         for number, stage in enumerate(self.stages):
             with torch.set_grad_enabled(self.training and number >= self.frozen):
@@ -41,10 +41,11 @@ class Body(nn.Module):
         return [self.head(x), *scores]
 
     def parts(self) -> list[nn.Sequential]:
-        """The stages, with their type."""
+        """The stages, typed as nn.Sequential."""
         return [stage for stage in self.stages if isinstance(stage, nn.Sequential)]
 
     def freeze(self, stages: int) -> None:
+        """Stop training this number of leading stages."""
         self.frozen = stages
         for stage in self.stages[:stages]:
             stage.requires_grad_(False)
@@ -64,7 +65,7 @@ def resnet18() -> Body:
 
 
 def vgg16() -> Body:
-    """VGG16's convolutions under a pooled linear head; its own fully connected layers are fitted afterwards."""
+    """VGG16's convolutions with a pooled linear head; its own fully connected layers are fitted afterwards."""
     features = models.vgg16_bn(num_classes=COUNT).features
     stages: list[nn.Sequential] = [features[:14], features[14:24], features[24:34], features[34:]]
     head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(512, COUNT))
@@ -75,23 +76,23 @@ def vgg16() -> Body:
 
 def squeezenet1_1() -> Body:
     net = models.squeezenet1_1(num_classes=COUNT)
-    normalise(net.features)
+    add_batch_norm(net.features)
     stages: list[nn.Sequential] = [net.features[:6], net.features[6:9], net.features[9:11], net.features[11:]]
     last = net.classifier[1]
     nn.init.kaiming_normal_(last.weight, nonlinearity="linear")
-    nn.init.constant_(last.bias, 0.2)  # keeps the ReLU behind it alive
+    nn.init.constant_(last.bias, 0.2)  # keeps the ReLU after it active
     head = nn.Sequential(last, nn.LeakyReLU(0.3), nn.AdaptiveAvgPool2d(1), nn.Flatten())
     return Body(stages, head, (256, 384))
 
 
-def normalise(module: nn.Module) -> None:
-    """Put batch norm behind every convolution, in place."""
+def add_batch_norm(module: nn.Module) -> None:
+    """Add batch norm after every convolution, in place."""
     for name, child in module.named_children():
         if isinstance(child, nn.Conv2d):
             nn.init.kaiming_normal_(child.weight, nonlinearity="relu")
             setattr(module, name, nn.Sequential(child, nn.BatchNorm2d(child.out_channels)))
         else:
-            normalise(child)
+            add_batch_norm(child)
 
 
 BODIES = {"resnet18": resnet18, "vgg16": vgg16, "squeezenet1_1": squeezenet1_1}

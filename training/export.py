@@ -1,6 +1,6 @@
-"""Makes a shipped file of a trained net: `python -m cambench.training.export NET FOLDER`.
+"""Write the shipped file of a trained net: `python -m cambench.training.export NET FOLDER`.
 
-Batch norm is folded into the convolutions where torchvision's net has none, and VGG16 gets its fitted layers.
+Batch norm is folded into the convolutions if torchvision's net has none, and VGG16 gets its fitted layers.
 """
 
 import json
@@ -24,8 +24,8 @@ from .schedule import SCHEDULES
 from .train import SEED
 
 
-def folded(convolution: nn.Module, norm: nn.Module) -> tuple[Tensor, Tensor]:
-    """Weight and bias of the one convolution that does what a convolution and its batch norm do."""
+def fold(convolution: nn.Module, norm: nn.Module) -> tuple[Tensor, Tensor]:
+    """The weight and bias of a convolution that equals this convolution followed by its batch norm."""
     assert isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d)
     mean, variance = norm.running_mean, norm.running_var
     assert mean is not None and variance is not None
@@ -34,14 +34,15 @@ def folded(convolution: nn.Module, norm: nn.Module) -> tuple[Tensor, Tensor]:
     return convolution.weight * gain.view(-1, 1, 1, 1), norm.bias + (bias - mean) * gain
 
 
-def trained(name: str, folder: Path) -> Body:
+def load_trained(name: str, folder: Path) -> Body:
+    """Load a net that `train` wrote, in eval mode."""
     body = BODIES[name]()
     body.load_state_dict(torch.load(folder / f"{name}.pt", weights_only=True)["net"])
     return body.eval()
 
 
 def resnet18_state(folder: Path) -> dict[str, Tensor]:
-    body = trained("resnet18", folder)
+    body = load_trained("resnet18", folder)
     stem, *others = body.parts()
     net = models.resnet18(num_classes=len(CLASSES))
     net.conv1, net.bn1, net.layer1 = stem[0], stem[1], stem[4]
@@ -51,29 +52,29 @@ def resnet18_state(folder: Path) -> dict[str, Tensor]:
 
 
 def squeezenet1_1_state(folder: Path) -> dict[str, Tensor]:
-    body = trained("squeezenet1_1", folder)
+    body = load_trained("squeezenet1_1", folder)
     net = models.squeezenet1_1(num_classes=len(CLASSES))
     pairs = [m for stage in body.stages for m in stage.modules() if isinstance(m, nn.Sequential)]
     pairs = [pair for pair in pairs if len(pair) == 2 and isinstance(pair[1], nn.BatchNorm2d)]
-    fill(net.features, [folded(pair[0], pair[1]) for pair in pairs])
+    fill(net.features, [fold(pair[0], pair[1]) for pair in pairs])
     net.classifier[1].load_state_dict(body.head[0].state_dict())
     return dict(net.state_dict())
 
 
 def vgg16_state(folder: Path) -> dict[str, Tensor | Factors]:
-    """VGG16's convolutions, batch norm folded in, and its fitted layers."""
-    body = trained("vgg16", folder)
-    convolutions = [layer for stage in body.parts() for layer in stage]
-    places = [k for k, layer in enumerate(convolutions) if isinstance(layer, nn.Conv2d)]
+    """The weights of VGG16's convolutions, with batch norm folded in, and of its fitted layers."""
+    body = load_trained("vgg16", folder)
+    layers = [layer for stage in body.parts() for layer in stage]
+    indices = [k for k, layer in enumerate(layers) if isinstance(layer, nn.Conv2d)]
     features = models.vgg16(num_classes=len(CLASSES)).features
-    fill(features, [folded(convolutions[k], convolutions[k + 1]) for k in places])
+    fill(features, [fold(layers[k], layers[k + 1]) for k in indices])
     assert isinstance(body.layers, Layers)
     return {f"features.{name}": tensor for name, tensor in features.state_dict().items()} | body.layers.state()
 
 
 @torch.no_grad()
 def fill(features: nn.Module, layers: list[tuple[Tensor, Tensor]]) -> None:
-    """Give the convolutions of `features`, in order, these weights and biases."""
+    """Copy these weights and biases into the convolutions of `features`, in order."""
     convolutions = [module for module in features.modules() if isinstance(module, nn.Conv2d)]
     for convolution, (weight, bias) in zip(convolutions, layers, strict=True):
         convolution.weight.copy_(weight)
@@ -88,8 +89,8 @@ STATES: dict[str, Callable[[Path], Mapping[str, Tensor | Factors]]] = {
 }
 
 
-def recipe(name: str) -> dict[str, str]:
-    """What the file says about its weights, save their accuracy."""
+def make_metadata(name: str) -> dict[str, str]:
+    """The metadata of the file, without the accuracy of the net."""
     return {
         "net": name,
         "classes": ",".join(CLASSES),
@@ -101,12 +102,12 @@ def recipe(name: str) -> dict[str, str]:
 
 
 def export(name: str, folder: Path, count: int = 3000) -> None:
-    """Write the file, measure it as anyone would read it, and write it again with what was measured."""
-    path, said = WEIGHTS / f"{name}.safetensors", recipe(name)
+    """Write the file, measure the net as the file stores it, and write the file again with its accuracy."""
+    path, metadata = WEIGHTS / f"{name}.safetensors", make_metadata(name)
     state = STATES[name](folder)
-    save(state, path, said | {"accuracy": "not measured yet"})
+    save(state, path, metadata | {"accuracy": "not measured yet"})
     measured = {str(size): asdict(measure(name, size, count)) for size in SIZES}
-    save(state, path, said | {"accuracy": json.dumps(measured)})
+    save(state, path, metadata | {"accuracy": json.dumps(measured)})
     print(name, path.stat().st_size, "bytes", measured)
 
 

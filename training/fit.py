@@ -1,11 +1,11 @@
-"""Fits the fully connected layers of VGG16 once the rest is done: `python -m cambench.training.fit FOLDER`.
+"""Fit the fully connected layers of VGG16, after its convolutions are trained: `python -m cambench.training.fit FOLDER`.
 
-The features of a few thousand scenes are computed once. Turned, mirrored and rolled as maps they stand for objects at
-other places, so that each place's weights meet every class often enough.
+The features of a few thousand scenes are computed once. Transposed, flipped and rolled, the same feature maps show objects at
+other positions, so that the weights of each position see every class often enough.
 
-The targets are not smoothed here. Fitted to smoothed ones until they are met, the layers hold a class's logit level: more
-evidence for the class then raises it no further, its gradients at the object vanish, and Grad-CAM points elsewhere (on
-280 scenes its peak hit the object in 26-60 %, against 95 % now).
+The targets are not smoothed here. Layers that fit smoothed targets keep the logit of a class constant: more evidence for the
+class does not raise it, the gradients at the object vanish, and Grad-CAM points elsewhere (on 280 scenes its peak was on the
+object in 26-60 %, compared with 95 % now).
 """
 
 import sys
@@ -19,18 +19,18 @@ from .batches import SMOOTHING, Source
 from .bodies import COUNT, Body, vgg16
 from .layers import Layers
 from .schedule import BOTH, FULL
-from .train import APART, SEED, accuracy, optimiser, warmth
+from .train import APART, SEED, compute_accuracy, make_optimiser, rate_factor
 
 SCENES = {160: 2600, 224: 1800}
 BATCH = 64
 STEPS = 1600
 RATE = 1.5e-3
-MOVED = 0.75  # share of the steps, the first ones, with moved maps
+MOVED = 0.75  # the share of the steps, from the first on, that move the maps
 
 
 @torch.no_grad()
-def features(body: Body, source: Source, size: int, count: int) -> tuple[Tensor, Tensor]:
-    """Maps (count, 512, h, w), bf16, and targets (count, classes)."""
+def compute_features(body: Body, source: Source, size: int, count: int) -> tuple[Tensor, Tensor]:
+    """Compute feature maps (count, 512, h, w), bf16, and targets (count, classes)."""
     maps, targets = [], []
     for _ in range(count // 20):
         x, target = source.batch(20, size, FULL, double=0.3)
@@ -42,37 +42,36 @@ def features(body: Body, source: Source, size: int, count: int) -> tuple[Tensor,
     return torch.cat(maps), torch.cat(targets)
 
 
-def moved(maps: Tensor, dice: torch.Generator) -> Tensor:
-    """The maps (n, k, h, w) in one of their eight orientations, rolled by the same steps down and across."""
-    way = int(torch.randint(8, (), generator=dice))
-    maps = maps.transpose(2, 3) if way & 1 else maps
-    maps = maps.flip([side for side, bit in ((2, 2), (3, 4)) if way & bit])
-    steps = [int(torch.randint(side, (), generator=dice)) for side in maps.shape[2:]]
-    return maps.roll(steps, (2, 3))
+def move(maps: Tensor, rng: torch.Generator) -> Tensor:
+    """Bring maps (n, k, h, w) into one of eight orientations and roll them; all maps move alike."""
+    orientation = int(torch.randint(8, (), generator=rng))
+    maps = maps.transpose(2, 3) if orientation & 1 else maps
+    maps = maps.flip([dimension for dimension, bit in ((2, 2), (3, 4)) if orientation & bit])
+    shifts = [int(torch.randint(side, (), generator=rng)) for side in maps.shape[2:]]
+    return maps.roll(shifts, (2, 3))
 
 
-def sharp(targets: Tensor) -> Tensor:
-    """Targets (n, classes) without their smoothing."""
+def remove_smoothing(targets: Tensor) -> Tensor:
+    """Undo the label smoothing of targets (n, classes)."""
     return ((targets - SMOOTHING / COUNT) / (1 - SMOOTHING)).clamp(0)
 
 
-def fit(layers: Layers, known: list[tuple[Tensor, Tensor]]) -> None:
-    """Batches of every size in turn."""
-    dice, running = torch.Generator().manual_seed(SEED), 0.0
-    tuner = optimiser(layers, RATE)
+def fit(layers: Layers, data: list[tuple[Tensor, Tensor]]) -> None:
+    """Train the layers on the maps and targets of each image size, one batch of each in turn."""
+    rng, running = torch.Generator().manual_seed(SEED), 0.0
+    optimiser = make_optimiser(layers, RATE)
     for step in range(1, STEPS + 1):
-        for group in tuner.param_groups:
-            group["lr"] = max(RATE * warmth(step / STEPS), 1e-6)
-        maps, targets = known[step % len(known)]
-        rows = torch.randint(len(maps), (BATCH,), generator=dice)
-        seen = maps[rows].float()
-        loss = functional.cross_entropy(
-            layers(moved(seen, dice) if step < MOVED * STEPS else seen), sharp(targets[rows])
-        )
-        tuner.zero_grad()
+        for group in optimiser.param_groups:
+            group["lr"] = max(RATE * rate_factor(step / STEPS), 1e-6)
+        maps, targets = data[step % len(data)]
+        rows = torch.randint(len(maps), (BATCH,), generator=rng)
+        batch = maps[rows].float()
+        batch = move(batch, rng) if step < MOVED * STEPS else batch
+        loss = functional.cross_entropy(layers(batch), remove_smoothing(targets[rows]))
+        optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(layers.parameters(), 2.0)
-        tuner.step()
+        optimiser.step()
         running += (loss.item() - running) / min(step, 100)
         if step % 200 == 0:
             print(f"step {step}  loss {running:.3f}", flush=True)
@@ -86,11 +85,11 @@ def main(folder: Path) -> None:
     assert isinstance(layers, Layers)
     body.eval()
     source = Source(SEED, 10 * APART)
-    known = [features(body, source, size, count) for size, count in SCENES.items()]
-    fit(layers.train(), known)
+    data = [compute_features(body, source, size, count) for size, count in SCENES.items()]
+    fit(layers.train(), data)
     body.layers, body.fit = layers, True
     torch.save(saved | {"net": body.state_dict()}, folder / "vgg16.pt")
-    print("after", {size: accuracy(body, size, 200) for size in BOTH}, flush=True)
+    print("accuracy after the fit:", {size: compute_accuracy(body, size, 200) for size in BOTH}, flush=True)
 
 
 if __name__ == "__main__":

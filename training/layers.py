@@ -1,7 +1,7 @@
-"""VGG16's three fully connected layers, the two large ones as thin factors: small files, and nothing that diverges.
+"""VGG16's three fully connected layers; the two large ones are products of thin factors, which keeps files small.
 
-They are fitted on the 7x7 features, each place with weights of its own, as VGG16's always were; no pooling is hidden in
-them. Multiplied out they are torchvision's `classifier`.
+They take the 7x7 features, each position with its own weights, as VGG16 does: no pooling is hidden in them. Multiplied out,
+they are torchvision's `classifier`.
 """
 
 import math
@@ -13,12 +13,14 @@ from torch.nn import functional
 from ..bench.nets.quantised import Factors
 
 RANK = 24
-SPREAD = 0.2  # of the stored numbers: the smaller, the larger a step of Adam's is for them
-DROPPED = 0.2  # share of the hidden values dropped in training
+SPREAD = (
+    0.2  # standard deviation of the stored numbers: the smaller it is, the larger is a step of Adam relative to them
+)
+DROPPED = 0.2  # the share of the hidden values dropped in training
 
 
 class Thin(nn.Module):
-    """A fully connected layer whose weight is left (m, r) times right (r, n)."""
+    """A fully connected layer whose weight (m, n) is the product of left (m, r) and right (r, n)."""
 
     def __init__(self, inputs: int, outputs: int, rank: int = RANK) -> None:
         super().__init__()
@@ -27,7 +29,7 @@ class Thin(nn.Module):
         self.bias = nn.Parameter(torch.zeros(outputs))
 
     def factors(self) -> Factors:
-        """In units that keep the size of values, as He's initialisation does, whatever the number of inputs."""
+        """The factors, scaled so that values keep their variance whatever the number of inputs, as in He initialisation."""
         rank, inputs = self.right.shape
         return Factors(self.left * math.sqrt(2 / rank) / SPREAD, self.right * math.sqrt(1 / inputs) / SPREAD)
 
@@ -37,7 +39,7 @@ class Thin(nn.Module):
 
 
 class Layers(nn.Module):
-    """(n, 512, h, w) features -> (n, classes) scores."""
+    """The layers that turn features (n, 512, h, w) into scores (n, classes)."""
 
     def __init__(self, classes: int) -> None:
         super().__init__()
@@ -52,7 +54,7 @@ class Layers(nn.Module):
         return scores
 
     def state(self) -> dict[str, Tensor | Factors]:
-        """By torchvision's names."""
+        """The weights and biases by torchvision's names."""
         return {
             "classifier.0.weight": self.first.factors(),
             "classifier.0.bias": self.first.bias,

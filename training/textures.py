@@ -1,4 +1,4 @@
-"""Crops the background textures out of scikit-image's photographs: `python -m cambench.training.textures`."""
+"""Cut the background textures out of scikit-image's photographs: `python -m cambench.training.textures`."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from skimage import data
 FOLDER = Path(__file__).parents[1] / "datasets" / "textures"
 SIDE = 256  # pixels
 
-# name: photograph, left, top, side of the square that is cut out (pixels of the photograph)
+# name: photograph, left, top and side of the square, in pixels of the photograph
 CROPS = {
     "brick": ("brick", 0, 0, 512),
     "grass": ("grass", 0, 0, 512),
@@ -21,7 +21,7 @@ CROPS = {
 
 
 def crop(photograph: str, left: int, top: int, side: int) -> Image.Image:
-    """A square of a photograph in grey, stretched to the full range of tones."""
+    """Cut a square out of a photograph, in grey, with its tones stretched to the full range."""
     pixels = np.asarray(getattr(data, photograph)())
     grey = Image.fromarray(pixels).convert("L").crop((left, top, left + side, top + side))
     tones = np.asarray(grey.resize((SIDE, SIDE), Image.Resampling.LANCZOS), dtype=np.float64)

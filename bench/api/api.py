@@ -1,12 +1,12 @@
-"""cambench from Python, for notebooks and programs: the names of `from cambench import ...` that need torch.
+"""The functions of `from cambench import ...` that need torch, for notebooks and programs.
 
 >>> from cambench import explain
 >>> from cambench.datasets import scenes
 >>> image = scenes.load(size=64)[0]
->>> found = explain(image, "squeezenet1_1", method="cam", target="star", precision="fp32")
->>> found.target.name, found.map.shape, sorted(found.scores)
+>>> explanation = explain(image, "squeezenet1_1", method="cam", target="star", precision="fp32")
+>>> explanation.target.name, explanation.map.shape, sorted(explanation.scores)
 ('star', (64, 64), ['average_drop', 'deletion', 'insertion'])
->>> found.overlay().shape
+>>> explanation.overlay().shape
 (64, 64, 3)
 """
 
@@ -26,11 +26,11 @@ from torch import Tensor, nn
 from ..config import suite_file
 from ..config.protocol import find
 from ..core import plugins
-from ..core.errors import NotApplicable, UsageError
+from ..core.errors import UsageError
 from ..core.plugins import ENGINE, Plugin
-from ..data.photos import SIZE, Photo, as_image
+from ..data.photos import SIZE, Photo, to_image
 from ..nets.net import Net
-from ..run.plan import layer_of, plan
+from ..run.plan import find_layer, make_plan
 from ..store import run as store
 from . import explain as explaining
 from .execute import INTERRUPTED, execute
@@ -49,13 +49,19 @@ def load_net(
     protocol: str = "default",
     device: str = "auto",
     precision: str = "auto",
-    **about: Any,
+    **settings: Any,
 ) -> Net:
-    """A net by its spec, `vgg16` or `net.py:make[weights=w.pth]`, or of your own module, to be given to several calls.
+    """Load a net once, to use it in several calls.
 
-    It is cut at `layer` (`features.29` or `features[29]`), or where the protocol or the net itself has it. `precision` is that
-    of perturbed images. `about` tells of a module its name, classes (their names), preprocess (imagenet, none or half: images
-    are in [0, 1]) or mean and std; the module is copied and left as it was. Raises UsageError for what cannot be had.
+    `net` is a spec, `vgg16` or `net.py:make[weights=w.pth]`, or a torch.nn.Module, which is copied and stays unchanged. `layer`
+    (`features.29` or `features[29]`) is where the net is explained; by default the protocol or the net decides. `precision`
+    is that of the forward passes of perturbed images: auto, fp32, bf16 or fp16.
+
+    `settings` describe a module: its `name`, its `classes` (a list of names), and how images in [0, 1] are normalised, by
+    `preprocess` ("imagenet", "none" or "half") or by `mean` and `std`.
+
+    Raises UsageError for a net, layer, protocol, device, precision or setting that does not exist, and for a net that cannot
+    be loaded or split.
 
     >>> from torch import nn
     >>> from cambench import load_net
@@ -64,7 +70,7 @@ def load_net(
     >>> load_net(mine, layer="3", classes=["cat", "dog"], preprocess="none", device="cpu").classes
     ('cat', 'dog')
     """
-    return explaining.load(net, layer, find(protocol), device, precision, **about)
+    return explaining.load_net(net, layer, find(protocol), device, precision, **settings)
 
 
 def explain(
@@ -78,15 +84,18 @@ def explain(
     size: int | None = None,
     **loading: Any,
 ) -> Explanation:
-    """Why a net sees a class in an image: the map of a method, and its scores, which are those of a run.
+    """Explain why a net sees a class in an image: compute the map of a method and its scores.
 
-    `image` is a file or PIL's picture, which is cut and brought to `size` pixels (the net's,
-    or 224) as photos are; or an array (h, w, 3) of bytes
-    or an image of a data set, taken as it is. `method` is a spec, `score_cam[fill=black]` or `./my_cam.py`, or a function of
-    a net, images (n, 3, h, w) in [0, 1] and targets (n,) that gives maps (n, h', w'). `target` is a class's index or name, or
-    `top1` to `top5`. What else is named
-    (layer, device, precision, ...) is for `load_net`. Raises UsageError for what cannot be
-    had; a method that does not apply gives an explanation without a map, and with the reason.
+    The scores are those of `bench run` under the same protocol.
+
+    `image` is a file or a PIL image, which is resized and cropped to `size` x `size` pixels (by default the net's size, or
+    224); or an array (h, w, 3) of uint8 or an image of a data set, which is used as it is. `method` is a spec,
+    `score_cam[fill=black]` or `./my_cam.py`, or a function of a net, images (n, 3, h, w) in [0, 1] and targets (n,) that
+    returns maps (n, h', w'). `target` is the index or name of a class, or `top1` to `top5`. `metrics` are specs; the default
+    is average_drop, insertion and deletion. Other arguments (layer, device, precision, ...) are passed to `load_net`.
+
+    If the method does not apply to the net, the explanation has no map but a `reason`. Raises UsageError for an image, net,
+    method, target, metric or protocol that does not exist or cannot be used.
     """
     return explain_all(
         image, net, methods=[method], targets=[target], metrics=metrics, protocol=protocol, size=size, **loading
@@ -104,96 +113,113 @@ def explain_all(
     size: int | None = None,
     **loading: Any,
 ) -> list[Explanation]:
-    """As `explain`, for several classes and of each by several methods, in this order; `panel` draws them.
+    """Explain several classes, each by several methods, and return the explanations in this order; `panel` draws them.
+
+    The arguments and errors are those of `explain`.
 
     >>> from cambench import explain_all, panel
     >>> from cambench.datasets import scenes
-    >>> found = explain_all(scenes.load(size=64)[0], "vgg16", methods=["cam", "random"], metrics=["deletion"])
-    >>> [one.method for one in found if one.applies], found[0].reason
+    >>> explanations = explain_all(scenes.load(size=64)[0], "vgg16", methods=["cam", "random"], metrics=["deletion"])
+    >>> [explanation.method for explanation in explanations if explanation.applies], explanations[0].reason
     (['random'], 'no global pooling: three fully connected layers follow the last convolution')
-    >>> panel(found, colours="viridis", opacity=0.4).save("one.png")
+    >>> panel(explanations, colours="viridis", opacity=0.4).save("one.png")
     """
-    named = [methods] if isinstance(methods, str) else methods
-    asked = explaining.ask([one if isinstance(one, str) else _plugin(one) for one in named], metrics, protocol)
-    ready = _net(net, protocol, loading)
-    shown = as_image(image, size or ready.size or SIZE, asked.protocol.resize)
-    return explaining.explain(
-        shown, ready, [str(one) for one in ([targets] if isinstance(targets, str) else targets)], asked
-    )
+    methods = [methods] if isinstance(methods, str) else methods
+    targets = [targets] if isinstance(targets, str) else targets
+    plugins_or_specs = [method if isinstance(method, str) else _make_plugin(method) for method in methods]
+    question = explaining.make_question(plugins_or_specs, metrics, protocol)
+    loaded = _load_or_check(net, protocol, loading)
+    pixels = to_image(image, size or loaded.size or SIZE, question.protocol.resize)
+    return explaining.explain(pixels, loaded, [str(target) for target in targets], question)
 
 
 def score(
-    map: NDArray[np.floating[Any]],
+    map: NDArray[np.floating[Any]] | Explanation,
     image: Photo,
     net: str | nn.Module = NET,
     *,
-    target: Target = "top1",
+    target: Target | None = None,
     metrics: Sequence[str] | None = None,
     protocol: str = "default",
     size: int | None = None,
     **loading: Any,
 ) -> dict[str, float]:
-    """The scores of a map (h', w') that you have, of whatever size and range: higher is where the net is said to look.
+    """Score a map (h', w') of any size and range; higher values mark more important pixels.
 
-    By metric; metrics that would ask the method itself again are left out. The rest is as `explain` has it.
+    `map` may also be an `Explanation`: its map is scored for its class. An array needs `target`, the class that it explains.
+    Returns the score by metric. Metrics that need further maps of the method are left out. The other arguments and the errors
+    are those of `explain`; UsageError is also raised for a map that is not an array of finite numbers.
 
     >>> import numpy as np
     >>> from cambench import score
     >>> from cambench.datasets import scenes
-    >>> score(np.zeros((7, 7)), scenes.load(size=64)[0], "squeezenet1_1", metrics=["gini"])
+    >>> score(np.zeros((7, 7)), scenes.load(size=64)[0], "squeezenet1_1", target="top1", metrics=["gini"])
     {'gini': 0.0}
     """
+    values = _map_values(map)
+    if target is None and not isinstance(map, Explanation):
+        raise UsageError("score() needs the class that the map explains: set target, or give the Explanation itself")
+    label = map.target.index if target is None and isinstance(map, Explanation) else target
+    question = explaining.make_question([], metrics, protocol)
+    loaded = _load_or_check(net, protocol, loading)
+    photo = to_image(image, size or loaded.size or SIZE, question.protocol.resize)
+    return explaining.score_map(torch.tensor(values, dtype=torch.float32), photo, loaded, str(label), question)
+
+
+def _map_values(map: NDArray[np.floating[Any]] | Explanation) -> NDArray[np.floating[Any]]:
+    if isinstance(map, Explanation):
+        if map.raw is None:
+            raise UsageError(f"there is no map to score: {map.method} does not apply to {map.net} ({map.reason})")
+        return map.raw
     values = np.asarray(map)
     if values.ndim != 2 or not np.isrealobj(values) or not np.isfinite(values).all():
         raise UsageError(f"a map is an array (h', w') of finite numbers, not {values.dtype} of shape {values.shape}")
-    given = iter([torch.tensor(values, dtype=torch.float32)[None]])
-
-    def yours(net: Net, images: Tensor, targets: Tensor) -> Tensor:
-        own = next(given, None)
-        if own is None:
-            raise NotApplicable("the method itself is not at hand, only its map")
-        return own
-
-    found = explain(image, net, method=yours, target=target, metrics=metrics, protocol=protocol, size=size, **loading)
-    return found.scores
+    return values
 
 
 def run(
     name: str = "scenes", *, out: Path | str | None = None, device: str = "auto", quiet: bool = False, **changes: Any
 ) -> Run:
-    """Runs a suite, as `bench run` does, and gives what it left; a run that is there already is gone on with.
+    """Run a suite, as `bench run` does, and return the run. A run that `out` already holds is resumed.
 
-    `name` is a built-in suite or a TOML file, `changes` are laid over it: nets, methods, metrics, protocols (lists), dataset,
-    images, seed, target, precision. Raises UsageError for what cannot be had, KeyboardInterrupt where it was stopped.
+    `name` is a built-in suite or a TOML file. `changes` replace values of the suite: nets, methods, metrics, protocols (lists),
+    dataset, images, seed, target, precision. `out` is by default a folder in runs/, named after the suite.
+
+    Raises UsageError for a value that does not exist, for a suite with parts, and if `out` holds another run; raises
+    KeyboardInterrupt if the user interrupts the run; finished images are kept.
 
     >>> from cambench import run
     >>> few = dict(nets=["squeezenet1_1"], methods=["cam", "centre"], metrics=["gini"], images=2, precision="fp32")
-    >>> done = run("scenes", dataset="scenes[size=64]", out="runs/few", quiet=True, **few)
-    >>> done.summary()[["method", "metric", "n"]].values.tolist()
+    >>> results = run("scenes", dataset="scenes[size=64]", out="runs/few", quiet=True, **few)
+    >>> results.summary()[["method", "metric", "n"]].values.tolist()
     [['cam', 'gini', 2], ['centre', 'gini', 2]]
     """
-    asked = suite_file.load(name, **changes)
-    if asked.parts:
-        raise UsageError(f"the suite {name} has parts: take `bench run {name}`, and load a part of its directory")
-    directory, console = Path(out or f"runs/{asked.directory()}"), Console(highlight=False, quiet=quiet)
-    code = execute(asked, directory, partial(plan, device=device), console, plugins.find(ENGINE, "local"))
+    suite = suite_file.load(name, **changes)
+    if suite.parts:
+        raise UsageError(
+            f"the suite {name} has parts: run it with `bench run {name}`, then load a part of its directory"
+        )
+    directory, console = Path(out or f"runs/{suite.directory_name()}"), Console(highlight=False, quiet=quiet)
+    code = execute(suite, directory, partial(make_plan, device=device), console, plugins.find(ENGINE, "local"))
     if code == INTERRUPTED:
         raise KeyboardInterrupt
     return Run(directory, store.read(directory).header)
 
 
-def _net(given: str | nn.Module, protocol: str, loading: Mapping[str, Any]) -> Net:
-    if not isinstance(given, Net):
-        return load_net(given, protocol=protocol, **loading)
+def _load_or_check(net: str | nn.Module, protocol: str, loading: Mapping[str, Any]) -> Net:
+    """Load a net; return a loaded one, if the protocol explains it at the layer where it is split."""
+    if not isinstance(net, Net):
+        return load_net(net, protocol=protocol, **loading)
     if loading:
-        raise UsageError(f"{', '.join(loading)}: a net that is loaded has its own; give it to load_net")
-    if layer_of(find(protocol), given.name) not in (None, given.layer):
+        raise UsageError(f"{', '.join(loading)}: this net is already loaded; pass such arguments to load_net")
+    if (layer := find_layer(find(protocol), net.name)) not in (None, net.layer):
         raise UsageError(
-            f"{given.name} is loaded at {given.layer}, not where {protocol} explains it: load_net(..., protocol=)"
+            f"{net.name} is loaded at {net.layer}, but the protocol {protocol} explains it at {layer}: "
+            f'load it with load_net(..., protocol="{protocol}")'
         )
-    return given
+    return net
 
 
-def _plugin(function: Callable[..., Any]) -> Plugin:
+def _make_plugin(function: Callable[..., Any]) -> Plugin:
     name = getattr(function, "__name__", type(function).__name__)
     return Plugin(name, name, inspect.getmodule(function) or ModuleType(name), function)

@@ -1,4 +1,4 @@
-"""What pytest's fixture asks for: a method's run beside the controls, recorded as a baseline or compared with one."""
+"""The work of the pytest fixture: run a method beside the controls, then record a baseline or compare with one."""
 
 import io
 from collections.abc import Sequence
@@ -8,24 +8,24 @@ from pathlib import Path
 from rich.console import Console
 
 from ..compare import baseline
-from ..compare.compare import compare, load
-from ..compare.snapshot import Recorded, recorded
-from ..compare.terminal import show
+from ..compare.compare import compare, load_snapshot
+from ..compare.snapshot import Snapshot, take_snapshot
+from ..compare.terminal import show_comparison
 from ..config import suite_file
 from ..core import plugins, specs
-from ..core.errors import UsageError
+from ..core.errors import ImageError
 from ..core.files import write_text
 from ..core.plugins import ENGINE
-from ..run.describe import header
-from ..run.plan import plan
+from ..run.describe import make_header
+from ..run.plan import make_plan
 from ..show.terminal import WIDTH
 from ..store import run as store
 from ..store.writer import Writer
 
 
 @dataclass(frozen=True)
-class Asked:
-    """A method on a net, and what of the smoke suite is to be other; files and folders are relative to a root directory."""
+class Check:
+    """A method on a net, and changes to the smoke suite; None keeps the suite's own value."""
 
     method: str
     net: str
@@ -34,54 +34,56 @@ class Asked:
     images: int | None
     protocols: Sequence[str] | None
     device: str
-    root: Path
+    root: Path  # the directory that file names are relative to
 
 
-def run(asked: Asked, directory: Path) -> Recorded:
-    """The suite, run into a directory without a word. Raises UsageError for what cannot be run."""
-    controls = [method.spec for method in suite_file.load("smoke").explained() if method.control]
-    small = suite_file.load(
-        "smoke", nets=[asked.net], methods=[_found(asked.method, asked.root), *controls], metrics=_list(asked.metrics),
-        protocols=_list(asked.protocols), images=asked.images, dataset=_folder(asked.dataset, asked.root),
+def run(check: Check, directory: Path) -> Snapshot:
+    """Run the suite into a directory, without output. Raises ImageError if an image fails."""
+    controls = [method.spec for method in suite_file.load("smoke").method_plugins() if method.control]
+    suite = suite_file.load(
+        "smoke", nets=[check.net], methods=[_resolve_method(check.method, check.root), *controls],
+        metrics=_to_list(check.metrics), protocols=_to_list(check.protocols), images=check.images,
+        dataset=_resolve_dataset(check.dataset, check.root),
     )  # fmt: skip
-    planned = plan(small, asked.device)
-    writer = Writer(directory, header(planned))
+    plan = make_plan(suite, check.device)
+    writer = Writer(directory, make_header(plan))
     try:
-        for _ in plugins.find(ENGINE, "local")(planned, writer):
+        for _ in plugins.find(ENGINE, "local")(plan, writer):
             pass
     finally:
         writer.close()
-    made = store.read(directory)
-    if failed := store.failures_sentence(made):
-        raise UsageError(failed)
-    return recorded(made, "this run")
+    finished = store.read(directory)
+    if failures := store.failures_sentence(finished):
+        raise ImageError(failures)
+    return take_snapshot(finished, "this run")
 
 
-def _list(asked: Sequence[str] | None) -> list[str] | None:
-    return None if asked is None else list(asked)
+def _to_list(names: Sequence[str] | None) -> list[str] | None:
+    return None if names is None else list(names)
 
 
-def _folder(dataset: str | None, root: Path) -> str | None:
+def _resolve_dataset(dataset: str | None, root: Path) -> str | None:
+    """The spec of a data set, or the path of a folder in the root directory."""
     return str(root / dataset) if dataset and (root / dataset).is_dir() else dataset
 
 
-def _found(spec: str, root: Path) -> str:
-    """A method's spec, its file's name made absolute."""
+def _resolve_method(spec: str, root: Path) -> str:
+    """The spec of a method, with the path of its file made absolute."""
     name = specs.parse("method", spec).name
     return str(root / name) + spec[len(name) :] if name.endswith(".py") else spec
 
 
-def record(made: Recorded, file: Path) -> str:
-    """Writes the baseline, and says so."""
-    write_text(file, baseline.text(made))
+def record(snapshot: Snapshot, file: Path) -> str:
+    """Write the baseline; return a sentence that says so."""
+    write_text(file, baseline.format_baseline(snapshot))
     return f"recorded {file}"
 
 
-def fault(made: Recorded, file: Path, *, strict: bool, remedy: str) -> str:
-    """The comparison with a baseline as text; empty where nothing fails."""
-    found = replace(compare(load(file), made, strict=strict), remedy=remedy)
-    if not found.failed:
+def find_fault(snapshot: Snapshot, file: Path, *, strict: bool, remedy: str) -> str:
+    """Compare with a baseline; return the comparison as text if it fails, else an empty string."""
+    comparison = replace(compare(load_snapshot(file), snapshot, strict=strict), remedy=remedy)
+    if not comparison.failed:
         return ""
     text = io.StringIO()
-    Console(file=text, width=WIDTH, color_system=None, highlight=False).print(show(found))
+    Console(file=text, width=WIDTH, color_system=None, highlight=False).print(show_comparison(comparison))
     return "\n".join(line.rstrip() for line in text.getvalue().splitlines())

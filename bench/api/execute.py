@@ -1,4 +1,4 @@
-"""Runs a suite, part by part, and shows its progress, its tables and its page; Ctrl-C keeps what is done."""
+"""Runs a suite part by part; shows progress, a table per net and the page's path. Ctrl-C keeps what is done."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -13,113 +13,123 @@ from ..core.files import write_text
 from ..core.formatting import plural, titled
 from ..core.plugins import REPORT, Plugin
 from ..core.profiling import span
-from ..data.labels import few, unknown
+from ..data.labels import abbreviate, find_missing_classes
 from ..published import published, table
-from ..run.describe import header
+from ..run.describe import make_header
 from ..run.plan import Plan
-from ..show import terminal as show
+from ..show import terminal
 from ..show.terminal import WIDTH
 from ..store import run as store
 from ..store.writer import Writer
 
-Ready = Callable[[Suite], Plan]  # what makes the plan of a suite, for a device
+MakePlan = Callable[[Suite], Plan]
 
-DONE, FAILED, INTERRUPTED = 0, 3, 130  # exit codes: all went well, some images failed, somebody stopped it
+DONE, FAILED, INTERRUPTED = 0, 3, 130  # exit codes; FAILED: at least one image failed
 
 
-def execute(suite: Suite, directory: Path, ready: Ready, console: Console, engine: Plugin) -> int:
-    """Runs a suite into a directory, each part into its own in it, or goes on with what is there, and gives the exit code."""
+def execute(suite: Suite, directory: Path, make_plan: MakePlan, console: Console, engine: Plugin) -> int:
+    """Run a suite into a directory, each of its parts into a subdirectory; what is there already is not measured again.
+
+    Returns the exit code: DONE, FAILED or INTERRUPTED.
+    """
     if not suite.parts:
-        return _execute_one(suite, directory, ready, console, engine)
-    for part in suite.parts:
-        ready(part)  # what was asked wrongly is said before the first part runs
+        return _execute_part(make_plan(suite), directory, console, engine)
+    plans = [make_plan(part) for part in suite.parts]  # a wrong value in any part is reported before the first one runs
     codes: list[int] = []
-    for part in suite.parts:
-        codes.append(_execute_one(part, directory / part.name, ready, console, engine))
+    for part, plan in zip(suite.parts, plans, strict=True):
+        codes.append(_execute_part(plan, directory / part.name, console, engine))
         if codes[-1] == INTERRUPTED:
             return INTERRUPTED
     _show_published(suite, directory, console)
     return max(codes)
 
 
-def _show_published(suite: Suite, directory: Path, console: Console) -> None:
-    runs = [store.read(directory / part.name) for part in suite.parts]
-    found = [one for run in runs for one in published.beside(run)]
-    if not found:
-        console.print("nothing is published of what these parts measured")
-        return
-    console.print(table.text(found), width=min(console.width, WIDTH))
-    page = directory / "published.md"
-    write_text(page, table.markdown(found))
-    console.print(f"published beside measured: {page}", soft_wrap=True, markup=False)
-
-
-def _execute_one(suite: Suite, directory: Path, ready: Ready, console: Console, engine: Plugin) -> int:
-    """Runs a suite into a directory, or goes on with what is there, and gives the exit code."""
-    planned = ready(suite)
-    about = header(planned)
-    about["environment"] |= getattr(engine.module, "ENVIRONMENT", {})
-    writer = Writer(directory, about)
-    before = f"; {len(writer.done)} of {planned.cells} done before" if writer.done else ""
-    counted = f"{plural(len(planned.chosen), 'image')}, {plural(len(planned.methods), 'method')}"
-    console.print(
-        f"{titled(suite.name, suite.dataset)}: {counted}, {planned.precision} on {planned.device}{before}",
-        markup=False,
-    )
-    if len(planned.chosen) < suite.images:
-        console.print(f"the data set holds {plural(len(planned.chosen), 'image')}, not {suite.images}: all are taken")
-    for net, about in planned.nets.items():
-        for note in about["notes"]:
-            console.print(f"{net}: {note}", markup=False)
-        if names := unknown(planned.images, about["classes"]):
-            console.print(
-                f"{net} lacks {len(names)} of the data set's {len(planned.images.classes)} classes ({few(names)}): on it "
-                "images of these have no label, and no object to point at",
-                markup=False,
-            )
+def _execute_part(plan: Plan, directory: Path, console: Console, engine: Plugin) -> int:
+    header = make_header(plan)
+    header.environment |= engine.environment
+    writer = Writer(directory, header)
+    _show_plan(plan, len(writer.done), console)
     try:
-        _work(planned, writer, console, engine)
-        _page(directory, console)
+        _measure(plan, writer, console, engine)
+        _write_page(directory, console)
     except KeyboardInterrupt:
-        console.print(
-            f"interrupted; {directory} keeps what is done, and the same command goes on from there", markup=False
-        )
+        console.print(f"interrupted; {directory} keeps what is done, and the same command resumes it", markup=False)
         return INTERRUPTED
     finally:
         writer.flush()
         writer.close()
-    return _told(directory, console)
+    return _report_failures(directory, console)
 
 
-def _told(directory: Path, console: Console) -> int:
-    failed = store.failures_sentence(store.read(directory))
-    if failed:
-        console.print(f"{failed}; the same command tries again what failed", soft_wrap=True, markup=False)
-    return FAILED if failed else DONE
+def _show_plan(plan: Plan, done: int, console: Console) -> None:
+    """What runs where, and what the reader should know of the data set and the nets."""
+    suite, count = plan.suite, len(plan.indices)
+    before = f"; {done} of {plan.cell_count} done before" if done else ""
+    counts = f"{plural(count, 'image')}, {plural(len(plan.methods), 'method')}"
+    console.print(
+        f"{titled(suite.name, suite.dataset)}: {counts}, {plan.precision} on {plan.device}{before}", markup=False
+    )
+    if count < suite.images:
+        console.print(f"the data set has {plural(count, 'image')}, fewer than {suite.images}: all of them are used")
+    for net, facts in plan.nets.items():
+        for note in [*facts["notes"], *_describe_missing_classes(plan, net)]:
+            console.print(f"{net}: {note}", markup=False)
 
 
-def _page(directory: Path, console: Console) -> None:
+def _describe_missing_classes(plan: Plan, net: str) -> list[str]:
+    names = find_missing_classes(plan.images, plan.nets[net]["classes"])
+    if not names:
+        return []
+    return [
+        f"lacks {len(names)} of the data set's {len(plan.images.classes)} classes ({abbreviate(names)}): "
+        "on this net, images of these classes have no label and no object to point at"
+    ]
+
+
+def _measure(plan: Plan, writer: Writer, console: Console, engine: Plugin) -> None:
+    """Measure what the directory lacks; show progress, and the table of each net as soon as the net is complete."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    left = Counter({net: sum(map(len, groups)) for net, groups in plan.remaining(writer.done).items()})
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task("", total=plan.cell_count, completed=plan.cell_count - left.total())
+        for net in plan.suite.nets:
+            if not left[net]:
+                _show_table(writer.directory, net, console)
+        for net, _ in engine(plan, writer):
+            left[net] -= 1
+            progress.update(task, description=net, advance=1)
+            if not left[net]:
+                _show_table(writer.directory, net, console)
+
+
+def _show_table(directory: Path, net: str, console: Console) -> None:
+    with span("reporting"):
+        console.print(terminal.show_methods(store.read(directory), net))
+
+
+def _write_page(directory: Path, console: Console) -> None:
     page = directory / "report.html"
     with span("reporting"):
         write_text(page, plugins.find(REPORT, "html")(store.read(directory)))
     console.print(f"report: {page}", soft_wrap=True, markup=False)
 
 
-def _work(planned: Plan, writer: Writer, console: Console, engine: Plugin) -> None:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    left = Counter({net: sum(map(len, groups)) for net, groups in planned.open(writer.done).items()})
-    with Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task("", total=planned.cells, completed=planned.cells - left.total())
+def _report_failures(directory: Path, console: Console) -> int:
+    failures = store.failures_sentence(store.read(directory))
+    if not failures:
+        return DONE
+    console.print(f"{failures}; the same command tries the failed images again", soft_wrap=True, markup=False)
+    return FAILED
 
-        def tell(net: str) -> None:
-            with span("reporting"):
-                console.print(show.comparison(store.read(writer.directory), net))
 
-        for net in planned.suite.nets:
-            if not left[net]:
-                tell(net)
-        for net, _ in engine(planned, writer):
-            left[net] -= 1
-            progress.update(task, description=net, advance=1)
-            if not left[net]:
-                tell(net)
+def _show_published(suite: Suite, directory: Path, console: Console) -> None:
+    """Show the parts' results beside published numbers, and write them to published.md."""
+    runs = [store.read(directory / part.name) for part in suite.parts]
+    reproductions = [row for run in runs for row in published.find_reproductions(run)]
+    if not reproductions:
+        console.print("no published number is of the nets, methods and metrics measured here")
+        return
+    console.print(table.text(reproductions), width=min(console.width, WIDTH))
+    file = directory / "published.md"
+    write_text(file, table.markdown(reproductions))
+    console.print(f"published and measured numbers: {file}", soft_wrap=True, markup=False)

@@ -1,166 +1,211 @@
-"""Explanations of one image: its classes, and of each class asked for the maps of methods and their scores.
+"""Explain one image: its likeliest classes and, for each class, the maps of the methods and their scores.
 
-The maps are made, brought to the image and scored by the runner's own steps, so the numbers are those of a run.
+The maps are computed, fitted and scored by the steps of a run, so the numbers are those of a run.
 """
 
 import difflib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from ..config.protocol import Protocol, find
-from ..config.suite import distinct
+from ..config.suite import check_distinct
 from ..config.suite_file import load as load_suite
 from ..core import plugins
 from ..core.errors import UsageError
 from ..core.plugins import METHOD, Plugin
 from ..data.types import Image
-from ..forward.device import batched, device_of
-from ..forward.precision import chosen as precision_for
+from ..forward.device import exact_arithmetic, find_device, to_batch
+from ..forward.precision import choose_precision
 from ..nets import load as nets
 from ..nets.net import Net
 from ..nets.zoo import SHIPPED
-from ..run import describe
-from ..run.explain_image import explained, predict
-from ..run.plan import Measure, following, layer_of
-from ..run.rows import Explained, Subject, value
-from ..run.runner import scored
+from ..run.explain_image import explain_image, predict
+from ..run.plan import Measure, apply_protocol, find_layer
+from ..run.rows import MethodResult, Subject, value_columns
+from ..run.runner import score_maps
 from ..scoring.case import FloatMap, Score
-from ..scoring.postprocess import bring
-from .explanation import Explanation, Guess, Scored
+from ..scoring.postprocess import postprocess
+from .explanation import Explanation, Guess, MetricResult
 
-TOP = 5  # classes that are listed
-MANY = 20  # classes: more are not listed in a sentence
-TOLD = ("name", "classes", "preprocess", "mean", "std")  # of a live module
-USUAL = ("average_drop", "insertion", "deletion")  # metrics, where none is named
+TOP = 5  # classes that an explanation lists
+MANY = 20  # an error message lists at most this many classes
+MODULE_SETTINGS = ("name", "classes", "preprocess", "mean", "std")
+DEFAULT_METRICS = ("average_drop", "insertion", "deletion")
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What is asked of every image: a protocol, methods and metrics, ready to run."""
+class Question:
+    """How every image is explained: the protocol, and the methods and metrics with its settings."""
 
     protocol: Protocol
     methods: Sequence[Plugin]
     measures: Sequence[Measure]
 
 
-def ask(methods: Sequence[str | Plugin], metrics: Sequence[str] | None = None, protocol: str = "default") -> Asked:
-    """The methods and metrics of these specs; of no metrics, the usual ones that the protocol has. Raises UsageError."""
-    own = find(protocol)
-    usual = [name for name in USUAL if name in own.defined()] or own.defined()
-    suite = load_suite("scenes", protocols=[protocol], metrics=list(metrics or usual))
-    measures = [Measure(metric, one) for metric, one in suite.measured([own])]
-    found = [plugins.find(METHOD, one, suite.seed) if isinstance(one, str) else one for one in methods]
-    return Asked(own, [following(own, method) for method in distinct(found)], measures)
+def make_question(
+    methods: Sequence[str | Plugin], metrics: Sequence[str] | None = None, protocol: str = "default"
+) -> Question:
+    """Find the methods, metrics and protocol of these specs.
+
+    Without metrics, the default ones that belong to the protocol are taken, or else all of its metrics. Raises UsageError for
+    a spec that names nothing.
+    """
+    rules = find(protocol)
+    defaults = [name for name in DEFAULT_METRICS if name in rules.metric_names()] or rules.metric_names()
+    suite = load_suite("scenes", protocols=[protocol], metrics=list(metrics or defaults))
+    measures = [Measure(plugin, variant) for plugin, variant in suite.metric_plugins([rules])]
+    chosen = [plugins.find(METHOD, method, suite.seed) if isinstance(method, str) else method for method in methods]
+    return Question(rules, [apply_protocol(rules, method) for method in check_distinct(chosen)], measures)
 
 
-def load(
+def load_net(
     net: str | nn.Module,
     layer: str | None,
     protocol: Protocol,
     device: str = "auto",
     precision: str = "auto",
-    **about: Any,
+    **settings: Any,
 ) -> Net:
-    """A net at a layer, `features.29` or `features[29]`: the one named, or the protocol's, or the net's own.
+    """Load a net, split at `layer` (`features.29` or `features[29]`), else at the protocol's layer, else at its own.
 
-    `about` tells of a live module what a spec would say: its name, classes, preprocess, or mean and std. Raises UsageError.
+    `settings` describe a live module as a spec would: its name, classes, preprocess, or mean and std. Raises UsageError for a
+    net, layer, device, precision or setting that does not exist.
     """
     if not isinstance(net, str | nn.Module):
         raise UsageError(f"a net is a spec, such as vgg16, or a torch.nn.Module, not {type(net).__name__}")
-    place = device_of(device)
-    at = re.sub(r"\[(\d+)\]", r".\1", str(layer)) if layer not in (None, "") else None
-    exact = precision_for(precision, place)
+    chosen_device = find_device(device)
+    dotted = re.sub(r"\[(\d+)\]", r".\1", str(layer)) if layer not in (None, "") else None
+    chosen_precision = choose_precision(precision, chosen_device)
     if isinstance(net, nn.Module):
-        if unknown := about.keys() - TOLD:
-            raise UsageError(f"{', '.join(sorted(unknown))}: of a module is told {', '.join(TOLD)}")
-        return nets.of(net, **{"name": type(net).__name__} | about, layer=at, device=place, precision=exact)
-    if about:
-        raise UsageError(
-            f"{', '.join(about)}: of a net by name this stands in its spec, {net}[{next(iter(about))}=...]"
-        )
-    found = nets.load(net, place, exact, at or layer_of(protocol, net))
+        _check_module_settings(settings)
+        named = {"name": type(net).__name__} | settings
+        return nets.from_module(net, **named, layer=dotted, device=chosen_device, precision=chosen_precision)
+    if settings:
+        example = f"{net}[{next(iter(settings))}=...]"
+        raise UsageError(f"{', '.join(settings)}: a net given by name takes this in its spec, {example}")
+    loaded = nets.load(net, chosen_device, chosen_precision, dotted or find_layer(protocol, net))
     if net in SHIPPED:
-        found.notes += (f"it knows the shapes of the data set scenes alone: for photos take {net}@imagenet",)
-    return found
+        loaded.notes += (f"it was trained on the data set scenes only: for photos use {net}@imagenet",)
+    return loaded
 
 
-def explain(image: Image, net: Net, targets: Sequence[str], asked: Asked) -> list[Explanation]:
-    """An explanation for each class, and of it by each method, in this order.
+def _check_module_settings(settings: Mapping[str, Any]) -> None:
+    if unknown := settings.keys() - MODULE_SETTINGS:
+        raise UsageError(f"{', '.join(sorted(unknown))}: a module takes {', '.join(MODULE_SETTINGS)}")
 
-    A target is a class's index, its name, or its place among the likeliest, `top1` to `top5`. Raises UsageError.
+
+@exact_arithmetic()
+def explain(image: Image, net: Net, targets: Sequence[str], question: Question) -> list[Explanation]:
+    """Explain each target class by each method, in this order.
+
+    A target is the index of a class, its name, or its rank among the likeliest classes, `top1` to `top5`. Raises UsageError
+    for a target that the net does not have.
     """
-    batch = batched(image, net.device)
-    net.prepare(batch)
-    probabilities = predict(net, batch)
-    order = probabilities.argsort(descending=True, stable=True)[:TOP].tolist()
+    batch, probabilities, order = _predict(image, net)
     guesses = {index: Guess(index, net.classes[index], float(probabilities[index])) for index in order}
-    found = []
-    for index in dict.fromkeys(target_of(name, order, net.classes) for name in targets):
+    explanations = []
+    for index in dict.fromkeys(find_target(name, order, net.classes) for name in targets):
         subject = Subject(image, batch, None, index, (), probabilities)
         guess = guesses.get(index) or Guess(index, net.classes[index], float(probabilities[index]))
-        found += _of_target(subject, guess, tuple(guesses.values()), net, asked)
-    return found
+        explanations += _explain_target(subject, guess, tuple(guesses.values()), net, question)
+    return explanations
 
 
-def _of_target(subject: Subject, target: Guess, top: tuple[Guess, ...], net: Net, asked: Asked) -> list[Explanation]:
-    made = explained(asked.methods, net, subject, count=False)
-    (scores,) = scored(asked.methods, net, [(subject, made)], asked.protocol, asked.measures)
-    return [
-        Explanation(
-            subject.image, net.name, net.layer, asked.protocol.name, spec, target, top,
-            *_maps(one, subject, asked.protocol),
-            tuple(_scored(measure, score, spec) for measure, score in zip(asked.measures, scores.get(spec, ()), strict=False)),
-            one.reason or ("" if one.finite else "the map is not finite (NaN or infinite) and counts as constant"),
-            net.notes,
-        )
-        for spec, one in made.items()
-    ]  # fmt: skip
+@exact_arithmetic()
+def score_map(map: Tensor, image: Image, net: Net, target: str, question: Question) -> dict[str, float]:
+    """The score of a map (h', w') of a target class by each metric of a question; `explain` says what a target is.
+
+    Metrics that need further maps of the method are left out, because there is no method.
+    """
+    batch, probabilities, order = _predict(image, net)
+    subject = Subject(image, batch, None, find_target(target, order, net.classes), (), probabilities)
+    results = {"map": MethodResult(map.to(net.device))}
+    (scores,) = score_maps([], net, [(subject, results)], question.protocol, question.measures)
+    by_metric = [
+        _metric_result(measure, score, "map") for measure, score in zip(question.measures, scores["map"], strict=True)
+    ]
+    return {result.metric: result.value for result in by_metric if result.value is not None}
 
 
-def _maps(made: Explained, subject: Subject, protocol: Protocol) -> tuple[FloatMap | None, FloatMap | None]:
-    """As the method gave it, and as it is scored."""
-    if made.map is None:
+def _predict(image: Image, net: Net) -> tuple[Tensor, Tensor, list[int]]:
+    """The image as a batch (1, 3, h, w), its class probabilities, and the likeliest classes, most likely first."""
+    batch = to_batch(image, net.device)
+    net.prepare(batch)
+    probabilities = predict(net, batch)
+    return batch, probabilities, probabilities.argsort(descending=True, stable=True)[:TOP].tolist()
+
+
+def _explain_target(
+    subject: Subject, target: Guess, top: tuple[Guess, ...], net: Net, question: Question
+) -> list[Explanation]:
+    results = explain_image(question.methods, net, subject, count=False)
+    (scores,) = score_maps(question.methods, net, [(subject, results)], question.protocol, question.measures)
+    explanations = []
+    for method, result in results.items():
+        raw, scored_map = _maps(result, subject, question.protocol)
+        # a method that does not apply has no scores
+        scored = zip(question.measures, scores.get(method, ()), strict=False)
+        explanation = Explanation(
+            subject.image, net.name, net.layer, question.protocol.name, method, target, top, raw, scored_map,
+            tuple(_metric_result(measure, score, method) for measure, score in scored), _fault(result), net.notes,
+        )  # fmt: skip
+        explanations.append(explanation)
+    return explanations
+
+
+def _fault(result: MethodResult) -> str:
+    return result.reason or ("" if result.finite else "the map is not finite (NaN or infinite) and counts as constant")
+
+
+def _maps(result: MethodResult, subject: Subject, protocol: Protocol) -> tuple[FloatMap | None, FloatMap | None]:
+    """The map as the method returned it, and as it is scored; None, None if the method does not apply."""
+    if result.map is None:
         return None, None
     height, width = subject.batch.shape[2:]
-    return made.map.cpu().numpy(), bring(made.map[None], (height, width), protocol)[0].cpu().numpy()
+    return result.map.cpu().numpy(), postprocess(result.map[None], (height, width), protocol)[0].cpu().numpy()
 
 
-def _scored(measure: Measure, score: Score, method: str) -> Scored:
-    row = value(score, measure.metric, method)
+def _metric_result(measure: Measure, score: Score, method: str) -> MetricResult:
     metric = measure.metric
-    given = None if row["reason"] else row["value"]
-    return Scored(metric.spec, metric.module.SHORT, describe.better(metric), given, row["reason"] or "")
+    row = value_columns(score, metric, method)
+    value = None if row["reason"] else row["value"]
+    return MetricResult(metric.spec, metric.short, metric.better, value, row["reason"] or "")
 
 
-def target_of(name: str, order: Sequence[int], classes: Sequence[str]) -> int:
-    """The class index that a target names; `order` are the likeliest classes, the first first. Raises UsageError."""
+def find_target(name: str, order: Sequence[int], classes: Sequence[str]) -> int:
+    """The index of the class that a target names.
+
+    `order` holds the indices of the likeliest classes, most likely first. Raises UsageError for a rank, index or name that
+    does not exist, and for a name that several classes share.
+    """
     if match := re.fullmatch(r"top(\d+)", name):
-        place = int(match[1])
-        if not 1 <= place <= len(order):
+        rank = int(match[1])
+        if not 1 <= rank <= len(order):
             raise UsageError(f"there is no target {name}: top1 to top{len(order)} are the likeliest classes")
-        return order[place - 1]
+        return order[rank - 1]
     if name.isdecimal():
         if int(name) >= len(classes):
             raise UsageError(f"there is no class {name}: the net has the classes 0 to {len(classes) - 1}")
         return int(name)
-    found = [index for index, one in enumerate(classes) if one.casefold() == name.casefold()]
-    if len(found) > 1:
-        raise UsageError(f"{name!r} names {len(found)} classes: take an index, {' or '.join(map(str, found))}")
-    if not found:
-        raise UsageError(f"there is no class {name!r}: {_similar(name, classes)}")
-    return found[0]
+    matches = [index for index, label in enumerate(classes) if label.casefold() == name.casefold()]
+    if len(matches) > 1:
+        indices = " or ".join(map(str, matches))
+        raise UsageError(f"{name!r} is the name of {len(matches)} classes: give an index, {indices}")
+    if not matches:
+        raise UsageError(f"there is no class {name!r}: {_suggest(name, classes)}")
+    return matches[0]
 
 
-def _similar(name: str, classes: Sequence[str]) -> str:
-    """The names that may have been meant; of few classes all."""
-    close = [one for one in classes if name.casefold() in one.casefold()]
-    close += [one for one in difflib.get_close_matches(name, classes, n=5, cutoff=0.55) if one not in close]
-    if close:
-        return f"did you mean {', '.join(map(repr, close[:5]))}?"
+def _suggest(name: str, classes: Sequence[str]) -> str:
+    """Names similar to a wrong one; all names of a net with few classes."""
+    similar = [label for label in classes if name.casefold() in label.casefold()]
+    similar += [label for label in difflib.get_close_matches(name, classes, n=5, cutoff=0.55) if label not in similar]
+    if similar:
+        return f"did you mean {', '.join(map(repr, similar[:5]))}?"
     if len(classes) <= MANY:
         return f"there are: {', '.join(classes)}"
     return (

@@ -1,4 +1,4 @@
-"""What is written and told of explanations: their maps as arrays, and classes and scores as JSON or in the terminal."""
+"""Output of `bench explain`: maps as arrays, and classes and scores as JSON or in the terminal."""
 
 import io
 from collections.abc import Sequence
@@ -16,18 +16,26 @@ from ..show.terminal import WIDTH
 from .explanation import Explanation
 
 
-def archive(picture: Path, found: Sequence[Explanation]) -> Path:
-    """The maps as the methods gave them, each under its method and class index, `grad_cam 159`; and the image."""
+def write_maps(picture: Path, explanations: Sequence[Explanation]) -> Path:
+    """Write the image and the maps as the methods returned them to an .npz file next to the picture.
+
+    The key of a map is its method and class index, `grad_cam 159`; that of the image is `image`.
+    """
     buffer = io.BytesIO()
-    arrays: dict[str, Any] = {f"{one.method} {one.target.index}": one.raw for one in found if one.raw is not None}
-    np.savez_compressed(buffer, image=found[0].image.pixels, **arrays)
+    maps: dict[str, Any] = {
+        f"{explanation.method} {explanation.target.index}": explanation.raw
+        for explanation in explanations
+        if explanation.raw is not None
+    }
+    np.savez_compressed(buffer, image=explanations[0].image.pixels, **maps)
     file = picture.with_suffix(".npz")
     write_bytes(file, buffer.getvalue())
     return file
 
 
-def told(image: Path, found: Sequence[Explanation], files: Sequence[Path]) -> dict[str, Any]:
-    first = found[0]
+def make_record(image: Path, explanations: Sequence[Explanation], files: Sequence[Path]) -> dict[str, Any]:
+    """The entry of an image in the output of --json."""
+    first = explanations[0]
     return {
         "image": str(image),
         "net": first.net,
@@ -35,48 +43,57 @@ def told(image: Path, found: Sequence[Explanation], files: Sequence[Path]) -> di
         "protocol": first.protocol,
         "notes": list(first.notes),
         "top": [vars(guess) for guess in first.top],
-        "explanations": [
-            {"method": one.method, "target": vars(one.target), "reason": one.reason or None, "scores": one.scores,
-             "not_applicable": {score.metric: score.reason for score in one.scored if score.value is None}}
-            for one in found
-        ],
+        "explanations": [_explanation_record(explanation) for explanation in explanations],
         "files": [str(file) for file in files],
-    }  # fmt: skip
+    }
 
 
-def show(image: Path, found: Sequence[Explanation], files: Sequence[Path], console: Console) -> None:
-    first, width = found[0], min(console.width, WIDTH)
+def _explanation_record(explanation: Explanation) -> dict[str, Any]:
+    return {
+        "method": explanation.method,
+        "target": vars(explanation.target),
+        "reason": explanation.reason or None,
+        "scores": explanation.scores,
+        "not_applicable": {result.metric: result.reason for result in explanation.results if result.value is None},
+    }
+
+
+def show(image: Path, explanations: Sequence[Explanation], files: Sequence[Path], console: Console) -> None:
+    """Print the classes, the scores, the reasons for missing maps and the files of an image."""
+    first, width = explanations[0], min(console.width, WIDTH)
     console.print(Text(f"{image}: {first.net}, {first.layer}", style="bold"), soft_wrap=True)
     for note in first.notes:
         console.print(Text(f"  {note}", style="dim"), width=width)
-    console.print(_classes(first), width=width)
-    console.print(_scores(found), width=width)
-    for one in found:
-        if one.reason:
-            said = "not applicable: " if not one.applies else ""
-            console.print(Text(f"  {one.method}: {said}{one.reason}", style="dim"), width=width)
+    console.print(_class_table(first), width=width)
+    console.print(_score_table(explanations), width=width)
+    for explanation in explanations:
+        if explanation.reason:
+            reason = explanation.reason if explanation.applies else f"not applicable: {explanation.reason}"
+            console.print(Text(f"  {explanation.method}: {reason}", style="dim"), width=width)
     for file in files:
         console.print(Text(f"{'maps' if file.suffix == '.npz' else 'picture'}: {file}"), soft_wrap=True)
 
 
-def _grid(*heads: str) -> Table:
-    grid = Table(box=None, padding=(0, 0, 0, 2), pad_edge=True, header_style="dim")
+def _table(*heads: str) -> Table:
+    table = Table(box=None, padding=(0, 0, 0, 2), pad_edge=True, header_style="dim")
     for head in heads:
-        grid.add_column(Text(head), justify="right" if head[-1] in "↑↓" or head in ("class", "probability") else "left")
-    return grid
+        numeric = head[-1] in "↑↓" or head in ("class", "probability")
+        table.add_column(Text(head), justify="right" if numeric else "left")
+    return table
 
 
-def _classes(one: Explanation) -> Table:
-    grid = _grid("class", "name", "probability")
-    for guess in one.top:
-        grid.add_row(str(guess.index), Text(guess.name), guess.chance)
-    return grid
+def _class_table(explanation: Explanation) -> Table:
+    table = _table("class", "name", "probability")
+    for guess in explanation.top:
+        table.add_row(str(guess.index), Text(guess.name), guess.chance)
+    return table
 
 
-def _scores(found: Sequence[Explanation]) -> Table:
-    marks = next((one.scored for one in found if one.scored), ())
-    grid = _grid("method", "of", *(f"{mark.short} {'↑' if mark.better == 'higher' else '↓'}" for mark in marks))
-    for one in found:
-        values = [number(score.value) if score.value is not None else "n/a" for score in one.scored]
-        grid.add_row(Text(one.method), Text(one.target.name), *(values or ["n/a"] * len(marks)))
-    return grid
+def _score_table(explanations: Sequence[Explanation]) -> Table:
+    results = next((explanation.results for explanation in explanations if explanation.results), ())
+    table = _table("method", "of", *(f"{result.short} {result.arrow}" for result in results))
+    for explanation in explanations:
+        values = ["n/a" if result.value is None else number(result.value) for result in explanation.results]
+        name = Text(explanation.target.name)
+        table.add_row(Text(explanation.method), name, *(values or ["n/a"] * len(results)))
+    return table

@@ -1,4 +1,4 @@
-"""One decision explained: the class, the map of a method for it, and how faithful the map is."""
+"""The explanation of one decision: the class, the map of a method for it, and the scores of the map."""
 
 import base64
 import html
@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from ..core.errors import UsageError
 from ..core.formatting import number
 from ..data.types import Image, Pixels
-from ..show.overlay import COLOURS, OPACITY, FloatMap, laid_over
-from ..show.panel import Panel, Row, Tile, draw
+from ..show.overlay import COLOURS, OPACITY, overlay_map
+from ..show.panel import Panel, Row, Tile, draw_panel
+from ..show.postprocess import FloatMap
 
 
 @dataclass(frozen=True)
 class Guess:
-    """A class that a net sees in an image, with its softmax probability."""
+    """A class of a net and its softmax probability for an image."""
 
     index: int
     name: str
@@ -22,62 +23,70 @@ class Guess:
 
     @property
     def chance(self) -> str:
-        """The probability as it is shown."""
+        """The probability as text."""
         return "< .001" if 0 < self.probability < 0.0005 else number(self.probability)
 
 
 @dataclass(frozen=True)
-class Scored:
-    """A map's score by a metric; or None, and the reason."""
+class MetricResult:
+    """The score of a map by a metric, or the reason why there is none."""
 
     metric: str
-    short: str  # its name in a narrow place
-    better: str  # higher or lower
+    short: str  # the name of the metric in narrow columns
+    better: str  # "higher" or "lower"
     value: float | None
-    reason: str = ""
+    reason: str = ""  # why `value` is None
+
+    @property
+    def arrow(self) -> str:
+        return "↑" if self.better == "higher" else "↓"
 
     def __str__(self) -> str:
-        arrow = "↑" if self.better == "higher" else "↓"
-        return f"{self.short} {'n/a' if self.value is None else number(self.value)} {arrow}"
+        return f"{self.short} {'n/a' if self.value is None else number(self.value)} {self.arrow}"
 
 
 @dataclass(frozen=True, eq=False)
 class Explanation:
-    """Why a net sees a class in an image, as a method tells it. A notebook shows it as its panel."""
+    """The map of a method for one class in an image, with its scores. A notebook shows it as a panel."""
 
     image: Image
     net: str
-    layer: str  # at which the net is explained
-    protocol: str  # by which the map is fitted and scored
+    layer: str  # where the net is explained
+    protocol: str  # how the map is fitted and scored
     method: str
     target: Guess  # the class explained
-    top: tuple[Guess, ...]  # the five classes of highest probability, or all where there are fewer
-    raw: FloatMap | None  # (h', w'), as the method gave it; None where the method does not apply
-    map: FloatMap | None  # (h, w) in [0, 1], of the image's size
-    scored: tuple[Scored, ...]
+    top: tuple[Guess, ...]  # the five likeliest classes, or all classes of a net that has fewer
+    raw: FloatMap | None  # (h', w') as the method returned it; None if the method does not apply
+    map: FloatMap | None  # (h, w) in [0, 1], at the size of the image
+    results: tuple[MetricResult, ...]
     reason: str = ""  # why there is no map, or what is wrong with it
-    notes: tuple[str, ...] = ()  # what was decided about the net
+    notes: tuple[str, ...] = ()  # assumptions about the net, such as its preprocessing
 
     @property
     def scores(self) -> dict[str, float]:
-        """The score by each metric that gives one."""
-        return {one.metric: one.value for one in self.scored if one.value is not None}
+        """The score by each metric that has one."""
+        return {result.metric: result.value for result in self.results if result.value is not None}
 
     @property
     def applies(self) -> bool:
+        """Whether the method applies to the net, so that there is a map."""
         return self.map is not None
 
     def overlay(self, colours: str = COLOURS, opacity: float = OPACITY) -> Pixels:
-        """The image (h, w, 3) under its map; the image alone where there is no map."""
-        return self.image.pixels if self.map is None else laid_over(self.image.pixels, self.map, colours, opacity)
+        """The map blended with the image, (h, w, 3) in 0 to 255; the image alone if there is no map.
+
+        `colours` is the name of a colour map of matplotlib, `opacity` in [0, 1] that of the map. Raises UsageError for any
+        other value.
+        """
+        return self.image.pixels if self.map is None else overlay_map(self.image.pixels, self.map, colours, opacity)
 
     def panel(self, *, colours: str = COLOURS, opacity: float = OPACITY) -> Panel:
-        """The photo, the map and the overlay, with the scores below."""
+        """Draw the photo, the map and the overlay, with the scores below; see `panel`."""
         return panel([self], colours=colours, opacity=opacity)
 
     def __repr__(self) -> str:
-        said = ", ".join(map(str, self.scored)) if self.applies else self.reason
-        return f"<{self.method} of {self.target.name!r} in {self.image.name} by {self.net}: {said}>"
+        summary = ", ".join(map(str, self.results)) if self.applies else self.reason
+        return f"<{self.method} of {self.target.name!r} in {self.image.name} by {self.net}: {summary}>"
 
     def _repr_html_(self) -> str:
         picture = base64.b64encode(self.panel().png()).decode()
@@ -90,32 +99,35 @@ class Explanation:
 def panel(
     explanations: Explanation | Sequence[Explanation], *, colours: str = COLOURS, opacity: float = OPACITY
 ) -> Panel:
-    """One figure of one explanation or several: a row for each image and class, in it the map and the overlay of each method.
+    """Draw explanations as one figure: a row per image and class, with the map and overlay of each method.
 
-    `colours` is the name of one of matplotlib's colour maps, `opacity` that of the map on the photo. Raises UsageError where
-    there is nothing to draw.
+    `colours` is the name of a colour map of matplotlib, `opacity` in [0, 1] that of the map on the photo. Raises UsageError
+    for any other value, and for an empty list.
     """
     explanations = [explanations] if isinstance(explanations, Explanation) else explanations
     if not explanations:
         raise UsageError("there is no explanation to draw")
     rows: dict[tuple[str, bytes, str, int], list[Explanation]] = {}
-    for one in explanations:  # images of one name may be two: arrays have none of their own
-        key = (one.image.name, one.image.pixels.tobytes(), one.net, one.target.index)
-        rows.setdefault(key, []).append(one)
-    title = "; ".join(dict.fromkeys(_where(one) for one in explanations))
-    return draw(title, [_row(own) for own in rows.values()], colours=colours, opacity=opacity)
+    for explanation in explanations:
+        # The pixels tell images of the same name apart: arrays have no name of their own.
+        pixels = explanation.image.pixels.tobytes()
+        key = (explanation.image.name, pixels, explanation.net, explanation.target.index)
+        rows.setdefault(key, []).append(explanation)
+    title = "; ".join(dict.fromkeys(_subtitle(explanation) for explanation in explanations))
+    return draw_panel(title, [_row(group) for group in rows.values()], colours=colours, opacity=opacity)
 
 
-def _where(one: Explanation) -> str:
-    return f"{one.image.name}: {one.net}, {one.layer}, protocol {one.protocol}"
+def _subtitle(explanation: Explanation) -> str:
+    return f"{explanation.image.name}: {explanation.net}, {explanation.layer}, protocol {explanation.protocol}"
 
 
 def _row(explanations: Sequence[Explanation]) -> Row:
     first = explanations[0]
     caption = f"class {first.target.index}, probability {first.target.chance}"
-    return Row(first.target.name, caption, first.image.pixels, [_tile(one) for one in explanations])
+    return Row(first.target.name, caption, first.image.pixels, [_tile(explanation) for explanation in explanations])
 
 
-def _tile(one: Explanation) -> Tile:
-    said = "   ".join(map(str, one.scored)) if one.applies else f"not applicable: {one.reason}"
-    return Tile(one.method, one.map, said)
+def _tile(explanation: Explanation) -> Tile:
+    scores = "   ".join(map(str, explanation.results))
+    caption = scores if explanation.applies else f"not applicable: {explanation.reason}"
+    return Tile(explanation.method, explanation.map, caption)

@@ -1,9 +1,9 @@
-"""A pytest fixture that keeps a method from getting worse: pytest finds it wherever cambench is installed.
+"""A pytest fixture that fails if an explanation method got worse. pytest finds it wherever cambench is installed.
 
     def test_my_cam(faithfulness):
         faithfulness.check(method="./my_cam.py", net="squeezenet1_1", baseline="baselines/my_cam.baseline")
 
-`pytest --faithfulness-record` writes the baselines, which are committed; without it methods are compared with them.
+`pytest --faithfulness-record` writes the baselines, to be committed; without the option, methods are compared with them.
 """
 
 from collections.abc import Sequence
@@ -26,39 +26,39 @@ class Faithfulness:
         dataset: str | None = None, images: int | None = None, protocols: Sequence[str] | None = None,
         device: str = "auto", strict: bool = False,
     ) -> None:  # fmt: skip
-        """Runs a method beside the controls of the smoke suite, and fails where anything is worse than the baseline says.
+        """Run a method beside the controls of the smoke suite; fail the test if anything is worse than in the baseline.
 
-        What is None is the smoke suite's.
-        `method` is a spec of bench list or a file; `dataset` a spec or a folder of images; `strict` fails what is unclear too.
+        `method` is a spec or a file, `dataset` a spec or a folder of images; metrics, data set, images and protocols that are
+        None are those of the smoke suite. `strict` also fails unclear results: any change beyond a metric's tolerance.
         """
         file = self._config.rootpath / baseline
         record = bool(self._config.getoption(RECORD))
         if not record and not file.exists():
-            pytest.fail(f"there is no baseline {baseline}: pytest {RECORD} writes it, to be committed", pytrace=False)
+            pytest.fail(f"there is no baseline {baseline}: pytest {RECORD} writes it; commit the file", pytrace=False)
 
-        from ..core.errors import UsageError
-        from . import check  # torch loads only where a method is checked
+        from ..core.errors import BenchError
+        from . import check  # imports torch, which is slow, so only when a method is checked
 
         self._count += 1
         try:
-            asked = check.Asked(
+            request = check.Check(
                 method=str(method), net=net, metrics=metrics, dataset=dataset, images=images, protocols=protocols,
                 device=device, root=self._config.rootpath,
             )  # fmt: skip
-            made = check.run(asked, self._directory / f"run-{self._count}")
+            snapshot = check.run(request, self._directory / f"run-{self._count}")
             if record:
-                self._config.stash[RECORDED].append(check.record(made, file))
+                self._config.stash[RECORDED].append(check.record(snapshot, file))
                 return
-            said = check.fault(made, file, strict=strict, remedy=f"pytest {RECORD}")
-        except UsageError as error:
-            said = str(error)
-        if said:
-            pytest.fail(said, pytrace=False)
+            fault = check.find_fault(snapshot, file, strict=strict, remedy=f"pytest {RECORD}")
+        except BenchError as error:
+            fault = str(error)
+        if fault:
+            pytest.fail(fault, pytrace=False)
 
 
 @pytest.fixture
 def faithfulness(request: pytest.FixtureRequest, tmp_path: Path) -> Faithfulness:
-    """Checks explanation methods against baselines: faithfulness.check(method=..., net=..., baseline=...)."""
+    """Check explanation methods against baselines: faithfulness.check(method=..., net=..., baseline=...)."""
     return Faithfulness(request.config, tmp_path)
 
 

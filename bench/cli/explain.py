@@ -1,20 +1,59 @@
-"""The command line's picture of one decision: bench explain."""
+"""bench explain: a picture of why a network sees a class in a photo."""
 
 import json
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
 
 from ..config.suite import PRECISIONS
 from ..core.errors import UsageError
-from ..data.photos import SIZE, file_of, photo
+from ..data.photos import SIZE, find_photo, read_photo
 from ..show import overlay
-from .options import net_options, some, with_settings
+from .options import add_net_settings, net_options, parse_specs
+
+if TYPE_CHECKING:
+    from ..api.explanation import Explanation
 
 console = Console(highlight=False)
 stderr = Console(stderr=True, highlight=False)
 FOLDER = Path("explain")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Output:
+    """What is written and printed for each photo."""
+
+    colours: str
+    opacity: float
+    out: Path | None
+    maps: bool
+    as_json: bool
+
+    def check(self, images: Sequence[Path]) -> None:
+        """Raise UsageError for an output that cannot be written, before anything is computed."""
+        from ..show.panel import check_picture_name
+
+        overlay.check_colours(self.colours)
+        if self.out is not None and len(images) == 1 and not self.out.is_dir():
+            check_picture_name(self.out)
+            if self.out.resolve() == images[0].resolve():
+                raise UsageError(f"--out {self.out} is the photo itself, which would be overwritten: name another file")
+
+    def write(self, image: Path, explanations: Sequence["Explanation"], *, several: bool) -> dict[str, Any]:
+        """Write the picture and the maps, print the scores, and return the record for --json."""
+        from ..api import explain_output
+        from ..api.explanation import panel
+
+        file = picture_file(image, self.out, several=several)
+        panel(explanations, colours=self.colours, opacity=self.opacity).save(file)
+        files = [file, *([explain_output.write_maps(file, explanations)] if self.maps else [])]
+        if not self.as_json:
+            explain_output.show(image, explanations, files, console)
+        return explain_output.make_record(image, explanations, files)
 
 
 @click.command()
@@ -24,7 +63,7 @@ FOLDER = Path("explain")
 @click.option(
     "--method",
     "--methods",
-    callback=some,
+    callback=parse_specs,
     default="grad_cam",
     show_default=True,
     metavar="A,B",
@@ -33,29 +72,33 @@ FOLDER = Path("explain")
 @click.option(
     "--target",
     "--targets",
-    callback=some,
+    callback=parse_specs,
     default="top1",
     show_default=True,
     metavar="A,B",
     help="Classes to explain: an index, a name, or top1 to top5.",
 )
-@click.option("--layer", metavar="LAYER", help="Where the network is cut, such as features[29] [the network's own].")
-@click.option("--metrics", callback=some, metavar="A,B", help="Metrics [average_drop,insertion,deletion].")
+@click.option("--layer", metavar="LAYER", help="The layer to explain, such as features[29] [the network's own].")
+@click.option("--metrics", callback=parse_specs, metavar="A,B", help="Metrics [average_drop,insertion,deletion].")
 @click.option(
-    "--protocol", default="default", show_default=True, metavar="NAME", help="How maps are fitted and scored."
+    "--protocol",
+    default="default",
+    show_default=True,
+    metavar="NAME",
+    help="How maps are resized and scored: a protocol of `bench list protocols`.",
 )
 @click.option(
     "--size",
     type=click.IntRange(8, 4096),
     metavar="N",
-    help="To which the photo is brought, in pixels [the network's, or 224].",
+    help="Resize the photo to N x N pixels [the network's size, or 224].",
 )
 @click.option(
     "--colours",
     default=overlay.COLOURS,
     show_default=True,
     metavar="NAME",
-    help="Of the map: a colour map of matplotlib.",
+    help="A colour map of matplotlib for the maps.",
 )
 @click.option(
     "--opacity",
@@ -63,15 +106,15 @@ FOLDER = Path("explain")
     default=overlay.OPACITY,
     show_default=True,
     metavar="0..1",
-    help="Of the map on the photo.",
+    help="Opacity of the map on the photo.",
 )
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="The picture (.png, .jpg, .svg, .pdf); of several images, their folder [explain/NAME.png].",
+    help="The picture (.png, .jpg, .svg, .pdf), or the folder for several images [explain/NAME.png].",
 )
-@click.option("--maps", is_flag=True, help="Write the maps as they are, too: a .npz beside each picture.")
+@click.option("--maps", is_flag=True, help="Also write the maps as arrays: one .npz file per picture.")
 @click.option("--json", "as_json", is_flag=True, help="Print classes, scores and files as JSON.")
 @click.option("--device", default="auto", show_default=True, metavar="auto|cpu|cuda", help="Where to compute.")
 @click.option(
@@ -79,50 +122,39 @@ FOLDER = Path("explain")
     type=click.Choice(PRECISIONS),
     default="auto",
     show_default=True,
-    help="Of perturbed images' forward passes.",
+    help="Precision of the forward passes of perturbed images.",
 )
 def explain(
-    images: tuple[Path, ...], net: str, method: list[str], target: list[str], layer: str | None,
-    metrics: list[str] | None, protocol: str, size: int | None, colours: str, opacity: float, out: Path | None, maps: bool,
-    as_json: bool, device: str, precision: str, **of_net: str | None,
+    *, images: tuple[Path, ...], net: str, method: list[str], target: list[str], layer: str | None,
+    metrics: list[str] | None, protocol: str, size: int | None, device: str, precision: str, colours: str, opacity: float,
+    out: Path | None, maps: bool, as_json: bool, **net_settings: str | None,
 ) -> None:  # fmt: skip
-    """Explain photos: the classes that a network sees, and a picture of where each method says that it looks.
+    """Explain photos: draw the map of each method for the classes a network predicts.
 
-    The scores below the maps are those of bench run. Without --out a picture that is there already is kept, and the new one is
-    numbered: explain/NAME-2.png.
+    The scores below the maps are those of bench run. Without --out, an existing picture is kept and the new one is numbered:
+    explain/NAME-2.png.
     """
-    from ..api import explain as measuring  # torch loads only where nets run, matplotlib where something is drawn
-    from ..api.explain_output import archive, show, told
-    from ..api.explanation import panel
-    from ..show.panel import check_name
+    from ..api import explain as explaining  # imports torch, which is slow, so only when the command runs
 
-    overlay.check(colours)
-    if out is not None and len(images) == 1 and not out.is_dir():
-        check_name(out)
-        if out.resolve() == images[0].resolve():
-            raise UsageError(f"--out {out} is the photo itself, which would be lost: name another file")
+    output = Output(colours=colours, opacity=opacity, out=out, maps=maps, as_json=as_json)
+    output.check(images)
     for image in images:
-        file_of(image)
-    asked = measuring.ask(method, metrics, protocol)
-    (spec,) = with_settings(of_net, [net]) or [net]
-    loaded = measuring.load(spec, layer, asked.protocol, device, precision)
-    photos = [photo(image, size=size or loaded.size or SIZE, resize=asked.protocol.resize) for image in images]
-    rows = []
-    for image, read in zip(images, photos, strict=True):
+        find_photo(image)
+    question = explaining.make_question(method, metrics, protocol)
+    (spec,) = add_net_settings(net_settings, [net]) or [net]
+    loaded = explaining.load_net(spec, layer, question.protocol, device, precision)
+    photos = [read_photo(image, size=size or loaded.size or SIZE, resize=question.protocol.resize) for image in images]
+    records = []
+    for image, pixels in zip(images, photos, strict=True):
         with stderr.status(f"explaining {image}"):
-            found = measuring.explain(read, loaded, target, asked)
-        file = _file(image, out, several=len(images) > 1)
-        panel(found, colours=colours, opacity=opacity).save(file)
-        files = [file, *([archive(file, found)] if maps else [])]
-        rows.append(told(image, found, files))
-        if not as_json:
-            show(image, found, files, console)
+            explanations = explaining.explain(pixels, loaded, target, question)
+        records.append(output.write(image, explanations, several=len(images) > 1))
     if as_json:
-        click.echo(json.dumps(rows, indent=1, ensure_ascii=False))
+        click.echo(json.dumps(records, indent=1, ensure_ascii=False))
 
 
-def _file(image: Path, out: Path | None, *, several: bool) -> Path:
-    """Where the picture goes: what the user named is written; what they did not name replaces nothing."""
+def picture_file(image: Path, out: Path | None, *, several: bool) -> Path:
+    """The file to write a picture to. A file that the user names is overwritten; a default file never is."""
     if out is not None and not (several or out.is_dir()):
         return out
     folder = out or FOLDER

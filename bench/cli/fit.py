@@ -1,4 +1,4 @@
-"""The command line's remedy for nets that plain CAM does not apply to: bench fit."""
+"""bench fit: make a net that plain CAM applies to."""
 
 from pathlib import Path
 
@@ -22,29 +22,31 @@ stderr = Console(stderr=True, highlight=False)
     "--dataset", default="scenes[split=train,objects=single]", show_default=True, metavar="NAME|FOLDER",
     help="Labelled images.",
 )  # fmt: skip
-@click.option("--images", type=click.IntRange(1), default=500, show_default=True, metavar="N", help="How many of them.")
+@click.option("--images", type=click.IntRange(1), default=500, show_default=True, metavar="N", help="Number of images.")
 @click.option(
     "--seed", type=click.IntRange(0), default=0, show_default=True, metavar="N",
-    help="Of the data set and of what is held out.",
+    help="Random seed of the data set and of the held-out images.",
 )  # fmt: skip
 @click.option("--device", default="auto", show_default=True, metavar="auto|cpu|cuda", help="Where to compute.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, metavar="FILE", help="A .safetensors file.")
-def fit(name: str, net: str, dataset: str, images: int, seed: int, device: str, out: Path) -> None:
-    """Fit a net that plain CAM applies to: VGG16 with global average pooling and one linear layer.
+def fit(*, name: str, net: str, dataset: str, images: int, seed: int, device: str, out: Path) -> None:
+    """Fit a network that plain CAM applies to: VGG16 with global average pooling.
 
-    Its convolutions stay as they are; the layer is fitted to labelled images of yours, and a fifth of them is held out to
-    tell its accuracy beside VGG16's own. The net is then vgg16_gap[weights=FILE].
+    The convolutions of VGG16 are kept. One linear layer is fitted to your labelled images; a fifth of them is held out to
+    compare its accuracy with that of VGG16. The fitted network is vgg16_gap[weights=FILE].
     """
-    from ..data.checked import opened
-    from ..forward.device import device_of
-    from ..nets import fit_vgg16_gap, vgg16_gap  # torch loads only where nets run
+    from ..data.checked import open_dataset
+    from ..forward.device import exact_arithmetic, find_device
+    from ..nets import fit_vgg16_gap, vgg16_gap  # imports torch, which is slow, so only when the command runs
 
     if out.suffix != ".safetensors":
-        raise UsageError(f"{out} is to be a .safetensors file: --out {out.with_suffix('.safetensors')}")
+        raise UsageError(f"{out} is not a .safetensors file: write --out {out.with_suffix('.safetensors')}")
     check_target(out)
-    asked = suite_file.load("scenes", dataset=dataset, images=images, seed=seed)
-    with stderr.status(f"{images} images on {net}"):
-        head = fit_vgg16_gap.fit(net, dataset, opened(asked.images_of(None)), images, seed, device_of(device))
-    vgg16_gap.write(head, out)
-    console.print(f"{name}: {head.about.note()}", markup=False)
+    suite = suite_file.load("scenes", dataset=dataset, images=images, seed=seed)
+    with stderr.status(f"{images} images on {net}"), exact_arithmetic():
+        head = fit_vgg16_gap.fit(
+            net, open_dataset(suite.dataset_plugin(None)), images, find_device(device), dataset=dataset, seed=seed
+        )
+    vgg16_gap.write_head(head, out)
+    console.print(f"{name}: {head.metadata.note()}", markup=False)
     console.print(f'bench run --net "{name}[weights={out}]" ...', soft_wrap=True, markup=False)

@@ -1,22 +1,62 @@
-"""What there is, by kind: names and what they say of themselves, for `bench list` and the README."""
+"""bench list: the names and descriptions of everything available, by kind, read without importing any plug-in."""
+
+import ast
+
+import click
 
 from ..config import protocol, suite_file
 from ..core import plugins
 from ..core.plugins import DATASET, METHOD, METRIC, REFERENCE, REPORT
 
 KINDS = ("nets", "methods", "metrics", "protocols", "datasets", "suites", "reports", "references")
+NETS = plugins.ROOT / "bench" / "nets" / "zoo.py"  # read as text: importing it would import torch
+
+
+@click.command("list")
+@click.argument("kind", required=False, type=click.Choice([*KINDS, "published"]))
+def list_(kind: str | None) -> None:
+    """List networks, methods, metrics, protocols, data sets, suites, reports and references.
+
+    `bench list references` lists the reference libraries, `bench list published` the numbers of papers.
+    """
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    if kind == "published":
+        from ..published import table  # imports pandas, which is slow
+
+        console.print(table.list_published())
+        return
+    from rich.table import Table
+    from rich.text import Text
+
+    for title, rows in listing().items():
+        if kind in (None, title):
+            grid = Table(title=title, title_justify="left", title_style="bold", box=None, show_header=False)
+            grid.add_column(no_wrap=True)
+            grid.add_column()
+            for row in rows:
+                grid.add_row(*map(Text, row))
+            console.print(grid)
 
 
 def listing() -> dict[str, list[tuple[str, str]]]:
     """Names and descriptions by kind."""
-    from ..nets.zoo import FORMS, SHIPPED  # torch loads only where nets are asked for
-
-    said = {
+    rows = {
         f"{kind.word}s": [(name, plugins.description(kind, name)) for name in plugins.names(kind)]
         for kind in (METHOD, METRIC, DATASET, REPORT, REFERENCE)
     }
-    said["nets"] = list((SHIPPED | FORMS).items())
-    followed = [protocol.find(name) for name in protocol.names()]
-    said["protocols"] = [(one.name, f"{one.description} Source: {one.source}") for one in followed]
-    said["suites"] = [(name, suite_file.load(name).description) for name in suite_file.names()]
-    return {kind: said[kind] for kind in KINDS}
+    rows["nets"] = [row for constant in ("SHIPPED", "FORMS") for row in _read_constant(constant).items()]
+    protocols = [protocol.find(name) for name in protocol.names()]
+    rows["protocols"] = [(rules.name, f"{rules.description} Source: {rules.source}") for rules in protocols]
+    rows["suites"] = [(name, suite_file.load(name).description) for name in suite_file.names()]
+    return {kind: rows[kind] for kind in KINDS}
+
+
+def _read_constant(name: str) -> dict[str, str]:
+    """The value of a constant of zoo.py, read from its source."""
+    for node in ast.parse(NETS.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id == name:
+            constant: dict[str, str] = ast.literal_eval(node.value)
+            return constant
+    raise LookupError(f"{NETS} defines no {name}")

@@ -1,4 +1,4 @@
-"""Options of the command line: values that click has no type for, and groups of options."""
+"""Options that several commands share: lists of specs, sizes, settings of nets, engines."""
 
 import re
 from collections.abc import Callable
@@ -14,89 +14,102 @@ UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9}
 
 
 class Size(click.ParamType[float]):
-    """Bytes: 2GB, 500MB, 1.5e9."""
+    """A number of bytes: 2GB, 500MB, 1.5e9."""
 
     name = "size"
 
     def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> float:
-        found = re.fullmatch(r"(?P<number>\d+(\.\d*)?(e\d+)?) ?(?P<unit>[KMG]?)(i?B)?", str(value), re.IGNORECASE)
-        if found is None or not float(found["number"]):
-            self.fail(f"{value!r} is no size: write 2GB or 500MB", parameter, context)
-        return float(found["number"]) * UNITS[found["unit"].upper()]
+        match = re.fullmatch(r"(?P<number>\d+(\.\d*)?(e\d+)?) ?(?P<unit>[KMG]?)(i?B)?", str(value), re.IGNORECASE)
+        if match is None or not float(match["number"]):
+            self.fail(f"{value!r} is not a size: write 2GB or 500MB", parameter, context)
+        return float(match["number"]) * UNITS[match["unit"].upper()]
 
 
 SIZE = Size()
 
 
-def _specs(context: click.Context, parameter: click.Parameter, text: str | None) -> list[str] | None:
+def _split_specs(context: click.Context, parameter: click.Parameter, text: str | None) -> list[str] | None:
     return None if text is None else specs.split(text)
 
 
-def some(context: click.Context, parameter: click.Parameter, text: str | None) -> list[str] | None:
-    """The callback of an option that takes several specs, one at least. Raises UsageError for none."""
-    named = _specs(context, parameter, text)
-    if named == []:
-        raise UsageError(f"--{parameter.name} names none: name one at least, or leave it out")
-    return named
+def parse_specs(context: click.Context, parameter: click.Parameter, text: str | None) -> list[str] | None:
+    """The callback of an option that takes one or more specs. Raises UsageError for an empty list."""
+    names = _split_specs(context, parameter, text)
+    if names == []:
+        raise UsageError(f"--{parameter.name} is empty: name at least one, or leave the option out")
+    return names
 
 
 def list_option(*names: str, help: str) -> Callable[..., Any]:
-    """An option that takes several specs."""
-    return click.option(*(f"--{name}" for name in names), callback=_specs, metavar="A,B", help=help)
+    """An option that takes a comma-separated list of specs, which may be empty."""
+    return click.option(*(f"--{name}" for name in names), callback=_split_specs, metavar="A,B", help=help)
 
 
 def net_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """What stands in brackets in the spec of a net of one's own: see `with_settings`."""
+    """Options that set what a net's spec can also set in brackets; see `add_net_settings`."""
     for option in (
-        click.option("--preprocess", metavar="WORD", help="Before them: imagenet, none, half, or mean=0.5,std=0.5."),
-        click.option("--classes", metavar="FILE", help="The names of their classes, one a line."),
         click.option(
-            "--weights", metavar="FILE", help="Of these networks: .pth or .safetensors, short for [weights=FILE]."
+            "--preprocess", metavar="WORD", help="How images are normalised: imagenet, none, half, or mean=0.5,std=0.5."
+        ),
+        click.option("--classes", metavar="FILE", help="A file with the names of the classes, one per line."),
+        click.option(
+            "--weights", metavar="FILE", help="The weights (.pth or .safetensors); short for NET[weights=FILE]."
         ),
     ):
         command = option(command)
     return command
 
 
-def with_settings(settings: dict[str, str | None], nets: list[str]) -> list[str] | None:
-    """The specs of nets with settings laid over them; None where there are none. Raises UsageError for a file of several."""
-    given = {key: text for key, text in settings.items() if text is not None}
-    if empty := next((key for key, text in given.items() if not text.strip()), None):
-        raise UsageError(f"--{empty} is empty: name something, or leave it out")
-    if "weights" in given and len(nets) > 1:
+def add_net_settings(settings: dict[str, str | None], nets: list[str]) -> list[str] | None:
+    """Add the settings that are not None to the specs of nets; return None if all are None.
+
+    Raises UsageError for an empty setting, and for weights with several nets.
+    """
+    chosen = {key: text for key, text in settings.items() if text is not None}
+    if empty := next((key for key, text in chosen.items() if not text.strip()), None):
+        raise UsageError(f"--{empty} is empty: give a value, or leave the option out")
+    if "weights" in chosen and len(nets) > 1:
         raise UsageError(
-            f"--weights is of one net, and there are {len(nets)}: name its own with each, NET[weights=FILE]"
+            f"--weights applies to one net, and there are {len(nets)}: set the weights of each, NET[weights=FILE]"
         )
-    if "=" in given.get("preprocess", ""):
-        given |= _colours(given.pop("preprocess"))
-    return [specs.laid("net", net, given) for net in nets] if given else None
+    if "=" in chosen.get("preprocess", ""):
+        chosen |= _parse_normalisation(chosen.pop("preprocess"))
+    return [specs.add_settings("net", net, chosen) for net in nets] if chosen else None
 
 
-def _colours(text: str) -> dict[str, str]:
-    """A mean and a std in numbers, as the settings of a net."""
-    found = dict(part.strip().partition("=")[::2] for part in text.split(","))
-    if not found.keys() <= {"mean", "std"} or "" in found.values():
+def _parse_normalisation(text: str) -> dict[str, str]:
+    """The settings of a net that "mean=0.5,std=0.5" stands for. Raises UsageError for any other text."""
+    settings = dict(part.strip().partition("=")[::2] for part in text.split(","))
+    if not settings.keys() <= {"mean", "std"} or "" in settings.values():
         raise UsageError(
             f"--preprocess {text}: write imagenet, none or half, or numbers, those of several channels joined by +: "
             "mean=0.485+0.456+0.406,std=0.229+0.224+0.225"
         )
-    return found
+    return settings
 
 
 def engine_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Who computes, and with what: see `engine`."""
+    """Options that choose the engine of a run; see `find_engine`."""
     for option in (
-        click.option("--workers", type=click.IntRange(1), metavar="N", help="With ray: how many [one a GPU, or CPU]."),
         click.option(
-            "--address", metavar="A", help="With ray: of a cluster that runs, or auto [of this machine's own]."
+            "--workers", type=click.IntRange(1), metavar="N", help="Number of workers of ray [one per GPU, or per CPU]."
         ),
-        click.option("--engine", default="local", show_default=True, metavar="local|ray", help="See docs/scale.md."),
+        click.option(
+            "--address", metavar="A", help="Address of a running Ray cluster, or auto [a cluster on this machine]."
+        ),
+        click.option(
+            "--engine",
+            default="local",
+            show_default=True,
+            metavar="local|ray",
+            help="What computes the run: see docs/scale.md.",
+        ),
     ):
         command = option(command)
     return command
 
 
-def engine(name: str, **settings: Any) -> Plugin:
-    """The engine of a name, with those of its settings that are asked for."""
+def find_engine(name: str, **settings: Any) -> Plugin:
+    """The engine of this name, with the settings that are not None."""
     chosen = {key: value for key, value in settings.items() if value is not None}
-    return plugins.find(ENGINE, specs.Spec(name, chosen=chosen).label(name))
+    return plugins.find(ENGINE, specs.Spec(name, settings=chosen).label(name))

@@ -1,4 +1,4 @@
-"""The command line's forecast of a run: bench plan."""
+"""bench plan: a forecast of the time and disk space of a run."""
 
 from collections.abc import Sequence
 
@@ -22,44 +22,50 @@ HOUR = 3600
 @list_option("metrics", help="Metrics: insertion, deletion, ...")
 @click.option("--dataset", metavar="NAME|FOLDER", help="A data set, or a folder of images.")
 @click.option("--device", default="auto", show_default=True, metavar="auto|cpu|cuda", help="Where to measure.")
+@click.option("--images", type=click.IntRange(1), required=True, metavar="N", help="Number of images of the run.")
 @click.option(
-    "--images", type=click.IntRange(1), required=True, metavar="N", help="How many images the run is to have."
+    "--rate", type=click.FloatRange(0, min_open=True), metavar="R", help="Predictions per second of one device."
 )
-@click.option("--rate", type=click.FloatRange(0, min_open=True), metavar="R", help="Predictions a second of a device.")
-def plan(name: str, device: str, images: int, rate: float | None, **changes: object) -> None:
-    """Forecast what a run would take, on 1, 8 and 64 devices: a few images are measured here, and multiplied.
+def plan(*, name: str, device: str, images: int, rate: float | None, **changes: object) -> None:
+    """Forecast the time and disk space of a run on 1, 8 and 64 devices.
 
-    With --rate it is the time of devices that make so many predictions a second, in batches; without, that of this one.
+    A few images are measured on this machine and extrapolated. With --rate, time is computed from the forward passes, for
+    devices that make so many predictions per second in batches; without it, from the seconds measured here.
     """
-    from ..run.forecast import least, needs  # torch loads only where nets run
-    from ..run.plan import plan as ready
+    from ..forward.allocator import keep_freed_memory
+    from ..run.forecast import measure_needs, min_images  # imports torch, which is slow, so only when the command runs
+    from ..run.plan import make_plan
 
-    asked = suite_file.load(name, **changes)
-    if asked.parts:
-        raise UsageError(f"the suite {name} has parts: forecast one of them, as a suite of its own")
-    planned = ready(asked.model_copy(update={"images": least(asked.drift)}), device)
-    if len(planned.chosen) < least(asked.drift):
-        raise UsageError(f"{len(planned.chosen)} images are too few to measure: it takes {least(asked.drift)}")
+    suite = suite_file.load(name, **changes)
+    if suite.parts:
+        raise UsageError(f"the suite {name} has parts: write a part as a suite of its own, and forecast that")
+    minimum = min_images(suite.drift)
+    planned = make_plan(suite.model_copy(update={"images": minimum}), device)
+    if len(planned.indices) < minimum:
+        raise UsageError(f"{len(planned.indices)} images are too few to measure: at least {minimum} are needed")
+    if planned.device.type == "cpu":
+        keep_freed_memory()
     rows = []
     for net in planned.suite.nets:
-        told = needs(planned, net)
-        seconds = told.forwards / rate if rate else told.seconds
-        rows.append((net, f"{told.forwards:,.0f}", f"{seconds:.2g}", *hours(seconds, images), size(told.bytes, images)))
+        needs = measure_needs(planned, net)
+        seconds = needs.forwards / rate if rate else needs.seconds
+        times, size = format_hours(seconds, images), format_gigabytes(needs.bytes, images)
+        rows.append((net, f"{needs.forwards:,.0f}", f"{seconds:.2g}", *times, size))
     console.print(_table(rows))
     console.print(
-        f"computed for {images:,} images, not measured: what workers wait for files and for each other is not in it",
+        f"computed for {images:,} images, not measured: time spent waiting for files or other workers is not included",
         style="dim",
     )
 
 
-def hours(seconds: float, images: int) -> list[str]:
-    """The hours of a run on each number of devices, by the seconds of an image."""
+def format_hours(seconds: float, images: int) -> list[str]:
+    """The hours of a run on each number of devices; `seconds` is the time of one image on one device."""
     return [f"{seconds * images / devices / HOUR:,.3g}" for devices in DEVICES]
 
 
-def size(each: float, images: int) -> str:
-    """Gigabytes, by the bytes of an image."""
-    return f"{each * images / 1e9:.3g}"
+def format_gigabytes(bytes_per_image: float, images: int) -> str:
+    """The gigabytes that a run writes."""
+    return f"{bytes_per_image * images / 1e9:.3g}"
 
 
 def _table(rows: Sequence[Sequence[str]]) -> Table:

@@ -1,4 +1,4 @@
-"""bench run: what it takes from the command line."""
+"""bench run: run a suite."""
 
 import sys
 from contextlib import nullcontext
@@ -12,8 +12,8 @@ from rich.console import Console
 from ..config import suite_file
 from ..config.suite import PRECISIONS
 from ..core.errors import UsageError
-from ..core.profiling import profiled
-from .options import SIZE, engine, engine_options, list_option, net_options, with_settings
+from ..core.profiling import record_spans
+from .options import SIZE, add_net_settings, engine_options, find_engine, list_option, net_options
 
 console = Console(highlight=False)
 
@@ -24,49 +24,54 @@ console = Console(highlight=False)
     "--out",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="Where the run is kept [runs/SUITE; runs/SUITE-MARK with other options].",
+    help="The run directory [runs/SUITE; runs/SUITE-HASH where options change the suite].",
 )
 @list_option("nets", "net", help="Networks: resnet18, resnet50@imagenet, my.py:factory, ... (bench list nets)")
 @net_options
-@click.option("--layer", metavar="NAME", help="The layer that is explained, as in named_modules().")
+@click.option("--layer", metavar="NAME", help="The layer to explain, as named_modules() names it.")
 @list_option("methods", help="Methods: grad_cam, score_cam[fill=black], ./my_cam.py, ...")
 @list_option("metrics", help="Metrics: insertion, deletion[steps=100], ...")
 @list_option("protocols", help="Protocols: default, rise, torchcam, rise[steps=224], ...")
 @click.option("--dataset", metavar="NAME|FOLDER", help="A data set, or a folder of images with labels.")
-@click.option("--images", type=click.IntRange(1), metavar="N", help="How many images.")
-@click.option("--subset", metavar="FILE", help="Take the images that a file names, one a line.")
-@click.option("--seed", type=click.IntRange(0), metavar="N", help="Of the data set and of whatever is random.")
-@click.option("--target", type=click.Choice(["predicted", "label"]), help="The class that is explained.")
+@click.option("--images", type=click.IntRange(1), metavar="N", help="Number of images.")
+@click.option("--subset", metavar="FILE", help="Use only the images named in FILE, one per line.")
+@click.option("--seed", type=click.IntRange(0), metavar="N", help="Random seed.")
+@click.option("--target", type=click.Choice(["predicted", "label"]), help="The class to explain.")
 @click.option("--device", default="auto", show_default=True, metavar="auto|cpu|cuda", help="Where to compute.")
-@click.option("--precision", type=click.Choice(PRECISIONS), help="Of perturbed images' forward passes.")
-@click.option("--compile", is_flag=True, default=None, help="Compile these passes: worth it for long runs.")
-@click.option("--drift", type=click.IntRange(1), metavar="N", help="Score N images in fp32 as well, to tell the drift.")
-@click.option("--memory", type=SIZE, metavar="SIZE", help="What such a pass may take of the device: 500MB, 2GB.")
-@click.option("--profile", is_flag=True, help="Tell at the end where the time went.")
+@click.option("--precision", type=click.Choice(PRECISIONS), help="Precision of the forward passes of perturbed images.")
+@click.option("--compile", is_flag=True, default=None, help="Compile these forward passes: worth it for long runs.")
+@click.option("--drift", type=click.IntRange(1), metavar="N", help="Also score N images in fp32, to measure the drift.")
+@click.option("--memory", type=SIZE, metavar="SIZE", help="Device memory that one such pass may use: 500MB, 2GB.")
+@click.option("--profile", is_flag=True, help="Print where the time went.")
 @engine_options
-def run(name: str, out: Path | None, device: str, memory: float | None, profile: bool, **changes: Any) -> None:
-    """Run a suite: explain images on nets, score the maps, measure the cost.
+def run(*, name: str, out: Path | None, device: str, memory: float | None, profile: bool, **changes: Any) -> None:
+    """Run a suite: explain images on networks, score the maps, measure the cost.
 
-    SUITE is a built-in name (bench list) or a TOML file; options override it. Ctrl-C keeps what is done, and the same
-    command goes on from there.
+    SUITE is a built-in name (bench list suites) or a TOML file; options override it. Ctrl-C keeps finished images; the same
+    command resumes the run.
 
-    Exit codes: 0 all is done; 2 something was asked wrongly, and one sentence says what; 3 the run is done but for images
-    that failed, and the same command tries them again; 130 interrupted.
+    Exit codes: 0 finished; 2 the run cannot start or go on, and one sentence says why; 3 finished, but some images failed
+    and the same command tries them again; 130 interrupted.
     """
-    from ..api.execute import execute  # torch loads only where nets run
-    from ..core.profiling import profile as profile_table
-    from ..forward.cost import waiting
-    from ..run.plan import plan
+    from ..api.execute import execute  # imports torch, which is slow, so only when the command runs
+    from ..core.profiling import profile_table
+    from ..forward.allocator import keep_freed_memory
+    from ..forward.cost import make_synchronise
+    from ..forward.device import find_device
+    from ..run.plan import make_plan
 
     if profile and changes["engine"] != "local":
-        raise UsageError("--profile tells of one process: take it with --engine local")
-    of_nets = {key: changes.pop(key) for key in ("weights", "classes", "preprocess", "layer")}
-    changes["nets"] = with_settings(of_nets, changes["nets"] or suite_file.load(name).nets) or changes["nets"]
-    found = engine(changes.pop("engine"), address=changes.pop("address"), workers=changes.pop("workers"))
-    asked = suite_file.load(name, **changes)
-    directory = out or Path("runs") / asked.directory()
-    with profiled(waiting(device)) if profile else nullcontext() as spans:
-        code = execute(asked, directory, partial(plan, device=device, memory=memory), console, found)
+        raise UsageError("--profile measures one process: use it with --engine local")
+    net_settings = {key: changes.pop(key) for key in ("weights", "classes", "preprocess", "layer")}
+    nets = changes["nets"] or suite_file.load(name).nets
+    changes["nets"] = add_net_settings(net_settings, nets) or changes["nets"]
+    engine = find_engine(changes.pop("engine"), address=changes.pop("address"), workers=changes.pop("workers"))
+    suite = suite_file.load(name, **changes)
+    directory = out or Path("runs") / suite.directory_name()
+    if find_device(device).type == "cpu":
+        keep_freed_memory()
+    with record_spans(make_synchronise(device)) if profile else nullcontext() as spans:
+        code = execute(suite, directory, partial(make_plan, device=device, memory=memory), console, engine)
     if spans:
         console.print(profile_table(spans))
     sys.exit(code)

@@ -1,7 +1,8 @@
-"""A run as a small text to commit: JSON with a line per net, method and metric, and no word of when or where.
+"""A baseline: the snapshot of a run as a small JSON file to commit, with a line per net, method and metric.
 
-Recorded again, a run gives the same bytes, so that a diff shows what changed. The first lines name the format and carry a
-checksum of all that follows: a file that was edited or cut off is refused, not compared.
+The same run always gives the same bytes, so that a diff shows what changed. The lines are written here because json.dumps has
+only one line for all values or one for each. The first line holds the format and a checksum of the rest: a file that was edited
+or cut off is refused.
 """
 
 import hashlib
@@ -12,121 +13,126 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import UsageError
-from .snapshot import Key, Recorded
+from .snapshot import Key, Snapshot
 
 KIND = "cambench baseline"
 FORMAT = 1
-DECIMALS = 6  # of values; of large and small costs as many digits as it takes
+DECIMALS = 6  # of values; of a metric without bounds, significant digits after the first
 Value = float | str | None
 
 
-def text(recorded: Recorded) -> str:
-    """The baseline of a run."""
-    content = _content(recorded)
+def format_baseline(snapshot: Snapshot) -> str:
+    """Format a snapshot as the text of a baseline."""
+    content = _content(snapshot)
     parts = [f'{{"{KIND}": {FORMAT}, "sha256": "{_checksum(content)}"']
-    for part, told in content.items():
-        body = ",\n".join(_lines(told))
-        opened, closed = ("[", "]") if isinstance(told, list) else ("{", "}")
-        parts.append(f'"{part}": {opened}\n{body}\n{closed}')
+    for part, entries in content.items():
+        body = ",\n".join(_lines(entries))
+        left, right = ("[", "]") if isinstance(entries, list) else ("{", "}")
+        parts.append(f'"{part}": {left}\n{body}\n{right}')
     return ",\n".join(parts) + "\n}\n"
 
 
 def is_baseline(file: Path) -> bool:
-    """Whether a file begins as a baseline does."""
-    with file.open("rb") as opened:
-        return opened.read(len(KIND) + 3).startswith(f'{{"{KIND}'.encode())
+    """Whether a file begins like a baseline."""
+    with file.open("rb") as stream:
+        return stream.read(len(KIND) + 3).startswith(f'{{"{KIND}'.encode())
 
 
-def read(file: Path) -> Recorded:
-    """Raises UsageError for a file that is no baseline, of another version, or not as it was written."""
+def read_baseline(file: Path) -> Snapshot:
+    """Read a baseline. Raises UsageError for a file that is no baseline, has another format, or was changed."""
     if not is_baseline(file):
-        raise UsageError(f"{file} is neither a run nor a baseline: name a run's directory, or a file of bench baseline")
+        raise UsageError(
+            f"{file} is neither a run nor a baseline: name the directory of a run, or a file that bench baseline wrote"
+        )
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
     except ValueError:
-        raise _spoilt(file) from None
-    if (found := content.pop(KIND, None)) != FORMAT:
+        raise _damaged(file) from None
+    if (version := content.pop(KIND, None)) != FORMAT:
         raise UsageError(
-            f"{file} is a baseline of format {found}, and this version reads format {FORMAT}: "
-            "record it anew with bench baseline"
+            f"{file} is a baseline of format {version}, and this version reads format {FORMAT}: "
+            "record it again with bench baseline"
         )
     if content.pop("sha256", None) != _checksum(content):
-        raise _spoilt(file)
-    return _recorded(str(file), content)
+        raise _damaged(file)
+    return _snapshot(str(file), content)
 
 
-def _spoilt(file: Path) -> UsageError:
-    return UsageError(f"{file} was edited or cut off: record it anew with bench baseline")
+def _damaged(file: Path) -> UsageError:
+    return UsageError(f"{file} was edited or cut off: record it again with bench baseline")
 
 
 def _checksum(content: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def _lines(told: Any) -> Iterator[str]:
-    if isinstance(told, list):
-        yield from (json.dumps(one, ensure_ascii=False) for one in told)
+def _lines(entries: Any) -> Iterator[str]:
+    if isinstance(entries, list):
+        yield from (json.dumps(entry, ensure_ascii=False) for entry in entries)
     else:
-        for key, one in told.items():
-            yield f"{json.dumps(key, ensure_ascii=False)}: {json.dumps(one, ensure_ascii=False)}"
+        for key, entry in entries.items():
+            yield f"{json.dumps(key, ensure_ascii=False)}: {json.dumps(entry, ensure_ascii=False)}"
 
 
-def _content(recorded: Recorded) -> dict[str, Any]:
-    images = list(recorded.images)
+def _content(snapshot: Snapshot) -> dict[str, Any]:
+    images = list(snapshot.images)
     return {
-        "made": recorded.made,
-        "metrics": recorded.metrics,
-        "methods": recorded.methods,
-        "nets": recorded.nets,
-        "images": recorded.images,
-        "targets": {net: [targets.get(image) for image in images] for net, targets in recorded.targets.items()},
-        "costs": [[*key, {name: _exact(one) for name, one in cost.items()}] for key, cost in recorded.costs.items()],
-        "values": [[*key, _values(recorded, key, images)] for key in recorded.scores],
+        "made": snapshot.origin,
+        "metrics": snapshot.metrics,
+        "methods": snapshot.methods,
+        "nets": snapshot.nets,
+        "images": snapshot.images,
+        "targets": {net: [targets.get(image) for image in images] for net, targets in snapshot.targets.items()},
+        "costs": [
+            [*key, {name: _exact(cost) for name, cost in costs.items()}] for key, costs in snapshot.costs.items()
+        ],
+        "values": [[*key, _values(snapshot, key, images)] for key in snapshot.scores],
     }
 
 
-def _values(recorded: Recorded, key: Key, images: list[str]) -> list[Value] | str:
-    """The value or the reason of each image; one word for all where no image has a value and the reason is one."""
-    of = recorded.scores[key]
-    endless = None in recorded.metrics[key[2]]["range"]
-    found = [_rounded(of.get(image), endless) for image in images]
-    reason = found[0] if found else None
-    return reason if isinstance(reason, str) and found.count(reason) == len(found) else found
+def _values(snapshot: Snapshot, key: Key, images: list[str]) -> list[Value] | str:
+    """The value, or the reason why there is none, of each image; a single reason if all images have the same."""
+    scores = snapshot.scores[key]
+    bounded = None not in snapshot.metrics[key[2]]["range"]
+    values = [_rounded(scores.get(image), bounded=bounded) for image in images]
+    reason = values[0] if values else None
+    return reason if isinstance(reason, str) and values.count(reason) == len(values) else values
 
 
-def _rounded(value: Value, endless: bool) -> Value:
+def _rounded(value: Value, *, bounded: bool) -> Value:
     if not isinstance(value, float):
         return value
-    return float(f"{value:.{DECIMALS + 1}g}") if endless else round(value, DECIMALS) + 0.0
+    return round(value, DECIMALS) + 0.0 if bounded else float(f"{value:.{DECIMALS + 1}g}")  # + 0.0: -0.0 becomes 0.0
 
 
 def _exact(cost: float) -> float | int | None:
-    """Twelve digits, a whole number as one; None for what is not known."""
+    """Round to twelve digits; an integer if the cost is a whole number; None if it was not measured."""
     if not isfinite(cost):
         return None
     return int(cost) if cost == int(cost) else float(f"{cost:.12g}")
 
 
-def _recorded(name: str, content: dict[str, Any]) -> Recorded:
+def _snapshot(name: str, content: dict[str, Any]) -> Snapshot:
     images = list(content["images"])
 
     def by_image(values: Any) -> dict[str, Any]:
         values = [values] * len(images) if isinstance(values, str) else values
         pairs = zip(images, values, strict=True)
-        return {image: float(one) if isinstance(one, int) else one for image, one in pairs if one is not None}
+        return {image: float(value) if isinstance(value, int) else value for image, value in pairs if value is not None}
 
-    return Recorded(
+    return Snapshot(
         name=name,
-        **{part: content[part] for part in ("made", "metrics", "methods", "nets", "images")},
-        targets={net: _targets(images, of) for net, of in content["targets"].items()},
+        origin=content["made"],
+        **{part: content[part] for part in ("metrics", "methods", "nets", "images")},
+        targets={net: _targets(images, targets) for net, targets in content["targets"].items()},
         scores={(net, method, metric): by_image(values) for net, method, metric, values in content["values"]},
-        costs={(net, method): _known(cost) for net, method, cost in content["costs"]},
+        costs={(net, method): _costs(costs) for net, method, costs in content["costs"]},
     )
 
 
 def _targets(images: list[str], targets: list[int | None]) -> dict[str, int]:
-    return {image: one for image, one in zip(images, targets, strict=True) if one is not None}
+    return {image: target for image, target in zip(images, targets, strict=True) if target is not None}
 
 
-def _known(cost: dict[str, float | None]) -> dict[str, float]:
-    return {name: float("nan") if one is None else float(one) for name, one in cost.items()}
+def _costs(costs: dict[str, float | None]) -> dict[str, float]:
+    return {name: float("nan") if cost is None else float(cost) for name, cost in costs.items()}

@@ -1,4 +1,4 @@
-"""Two runs, or a run and a baseline: what got worse, what got better, what cannot be told, each with its evidence."""
+"""Compares two runs, or a run and a baseline: a verdict on each cell and cost, with its evidence."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -12,26 +12,24 @@ import numpy as np
 from ..core.errors import UsageError
 from ..core.formatting import plural
 from ..store import run as store
-from . import baseline, verdicts
-from .comparable import differs, method_differs
-from .obrien import overall
-from .snapshot import COUNTED, Key, Recorded, recorded
-from .verdicts import FAILING, Judged, Paired, Verdict, judged
-
-EXACT = 1e-9  # relative: costs that are the same every time
+from ..store.comparability import difference, same_images
+from . import baseline
+from .obrien import judge_methods
+from .snapshot import COUNTED, Key, Snapshot, take_snapshot
+from .verdicts import FAILING, CellResult, PairedValues, Verdict, judge_cells, judge_cost
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """What was judged, cell by cell, and what was left out of it."""
+    """The result for each cell, and notes on images and costs that were left out."""
 
-    base: Recorded
-    new: Recorded
-    cells: tuple[Judged, ...]
+    base: Snapshot
+    new: Snapshot
+    cells: tuple[CellResult, ...]
     images: int  # in both
     notes: tuple[str, ...]
-    strict: bool = False  # whether what is unclear fails too
-    remedy: str = ""  # the command that records the baseline anew, where there is one
+    strict: bool = False  # whether unclear results fail too
+    remedy: str = ""  # the command that writes the baseline again, if there is one
 
     @cached_property
     def counts(self) -> Counter[Verdict]:
@@ -41,116 +39,122 @@ class Comparison:
     def failed(self) -> bool:
         return any(map(self.fails, self.cells))
 
-    def fails(self, cell: Judged) -> bool:
+    def fails(self, cell: CellResult) -> bool:
         return cell.verdict in FAILING or (self.strict and cell.verdict == "unclear")
 
 
-def load(path: Path) -> Recorded:
-    """A run's directory, or a baseline's file. Raises UsageError for what is neither."""
+def load_snapshot(path: Path) -> Snapshot:
+    """Load the snapshot of a run directory or of a baseline file. Raises UsageError if the path is neither."""
     if path.is_dir():
-        return recorded(store.read(path))
+        return take_snapshot(store.read(path))
     if not path.exists():
-        raise UsageError(f"there is no run and no baseline {path}")
-    return baseline.read(path)
+        raise UsageError(f"there is no run or baseline at {path}")
+    return baseline.read_baseline(path)
 
 
-def compare(base: Recorded, new: Recorded, *, strict: bool = False) -> Comparison:
-    """Raises UsageError where the two have no net or no image in common."""
+def compare(base: Snapshot, new: Snapshot, *, strict: bool = False) -> Comparison:
+    """Compare two snapshots. Raises UsageError if they have no net or no image in common."""
     images, notes = _shared(base, new)
     scored = list(_scores(base, new, images, notes))
-    paired = [one for one in scored if isinstance(one, Paired)]
-    found = judged(paired)
-    each = iter(found)
-    cells = [next(each) if isinstance(one, Paired) else one for one in scored]
+    paired = [cell for cell in scored if isinstance(cell, PairedValues)]
+    results = judge_cells(paired)
+    remaining = iter(results)
+    cells = [next(remaining) if isinstance(cell, PairedValues) else cell for cell in scored]
     costs = _costs(base, new, images, notes)
-    return Comparison(base, new, (*overall(paired, found), *cells, *costs), len(images), tuple(notes), strict)
+    return Comparison(base, new, (*judge_methods(paired, results), *cells, *costs), len(images), tuple(notes), strict)
 
 
-def _shared(base: Recorded, new: Recorded) -> tuple[list[str], list[str]]:
-    """The images of both, by name and pixels, and what is to be said of the others."""
+def _shared(base: Snapshot, new: Snapshot) -> tuple[list[str], list[str]]:
+    """The images of both runs, and notes on the others."""
     if not base.nets.keys() & new.nets.keys():
         raise UsageError(
             f"{base.name} and {new.name} have no net in common: {', '.join(base.nets)}, and {', '.join(new.nets)}"
         )
     named = [image for image in base.images if image in new.images]
-    shared = [image for image in named if base.images[image] == new.images[image]]
+    shared = same_images(base.images, new.images)
     if not shared:
-        how = f"of {plural(len(named), 'name')} in both the pixels differ" if named else "not even a name is in both"
-        raise UsageError(f"{base.name} and {new.name} have no image in common: {how}")
+        why = (
+            f"the pixels of {plural(len(named), 'image')} with the same name differ" if named else "no name is in both"
+        )
+        raise UsageError(f"{base.name} and {new.name} have no image in common: {why}")
     notes = (
         [f"{plural(len(named) - len(shared), 'image')} left out: the pixels differ"] if len(named) > len(shared) else []
     )
-    for one, other in ((base, new), (new, base)):
-        if alone := len(one.images.keys() - other.images.keys()):
-            notes.append(f"{plural(alone, 'image')} left out: only in {one.name}")
+    for snapshot, other in ((base, new), (new, base)):
+        if alone := len(snapshot.images.keys() - other.images.keys()):
+            notes.append(f"{plural(alone, 'image')} left out: only in {snapshot.name}")
     return shared, notes
 
 
-def _scores(base: Recorded, new: Recorded, images: list[str], notes: list[str]) -> Iterator[Judged | Paired]:
-    explained = {net: _explained(base, new, net, images, notes) for net in base.nets if net in new.nets}
+def _scores(base: Snapshot, new: Snapshot, images: list[str], notes: list[str]) -> Iterator[CellResult | PairedValues]:
+    explained = {net: _same_targets(base, new, net, images, notes) for net in base.nets if net in new.nets}
     for key in {**base.scores, **new.scores}:
         if key not in new.scores:
-            yield _word(base, key, "gone")
+            yield _unmeasured(base, key, "gone")
         elif key not in base.scores:
-            yield _word(new, key, "new")
-        elif why := differs(base, new, key):
-            yield _word(new, key, "not comparable", why)
+            yield _unmeasured(new, key, "new")
+        elif why := difference(base.meaning(*key), new.meaning(*key)):
+            yield _unmeasured(new, key, "not comparable", why)
         else:
-            yield _paired(base, new, key, explained[key[0]], notes)
+            yield _pair(base, new, key, explained[key[0]], notes)
 
 
-def _explained(base: Recorded, new: Recorded, net: str, images: list[str], notes: list[str]) -> list[str]:
-    """The images on which both runs explain the same class."""
-    one, other = base.targets.get(net, {}), new.targets.get(net, {})
-    found = [image for image in images if one.get(image) == other.get(image)]
-    if len(found) < len(images):
-        image = next(image for image in images if image not in found)
+def _same_targets(base: Snapshot, new: Snapshot, net: str, images: list[str], notes: list[str]) -> list[str]:
+    """The images for which both runs explain the same class."""
+    before, now = base.targets.get(net, {}), new.targets.get(net, {})
+    same = [image for image in images if before.get(image) == now.get(image)]
+    if len(same) < len(images):
+        image = next(image for image in images if image not in same)
         notes.append(
-            f"{plural(len(images) - len(found), 'image')} left out on {net}: another class is explained "
-            f"({image}: {one.get(image)} → {other.get(image)})"
+            f"{plural(len(images) - len(same), 'image')} left out on {net}: the explained class differs "
+            f"({image}: {before.get(image)} → {now.get(image)})"
         )
-    return found
+    return same
 
 
-def _paired(base: Recorded, new: Recorded, key: Key, images: list[str], notes: list[str]) -> Judged | Paired:
-    one, other = base.scores[key], new.scores[key]
-    there = [image for image in images if image in one and image in other]
-    if not there:
-        return _word(new, key, "not comparable", "no image of both explains the same class")
-    lost = [image for image in there if isinstance(one[image], float) and isinstance(other[image], str)]
+def _pair(base: Snapshot, new: Snapshot, key: Key, images: list[str], notes: list[str]) -> CellResult | PairedValues:
+    before, now = base.scores[key], new.scores[key]
+    scored = [image for image in images if image in before and image in now]
+    if not scored:
+        return _unmeasured(new, key, "not comparable", "no image in both has the same explained class")
+    lost = [image for image in scored if isinstance(before[image], float) and isinstance(now[image], str)]
     if lost:
-        had = sum(isinstance(one[image], float) for image in there)
-        return _word(new, key, "broken", f"no value on {len(lost)} of {plural(had, 'image')}: {other[lost[0]]}")
-    gained = [image for image in there if isinstance(one[image], str) and isinstance(other[image], float)]
-    valued = [image for image in there if isinstance(one[image], float)]
+        had = sum(isinstance(before[image], float) for image in scored)
+        return _unmeasured(new, key, "broken", f"no value on {len(lost)} of {plural(had, 'image')}: {now[lost[0]]}")
+    gained = [image for image in scored if isinstance(before[image], str) and isinstance(now[image], float)]
+    valued = [image for image in scored if isinstance(before[image], float)]
     if gained and not valued:
-        return _word(new, key, "fixed", f"has values on {plural(len(gained), 'image')}, which had none")
+        return _unmeasured(new, key, "fixed", f"has values on {plural(len(gained), 'image')}, where it had none")
     if gained:
         notes.append(f"{', '.join(key)}: judged on {len(valued)} images; {len(gained)} more have a value now")
     if not valued:
-        return _word(new, key, "same", str(other[there[0]]))
-    values = np.array([(one[image], other[image]) for image in valued], dtype=np.float64)
-    return Paired(key, tuple(valued), values[:, 0], values[:, 1], base.metrics[key[2]])
+        return _unmeasured(new, key, "same", str(now[scored[0]]))
+    values = np.array([(before[image], now[image]) for image in valued], dtype=np.float64)
+    return PairedValues(key, tuple(valued), values[:, 0], values[:, 1], base.metrics[key[2]])
 
 
-def _word(of: Recorded, key: Key, verdict: Verdict, why: str = "") -> Judged:
-    return Judged(key, verdict, of.metrics[key[2]]["better"], why=why, short=of.metrics[key[2]]["short"])
+def _unmeasured(snapshot: Snapshot, key: Key, verdict: Verdict, why: str = "") -> CellResult:
+    """Make a verdict without numbers."""
+    metric = snapshot.metrics[key[2]]
+    return CellResult(key, verdict, metric["better"], why=why, short=metric["short"])
 
 
-def _costs(base: Recorded, new: Recorded, images: list[str], notes: list[str]) -> Iterator[Judged]:
-    """What the first image cost; bytes only where the same library made them on the same kind of device."""
+def _costs(base: Snapshot, new: Snapshot, images: list[str], notes: list[str]) -> Iterator[CellResult]:
+    """Judge the costs of the first image; peak bytes only if device and torch are the same."""
     both = [key for key in base.costs if key in new.costs]
     if both and (next(iter(base.images)) not in images or next(iter(base.images)) != next(iter(new.images))):
-        notes.append("costs not judged: the first image, of which they are, is another")
+        notes.append("costs not judged: they are measured on the first image, which differs")
         return
-    unlike = [
-        f"{key} {base.made[key]} → {new.made[key]}" for key in ("device", "torch") if base.made[key] != new.made[key]
+    differences = [
+        f"{key} {base.origin[key]} → {new.origin[key]}"
+        for key in ("device", "torch")
+        if base.origin[key] != new.origin[key]
     ]
-    if both and unlike:
-        notes.append(f"peak_bytes not judged: {', '.join(unlike)}")
+    if both and differences:
+        notes.append(f"peak_bytes not judged: {', '.join(differences)}")
     for net, method in both:
-        if net in new.nets and net in base.nets and not method_differs(base, new, net, method):
-            for name in COUNTED[:1] if unlike else COUNTED:
-                one, other = base.costs[net, method][name], new.costs[net, method][name]
-                if not isnan(one) and not isnan(other):
-                    yield verdicts.cost((net, method, name), one, other, tolerance=EXACT)
+        if net in new.nets and net in base.nets and not difference(base.meaning(net, method), new.meaning(net, method)):
+            for name in COUNTED[:1] if differences else COUNTED:
+                before, now = base.costs[net, method][name], new.costs[net, method][name]
+                if not isnan(before) and not isnan(now):
+                    yield judge_cost((net, method, name), before, now)

@@ -1,4 +1,7 @@
-"""A comparison for other programs: Markdown for a pull request, JUnit's XML for a CI system, JSON for the rest."""
+"""Writes a comparison as Markdown for a pull request, as JUnit XML for a CI system, and as JSON for other programs.
+
+Markdown needs no library: tabulate would be one more dependency for a few lines, and does not escape names.
+"""
 
 import html
 import json
@@ -11,9 +14,9 @@ from xml.etree import ElementTree
 
 from ..core.formatting import number
 from .compare import Comparison
-from .summary import advice, headline, label, notes, rows, sentences
-from .timing import ratios
-from .verdicts import Judged
+from .summary import advice, change_rows, headline, label, notes, sentences
+from .timing import median_seconds
+from .verdicts import CellResult
 
 HEADS = ("", "net", "method", "metric", "base", "new", "change", "95 % interval", "p")
 MARKUP = re.compile(r"([\\`*_{}\[\]()#|~!])")
@@ -21,10 +24,10 @@ FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def markdown(comparison: Comparison) -> str:
-    """A headline, a table of what changed, and what is to be said beside it."""
+    """Format a headline, a table of the changed numbers, sentences on the other verdicts, notes and advice."""
     lines = [f"### {_plain(headline(comparison))}", ""]
     lines += [f"{_plain(comparison.base.name)} → {_plain(comparison.new.name)}", ""]
-    if changed := rows(comparison):
+    if changed := change_rows(comparison):
         lines += [_row(HEADS), _row(["---"] * 4 + ["---:"] * 5)]
         for row in changed:
             net, method, _ = map(_plain, row.cell.key)
@@ -32,13 +35,13 @@ def markdown(comparison: Comparison) -> str:
             cells = (_plain(label(row.cell)), row.base, row.new, row.change, row.interval, row.p)
             lines.append(_row((verdict, net, method, *cells)))
         lines.append("")
-    lines += [f"- **{verdict}**: {_plain(said)}" for verdict, said in sentences(comparison)]
-    lines += [f"- {_plain(said)}" for said in (*notes(comparison), *advice(comparison))]
+    lines += [f"- **{verdict}**: {_plain(sentence)}" for verdict, sentence in sentences(comparison)]
+    lines += [f"- {_plain(sentence)}" for sentence in (*notes(comparison), *advice(comparison))]
     return "\n".join(lines).rstrip() + "\n"
 
 
 def junit(comparison: Comparison) -> str:
-    """A test suite per net, a test case per method and metric; what fails a comparison is a failure."""
+    """Format a test suite for each net, with a test case for each method and metric that fails if its verdict fails."""
     root = ElementTree.Element("testsuites", name="bench compare")
     for net, cells in groupby(sorted(comparison.cells, key=lambda cell: cell.key[0]), key=lambda cell: cell.key[0]):
         group = list(cells)
@@ -48,45 +51,45 @@ def junit(comparison: Comparison) -> str:
             _, method, metric = map(_xml, cell.key)
             case = ElementTree.SubElement(suite, "testcase", classname=f"{_xml(net)}.{method}", name=metric)
             if comparison.fails(cell):
-                ElementTree.SubElement(case, "failure", type=cell.verdict, message=_xml(said(cell)))
+                ElementTree.SubElement(case, "failure", type=cell.verdict, message=_xml(describe(cell)))
     ElementTree.indent(root)
     return ElementTree.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
 
 
 def as_json(comparison: Comparison) -> str:
-    """Everything: each number with its verdict and evidence."""
-    told = {
+    """Format each number with its verdict and evidence."""
+    content = {
         "base": comparison.base.name,
         "new": comparison.new.name,
         "failed": comparison.failed,
         "images": comparison.images,
         "counts": dict(comparison.counts),
         "notes": list(comparison.notes),
-        "cells": [_told(cell) for cell in comparison.cells],
+        "cells": [_cell_content(cell) for cell in comparison.cells],
         "seconds": [
             {"net": net, "method": method, "base": base, "new": new}
-            for (net, method), (base, new) in ratios(comparison.base, comparison.new).items()
+            for (net, method), (base, new) in median_seconds(comparison.base, comparison.new).items()
         ],
     }
-    return json.dumps(told, indent=1) + "\n"
+    return json.dumps(content, indent=1) + "\n"
 
 
-def said(cell: Judged) -> str:
-    """A verdict with its evidence, in a sentence."""
+def describe(cell: CellResult) -> str:
+    """Describe a verdict with its evidence in one sentence."""
     evidence = "" if isnan(cell.p) else f", p = {number(cell.p)}"
     if cell.why or isnan(cell.base):
         return f"{cell.verdict}: {cell.why}{evidence}".removesuffix(": ")
     return f"{cell.verdict}: {cell.base:.6g} → {cell.new:.6g}{evidence}"
 
 
-def _told(cell: Judged) -> dict[str, Any]:
+def _cell_content(cell: CellResult) -> dict[str, Any]:
     change = {"change": cell.change.mean, "low": cell.change.low, "high": cell.change.high} if cell.change else {}
     net, method, metric = cell.key
-    found = {"net": net, "method": method, "metric": metric} | asdict(cell) | change
-    return {key: _known(one) for key, one in found.items() if key not in ("key", "short")}
+    content = {"net": net, "method": method, "metric": metric} | asdict(cell) | change
+    return {key: _without_nan(value) for key, value in content.items() if key not in ("key", "short")}
 
 
-def _known(value: Any) -> Any:
+def _without_nan(value: Any) -> Any:
     return None if isinstance(value, float) and isnan(value) else value
 
 
@@ -95,7 +98,7 @@ def _row(cells: Any) -> str:
 
 
 def _plain(text: str) -> str:
-    """Text that Markdown shows as it is."""
+    """Escape text so that Markdown shows it literally."""
     return MARKUP.sub(r"\\\1", html.escape(" ".join(text.split()), quote=False))
 
 

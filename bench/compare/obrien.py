@@ -1,8 +1,8 @@
-"""A method judged by all of its metrics on all nets at once: O'Brien's test (Biometrics 1984) of several endpoints.
+"""Judges a method by all of its metrics on all nets at once: O'Brien's test for multiple endpoints (Biometrics 1984).
 
-On each image the method's improvements are added up, each in units of its own size, and the sums tested by Student's t: the
-images are few, but the metrics many, and they all speak about the same maps. A metric that moved less than its slack counts
-in units of that slack, so that rounding which happens to lean to one side adds nothing.
+For each image, the improvements by all metrics are added, each divided by its root mean square, and the sums are tested by
+Student's t: there are few images but many metrics, which all score the same maps. A metric that changed by less than its slack
+is divided by the slack, so that rounding errors of one sign add nothing.
 """
 
 from collections.abc import Sequence
@@ -13,53 +13,57 @@ import numpy as np
 from ..core.formatting import plural
 from ..stats.estimate import Floats
 from ..stats.significance import sign_test
-from .verdicts import ALPHA, OVERALL, Judged, Paired, Verdict, family, student
+from .verdicts import ALPHA, OVERALL, CellResult, PairedValues, Verdict, correct, t_test
+
+Cell = tuple[PairedValues, CellResult]
 
 
-def overall(cells: Sequence[Paired], judged: Sequence[Judged]) -> list[Judged]:
-    """A verdict for each method of which a metric moved by more than its slack; cells and their verdicts are in step."""
-    methods: dict[str, list[tuple[Paired, Judged]]] = {}
-    for cell, found in zip(cells, judged, strict=True):
-        methods.setdefault(cell.key[1], []).append((cell, found))
-    sums = {method: improvement([cell for cell, _ in of]) for method, of in methods.items()}
-    changed = {method: of for method, of in sums.items() if of.any()}
-    corrected = family([_p([cell for cell, _ in methods[method]], sums) for method, sums in changed.items()])
-    told = zip(changed, corrected, strict=True)
-    return [one for method, p in told if (one := _judged(methods[method], changed[method], float(p)))]
+def judge_methods(cells: Sequence[PairedValues], results: Sequence[CellResult]) -> list[CellResult]:
+    """Judge each method that changed by more than the slack of some metric; `results` are those of `cells`."""
+    methods: dict[str, list[Cell]] = {}
+    for cell, result in zip(cells, results, strict=True):
+        methods.setdefault(cell.key[1], []).append((cell, result))
+    sums = {method: sum_improvements([cell for cell, _ in of_method]) for method, of_method in methods.items()}
+    changed = {method: by_image for method, by_image in sums.items() if by_image.any()}
+    p_values = correct([_p([cell for cell, _ in methods[method]], by_image) for method, by_image in changed.items()])
+    judged = (_result(methods[method], changed[method], float(p)) for method, p in zip(changed, p_values, strict=True))
+    return [result for result in judged if result]
 
 
-def _p(cells: Sequence[Paired], sums: Floats) -> float:
-    """Flips alone are counted, not averaged: two that agree are no differences that agree to four digits."""
-    if sums.size < 2:
-        return nan
-    flips = all(cell.yes_or_no for cell in cells if cell.differences.any())
-    return sign_test(sums).p if flips else student(sums)
-
-
-def improvement(cells: Sequence[Paired]) -> Floats:
-    """By image (n,), how much better the metrics say that it got, each in units of its root mean square, at least its slack."""
-    images = {image: place for place, image in enumerate(dict.fromkeys(one for cell in cells for one in cell.images))}
+def sum_improvements(cells: Sequence[PairedValues]) -> Floats:
+    """Sum the improvements of each image (n,), each divided by its metric's root mean square, or by the slack if larger."""
+    images = {
+        image: index for index, image in enumerate(dict.fromkeys(image for cell in cells for image in cell.images))
+    }
     sums = np.zeros(len(images))
     for cell in cells:
-        found = cell.differences if cell.metric["better"] == "higher" else -cell.differences
-        if unit := max(float(np.sqrt((found**2).mean())), cell.slack):
-            sums[[images[image] for image in cell.images]] += found / unit
+        improvements = cell.differences if cell.metric["better"] == "higher" else -cell.differences
+        if unit := max(float(np.sqrt((improvements**2).mean())), cell.slack):
+            sums[[images[image] for image in cell.images]] += improvements / unit
     return sums
 
 
-def _judged(of: list[tuple[Paired, Judged]], sums: Floats, p: float) -> Judged | None:
-    moved = [cell for _, cell in of if cell.verdict != "same"]
-    towards = [_towards(cell) for cell in moved]
-    if not moved:
+def _p(cells: Sequence[PairedValues], sums: Floats) -> float:
+    """Binary values have a sign test: Student's t would take two equal flips for differences that agree to four digits."""
+    if sums.size < 2:
+        return nan
+    binary = all(cell.binary for cell in cells if cell.differences.any())
+    return sign_test(sums).p if binary else t_test(sums)
+
+
+def _result(cells: Sequence[Cell], sums: Floats, p: float) -> CellResult | None:
+    """None if no metric changed by more than its slack."""
+    directions = [_direction(result) for _, result in cells if result.verdict != "same"]
+    if not directions:
         return None
     side: Verdict = "better" if sums.mean() > 0 else "worse"
-    verdict: Verdict = side if p < ALPHA and side in towards else "unclear"
-    nets = dict.fromkeys(cell.key[0] for _, cell in of)
-    net = next(iter(nets)) if len(nets) == 1 else f"all {plural(len(nets), 'net')}"
-    why = f"{towards.count(side)} of {len(of)} {side}"
-    return Judged((net, of[0][1].key[1], OVERALL), verdict, p=p, why=why, short=OVERALL)
+    verdict: Verdict = side if p < ALPHA and side in directions else "unclear"
+    nets = list(dict.fromkeys(result.key[0] for _, result in cells))
+    net = nets[0] if len(nets) == 1 else f"all {plural(len(nets), 'net')}"
+    why = f"{directions.count(side)} of {len(cells)} {side}"
+    return CellResult((net, cells[0][1].key[1], OVERALL), verdict, p=p, why=why, short=OVERALL)
 
 
-def _towards(cell: Judged) -> Verdict:
-    assert cell.change is not None
-    return "better" if (cell.change.mean > 0) == (cell.better == "higher") else "worse"
+def _direction(result: CellResult) -> Verdict:
+    assert result.change is not None
+    return "better" if (result.change.mean > 0) == (result.better == "higher") else "worse"

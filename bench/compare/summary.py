@@ -1,33 +1,33 @@
-"""What a comparison has to show, whoever shows it: rows of what changed, sentences of what is no number, and what to do."""
+"""The contents of a comparison in any output: rows of changed numbers, sentences on the other verdicts, and advice."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import isnan
 
 from ..core.formatting import number, plural
-from ..stats.estimate import span
+from ..stats.estimate import format_interval
 from .compare import Comparison
 from .snapshot import COUNTED
-from .timing import SECONDS, ratios
-from .verdicts import OVERALL, Judged, Verdict
+from .timing import SECONDS, median_seconds
+from .verdicts import OVERALL, CellResult, Verdict
 
 ORDER: tuple[Verdict, ...] = ("worse", "broken", "gone", "not comparable", "unclear", "better", "fixed", "new", "same")
 MEGABYTE = 1e6
-MOVED = 1.5  # a ratio of seconds that is worth a word
+NOTED = 1.5  # a ratio of seconds that is worth a note
 ADVICE: dict[Verdict, str] = {
-    "worse": "worse: beyond the slack, and the images agree (of costs: any more); find the change that did it",
-    "broken": "broken: there were values and now there are none, for the reason given",
-    "gone": "gone: what is recorded was not run; run it, or record the baseline without it",
-    "not comparable": "not comparable: the numbers mean something else now, for the reason given",
-    "unclear": "unclear: beyond the slack, but so few images (of seconds: runs) do not tell; take more, or fail with --strict",
+    "worse": "worse: beyond the slack and significant (for costs: any increase); find the change that caused it",
+    "broken": "broken: the base has values and the new run has none, for the reason given",
+    "gone": "gone: in the base but not in the new run; run it, or record the baseline without it",
+    "not comparable": "not comparable: the numbers are defined differently, for the reason given",
+    "unclear": "unclear: beyond the slack, but not significant; use more images (for seconds: runs), or fail with --strict",
 }
 
 
 @dataclass(frozen=True)
-class Row:
-    """A changed number, in the words of a table's cells."""
+class ChangeRow:
+    """A changed number as the texts of a table row."""
 
-    cell: Judged
+    cell: CellResult
     base: str
     new: str
     change: str
@@ -35,50 +35,50 @@ class Row:
     p: str
 
 
-def rows(comparison: Comparison) -> list[Row]:
-    """What changed in numbers: by net and method, the worst first."""
-    shown = [cell for cell in comparison.cells if cell.verdict != "same" and _numeric(cell)]
-    groups: dict[tuple[str, str], list[Judged]] = {}
-    for cell in shown:
+def change_rows(comparison: Comparison) -> list[ChangeRow]:
+    """List the changed numbers by net and method, the worst verdict first."""
+    changed = [cell for cell in comparison.cells if cell.verdict != "same" and _numeric(cell)]
+    groups: dict[tuple[str, str], list[CellResult]] = {}
+    for cell in changed:
         groups.setdefault(cell.key[:2], []).append(cell)
     ordered = sorted(groups.values(), key=lambda group: min(ORDER.index(cell.verdict) for cell in group))
     return [_row(cell) for group in ordered for cell in sorted(group, key=lambda cell: ORDER.index(cell.verdict))]
 
 
-def _numeric(cell: Judged) -> bool:
+def _numeric(cell: CellResult) -> bool:
     return cell.key[2] == OVERALL or not isnan(cell.base)
 
 
-def _row(cell: Judged) -> Row:
+def _row(cell: CellResult) -> ChangeRow:
     if cell.key[2] == OVERALL:
-        return Row(cell, "", "", "", cell.why, _p(cell))
+        return ChangeRow(cell, "", "", "", cell.why, _p_text(cell))
     if cell.change is None:
         scale = MEGABYTE if cell.key[2] == "peak_bytes" else 1
         times = f"x {cell.new / cell.base:.4g}" if cell.base else "from 0"
-        return Row(
+        return ChangeRow(
             cell,
-            figure(cell.base / scale),
-            figure(cell.new / scale),
+            format_figure(cell.base / scale),
+            format_figure(cell.new / scale),
             times,
             "runs" if cell.key[2] == SECONDS else "exact",
-            _p(cell),
+            _p_text(cell),
         )
-    interval = "one image" if isnan(cell.change.low) else span(cell.change)
-    change = ("+" if cell.change.mean > 0 else "") + figure(cell.change.mean)
-    return Row(cell, figure(cell.base), figure(cell.new), change, interval, _p(cell))
+    interval = "one image" if isnan(cell.change.low) else format_interval(cell.change)
+    change = ("+" if cell.change.mean > 0 else "") + format_figure(cell.change.mean)
+    return ChangeRow(cell, format_figure(cell.base), format_figure(cell.new), change, interval, _p_text(cell))
 
 
-def _p(cell: Judged) -> str:
+def _p_text(cell: CellResult) -> str:
     return "" if isnan(cell.p) else "<.001" if cell.p < 0.001 else number(cell.p)
 
 
-def figure(value: float) -> str:
-    """A number as tables show it, small ones with two digits."""
+def format_figure(value: float) -> str:
+    """Format a number for a table; small numbers have two digits."""
     return number(value) if not value or abs(value) >= 0.01 else f"{value:.1e}"
 
 
-def label(cell: Judged) -> str:
-    """A metric's or cost's name with its direction."""
+def label(cell: CellResult) -> str:
+    """Label a metric or cost with its name and direction."""
     if cell.key[2] == OVERALL:
         return OVERALL
     name = {"peak_bytes": "peak MB"}.get(cell.key[2], cell.short)
@@ -86,65 +86,66 @@ def label(cell: Judged) -> str:
 
 
 def sentences(comparison: Comparison) -> list[tuple[Verdict, str]]:
-    """What is no number, in as few sentences as it takes."""
-    found: dict[tuple[Verdict, str], list[Judged]] = {}
+    """Describe the verdicts without numbers, in as few sentences as possible."""
+    groups: dict[tuple[Verdict, str], list[CellResult]] = {}
     for cell in comparison.cells:
         if cell.verdict != "same" and not _numeric(cell):
-            found.setdefault((cell.verdict, cell.why), []).append(cell)
-    ordered = sorted(found.items(), key=lambda one: ORDER.index(one[0][0]))
+            groups.setdefault((cell.verdict, cell.why), []).append(cell)
+    ordered = sorted(groups.items(), key=lambda group: ORDER.index(group[0][0]))
     return [
-        (verdict, f"{who}: {why}" if why else who)
+        (verdict, f"{names}: {why}" if why else names)
         for (verdict, why), cells in ordered
-        for who in _who(cells, comparison.cells)
+        for names in _cell_names(cells, comparison.cells)
     ]
 
 
-def _who(cells: Sequence[Judged], among: Sequence[Judged]) -> Iterator[str]:
-    """The cells by net, method and metric; those of the same metrics together, those of the same methods, of the same nets."""
+def _cell_names(cells: Sequence[CellResult], all_cells: Sequence[CellResult]) -> Iterator[str]:
+    """Name the nets, methods and metrics of cells. Methods with the same metrics share a text, and so do nets."""
     metrics: dict[tuple[str, str], tuple[str, ...]] = {}
     for cell in cells:
         metrics[cell.key[:2]] = (*metrics.get(cell.key[:2], ()), cell.key[2])
     methods: dict[tuple[str, tuple[str, ...]], tuple[str, ...]] = {}
-    for (net, method), of in metrics.items():
-        methods[net, of] = (*methods.get((net, of), ()), method)
+    for (net, method), specs in metrics.items():
+        methods[net, specs] = (*methods.get((net, specs), ()), method)
     nets: dict[tuple[tuple[str, ...], tuple[str, ...]], tuple[str, ...]] = {}
-    for (net, of), one in methods.items():
-        nets[one, of] = (*nets.get((one, of), ()), net)
-    scored = [cell.key for cell in among if cell.key[2] not in (OVERALL, SECONDS, *COUNTED)]
-    whole = [len({key[place] for key in scored}) for place in range(3)]
-    for (some, of), where in nets.items():
-        words = zip(("net", "method", "metric"), (where, some, of), whole, strict=True)
-        yield "; ".join(_named(*one) for one in words)
+    for (net, specs), names in methods.items():
+        nets[names, specs] = (*nets.get((names, specs), ()), net)
+    keys = [cell.key for cell in all_cells if cell.key[2] not in (OVERALL, SECONDS, *COUNTED)]
+    totals = [len({key[part] for key in keys}) for part in range(3)]
+    for (names, specs), net_names in nets.items():
+        parts = zip(("net", "method", "metric"), (net_names, names, specs), totals, strict=True)
+        yield "; ".join(_listed(*part) for part in parts)
 
 
-def _named(word: str, names: Sequence[str], whole: int) -> str:
-    return f"all {plural(whole, word)}" if len(names) == whole > 1 else ", ".join(names)
+def _listed(word: str, names: Sequence[str], total: int) -> str:
+    return f"all {plural(total, word)}" if len(names) == total > 1 else ", ".join(names)
 
 
 def headline(comparison: Comparison) -> str:
-    """What was compared and how it came out, in a line."""
+    """Describe the outcome of a comparison in one line."""
     counts = comparison.counts
-    told = ", ".join(f"{counts[verdict]} {verdict}" for verdict in ORDER if counts[verdict])
-    passed = "Passed, not all of it clear" if counts["unclear"] else "Passed"
-    how = "Failed" if comparison.failed else passed
-    return f"{how}: {plural(len(comparison.cells), 'number')} over {plural(comparison.images, 'image')}: {told}"
+    verdicts = ", ".join(f"{counts[verdict]} {verdict}" for verdict in ORDER if counts[verdict])
+    passed = "Passed, with unclear results" if counts["unclear"] else "Passed"
+    outcome = "Failed" if comparison.failed else passed
+    return f"{outcome}: {plural(len(comparison.cells), 'number')} over {plural(comparison.images, 'image')}: {verdicts}"
 
 
 def notes(comparison: Comparison) -> list[str]:
-    """What was left out, and methods whose seconds moved far though nobody asked to judge them."""
+    """List what was left out, and large changes of seconds, which are judged only with --judge-seconds."""
     if any(cell.key[2] == SECONDS for cell in comparison.cells):
         return list(comparison.notes)
-    moved = [
+    changes = [
         f"{method} on {net} {number(base)} → {number(new)}"
-        for (net, method), (base, new) in ratios(comparison.base, comparison.new).items()
-        if max(base, new) > MOVED * min(base, new)
+        for (net, method), (base, new) in median_seconds(comparison.base, comparison.new).items()
+        if max(base, new) > NOTED * min(base, new)
     ]
-    said = f"seconds in bare predictions, not judged (--judge-seconds): {'; '.join(moved)}"
-    return [*comparison.notes, *([said] if moved else [])]
+    note = f"seconds in bare predictions, not judged (--judge-seconds): {'; '.join(changes)}"
+    return [*comparison.notes, *([note] if changes else [])]
 
 
 def advice(comparison: Comparison) -> list[str]:
-    """What the verdicts that occur mean, and what to do about them."""
-    said = [text for verdict, text in ADVICE.items() if comparison.counts[verdict]]
-    meant = comparison.failed and comparison.remedy
-    return [*said, f"all of it is meant? record the baseline anew: {comparison.remedy}"] if meant else said
+    """Explain each failing or unclear verdict that occurs, and what to do."""
+    sentences = [text for verdict, text in ADVICE.items() if comparison.counts[verdict]]
+    if comparison.failed and comparison.remedy:
+        sentences.append(f"if all changes are intended, record the baseline again: {comparison.remedy}")
+    return sentences

@@ -1,8 +1,8 @@
-"""Seconds, judged over repeated runs: in units of a bare prediction of the same run, net and image.
+"""Judges seconds over repeated runs, in units of a bare prediction of the same run, net and image.
 
-That takes most of the machine's mood out, not all of it, and the images of a run share what is left. So a method is slower only
-where the ratio of the medians exceeds the factor asked for, each new run is slower than every one before, and the rank test
-over all images agrees.
+The unit removes most of the variation between runs, and the images of a run share the rest. So a method is slower only if the
+ratio of the medians exceeds the given factor, every new run is slower than every base run, and the Mann-Whitney test over all
+images is significant.
 """
 
 from collections.abc import Sequence
@@ -14,81 +14,80 @@ from scipy.stats import mannwhitneyu
 from ..core.errors import UsageError
 from ..stats.estimate import Floats
 from ..stats.significance import holm
-from .comparable import method_differs
-from .snapshot import Recorded
-from .verdicts import ALPHA, Judged, Verdict
+from ..store.comparability import difference
+from .snapshot import Snapshot
+from .verdicts import ALPHA, CellResult, Verdict
 
-RUNS = 3  # a side, at the least: of fewer even runs in perfect order are chance more than once in twenty times
+RUNS = 3  # on each side, at least: with fewer, all new runs are slower by chance more often than once in twenty times
 SECONDS = "seconds"
 
-Pair = tuple[Recorded, Recorded]  # base, new
+Pair = tuple[Snapshot, Snapshot]  # base, new
 Method = tuple[str, str]  # net, method
-Side = list[dict[str, float]]  # of each run, the seconds by image
+Side = list[dict[str, float]]  # the base or the new runs: the seconds by image
 
 
-def ratios(base: Recorded, new: Recorded) -> dict[Method, tuple[float, float]]:
-    """The median seconds of each method in both runs, in bare predictions; none where a run does not know them."""
+def median_seconds(base: Snapshot, new: Snapshot) -> dict[Method, tuple[float, float]]:
+    """The median seconds of each method in both runs, in bare predictions; empty if a run did not time bare predictions."""
     return {
-        key: (median(of.values()), median(new.seconds[key].values()))
-        for key, of in base.seconds.items()
+        key: (median(by_image.values()), median(new.seconds[key].values()))
+        for key, by_image in base.seconds.items()
         if key in new.seconds
     }
 
 
-def judged(runs: Sequence[Pair], factor: float) -> list[Judged]:
-    """A verdict for each method on each net that all runs have. Raises UsageError for too few runs, or without seconds."""
-    if len(runs) < RUNS:
-        raise UsageError(
-            f"seconds of {len(runs)} runs a side prove nothing: name {RUNS} pairs or more, "
-            "with --repeat BASE NEW for each after the first"
-        )
-    for one in (run for pair in runs for run in pair):
-        if not one.seconds:
-            raise UsageError(
-                f"{one.name} does not know the seconds of a bare prediction, as no baseline does: make the run anew"
-            )
-    _alike(runs)
+def judge_seconds(pairs: Sequence[Pair], factor: float) -> list[CellResult]:
+    """Judge each method on each net that all runs have. Raises UsageError for too few runs or runs without seconds."""
+    _check(pairs)
     shared = [
-        key for key in runs[0][0].seconds
-        if all(key in run.seconds for pair in runs for run in pair)
-        and not any(method_differs(base, new, *key) for base, new in runs)
+        key for key in pairs[0][0].seconds
+        if all(key in run.seconds for pair in pairs for run in pair)
+        and not any(difference(base.meaning(*key), new.meaning(*key)) for base, new in pairs)
     ]  # fmt: skip
-    sides = {key: ([base.seconds[key] for base, _ in runs], [new.seconds[key] for _, new in runs]) for key in shared}
-    corrected = holm([_p(*sides[key]) for key in shared])
-    return [_judged(key, *sides[key], float(p), factor) for key, p in zip(shared, corrected, strict=True)]
+    sides = {key: ([base.seconds[key] for base, _ in pairs], [new.seconds[key] for _, new in pairs]) for key in shared}
+    corrected = holm([mann_whitney_p(*sides[key]) for key in shared])
+    return [_result(key, *sides[key], float(p), factor) for key, p in zip(shared, corrected, strict=True)]
 
 
-def _alike(runs: Sequence[Pair]) -> None:
-    """Raises UsageError for seconds of unlike devices or libraries."""
-    first = runs[0][0]
-    for one in (run for pair in runs for run in pair):
+def _check(pairs: Sequence[Pair]) -> None:
+    """Raises UsageError for too few runs, runs without seconds, or runs on other devices or with another torch."""
+    if len(pairs) < RUNS:
+        raise UsageError(
+            f"seconds need at least {RUNS} pairs of runs, not {len(pairs)}: "
+            "add --repeat BASE NEW for each pair after the first"
+        )
+    first = pairs[0][0]
+    for run in (run for pair in pairs for run in pair):
+        if not run.seconds:
+            raise UsageError(
+                f"{run.name} has no seconds of bare predictions (no baseline has them): compare run directories instead"
+            )
         for key in ("device", "torch"):
-            if one.made[key] != first.made[key]:
+            if run.origin[key] != first.origin[key]:
                 raise UsageError(
-                    f"seconds cannot be judged: {first.name} has {key} {first.made[key]}, {one.name} {one.made[key]}"
+                    f"seconds cannot be judged: {first.name} has {key} {first.origin[key]}, {run.name} {run.origin[key]}"
                 )
 
 
-def _medians(side: Side) -> list[float]:
-    return [median(of.values()) for of in side]
-
-
-def _p(base: Side, new: Side) -> float:
-    """Of the rank test, every image in units of its own median, for images cost unlike."""
-    images = [image for image in base[0] if all(image in of for of in (*base, *new))]
+def mann_whitney_p(base: Side, new: Side) -> float:
+    """The two-sided p of the Mann-Whitney test over all images; each is divided by its median, because the costs differ."""
+    images = [image for image in base[0] if all(image in run for run in (*base, *new))]
     if not images:
         raise UsageError("seconds cannot be judged: no image is in all runs")
-    one, other = (np.array([[of[image] for image in images] for of in side]) for side in (base, new))
-    middle: Floats = np.median(np.concatenate([one, other]), axis=0)
-    return float(mannwhitneyu((other / middle).ravel(), (one / middle).ravel(), alternative="two-sided").pvalue)
+    before, now = (np.array([[run[image] for image in images] for run in side]) for side in (base, new))
+    middle: Floats = np.median(np.concatenate([before, now]), axis=0)
+    return float(mannwhitneyu((now / middle).ravel(), (before / middle).ravel(), alternative="two-sided").pvalue)
 
 
-def _judged(key: Method, base: Side, new: Side, p: float, factor: float) -> Judged:
+def _result(key: Method, base: Side, new: Side, p: float, factor: float) -> CellResult:
     before, now = _medians(base), _medians(new)
-    one, other = median(before), median(now)
+    old, recent = median(before), median(now)
     verdict: Verdict = "same"
-    if other > factor * one:
+    if recent > factor * old:
         verdict = "worse" if min(now) > max(before) and p < ALPHA else "unclear"
-    elif one > factor * other:
+    elif old > factor * recent:
         verdict = "better" if min(before) > max(now) and p < ALPHA else "unclear"
-    return Judged((*key, SECONDS), verdict, "lower", one, other, p=p, short=SECONDS)
+    return CellResult((*key, SECONDS), verdict, "lower", old, recent, p=p, short=SECONDS)
+
+
+def _medians(side: Side) -> list[float]:
+    return [median(run.values()) for run in side]

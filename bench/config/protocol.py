@@ -1,7 +1,7 @@
-"""A protocol: the choices that fix what a number means, under a name and a version. It is data: a file of bench/protocols/.
+"""A protocol: the choices that fix what a number means, under a name and a version, read from a TOML file in `protocols/`.
 
-A spec is a name, `rise`, or a name with single choices overridden, which then stand in its name: `rise[steps=224]`,
-`opticam[target=predicted]`. A choice is one of the protocol's own, or a setting of any of its metrics.
+A spec is a name, `rise`, or a name with some choices overridden: `rise[steps=224]`, `opticam[target=predicted]`. A choice is
+a key of the protocol, or a setting of any of its metrics; overridden choices become part of the protocol's name.
 """
 
 import tomllib
@@ -15,89 +15,84 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from ..core import plugins, specs
 from ..core.errors import UsageError, nearest
 from ..core.plugins import METRIC, Plugin
-from ..core.settings import checked
+from ..core.settings import check_settings
 
 FOLDER = Path(__file__).parent / "protocols"
 DEFAULT = "default"
-Fit = Literal[
-    "bilinear", "corners", "bicubic", "nearest"
-]  # corners: bilinear with align_corners=True; else half-pixel centres
+Fit = Literal["bilinear", "corners", "bicubic", "nearest"]  # corners: bilinear with align_corners=True
 Stretch = Literal["min-max", "max", "none"]
-WORDS = ("name", "version", "description", "source", "metrics")  # no choices
+Order = Literal["fit-stretch", "stretch-fit"]
+DESCRIPTIVE = ("name", "version", "description", "source", "metrics")  # keys that a spec cannot override
 
 
 class Protocol(BaseModel):
-    """The choices; where one is None, it is the data set's, the method's or the net's own."""
+    """The choices of a protocol. None leaves a choice to the data set, the method or the net."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str
     version: int = Field(ge=1)
     description: str
-    source: str  # where the choices were read
+    source: str  # the paper or code that makes these choices
     target: Literal["predicted", "label"] = "predicted"  # the class explained and scored
     of: Literal["logit", "softmax", "log_softmax", "rest"] | None = None  # what gradient methods differentiate
     resize: Literal["crop", "crop-all", "squash"] | None = None  # how photos become images
     layers: dict[str, str] = {}  # by architecture
     fit: Fit = "bilinear"
     stretch: Stretch = "min-max"
-    order: Literal["fit-stretch", "stretch-fit"] = "fit-stretch"
+    order: Order = "fit-stretch"
     score: Literal["softmax", "logit"] = "softmax"
-    metrics: dict[str, dict[str, Any]] | None = (
-        None  # settings by metric's spec; None: all metrics, as they are by default
-    )
+    metrics: dict[str, dict[str, Any]] | None = None  # settings by metric spec; None: all metrics with their defaults
 
-    def measured(self, spec: str, seed: int) -> list[Plugin]:
-        """The metric of a spec as this protocol has it: several where it defines it in several ways, none where it does not.
+    def metric_plugins(self, spec: str, seed: int) -> list[Plugin]:
+        """The metric of a spec under this protocol: several if it defines several variants, none if it defines none.
 
-        What the spec itself sets goes before the protocol's settings.
+        Settings in the spec take precedence over the protocol's.
         """
-        asked, metrics = specs.parse("metric", spec), self.metrics
-        if metrics is None:
+        requested = specs.parse("metric", spec)
+        if self.metrics is None:
             return [plugins.find(METRIC, spec, seed)]
-        found = []
-        for way, settings in metrics.items():
-            own = specs.parse("metric", way)
-            if own.name == asked.name and all(
-                asked.chosen.get(key, value) == value for key, value in own.chosen.items()
-            ):
-                named = specs.Spec(own.name, asked.short, own.chosen | asked.chosen).label(own.name)
-                found.append(laid(plugins.find(METRIC, named, seed), settings | own.chosen | asked.chosen))
-        return found
+        variants = []
+        for variant, settings in self.metrics.items():
+            defined = specs.parse("metric", variant)
+            if defined.name == requested.name and _agree(defined.settings, requested.settings):
+                merged = defined.settings | requested.settings
+                label = specs.Spec(defined.name, requested.short, merged).label(defined.name)
+                variants.append(override_settings(plugins.find(METRIC, label, seed), settings | merged))
+        return variants
 
-    def defined(self) -> list[str]:
-        """The names of its metrics."""
+    def metric_names(self) -> list[str]:
+        """The names of the metrics that this protocol defines."""
         if self.metrics is None:
             return plugins.names(METRIC)
-        return list(dict.fromkeys(specs.parse("metric", way).name for way in self.metrics))
+        return list(dict.fromkeys(specs.parse("metric", variant).name for variant in self.metrics))
 
     @property
     def spec(self) -> str:
         return self.name
 
     def choices(self) -> dict[str, Any]:
-        """What fixes the meaning of the numbers: all but the words."""
+        """Everything that fixes the meaning of the numbers: all keys but the description, the source and the metrics."""
         return self.model_dump(exclude={"description", "source", "metrics"})
 
 
 def names() -> list[str]:
     """The shipped protocols, the default first."""
-    found = sorted(path.stem for path in FOLDER.glob("*.toml"))
-    return sorted(found, key=lambda name: name != DEFAULT)
+    return sorted((path.stem for path in FOLDER.glob("*.toml")), key=lambda name: (name != DEFAULT, name))
 
 
 def find(spec: str, target: str | None = None) -> Protocol:
-    """The protocol of a spec, explaining another target if one is given. Raises UsageError for an unknown name or choice."""
+    """The protocol of a spec, with another target if one is given. Raises UsageError for an unknown name or choice."""
     asked = specs.parse("protocol", spec)
     if asked.name not in names():
         raise UsageError(f"there is no protocol {asked.name!r}: {nearest(asked.name, names())}")
     content = {"name": asked.name} | tomllib.loads(_read(asked.name))
-    if target not in (None, asked.chosen.get("target", content.get("target", "predicted"))):
-        if "target" in asked.chosen:
+    if target not in (None, asked.settings.get("target", content.get("target", "predicted"))):
+        if "target" in asked.settings:
             raise UsageError(f"{spec} and the target {target!r} contradict each other: name one of the two")
-        asked.chosen["target"] = target
-    for key, value in asked.chosen.items():
-        content = _overridden(content, spec, key, value)
+        asked.settings["target"] = target
+    for key, value in asked.settings.items():
+        content = _override(content, spec, key, value)
     content["name"] = asked.label(asked.name)
     try:
         return Protocol(**content)
@@ -106,16 +101,21 @@ def find(spec: str, target: str | None = None) -> Protocol:
         raise UsageError(f"protocol {spec}, {first['loc'][0]}: {first['msg'][0].lower()}{first['msg'][1:]}") from None
 
 
-def _overridden(content: dict[str, Any], spec: str, key: str, value: Any) -> dict[str, Any]:
+def _override(content: dict[str, Any], spec: str, key: str, value: Any) -> dict[str, Any]:
     if key == "layers":
-        raise UsageError(f"{spec}: layers cannot be set in a spec, they are those of the protocol's file")
-    if key in Protocol.model_fields and key not in WORDS:
+        raise UsageError(f"{spec}: layers cannot be set in a spec: the protocol's file sets them")
+    if key in Protocol.model_fields and key not in DESCRIPTIVE:
         return content | {key: value}
     settings: dict[str, dict[str, Any]] = content.get("metrics") or {name: {} for name in plugins.names(METRIC)}
-    taking = [name for name in settings if key in plugins.find(METRIC, name).settings]
-    if not taking:
+    accepting = [name for name in settings if key in plugins.find(METRIC, name).settings]
+    if not accepting:
         raise UsageError(f"{spec}: neither the protocol nor any of its metrics has a choice {key!r}")
-    return content | {"metrics": settings | {name: settings[name] | {key: value} for name in taking}}
+    return content | {"metrics": settings | {name: settings[name] | {key: value} for name in accepting}}
+
+
+def _agree(defined: dict[str, Any], requested: dict[str, Any]) -> bool:
+    """Whether no setting has two different values."""
+    return all(requested.get(key, value) == value for key, value in defined.items())
 
 
 @cache
@@ -123,6 +123,6 @@ def _read(name: str) -> str:
     return (FOLDER / f"{name}.toml").read_text()
 
 
-def laid(plugin: Plugin, settings: dict[str, Any]) -> Plugin:
-    """A plug-in with other settings, under the same spec: the protocol's name says that they are not its own."""
-    return replace(plugin, settings=checked("plug-in", plugin.name, plugin.function, plugin.settings | settings))
+def override_settings(plugin: Plugin, settings: dict[str, Any]) -> Plugin:
+    """The plug-in with other settings under the same spec: the protocol's name stands for what it overrides."""
+    return replace(plugin, settings=check_settings("plug-in", plugin.name, plugin.function, plugin.settings | settings))

@@ -1,4 +1,4 @@
-"""A suite: which methods are compared on which nets and images, by which metrics. A TOML file, read and checked."""
+"""A suite: which methods are compared on which nets and images, by which metrics. `suite_file.py` reads one from TOML."""
 
 import hashlib
 from collections import Counter
@@ -11,78 +11,81 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 from ..core import plugins, specs
 from ..core.errors import UsageError, nearest
 from ..core.plugins import DATASET, METHOD, METRIC, Plugin
-from . import protocol
+from . import protocol as protocol_file
 from .protocol import Protocol
 
-Precision = Literal["auto", "fp32", "tf32", "bf16", "fp16"]  # of perturbed images (see precision.py)
+Precision = Literal["auto", "fp32", "tf32", "bf16", "fp16"]  # of perturbed images (see forward/precision.py)
 PRECISIONS = get_args(Precision)
 
 
 class Suite(BaseModel):
-    """What is run; the names are specs (see plugins.py)."""
+    """What a run computes. Nets, methods, metrics, protocols and the data set are given as specs (see core/specs.py)."""
 
     model_config = ConfigDict(extra="forbid")
 
     name: str = Field(pattern=r"^\w[\w .-]{0,99}$")
     description: str = ""
-    dataset: str = "scenes"  # empty where the suite has none: it is to be named
-    needs: str = Field("images", exclude=True)  # which then, in words
+    dataset: str = "scenes"  # empty if the user has to name one
+    needs: str = Field("images", exclude=True)  # which kind of data set the user has to name then
     images: int = Field(12, ge=1)
-    subset: str | None = None  # a file that lists the images to take, all of them unless `images` is said too
+    subset: str | None = None  # a file with the names of the images to use
     seed: int = Field(0, ge=0)
-    target: Literal["predicted", "label"] | None = None  # the protocols' own
+    target: Literal["predicted", "label"] | None = None  # None: the protocols' own
     precision: Precision = "auto"
-    compile: bool = False  # the forward passes of perturbed images
-    drift: int = Field(0, ge=0)  # images that are scored in fp32 as well
-    nets: list[str] = Field(min_length=1)  # the cheap ones first: the first results come first
+    compile: bool = False  # compile the forward passes of perturbed images
+    drift: int = Field(0, ge=0)  # images that are also scored in fp32
+    nets: list[str] = Field(min_length=1)  # in the order of the run: cheap nets first give results soon
     methods: list[str] = Field(min_length=1)
     protocols: list[str] = Field(["default"], min_length=1)
-    metrics: list[str] | None = Field(None, min_length=1)  # all that the protocols measure
-    parts: list["Suite"] = Field([], exclude=True)  # run one after the other, instead of the whole (see suite_file.py)
+    metrics: list[str] | None = Field(None, min_length=1)  # None: all metrics of the protocols
+    parts: list["Suite"] = Field([], exclude=True)  # run one after another, instead of the suite as a whole
 
-    _built_in: "Suite | None" = PrivateAttr(None)  # the suite that ships under this name, as its file has it
+    _built_in: "Suite | None" = PrivateAttr(None)  # the shipped suite of this name, without changes
 
-    def explained(self) -> list[Plugin]:
-        """The methods. Raises UsageError for what there is not, or for one named twice."""
-        return distinct([plugins.find(METHOD, spec, self.seed) for spec in self.methods])
+    def method_plugins(self) -> list[Plugin]:
+        """The methods. Raises UsageError for an unknown method, or one that is listed twice."""
+        return check_distinct([plugins.find(METHOD, spec, self.seed) for spec in self.methods])
 
-    def followed(self) -> list[Protocol]:
-        """The protocols, explaining the suite's target where it names one."""
-        return distinct([protocol.find(spec, self.target) for spec in self.protocols])
+    def load_protocols(self) -> list[Protocol]:
+        """The protocols, with the suite's target instead of their own if it sets one."""
+        return check_distinct([protocol_file.find(spec, self.target) for spec in self.protocols])
 
-    def measured(self, followed: Sequence[Protocol]) -> list[tuple[Plugin, Protocol]]:
-        """Each metric that is asked for, by each protocol that defines it. Raises UsageError for one that none defines."""
+    def metric_plugins(self, protocols: Sequence[Protocol]) -> list[tuple[Plugin, Protocol]]:
+        """Each metric of the suite under each protocol that defines it. Raises UsageError if no protocol defines one."""
         if self.metrics is not None:
-            distinct([plugins.find(METRIC, spec, self.seed) for spec in self.metrics])
+            check_distinct([plugins.find(METRIC, spec, self.seed) for spec in self.metrics])
         for spec in self.metrics or []:
-            if not any(one.measured(spec, self.seed) for one in followed):
-                known = sorted({name for one in followed for name in one.defined()})
+            if not any(protocol.metric_plugins(spec, self.seed) for protocol in protocols):
+                known = sorted({name for protocol in protocols for name in protocol.metric_names()})
                 raise UsageError(
                     f"no protocol of {', '.join(self.protocols)} has a metric {spec!r}: {nearest(spec, known)}"
                 )
         return [
-            (metric, one)
-            for one in followed
-            for spec in self.metrics or one.defined()
-            for metric in one.measured(spec, self.seed)
+            (metric, protocol)
+            for protocol in protocols
+            for spec in self.metrics or protocol.metric_names()
+            for metric in protocol.metric_plugins(spec, self.seed)
         ]
 
-    def images_of(self, resize: str | None) -> Plugin:
-        """The data set; photos become images as a protocol has it, where the data set has that choice."""
+    def dataset_plugin(self, resize: str | None) -> Plugin:
+        """The data set, with a protocol's `resize` if it has this setting. Raises UsageError if the suite names none."""
         if not self.dataset:
-            raise UsageError(f"this suite needs {self.needs}, which it does not ship: name the folder with --dataset")
-        folder = specs.ADDRESS in self.dataset.partition("[")[0] or (
+            raise UsageError(f"this suite needs {self.needs}, which are not included: name the folder with --dataset")
+        is_folder = specs.ADDRESS in self.dataset.partition("[")[0] or (
             self.dataset not in plugins.names(DATASET) and Path(self.dataset).is_dir()
         )
-        found = (plugins.open_folder if folder else plugins.find)(DATASET, self.dataset, self.seed)
-        return protocol.laid(found, {"resize": resize}) if resize and "resize" in found.settings else found
+        dataset = (plugins.open_folder if is_folder else plugins.find)(DATASET, self.dataset, self.seed)
+        if resize and "resize" in dataset.settings:
+            return protocol_file.override_settings(dataset, {"resize": resize})
+        return dataset
 
-    def directory(self) -> str:
-        """The name of the run's directory: the suite's own, and a mark where it was changed, so that runs do not clash."""
+    def directory_name(self) -> str:
+        """The name of the run's directory: the suite's name, with a hash if it was changed or is the user's own."""
         content = self.model_dump_json(exclude={"description"})
-        if (built_in := self._built_in) is not None:  # a data set that is to be named is no change
-            named = built_in if built_in.dataset else built_in.model_copy(update={"dataset": self.dataset})
-            if content == named.model_dump_json(exclude={"description"}):
+        if (built_in := self._built_in) is not None:
+            if not built_in.dataset:  # naming the data set that a suite asks for is no change
+                built_in = built_in.model_copy(update={"dataset": self.dataset})
+            if content == built_in.model_dump_json(exclude={"description"}):
                 return self.name
         return f"{self.name}-{hashlib.sha256(content.encode()).hexdigest()[:6]}"
 
@@ -90,9 +93,9 @@ class Suite(BaseModel):
 Named = TypeVar("Named", Plugin, Protocol)
 
 
-def distinct(asked: list[Named]) -> list[Named]:
-    """The same list. Raises UsageError where something is in it twice."""
-    for spec, count in Counter(one.spec for one in asked).items():
+def check_distinct(listed: list[Named]) -> list[Named]:
+    """Returns the list. Raises UsageError if two entries have the same spec."""
+    for spec, count in Counter(entry.spec for entry in listed).items():
         if count > 1:
             raise UsageError(f"{spec} is named twice")
-    return asked
+    return listed

@@ -1,4 +1,4 @@
-"""A suite file (TOML), read once and checked: its keys, its parts, its list of images."""
+"""Suite files (TOML): the shipped ones and the user's, with their parts, lists of images and changes."""
 
 import tomllib
 from pathlib import Path
@@ -9,51 +9,94 @@ from pydantic import ValidationError
 from ..core.errors import UsageError, nearest
 from .suite import Suite
 
-Keys = dict[str, Any]  # of a suite's file
+Keys = dict[str, Any]  # the content of a suite file
+
 BUILT_IN = Path(__file__).parent / "suites"
-LISTS = ("nets", "methods", "protocols")  # of the whole: all that its parts name
+LISTS = ("nets", "methods", "protocols")  # if the suite itself lacks one of these, it is the union over its parts
 
 
 def names() -> list[str]:
-    """The built-in suites."""
+    """The names of the shipped suites."""
     return sorted(path.stem for path in BUILT_IN.glob("*.toml"))
 
 
 def load(name: str, **changes: Any) -> Suite:
-    """A built-in suite or a TOML file, with changes laid over it. Raises UsageError in words of the file's keys."""
+    """A shipped suite or a TOML file, with changes to its keys (None: no change). Raises UsageError for a wrong one."""
     path = Path(name) if name.endswith(".toml") else BUILT_IN / f"{name}.toml"
     if not path.is_file():
         raise UsageError(f"there is no suite {name!r}: {nearest(name, names())}, or a TOML file")
+    original = {"name": path.stem} | _read(path)
+    suite = _validate(
+        path.name, _change(path, original, {key: value for key, value in changes.items() if value is not None})
+    )
+    if path.parent == BUILT_IN:
+        suite._built_in = _validate(path.name, _change(path, original, {}))
+    return suite
+
+
+def _read(path: Path) -> Keys:
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (ValueError, RecursionError) as error:
         raise UsageError(f"{path} is not TOML: {error}") from None
-    content = {"name": path.stem} | content
-    if isinstance(listed := content.get("subset"), str) and "images" not in content:
-        content["images"] = len(image_names(listed))
-    own = dict(content)
-    changed = {key: value for key, value in changes.items() if value is not None}
-    if listed := changed.get("subset"):
-        changed.setdefault("images", len(image_names(listed)))
-    if "protocols" in changed and "metrics" not in changed and "parts" not in content:
-        content.pop("metrics", None)  # the suite's choice was made for its own protocols
-    if changed:
-        changed["description"] = f"The suite {path.stem} with other {', '.join(changed)}."
-    content = lay_over_parts(path.name, content, changed) if "parts" in content else content | changed
-    suite = _checked(path.name, content)
-    if path.parent == BUILT_IN:
-        suite._built_in = _checked(path.name, lay_over_parts(path.name, own, {}) if "parts" in own else own)
-    return suite
+    if isinstance(subset := content.get("subset"), str) and "images" not in content:
+        content["images"] = len(image_names(subset))
+    return content
 
 
-def _checked(file: str, content: Keys) -> Suite:
+def _change(path: Path, content: Keys, changes: Keys) -> Keys:
+    """The content of a suite file with some keys changed."""
+    if subset := changes.get("subset"):
+        changes = changes | {"images": changes.get("images", len(image_names(subset)))}
+    if "protocols" in changes and "metrics" not in changes and "parts" not in content:
+        # the suite's metrics were chosen for its own protocols
+        content = {key: value for key, value in content.items() if key != "metrics"}
+    if changes:
+        changes = changes | {"description": f"The suite {path.stem} with other {', '.join(changes)}."}
+    return _change_parts(path.name, content, changes) if "parts" in content else content | changes
+
+
+def _change_parts(file: str, content: Keys, changes: Keys) -> Keys:
+    """A suite with parts: each part is the common keys, then its own, then the changes; `protocols` selects parts.
+
+    Raises UsageError for two parts of one name, and for an unknown part.
+    """
+    common, parts = {key: value for key, value in content.items() if key != "parts"}, content["parts"]
+    if not isinstance(parts, list) or not all(isinstance(part, dict) for part in parts):
+        raise UsageError(f"{file}, parts: write a [[parts]] table for each part")
+    named = [{"name": _part_name(part)} | part for part in parts]
+    part_names = [str(part["name"]) for part in named]
+    if twice := next((name for name in part_names if part_names.count(name) > 1), None):
+        raise UsageError(f"{file}: two parts are named {twice!r}: give one another name")
+    selected = changes.get("protocols", part_names)
+    if unknown := next((name for name in selected if name not in part_names), None):
+        raise UsageError(f"{file} has no part {unknown!r}: {nearest(unknown, part_names)}")
+    part_changes = {key: value for key, value in changes.items() if key != "protocols"}
+    kept = [common | part | part_changes for part in named if part["name"] in selected]
+    whole = {key: union for key in LISTS if key not in common and (union := _union(kept, key))}
+    return whole | common | changes | {"parts": kept}
+
+
+def _part_name(part: Keys) -> Any:
+    """A part without a name is named after its protocol."""
+    protocols = part.get("protocols")
+    return protocols[0] if isinstance(protocols, list) and protocols else "default"
+
+
+def _union(parts: list[Keys], key: str) -> list[Any]:
+    """The entries of a list in all parts, each once, in the order in which they first appear."""
+    entries = [entry for part in parts if isinstance(part.get(key), list) for entry in part[key]]
+    return [entry for index, entry in enumerate(entries) if entry not in entries[:index]]
+
+
+def _validate(file: str, content: Keys) -> Suite:
     try:
         return Suite(**content)
     except ValidationError as error:
-        raise UsageError(_sentence(file, error)) from None
+        raise UsageError(_describe_error(file, error)) from None
 
 
-def _sentence(file: str, error: ValidationError) -> str:
+def _describe_error(file: str, error: ValidationError) -> str:
     first = error.errors()[0]
     where = first["loc"]
     if where[0] == "parts" and len(where) > 2:
@@ -66,49 +109,18 @@ def _sentence(file: str, error: ValidationError) -> str:
     return f"{file}, {key}: {first['msg'][0].lower()}{first['msg'][1:]}"
 
 
-def lay_over_parts(file: str, content: Keys, changes: Keys) -> Keys:
-    """A suite's keys with changes laid over them and over each part. Protocols among the changes choose the parts that run.
-
-    Raises UsageError for parts that cannot be told apart, and for a part that there is not.
-    """
-    common, parts = {key: value for key, value in content.items() if key != "parts"}, content["parts"]
-    if not isinstance(parts, list) or not all(isinstance(part, dict) for part in parts):
-        raise UsageError(f"{file}, parts: write a [[parts]] table for each part")
-    named = [{"name": _name(part)} | part for part in parts]
-    names = [str(part["name"]) for part in named]
-    if twice := next((name for name in names if names.count(name) > 1), None):
-        raise UsageError(f"{file}: two parts are named {twice!r}: give one another name")
-    chosen = changes.get("protocols", names)
-    if unknown := next((name for name in chosen if name not in names), None):
-        raise UsageError(f"{file} has no part {unknown!r}: {nearest(unknown, names)}")
-    over = {key: value for key, value in changes.items() if key != "protocols"}
-    kept = [common | part | over for part in named if part["name"] in chosen]
-    whole = {key: found for key in LISTS if key not in common and (found := _all(kept, key))}
-    return whole | common | changes | {"parts": kept}
-
-
-def _name(part: Keys) -> Any:
-    protocols = part.get("protocols")
-    return protocols[0] if isinstance(protocols, list) and protocols else "default"
-
-
-def _all(parts: list[Keys], key: str) -> list[Any]:
-    """Each once, in the order in which the parts name them."""
-    found = [one for part in parts if isinstance(part.get(key), list) for one in part[key]]
-    return [one for place, one in enumerate(found) if one not in found[:place]]
-
-
 def image_names(file: str) -> list[str]:
-    """The image_names, in their order; empty lines are none. Raises UsageError for a file that has none, or one twice."""
+    """The names in a text file, one a line; empty lines are skipped. Raises UsageError if there is none, or one twice."""
     path = Path(file)
     if not path.is_file():
-        raise UsageError(f"there is no file {file}: a subset is a text file with the name of an image a line")
+        raise UsageError(f"there is no file {file}: a subset is a text file with one image name per line")
     try:
-        listed = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
+        lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
     except UnicodeDecodeError:
-        raise UsageError(f"{file} is no text: a subset is a text file with the name of an image a line") from None
+        raise UsageError(f"{file} is not text: a subset is a text file with one image name per line") from None
+    listed = [line for line in lines if line]
     if not listed:
-        raise UsageError(f"{file} image_names no image: write the name of an image a line")
+        raise UsageError(f"{file} names no image: write one image name per line")
     if twice := next((name for name in dict.fromkeys(listed) if listed.count(name) > 1), None):
-        raise UsageError(f"{file} image_names {twice!r} twice: an image is taken once")
+        raise UsageError(f"{file} names {twice!r} twice: each image is used once")
     return listed

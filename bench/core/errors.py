@@ -1,9 +1,15 @@
-"""The two ways in which this suite refuses, each in one sentence of the user's words.
+"""The errors that cambench raises on purpose. Anything else that is raised is a bug and shows its traceback.
 
-UsageError       what was asked cannot be done, and what can (exit code 2); of one image among many, that image's failure
-NotApplicable    this method on this net, or this metric on this image, with the reason (shown in the report's cell)
+    Exception
+    +-- NotApplicable            this method does not apply to this net, or this metric to this image; the run goes on
+    +-- BenchError               base class, never raised itself: the message is one sentence for the user
+        +-- UsageError           what was asked cannot be done; the message says what can
+        |   +-- MissingLibrary   what was asked needs a library that is not installed
+        +-- ImageError           this image fails; the run goes on with the others
+        +-- PluginError          a plug-in or net of the user's own code broke its contract; names the file and the line
+        +-- Fatal                the error would repeat on every image that follows; ends the run
 
-Anything else that is raised is a bug, and shows its traceback.
+The command line prints the message of a BenchError and exits with code 2.
 """
 
 import difflib
@@ -11,16 +17,28 @@ import traceback
 from collections.abc import Iterable
 
 
-class UsageError(Exception):
+class BenchError(Exception):
+    """Base class of errors whose message is one sentence for the user."""
+
+
+class UsageError(BenchError):
     """What was asked cannot be done; the message says what was wrong and what is right."""
 
 
-class Fatal(UsageError):
-    """What befell at one image befalls at all that follow: the run ends, with the message."""
+class MissingLibrary(UsageError):
+    """What was asked needs a library that is not installed; the message says which, and how to install it."""
 
 
-class Missing(UsageError):
-    """What was asked needs a library that is not installed; the message says which, and what brings it."""
+class ImageError(BenchError):
+    """One image cannot be used. The run records it as failed and goes on with the others."""
+
+
+class PluginError(BenchError):
+    """A plug-in broke its contract, or a user's own file raised an exception; the message names the file and the line."""
+
+
+class Fatal(BenchError):
+    """The error would repeat on every image that follows: the run ends. Finished images are kept."""
 
 
 class NotApplicable(Exception):
@@ -28,19 +46,19 @@ class NotApplicable(Exception):
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """What exists, and the name that was probably meant: the end of an error message."""
+    """The end of an error message about an unknown name: the closest known name, then all known names."""
     known = list(known)
     close = difflib.get_close_matches(word, known, n=1)
     return (f"did you mean {close[0]!r}? " if close else "") + "there are: " + ", ".join(known)
 
 
-def cause(error: BaseException, file: str) -> str:
-    """Which line of a file raised what, on one line: `line 3 raises NameError: name 'x' is not defined`."""
+def describe_error(error: BaseException, file: str) -> str:
+    """An exception on one line, with the line of `file` that raised it: `line 3 raises NameError: name 'x' is not defined`."""
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
-    said = str(error)
+    message = str(error)
     if isinstance(error, SyntaxError) and error.filename == file:
-        lines, said = [error.lineno], error.msg
+        lines, message = [error.lineno], error.msg
     where = f"line {lines[-1]}" if lines and lines[-1] else "it"
-    if isinstance(error, ImportError) and "relative import" in said:
-        said += "; a file outside the package writes `from cambench.bench.nets import Net`"
-    return " ".join(f"{where} raises {type(error).__name__}: {said}".split()).removesuffix(":")
+    if isinstance(error, ImportError) and "relative import" in message:
+        message += "; a file outside the package writes `from cambench.bench.nets import Net`"
+    return " ".join(f"{where} raises {type(error).__name__}: {message}".split()).removesuffix(":")

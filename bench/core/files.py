@@ -1,4 +1,4 @@
-"""Files, written whole or not at all; and what a file system may refuse, in words."""
+"""Files that are written completely or not at all, and errors of the file system in words."""
 
 import contextlib
 import errno
@@ -21,24 +21,24 @@ FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def check_target(file: Path) -> None:
-    """Raises UsageError where a file could not be written, before there is anything to write."""
+    """Raises UsageError if a file cannot be written, before there is anything to write."""
     _check_name(file)
-    with refusals(file.parent):
+    with explain_os_errors(file.parent):
         file.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=file.parent):
             pass
 
 
 def write_text(file: Path, text: str) -> None:
-    """Writes a text file, whole or not at all, or into a device or pipe. Raises UsageError where it cannot be written."""
+    """Writes a text file, as `write_bytes` does."""
     write_bytes(file, text.encode())
 
 
 def write_bytes(file: Path, content: bytes) -> None:
-    """Writes a file, whole or not at all, or into a device or pipe. Raises UsageError where it cannot be written."""
+    """Writes a file completely or not at all; a device or a pipe is written to. Raises UsageError if it cannot be written."""
     _check_name(file)
-    file = file.resolve()  # what a link points to is written, and the link is left
-    with refusals(file.parent):
+    file = file.resolve()  # a link stays, and its target is written
+    with explain_os_errors(file.parent):
         file.parent.mkdir(parents=True, exist_ok=True)
         if file.exists() and not file.is_file():
             file.write_bytes(content)
@@ -50,22 +50,22 @@ def write_bytes(file: Path, content: bytes) -> None:
 
 def _check_name(file: Path) -> None:
     if not file.name or file.is_dir():
-        raise UsageError(f"{str(file)!r} is no name of a file to write")
+        raise UsageError(f"{str(file)!r} is not the name of a file that can be written")
 
 
 def append_text(file: Path, text: str) -> None:
-    """Adds to a text file, or begins it. Raises UsageError where it cannot be written."""
-    with refusals(file), file.open("a", encoding="utf-8") as opened:
+    """Appends to a text file, which is created if needed. Raises UsageError if it cannot be written."""
+    with explain_os_errors(file), file.open("a", encoding="utf-8") as opened:
         opened.write(text)
 
 
 @contextlib.contextmanager
-def refusals(directory: Path) -> Iterator[None]:
-    """Raises UsageError where the file system refuses to write to a directory."""
+def explain_os_errors(directory: Path) -> Iterator[None]:
+    """Raises UsageError, with the reason, if the code inside cannot write to a directory."""
     try:
         yield
     except OSError as error:
-        kept = "; what was written is kept, and the same command goes on" if error.errno in FULL else ""
+        kept = "; what was written is kept, and the same command resumes" if error.errno in FULL else ""
         raise UsageError(
             f"{directory} cannot be written: {REASONS.get(error.errno or 0, error.strerror)}{kept}"
         ) from None

@@ -1,7 +1,9 @@
-"""Numbers and counts as tables and sentences show them."""
+"""Numbers, counts and titles as tables and sentences show them."""
 
 import re
+from collections.abc import Mapping
 from math import isnan
+from typing import Any
 
 
 def number(value: float) -> str:
@@ -14,11 +16,17 @@ def number(value: float) -> str:
 
 
 def titled(suite: str, dataset: str) -> str:
-    """A suite's name, and the data set's where that is another: of a folder the last part of its path."""
+    """The title of a run: the suite's name, and the data set's if it differs; of a folder, the last part of its path."""
     path = re.search(r"path=([^,\]]+)", dataset)
     name = (path[1] if path else dataset.partition("[")[0]).rstrip("/").rpartition("/")[2]
     return suite if name == suite else f"{suite} on {name}"
 
 
 def plural(count: int, noun: str) -> str:
+    """A count with its noun: 1 image, 2 images."""
     return f"{count} {noun}" + ("" if count == 1 else "s")
+
+
+def format_settings(settings: Mapping[str, Any]) -> str:
+    """The settings of a protocol in one line, without the metric: "steps 28, fit bilinear"."""
+    return ", ".join(f"{key} {value}" for key, value in settings.items() if key != "metric")

@@ -1,24 +1,25 @@
-"""A folder is a registry: methods, metrics, data sets and reports, found by file name.
+"""The plug-in registry: methods, metrics, data sets, reports, reference libraries and engines, found by file name.
 
-A plug-in is asked for by a spec: `grad_cam`, `score_cam[fill=black]`, `pytorch_grad_cam:ScoreCAM` (short for
+A spec names a plug-in: `grad_cam`, `score_cam[fill=black]`, `pytorch_grad_cam:ScoreCAM` (short for
 its first setting, `[variant=ScoreCAM]`), or the path of a Python file, `./my_cam.py`. Installed packages offer plug-ins
 through the entry points `cambench.methods`, `cambench.metrics`, `cambench.datasets` and `cambench.reports`.
 """
 
+import ast
 import importlib
 import importlib.util
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, EntryPoints, entry_points
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from . import specs
-from .errors import Missing, UsageError, nearest
-from .settings import checked
-from .user_code import blamed, from_file
+from .errors import MissingLibrary, PluginError, UsageError, nearest
+from .settings import check_settings
+from .user_code import blame_user_code, import_file
 
 PACKAGE = __package__.partition(".")[0]  # cambench
 ROOT = Path(__file__).parents[2]
@@ -26,7 +27,7 @@ ROOT = Path(__file__).parents[2]
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of plug-in: its word, its folder, and the one function that does its work."""
+    """A kind of plug-in: its name, its folder, and the function that every plug-in of the kind defines."""
 
     word: str
     folder: str
@@ -40,127 +41,260 @@ DATASET = Kind("dataset", "datasets", "load")
 REPORT = Kind("report", "reports", "render")
 ENGINE = Kind("engine", "bench/engines", "work")
 
+# What a plug-in may define besides the one function of its kind. The properties of Plugin say what each means.
+ATTRIBUTES = {
+    "any": ("VERSION", "REQUIRES", "EXTRA"),
+    "method": ("CONTROL", "CLASS_BLIND"),
+    "metric": ("BETTER", "UNIT", "RANGE", "SHORT", "SLACK", "FAMILY", "CAVEAT", "NEEDS"),
+    "dataset": ("FOLDER", "photo"),
+    "report": ("page",),
+    "engine": ("ENVIRONMENT",),
+    "reference": (),
+}
+NEEDS = ("object", "other object", "method")  # what a metric may need besides the map
+
 
 @dataclass(frozen=True)
 class Plugin:
-    """A plug-in with its settings: call it with what its kind is handed."""
+    """A plug-in with its settings. Calling it calls the function of its kind with these settings.
 
-    spec: str  # as records name it: the name and what was set
+    The properties below read what the file declares. Each raises PluginError for a value of the wrong type.
+    """
+
+    spec: str  # as records name it: the name and the settings that were set
     name: str
     module: ModuleType
     function: Callable[..., Any]
     settings: dict[str, Any] = field(default_factory=dict)  # all of them, defaults included
 
     def __call__(self, *arguments: Any) -> Any:
-        """Raises UsageError, with the line, for whatever a user's own file raises."""
+        """Calls the plug-in. What a user's own file raises becomes a PluginError that names the line."""
         if not self.fingerprint:
             return self.function(*arguments, **self.settings)  # a bug of the suite's own shows its traceback
-        with blamed(f"{self.name}.py fails", str(self.module.__file__)):
+        with blame_user_code(f"{self.name}.py fails", str(self.module.__file__)):
             return self.function(*arguments, **self.settings)
+
+    # Any plug-in
 
     @property
     def description(self) -> str:
-        return _first_line(self.module)
-
-    @property
-    def control(self) -> bool:
-        """Whether a method is there to be beaten: it declares CONTROL = True."""
-        return bool(getattr(self.module, "CONTROL", False))
+        """The first line of the docstring."""
+        return _first_line(self.module.__doc__)
 
     @property
     def version(self) -> int:
-        return int(getattr(self.module, "VERSION", 1))
+        """VERSION: raised whenever the plug-in's numbers change (default 1)."""
+        return int(self._read("VERSION", int, 1))
 
     @property
     def fingerprint(self) -> str:
-        """The sha256 of a user's own file; empty for what ships with the suite or with an installed package."""
+        """The SHA-256 of a user's own file; empty for what ships with the suite or with an installed package."""
         return str(getattr(self.module, "__fingerprint__", ""))
+
+    @property
+    def requires(self) -> tuple[str, ...]:
+        """REQUIRES: the module, or a tuple of the modules, that must be installed (default none)."""
+        return _required(self.module)
+
+    # Methods
+
+    @property
+    def control(self) -> bool:
+        """CONTROL: whether the method is a baseline that any useful method should beat (default False)."""
+        return bool(self._read("CONTROL", bool, False))
+
+    @property
+    def class_blind(self) -> bool:
+        """CLASS_BLIND: whether the map is the same for every target (default False)."""
+        return bool(self._read("CLASS_BLIND", bool, False))
+
+    # Metrics
+
+    @property
+    def better(self) -> str:
+        """BETTER: `higher` or `lower`, or this by the value of one setting: {"order": {"morf": "lower", ...}}. Required."""
+        direction = self._read("BETTER", (str, dict))
+        if isinstance(direction, dict):
+            ((setting, by_value),) = direction.items()
+            direction = by_value.get(self.settings[setting])
+        if direction not in ("higher", "lower"):
+            raise PluginError(f"metric {self.spec}: BETTER is 'higher' or 'lower', not {direction!r}")
+        return str(direction)
+
+    @property
+    def unit(self) -> str:
+        """UNIT: the unit of a score, in words. Required."""
+        return str(self._read("UNIT", str))
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """RANGE: the lowest and the highest possible score; infinite where there is no bound. Required."""
+        low, high = self._read("RANGE", (tuple, list))
+        return low, high
+
+    @property
+    def short(self) -> str:
+        """SHORT: the column head in tables, at most seven characters. Required."""
+        return str(self._read("SHORT", str))
+
+    @property
+    def slack(self) -> float | None:
+        """SLACK: the difference of two means that still counts as equal, in the metric's unit (default: see tolerance)."""
+        slack: float | None = self._read("SLACK", (int, float), None)
+        return slack
+
+    @property
+    def family(self) -> str:
+        """FAMILY: the group under which reports list the metric (default none)."""
+        return str(self._read("FAMILY", str, ""))
+
+    @property
+    def caveat(self) -> str:
+        """CAVEAT: a sentence on what the metric misses, shown in reports (default none)."""
+        return str(self._read("CAVEAT", str, ""))
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """NEEDS: what a score needs besides the map, of `object`, `other object` and `method` (default none)."""
+        return tuple(self._read("NEEDS", (tuple, list), ()))
+
+    # Reports and engines
+
+    @property
+    def page(self) -> Callable[..., str] | None:
+        """page(runs, files): reports several runs together, and writes figures and tables into the folder `files`."""
+        function: Callable[..., str] | None = getattr(self.module, "page", None)
+        return function
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """ENVIRONMENT: entries of a run's recorded environment that an engine sets, such as its number of threads."""
+        return dict(self._read("ENVIRONMENT", dict, {}))
+
+    def _read(self, attribute: str, types: type | tuple[type, ...], *default: Any) -> Any:
+        """An attribute of the module, or its default. Raises PluginError where it is required or of another type."""
+        if not hasattr(self.module, attribute):
+            if not default:
+                raise PluginError(f"metric {self.spec} does not declare {attribute}: see bench/metrics/insertion.py")
+            return default[0]
+        value = getattr(self.module, attribute)
+        if not isinstance(value, types):
+            kinds = types if isinstance(types, tuple) else (types,)
+            expected = " or ".join(kind.__name__ for kind in kinds)
+            raise PluginError(f"{self.name}.py: {attribute} is {value!r}: it is of type {expected}")
+        return value
 
 
 def names(kind: Kind) -> list[str]:
     """The names of a kind: files of its folder (none that begins with an underscore), then entry points."""
     files = sorted(path.stem for path in (ROOT / kind.folder).glob("*.py") if not path.stem.startswith("_"))
-    return files + sorted(entry.name for entry in _offered(kind) if entry.name not in files)
+    return files + sorted(entry.name for entry in _entry_points(kind) if entry.name not in files)
 
 
-def find(kind: Kind, spec: str, seed: int | None = None) -> Plugin:
-    """The plug-in of a spec, with a seed if it takes one and the spec sets none. Raises UsageError for what there is not."""
-    asked = specs.parse(kind.word, spec)
-    file = Path(asked.name) if asked.name.endswith(".py") else None
-    module, name = (from_file(file), file.stem) if file else (_by_name(kind, asked.name), asked.name)
-    chosen = asked.chosen | ({_first(kind, name, module): asked.short} if asked.short else {})
-    return _made(kind, asked.label(name), name, module, chosen, seed)
+def find(kind: Kind, text: str, seed: int | None = None) -> Plugin:
+    """The plug-in that a spec names. `seed` is passed on if the plug-in takes one and the spec sets none.
+
+    Raises UsageError for an unknown name or setting, PluginError for a file that is no plug-in of the kind.
+    """
+    spec = specs.parse(kind.word, text)
+    file = Path(spec.name) if spec.name.endswith(".py") else None
+    module, name = (import_file(file), file.stem) if file else (_import_by_name(kind, spec.name), spec.name)
+    settings = spec.settings | ({_first_setting(kind, name, module): spec.short} if spec.short else {})
+    return _create(kind, name, module, spec=spec.label(name), settings=settings, seed=seed)
 
 
 def description(kind: Kind, name: str) -> str:
-    """What a plug-in says of itself, whatever settings it needs."""
-    return _first_line(_by_name(kind, name))
+    """The first line of a plug-in's docstring, read from its file without importing it. Raises UsageError for no plug-in."""
+    file = _shipped_file(kind, name)
+    if file is None:
+        entry = _entry_point(kind, name)
+        found = importlib.util.find_spec(entry.module)
+        if found is None or not found.origin:
+            raise PluginError(f"{kind.word} {name}: the module of its entry point, {entry.module}, is not there")
+        file = Path(found.origin)
+    return _first_line(ast.get_docstring(ast.parse(file.read_bytes())))
 
 
 def open_folder(kind: Kind, path: str, seed: int | None = None) -> Plugin:
-    """The plug-in that opens folders (it declares FOLDER = True), with a folder for its path."""
-    name, module = opener(kind)
-    return _made(kind, path, name, module, {"path": path}, seed)
+    """The plug-in that opens folders, with `path` as its folder."""
+    name, module = find_folder_opener(kind)
+    return _create(kind, name, module, spec=path, settings={"path": path}, seed=seed)
 
 
-def opener(kind: Kind) -> tuple[str, ModuleType]:
-    """The name and the module of the plug-in that opens folders (it declares FOLDER = True)."""
+def find_folder_opener(kind: Kind) -> tuple[str, ModuleType]:
+    """The name and the module of the plug-in that opens folders: it declares FOLDER = True and defines photo()."""
     for name in names(kind):
-        module = _by_name(kind, name)
+        module = _import_by_name(kind, name)
         if getattr(module, "FOLDER", False):
             return name, module
     raise UsageError(f"there is no {kind.word} that opens folders")
 
 
-def _first_line(module: ModuleType) -> str:
-    return (module.__doc__ or "").strip().partition("\n")[0]
+def _first_line(docstring: str | None) -> str:
+    return (docstring or "").strip().partition("\n")[0]
 
 
-def _made(kind: Kind, label: str, name: str, module: ModuleType, chosen: dict[str, Any], seed: int | None) -> Plugin:
+def _create(
+    kind: Kind, name: str, module: ModuleType, *, spec: str, settings: dict[str, Any], seed: int | None
+) -> Plugin:
     function = _function(kind, name, module)
-    _equipped(f"{kind.word} {name}", module)
+    _check_libraries(f"{kind.word} {name}", module)
     if seed is not None and "seed" in inspect.signature(function).parameters:
-        chosen = {"seed": seed} | chosen
-    return Plugin(label, name, module, function, checked(kind.word, name, function, chosen))
+        settings = {"seed": seed} | settings
+    return Plugin(spec, name, module, function, check_settings(kind.word, name, function, settings))
 
 
 def _function(kind: Kind, name: str, module: ModuleType) -> Callable[..., Any]:
     function: Callable[..., Any] | None = getattr(module, kind.function, None)
     if not callable(function):
-        raise UsageError(f"{name} is no {kind.word}: it has no function {kind.function}()")
+        raise PluginError(f"{name} is no {kind.word}: it has no function {kind.function}()")
     return function
 
 
-def _equipped(who: str, module: ModuleType) -> None:
-    """Raises Missing where a module is missing that a plug-in REQUIRES (a name or several; EXTRA brings them)."""
+def _required(module: ModuleType) -> tuple[str, ...]:
     required = getattr(module, "REQUIRES", ())
-    for library in [required] if isinstance(required, str) else required:
+    return (required,) if isinstance(required, str) else tuple(required)
+
+
+def _check_libraries(plugin: str, module: ModuleType) -> None:
+    """Raises MissingLibrary where a required library is not installed; EXTRA names the extra that installs it."""
+    for library in _required(module):
         found = importlib.util.find_spec(library.partition(".")[0])
-        if (
-            found is None or found.origin is None
-        ):  # a mere folder of that name, as this checkout's datasets/, is no library
+        if found is None or found.origin is None:  # a mere folder, such as this checkout's datasets/, is no library
             extra = getattr(module, "EXTRA", None)
             how = f": pip install '{PACKAGE}[{extra}]'" if extra else ", which is not installed"
-            raise Missing(f"{who} needs the library {library}{how}")
+            raise MissingLibrary(f"{plugin} needs the library {library}{how}")
 
 
-def _first(kind: Kind, name: str, module: ModuleType) -> str:
-    """The first setting: what `name:value` is short for."""
+def _first_setting(kind: Kind, name: str, module: ModuleType) -> str:
+    """The setting that `name:value` sets."""
     for parameter in inspect.signature(_function(kind, name, module)).parameters.values():
         if parameter.kind is inspect.Parameter.KEYWORD_ONLY:
             return parameter.name
     raise UsageError(f"{kind.word} {name!r} has no settings")
 
 
-def _by_name(kind: Kind, name: str) -> ModuleType:
+def _import_by_name(kind: Kind, name: str) -> ModuleType:
+    if _shipped_file(kind, name):
+        return importlib.import_module(f"{PACKAGE}.{kind.folder.replace('/', '.')}.{name}")
+    module: ModuleType = _entry_point(kind, name).load()
+    return module
+
+
+def _shipped_file(kind: Kind, name: str) -> Path | None:
+    file = ROOT / kind.folder / f"{name}.py"
+    return file if "/" not in name and not name.startswith("_") and file.exists() else None
+
+
+def _entry_point(kind: Kind, name: str) -> EntryPoint:
+    """The entry point of an installed package. Raises UsageError for the name of no plug-in."""
     if "/" in name and kind is DATASET:
         raise UsageError(f"there is no folder {name}")
-    if name.startswith("_") or name not in names(kind):
-        raise UsageError(f"there is no {kind.word} {name!r}: {nearest(name, names(kind))}")
-    if (ROOT / kind.folder / f"{name}.py").exists():
-        return importlib.import_module(f"{PACKAGE}.{kind.folder.replace('/', '.')}.{name}")
-    return next(entry for entry in _offered(kind) if entry.name == name).load()
+    for entry in _entry_points(kind):
+        if entry.name == name and not name.startswith("_"):
+            return entry
+    raise UsageError(f"there is no {kind.word} {name!r}: {nearest(name, names(kind))}")
 
 
-def _offered(kind: Kind) -> Any:
+def _entry_points(kind: Kind) -> EntryPoints:
     return entry_points(group=f"{PACKAGE}.{kind.folder.rpartition('/')[2]}")

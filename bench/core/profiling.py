@@ -1,4 +1,4 @@
-"""Where a run's time goes: spans of it by name, each without the spans inside it. Nothing is timed unless asked for."""
+"""Where a run's time goes: seconds by named span, each without the spans nested in it. Off unless `--profile` asks for it."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -6,41 +6,41 @@ from contextlib import contextmanager
 
 from rich.table import Table
 
-_opened: list["Spans"] = []
-SAID = {
+_active: list["Spans"] = []
+DESCRIPTIONS = {
     "forwards": "perturbed images through the net",
-    "perturbing": "making them",
-    "ordering": "the ranks of a map's pixels",
-    "explaining": "methods, but for their perturbed images",
-    "loading": "reading or making the data set's images, where the run waited for it",
-    "writing": "records to disk",
-    "reporting": "tables and the page",
-    "other": "loading nets, the metrics' own arithmetic, and the rest",
+    "perturbing": "making perturbed images",
+    "ordering": "ranking the pixels of maps",
+    "explaining": "methods, without the forward passes of perturbed images",
+    "loading": "waiting for images of the data set",
+    "writing": "writing records to disk",
+    "reporting": "making tables and the page",
+    "other": "loading nets, arithmetic of metrics, and everything else",
 }
 
 
 class Spans:
-    """Seconds by name; on a GPU every span waits for the device at its ends, which costs what is then not overlapped."""
+    """Seconds by span. `wait` synchronises the device at both ends of a span: a GPU's work counts where it is caused."""
 
     def __init__(self, wait: Callable[[], None] = lambda: None) -> None:
         self.seconds: dict[str, float] = {}
-        self.images: int = 0  # that went through a net
+        self.images: int = 0  # perturbed images that went through a net
         self._wait = wait
         self._names: list[str] = []
         self._since = 0.0
 
     @contextmanager
-    def of(self, name: str) -> Iterator[None]:
-        self._turn()
+    def record(self, name: str) -> Iterator[None]:
+        self._book()
         self._names.append(name)
         try:
             yield
         finally:
-            self._turn()
+            self._book()
             self._names.pop()
 
-    def _turn(self) -> None:
-        """Books the time since the last turn to the innermost span."""
+    def _book(self) -> None:
+        """Adds the time since the last call to the innermost span."""
         self._wait()
         now = time.perf_counter()
         if self._names:
@@ -49,42 +49,42 @@ class Spans:
 
 
 @contextmanager
-def profiled(wait: Callable[[], None] = lambda: None) -> Iterator[Spans]:
-    """The spans of what runs inside, the rest under `other`."""
+def record_spans(wait: Callable[[], None] = lambda: None) -> Iterator[Spans]:
+    """Records the spans of the code inside; time outside any span is `other`."""
     spans = Spans(wait)
-    _opened.append(spans)
+    _active.append(spans)
     try:
-        with spans.of("other"):
+        with spans.record("other"):
             yield spans
     finally:
-        _opened.pop()
+        _active.pop()
 
 
 @contextmanager
 def span(name: str) -> Iterator[None]:
-    """Books the time inside to a name, where somebody asked for a profile."""
-    if not _opened:
+    """Adds the time inside to a span, if spans are being recorded."""
+    if not _active:
         yield
         return
-    with _opened[-1].of(name):
+    with _active[-1].record(name):
         yield
 
 
-def passed(images: int) -> None:
-    """Counts images that went through a net."""
-    if _opened:
-        _opened[-1].images += images
+def count_images(images: int) -> None:
+    """Counts perturbed images that went through a net, if spans are being recorded."""
+    if _active:
+        _active[-1].images += images
 
 
-def profile(spans: Spans) -> Table:
-    """A row for each part of a run: its seconds, and its share of all."""
+def profile_table(spans: Spans) -> Table:
+    """A row for each span: its seconds, its share of the total, and what it contains."""
     total = sum(spans.seconds.values())
     table = Table(box=None, padding=(0, 0, 0, 2), pad_edge=False)
     for head in ("", "s", "%"):
         table.add_column(head, justify="right" if head else "left", no_wrap=bool(head))
     table.add_column("", overflow="fold")
-    for name, seconds in sorted(spans.seconds.items(), key=lambda one: -one[1]):
-        said = SAID[name] + (f": {spans.images}" if name == "forwards" else "")
-        table.add_row(name, f"{seconds:.2f}", f"{100 * seconds / total:.0f}", said)
+    for name, seconds in sorted(spans.seconds.items(), key=lambda item: -item[1]):
+        description = DESCRIPTIONS[name] + (f": {spans.images}" if name == "forwards" else "")
+        table.add_row(name, f"{seconds:.2f}", f"{100 * seconds / total:.0f}", description)
     table.add_row("all", f"{total:.2f}", "100", "")
     return table

@@ -1,4 +1,4 @@
-"""A plug-in's settings: its function's keyword-only parameters, checked against the types that they declare."""
+"""A plug-in's settings: the keyword-only parameters of its function, checked against their type annotations."""
 
 import inspect
 from collections.abc import Callable
@@ -13,8 +13,11 @@ def _default(parameter: inspect.Parameter) -> Any:
     return ... if parameter.default is parameter.empty else parameter.default
 
 
-def checked(word: str, name: str, function: Callable[..., Any], chosen: dict[str, Any]) -> dict[str, Any]:
-    """All settings of a plug-in, those chosen checked against the types that its function declares."""
+def check_settings(kind: str, name: str, function: Callable[..., Any], chosen: dict[str, Any]) -> dict[str, Any]:
+    """All settings of a plug-in, defaults included, with `chosen` converted to the types that its function declares.
+
+    Raises UsageError for an unknown setting or a value of the wrong type.
+    """
     hints = get_type_hints(function, include_extras=True)
     fields: dict[str, Any] = {
         parameter.name: (hints.get(parameter.name, Any), _default(parameter))
@@ -23,12 +26,12 @@ def checked(word: str, name: str, function: Callable[..., Any], chosen: dict[str
     }
     unknown = [key for key in chosen if key not in fields]
     if unknown:
-        has = nearest(unknown[0], fields) if fields else "it has no settings"
-        raise UsageError(f"{word} {name!r} has no setting {unknown[0]!r}: {has}")
+        known = nearest(unknown[0], fields) if fields else "it has no settings"
+        raise UsageError(f"{kind} {name!r} has no setting {unknown[0]!r}: {known}")
     model: type[BaseModel] = create_model(name, __config__=ConfigDict(arbitrary_types_allowed=True), **fields)
     try:
         settings = model(**chosen)
     except ValidationError as error:
         first = error.errors()[0]
-        raise UsageError(f"{word} {name!r}, setting {first['loc'][0]!r}: {first['msg']}") from None
+        raise UsageError(f"{kind} {name!r}, setting {first['loc'][0]!r}: {first['msg']}") from None
     return {key: getattr(settings, key) for key in fields}

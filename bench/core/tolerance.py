@@ -1,27 +1,28 @@
-"""By how much two means of a metric may differ and still be called the same.
+"""The slack of a metric: how far two means may differ and still count as equal.
 
-A metric says it itself (SLACK, in its unit); else it is a share of its range, and of one without an end a share of the mean.
+A metric declares it (SLACK, in the metric's unit). Otherwise it is a share of the metric's range or, if the range is
+unbounded, a share of the mean.
 """
 
 from collections.abc import Sequence
 
 SHARE = 0.01  # of the range
 RELATIVE = 0.02  # of the mean
-ROUNDING = 2e-6  # values that differ by no more are equal, but for rounding: a baseline keeps six decimals
+ROUNDING = 2e-6  # largest difference of equal values: a baseline keeps six decimals
 
 
-def of_range(ends: Sequence[float | None]) -> float | None:
-    """A metric's slack by its range; None for a range without an end, of which the mean decides."""
+def slack_of_range(ends: Sequence[float | None]) -> float | None:
+    """The slack that follows from a metric's range (low, high); None if the range is unbounded."""
     low, high = ends
     return None if low is None or high is None else SHARE * (high - low)
 
 
 def slack(declared: float | None, ends: Sequence[float | None], mean: float) -> float:
-    """The slack of a metric as a run declares it (None: it does not), at a mean."""
-    own = of_range(ends) if declared is None else declared
-    return RELATIVE * abs(mean) if own is None else own
+    """The slack of a metric at a mean: as declared or, if `declared` is None, from its range or its mean."""
+    absolute = slack_of_range(ends) if declared is None else declared
+    return RELATIVE * abs(mean) if absolute is None else absolute
 
 
-def rounding(ends: Sequence[float | None], most: float) -> float:
-    """Up to where a difference is rounding: of a metric without a range by its largest value."""
-    return ROUNDING if of_range(ends) is not None else ROUNDING * most
+def rounding(ends: Sequence[float | None], largest: float) -> float:
+    """The largest difference that counts as rounding; relative to the largest value if the range is unbounded."""
+    return ROUNDING if slack_of_range(ends) is not None else ROUNDING * largest

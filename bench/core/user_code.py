@@ -1,4 +1,4 @@
-"""The user's own files, run because they asked: what they raise is for them, in words."""
+"""Runs the user's own Python files and reports what they raise in one sentence."""
 
 import hashlib
 import sys
@@ -8,40 +8,47 @@ from functools import cache
 from pathlib import Path
 from types import ModuleType
 
-from .errors import NotApplicable, UsageError, cause
+from .errors import BenchError, NotApplicable, PluginError, UsageError, describe_error
 
 PACKAGE = __package__.partition(".")[0]  # cambench
 
 
 @contextmanager
-def blamed(said: str, file: str) -> Iterator[None]:
-    """The user's code, run because they asked: whatever it raises is for them, as a UsageError with the line of their file."""
+def blame_user_code(failure: str, file: str) -> Iterator[None]:
+    """Turns what the user's code raises into a PluginError: `failure`, then the line of `file` and the exception.
+
+    NotApplicable and the errors of cambench pass unchanged: plug-ins raise them on purpose.
+    """
     try:
         yield
-    except (NotApplicable, UsageError):
+    except (NotApplicable, BenchError):
         raise
     except (Exception, SystemExit) as error:
-        raise UsageError(f"{said}: {cause(error, file)}") from error
+        raise PluginError(f"{failure}: {describe_error(error, file)}") from error
 
 
-def from_file(path: Path) -> ModuleType:
-    """A module made of a user's file, from its source whatever Python has cached of it, so that the fingerprint is its own."""
+def import_file(path: Path) -> ModuleType:
+    """Imports a user's file as a module; `__fingerprint__` is the SHA-256 of its source.
+
+    Python's bytecode cache is bypassed, so that the source that runs is the one that is fingerprinted. Raises UsageError for
+    a file that does not exist, PluginError for one that cannot be imported.
+    """
     if not path.is_file():
         raise UsageError(f"there is no file {path}")
-    with blamed(f"{path} cannot be read", str(path)):
+    with blame_user_code(f"{path} cannot be read", str(path)):
         source = path.read_bytes()
-    return _module(path, source)
+    return _import_source(path, source)
 
 
 @cache
-def _module(path: Path, source: bytes) -> ModuleType:
+def _import_source(path: Path, source: bytes) -> ModuleType:
     module = ModuleType(f"{PACKAGE}_user_{path.stem}")
     module.__file__ = str(path)
     sys.modules[module.__name__] = module  # dataclasses and pickles look their module up
     try:
-        with blamed(f"{path} cannot be imported", str(path)):
+        with blame_user_code(f"{path} cannot be imported", str(path)):
             exec(compile(source, str(path), "exec", dont_inherit=True), vars(module))
-    except UsageError:
+    except BenchError:
         sys.modules.pop(module.__name__, None)
         raise
     vars(module)["__fingerprint__"] = hashlib.sha256(source).hexdigest()

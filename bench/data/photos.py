@@ -1,4 +1,4 @@
-"""One photo as an image, read and brought to size as the data set of folders has it."""
+"""Reads one photo as an image, resized as the data set image_folder resizes photos."""
 
 from pathlib import Path
 
@@ -12,23 +12,23 @@ from ..core.plugins import DATASET
 from .types import Image
 
 Photo = str | Path | Picture.Image | NDArray[np.uint8] | Image
-SIZE = 224  # pixels, where neither the user nor the net says
+SIZE = 224  # pixels: the default side of photos
 
 
-def photo(source: str | Path | Picture.Image, *, size: int = SIZE, resize: str | None = None) -> Image:
-    """A photo, from a file or as PIL's image, `size` pixels wide and high; `resize` is crop, crop-all or squash.
+def read_photo(source: str | Path | Picture.Image, *, size: int = SIZE, resize: str | None = None) -> Image:
+    """A photo, from a file or a PIL image, `size` pixels wide and high. `resize` is crop, crop-all or squash.
 
-    Raises UsageError for a file that is not there or cannot be read as an image.
+    Raises UsageError for a file that does not exist or is not an image.
     """
     if isinstance(source, str | Path):
-        source = file_of(source)
-    _, module = plugins.opener(DATASET)
+        source = find_photo(source)
+    _, module = plugins.find_folder_opener(DATASET)
     image: Image = module.photo(source, size=size, **({"resize": resize} if resize else {}))
     return image
 
 
-def file_of(source: str | Path) -> Path:
-    """The file of a photo. Raises UsageError where there is none."""
+def find_photo(source: str | Path) -> Path:
+    """The file of a photo. Raises UsageError where it does not exist."""
     file = Path(source)
     if file.is_dir():
         raise UsageError(f"{file} is a folder: name its images, such as {file}/*")
@@ -37,16 +37,16 @@ def file_of(source: str | Path) -> Path:
     return file
 
 
-def as_image(given: Photo, size: int, resize: str | None) -> Image:
-    """What is given as an image: an array or an image as it is, else a photo. Raises UsageError for what is none."""
-    if isinstance(given, Image):
-        return given
-    if isinstance(given, np.ndarray):
-        if given.dtype != np.uint8 or given.ndim != 3 or given.shape[2] != 3:
-            raise UsageError(f"an image is an array (h, w, 3) of bytes (uint8), not {given.shape} of {given.dtype}")
-        return Image("array", given, None)
-    if not isinstance(given, str | Path | Picture.Image):
+def to_image(photo: Photo, size: int, resize: str | None) -> Image:
+    """Images and arrays as they are; files and PIL images as photos. Raises UsageError for anything else."""
+    if isinstance(photo, Image):
+        return photo
+    if isinstance(photo, np.ndarray):
+        if photo.dtype != np.uint8 or photo.ndim != 3 or photo.shape[2] != 3:
+            raise UsageError(f"an image array is (h, w, 3) of uint8, not {photo.shape} of {photo.dtype}")
+        return Image("array", photo, None)
+    if not isinstance(photo, str | Path | Picture.Image):
         raise UsageError(
-            f"an image is a file, PIL's picture, an array of bytes or one of a data set, not {type(given).__name__}"
+            f"an image is a file, a PIL image, an array of uint8 or an image of a data set, not {type(photo).__name__}"
         )
-    return photo(given, size=size, resize=resize)
+    return read_photo(photo, size=size, resize=resize)

@@ -1,4 +1,4 @@
-"""Images read or made before their turn, while the device is at work on those before."""
+"""Reads images ahead, while the device computes."""
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -8,40 +8,44 @@ from itertools import islice
 
 import torch
 
+from ..core.errors import ImageError, UsageError
 from ..core.profiling import span
 from .types import Image, Images
 
-AHEAD = 8  # images, at most: a data set never stands in memory
+AHEAD = 8  # images in memory at most
 
-Load = Callable[[], Image]
+LoadImage = Callable[[], Image]
 
 
-def loaded(images: Images, indices: Sequence[int], device: torch.device) -> Iterator[Load]:
-    """For each of these numbers in turn what gives its image, or raises what reading it raised.
+def prefetch(images: Images, indices: Sequence[int], device: torch.device) -> Iterator[LoadImage]:
+    """For each index in turn, a function that returns the image, or raises the error of reading it as an ImageError.
 
-    Beside a GPU one thread reads ahead (one, so that a data set need not stand two at once). Beside a CPU there is nothing
-    to gain: its cores are busy, and whoever reads would be in the seconds of the methods.
+    For a GPU one thread reads ahead; one only, because a data set need not be thread-safe. For a CPU nothing is read ahead:
+    its cores are busy, and reading would add to the measured seconds of the methods.
     """
-    found = _ahead(images, indices) if device.type == "cuda" else (partial(images.__getitem__, n) for n in indices)
-    return map(_told, found)
+    loads = _read_ahead(images, indices) if device.type == "cuda" else (partial(images.__getitem__, n) for n in indices)
+    return map(_profile_loading, loads)
 
 
-def _told(load: Load) -> Load:
+def _profile_loading(load: LoadImage) -> LoadImage:
     def call() -> Image:
         with span("loading"):
-            return load()
+            try:
+                return load()
+            except UsageError as error:  # raised for one image: the others may be readable
+                raise ImageError(str(error)) from error
 
     return call
 
 
-def _ahead(images: Images, indices: Sequence[int]) -> Iterator[Load]:
-    left = iter(indices)
+def _read_ahead(images: Images, indices: Sequence[int]) -> Iterator[LoadImage]:
+    remaining = iter(indices)
     with ThreadPoolExecutor(1, thread_name_prefix="reader") as reader:
-        waiting: deque[Future[Image]] = deque(reader.submit(images.__getitem__, n) for n in islice(left, AHEAD))
+        waiting: deque[Future[Image]] = deque(reader.submit(images.__getitem__, n) for n in islice(remaining, AHEAD))
         try:
             while waiting:
                 yield waiting.popleft().result
-                waiting.extend(reader.submit(images.__getitem__, n) for n in islice(left, 1))
+                waiting.extend(reader.submit(images.__getitem__, n) for n in islice(remaining, 1))
         finally:
             for future in waiting:
                 future.cancel()

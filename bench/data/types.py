@@ -1,4 +1,4 @@
-"""What a data set hands to the harness: labelled images, and where their objects are."""
+"""The images, objects and labels of a data set."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -6,7 +6,11 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-MEAN = (0.485, 0.456, 0.406)  # of ImageNet's colours in [0, 1]: what torchvision's classifiers are normalised by
+MEAN = (
+    0.485,
+    0.456,
+    0.406,
+)  # of ImageNet's colours in [0, 1]; torchvision's classifiers expect inputs normalised by them
 STD = (0.229, 0.224, 0.225)
 
 Pixels = NDArray[np.uint8]  # (h, w, 3), RGB
@@ -15,7 +19,7 @@ Mask = NDArray[np.bool_]  # (h, w)
 
 @dataclass(frozen=True)
 class Object:
-    """An object in an image: its class index (None where the net has no such class), and the pixels that it covers."""
+    """An object in an image: its label (None where its class is unknown), and the pixels that it covers."""
 
     label: int | None
     mask: Mask
@@ -23,7 +27,7 @@ class Object:
 
 @dataclass(frozen=True)
 class Image:
-    """An image with its data set's label (None where there is none), and its objects, the labelled one first."""
+    """An image, its label (None where there is none), and its objects, the labelled one first."""
 
     name: str  # unique in its data set
     pixels: Pixels
@@ -32,14 +36,14 @@ class Image:
 
 
 class Images(Protocol):
-    """A data set: images by number, made or read when asked for."""
+    """A data set: a sequence of images, each made or read when it is indexed."""
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """The names of the labels; empty where labels are a net's class indices."""
+        """The names of the labels; empty where labels are class indices of a net."""
 
     def name(self, index: int) -> str:
-        """The name of an image, without making or reading it."""
+        """The name of an image, without making or reading the image."""
 
     def __len__(self) -> int: ...
 

@@ -1,4 +1,4 @@
-"""A process with a device of its own, that computes shards of a run and writes them as parts."""
+"""A worker process with its own device. It computes shards of a run and writes each as a part."""
 
 import os
 import socket
@@ -11,83 +11,91 @@ from time import monotonic
 import torch
 
 from ..config.suite import Suite
-from ..core.errors import UsageError
-from ..run.describe import header
-from ..run.plan import Plan, plan
-from ..run.session import Ready
+from ..core.errors import BenchError, UsageError
+from ..forward.allocator import keep_freed_memory
+from ..run.describe import make_header
+from ..run.plan import Plan, make_plan
+from ..run.session import Session
 from ..store import run as store
-from ..store.header import difference, header_of
+from ..store.comparability import run_difference
+from ..store.header import read_header
 from ._shards import Shard
 
 
 @dataclass(frozen=True)
 class Task:
-    """What a worker must know to make the run's plan anew."""
+    """What a worker needs to make the plan of the run."""
 
     suite: Suite
     device: str
     memory: float | None
-    directory: Path  # the run's, which all machines see
-    home: Path  # where relative paths begin
+    directory: Path  # of the run, on a file system that all machines share
+    home: Path  # to which relative paths refer
 
 
 @dataclass(frozen=True)
 class Reply:
-    """The seconds that a worker took, or the sentence with which the run ends."""
+    """The seconds that a call took, and the message of the error that ends the run, if any."""
 
     seconds: float
-    refusal: str | None = None
+    error: str | None = None
 
 
 class Worker:
-    """One net at a time on one device, with one thread."""
+    """Computes on one net at a time, on one device, with one thread."""
 
     def __init__(self, task: Task) -> None:
         self._task = task
         self._plan: Plan | None = None
-        self._ready: tuple[str, Ready] | None = None  # the net that is loaded
+        self._session: tuple[str, Session] | None = None  # of the net that is loaded
 
     def begin(self) -> Reply:
-        """Makes the plan, and refuses where it is not the run's."""
-        return _replied(self._planned)
+        """Makes the plan. The reply has an error where it is not the plan of the run."""
+        return _make_reply(self._find_plan)
 
     def work(self, shard: Shard, part: str) -> Reply:
-        """Computes a shard, and writes it as a part of this name."""
-        return _replied(lambda: self._write(shard, part))
+        """Computes a shard and writes it as a part of this name."""
+        return _make_reply(lambda: self._write(shard, part))
 
     def _write(self, shard: Shard, part: str) -> None:
-        if self._ready is None or self._ready[0] != shard.net:
-            self._ready = None  # the other's memory first
-            self._ready = shard.net, Ready(self._planned(), shard.net)
-        made = self._ready[1].units(shard.groups)
-        store.write(self._task.directory, part, [unit for units in made for unit in units])
+        if self._session is None or self._session[0] != shard.net:
+            self._session = None  # frees the memory of the other net first
+            self._session = shard.net, Session(self._find_plan(), shard.net)
+        groups = self._session[1].compute(shard.groups)
+        store.write(self._task.directory, part, [unit for units in groups for unit in units])
 
-    def _planned(self) -> Plan:
+    def _find_plan(self) -> Plan:
+        """The plan, made at the first call. Raises UsageError where it is not the plan of the run."""
         if self._plan is None:
-            _settle(self._task.home)
+            _set_up_process(self._task)
             try:
-                made = plan(self._task.suite, self._task.device, self._task.memory)
-                other = difference(header_of(self._task.directory), header(made))
-            except UsageError as refusal:
-                raise UsageError(f"on the machine {socket.gethostname()}: {refusal}") from None
-            if other:
-                raise UsageError(f"the machine {socket.gethostname()} would make another run of it: {other}")
-            self._plan = made
+                plan = make_plan(self._task.suite, self._task.device, self._task.memory)
+                difference = run_difference(read_header(self._task.directory), make_header(plan))
+            except BenchError as error:
+                raise UsageError(f"on the machine {socket.gethostname()}: {error}") from None
+            if difference:
+                raise UsageError(f"the machine {socket.gethostname()} would compute another run: {difference}")
+            self._plan = plan
         return self._plan
 
 
-def _settle(home: Path) -> None:
-    """Where the command was given, as far as the machine has it; but nothing is imported from there: Ray would."""
-    if home.is_dir():
-        os.chdir(home)
-    sys.path[:] = [path for path in sys.path if path and Path(path) != home]
+def _set_up_process(task: Task) -> None:
+    """Sets directory, import path, threads and allocator of this process, which belongs to the run alone.
+
+    Ray puts the directory of the command on the import path; a local run does not import from there.
+    """
+    if task.home.is_dir():
+        os.chdir(task.home)
+    sys.path[:] = [path for path in sys.path if path and Path(path) != task.home]
     torch.set_num_threads(1)
+    if task.device == "cpu":
+        keep_freed_memory()
 
 
-def _replied(call: Callable[[], object]) -> Reply:
+def _make_reply(call: Callable[[], object]) -> Reply:
     start = monotonic()
     try:
         call()
-    except UsageError as refusal:
-        return Reply(monotonic() - start, str(refusal))
+    except BenchError as error:
+        return Reply(monotonic() - start, str(error))
     return Reply(monotonic() - start)

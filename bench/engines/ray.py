@@ -1,7 +1,7 @@
-"""Workers of a Ray cluster, each a process with a device of its own; they take shards of images and write their own parts.
+"""Computes on workers of a Ray cluster: processes with their own device, which take shards of images and write parts.
 
-The driver hands out shards, one a worker at a time, so that neither images nor records pass through it. A worker that dies is
-replaced, and what it had in hand is handed out again; an image at which three have died fails.
+The driver gives each worker one shard at a time; neither images nor rows pass through it. A worker that dies is replaced,
+and its shard is handed out again. An image at which three workers have died fails.
 """
 
 import contextlib
@@ -13,36 +13,38 @@ from typing import Any
 
 from ..core.errors import UsageError
 from ..run.plan import Plan
-from ..run.session import failure
+from ..run.session import make_failure
 from ..store import run as store
 from ..store.run import Cell
 from ..store.writer import Writer, due
-from ._shards import DEATHS, Left, Shard
+from ._shards import MAX_DEATHS, Shard, ShardQueue
 from ._worker import Reply, Task, Worker
 
 REQUIRES = EXTRA = "ray"
 ENVIRONMENT = {"engine": "ray", "threads": "1"}  # of the workers
 
-LOCAL = "local"  # a cluster of this machine's own, for this run
-OBJECTS = 80 * 2**20  # bytes of Ray's object store, the least that it takes: next to nothing goes through it
-STARTS = 3  # deaths a worker, one after the other, at which the run ends
+LOCAL = "local"  # address of a cluster that is started on this machine for this run
+OBJECT_STORE_BYTES = 80 * 2**20  # Ray's minimum: almost nothing goes through its object store
+MAX_DEATHS_IN_A_ROW = 3  # times the number of workers, after which the run ends
 
 
 def work(plan: Plan, writer: Writer, *, address: str = LOCAL, workers: int | None = None) -> Iterator[Cell]:
-    """Works off the cells that are not done, and yields each when it is on disk.
+    """Computes the cells that are not done, and yields each when it is on disk.
 
-    `address` is of a cluster that runs (auto: the one that this machine belongs to); there are as many `workers` as it has
-    GPUs, or CPUs where the plan is of a CPU. Raises UsageError as a local run does.
+    `address` is that of a running cluster; `auto` is the cluster to which this machine belongs. By default there is one
+    worker for each of the cluster's GPUs, or for each of its CPUs where the plan's device is a CPU. Raises the errors of a
+    local run as UsageError.
     """
-    groups = plan.open(writer.done)
+    groups = plan.remaining(writer.done)
+    plan.loaded.clear()  # frees their memory: each worker loads its own nets
     if groups:
-        with _cluster(address, workers):
-            count = workers or _devices(plan.device.type, address)
-            yield from _Crew(plan, writer, count).work(Left(groups, count))
+        with _connect(address, workers):
+            count = workers or _count_devices(plan.device.type, address)
+            yield from _Crew(plan, writer, count).work(ShardQueue(groups, count))
 
 
 class _Crew:
-    """Some workers, idle or busy: with a shard, or with their beginning."""
+    """The workers of a run. A busy worker computes a shard or makes its plan."""
 
     def __init__(self, plan: Plan, writer: Writer, count: int) -> None:
         import ray
@@ -51,78 +53,79 @@ class _Crew:
         suite = plan.suite.model_copy(update={"nets": list(plan.specs.values())})
         task = Task(suite, plan.device.type, plan.memory, writer.directory.resolve(), Path.cwd())
         actor = ray.remote(num_cpus=1, num_gpus=int(plan.device.type == "cuda"))(Worker)
-        self._make: Callable[[], Any] = lambda: actor.remote(task)
+        self._new_worker: Callable[[], Any] = lambda: actor.remote(task)
         self._idle: list[Any] = []
-        self._busy: dict[Any, tuple[Any, Shard | None, str]] = {}  # by what will be the reply
-        self._deaths = 0  # since a shard was done
+        self._busy: dict[Any, tuple[Any, Shard | None, str]] = {}  # by the reference to the reply
+        self._deaths = 0  # since the last shard that was done
         for _ in range(count):
-            self._hire()
+            self._start_worker()
 
-    def work(self, left: Left) -> Iterator[Cell]:
-        """Works off what is left; workers for whom the cluster has no place yet begin when it has."""
-        while left or any(shard for _, shard, _ in self._busy.values()):
-            while left and self._idle:
-                worker, shard, part = self._idle.pop(), left.take(due(self._writer.began)), self._writer.part()
+    def work(self, queue: ShardQueue) -> Iterator[Cell]:
+        """Computes all shards of a queue. A worker for which the cluster has no room yet starts when there is."""
+        while queue or any(shard for _, shard, _ in self._busy.values()):
+            while queue and self._idle:
+                worker, shard, part = self._idle.pop(), queue.take(due(self._writer.began)), self._writer.part()
                 self._busy[worker.work.remote(shard, part)] = worker, shard, part
-            yield from self._reply(left)
+            yield from self._wait_for_reply(queue)
 
-    def _hire(self) -> None:
-        worker = self._make()
+    def _start_worker(self) -> None:
+        worker = self._new_worker()
         self._busy[worker.begin.remote()] = worker, None, ""
 
-    def _reply(self, left: Left) -> list[Cell]:
-        """Waits for a worker, and gives the cells that are done by it."""
+    def _wait_for_reply(self, queue: ShardQueue) -> list[Cell]:
+        """Waits for the reply of any worker, and returns the cells that it has done."""
         import ray
 
-        (reply,), _ = ray.wait(list(self._busy), num_returns=1)
-        worker, shard, part = self._busy.pop(reply)
+        (reference,), _ = ray.wait(list(self._busy), num_returns=1)
+        worker, shard, part = self._busy.pop(reference)
         try:
-            told: Reply = ray.get(reply)
+            reply: Reply = ray.get(reference)
         except ray.exceptions.RayActorError as death:
-            return self._replace(shard, part, left, death)
-        if told.refusal:
-            raise UsageError(told.refusal)
+            return self._replace_worker(shard, part, queue, death)
+        if reply.error:
+            raise UsageError(reply.error)
         self._idle.append(worker)
         if shard is None:
             return []
         self._deaths = 0
-        left.timed(shard, told.seconds)
+        queue.record_time(shard, reply.seconds)
         return self._cells(shard)
 
-    def _replace(self, shard: Shard | None, part: str, left: Left, death: Exception) -> list[Cell]:
-        """Another worker for one that died; the cells that it wrote before, or at which too many have died."""
+    def _replace_worker(self, shard: Shard | None, part: str, queue: ShardQueue, death: Exception) -> list[Cell]:
+        """Starts another worker for one that died. Returns the cells that it had written, or that fail now."""
         self._deaths += 1
-        if self._deaths > STARTS * self._count:
-            said = str(death).splitlines()[0]
+        if self._deaths > MAX_DEATHS_IN_A_ROW * self._count:
+            message = str(death).splitlines()[0]
             raise UsageError(
-                f"{self._deaths} workers died one after the other ({said}): what is done is kept, and the same command goes on"
+                f"{self._deaths} workers died in a row ({message}): "
+                "finished images are kept, and the same command resumes the run"
             )
-        self._hire()
+        self._start_worker()
         if shard is None:
             return []
         if store.holds(self._writer.directory, part):
             return self._cells(shard)
-        dead = Shard(shard.net, [list(left.put_back(shard))])
-        if dead.images:
-            reason = f"{DEATHS} workers died at it"
-            failures = [failure(self._plan, dead.net, index, reason) for index in dead.images]
+        failed = Shard(shard.net, [list(queue.put_back(shard))])
+        if failed.images:
+            reason = f"{MAX_DEATHS} workers died at it"
+            failures = [make_failure(self._plan, failed.net, index, reason) for index in failed.images]
             store.write(self._writer.directory, self._writer.part(), failures)
-        return self._cells(dead)
+        return self._cells(failed)
 
     def _cells(self, shard: Shard) -> list[Cell]:
         return [(shard.net, self._plan.images.name(index)) for index in shard.images]
 
 
 @contextlib.contextmanager
-def _cluster(address: str, cpus: int | None) -> Iterator[None]:
-    """Connects to a cluster, or starts one for as long as the run takes. Raises UsageError where there is none."""
+def _connect(address: str, cpus: int | None) -> Iterator[None]:
+    """Connects to a cluster, or starts one for the run. Raises UsageError where there is no cluster at the address."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # or Ray warns of what it will do one day
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # silences a warning of Ray
     import ray
 
-    own: dict[str, Any] = {"num_cpus": cpus, "include_dashboard": False, "object_store_memory": OBJECTS}
+    settings: dict[str, Any] = {"num_cpus": cpus, "include_dashboard": False, "object_store_memory": OBJECT_STORE_BYTES}
     try:
-        ray.init(address, log_to_driver=False, logging_level=logging.ERROR, **(own if address == LOCAL else {}))
+        ray.init(address, log_to_driver=False, logging_level=logging.ERROR, **(settings if address == LOCAL else {}))
     except (ConnectionError, ValueError) as error:
         raise UsageError(f"there is no Ray cluster at {address}: {str(error).splitlines()[0]}") from None
     try:
@@ -131,11 +134,11 @@ def _cluster(address: str, cpus: int | None) -> Iterator[None]:
         ray.shutdown()
 
 
-def _devices(kind: str, address: str) -> int:
+def _count_devices(device_type: str, address: str) -> int:
     import ray
 
-    word = {"cuda": "GPU", "cpu": "CPU"}[kind]
-    found = int(ray.cluster_resources().get(word, 0))
-    if not found:
-        raise UsageError(f"the Ray cluster at {address} has no {word}")
-    return found
+    resource = {"cuda": "GPU", "cpu": "CPU"}[device_type]
+    count = int(ray.cluster_resources().get(resource, 0))
+    if not count:
+        raise UsageError(f"the Ray cluster at {address} has no {resource}")
+    return count

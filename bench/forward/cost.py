@@ -1,7 +1,7 @@
-"""What an explanation costs: seconds, peak memory, and work.
+"""Measures the cost of a call: seconds, peak memory, and work.
 
-Seconds depend on the machine and on what else it does, so they are reported. Work (floating-point operations, backward
-passes included) and peak tensor bytes are the same every time, so they can be judged.
+Seconds depend on the machine and on its load: they are reported, not judged. Work (floating-point operations, backward
+passes included) and peak tensor bytes repeat exactly, so comparisons can judge them.
 """
 
 import time
@@ -20,14 +20,14 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class Work:
-    """Floating-point operations, and the peak of live tensor bytes that a call added to what was there before."""
+    """The work and the peak memory of a call."""
 
-    flops: int
-    peak_bytes: int
+    flops: int  # floating-point operations
+    peak_bytes: int  # of tensors, above what was allocated before the call
 
 
-def timed(call: Callable[[], Result], device: torch.device) -> tuple[Result, float]:
-    """What a call gives, and the seconds that it took, the device synchronised before and after."""
+def time_call(call: Callable[[], Result], device: torch.device) -> tuple[Result, float]:
+    """The result of a call and its seconds; the device is synchronised before and after."""
     _synchronise(device)
     start = time.perf_counter()
     result = call()
@@ -35,8 +35,8 @@ def timed(call: Callable[[], Result], device: torch.device) -> tuple[Result, flo
     return result, time.perf_counter() - start
 
 
-def work(call: Callable[[], object], device: torch.device) -> Work:
-    """The work of a call. On CUDA the peak is the allocator's, elsewhere that of the tensors which the call makes."""
+def measure_work(call: Callable[[], object], device: torch.device) -> Work:
+    """The work of a call. The peak is that of the CUDA allocator, or on a CPU that of the tensors that the call makes."""
     cuda = device.type == "cuda"
     if cuda:
         torch.cuda.reset_peak_memory_stats(device)
@@ -46,8 +46,8 @@ def work(call: Callable[[], object], device: torch.device) -> Work:
     return Work(counter.flops, torch.cuda.max_memory_allocated(device) - before if cuda else counter.peak)
 
 
-def waiting(device: str) -> Callable[[], None]:
-    """What waits for a device of this name to end its work."""
+def make_synchronise(device: str) -> Callable[[], None]:
+    """A function that waits until the device of this name has finished its work."""
     if device == "cpu" or not torch.cuda.is_available():
         return lambda: None
     return lambda: torch.cuda.synchronize(None if device == "auto" else device)
@@ -59,43 +59,43 @@ def _synchronise(device: torch.device) -> None:
 
 
 class _Counter(TorchDispatchMode):
-    """Sees every operation below autograd: adds its flops up, and follows the storages that it makes until they die.
+    """Adds up the flops of every operation below autograd, and tracks new storages until they are freed.
 
-    (torch's FlopCounterMode follows modules as well, and raises on a backward pass that starts half-way, as Grad-CAM's.)
+    torch's FlopCounterMode also tracks modules, and therefore fails on a backward pass that starts inside the net (Grad-CAM).
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.flops = self.live = self.peak = 0
-        self._known: set[int] = set()
+        self._tracked: set[int] = set()
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         if func._overloadpacket not in flop_registry and func is not torch.ops.prim.device.default:
-            with self:  # inference mode hands over linear and conv2d undivided
+            with self:  # in inference mode linear and conv2d arrive as one composite operation
                 parts = func.decompose(*args, **kwargs)
             if parts is not NotImplemented:
                 return parts
-        given = {_storage_id(leaf) for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, torch.Tensor)}
+        input_ids = {_storage_id(leaf) for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, torch.Tensor)}
         result = func(*args, **kwargs)
         if func._overloadpacket in flop_registry:
             self.flops += flop_registry[func._overloadpacket](*args, **kwargs, out_val=result)
         for leaf in tree_leaves(result):
-            if isinstance(leaf, torch.Tensor) and _storage_id(leaf) not in given:
-                self._follow(leaf.untyped_storage())
+            if isinstance(leaf, torch.Tensor) and _storage_id(leaf) not in input_ids:
+                self._track(leaf.untyped_storage())
         return result
 
-    def _follow(self, storage: torch.UntypedStorage) -> None:
+    def _track(self, storage: torch.UntypedStorage) -> None:
         key, size = storage._cdata, storage.nbytes()
-        if key in self._known:
+        if key in self._tracked:
             return
-        self._known.add(key)
+        self._tracked.add(key)
         self.live += size
         self.peak = max(self.peak, self.live)
         weakref.finalize(storage, self._forget, key, size)
 
     def _forget(self, key: int, size: int) -> None:
-        self._known.discard(key)
+        self._tracked.discard(key)
         self.live -= size
 
 

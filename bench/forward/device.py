@@ -1,4 +1,7 @@
-"""The device that a run computes on, and images brought to it."""
+"""The device that a run computes on, its arithmetic, and images moved to it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor
@@ -7,33 +10,38 @@ from ..core.errors import UsageError
 from ..data.types import Image
 
 
-def batched(image: Image, device: torch.device) -> Tensor:
-    """An image as a net takes it: (1, 3, h, w) in [0, 1]."""
+def to_batch(image: Image, device: torch.device) -> Tensor:
+    """An image as a batch of one: (1, 3, h, w) in [0, 1], float32."""
     pixels = torch.tensor(image.pixels)
     if device.type == "cuda":
         pixels = pixels.pin_memory().to(device, non_blocking=True)
     return pixels.permute(2, 0, 1)[None].contiguous().float() / 255
 
 
-def device_of(name: str) -> torch.device:
-    """The device of a name: auto, cpu, cuda, cuda:1. Raises UsageError for one that is not here."""
+def find_device(name: str) -> torch.device:
+    """The device of a name: auto, cpu, cuda or cuda:1. Raises UsageError where this machine does not have it."""
     if name == "auto":
-        return _exact(torch.device("cuda" if torch.cuda.is_available() else "cpu"))
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(name)
     except RuntimeError:
         raise UsageError(f"there is no device {name!r}: write auto, cpu, cuda or cuda:1") from None
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise UsageError(
-            f"there is no device {name!r} here: this machine has {torch.cuda.device_count() or 'no'} CUDA device"
+            f"there is no device {name!r} here: the CUDA devices of this machine number {torch.cuda.device_count()}"
         )
     if device.type not in ("cpu", "cuda"):
         raise UsageError(f"device {name!r} is not supported: write auto, cpu or cuda")
-    return _exact(device)
-
-
-def _exact(device: torch.device) -> torch.device:
-    """fp32 is fp32 on a GPU too, not TF32, and the same every time."""
-    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
-    torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = True, False
     return device
+
+
+@contextmanager
+def exact_arithmetic(*, tf32: bool = False) -> Iterator[None]:
+    """Uses deterministic cuDNN kernels, and fp32 products in fp32 unless `tf32`. Restores torch's flags at the end."""
+    cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
+    flags = cudnn.allow_tf32, matmul.allow_tf32, cudnn.deterministic, cudnn.benchmark
+    cudnn.allow_tf32, matmul.allow_tf32, cudnn.deterministic, cudnn.benchmark = tf32, tf32, True, False
+    try:
+        yield
+    finally:
+        cudnn.allow_tf32, matmul.allow_tf32, cudnn.deterministic, cudnn.benchmark = flags

@@ -1,7 +1,7 @@
-"""Class scores of a stream of images: the one hot loop, used by Score-CAM and by every metric that perturbs.
+"""Class scores of a stream of images: the hot loop of Score-CAM and of every metric that perturbs images.
 
-A stream makes its images on the device, a chunk at a time, and nothing keeps them: memory is that of one chunk. The chunk
-is sized by what one image's forward pass takes, and halved when the device runs out; scores do not depend on it.
+A stream makes its images on the device, one chunk at a time, so memory is that of one chunk. The memory of one image's forward
+pass decides the size of a chunk; when the device runs out of memory, the size is halved. Scores do not depend on it.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,77 +11,80 @@ from itertools import accumulate
 import torch
 from torch import Tensor, nn
 
-from ..core.errors import Fatal, UsageError
-from ..core.profiling import passed, span
-from .cost import work
-from .precision import DTYPES, compiled, folded, lowered, multiplying
+from ..core.errors import Fatal, ImageError
+from ..core.profiling import count_images, span
+from .cost import measure_work
+from .device import exact_arithmetic
+from .precision import DTYPES, compile_net, fold_batch_norms, lower_precision
 
-CPU_CHUNK_BYTES = 64 * 2**20  # of activations: beyond this the caches, not the cores, set the pace
-CPU_CHUNK_SHARE = 0.5  # of the weights' bytes, where that is more: they are read once a pass, whatever its size
-GPU_CHUNK_BYTES = 1.5 * 2**30  # which fills the largest GPU
-GPU_CHUNK_SHARE = 0.4  # of the memory that is free, where that is less
-CHUNK_MOST = 256
-MAKING = 6  # of a perturbed image's bytes, to make it: mask, ranks, blend, and its copy in the net's precision
+CPU_CHUNK_BYTES = 64 * 2**20  # of activations: with more, the caches limit the speed
+CPU_CHUNK_SHARE = 0.5  # of the weights' bytes, where that is more: every pass reads the weights once, whatever its size
+GPU_CHUNK_BYTES = 1.5 * 2**30  # enough to keep the largest GPU busy
+GPU_CHUNK_SHARE = 0.4  # of the free memory, where that is less
+MAX_CHUNK = 256  # images
+COPIES_PER_IMAGE = 6  # of its bytes, to make a perturbed image: mask, ranks, blend, and a copy in the net's precision
 TOO_LARGE = "one image does not fit into the device's memory: take smaller images or another device"
-TOO_TIGHT = "one image takes {} MB, more than --memory allows: allow more, or take smaller images"
+ABOVE_LIMIT = "one image takes {} MB, more than --memory allows: allow more, or take smaller images"
 
 
 @dataclass(frozen=True)
 class Stream:
-    """Images made when asked for: `make(start, stop)` gives (stop - start, 3, h, w) in [0, 1], on the net's device."""
+    """Images made on demand: `make(start, stop)` returns (stop - start, 3, h, w) in [0, 1], on the net's device."""
 
     count: int
     make: Callable[[int, int], Tensor]
 
 
-def joined(streams: Sequence[Stream]) -> Stream:
-    """Streams of images of one size, one after the other, as one: small ones share batches."""
+def join_streams(streams: Sequence[Stream]) -> Stream:
+    """One stream of several, in their order, so that small streams share batches. All images have one size."""
     if len(streams) == 1:
         return streams[0]
     ends = list(accumulate(stream.count for stream in streams))
 
     def make(start: int, stop: int) -> Tensor:
-        spans = [
-            (max(start, end - one.count), min(stop, end), one, end - one.count)
-            for one, end in zip(streams, ends, strict=True)
-        ]
-        return torch.cat([one.make(low - begin, high - begin) for low, high, one, begin in spans if low < high])
+        parts = []
+        for stream, end in zip(streams, ends, strict=True):
+            begin = end - stream.count
+            low, high = max(start, begin), min(stop, end)
+            if low < high:
+                parts.append(stream.make(low - begin, high - begin))
+        return torch.cat(parts)
 
     return Stream(ends[-1], make)
 
 
 class Forward:
-    """A net's forward pass over streams, in the precision of perturbed images."""
+    """Runs a net on streams of perturbed images, in their precision."""
 
     def __init__(self, net: nn.Module, precision: str) -> None:
         self.dtype, self._precision = DTYPES[precision], precision
-        self.net = folded(net) if self.dtype == torch.float32 else lowered(folded(net), self.dtype)
-        self._quick: Callable[[Tensor], Tensor] | None = None  # the same, compiled for whole chunks
-        self._limit: float | None = None  # bytes of the device that a pass may take
-        self._fitting: dict[torch.Size, int] = {}  # images in one pass, by their shape
-        self._chunk = 0  # of the images at hand
+        folded = fold_batch_norms(net)
+        self.net = folded if self.dtype == torch.float32 else lower_precision(folded, self.dtype)
+        self._compiled_net: Callable[[Tensor], Tensor] | None = None  # the compiled net, for whole chunks
+        self._limit: float | None = None  # bytes that a pass may take
+        self._images_per_pass: dict[torch.Size, int] = {}  # images a pass, by the shape of one image (1, 3, h, w)
+        self._chunk = 0  # images a pass, for the shape prepared last
 
     def tune(self, limit: float | None, *, compile: bool) -> None:
-        """Bounds the bytes that a pass may take, and compiles the net if asked: its scores then differ by rounding."""
+        """Limits the bytes that a pass may take. `compile` compiles the net, which changes scores by rounding."""
         self._limit = limit
-        self._quick = compiled(self.net) if compile else None
+        self._compiled_net = compile_net(self.net) if compile else None
 
     @torch.inference_mode()
     def prepare(self, images: Tensor) -> None:
-        """Finds how many images of this shape (n, 3, h, w) go into one pass, which takes a pass of its own the first time."""
-        one = images[:1]
-        if one.shape not in self._fitting:
-            try:
-                need = max(1, work(lambda: self._score(one), one.device).peak_bytes)
-            except torch.OutOfMemoryError:
-                raise Fatal(TOO_LARGE) from None
-            most = max(1, int(_budget(self.net, one.device) // need))
-            self._fitting[one.shape] = min(CHUNK_MOST, most, self._within_limit(need + MAKING * one.nbytes))
-        self._chunk = self._fitting[one.shape]
+        """Decides how many images of this shape (n, 3, h, w) go into one pass, by one pass the first time.
 
+        Raises Fatal where not even one image fits.
+        """
+        image = images[:1]
+        if image.shape not in self._images_per_pass:
+            self._images_per_pass[image.shape] = self._count_images(image)
+        self._chunk = self._images_per_pass[image.shape]
+
+    @exact_arithmetic()
     @torch.inference_mode()
     def logits(self, stream: Stream) -> Tensor:
-        """The logits (count, classes) of a stream, fp32. Raises UsageError where they are not finite."""
+        """The logits (count, classes) of a stream, fp32. Raises ImageError where one is not finite."""
         if not self._chunk:
             self.prepare(stream.make(0, 1))
         chunks: list[Tensor] = []
@@ -96,41 +99,52 @@ class Forward:
                 done = stop
             except torch.OutOfMemoryError:
                 self._halve(stop - done)
-        passed(stream.count)
+        count_images(stream.count)
         logits = torch.cat(chunks)
         if not logits.isfinite().all():
-            raise UsageError(_not_finite(self.dtype))
+            raise ImageError(_not_finite(self.dtype))
         return logits
 
     def probabilities(self, stream: Stream) -> Tensor:
-        """The softmax scores (count, classes) of a stream, in double precision: 1 - p keeps its digits near p = 1."""
+        """The softmax scores (count, classes) of a stream, in float64, which keeps the digits of 1 - p near p = 1."""
         return self.logits(stream).double().softmax(-1)
 
     def _score(self, images: Tensor) -> Tensor:
-        # Not channels_last yet: on three interleaved channels normalisation alone takes as long as a first convolution,
-        # whose kernels are channels_last and bring all that follows into that layout.
-        net = self._quick if self._quick and len(images) == self._chunk else self.net
-        with multiplying(self._precision):
+        # The input is not channels_last: normalising three interleaved channels takes as long as the first convolution.
+        # That convolution's weights are channels_last, which brings all later activations into that layout.
+        net = self._compiled_net if self._compiled_net and len(images) == self._chunk else self.net
+        with exact_arithmetic(tf32=self._precision == "tf32"):
             logits: Tensor = net(images.to(self.dtype, memory_format=torch.contiguous_format))
         return logits.float()
 
+    def _count_images(self, image: Tensor) -> int:
+        """How many images of this shape (1, 3, h, w) go into one pass, by the memory of one image's pass."""
+        try:
+            need = max(1, measure_work(lambda: self._score(image), image.device).peak_bytes)
+        except torch.OutOfMemoryError:
+            raise Fatal(TOO_LARGE) from None
+        within_budget = max(1, int(_budget(self.net, image.device) // need))
+        return min(MAX_CHUNK, within_budget, self._within_limit(need + COPIES_PER_IMAGE * image.nbytes))
+
     def _halve(self, tried: int) -> None:
+        """Halves the chunk of every shape. Raises Fatal where one image is too large."""
         if tried == 1:
             raise Fatal(TOO_LARGE)
         torch.cuda.empty_cache()
         self._chunk = tried // 2
-        self._fitting = {shape: min(most, self._chunk) for shape, most in self._fitting.items()}
+        self._images_per_pass = {shape: min(count, self._chunk) for shape, count in self._images_per_pass.items()}
 
     def _within_limit(self, need: int) -> int:
-        """How many images the user's limit admits, each with what it takes to be made."""
+        """How many images fit into the user's limit, if one takes `need` bytes. Raises Fatal where none does."""
         if self._limit is None:
-            return CHUNK_MOST
+            return MAX_CHUNK
         if need > self._limit:
-            raise Fatal(TOO_TIGHT.format(-(-need // 10**6)))
+            raise Fatal(ABOVE_LIMIT.format(-(-need // 10**6)))
         return int(self._limit // need)
 
 
 def _budget(net: nn.Module, device: torch.device) -> float:
+    """The bytes that one pass should take at most."""
     if device.type != "cuda":
         weights = sum(weight.nbytes for weight in net.parameters())
         return max(CPU_CHUNK_BYTES, CPU_CHUNK_SHARE * weights)

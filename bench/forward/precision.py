@@ -1,17 +1,15 @@
-"""The precisions of perturbed images' forward passes: which there are, what they need, and how a net is brought to one.
+"""The precisions of perturbed images' forward passes, what they require, and the conversion of a net.
 
 fp32  exact: the precision in which every map is made
-tf32  fp32 whose products a GPU multiplies with 10 bits of mantissa
+tf32  fp32, but a GPU multiplies with 10 bits of mantissa
 bf16  8 bits of mantissa, the range of fp32
 fp16  11 bits of mantissa, up to 65504
-auto  bf16 where the device has units for it, fp32 elsewhere
+auto  bf16 where the device supports it in hardware, fp32 elsewhere
 """
 
 import copy
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, fx, nn
@@ -23,17 +21,17 @@ from ..core.errors import UsageError, nearest
 DTYPES = {"fp32": torch.float32, "tf32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
-def chosen(asked: str, device: torch.device) -> str:
-    """The precision for a device. Raises UsageError for one that it has no units for."""
-    if asked not in (*DTYPES, "auto"):
-        raise UsageError(f"there is no precision {asked!r}: {nearest(asked, [*DTYPES, 'auto'])}")
-    if asked == "auto":
+def choose_precision(name: str, device: torch.device) -> str:
+    """The precision of a name on a device; `auto` is resolved. Raises UsageError where the device does not support it."""
+    if name not in (*DTYPES, "auto"):
+        raise UsageError(f"there is no precision {name!r}: {nearest(name, [*DTYPES, 'auto'])}")
+    if name == "auto":
         return "bf16" if _has_bf16(device) else "fp32"
-    if asked == "tf32" and not (device.type == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0)):
+    if name == "tf32" and not (device.type == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0)):
         raise UsageError("tf32 needs a GPU of NVIDIA's Ampere generation or later: take fp32, or auto")
-    if asked == "fp16" and device.type != "cuda" and not torch.cpu.get_capabilities().get("amx_fp16"):
+    if name == "fp16" and device.type != "cuda" and not torch.cpu.get_capabilities().get("amx_fp16"):
         raise UsageError("fp16 needs a GPU, or a processor with AMX units for it: take bf16 or fp32, or auto")
-    return asked
+    return name
 
 
 def _has_bf16(device: torch.device) -> bool:
@@ -43,58 +41,43 @@ def _has_bf16(device: torch.device) -> bool:
     return bool(capabilities.get("amx_bf16") or capabilities.get("avx512_bf16"))
 
 
-@contextmanager
-def multiplying(precision: str) -> Iterator[None]:
-    """Products in tf32 inside, where that is the precision; it is off everywhere else."""
-    if precision != "tf32":
-        yield
-        return
-    backends: tuple[Any, ...] = torch.backends.cuda.matmul, torch.backends.cudnn
-    before = [backend.allow_tf32 for backend in backends]
-    try:
-        for backend in backends:
-            backend.allow_tf32 = True
-        yield
-    finally:
-        for backend, was in zip(backends, before, strict=True):
-            backend.allow_tf32 = was
-
-
-def lowered(net: nn.Module, dtype: torch.dtype) -> nn.Module:
-    """A copy of a net in a lower precision; its last layer stays fp32, for a bf16 logit would be off by up to 0.06."""
+def lower_precision(net: nn.Module, dtype: torch.dtype) -> nn.Module:
+    """A copy of a net in a lower precision. Its last layer stays fp32: logits in bf16 would be off by up to 0.06."""
     copied = copy.deepcopy(net).to(dtype)
-    last = [module for module in copied.modules() if list(module.parameters(recurse=False))][-1]
-    last.float().register_forward_pre_hook(lambda _, inputs: (inputs[0].float(),))
+    last_layer = [module for module in copied.modules() if list(module.parameters(recurse=False))][-1]
+    last_layer.float().register_forward_pre_hook(lambda _, inputs: (inputs[0].float(),))
     return copied
 
 
 def check_compiler(device: torch.device) -> None:
-    """Raises UsageError where a net cannot be compiled."""
+    """Raises UsageError where torch cannot compile a net for lack of a C++ compiler."""
     if device.type != "cuda" and not any(map(shutil.which, ("g++", "clang++", "c++"))):
-        raise UsageError("--compile needs a C++ compiler (g++ or clang++) on a CPU: install one, or go without")
+        raise UsageError("--compile needs a C++ compiler (g++ or clang++) on a CPU: install one, or omit --compile")
 
 
-def compiled(net: nn.Module) -> Callable[[Tensor], Tensor]:
-    """The same forward pass in fused kernels; on a GPU as one CUDA graph a chunk, so that no kernel waits for the next."""
+def compile_net(net: nn.Module) -> Callable[[Tensor], Tensor]:
+    """The compiled forward pass: fused kernels, and on a GPU one CUDA graph a chunk, which removes launch overhead."""
     cuda = next(net.parameters()).device.type == "cuda"
-    quick: Callable[[Tensor], Tensor] = torch.compile(net, dynamic=False, mode="reduce-overhead" if cuda else None)
-    return (lambda images: quick(images).clone()) if cuda else quick  # a graph's output is overwritten by its next run
+    compiled: Callable[[Tensor], Tensor] = torch.compile(net, dynamic=False, mode="reduce-overhead" if cuda else None)
+    return (
+        (lambda images: compiled(images).clone()) if cuda else compiled
+    )  # the next run of a graph overwrites its output
 
 
-def folded(net: nn.Module) -> nn.Module:
-    """A copy of a net in eval mode with its batch norms folded; the net itself where there is none, or no fixed graph.
+def fold_batch_norms(net: nn.Module) -> nn.Module:
+    """A copy of a net in eval mode with batch norms folded into convolutions; scores change by rounding, about 1e-6 in fp32.
 
-    Scores agree but for rounding, about 1e-6 in fp32.
+    The net itself where it has no batch norms, or cannot be traced.
     """
-    if not any(isinstance(module, nn.BatchNorm2d) for module in net.modules()) or _hooked(net):
+    if not any(isinstance(module, nn.BatchNorm2d) for module in net.modules()) or _has_hooks(net):
         return net
     try:
         fx.symbolic_trace(net)
-    except (TraceError, TypeError, RuntimeError):  # what the net does depends on its input's values
+    except (TraceError, TypeError, RuntimeError):  # its control flow depends on the values of its input
         return net
     return fuse(net)
 
 
-def _hooked(net: nn.Module) -> bool:
-    """Whether a module does more than its `forward` says: a graph would not know."""
+def _has_hooks(net: nn.Module) -> bool:
+    """Whether any module has hooks, which a traced graph would lose."""
     return any(module._forward_hooks or module._forward_pre_hooks for module in net.modules())

@@ -1,11 +1,11 @@
-"""Pearson's correlation, and where there is none."""
+"""Pearson's correlation, with None where it is undefined."""
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 
-def pearson(first: ArrayLike, second: ArrayLike) -> float | None:
-    """Over all values, in double precision; None where either is constant or not finite."""
+def correlate(first: ArrayLike, second: ArrayLike) -> float | None:
+    """Pearson's correlation over all values, in double precision; None if either input is constant or not finite."""
     a, b = (np.asarray(values, dtype=np.float64).ravel() for values in (first, second))
     if not (np.isfinite(a).all() and np.isfinite(b).all() and np.ptp(a) and np.ptp(b)):
         return None

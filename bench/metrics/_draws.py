@@ -1,4 +1,4 @@
-"""Random draws of a metric: the same for every method's map of an image, another for every image and seed."""
+"""Random numbers of a metric: the same for every method's map of an image, different for every image and seed."""
 
 from zlib import crc32
 
@@ -7,5 +7,6 @@ import numpy as np
 from ..scoring.case import Case
 
 
-def draws(case: Case, seed: int) -> np.random.Generator:
+def make_generator(case: Case, seed: int) -> np.random.Generator:
+    """A generator seeded by the metric's setting and the image's bytes."""
     return np.random.default_rng([seed, crc32(case.image.cpu().numpy().tobytes())])

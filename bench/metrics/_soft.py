@@ -1,36 +1,30 @@
-"""The image weighted by its map: how it is asked for, what of the class score is lost, and what the method sees in it."""
-
-from typing import Annotated
+"""The image weighted by its map: its description for the net, the drop of its score, and the method's map of it."""
 
 import torch
-from pydantic import Field
 
-from ..scoring.blend import blends
+from ..scoring.blend import blend_images
 from ..scoring.case import Case
 from ..scoring.perturbations import Masked, Substrate
-from ._correlation import pearson
-
-Share = Annotated[float, Field(gt=0, le=1)]
-Epsilon = Annotated[float, Field(ge=0)]
+from ._correlation import correlate
 
 
-def weighted(case: Case, fill: Substrate, top: float = 1.0) -> Masked:
-    """The image by its map, of which only this share of the pixels, the highest, counts; the rest is 0."""
+def mask_by_map(case: Case, fill: Substrate, top: float = 1.0) -> Masked:
+    """The image masked by its map; of the map only the highest pixels, the share `top` of all, are not set to 0."""
     return Masked(fill, None if top == 1 else round(top * case.pixels))
 
 
-def lost(before: float, after: float, epsilon: float = 0.0) -> float:
-    """The share of a score that is lost, below 0 where it is won; of a score of 0 nothing is."""
-    whole = before + epsilon
-    return (before - after) / whole if whole else 0.0
+def compute_drop(before: float, after: float, epsilon: float = 0.0) -> float:
+    """(before - after) / (before + epsilon): the share of a score that is lost, negative for a gain; 0 for a score of 0."""
+    denominator = before + epsilon
+    return (before - after) / denominator if denominator else 0.0
 
 
-def coherence(case: Case, fill: Substrate) -> float:
-    """(1 + r) / 2, with r Pearson's of the map and of the method's map of the image that shows only the map.
+def compute_coherency(case: Case, fill: Substrate) -> float:
+    """(1 + r) / 2, with r Pearson's correlation of the map and the method's map of the image masked by the map.
 
-    0 where r is undefined, a map being constant, as the authors have it.
+    0 if either map is constant, where r is undefined, as in the authors' code.
     """
     maps = torch.from_numpy(case.map.copy()).to(case.image)[None]
-    seen = case.again.explain(blends(case.image, maps, [(0, Masked(fill))]).make(0, 1))[0]
-    r = pearson(case.map, seen)
+    masked_map = case.rerun.explain(blend_images(case.image, maps, [(0, Masked(fill))]).make(0, 1))[0]
+    r = correlate(case.map, masked_map)
     return 0.0 if r is None else (1 + r) / 2

@@ -1,4 +1,4 @@
-"""ADCC: the harmonic mean of coherency, of 1 less complexity and of 1 less average drop (Poppi et al., CVPRW 2021)."""
+"""ADCC: the harmonic mean of coherency, 1 - complexity and 1 - average drop (Poppi et al., CVPRW 2021)."""
 
 from statistics import harmonic_mean
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from ..scoring.case import Asking, Case
 from ..scoring.perturbations import Clean, Substrate
-from ._soft import coherence, lost, weighted
+from ._soft import compute_coherency, compute_drop, mask_by_map
 
 VERSION = 1
 BETTER = "higher"
@@ -14,16 +14,19 @@ UNIT = "harmonic mean"
 RANGE = (0.0, 1.0)
 SHORT = "adcc"
 FAMILY = "drops"
-CAVEAT = "fake_cam, which keeps nearly the whole image, games it: keeping the score is rewarded, not finding the cause."
+CAVEAT = (
+    "fake_cam, which keeps nearly the whole image, scores well: ADCC rewards keeping the score, not finding its cause."
+)
 NEEDS = ("method",)
 
 
 def score(case: Case, *, fill: Substrate = "mean") -> Asking[float]:
-    """Of the one image, as the authors' code has it; 0 where one of the three is 0, and so for a constant map.
+    """Harmonic mean of (coherency, 1 - complexity, 1 - drop) of one image, in [0, 1]; higher is better.
 
-    Their tables are the harmonic mean of the three means over images. Raises NotApplicable for a map without its method.
+    It is 0 if one of the three is 0, as for a constant map. This follows the authors' code; the tables of their paper are the
+    harmonic mean of the three means over images. Raises NotApplicable if only the map, not its method, is given.
     """
-    coherency, complexity = coherence(case, fill), float(case.map.mean(dtype=np.float64))
-    clean, masked = yield [Clean(), weighted(case, fill)]
-    drop = min(max(lost(clean, masked), 0.0), 1.0)
+    coherency, complexity = compute_coherency(case, fill), float(case.map.mean(dtype=np.float64))
+    clean, masked = yield [Clean(), mask_by_map(case, fill)]
+    drop = min(max(compute_drop(clean, masked), 0.0), 1.0)
     return harmonic_mean([coherency, 1 - complexity, 1 - drop])

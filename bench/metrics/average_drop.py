@@ -1,8 +1,9 @@
-"""Average Drop: the share of the class score that is lost when the image shows only its map (Chattopadhyay et al., 2018)."""
+"""Average Drop: the share of the class score lost when the image shows only its map (Chattopadhyay et al., 2018)."""
 
+from ..core.constraints import NonNegative, Share
 from ..scoring.case import Asking, Case
 from ..scoring.perturbations import Clean, Substrate
-from ._soft import Epsilon, Share, lost, weighted
+from ._soft import compute_drop, mask_by_map
 
 VERSION = 1
 BETTER = "lower"
@@ -11,20 +12,21 @@ RANGE = (0.0, 1.0)
 SHORT = "drop"
 FAMILY = "drops"
 CAVEAT = (
-    "A map that keeps nearly the whole image (fake_cam) scores perfectly: read it beside a metric that punishes size."
+    "A map that keeps nearly the whole image (fake_cam) scores perfectly: read it with a metric that punishes size."
 )
 
 
 def score(
-    case: Case, *, fill: Substrate = "mean", top: Share = 1.0, epsilon: Epsilon = 0.0, relative: bool = True
+    case: Case, *, fill: Substrate = "mean", top: Share = 1.0, epsilon: NonNegative = 0.0, relative: bool = True
 ) -> Asking[float]:
-    """max(0, Y - O) / Y, with Y the softmax score of the image and O that of the image masked by the soft map.
+    """max(0, Y - O) / Y in [0, 1]; lower is better.
 
-    `top` is the share of the map's pixels that count, the highest; the others are 0 (Score-CAM's paper: 0.5). `epsilon` is
-    added to the Y below (torchcam: 1e-7, xplique: 1e-8). Not `relative`: max(0, Y - O) (pytorch-grad-cam). A constant map
-    shows nothing.
+    Y is the softmax score of the image, O that of the image masked by its map. `top` is the share of the map's pixels, the
+    highest, that are not set to 0 (Score-CAM's paper: 0.5). `epsilon` is added to the denominator (torchcam: 1e-7, xplique:
+    1e-8). With relative=False the value is max(0, Y - O), as in pytorch-grad-cam. A constant map shows nothing. If
+    Y = 0, the value is 0.
     """
-    clean, masked = yield [Clean(), weighted(case, fill, top)]
+    clean, masked = yield [Clean(), mask_by_map(case, fill, top)]
     if masked >= clean:
         return 0.0
-    return lost(clean, masked, epsilon) if relative else clean - masked  # Y = 0 leaves nothing to lose
+    return compute_drop(clean, masked, epsilon) if relative else clean - masked

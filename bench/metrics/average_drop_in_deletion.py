@@ -1,8 +1,8 @@
-"""Average Drop in Deletion: the share of the class score lost with the map's part of the image (LIFT-CAM, ICCV 2021)."""
+"""Average Drop in Deletion: the share of the class score lost without the map's part of the image (LIFT-CAM, ICCV 2021)."""
 
 from ..scoring.case import Asking, Case
 from ..scoring.perturbations import Clean, Masked, Substrate
-from ._soft import lost
+from ._soft import compute_drop
 
 VERSION = 1
 BETTER = "higher"
@@ -11,16 +11,17 @@ RANGE = (0.0, 1.0)
 SHORT = "add"
 FAMILY = "drops"
 CAVEAT = (
-    "A map that hides nearly the whole image scores perfectly: read it beside average drop, whose cheat is the reverse."
+    "A map that hides nearly the whole image scores perfectly: read it with average_drop, which rewards the opposite."
 )
 
 
 def score(case: Case, *, fill: Substrate = "mean", signed: bool = False) -> Asking[float]:
-    """max(0, Y - D) / Y, with Y the softmax score of the image and D that of the image masked by 1 less the soft map.
+    """max(0, Y - D) / Y in [0, 1]; higher is better.
 
-    `signed` leaves out the max, so that a score that is won counts against (Gomez et al., 2022; then it may be below 0).
-    A constant map takes nothing out: 0.
+    Y is the softmax score of the image, D that of the image masked by 1 - map. `signed` omits the max, so that a gain of the
+    score counts against the map and the value may be negative (Gomez et al., 2022). A constant map removes
+    nothing, and the value is 0.
     """
-    clean, without = yield [Clean(), Masked(fill, inverse=True)]
-    drop = lost(clean, without)
-    return drop if signed or without < clean else 0.0
+    clean, deleted = yield [Clean(), Masked(fill, inverse=True)]
+    drop = compute_drop(clean, deleted)
+    return drop if signed or deleted < clean else 0.0

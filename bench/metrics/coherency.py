@@ -1,8 +1,8 @@
-"""Coherency: does the method, shown only its map's part of the image, give the same map? (ADCC, Poppi et al., CVPRW 2021)"""
+"""Coherency: does the method give the same map for the image masked by its map? (ADCC, Poppi et al., CVPRW 2021)"""
 
 from ..scoring.case import Case
 from ..scoring.perturbations import Substrate
-from ._soft import coherence
+from ._soft import compute_coherency
 
 VERSION = 1
 BETTER = "higher"
@@ -10,15 +10,14 @@ UNIT = "(1 + correlation) / 2"
 RANGE = (0.0, 1.0)
 SHORT = "coher"
 FAMILY = "maps"
-CAVEAT = (
-    "It says that a map explains itself again, not that it explains the net: a constant method is perfectly coherent."
-)
+CAVEAT = "It measures whether a map reproduces itself, not whether it explains the net: an unchanging map is coherent."
 NEEDS = ("method",)
 
 
 def score(case: Case, *, fill: Substrate = "mean") -> float:
-    """(1 + Pearson's r of the map and of the map of the image masked by it) / 2: one more explanation, of the same class.
+    """(1 + r) / 2 in [0, 1], with r Pearson's correlation of the two maps; higher is better.
 
-    Where either map is constant there is no r: 0. Raises NotApplicable for a map without its method.
+    The second map is the method's, for the same class, of the image masked by the first: it costs one more explanation. If
+    either map is constant, r is undefined and the value is 0. Raises NotApplicable if only the map, not its method, is given.
     """
-    return coherence(case, fill)
+    return compute_coherency(case, fill)

@@ -1,4 +1,4 @@
-"""Complexity: the mean of the map in [0, 1], its L1 norm by its pixels (ADCC, Poppi et al., CVPRW 2021)."""
+"""Complexity: the mean of the map in [0, 1], that is its L1 norm per pixel (ADCC, Poppi et al., CVPRW 2021)."""
 
 import numpy as np
 
@@ -10,9 +10,9 @@ UNIT = "share"
 RANGE = (0.0, 1.0)
 SHORT = "complex"
 FAMILY = "maps"
-CAVEAT = "It knows nothing of the net: an almost empty map is the best there is."
+CAVEAT = "It does not use the net: an almost empty map has the best value."
 
 
 def score(case: Case) -> float:
-    """0 where no pixel is highlighted, and so for a constant map; 1 where all are."""
+    """The mean of the map, in [0, 1]: 0 for a constant map, 1 if all pixels are highlighted; lower is better."""
     return float(case.map.mean(dtype=np.float64))

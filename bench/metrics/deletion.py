@@ -1,8 +1,8 @@
-"""Deletion: area under the class score while pixels leave the image, the map's highest first (RISE, BMVC 2018)."""
+"""Deletion: area under the class-score curve as pixels are removed from the image, most salient first (RISE, BMVC 2018)."""
 
 from ..scoring.case import Asking, Case, Curve, Steps
 from ..scoring.perturbations import Substrate
-from ._curves import course
+from ._curves import make_schedule
 
 VERSION = 1
 BETTER = "lower"
@@ -10,17 +10,19 @@ UNIT = "mean probability"
 RANGE = (0.0, 1.0)
 SHORT = "delete"
 FAMILY = "deletion and insertion"
-CAVEAT = "Pixels that are taken out leave images such as the net never saw, and its score may fall for that alone."
+CAVEAT = "Images with removed pixels are unlike any that the net was trained on; its score may fall for that alone."
 
 
 def score(
     case: Case, *, steps: Steps = 28, substrate: Substrate = "mean", cells: bool = False, even: bool = False
 ) -> Asking[Curve]:
-    """The softmax score against the share of pixels removed, in equal steps (the last may be smaller), both end points in.
+    """Area under the curve, in [0, 1]; lower is better.
 
-    `cells` removes a cell of the map's own grid a step, whatever `steps` is, in 196 steps at most (Gomez et al., 2022). `even`
-    rounds the steps down and weighs them alike (xplique). A constant map goes in reading order.
+    The curve is the softmax score against the share of pixels removed, with both end points. Steps have equal size; the last
+    may be smaller. `cells` removes one cell of the map's own grid per step, in about 196 steps at most, whatever `steps` is
+    (Gomez et al., 2022). `even` rounds steps down and gives them the same width (xplique). A constant map's pixels are
+    removed in reading order.
     """
-    path = course(case, steps, cells=cells, even=even)
-    scores = yield path.removed(substrate)
-    return Curve(path.shares, scores)
+    schedule = make_schedule(case, steps, cells=cells, even=even)
+    scores = yield schedule.removed(substrate)
+    return Curve(schedule.shares, scores)

@@ -4,8 +4,8 @@ import numpy as np
 
 from ..scoring.case import Asking, Case, Steps
 from ..scoring.perturbations import Substrate
-from ._correlation import pearson
-from ._curves import course
+from ._correlation import correlate
+from ._curves import make_schedule
 
 VERSION = 1
 BETTER = "higher"
@@ -13,14 +13,18 @@ UNIT = "correlation"
 RANGE = (-1.0, 1.0)
 SHORT = "del-cor"
 FAMILY = "deletion and insertion"
-CAVEAT = "It asks for scores that fall in proportion to the map, which a right order with a wrong scale fails."
+CAVEAT = (
+    "It requires scores that fall in proportion to the map: a map with the right order but another scale does badly."
+)
 
 
 def score(case: Case, *, steps: Steps = 28, substrate: Substrate = "mean", cells: bool = False) -> Asking[float]:
-    """Pearson's r, over deletion's steps, of the score's fall and the mean of the map over the pixels removed.
+    """Pearson's correlation in [-1, 1], over the steps of a curve; higher is better.
 
-    0 where the map or the score is constant. `cells` as the authors: a cell of the map's own grid a step, as in deletion.
+    It correlates the fall of the softmax score in each step of deletion with the mean of the map over the pixels removed. It is
+    0 if the map or the score is constant. `cells` removes one cell of the map's own grid per step, as the authors do (see
+    deletion).
     """
-    path = course(case, steps, cells=cells)
-    scores = yield path.removed(substrate)
-    return pearson(-np.diff(scores), path.values()) or 0.0
+    schedule = make_schedule(case, steps, cells=cells)
+    scores = yield schedule.removed(substrate)
+    return correlate(-np.diff(scores), schedule.step_means()) or 0.0

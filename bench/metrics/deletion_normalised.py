@@ -1,8 +1,8 @@
-"""Deletion by the image's own scores: 1 is the whole image's, 0 that of what is left in the end (as in XRAI, 2019)."""
+"""Deletion with scores rescaled for each image: 1 is the whole image's score, 0 the substrate's (as in XRAI, 2019)."""
 
 from ..scoring.case import Asking, Case, Curve, Steps
 from ..scoring.perturbations import Substrate
-from ._curves import course, normalised
+from ._curves import make_schedule, normalise
 
 VERSION = 1
 BETTER = "lower"
@@ -10,14 +10,17 @@ UNIT = "share of the score"
 RANGE = (0.0, 1.0)
 SHORT = "delnorm"
 FAMILY = "deletion and insertion"
-CAVEAT = "Images that the net hardly knows weigh as much as others; the fill is still nothing the net has seen."
+CAVEAT = (
+    "Images that the net hardly recognises count as much as others; the substrate is still unlike the training images."
+)
 
 
 def score(case: Case, *, steps: Steps = 28, substrate: Substrate = "mean", cells: bool = False) -> Asking[Curve]:
-    """Deletion's curve, (s - bare) / (whole - bare) at each point, cut to [0, 1]; `cells` as there.
+    """Area under deletion's curve of (s - s_substrate) / (s_image - s_substrate), clipped to [0, 1]; lower is better.
 
-    A constant map goes in reading order. Raises NotApplicable where the whole image scores no higher than the bare one.
+    s is the softmax score. `cells` is as in deletion. A constant map's pixels are removed in reading order. Raises
+    NotApplicable if the image does not score higher than the substrate alone.
     """
-    path = course(case, steps, cells=cells)
-    scores = yield path.removed(substrate)
-    return Curve(path.shares, normalised(scores, bare=scores[-1], whole=scores[0]))
+    schedule = make_schedule(case, steps, cells=cells)
+    scores = yield schedule.removed(substrate)
+    return Curve(schedule.shares, normalise(scores, substrate_score=scores[-1], image_score=scores[0]))

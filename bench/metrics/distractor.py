@@ -1,6 +1,6 @@
-"""Distractor energy: the share of the map that lies on an object of another class than the one asked for."""
+"""Distractor energy: the share of the map that lies on objects of other classes than the target."""
 
-from ..scoring.case import Case, share_on
+from ..scoring.case import Case, share_inside
 
 VERSION = 1
 BETTER = "lower"
@@ -8,10 +8,15 @@ UNIT = "share"
 RANGE = (0.0, 1.0)
 SHORT = "distr"
 FAMILY = "objects"
-CAVEAT = "Only images with another object count, so n is small; it knows where a net should look, not where it does."
+CAVEAT = (
+    "Only images with a second object count, so n is small; it judges where a net should look, not where it does look."
+)
 NEEDS = ("object", "other object")
 
 
 def score(case: Case) -> float:
-    """Sum of the map in [0, 1] inside the other objects' masks over its sum. Raises NotApplicable without both."""
-    return share_on(case.others, case.map)
+    """Sum of the map inside the other objects' masks over its total sum, in [0, 1]; lower is better.
+
+    Raises NotApplicable unless the image has objects both of the target class and of another class.
+    """
+    return share_inside(case.distractor_mask, case.map)

@@ -1,9 +1,9 @@
-"""Energy pointing game: the share of the map that lies on the object that was asked for (Score-CAM, CVPRW 2020)."""
+"""Energy pointing game: the share of the map that lies on the target's object (Score-CAM, CVPRW 2020)."""
 
 from typing import Literal
 
-from ..scoring.case import Case, share_on
-from ._regions import region
+from ..scoring.case import Case, share_inside
+from ._regions import find_region
 
 VERSION = 1
 BETTER = "higher"
@@ -11,15 +11,13 @@ UNIT = "share"
 RANGE = (0.0, 1.0)
 SHORT = "energy"
 FAMILY = "objects"
-CAVEAT = (
-    "It rewards maps on the labelled object, also where the net decides by something else; large objects make it easy."
-)
+CAVEAT = "It rewards maps on the labelled object even if the net uses something else; large objects make it easy."
 NEEDS = ("object",)
 
 
 def score(case: Case, *, on: Literal["mask", "box"] = "mask") -> float:
-    """Sum of the map in [0, 1] inside the object's mask, or its box (the paper's), over its sum; a constant map: the area.
+    """Sum of the map inside the object's mask, or its box (the paper's), over its total sum, in [0, 1]; higher is better.
 
-    Raises NotApplicable without an object of the target.
+    A constant map has the object's share of the image. Raises NotApplicable if no object of the target class is marked.
     """
-    return share_on(region(case, on), case.map)
+    return share_inside(find_region(case, on), case.map)

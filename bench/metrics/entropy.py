@@ -1,4 +1,4 @@
-"""Entropy: how evenly the map is spread, 0 on one pixel, 1 on all alike (complexity by Bhatt et al., IJCAI 2020)."""
+"""Entropy: how evenly the map is spread, from 0 (one pixel) to 1 (all equal) (complexity, Bhatt et al., IJCAI 2020)."""
 
 import numpy as np
 
@@ -10,11 +10,14 @@ UNIT = "share of log n"
 RANGE = (0.0, 1.0)
 SHORT = "entropy"
 FAMILY = "maps"
-CAVEAT = "It knows nothing of the net: a map of one pixel is the best there is."
+CAVEAT = "It does not use the net: a map of one pixel has the best value."
 
 
 def score(case: Case) -> float:
-    """-sum p log p over log n, with p the n pixels' shares of the map's sum (times log n: nats). A constant map: 1."""
+    """-sum_i p_i log p_i / log n in [0, 1], with p_i the n pixels' shares of the map's sum; lower is better.
+
+    Bhatt et al. do not divide by log n (nats). A constant map has the value 1.
+    """
     if np.ptp(case.map) == 0:
         return 1.0
     values = case.map[case.map > 0].astype(np.float64)

@@ -1,14 +1,12 @@
-"""Faithfulness correlation: do the pixels of high map, taken out together, cost the score more? (Bhatt et al., IJCAI 2020)"""
-
-from typing import Annotated
+"""Faithfulness correlation: does removing pixels of high map value cost more score? (Bhatt et al., IJCAI 2020)"""
 
 import numpy as np
-from pydantic import Field
 
+from ..core.constraints import Count, CountFromTwo
 from ..scoring.case import Asking, Case
-from ..scoring.perturbations import Clean, Shown, Substrate
-from ._correlation import pearson
-from ._draws import draws
+from ..scoring.perturbations import Clean, Inside, Substrate
+from ._correlation import correlate
+from ._draws import make_generator
 
 VERSION = 1
 BETTER = "higher"
@@ -16,27 +14,25 @@ UNIT = "correlation"
 RANGE = (-1.0, 1.0)
 SHORT = "faith"
 FAMILY = "perturbation"
-CAVEAT = "It is drawn at random: with few subsets the noise is as large as the differences between methods."
-
-Count = Annotated[int, Field(ge=2)]
-Size = Annotated[int, Field(ge=1)]
+CAVEAT = "It is drawn at random: with few subsets its noise is as large as the differences between methods."
 
 
 def score(
-    case: Case, *, runs: Count = 100, subset: Size = 224, substrate: Substrate = "black", seed: int = 0
+    case: Case, *, runs: CountFromTwo = 100, subset: Count = 224, substrate: Substrate = "black", seed: int = 0
 ) -> Asking[float]:
-    """Pearson's r over random sets of `subset` pixels of the sum of the map in a set and the score lost without it.
+    """Pearson's correlation in [-1, 1] of the map's sum over a set of pixels and the score lost without it; higher is better.
 
-    224 pixels and black as in LATEC and Quantus. The sets are the same for every method. Where map or score is constant: 0.
+    The correlation is over `runs` random sets of `subset` pixels, the same sets for every method. 224 pixels and black are the
+    values of LATEC and Quantus. It is 0 if the map or the score is constant.
     """
-    dice, pixels = draws(case, seed), case.pixels
-    sets = [dice.choice(pixels, min(subset, pixels), replace=False) for _ in range(runs)]
-    clean, *without = yield [Clean(), *(_without(case, chosen, substrate) for chosen in sets)]
-    sums = [float(case.map.flat[chosen].sum(dtype=np.float64)) for chosen in sets]
-    return pearson(sums, [clean - one for one in without]) or 0.0
+    rng, pixels = make_generator(case, seed), case.pixels
+    subsets = [rng.choice(pixels, min(subset, pixels), replace=False) for _ in range(runs)]
+    clean, *scores = yield [Clean(), *(_remove(case, indices, substrate) for indices in subsets)]
+    sums = [float(case.map.flat[indices].sum(dtype=np.float64)) for indices in subsets]
+    return correlate(sums, [clean - score for score in scores]) or 0.0
 
 
-def _without(case: Case, chosen: np.ndarray, substrate: Substrate) -> Shown:
+def _remove(case: Case, indices: np.ndarray, substrate: Substrate) -> Inside:
     mask = np.ones(case.pixels, dtype=bool)
-    mask[chosen] = False
-    return Shown(mask.reshape(case.map.shape), substrate)
+    mask[indices] = False
+    return Inside(mask.reshape(case.map.shape), substrate)

@@ -1,15 +1,15 @@
-"""Infidelity: does the map's sum over what is taken out foretell what the score loses? (Yeh et al., NeurIPS 2019, eq. 1)"""
+"""Infidelity: does the map predict how much score a perturbation costs? (Yeh et al., NeurIPS 2019, eq. 1)"""
 
 import math
-from typing import Annotated, Literal
+from typing import Literal
 
 import numpy as np
 import torch
-from pydantic import Field
 
+from ..core.constraints import Count, Positive
 from ..scoring.case import Asking, Case, Question
-from ..scoring.perturbations import Clean, Own, Shown, Substrate
-from ._draws import draws
+from ..scoring.perturbations import Clean, Custom, Inside, Substrate
+from ._draws import make_generator
 
 VERSION = 1
 BETTER = "lower"
@@ -17,10 +17,7 @@ UNIT = "squared probability"
 RANGE = (0.0, math.inf)
 SHORT = "infid"
 FAMILY = "perturbation"
-CAVEAT = "It depends on the scale of the map and of the noise: compare only numbers of one setting."
-
-Count = Annotated[int, Field(ge=1)]
-Sigma = Annotated[float, Field(gt=0)]
+CAVEAT = "It depends on the scale of the noise and of the score: compare only values with the same settings."
 
 
 def score(
@@ -29,38 +26,42 @@ def score(
     kind: Literal["square", "gaussian"] = "square",
     samples: Count = 50,
     substrate: Substrate = "mean",
-    sigma: Sigma = 0.2,
+    sigma: Positive = 0.2,
     seed: int = 0,
 ) -> Asking[float]:
-    """E[(beta s - d)^2]: d the score lost to a perturbation I, s = I^T M, beta = E[s d] / E[s^2] (optimal scaling).
+    """E[(beta s - d)^2] over perturbations I, from 0 up; lower is better.
 
-    `square` takes out a random square of 1/28 to 10/28 of the shorter side, as on the authors' 28 pixels: s is the sum of the
-    map in it. `gaussian` takes noise off the pixels in [0, 1]: s is the map's product with its sum over colours. A CAM's
-    scale means nothing, so it is always fitted; a map without any s foretells that nothing is lost.
+    d is the score lost to I, s = I^T M the map's sum over it, and beta = E[s d] / E[s^2] the optimal scaling; a CAM's scale
+    has no meaning, so it is always fitted. `square` removes a random square of 1/28 to 10/28 of the shorter side, as the
+    authors do on 28 pixels: s is the sum of the map in it. `gaussian` subtracts noise from pixels in [0, 1]: s is the product
+    of the map and the noise, summed over colours. If every s is 0, beta is 0.
     """
-    images, sums = _squares(case, samples, substrate, seed) if kind == "square" else _noise(case, samples, sigma, seed)
-    clean, *without = yield [Clean(), *images]
-    lost = clean - np.array(without)
+    if kind == "square":
+        images, sums = _remove_squares(case, samples, substrate, seed)
+    else:
+        images, sums = _subtract_noise(case, samples, sigma, seed)
+    clean, *scores = yield [Clean(), *images]
+    drops = clean - np.array(scores)
     power = float((sums**2).mean())
-    beta = float((sums * lost).mean()) / power if power else 0.0
-    return float(((beta * sums - lost) ** 2).mean())
+    beta = float((sums * drops).mean()) / power if power else 0.0
+    return float(((beta * sums - drops) ** 2).mean())
 
 
-def _squares(case: Case, samples: int, substrate: Substrate, seed: int) -> tuple[list[Question], np.ndarray]:
-    dice, (height, width) = draws(case, seed), case.map.shape
+def _remove_squares(case: Case, samples: int, substrate: Substrate, seed: int) -> tuple[list[Question], np.ndarray]:
+    rng, (height, width) = make_generator(case, seed), case.map.shape
     images: list[Question] = []
     sums = []
     for _ in range(samples):
-        side = max(1, round(int(dice.integers(1, 11)) / 28 * min(height, width)))
-        y, x = int(dice.integers(height - side + 1)), int(dice.integers(width - side + 1))
-        shown = np.ones((height, width), dtype=bool)
-        shown[y : y + side, x : x + side] = False
-        images.append(Shown(shown, substrate))
-        sums.append(float(case.map[~shown].sum(dtype=np.float64)))
+        side = max(1, round(int(rng.integers(1, 11)) / 28 * min(height, width)))
+        y, x = int(rng.integers(height - side + 1)), int(rng.integers(width - side + 1))
+        mask = np.ones((height, width), dtype=bool)
+        mask[y : y + side, x : x + side] = False
+        images.append(Inside(mask, substrate))
+        sums.append(float(case.map[~mask].sum(dtype=np.float64)))
     return images, np.array(sums)
 
 
-def _noise(case: Case, samples: int, sigma: float, seed: int) -> tuple[list[Question], np.ndarray]:
-    noise = draws(case, seed).normal(0, sigma, (samples, *case.image.shape)).astype(np.float32)
-    images: list[Question] = [Own(case.image - torch.from_numpy(one).to(case.image)) for one in noise]
+def _subtract_noise(case: Case, samples: int, sigma: float, seed: int) -> tuple[list[Question], np.ndarray]:
+    noise = make_generator(case, seed).normal(0, sigma, (samples, *case.image.shape)).astype(np.float32)
+    images: list[Question] = [Custom(case.image - torch.from_numpy(sample).to(case.image)) for sample in noise]
     return images, np.einsum("nchw,hw->n", noise.astype(np.float64), case.map)

@@ -1,8 +1,8 @@
-"""Insertion: area under the class score while pixels enter a blurred image, the map's highest first (RISE, BMVC 2018)."""
+"""Insertion: area under the class-score curve as pixels are added to a blurred image, most salient first (RISE, BMVC 2018)."""
 
 from ..scoring.case import Asking, Case, Curve, Steps
 from ..scoring.perturbations import Substrate
-from ._curves import course
+from ._curves import make_schedule
 
 VERSION = 1
 BETTER = "higher"
@@ -10,17 +10,19 @@ UNIT = "mean probability"
 RANGE = (0.0, 1.0)
 SHORT = "insert"
 FAMILY = "deletion and insertion"
-CAVEAT = "It starts from a blurred image of which the net may still see something; large smooth maps do well."
+CAVEAT = "It starts from a blurred image, in which the net may still recognise something; large smooth maps do well."
 
 
 def score(
     case: Case, *, steps: Steps = 28, substrate: Substrate = "blur", cells: bool = False, even: bool = False
 ) -> Asking[Curve]:
-    """The softmax score against the share of pixels shown, in equal steps (the last may be smaller), both end points in.
+    """Area under the curve, in [0, 1]; higher is better.
 
-    `cells` shows a cell of the map's own grid a step, whatever `steps` is, in 196 steps at most (Gomez et al., 2022). `even`
-    rounds the steps down and weighs them alike (xplique). A constant map goes in reading order.
+    The curve is the softmax score against the share of pixels shown, with both end points. Steps have equal size; the last may
+    be smaller. `cells` shows one cell of the map's own grid per step, in about 196 steps at most, whatever `steps` is (Gomez
+    et al., 2022). `even` rounds steps down and gives them the same width (xplique). A constant map's pixels are shown in
+    reading order.
     """
-    path = course(case, steps, cells=cells, even=even)
-    scores = yield path.inserted(substrate)
-    return Curve(path.shares, scores)
+    schedule = make_schedule(case, steps, cells=cells, even=even)
+    scores = yield schedule.inserted(substrate)
+    return Curve(schedule.shares, scores)

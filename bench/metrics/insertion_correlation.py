@@ -4,8 +4,8 @@ import numpy as np
 
 from ..scoring.case import Asking, Case, Steps
 from ..scoring.perturbations import Substrate
-from ._correlation import pearson
-from ._curves import course
+from ._correlation import correlate
+from ._curves import make_schedule
 
 VERSION = 1
 BETTER = "higher"
@@ -13,14 +13,18 @@ UNIT = "correlation"
 RANGE = (-1.0, 1.0)
 SHORT = "ins-cor"
 FAMILY = "deletion and insertion"
-CAVEAT = "It asks for scores that rise in proportion to the map, which a right order with a wrong scale fails."
+CAVEAT = (
+    "It requires scores that rise in proportion to the map: a map with the right order but another scale does badly."
+)
 
 
 def score(case: Case, *, steps: Steps = 28, substrate: Substrate = "blur", cells: bool = False) -> Asking[float]:
-    """Pearson's r, over insertion's steps, of the score's rise and the mean of the map over the pixels shown.
+    """Pearson's correlation in [-1, 1], over the steps of a curve; higher is better.
 
-    0 where the map or the score is constant. `cells` as the authors: a cell of the map's own grid a step, as in insertion.
+    It correlates the rise of the softmax score in each step of insertion with the mean of the map over the pixels shown. It is
+    0 if the map or the score is constant. `cells` shows one cell of the map's own grid per step, as the authors do (see
+    insertion).
     """
-    path = course(case, steps, cells=cells)
-    scores = yield path.inserted(substrate)
-    return pearson(np.diff(scores), path.values()) or 0.0
+    schedule = make_schedule(case, steps, cells=cells)
+    scores = yield schedule.inserted(substrate)
+    return correlate(np.diff(scores), schedule.step_means()) or 0.0

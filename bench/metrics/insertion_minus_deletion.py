@@ -1,8 +1,8 @@
-"""Insertion less deletion; with one substrate for both, the symmetric relevance gain, SRG (Blücher et al., 2024)."""
+"""Insertion minus deletion; with one substrate for both, the symmetric relevance gain, SRG (Blücher et al., 2024)."""
 
 from ..scoring.case import Asking, Case, Curve, Steps
 from ..scoring.perturbations import Substrate
-from ._curves import course
+from ._curves import make_schedule
 
 VERSION = 1
 BETTER = "higher"
@@ -10,15 +10,18 @@ UNIT = "mean probability"
 RANGE = (-1.0, 1.0)
 SHORT = "ins-del"
 FAMILY = "deletion and insertion"
-CAVEAT = "Two errors in one number: look at insertion and deletion to see which of the two decides."
+CAVEAT = "It combines two errors in one value: read insertion and deletion to see which one decides."
 
 
 def score(
     case: Case, *, steps: Steps = 28, insertion: Substrate = "blur", deletion: Substrate = "mean", cells: bool = False
 ) -> Asking[float]:
-    """The area of insertion less that of deletion, each with its substrate; `cells` and constant maps as there."""
-    path = course(case, steps, cells=cells)
-    shown, gone = path.inserted(insertion), path.removed(deletion)
-    scores = yield [*shown, *gone]
-    rising, falling = scores[: len(shown)], scores[len(shown) :]
-    return Curve(path.shares, rising).area - Curve(path.shares, falling).area
+    """Area of insertion minus area of deletion, in [-1, 1]; higher is better.
+
+    Each has its own substrate. `cells` and constant maps are as in insertion and deletion.
+    """
+    schedule = make_schedule(case, steps, cells=cells)
+    insertions, deletions = schedule.inserted(insertion), schedule.removed(deletion)
+    scores = yield [*insertions, *deletions]
+    rising, falling = scores[: len(insertions)], scores[len(insertions) :]
+    return Curve(schedule.shares, rising).area - Curve(schedule.shares, falling).area

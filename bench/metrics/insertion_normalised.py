@@ -1,8 +1,8 @@
-"""Insertion by the image's own scores: 1 is the whole image's, 0 that of the blurred image (as in XRAI, 2019)."""
+"""Insertion with scores rescaled for each image: 1 is the whole image's score, 0 the substrate's (as in XRAI, 2019)."""
 
 from ..scoring.case import Asking, Case, Curve, Steps
 from ..scoring.perturbations import Substrate
-from ._curves import course, normalised
+from ._curves import make_schedule, normalise
 
 VERSION = 1
 BETTER = "higher"
@@ -11,15 +11,16 @@ RANGE = (0.0, 1.0)
 SHORT = "insnorm"
 FAMILY = "deletion and insertion"
 CAVEAT = (
-    "Images that the net hardly knows weigh as much as those that it is sure of; the substrate is still not an image."
+    "Images that the net hardly recognises count as much as others; the substrate is still unlike the training images."
 )
 
 
 def score(case: Case, *, steps: Steps = 28, substrate: Substrate = "blur", cells: bool = False) -> Asking[Curve]:
-    """Insertion's curve, (s - bare) / (whole - bare) at each point, cut to [0, 1]; `cells` as there.
+    """Area under insertion's curve of (s - s_substrate) / (s_image - s_substrate), clipped to [0, 1]; higher is better.
 
-    A constant map goes in reading order. Raises NotApplicable where the whole image scores no higher than the bare one.
+    s is the softmax score. `cells` is as in insertion. A constant map's pixels are shown in reading order. Raises
+    NotApplicable if the image does not score higher than the substrate alone.
     """
-    path = course(case, steps, cells=cells)
-    scores = yield path.inserted(substrate)
-    return Curve(path.shares, normalised(scores, bare=scores[0], whole=scores[-1]))
+    schedule = make_schedule(case, steps, cells=cells)
+    scores = yield schedule.inserted(substrate)
+    return Curve(schedule.shares, normalise(scores, substrate_score=scores[0], image_score=scores[-1]))

@@ -1,13 +1,11 @@
-"""Insertion's ties: by how much its area differs between orders of equal pixels, which the map leaves open."""
+"""Insertion's ties: how much its area depends on the order of pixels with equal values, which the map does not decide."""
 
 from functools import partial
-from typing import Annotated
 
-from pydantic import Field
-
+from ..core.constraints import CountFromTwo
 from ..scoring.case import Asking, Case, Steps
 from ..scoring.perturbations import Kept, Substrate
-from ._curves import tie_spread
+from ._curves import measure_tie_spread
 
 VERSION = 1
 BETTER = "lower"
@@ -15,7 +13,7 @@ UNIT = "mean probability"
 RANGE = (0.0, 1.0)
 SHORT = "ins-tie"
 FAMILY = "deletion and insertion"
-CAVEAT = "It says how coarse a map is, not how good: of a map with many ties the curve depends on how ties are broken."
+CAVEAT = "It measures how coarse a map is, not how good: with many ties the curve depends on how ties are broken."
 
 
 def score(
@@ -23,14 +21,15 @@ def score(
     *,
     steps: Steps = 28,
     substrate: Substrate = "blur",
-    orders: Annotated[int, Field(ge=2)] = 5,
+    orders: CountFromTwo = 5,
     seed: int = 0,
 ) -> Asking[float]:
-    """The highest less the lowest area over so many seeded orders; 0 where no step parts equal pixels.
+    """The highest minus the lowest area over `orders` seeded orders of equal pixels, in [0, 1]; lower is better.
 
-    More orders spread no less: it is a lower bound of what the rule for ties decides. Of a constant map it decides all.
+    It is 0 if no step separates equal pixels. More orders never give a smaller value: it is a lower bound of the effect of the
+    rule for ties. For a constant map the rule decides everything.
     """
-    return (yield from tie_spread(case, steps, orders, seed, partial(_image, substrate)))
+    return (yield from measure_tie_spread(case, steps, orders, seed, partial(_image, substrate)))
 
 
 def _image(substrate: Substrate, count: int, ties: int | None) -> Kept:

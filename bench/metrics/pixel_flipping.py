@@ -1,8 +1,8 @@
-"""Pixel flipping: area under the class score while pixels turn black, the map's highest first (Bach et al., PLOS ONE 2015)."""
+"""Pixel flipping: area under the class-score curve as pixels turn black, most salient first (Bach et al., PLOS ONE 2015)."""
 
 from ..scoring.case import Asking, Case, Curve, Steps
 from ..scoring.perturbations import Substrate
-from ._curves import course
+from ._curves import make_schedule
 
 VERSION = 1
 BETTER = "lower"
@@ -10,17 +10,16 @@ UNIT = "mean probability"
 RANGE = (0.0, 1.0)
 SHORT = "flip"
 FAMILY = "deletion and insertion"
-CAVEAT = (
-    "Single pixels that are flipped leave an image such as the net never saw, and its score may fall for that alone."
-)
+CAVEAT = "Images with flipped pixels are unlike any that the net was trained on; its score may fall for that alone."
 
 
 def score(case: Case, *, steps: Steps = 28, substrate: Substrate = "black") -> Asking[Curve]:
-    """The score against the share of pixels flipped, in so many equal steps, the unflipped image being the first point.
+    """Area under the softmax score against the share of pixels flipped, in [0, 1]; lower is better.
 
-    A pixel's three colours turn together, and the area does not grow with the steps. (Quantus orders the colours apart, starts
-    behind the first flip, and sums without a width.)
+    The curve has `steps` equal steps and begins at the image itself. A pixel's three colours flip together, and the area does
+    not depend on the number of steps. Quantus orders the colours separately, begins after the first flip and sums without a
+    step width.
     """
-    path = course(case, steps)
-    scores = yield path.removed(substrate)
-    return Curve(path.shares, scores)
+    schedule = make_schedule(case, steps)
+    scores = yield schedule.removed(substrate)
+    return Curve(schedule.shares, scores)

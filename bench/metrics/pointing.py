@@ -1,4 +1,4 @@
-"""Pointing game: is the map's peak inside the convex hull of the object that was asked for? (Zhang et al., IJCV 2018)"""
+"""Pointing game: does the map's peak lie in the convex hull of the target's object? (Zhang et al., IJCV 2018)"""
 
 from typing import Annotated, Literal
 
@@ -6,7 +6,7 @@ from pydantic import Field
 from scipy.ndimage import distance_transform_edt
 
 from ..scoring.case import Case
-from ._regions import region
+from ._regions import find_region
 
 VERSION = 1
 BETTER = "higher"
@@ -14,17 +14,18 @@ UNIT = "yes or no"
 RANGE = (0.0, 1.0)
 SHORT = "point"
 FAMILY = "objects"
-CAVEAT = "Only the highest point counts, so it needs many images; a large object in the middle is hit by a control too."
+CAVEAT = "Only the highest point counts, so it needs many images; a control also hits a large object in the middle."
 NEEDS = ("object",)
 
 
 def score(
     case: Case, *, on: Literal["hull", "mask", "box"] = "hull", tolerance: Annotated[int, Field(ge=0)] = 0
 ) -> float:
-    """The share of peak pixels inside (one peak: 1 or 0; a constant map is peak everywhere). The hull: rings have holes.
+    """The share of the map's peak pixels that lie on the object, in [0, 1]; higher is better.
 
-    A peak less than `tolerance` pixels away is inside too (TorchRay: 15, on the mask). A box is an object's, not that of all.
-    Raises NotApplicable where the image holds no object of the target class.
+    With a single peak this is 1 or 0; in a constant map every pixel is a peak. By default the object is its convex hull,
+    because rings have holes. A peak less than `tolerance` pixels away also counts (TorchRay: 15, on the mask). With on=box
+    each object has its own box. Raises NotApplicable if no object of the target class is marked.
     """
-    away = distance_transform_edt(~region(case, on))  # 0 inside, 1 beside it
-    return float((away[case.map == case.map.max()] < max(tolerance, 1)).mean())
+    distances = distance_transform_edt(~find_region(case, on))  # 0 inside, 1 next to it
+    return float((distances[case.map == case.map.max()] < max(tolerance, 1)).mean())

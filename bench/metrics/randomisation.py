@@ -1,14 +1,14 @@
-"""Sanity check: does the map change once the net's layers, from the last down, are random? (Adebayo et al., NeurIPS 2018)"""
+"""Sanity check: does the map change when the net's layers are randomised from the last one down? (Adebayo et al., 2018)"""
 
-from typing import Annotated, Literal
+from typing import Literal
 
 import numpy as np
-from pydantic import Field
 from scipy.stats import rankdata
 from skimage.metrics import structural_similarity
 
+from ..core.constraints import Count
 from ..scoring.case import Case, Curve, FloatMap
-from ._correlation import pearson
+from ._correlation import correlate
 
 VERSION = 1
 BETTER = "lower"
@@ -17,31 +17,29 @@ RANGE = (-1.0, 1.0)
 SHORT = "random"
 FAMILY = "robustness"
 CAVEAT = (
-    "A noisy map changes much with the weights without showing what they learnt: it can refute a method, not prove it."
+    "A noisy map changes with the weights without showing what they learnt: it can refute a method, not confirm it."
 )
 NEEDS = ("method",)
 
-Stages = Annotated[int, Field(ge=1)]
-
 
 def score(
-    case: Case, *, stages: Stages = 4, similarity: Literal["spearman", "ssim"] = "spearman", seed: int = 0
+    case: Case, *, stages: Count = 4, similarity: Literal["spearman", "ssim"] = "spearman", seed: int = 0
 ) -> Curve:
-    """The mean similarity of the map with those of nets of which 1/stages, 2/stages, ..., all of the layers are random.
+    """The mean similarity of the map to the maps of randomised nets, in [-1, 1]; lower is better.
 
-    Cascading: a stage's layers are random in the next one too. A map that does not look at the weights, a control's, scores 1
-    and fails; low is a pass. Two constant maps are alike (1), a constant one and another are not (0). Costs `stages`
-    explanations. Raises NotApplicable for a map without its method.
+    1/stages, 2/stages, ..., all of the layers are random, from the last one down; the layers of one stage stay random in the
+    next. A map that does not depend on the weights, such as a control's, scores 1. Two constant maps have the similarity 1, a
+    constant and another map 0. It costs `stages` explanations. Raises NotApplicable if only the map, not its method, is given.
     """
     shares = [stage / stages for stage in range(1, stages + 1)]
-    maps = [case.map, *(case.again.randomised(share, seed) for share in shares)]
-    likenesses = [_likeness(case.map, one, similarity) for one in maps]
-    return Curve([0.0, *shares], likenesses, value=float(np.mean(likenesses[1:])), pictures=tuple(maps))
+    maps = [case.map, *(case.rerun.randomised(share, seed) for share in shares)]
+    similarities = [_compare(case.map, map_, similarity) for map_ in maps]
+    return Curve([0.0, *shares], similarities, value=float(np.mean(similarities[1:])), pictures=tuple(maps))
 
 
-def _likeness(one: FloatMap, other: FloatMap, similarity: str) -> float:
-    if one.min() == one.max() or other.min() == other.max():
-        return float(np.array_equal(one, other))
+def _compare(first: FloatMap, second: FloatMap, similarity: str) -> float:
+    if first.min() == first.max() or second.min() == second.max():
+        return float(np.array_equal(first, second))
     if similarity == "ssim":
-        return float(structural_similarity(one, other, data_range=1.0))
-    return pearson(rankdata(one), rankdata(other)) or 0.0
+        return float(structural_similarity(first, second, data_range=1.0))
+    return correlate(rankdata(first), rankdata(second)) or 0.0

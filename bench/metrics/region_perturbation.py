@@ -1,13 +1,13 @@
-"""Region perturbation: how far does the score fall while regions go one by one? (AOPC, Samek et al., TNNLS 2017)"""
+"""Region perturbation: how far does the score fall as regions are replaced one by one? (AOPC, Samek et al., TNNLS 2017)"""
 
-from typing import Annotated, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
 
+from ..core.constraints import Count
 from ..scoring.case import Asking, Case, Curve, FloatMap, Question
-from ..scoring.perturbations import Clean, Kept, Shown, Substrate
+from ..scoring.perturbations import Clean, Inside, Kept, Substrate
 
 VERSION = 1
 BETTER = {"order": {"morf": "higher", "lerf": "lower", "abpc": "higher"}}
@@ -15,35 +15,34 @@ UNIT = "probability"
 RANGE = (-1.0, 1.0)
 SHORT = "aopc"
 FAMILY = "deletion and insertion"
-CAVEAT = "It depends on the size of the regions and on what they are replaced by: compare only one setting."
+CAVEAT = "It depends on the size of the regions and on the substrate: compare only values with the same settings."
 
-Pixels = Annotated[int, Field(ge=1)]
 Order = Literal["morf", "lerf", "abpc"]
 
 
 def score(
-    case: Case, *, order: Order = "morf", patch: Pixels = 8, regions: Pixels = 100, substrate: Substrate = "black"
+    case: Case, *, order: Order = "morf", patch: Count = 8, regions: Count = 100, substrate: Substrate = "black"
 ) -> Asking[Curve]:
-    """AOPC = sum_{k=0..L} (f(x_0) - f(x_k)) / (L + 1), the regions of highest mean map going first (morf) or last (lerf).
+    """AOPC = sum_{k=0..L} (f(x_0) - f(x_k)) / (L + 1), in [-1, 1]; higher is better, but lower with order=lerf.
 
-    Regions are squares of `patch` pixels from the image's corner, smaller at its far edges, L of them or all that there are;
-    equals go in reading order. With lerf a faithful map keeps the score up and AOPC low. `abpc` is the area between the two
-    curves, AOPC of morf less that of lerf; its curve is their difference.
+    x_k is the image with its k regions of highest mean map (morf) or lowest mean map (lerf) replaced. Regions are squares of
+    `patch` pixels from the image's corner, smaller at its far edges; L is `regions`, or all that there are. Equal regions are
+    replaced in reading order. `abpc` is the area between the two curves, AOPC of morf minus that of lerf, and its curve their
+    difference.
     """
-    (highest, count), (lowest, _) = _ranks(case.map, patch), _ranks(-case.map, patch)
+    (descending, count), (ascending, _) = _rank_regions(case.map, patch), _rank_regions(-case.map, patch)
     steps = min(regions, count)
-    asked = {"morf": ["morf"], "lerf": ["lerf"], "abpc": ["morf", "lerf"]}[order]
-    ranked = {"morf": highest, "lerf": lowest}
-    images = [image for way in asked for image in _without(ranked[way], count, steps, substrate)]
+    ranks = {"morf": [descending], "lerf": [ascending], "abpc": [descending, ascending]}[order]
+    images = [image for rank in ranks for image in _remove(rank, count, steps, substrate)]
     clean, *scores = yield [Clean(), *images]
-    first = [clean, *scores[:steps]]
-    fallen = clean - np.array(first) if order != "abpc" else np.array([clean, *scores[steps:]]) - np.array(first)
+    curve = [clean, *scores[:steps]]
+    drops = clean - np.array(curve) if order != "abpc" else np.array([clean, *scores[steps:]]) - np.array(curve)
     shares = [k / count for k in range(steps + 1)]
-    return Curve(shares, first if order != "abpc" else fallen.tolist(), value=float(fallen.mean()))
+    return Curve(shares, curve if order != "abpc" else drops.tolist(), value=float(drops.mean()))
 
 
-def _ranks(values: FloatMap, patch: int) -> tuple[NDArray[np.int64], int]:
-    """The rank of each pixel's region (h, w), 0 the highest mean, and how many regions there are."""
+def _rank_regions(values: FloatMap, patch: int) -> tuple[NDArray[np.int64], int]:
+    """The rank (h, w) of each pixel's region, 0 for the highest mean, and the number of regions."""
     y, x = np.indices(values.shape) // patch
     region = y * (int(x.max()) + 1) + x
     means = np.bincount(region.ravel(), values.ravel()) / np.bincount(region.ravel())
@@ -52,5 +51,5 @@ def _ranks(values: FloatMap, patch: int) -> tuple[NDArray[np.int64], int]:
     return rank[region], len(means)
 
 
-def _without(rank: NDArray[np.int64], count: int, steps: int, substrate: Substrate) -> list[Question]:
-    return [Shown(rank >= k, substrate) if k < count else Kept(0, 0, substrate) for k in range(1, steps + 1)]
+def _remove(rank: NDArray[np.int64], count: int, steps: int, substrate: Substrate) -> list[Question]:
+    return [Inside(rank >= k, substrate) if k < count else Kept(0, 0, substrate) for k in range(1, steps + 1)]

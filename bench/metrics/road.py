@@ -1,18 +1,18 @@
-"""ROAD: the score while pixels are made up from their neighbours, the map's highest or lowest first (Rong et al., ICML 2022)"""
+"""ROAD: class score as pixels are imputed from their neighbours, most or least salient first (Rong et al., ICML 2022)."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
 import numpy as np
 import torch
-from pydantic import Field
 from torch import Tensor
 
+from ..core.constraints import NonNegative
 from ..data.types import STD, Mask
-from ..scoring.blend import ranks
-from ..scoring.case import Asking, Case, Top1
+from ..scoring.blend import rank_pixels
+from ..scoring.case import Asking, Case, IsTop1
 from ..scoring.impute import impute
-from ..scoring.perturbations import Clean, Own
-from ._draws import draws
+from ..scoring.perturbations import Clean, Custom
+from ._draws import make_generator
 
 VERSION = 1
 BETTER = {"order": {"combined": "higher", "lerf": "higher", "morf": "lower"}}
@@ -20,12 +20,13 @@ UNIT = "share"
 RANGE = (-1.0, 1.0)
 SHORT = "road"
 FAMILY = "deletion and insertion"
-CAVEAT = "Its fill hides the shape of what was taken out, but is smooth where the image was not: less off the data, not on it."
+CAVEAT = (
+    "Imputation hides the shape of what was removed but is smooth: images are only somewhat more like training images."
+)
 
-Way = Literal["morf", "lerf"]
+Ranking = Literal["morf", "lerf"]
 Order = Literal["combined", "morf", "lerf"]
 Space = Literal["normalised", "pixels"]
-Noise = Annotated[float, Field(ge=0)]
 
 PERCENTILES = (10, 20, 30, 40, 50, 60, 70, 80, 90)
 
@@ -36,47 +37,47 @@ def score(
     order: Order = "combined",
     read: Literal["confidence", "accuracy"] = "confidence",
     threshold: bool = False,
-    noise: Noise = 0.01,
+    noise: NonNegative = 0.01,
     space: Space = "normalised",
     seed: int = 0,
 ) -> Asking[float]:
-    """The mean over 10, 20, ..., 90 % of the pixels made up: linear imputation with noise.
+    """The mean over 10, 20, ..., 90 % of the pixels imputed, linearly and with noise; higher is better, but lower with morf.
 
-    `morf` makes the highest pixels up first, `lerf` the lowest; `combined` is half of what lerf leaves above morf, in
-    [-.5, .5]. `confidence` reads how the softmax score changes (pytorch-grad-cam's), `accuracy` whether the class is still on
-    top (the authors'). Equals go in reading order; with `threshold`, as in pytorch-grad-cam, all pixels from a percentile on
-    go together, so that a map with many zeros loses every pixel. The noise is of normalised colours, as there, or of pixels
-    in [0, 1], as the authors', and drawn once an image.
+    `morf` imputes the most salient pixels first, `lerf` the least salient; `combined` is (lerf - morf) / 2, in [-0.5, 0.5].
+    `confidence` reads the change of the softmax score (pytorch-grad-cam), `accuracy` whether the target is still the top class
+    (the authors). Equal pixels are imputed in reading order; with `threshold`, as in pytorch-grad-cam, all pixels above a
+    percentile are imputed together, so that a map with many zeros loses every pixel. The noise has the deviation `noise` in
+    normalised colours, as in pytorch-grad-cam, or in pixels in [0, 1], as in the authors' code; it is drawn once an image.
     """
-    ways: list[Way] = ["morf", "lerf"] if order == "combined" else [order]
-    images = _made_up(case, ways, _noise(case, noise, space, seed), threshold=threshold)
+    rankings: list[Ranking] = ["morf", "lerf"] if order == "combined" else [order]
+    images = _impute(case, rankings, _draw_noise(case, noise, space, seed), threshold=threshold)
     if read == "accuracy":
-        scores, clean = (yield [Top1(image) for image in images]), 0.0
+        scores, clean = (yield [IsTop1(image) for image in images]), 0.0
     else:
         clean, *scores = yield [Clean(), *images]
-    means = dict(zip(ways, np.reshape(scores, (len(ways), -1)).mean(1) - clean, strict=True))
+    means = dict(zip(rankings, np.reshape(scores, (len(rankings), -1)).mean(1) - clean, strict=True))
     return float((means["lerf"] - means["morf"]) / 2 if order == "combined" else means[order])
 
 
-def _noise(case: Case, sigma: float, space: Space, seed: int) -> Tensor:
-    drawn = draws(case, seed).normal(0, sigma, case.image.shape).astype(np.float32)
+def _draw_noise(case: Case, sigma: float, space: Space, seed: int) -> Tensor:
+    values = make_generator(case, seed).normal(0, sigma, case.image.shape).astype(np.float32)
     scale = np.array(STD if space == "normalised" else (1, 1, 1), dtype=np.float32)
-    return torch.from_numpy(drawn * scale[:, None, None]).to(case.image)
+    return torch.from_numpy(values * scale[:, None, None]).to(case.image)
 
 
-def _made_up(case: Case, ways: list[Way], noise: Tensor, *, threshold: bool) -> list[Own]:
-    missing = np.stack([mask for way in ways for mask in _missing(case, way, threshold=threshold)])
-    gone = torch.from_numpy(missing).to(case.image.device)
-    images = impute(case.image, gone) + noise * gone[:, None]
-    return [Own(image) for image in images]
+def _impute(case: Case, rankings: list[Ranking], noise: Tensor, *, threshold: bool) -> list[Custom]:
+    missing = np.stack([mask for ranking in rankings for mask in _missing(case, ranking, threshold=threshold)])
+    imputed = torch.from_numpy(missing).to(case.image.device)
+    images = impute(case.image, imputed) + noise * imputed[:, None]
+    return [Custom(image) for image in images]
 
 
-def _missing(case: Case, way: Way, *, threshold: bool) -> list[Mask]:
-    """The pixels (h, w) that are made up at each percentile."""
+def _missing(case: Case, ranking: Ranking, *, threshold: bool) -> list[Mask]:
+    """The pixels (h, w) that are imputed at each percentile."""
     if threshold:
-        values = case.map if way == "morf" else 1 - case.map
+        values = case.map if ranking == "morf" else 1 - case.map
         return [values >= np.percentile(values, percentile) for percentile in reversed(PERCENTILES)]
     map_ = torch.from_numpy(case.map.copy())[None]
-    rank = ranks(map_ if way == "morf" else -map_)[0].numpy()
+    rank = rank_pixels(map_ if ranking == "morf" else -map_)[0].numpy()
     counts = [round(case.pixels * percentile / 100) for percentile in PERCENTILES]
     return [rank < count for count in counts]

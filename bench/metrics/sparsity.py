@@ -1,4 +1,4 @@
-"""Sparsity: the map's highest value over its mean, 1 where all are equal, higher the fewer are high (Gomez et al., 2022)."""
+"""Sparsity: the map's highest value over its mean; 1 if all are equal, more if few are high (Gomez et al., 2022)."""
 
 from math import inf
 
@@ -12,10 +12,10 @@ UNIT = "max / mean"
 RANGE = (1.0, inf)
 SHORT = "sparse"
 FAMILY = "maps"
-CAVEAT = "It knows nothing of the net: an almost empty map is the best there is."
+CAVEAT = "It does not use the net: an almost empty map has the best value."
 
 
 def score(case: Case) -> float:
-    """At most the number of pixels, where one holds all. A constant map: 1."""
+    """max / mean of the map, from 1 (a constant map) to the number of pixels (one pixel); higher is better."""
     mean = float(case.map.mean(dtype=np.float64))
     return float(case.map.max()) / mean if mean else 1.0

@@ -1,4 +1,4 @@
-"""Weights from a file, read without running anything that is in it, and fitted to a net."""
+"""Reads weights from a file without running any code in it, and loads them into a net."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,52 +12,73 @@ from torch import Tensor, nn
 
 from ..core.errors import UsageError
 
-HOLDERS = ("state_dict", "model_state_dict", "model", "net", "weights")  # what training code puts the weights under
+WEIGHT_KEYS = (
+    "state_dict",
+    "model_state_dict",
+    "model",
+    "net",
+    "weights",
+)  # under which training code saves the weights
 State = dict[str, Tensor]
 
 
-def read(path: Path) -> State:
-    """The weights in a file (.safetensors, or PyTorch's own). Raises UsageError for what is none."""
+def read_weights(path: Path) -> State:
+    """The weights by name in a .safetensors or PyTorch file, also where training code nested them under one of WEIGHT_KEYS.
+
+    Raises UsageError for a file that is missing, damaged or holds anything but weights.
+    """
+    content = _read(path)
+    for key in WEIGHT_KEYS:
+        if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
+            content = content[key]
+    if not _is_state(content):
+        raise UsageError(f"{path} holds no weights by name: write it with torch.save(net.state_dict(), ...)")
+    return dict(content)
+
+
+def _read(path: Path) -> Any:
     if not path.is_file():
         raise UsageError(f"there is no file of weights {path}")
     try:
-        found: Any = load_file(path) if path.suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True)
+        return load_file(path) if path.suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True)
     except SafetensorError as error:
         raise UsageError(f"{path} is not a safetensors file: {error}") from None
     except (UnpicklingError, RuntimeError, EOFError, LookupError, ValueError, TypeError, AttributeError):
         raise UsageError(
-            f"{path} holds more than weights, or none, and nothing else is read from a file: write it with "
+            f"{path} does not hold weights alone, and nothing else is loaded from a file: write it with "
             "torch.save(net.state_dict(), FILE), or as safetensors"
         ) from None
-    for holder in HOLDERS:
-        if isinstance(found, Mapping) and isinstance(found.get(holder), Mapping):
-            found = found[holder]
-    if (
-        not isinstance(found, Mapping)
-        or not found
-        or not all(isinstance(name, str) and isinstance(one, Tensor) and not one.is_meta for name, one in found.items())
-    ):
-        raise UsageError(f"{path} holds no weights by name: write it with torch.save(net.state_dict(), ...)")
-    return dict(found)
 
 
-def fit(net: nn.Module, state: State, source: Path, name: str) -> None:
-    """Puts weights into a net, which is then fp32. Raises UsageError where they do not fit."""
+def _is_state(content: Any) -> bool:
+    if not isinstance(content, Mapping) or not content:
+        return False
+    return all(
+        isinstance(key, str) and isinstance(value, Tensor) and not value.is_meta for key, value in content.items()
+    )
+
+
+def load_weights(net: nn.Module, state: State, source: Path, name: str) -> None:
+    """Loads weights into a net, which is fp32 afterwards. Raises UsageError where they do not fit it.
+
+    `source` and `name` are the file and the net for that message.
+    """
     try:
-        net.load_state_dict(renamed(state, net), assign=True)
+        net.load_state_dict(strip_prefix(state, net), assign=True)
     except RuntimeError as error:
-        raise UsageError(f"{source} does not fit {name}: {_first(error, 1)}") from None
+        raise UsageError(f"{source} does not fit {name}: {_first_mismatch(error)}") from None
     net.float()
 
 
-def renamed(state: State, net: nn.Module) -> State:
-    """The weights by a net's own names, without what stands before all of them, as DataParallel's `module.`."""
-    wanted = net.state_dict().keys()
-    while not state.keys() & wanted and len({name.partition(".")[0] for name in state}) == 1 and "." in min(state):
+def strip_prefix(state: State, net: nn.Module) -> State:
+    """The weights without the prefix that all their names share and the net's lack, such as DataParallel's `module.`."""
+    expected = net.state_dict().keys()
+    while not state.keys() & expected and len({name.partition(".")[0] for name in state}) == 1 and "." in min(state):
         state = {name.partition(".")[2]: weight for name, weight in state.items()}
     return state
 
 
-def _first(error: BaseException, line: int = 0) -> str:
-    lines = [text.strip() for text in str(error).splitlines() if text.strip()]
-    return lines[min(line, len(lines) - 1)] if lines else type(error).__name__
+def _first_mismatch(error: RuntimeError) -> str:
+    """The first mismatch that PyTorch lists, which stands on the second line of its message."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[min(1, len(lines) - 1)] if lines else type(error).__name__

@@ -1,4 +1,4 @@
-"""Class maps, found by structure and checked by numbers: plain CAM needs global average pooling and one layer behind it."""
+"""Builds the class maps of plain CAM: the net must end in global average pooling and one linear layer."""
 
 from collections.abc import Mapping
 
@@ -7,82 +7,89 @@ from torch import Tensor, nn
 from torch.nn.functional import conv2d
 
 from ..core.errors import NotApplicable
-from .layers import weighted
+from .layers import has_weights
 
 TOLERANCE = 1e-4  # of logits, as a share of the largest
-COUNT = ("no", "one", "two", "three", "four", "five")
+COUNT_WORDS = ("no", "one", "two", "three", "four", "five")
 
 
 @torch.no_grad()
-def class_maps(rest: Mapping[str, nn.Module], activations: Tensor, layer: str) -> nn.Module:
-    """From activations (n, k, h, w) to the class maps (n, classes, h, w) of which the means, plus a constant, are the logits.
+def build_class_maps(rest: Mapping[str, nn.Module], activations: Tensor, layer: str) -> nn.Module:
+    """A module from activations (n, k, h, w) to class maps (n, classes, h, w).
 
-    `rest` is the line behind the layer. Raises NotApplicable, with the reason, where there are none.
+    Their spatial means plus a constant are the logits.
+
+    `rest` holds the modules after the explained layer, in order; `activations` is an example of that layer's output. The
+    structure is read from the modules and confirmed on the example. Raises NotApplicable, with the reason, for a net without
+    class maps. Source: Zhou et al., CVPR 2016.
     """
-    before, name, after = _parted(rest, activations)
-    if name is None:
-        raise NotApplicable(_why_not(rest, layer))
-    layers = [module for part in after for module in part.modules() if weighted(module)]
+    before, pooling, after = _split_at_pooling(rest, activations)
+    if pooling is None:
+        raise NotApplicable(_why_no_pooling(rest, layer))
+    layers = [module for part in after for module in part.modules() if has_weights(module)]
     maps = nn.Sequential(*before)
     if len(layers) > 1:
         raise NotApplicable(
-            f"{len(layers)} layers with weights follow global pooling ({name}), and CAM is of one alone"
+            f"{len(layers)} layers with weights follow global pooling ({pooling}), and CAM needs exactly one"
         )
     if layers:
         if not isinstance(layers[0], nn.Linear | nn.Conv2d):
-            raise NotApplicable(f"a {type(layers[0]).__name__} follows global pooling ({name}), and no linear layer")
-        maps.append(Everywhere(layers[0]))
+            raise NotApplicable(
+                f"a {type(layers[0]).__name__} follows global pooling ({pooling}), and CAM needs a linear layer"
+            )
+        maps.append(PointwiseLinear(layers[0]))
     _check(maps, nn.Sequential(*rest.values()), activations, layer)
     return maps
 
 
-def _parted(rest: Mapping[str, nn.Module], activations: Tensor) -> tuple[list[nn.Module], str | None, list[nn.Module]]:
-    """What is applied to the map, the name of what pools it, and what is applied to the pooled; no name where nothing does."""
-    now, modules = activations.clone(), list(rest.values())
-    for place, (name, module) in enumerate(rest.items()):
-        given, pooled = module(now.clone()), now.mean((2, 3))
-        if given.dim() < 4 or given.shape[2:] != now.shape[2:]:
-            same = given.flatten(1).shape == pooled.shape and torch.allclose(
-                given.flatten(1), pooled, atol=1e-5, rtol=1e-4
-            )
-            return modules[:place], name if same else None, modules[place + 1 :]
-        now = given
+def _split_at_pooling(
+    rest: Mapping[str, nn.Module], activations: Tensor
+) -> tuple[list[nn.Module], str | None, list[nn.Module]]:
+    """The modules before global average pooling, the name of the pooling (None without one), and the modules after it."""
+    current, modules = activations.clone(), list(rest.values())
+    for index, (name, module) in enumerate(rest.items()):
+        output, pooled = module(current.clone()), current.mean((2, 3))
+        if output.dim() < 4 or output.shape[2:] != current.shape[2:]:
+            flat = output.flatten(1)
+            is_mean = flat.shape == pooled.shape and torch.allclose(flat, pooled, atol=1e-5, rtol=1e-4)
+            return modules[:index], name if is_mean else None, modules[index + 1 :]
+        current = output
     return modules, None, []
 
 
-def _check(maps: nn.Module, whole: nn.Module, activations: Tensor, layer: str) -> None:
-    """Raises NotApplicable where the maps' means do not explain the logits, or where a place depends on others."""
-    found, logits = maps(activations.clone()), whole(activations.clone())
-    if found.dim() != 4 or found.shape[:2] != logits.shape:
-        raise NotApplicable(f"what global pooling averages behind {layer} are no maps of the classes")
-    constant = logits - found.mean((2, 3))
+def _check(maps: nn.Module, rest: nn.Module, activations: Tensor, layer: str) -> None:
+    """Raises NotApplicable unless the maps' means explain the logits and each position depends on itself alone."""
+    values, logits = maps(activations.clone()), rest(activations.clone())
+    if values.dim() != 4 or values.shape[:2] != logits.shape:
+        raise NotApplicable(f"global pooling after {layer} does not average one map for each class")
+    constant = logits - values.mean((2, 3))
     if (constant - constant[:1]).abs().max() > TOLERANCE * max(1, float(logits.abs().max())):
-        raise NotApplicable(f"what follows global pooling behind {layer} is more than one linear layer")
-    moved = activations.clone()
-    moved[:, :, 0, 0] += 1
-    apart = (maps(moved) - found)[:, :, 1:].abs().max() if found.shape[2] > 1 else found.new_zeros(())
-    if apart > TOLERANCE * max(1, float(found.abs().max())):
-        raise NotApplicable(f"more than 1 x 1 layers follow {layer}: class maps are defined further on")
+        raise NotApplicable(f"more than one linear layer follows the global pooling after {layer}")
+    perturbed = activations.clone()
+    perturbed[:, :, 0, 0] += 1
+    spread = (maps(perturbed) - values)[:, :, 1:].abs().max() if values.shape[2] > 1 else values.new_zeros(())
+    if spread > TOLERANCE * max(1, float(values.abs().max())):
+        raise NotApplicable(f"layers larger than 1 x 1 follow {layer}: class maps exist at a later layer only")
 
 
-def _why_not(rest: Mapping[str, nn.Module], layer: str) -> str:
+def _why_no_pooling(rest: Mapping[str, nn.Module], layer: str) -> str:
     dense = sum(isinstance(module, nn.Linear) for part in rest.values() for module in part.modules())
     if any(isinstance(module, nn.Conv2d) for part in rest.values() for module in part.modules()):
-        return f"no global pooling of what {layer} gives: class maps are defined further on"
+        return f"no global pooling of the output of {layer}: class maps exist at a later layer only"
     if dense == 1:
-        return f"no global pooling: a fully connected layer sees every place of what {layer} gives"
-    count = COUNT[dense] if dense < len(COUNT) else str(dense)
+        return f"no global pooling: a fully connected layer weights every position of {layer} separately"
+    count = COUNT_WORDS[dense] if dense < len(COUNT_WORDS) else str(dense)
     return f"no global pooling: {count} fully connected layers follow the last convolution"
 
 
-class Everywhere(nn.Module):
-    """A linear layer behind global pooling, applied at every place instead, without its bias: class maps."""
+class PointwiseLinear(nn.Module):
+    """The linear layer after global pooling, applied at every position without its bias: its output is the class maps."""
 
     def __init__(self, linear: nn.Linear | nn.Conv2d) -> None:
         super().__init__()
         self.linear = linear
 
     def forward(self, activations: Tensor) -> Tensor:
-        """(n, k, h, w) -> (n, classes, h, w)"""
+        """Class maps (n, classes, h, w) of activations (n, k, h, w)."""
         weight = self.linear.weight
         return conv2d(activations, weight if weight.dim() == 4 else weight[:, :, None, None])

@@ -1,6 +1,6 @@
-"""A net as a line of modules with one cut: net(image) == net.classify(net.features(image)).
+"""A net as a sequence of modules with one cut: net(images) == net.classify(net.features(images)).
 
-Images are in [0, 1]; normalisation is the first layer. `lines.py` makes the line of any module, this file says what one is.
+Images are in [0, 1]; normalisation is the first module. `split.py` turns any classifier into such a sequence.
 """
 
 from collections.abc import Sequence
@@ -14,21 +14,24 @@ from ..core.errors import NotApplicable, nearest
 
 @dataclass(frozen=True)
 class Cut:
-    """A net as a line of modules, the one whose output the methods explain, and its class maps if it has any."""
+    """A net as a sequence of modules, the layer that methods explain, and the net's class maps if it has any."""
 
-    line: dict[str, nn.Module]  # in order, normalisation first; names as in named_modules()
+    modules: dict[str, nn.Module]  # in order, normalisation first; names as in named_modules()
     layer: str
-    class_maps: nn.Module | None = None  # activations -> (n, classes, h, w), before pooling
+    class_maps: nn.Module | None = None  # activations (n, k, h, w) -> (n, classes, h, w), before pooling
     no_class_maps: str = ""  # the reason where there are none
-    names: dict[str, str] = field(default_factory=dict)  # other names of places in the line: layer4.1 is layer4
-    whole: nn.Module | None = None  # the module that was cut, where it gives logits and nothing else
+    aliases: dict[str, str] = field(default_factory=dict)  # other names of keys of `modules`: layer4.1 is layer4
+    original: nn.Module | None = None  # the net before it was cut; None where it returns more or other than logits
 
-    def parts(self, net: str, layers: Sequence[str]) -> list[nn.Sequential]:
-        """The line cut behind each of the layers, in its own order. Raises NotApplicable where it has no such layer."""
-        places = list(self.line)
-        missing = [layer for layer in layers if self.names.get(layer, layer) not in self.line]
+    def split_at(self, net: str, layers: Sequence[str]) -> list[nn.Sequential]:
+        """The modules split after each of the layers, in the sequence's order: len(layers) + 1 parts.
+
+        Raises NotApplicable for a layer that is not in the sequence; `net` is the name for that message.
+        """
+        keys = list(self.modules)
+        missing = [layer for layer in layers if self.aliases.get(layer, layer) not in self.modules]
         if missing:
-            raise NotApplicable(f"{net} has no layer {missing[0]!r} to cut at: {nearest(missing[0], places)}")
-        ends = [0, *sorted(places.index(self.names.get(layer, layer)) + 1 for layer in layers), len(places)]
-        modules = list(self.line.values())
-        return [nn.Sequential(*modules[first:last]) for first, last in pairwise(ends)]
+            raise NotApplicable(f"{net} has no layer {missing[0]!r} to cut at: {nearest(missing[0], keys)}")
+        ends = [0, *sorted(keys.index(self.aliases.get(layer, layer)) + 1 for layer in layers), len(keys)]
+        modules = list(self.modules.values())
+        return [nn.Sequential(*modules[start:stop]) for start, stop in pairwise(ends)]

@@ -1,4 +1,4 @@
-"""The linear layer of vgg16_gap, fitted to labelled images: softmax regression on the pooled activations of a VGG16."""
+"""Fits the linear layer of vgg16_gap to labelled images: softmax regression on a VGG16's pooled activations."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,82 +8,89 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from ..core.errors import UsageError
-from ..data.labels import labels_in, unknown
+from ..data.labels import find_missing_classes, map_labels
 from ..data.types import Image, Images
-from ..forward.device import batched
+from ..forward.device import to_batch
 from . import load, vgg16_gap
 from .net import Net
-from .vgg16_gap import About, Head
+from .vgg16_gap import Head, HeadMetadata
 
-HELD_OUT = 5  # one image in so many is not fitted on
+HELD_OUT = 5  # one image in so many is held out
 LEAST = 2 * HELD_OUT  # images
-CHUNK = 16  # images in a pass
-STEPS = 1000
+CHUNK = 16  # images in a forward pass
+STEPS = 1000  # of the solver, at most
 
 
 @dataclass(frozen=True)
-class Seen:
-    """Labelled images as a VGG16 sees them."""
+class Features:
+    """A VGG16's pooled activations and predictions for labelled images."""
 
-    pooled: Tensor  # (n, 512), float64: the means of its activations
+    pooled: Tensor  # (n, 512), float64: spatial means of the activations
     labels: Tensor  # (n,)
-    predicted: Tensor  # (n,): its own classes
-    size: int  # pixels
+    predicted: Tensor  # (n,): among the VGG16's own classes
+    size: int  # pixels: the longer side of the images
 
 
-def fit(spec: str, dataset: str, images: Images, count: int, seed: int, device: torch.device) -> Head:
-    """A linear layer fitted to the first images of a data set; a fifth of them, drawn by the seed, is held out to try it.
+def fit(spec: str, images: Images, count: int, device: torch.device, *, dataset: str, seed: int) -> Head:
+    """Fits a linear layer to the first `count` images of a data set; a fifth of them, drawn by the seed, is held out.
 
-    Raises UsageError for what is no VGG16, and for images that have no labels, or labels of one class alone.
+    `spec` names the VGG16, `dataset` the images in the layer's metadata. Raises UsageError for another net, and for images
+    without labels or of a single class.
     """
-    vgg16_gap.check(spec)
+    vgg16_gap.check_base(spec)
     net = load.load(spec, device, "fp32", vgg16_gap.LAYER)
-    found = seen(net, images, range(min(count, len(images))))
+    features = extract_features(net, images, range(min(count, len(images))))
     classes = images.classes or net.classes
-    order = torch.randperm(len(found.labels), generator=torch.Generator().manual_seed(seed))
-    held, kept = order[: len(order) // HELD_OUT], order[len(order) // HELD_OUT :]
-    linear = regression(found.pooled[kept], found.labels[kept], len(classes))
+    order = torch.randperm(len(features.labels), generator=torch.Generator().manual_seed(seed))
+    held_out, training = order[: len(order) // HELD_OUT], order[len(order) // HELD_OUT :]
+    linear = fit_softmax_regression(features.pooled[training], features.labels[training], len(classes))
     with torch.no_grad():
-        right = linear(found.pooled[held].float()).argmax(1) == found.labels[held]
-    about = About(
-        base=spec, fingerprint=net.fingerprint, classes=classes, dataset=dataset, seed=seed, size=found.size,
-        fitted=len(kept), seen=len(found.labels[kept].unique()), held_out=len(held), right=int(right.sum()),
-        base_right=None if unknown(images, net.classes) else _right(found, held, labels_in(images, net.classes)),
+        is_right = linear(features.pooled[held_out].float()).argmax(1) == features.labels[held_out]
+    own_classes = None if find_missing_classes(images, net.classes) else map_labels(images, net.classes)
+    metadata = HeadMetadata(
+        base=spec, fingerprint=net.fingerprint, classes=classes, dataset=dataset, seed=seed, size=features.size,
+        fitted=len(training), seen=len(features.labels[training].unique()), held_out=len(held_out), right=int(is_right.sum()),
+        base_right=None if own_classes is None else _count_right(features, held_out, own_classes),
     )  # fmt: skip
-    return Head(linear, about)
+    return Head(linear, metadata)
 
 
 @torch.no_grad()
-def seen(net: Net, images: Images, numbers: Sequence[int]) -> Seen:
-    """The images of these numbers on a net. Raises UsageError for one without a label, and where there are too few."""
-    if len(numbers) < LEAST:
-        raise UsageError(f"{len(numbers)} images are too few to fit and try a linear layer: it takes {LEAST}")
+def extract_features(net: Net, images: Images, indices: Sequence[int]) -> Features:
+    """A net's features of the images with these indices.
+
+    Raises UsageError for fewer than 10 images, an image without a label, several image sizes, or images of a single class.
+    """
+    if len(indices) < LEAST:
+        raise UsageError(
+            f"{len(indices)} images are too few to fit and test a linear layer: at least {LEAST} are needed"
+        )
     count = len(images.classes or net.classes)
     pooled, labels, predicted = [], list[int](), []
-    for start in range(0, len(numbers), CHUNK):
-        shown = [images[number] for number in numbers[start : start + CHUNK]]
-        labels += [_label(image, count) for image in shown]
-        if len({image.pixels.shape for image in shown}) > 1:
-            raise UsageError("the images are of several sizes: a linear layer is fitted to images of one")
-        batch = torch.cat([batched(image, net.device) for image in shown])
+    for start in range(0, len(indices), CHUNK):
+        chunk = [images[index] for index in indices[start : start + CHUNK]]
+        labels += [_label(image, count) for image in chunk]
+        if len({image.pixels.shape for image in chunk}) > 1:
+            raise UsageError("the images are of several sizes: a linear layer is fitted to images of one size")
+        batch = torch.cat([to_batch(image, net.device) for image in chunk])
         net.prepare(batch)
         activations = net.features(batch)
         pooled.append(activations.mean((2, 3)).double().cpu())
         predicted.append(net.classify(activations).argmax(1).cpu())
     if len(set(labels)) < 2:
-        raise UsageError(f"all {len(labels)} images are of one class: take images of two classes at least")
-    return Seen(torch.cat(pooled), torch.tensor(labels), torch.cat(predicted), max(shown[0].pixels.shape[:2]))
+        raise UsageError(f"all {len(labels)} images are of one class: take images of at least two classes")
+    return Features(torch.cat(pooled), torch.tensor(labels), torch.cat(predicted), max(chunk[0].pixels.shape[:2]))
 
 
-def regression(inputs: Tensor, labels: Tensor, classes: int) -> nn.Linear:
-    """The linear layer (k -> classes) of the likeliest classes of inputs (n, k), each weight normally distributed a priori.
+def fit_softmax_regression(inputs: Tensor, labels: Tensor, classes: int) -> nn.Linear:
+    """The linear layer (k -> classes) of the softmax regression of labels (n,) on inputs (n, k), float64.
 
-    The prior has unit variance for inputs of unit variance: scales are taken out first, and put into the weights after. The
-    biases are free. What is minimised is convex, so that one solution is found, whatever the start.
+    Each weight has a normal prior of unit variance on standardised inputs; biases have none. The layer takes the inputs as
+    they are: the scales are folded into its weights. The loss is convex, so the result does not depend on the start.
     """
     mean, scale = inputs.mean(0), inputs.std(0, correction=0)
     scale = scale.where(scale > 0, 1)  # of a channel that never changes
-    standard = (inputs - mean) / scale
+    standardised = (inputs - mean) / scale
     weight = torch.zeros(classes, inputs.shape[1], dtype=torch.float64, requires_grad=True)
     bias = torch.zeros(classes, dtype=torch.float64, requires_grad=True)
     solver = torch.optim.LBFGS(
@@ -93,28 +100,31 @@ def regression(inputs: Tensor, labels: Tensor, classes: int) -> nn.Linear:
     def loss() -> Tensor:
         solver.zero_grad()
         penalty = weight.square().sum() / (2 * len(labels))
-        mean_loss = cross_entropy(standard @ weight.T + bias, labels) + penalty
+        mean_loss = cross_entropy(standardised @ weight.T + bias, labels) + penalty
         mean_loss.backward()
         return mean_loss
 
     solver.step(loss)  # type: ignore[arg-type]  # a tensor does
-    return _layer(weight.detach() / scale, bias.detach() - (weight.detach() / scale) @ mean)
+    return _make_linear(weight.detach() / scale, bias.detach() - (weight.detach() / scale) @ mean)
 
 
-def _layer(weight: Tensor, bias: Tensor) -> nn.Linear:
+def _make_linear(weight: Tensor, bias: Tensor) -> nn.Linear:
     linear = nn.Linear(weight.shape[1], weight.shape[0], device="meta")
     linear.load_state_dict({"weight": weight.float(), "bias": bias.float()}, assign=True)
     return linear.requires_grad_(False)
 
 
 def _label(image: Image, classes: int) -> int:
+    """An image's label. Raises UsageError where it has none, or one that is no class of the net."""
     if image.label is None:
-        raise UsageError(f"{image.name} has no label: put images into a folder a class, or name theirs in a labels.csv")
+        raise UsageError(
+            f"{image.name} has no label: put images into one folder a class, or list labels in a labels.csv"
+        )
     if image.label >= classes:
         raise UsageError(f"{image.name} is of class {image.label}, and the net has the classes 0 to {classes - 1}")
     return image.label
 
 
-def _right(found: Seen, held: Tensor, own: dict[int, int]) -> int:
-    """How many of the images held out the VGG16 itself gets right, its classes being those of the labels."""
-    return sum(own[int(found.labels[n])] == int(found.predicted[n]) for n in held)
+def _count_right(features: Features, held_out: Tensor, own_classes: dict[int, int]) -> int:
+    """How many held-out images the VGG16 itself classifies correctly; `own_classes` maps labels to its classes."""
+    return sum(own_classes[int(features.labels[n])] == int(features.predicted[n]) for n in held_out)

@@ -1,4 +1,4 @@
-"""A module as a line: its graph, traced by torch.fx, parted wherever a single activation passes."""
+"""Turns a net into a sequence of modules: torch.fx traces its graph, which is cut wherever a single value passes."""
 
 from dataclasses import dataclass
 from itertools import pairwise
@@ -12,106 +12,106 @@ from torch.fx.proxy import TraceError
 UNTRACEABLE = (
     TraceError, RuntimeError, TypeError, ValueError, AttributeError, LookupError, AssertionError, ArithmeticError,
 )  # fmt: skip
-ROOT = "net"  # the wrapper's child that is the module
+ROOT = "net"  # the wrapper's child that is the net
 
 
 @dataclass(frozen=True)
-class Line:
-    """Modules whose composition is the net, and where each named module's output is found."""
+class ModuleSequence:
+    """Modules whose composition is the net, and where each named module's output is found in it."""
 
-    modules: dict[
-        str, nn.Module
-    ]  # by the outermost name of the module whose output they give; `mean()` where it has none
-    names: dict[str, str]  # of modules, inner and outer, to that key
-    inside: dict[str, str]  # of modules whose output is not all that passes: the next key behind them
+    modules: dict[str, nn.Module]  # by the outermost module that outputs the same; `mean()` where none does
+    aliases: dict[str, str]  # names of modules, inner and outer, to a key of `modules`
+    next_key: dict[
+        str, str
+    ]  # of modules with a parallel branch: the first key after them, where the branches have joined
 
 
 class _Tracer(fx.Tracer):
-    """Remembers which node is the output of which module; of a module that is run several times, the last."""
+    """Records which node is the output of which module; of a module that runs several times, the last."""
 
     def __init__(self) -> None:
         super().__init__()
         self.outputs: dict[str, fx.Node] = {}
 
     def call_module(self, m: nn.Module, forward: Any, args: Any, kwargs: Any) -> Any:
-        found = super().call_module(m, forward, args, kwargs)
+        output = super().call_module(m, forward, args, kwargs)
         path = self.path_of_module(m)
-        if isinstance(found, fx.Proxy) and path != ROOT:
-            self.outputs[_own(path)] = found.node
-        return found
+        if isinstance(output, fx.Proxy) and path != ROOT:
+            self.outputs[_strip_root(path)] = output.node
+        return output
 
 
-def lined(whole: nn.Module) -> Line | None:
-    """The line of a wrapper, `whole.net` being the module; None where it cannot be traced. The parts share its parameters."""
+def trace_sequence(wrapper: nn.Module) -> ModuleSequence | None:
+    """The modules of a wrapper's child `net`, in order; None where it cannot be traced. They share the net's parameters."""
     tracer = _Tracer()
     try:
-        graph = tracer.trace(whole)
+        graph = tracer.trace(wrapper)
     except UNTRACEABLE:
         return None
-    nodes = _needed(graph)
-    ends = _alone(nodes)
-    outermost = {node: path for path, node in sorted(tracer.outputs.items(), key=lambda one: -len(one[0]))}
-    keys = {node: outermost.get(node, f"{node.name}()") for node in ends}
-    modules = {keys[end]: _part(whole, nodes, start, end) for start, end in pairwise(ends)}
-    names = {path: keys[node] for path, node in tracer.outputs.items() if keys.get(node) in modules}
-    order = {node: place for place, node in enumerate(nodes)}
-    inside = {
-        path: next(keys[end] for end in ends if order[end] > order[node] and (end in outermost or end is ends[-1]))
+    nodes = _needed_nodes(graph)
+    cuts = _single_values(nodes)
+    outermost = {node: path for path, node in sorted(tracer.outputs.items(), key=lambda item: -len(item[0]))}
+    keys = {node: outermost.get(node, f"{node.name}()") for node in cuts}
+    modules = {keys[end]: _extract_module(wrapper, nodes, start, end) for start, end in pairwise(cuts)}
+    aliases = {path: keys[node] for path, node in tracer.outputs.items() if keys.get(node) in modules}
+    order = {node: index for index, node in enumerate(nodes)}
+    next_key = {
+        path: next(keys[end] for end in cuts if order[end] > order[node] and (end in outermost or end is cuts[-1]))
         for path, node in tracer.outputs.items()
         if node in order and node not in keys
     }
-    return Line(modules, names, inside) if modules else None
+    return ModuleSequence(modules, aliases, next_key) if modules else None
 
 
-def _needed(graph: fx.Graph) -> list[fx.Node]:
-    """The nodes that the output is made of, in order."""
+def _needed_nodes(graph: fx.Graph) -> list[fx.Node]:
+    """The nodes that the output depends on, in order."""
     (output,) = [node for node in graph.nodes if node.op == "output"]
-    needed, found = [output], {output}
-    for node in needed:
-        new = [one for one in node.all_input_nodes if one not in found]
-        needed += new
-        found.update(new)
-    return [node for node in graph.nodes if node in found and node is not output]
+    queue, needed = [output], {output}
+    for node in queue:
+        new = [source for source in node.all_input_nodes if source not in needed]
+        queue += new
+        needed.update(new)
+    return [node for node in graph.nodes if node in needed and node is not output]
 
 
-def _alone(nodes: list[fx.Node]) -> list[fx.Node]:
-    """The nodes of which the value is all that passes from them, and what comes before, to what comes after."""
-    last = {used: place for place, node in enumerate(nodes) for used in node.all_input_nodes}
-    found, passing = [], set[fx.Node]()
-    for place, node in enumerate(nodes):
-        passing = {one for one in passing if last[one] > place}
-        if node.op != "get_attr":  # a parameter is at hand everywhere
+def _single_values(nodes: list[fx.Node]) -> list[fx.Node]:
+    """The nodes whose value is the only one that the nodes after them take from the nodes up to them."""
+    last_use = {used: index for index, node in enumerate(nodes) for used in node.all_input_nodes}
+    singles, passing = [], set[fx.Node]()
+    for index, node in enumerate(nodes):
+        passing = {earlier for earlier in passing if last_use[earlier] > index}
+        if node.op != "get_attr":  # a parameter is available everywhere
             passing.add(node)
             if passing == {node}:
-                found.append(node)
-    return found
+                singles.append(node)
+    return singles
 
 
-def _part(whole: nn.Module, nodes: list[fx.Node], start: fx.Node, end: fx.Node) -> nn.Module:
-    """The nodes behind one value up to another: the net's own module, or a new one that shares the parameters they use."""
+def _extract_module(wrapper: nn.Module, nodes: list[fx.Node], start: fx.Node, end: fx.Node) -> nn.Module:
+    """The computation from one value to another: the net's own module, or a new one that shares the net's parameters."""
     between = [node for node in nodes[nodes.index(start) + 1 : nodes.index(end) + 1] if node.op != "get_attr"]
     if between == [end] and end.op == "call_module" and end.args == (start,) and not end.kwargs:
-        module: nn.Module = whole.get_submodule(str(end.target))
+        module: nn.Module = wrapper.get_submodule(str(end.target))
         return module
     graph = fx.Graph()
     copies = {start: graph.placeholder("activations")}
-    held = {}
+    attributes = {}
 
     def copy(node: fx.Node) -> fx.Node:
         if node not in copies:
             copies[node] = graph.node_copy(node, copy)
             if node.op in ("call_module", "get_attr"):
                 target = str(node.target)
-                held[_own(target)] = attrgetter(target)(whole)
-                copies[node].target = _own(target)
+                attributes[_strip_root(target)] = attrgetter(target)(wrapper)
+                copies[node].target = _strip_root(target)
         return copies[node]
 
     for node in between:
         copy(node)
     graph.output(copies[end])
-    return fx.GraphModule(held, graph)
+    return fx.GraphModule(attributes, graph)
 
 
-def _own(path: str) -> str:
-    """A name as the module itself has it, without the wrapper's."""
+def _strip_root(path: str) -> str:
+    """A module's name in the net itself, without the wrapper's prefix."""
     return path.removeprefix(f"{ROOT}.")

@@ -1,4 +1,4 @@
-"""A module that cannot be traced, cut in two all the same: run up to a layer's output, and run with that output replaced."""
+"""Splits a net that cannot be traced: run up to a layer's output, and run again with that output replaced."""
 
 from typing import Any
 
@@ -7,8 +7,8 @@ from torch import Tensor, fx, nn
 from torch.fx.proxy import TraceError
 
 
-class _Reached(Exception):
-    """The layer has given its output, and nothing behind it is wanted."""
+class _LayerReached(Exception):
+    """Raised when the layer has run, to skip the layers after it."""
 
     def __init__(self, activations: Any) -> None:
         super().__init__()
@@ -16,80 +16,82 @@ class _Reached(Exception):
 
 
 class _Gate(nn.Module):
-    """Stands in a layer's place: lets its output pass, ends the run with it, or gives another instead."""
+    """Replaces a layer: passes the layer's output on, stops the run with it, or returns another output instead."""
 
     def __init__(self, layer: nn.Module) -> None:
         super().__init__()
         self.layer = layer
-        self.ends = False
-        self.given: Tensor | None = None
+        self.stops = False
+        self.replacement: Tensor | None = None
 
-    def forward(self, *arguments: Any, **named: Any) -> Any:
-        if self.given is not None:
-            return self.given
-        found = self.layer(*arguments, **named)
-        if self.ends:
-            raise _Reached(found)
-        return found
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        if self.replacement is not None:
+            return self.replacement
+        output = self.layer(*args, **kwargs)
+        if self.stops:
+            raise _LayerReached(output)
+        return output
 
 
-class Until(nn.Module):
-    """The whole net up to a layer's output."""
+class UntilLayer(nn.Module):
+    """The net up to a layer's output."""
 
-    def __init__(self, whole: nn.Module, gate: _Gate) -> None:
+    def __init__(self, net: nn.Module, gate: _Gate) -> None:
         super().__init__()
-        self.whole, self._gate = whole, (gate,)
+        self.net, self._gate = net, (gate,)  # in a tuple: the gate is already registered inside the net
 
-    def forward(self, images: Tensor) -> Tensor:
-        _untraceable(images)
+    def forward(self, inputs: Tensor) -> Tensor:
+        """The layer's activations (n, k, h', w') for inputs (n, channels, h, w)."""
+        _refuse_tracing(inputs)
         (gate,) = self._gate
-        gate.ends = True
+        gate.stops = True
         try:
-            self.whole(images)
-        except _Reached as reached:
+            self.net(inputs)
+        except _LayerReached as reached:
             activations: Tensor = reached.activations
             return activations
         finally:
-            gate.ends = False
-        raise RuntimeError("the layer is never run")
+            gate.stops = False
+        raise RuntimeError("the layer never runs")
 
 
-class Behind(nn.Module):
-    """The net behind a layer: it runs on an empty image, the layer's output replaced. Its weights are held by `Until`."""
+class AfterLayer(nn.Module):
+    """The net after a layer: it runs on an empty image with the layer's output replaced. `UntilLayer` owns its weights."""
 
-    def __init__(self, whole: nn.Module, gate: _Gate, image: Tensor) -> None:
+    def __init__(self, net: nn.Module, gate: _Gate, inputs: Tensor) -> None:
         super().__init__()
-        self._held = whole, gate
-        self.image: Tensor
-        self.register_buffer("image", torch.zeros_like(image[:1]), persistent=False)
+        self._net_and_gate = net, gate
+        self.empty: Tensor
+        self.register_buffer("empty", torch.zeros_like(inputs[:1]), persistent=False)
 
     def forward(self, activations: Tensor) -> Tensor:
-        _untraceable(activations)
-        whole, gate = self._held
-        gate.given = activations
+        """Class scores (n, classes) of the layer's activations (n, k, h', w')."""
+        _refuse_tracing(activations)
+        net, gate = self._net_and_gate
+        gate.replacement = activations
         try:
-            logits: Tensor = whole(self.image.expand(len(activations), -1, -1, -1).to(activations.dtype))
+            scores: Tensor = net(self.empty.expand(len(activations), -1, -1, -1).to(activations.dtype))
         finally:
-            gate.given = None
-        return logits
+            gate.replacement = None
+        return scores
 
 
-def captured(whole: nn.Module, layer: str, image: Tensor) -> tuple[Until, Behind]:
-    """A wrapper, `whole.net` being the module, cut at a layer of it, which gets a gate; the image tells the input's shape."""
+def split_by_hooks(wrapper: nn.Module, layer: str, inputs: Tensor) -> tuple[UntilLayer, AfterLayer]:
+    """Splits `wrapper.net` at one of its layers, which a gate replaces; `inputs` gives the shape of the net's input."""
     parent, _, name = f"net.{layer}".rpartition(".")
-    gate = _Gate(whole.get_submodule(f"net.{layer}"))
-    setattr(whole.get_submodule(parent), name, gate)
-    return Until(whole, gate), Behind(whole, gate, image)
+    gate = _Gate(wrapper.get_submodule(f"net.{layer}"))
+    setattr(wrapper.get_submodule(parent), name, gate)
+    return UntilLayer(wrapper, gate), AfterLayer(wrapper, gate, inputs)
 
 
-def release(whole: nn.Module, layer: str) -> None:
-    """Takes a layer's gate away."""
+def remove_gate(wrapper: nn.Module, layer: str) -> None:
+    """Puts a layer back in its gate's place."""
     parent, _, name = f"net.{layer}".rpartition(".")
-    gate = whole.get_submodule(f"net.{layer}")
+    gate = wrapper.get_submodule(f"net.{layer}")
     if isinstance(gate, _Gate):
-        setattr(whole.get_submodule(parent), name, gate.layer)
+        setattr(wrapper.get_submodule(parent), name, gate.layer)
 
 
-def _untraceable(given: Tensor) -> None:
-    if isinstance(given, fx.Proxy):
-        raise TraceError("the net does what its input's values say")
+def _refuse_tracing(inputs: Tensor) -> None:
+    if isinstance(inputs, fx.Proxy):
+        raise TraceError("the net's computation depends on its input's values")

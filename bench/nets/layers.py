@@ -1,14 +1,14 @@
-"""Which layer of a net is explained: the usual one of a known architecture, else one that is proposed by a rule."""
+"""Chooses the layer to explain: the usual one of a known architecture, else one proposed by a rule."""
 
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-KNOWN = {  # torchvision's names, and the last map of each before pooling
+USUAL_LAYERS = {  # torchvision's name of an architecture (a regular expression): the last map before pooling
     "alexnet": "features.11",
     "vgg11": "features.19",
     "vgg11_bn": "features.27",
@@ -33,55 +33,61 @@ KNOWN = {  # torchvision's names, and the last map of each before pooling
     "regnet.*": "trunk_output",
     "swin.*": "permute",
 }
-RULE = "the last map of more than one place that no pooling gives and that weights follow"
-PASSING = (nn.Dropout, nn.Dropout2d, nn.Identity)  # whose output is their input
+RULE = "the last unpooled map larger than 1 x 1 with weights after it"
+PASS_THROUGH = (nn.Dropout, nn.Dropout2d, nn.Identity)  # in eval mode their output is their input
+
+Output = tuple[str, nn.Module, Tensor]  # a module's name, the module, and its output
 
 
-def known(name: str) -> str | None:
-    """The layer of an architecture by its name in torchvision."""
-    return next((layer for pattern, layer in KNOWN.items() if re.fullmatch(pattern, name)), None)
+def usual_layer(architecture: str) -> str | None:
+    """The layer usually explained for an architecture of torchvision; None for an unknown one."""
+    return next((layer for pattern, layer in USUAL_LAYERS.items() if re.fullmatch(pattern, architecture)), None)
 
 
 @torch.no_grad()
-def proposed(net: nn.Module, images: Tensor) -> list[str]:
-    """The layers of a net that give maps (n, k, h, w) of more than one place, the one to be explained first: see RULE.
+def propose_layers(module: nn.Module, images: Tensor) -> list[str]:
+    """The layers that output maps (n, k, h, w) larger than 1 x 1, the best candidate first (see RULE).
 
-    Where several modules give the same map, the outermost is named.
+    Where several modules output the same map, the outermost is named.
     """
-    run = _run(net, images)
-    last = max((place for place, (_, module, _) in enumerate(run) if weighted(module)), default=0)
-    found: dict[int, str] = {}  # by where the map lies in memory
-    for name, module, output in run[:last]:
-        if output.dim() == 4 and output.shape[2] * output.shape[3] > 1 and not isinstance(module, PASSING):
-            pooled = "Pool" in type(module).__name__
-            if not pooled or output.data_ptr() not in found:
-                found[output.data_ptr()] = "" if pooled else name
-            # a container whose last module pools gives what that pools
-    return [name for name in reversed(found.values()) if name]
+    outputs = _record_outputs(module, images)
+    last_weighted = max((index for index, (_, child, _) in enumerate(outputs) if has_weights(child)), default=0)
+    names: dict[int, str] = {}  # by the map's address in memory
+    for name, child, output in outputs[:last_weighted]:
+        if output.dim() == 4 and output.shape[2] * output.shape[3] > 1 and not isinstance(child, PASS_THROUGH):
+            is_pooling = "Pool" in type(child).__name__
+            if not is_pooling or output.data_ptr() not in names:
+                names[output.data_ptr()] = "" if is_pooling else name  # a container that ends in pooling is named
+    return [name for name in reversed(names.values()) if name]
 
 
-def near(word: str, names: Iterable[str]) -> str:
-    """The names most like a word, for the end of an error message."""
-    known = list(names)
-    close = difflib.get_close_matches(word, known, n=5, cutoff=0.4) or known[-5:]
+def suggest_names(word: str, names: Iterable[str]) -> str:
+    """The last part of an error message: the names most similar to a word."""
+    candidates = list(names)
+    close = difflib.get_close_matches(word, candidates, n=5, cutoff=0.4) or candidates[-5:]
     return f"the nearest are {', '.join(close)}"
 
 
-def _run(net: nn.Module, images: Tensor) -> list[tuple[str, nn.Module, Tensor]]:
-    """The modules in the order in which they are done, and what each gives."""
-    done: list[tuple[str, nn.Module, Tensor]] = []
+def _record_outputs(module: nn.Module, images: Tensor) -> list[Output]:
+    """The outputs of all inner modules, in the order in which the modules finish."""
+    outputs: list[Output] = []
 
-    def remember(name: str) -> Any:
-        return lambda module, _, output: done.append((name, module, output)) if isinstance(output, Tensor) else None
+    def recorder(name: str) -> Callable[[nn.Module, Any, Any], None]:
+        def record(child: nn.Module, _: Any, output: Any) -> None:
+            if isinstance(output, Tensor):
+                outputs.append((name, child, output))
 
-    handles = [module.register_forward_hook(remember(name)) for name, module in net.named_modules() if name]
+        return record
+
+    handles = [child.register_forward_hook(recorder(name)) for name, child in module.named_modules() if name]
     try:
-        net(images)
+        module(images)
     finally:
         for handle in handles:
             handle.remove()
-    return done
+    return outputs
 
 
-def weighted(module: nn.Module) -> bool:
+def has_weights(module: nn.Module) -> bool:
+    """Whether a module has parameters of its own, outside its children."""
     return any(True for _ in module.parameters(recurse=False))

@@ -1,4 +1,4 @@
-"""Nets, ready to be explained: of this suite, of torchvision or timm, or the user's own, by their specs or as live modules."""
+"""Loads nets, split at the explained layer: from a spec (see sources.py) or from a live module."""
 
 import copy
 from collections.abc import Sequence
@@ -8,23 +8,25 @@ import torch
 from torch import nn
 
 from ..core.errors import UsageError
-from . import preprocessing, sources, split
-from .loaded import Made, fingerprint
+from . import split
+from .loaded import LoadedModel, fingerprint
 from .net import Net
+from .preprocessing import PRESETS, format_numbers, parse_preprocess
+from .sources import parse_source
 
-USUAL = 224  # pixels: the side of images that is not worth a word
+USUAL_SIZE = 224  # pixels: side of the images that needs no note
 
 
 def load(spec: str, device: torch.device, precision: str, layer: str | None = None) -> Net:
-    """The net of a spec (see sources.py) on a device, cut at its own layer, at the one given, or where its kind is by default.
+    """The net of a spec on a device, split at the layer in the spec, else at `layer`, else at its architecture's usual one.
 
-    Raises UsageError for what cannot be had.
+    `precision` (fp32, bf16 or fp16) is that of perturbed images. Raises UsageError where the net cannot be loaded or split.
     """
-    source = sources.read(spec)
-    return _cut(source.name, source.make(), device, precision, source.layer or layer)
+    source = parse_source(spec)
+    return _make_net(source.name, source.load(), device, precision, source.layer or layer)
 
 
-def of(
+def from_module(
     module: nn.Module,
     *,
     name: str = "net",
@@ -36,71 +38,77 @@ def of(
     device: torch.device | str = "cpu",
     precision: str = "fp32",
 ) -> Net:
-    """A live module as a net: a copy of it, in eval mode, frozen and fp32; the module is left as it was found.
+    """A net made of a copy of a live module, in eval mode, frozen and fp32; the module itself does not change.
 
-    `preprocess` is what stands before it (imagenet, none or half; or a mean and a std as in a spec), for images are in
-    [0, 1]. Raises UsageError for what is no classifier of images.
+    `preprocess` is applied to images in [0, 1]: imagenet, none or half, or else a mean and a std, one number or one a channel.
+    Raises UsageError for a module that does not classify images.
     """
-    mean, std = preprocessing.joined(mean), preprocessing.joined(std)
-    shown = preprocessing.preprocess("" if mean or std else preprocess, mean, std)
-    bare = module.module if isinstance(module, nn.DataParallel) else module
+    mean, std = format_numbers(mean), format_numbers(std)
+    normalisation = parse_preprocess("" if mean or std else preprocess, mean, std)
+    unwrapped = module.module if isinstance(module, nn.DataParallel) else module
     try:
-        own = copy.deepcopy(bare).float()
+        copied = copy.deepcopy(unwrapped).float()
     except (RuntimeError, TypeError) as error:
         raise UsageError(
-            f"{name} cannot be copied ({error}): give a module that has just been made and loaded"
+            f"{name} cannot be copied ({error}): pass a module that was just built and has not run yet"
         ) from None
-    made = Made(own, fingerprint(own), tuple(classes), shown)
-    return _cut(name, made, torch.device(device), precision, layer)
+    model = LoadedModel(copied, fingerprint(copied), tuple(classes), normalisation)
+    return _make_net(name, model, torch.device(device), precision, layer)
 
 
-def _cut(name: str, made: Made, device: torch.device, precision: str, layer: str | None) -> Net:
-    net = made.net.to(device).eval().requires_grad_(False)
+def _make_net(name: str, model: LoadedModel, device: torch.device, precision: str, layer: str | None) -> Net:
+    """Splits a model into a net. Errors begin with the net's name."""
+    module = model.module.to(device).eval().requires_grad_(False)
     try:
-        found = split.cut(net, made.preprocess or preprocessing.WORDS["imagenet"], layer, made.layer)
-        classes, notes = _classes(made.classes, found.classes)
+        parts = split.split_net(module, model.preprocess or PRESETS["imagenet"], layer, model.layer)
+        classes = _class_names(model.classes, parts.class_count)
     except UsageError as error:
         raise UsageError(f"{name}: {error}") from None
-    if split.CAPTURED in found.cut.line and precision in ("bf16", "fp16"):
-        precision = "fp32"  # which of its layers comes last, to stay fp32, its order does not tell
-        notes += ("its perturbed images run in fp32",)
-    if made.preprocess is None:
-        notes += ("it is shown images normalised by ImageNet's mean and deviation: preprocess=... says otherwise",)
-    if made.size not in (None, found.fixed, USUAL):
-        notes += (
-            f"its weights were validated on images of {made.size} x {made.size}: [size={made.size}] of a data set",
-        )
-    notes, print_ = (*found.notes, *made.notes, *notes), made.fingerprint
-    return Net(name, found.cut, classes, precision, print_, notes=notes, size=found.fixed).to(device)
+    notes = [*parts.notes, *model.notes]
+    if not model.classes:
+        notes.append(f"its {len(classes)} classes have no names: classes=FILE gives them, one a line")
+    if split.AFTER_LAYER in parts.cut.modules and precision in ("bf16", "fp16"):
+        precision = "fp32"  # the last layer must stay fp32, and the order of the modules does not tell which it is
+        notes.append("its perturbed images run in fp32")
+    notes += _input_notes(model, parts.fixed_size)
+    net = Net(
+        name, parts.cut, classes, precision, model.fingerprint,
+        code=model.code, notes=tuple(notes), size=parts.fixed_size,
+    )  # fmt: skip
+    return net.to(device)
 
 
-def _classes(names: tuple[str, ...], count: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    if not names:
-        return tuple(map(str, range(count))), (
-            f"its {count} classes have no names: classes=FILE gives them, one a line",
-        )
-    if len(names) != count:
+def _input_notes(model: LoadedModel, fixed_size: int | None) -> list[str]:
+    notes = []
+    if model.preprocess is None:
+        notes.append("its images are normalised by ImageNet's mean and standard deviation: preprocess=... changes that")
+    if model.size not in (None, fixed_size, USUAL_SIZE):
+        size = model.size
+        notes.append(f"its weights were validated on images of {size} x {size}: set [size={size}] of the data set")
+    return notes
+
+
+def _class_names(names: tuple[str, ...], count: int) -> tuple[str, ...]:
+    """The names of a net's classes, their indices where there are no names. Raises UsageError for another number of names."""
+    if names and len(names) != count:
         raise UsageError(f"{len(names)} class names, and the net has {count} classes")
-    return names, ()
+    return names or tuple(map(str, range(count)))
 
 
-def named(asked: Sequence[str]) -> dict[str, str]:
-    """The specs of nets by their names in records. Raises UsageError for what is no net, and for two of one name."""
-    names: dict[str, str] = {}
-    for spec in asked:
-        name = sources.read(spec).name
-        if names.get(name) == spec:
+def specs_by_name(specs: Sequence[str]) -> dict[str, str]:
+    """The specs of nets by the nets' names in records. Raises UsageError for an invalid spec, and for two of one name."""
+    by_name: dict[str, str] = {}
+    for spec in specs:
+        name = parse_source(spec).name
+        if by_name.get(name) == spec:
             raise UsageError(f"{spec} is named twice")
-        if name in names:
-            raise UsageError(f"{names[name]} and {spec} would both be called {name}: rename a file of one of them")
-        names[name] = spec
-    return names
+        if name in by_name:
+            raise UsageError(f"{by_name[name]} and {spec} would both be called {name}: rename a file of one of them")
+        by_name[name] = spec
+    return by_name
 
 
-def described(spec: str, layer: str | None = None) -> dict[str, Any]:
-    """What a run says of a net: its layer, classes, fingerprints of weights and code, and what was decided about it."""
-    source = sources.read(spec)
-    made = source.make()
-    net = _cut(source.name, made, torch.device("cpu"), "fp32", source.layer or layer)
-    about = {"layer": net.layer, "classes": list(net.classes), "fingerprint": net.fingerprint, "notes": list(net.notes)}
-    return about | ({"code": made.code} if made.code else {})
+def describe_net(net: Net) -> dict[str, Any]:
+    """A net's entry in a run's header: its layer, classes, fingerprints of weights and code, and notes."""
+    entry = {"layer": net.layer, "classes": list(net.classes), "fingerprint": net.fingerprint, "notes": list(net.notes)}
+    return entry | ({"code": net.code} if net.code else {})

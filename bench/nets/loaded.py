@@ -1,4 +1,4 @@
-"""A net as whoever makes it hands it over: not cut, its classes and its input's colours as far as they are known."""
+"""A loaded model before it is split: the module and what its source knows about it."""
 
 import hashlib
 from collections.abc import Iterator
@@ -12,31 +12,31 @@ from .preprocessing import Preprocess
 
 
 @dataclass(frozen=True)
-class Made:
-    """A module with weights, and what is known of it."""
+class LoadedModel:
+    """A module with its weights, its classes and its preprocessing."""
 
-    net: nn.Module
+    module: nn.Module
     fingerprint: str  # of the weights
-    classes: tuple[str, ...] = ()  # empty where they are not known
-    preprocess: Preprocess | None = None  # that its weights were trained with; None where it is not known
-    layer: str | None = None  # usual of its architecture
-    size: int | None = None  # of the images that its weights were validated on
-    code: str = ""  # the fingerprint of the user's own file
-    notes: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()  # names in the order of the logits; empty where unknown
+    preprocess: Preprocess | None = None  # that the weights were trained with; None where unknown
+    layer: str | None = None  # usually explained for this architecture; None where unknown
+    size: int | None = None  # pixels: side of the images that the weights were validated on
+    code: str = ""  # fingerprint of the user's source files; empty for nets of libraries
+    notes: tuple[str, ...] = ()  # sentences for the report
 
 
-def fingerprint(net: nn.Module) -> str:
-    """The sha256 of a net's weights, by name."""
+def fingerprint(module: nn.Module) -> str:
+    """The SHA-256 of a module's weights and their names."""
     digest = hashlib.sha256()
-    for name, weight in net.state_dict().items():
+    for name, weight in module.state_dict().items():
         digest.update(name.encode())
         digest.update(weight.detach().cpu().float().contiguous().numpy().tobytes())
     return digest.hexdigest()
 
 
 @contextmanager
-def seeded() -> Iterator[None]:
-    """Random weights are the same ones every time, and other random numbers are left as they were."""
+def fixed_seed() -> Iterator[None]:
+    """Seeds torch's CPU generator with 0 inside the block, so that random weights repeat, and restores its state afterwards."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         yield

@@ -1,17 +1,31 @@
-"""A network ready to be explained: cut at one layer, frozen, in eval mode, images in [0, 1]."""
+"""The class Net: a network cut at the explained layer, frozen and in eval mode, whose images are in [0, 1]."""
 
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
-from ..core.errors import NotApplicable, UsageError
+from ..core.errors import ImageError, NotApplicable
 from ..forward.forward import Forward, Stream
 from .cut import Cut
 
 
 class Net(nn.Module):
-    """A network ready to be explained, in eval mode and fp32; `scores` runs in the precision of perturbed images."""
+    """A network cut at the explained layer: `net(images) == net.classify(net.features(images))`.
+
+    It is frozen, in eval mode and fp32; `scores` and `logits` run streams of perturbed images in the run's precision.
+
+    Attributes:
+        features: images (n, 3, h, w) in [0, 1] -> activations (n, k, h', w') of the explained layer.
+        classify: activations -> logits (n, classes).
+        layer: the explained layer's name in the module's `named_modules()`.
+        classes: class names, in the order of the logits.
+        fingerprint: SHA-256 of the weights.
+        code: SHA-256 of the user's source files; empty for nets of libraries.
+        notes: what was decided about the net, in sentences for the report.
+        size: side of the only images that the net takes, in pixels; None where it takes any.
+        memory_limit: bytes that a forward pass may take; None without a limit.
+    """
 
     def __init__(
         self,
@@ -21,17 +35,19 @@ class Net(nn.Module):
         precision: str,
         fingerprint: str = "",
         *,
+        code: str = "",
         notes: tuple[str, ...] = (),
         size: int | None = None,
     ) -> None:
         super().__init__()
         self.name, self.layer, self.classes, self.fingerprint = name, cut.layer, classes, fingerprint
-        self.notes = notes  # what the harness decided about it, in plain sentences
-        self.size = size  # the side of the images that it takes; None where it takes any
-        self.memory: float | None = None  # bytes that a pass may take
+        self.code = code
+        self.notes = notes
+        self.size = size
+        self.memory_limit: float | None = None
         self.cut = cut
-        self._line = nn.ModuleList(cut.line.values())
-        self.features, self.classify = self.parts([cut.layer])
+        self._sequence = nn.ModuleList(cut.modules.values())
+        self.features, self.classify = self.split_at([cut.layer])
         self.to(memory_format=torch.channels_last).eval().requires_grad_(False)
         self._forward = Forward(nn.Sequential(self.features, self.classify), precision)
         self._head = Forward(self.classify, "fp32")
@@ -41,27 +57,42 @@ class Net(nn.Module):
         logits: Tensor = self.classify(self.features(images))
         return logits
 
-    def parts(self, layers: Sequence[str]) -> list[nn.Sequential]:
-        """The net cut behind each of the layers, in the line's order: their composition is the net.
+    def split_at(self, layers: Sequence[str]) -> list[nn.Sequential]:
+        """The net split after each of the layers, in the net's order; the composition of the parts is the net.
 
-        Raises NotApplicable where the line has no such layer.
+        Raises NotApplicable for a layer at which the net cannot be cut.
         """
-        return self.cut.parts(self.name, layers)
+        return self.cut.split_at(self.name, layers)
 
-    def tune(self, memory: float | None, *, compiled: bool = False) -> None:
-        """Bounds the bytes that a forward pass of perturbed images takes, and compiles it if asked."""
-        self.memory = memory
-        self._forward.tune(memory, compile=compiled)
-        self._head.tune(memory, compile=False)
+    def configure(self, memory_limit: float | None, *, compiled: bool = False) -> None:
+        """Limits the bytes that a forward pass of perturbed images takes, and compiles it if `compiled`."""
+        self.memory_limit = memory_limit
+        self._forward.tune(memory_limit, compile=compiled)
+        self._head.tune(memory_limit, compile=False)
+
+    def to_fp32(self) -> "Net":
+        """The same net with perturbed images in fp32, not compiled. It shares this net's modules and weights."""
+        net = Net(
+            self.name,
+            self.cut,
+            self.classes,
+            "fp32",
+            self.fingerprint,
+            code=self.code,
+            notes=self.notes,
+            size=self.size,
+        )
+        net.configure(self.memory_limit)
+        return net
 
     def prepare(self, images: Tensor) -> None:
-        """Finds how many images of this shape go into one pass, so that no method or metric pays for it.
+        """Finds how many images of this shape fit into one forward pass, so that no method's or metric's cost includes it.
 
-        Raises UsageError for images of a size that the net does not take.
+        Raises ImageError for images of a size that the net does not take.
         """
-        if self.size is not None and images.shape[2:] != (self.size, self.size):
-            height, width = images.shape[2:]
-            raise UsageError(
+        height, width = images.shape[2:]
+        if self.size is not None and (height, width) != (self.size, self.size):
+            raise ImageError(
                 f"{self.name} takes images of {self.size} x {self.size}, and these are {width} x {height}: set their size, "
                 f"--size {self.size}, or [size={self.size}] of a data set"
             )
@@ -70,31 +101,34 @@ class Net(nn.Module):
         except RuntimeError as error:
             if isinstance(error, torch.OutOfMemoryError | torch.AcceleratorError):
                 raise
-            said = f"{images.shape[3]} x {images.shape[2]}: {str(error).splitlines()[0]}"
-            raise UsageError(f"{self.name} cannot take images of {said}") from error
+            reason = str(error).splitlines()[0]
+            raise ImageError(f"{self.name} cannot take images of {width} x {height}: {reason}") from error
 
     def scores(self, stream: Stream) -> Tensor:
-        """Softmax scores (count, classes) of a stream of perturbed images, float64."""
+        """Softmax scores (count, classes) in [0, 1] of a stream of perturbed images, float64."""
         return self._forward.probabilities(stream)
 
     def logits(self, stream: Stream) -> Tensor:
         """Logits (count, classes) of a stream of perturbed images, fp32."""
         return self._forward.logits(stream)
 
-    def classified(self, stream: Stream) -> Tensor:
-        """Logits (count, classes) of a stream of activations (k, h', w') behind the cut, always computed in fp32."""
+    def classify_stream(self, stream: Stream) -> Tensor:
+        """Logits (count, classes) of a stream of activations (k, h', w') of the explained layer, always computed in fp32."""
         self._head.prepare(stream.make(0, 1))
         return self._head.logits(stream)
 
     def class_maps(self, activations: Tensor) -> Tensor:
-        """Maps (n, classes, h, w) whose spatial means, plus a constant, are the logits. Raises NotApplicable without them."""
+        """Maps (n, classes, h', w') whose spatial means, plus a constant, are the logits; activations are (n, k, h', w').
+
+        Raises NotApplicable for a net that does not end in global average pooling and one linear layer.
+        """
         if self.cut.class_maps is None:
             raise NotApplicable(self.cut.no_class_maps)
         maps: Tensor = self.cut.class_maps(activations)
         return maps
 
-    def state(self) -> tuple[object, ...]:
-        """What a method must leave as it finds it: modes, hooks, and the weights' versions and places in memory."""
+    def protected_state(self) -> tuple[object, ...]:
+        """What a method must leave unchanged: modes, hooks, and the weights' versions, addresses and gradients."""
         modules = tuple((m.training, len(m._forward_hooks), len(m._forward_pre_hooks)) for m in self.modules())
         return modules, tuple((weight._version, weight.data_ptr(), weight.grad is None) for weight in self.parameters())
 

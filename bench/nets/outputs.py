@@ -1,4 +1,4 @@
-"""What a net gives, read as logits: out of a dictionary or a tuple, and from probabilities or their logarithms."""
+"""Reads class scores out of what a net returns: a tensor, or a dictionary, tuple or object that holds one."""
 
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -8,72 +8,68 @@ from torch import Tensor, nn
 
 from ..core.errors import UsageError
 
-NAMES = (
-    "logits",
-    "out",
-    "output",
-    "scores",
-    "pred",
-)  # of the class scores in a dictionary or an object, as libraries have it
-TOLERANCE = 1e-3  # of probabilities' sum
-Kind = Literal["logits", "probabilities", "log-probabilities"]
-Place = int | str | None  # of the class scores in what a net gives; None where it gives them and nothing else
+SCORE_NAMES = ("logits", "out", "output", "scores", "pred")  # of class scores in libraries' dictionaries and objects
+TOLERANCE = 1e-3  # of the sum of probabilities
+ScoreKind = Literal["logits", "probabilities", "log-probabilities"]
+Key = int | str | None  # where the class scores are in what a net returns; None where it returns the tensor itself
 
 
-class Whole(nn.Module):
-    """A net that gives logits (n, classes), whatever the module in it gives."""
+class ScoresOnly(nn.Module):
+    """A net reduced to its class scores (n, classes), whatever else it returns."""
 
-    def __init__(self, net: nn.Module, place: Place = None, flat: bool = True) -> None:
+    def __init__(self, net: nn.Module, key: Key = None, is_flat: bool = True) -> None:
         super().__init__()
-        self.net, self.place, self.flat = net, place, flat
+        self.net, self.key, self.is_flat = net, key, is_flat
 
-    def forward(self, images: Tensor) -> Tensor:
-        scores: Tensor = _at(self.net(images), self.place)
-        return scores if self.flat else scores.flatten(1)  # (n, classes, 1, 1), as fully convolutional nets give it
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Class scores (n, classes) of normalised inputs (n, channels, h, w)."""
+        scores: Tensor = _select(self.net(inputs), self.key)
+        return scores if self.is_flat else scores.flatten(1)  # fully convolutional nets give (n, classes, 1, 1)
 
 
 class Log(nn.Module):
-    """Probabilities to logits, up to a constant of each image."""
+    """Turns probabilities into logits, up to a constant of each image."""
 
     def forward(self, probabilities: Tensor) -> Tensor:
         return probabilities.clamp(min=torch.finfo(probabilities.dtype).tiny).log()
 
 
-def read(net: nn.Module, images: Tensor) -> tuple[Whole, Tensor]:
-    """A net as one that gives class scores, and its scores of images. Raises UsageError for one that does not classify."""
-    given = net(images)
-    found = place(given)
-    scores: Tensor = _at(given, found)
-    flat = scores.dim() == 2
+def wrap_scores(net: nn.Module, inputs: Tensor) -> tuple[ScoresOnly, Tensor]:
+    """A net reduced to its class scores, and the scores (n, classes) of the inputs.
+
+    Raises UsageError for a net that does not classify.
+    """
+    output = net(inputs)
+    key = find_scores(output)
+    scores: Tensor = _select(output, key)
+    is_flat = scores.dim() == 2
     if scores.dim() == 4 and scores.shape[2:] == (1, 1):
         scores = scores.flatten(1)
-    _sound(scores, len(images))
-    return Whole(net, found, flat), scores
+    _check_scores(scores, len(inputs))
+    return ScoresOnly(net, key, is_flat), scores
 
 
-def place(given: Any) -> Place:
-    """Where in what a net gave for images the class scores (n, classes) are. Raises UsageError where there are none."""
-    if isinstance(given, Tensor):
+def find_scores(output: Any) -> Key:
+    """Where the class scores are in what a net returned. Raises UsageError where there is no tensor."""
+    if isinstance(output, Tensor):
         return None
-    if isinstance(given, Mapping):
-        names = [name for name in given if isinstance(given[name], Tensor)]
-    elif isinstance(given, tuple | list) and not hasattr(given, "logits"):
-        tensors = [place for place, one in enumerate(given) if isinstance(one, Tensor)]
+    if isinstance(output, Mapping):
+        names = [name for name in output if isinstance(output[name], Tensor)]
+    elif isinstance(output, tuple | list) and not hasattr(output, "logits"):
+        tensors = [index for index, value in enumerate(output) if isinstance(value, Tensor)]
         if tensors:
             return tensors[0]
         names = []
     else:
-        names = [name for name in NAMES if isinstance(getattr(given, name, None), Tensor)]
-    known = [name for name in NAMES if name in names] or names
-    if not known:
-        raise UsageError(
-            f"the net gives {type(given).__name__}, with no class scores in it: a tensor (n, classes) is needed"
-        )
-    return str(known[0])
+        names = [name for name in SCORE_NAMES if isinstance(getattr(output, name, None), Tensor)]
+    candidates = [name for name in SCORE_NAMES if name in names] or names
+    if not candidates:
+        raise UsageError(f"the net returns {type(output).__name__} without class scores: return a tensor (n, classes)")
+    return str(candidates[0])
 
 
-def kind(scores: Tensor) -> Kind:
-    """What class scores (n, classes) are, by their values: logits, probabilities or log-probabilities."""
+def identify_kind(scores: Tensor) -> ScoreKind:
+    """Whether class scores (n, classes) are logits, probabilities or log-probabilities, judged by their values."""
     if (scores >= 0).all() and ((scores.sum(1) - 1).abs() < TOLERANCE).all():
         return "probabilities"
     if (scores <= 0).all() and (scores.logsumexp(1).abs() < TOLERANCE).all():
@@ -81,21 +77,21 @@ def kind(scores: Tensor) -> Kind:
     return "logits"
 
 
-def _sound(scores: Tensor, count: int) -> None:
-    """Raises UsageError for what are no class scores of so many images."""
+def _check_scores(scores: Tensor, count: int) -> None:
+    """Raises UsageError for what are not class scores of so many images."""
     if scores.dim() != 2 or len(scores) != count:
-        raise UsageError(f"the net gives {tuple(scores.shape)} for {count} images: class scores are (n, classes)")
+        raise UsageError(f"the net returns {tuple(scores.shape)} for {count} images: class scores are (n, classes)")
     if scores.shape[1] < 2:
         raise UsageError(
-            "the net gives one score an image: give it one a class, two at least ([0, s] for a yes-or-no s)"
+            "the net returns one score an image: return one a class, at least two ([0, s] for a binary score s)"
         )
     if not scores.is_floating_point():
-        raise UsageError(f"the net gives class scores as {scores.dtype}: logits or probabilities are needed")
+        raise UsageError(f"the net returns class scores as {scores.dtype}: return logits or probabilities")
     if not scores.isfinite().all():
-        raise UsageError("the net gives class scores that are not finite: its weights may be damaged")
+        raise UsageError("the net returns class scores that are not finite: its weights may be damaged")
 
 
-def _at(given: Any, place: Place) -> Any:
-    if place is None:
-        return given
-    return given[place] if isinstance(given, Mapping) or isinstance(place, int) else getattr(given, place)
+def _select(output: Any, key: Key) -> Any:
+    if key is None:
+        return output
+    return output[key] if isinstance(output, Mapping) or isinstance(key, int) else getattr(output, key)

@@ -1,4 +1,4 @@
-"""What stands before a net: images in [0, 1] become what it was trained on."""
+"""Preprocessing, the first module of every net: images in [0, 1] become the input that the net was trained on."""
 
 import math
 from collections.abc import Sequence
@@ -15,21 +15,34 @@ LUMINANCE = (0.299, 0.587, 0.114)  # of red, green and blue, ITU-R BT.601, as in
 
 @dataclass(frozen=True)
 class Preprocess:
-    """The mean and the deviation that images in [0, 1] are normalised by, one number a channel, or one for all."""
+    """The mean and standard deviation that images in [0, 1] are normalised by: one number a channel, or one for all."""
 
     mean: tuple[float, ...]
     std: tuple[float, ...]
-    said: str  # where they are from, or what they are called
 
-    def of(self, channels: int) -> nn.Module:
-        """Images (n, 3, h, w) in [0, 1] to a net's input of so many channels; a grey net is shown the luminance."""
+    def build(self, channels: int) -> nn.Module:
+        """The module from images (n, 3, h, w) in [0, 1] to a net's input (n, channels, h, w); one channel is the luminance."""
+        mean, std = _repeat(self.mean, 3), _repeat(self.std, 3)
         if channels == 3:
-            return Normalise(_each(self.mean, 3), _each(self.std, 3))
-        mean, std = (sum(w * v for w, v in zip(LUMINANCE, _each(of, 3), strict=True)) for of in (self.mean, self.std))
-        return nn.Sequential(Grey(), Normalise((mean,), (std,)))
+            return Normalise(mean, std)
+        return nn.Sequential(Luminance(), Normalise((_luminance(mean),), (_luminance(std),)))
 
 
-class Grey(nn.Module):
+class Normalise(nn.Module):
+    """Normalises images in [0, 1]: each channel minus its mean, divided by its standard deviation."""
+
+    def __init__(self, mean: Sequence[float] = MEAN, std: Sequence[float] = STD) -> None:
+        super().__init__()
+        self.mean: Tensor
+        self.std: Tensor
+        self.register_buffer("mean", torch.tensor(mean).view(-1, 1, 1))
+        self.register_buffer("std", torch.tensor(std).view(-1, 1, 1))
+
+    def forward(self, images: Tensor) -> Tensor:
+        return (images - self.mean) / self.std
+
+
+class Luminance(nn.Module):
     """The luminance (n, 1, h, w) of images (n, 3, h, w)."""
 
     def __init__(self) -> None:
@@ -41,65 +54,56 @@ class Grey(nn.Module):
         return (images * self.weights).sum(1, keepdim=True)
 
 
-WORDS = {
-    "imagenet": Preprocess(MEAN, STD, "ImageNet's mean and deviation"),
-    "none": Preprocess((0.0,), (1.0,), "none: images in [0, 1]"),
-    "half": Preprocess((0.5,), (0.5,), "images in [-1, 1]"),
+PRESETS = {
+    "imagenet": Preprocess(MEAN, STD),
+    "none": Preprocess((0.0,), (1.0,)),  # the net takes images in [0, 1]
+    "half": Preprocess((0.5,), (0.5,)),  # the net takes images in [-1, 1]
 }
 
 
-def preprocess(word: str, mean: str, std: str) -> Preprocess | None:
-    """What was asked for, a word or numbers (`0.5`, or `0.485+0.456+0.406` for the channels); None where nothing was."""
+def parse_preprocess(preset: str, mean: str, std: str) -> Preprocess | None:
+    """The preprocessing of a spec's settings: a preset's name, or numbers; None where all three are empty.
+
+    Numbers are written `0.5`, or `0.485+0.456+0.406` for the channels. Raises UsageError for other settings.
+    """
     if mean or std:
-        if word:
-            raise UsageError(f"preprocess={word} and a mean or std contradict each other: set the one or the other")
-        return Preprocess(
-            _numbers("mean", mean or "0"), _numbers("std", std or "1"), f"mean {mean or 0}, std {std or 1}"
-        )
-    if word and word not in WORDS:
-        raise UsageError(f"there is no preprocess {word!r}: {nearest(word, WORDS)}, or set mean=... and std=...")
-    return WORDS[word] if word else None
+        if preset:
+            raise UsageError(f"preprocess={preset} and a mean or std contradict each other: set the one or the other")
+        return Preprocess(_parse_numbers("mean", mean or "0"), _parse_numbers("std", std or "1"))
+    if preset and preset not in PRESETS:
+        raise UsageError(f"there is no preprocess {preset!r}: {nearest(preset, PRESETS)}, or set mean=... and std=...")
+    return PRESETS[preset] if preset else None
 
 
-def joined(numbers: str | float | Sequence[float]) -> str:
-    """Numbers as a spec has them, joined by +."""
+def format_numbers(numbers: str | float | Sequence[float]) -> str:
+    """Numbers in the notation of specs, joined by `+`; a string stays as it is."""
     if isinstance(numbers, str):
         return numbers
     return "+".join(map(str, [numbers] if isinstance(numbers, int | float) else numbers))
 
 
-def channels_of(net: nn.Module) -> int:
-    """The channels of its first convolution: 3, or 1 for a net of grey images. Raises UsageError for others."""
-    first = next((module for module in net.modules() if isinstance(module, nn.Conv2d)), None)
+def input_channels(module: nn.Module) -> int:
+    """The input channels of a net's first convolution: 3, or 1 for grey images. Raises UsageError for other numbers."""
+    first = next((part for part in module.modules() if isinstance(part, nn.Conv2d)), None)
     count = 3 if first is None else first.in_channels
     if count not in (1, 3):
-        raise UsageError(f"the net takes images of {count} channels: this suite's have three, or their luminance")
+        raise UsageError(f"the net takes images of {count} channels: it must take three, or one (the luminance)")
     return count
 
 
-def _each(values: Sequence[float], channels: int) -> tuple[float, ...]:
+def _luminance(colour: Sequence[float]) -> float:
+    return sum(weight * value for weight, value in zip(LUMINANCE, colour, strict=True))
+
+
+def _repeat(values: Sequence[float], channels: int) -> tuple[float, ...]:
     return tuple(values) if len(values) == channels else (values[0],) * channels
 
 
-def _numbers(what: str, text: str) -> tuple[float, ...]:
+def _parse_numbers(setting: str, text: str) -> tuple[float, ...]:
     try:
         numbers = tuple(float(part) for part in text.split("+"))
     except ValueError:
         numbers = ()
-    if len(numbers) not in (1, 3) or not all(math.isfinite(n) and (what == "mean" or n > 0) for n in numbers):
-        raise UsageError(f"{what}={text} is no {what}: write one number, or three, {what}=0.5+0.5+0.5")
+    if len(numbers) not in (1, 3) or not all(math.isfinite(n) and (setting == "mean" or n > 0) for n in numbers):
+        raise UsageError(f"{setting}={text} is not a {setting}: write one number, or three, {setting}=0.5+0.5+0.5")
     return numbers
-
-
-class Normalise(nn.Module):
-    """Images in [0, 1] to the colours that the net was trained on: less the mean, by the deviation, of each channel."""
-
-    def __init__(self, mean: Sequence[float] = MEAN, std: Sequence[float] = STD) -> None:
-        super().__init__()
-        self.mean: Tensor
-        self.std: Tensor
-        self.register_buffer("mean", torch.tensor(mean).view(-1, 1, 1))
-        self.register_buffer("std", torch.tensor(std).view(-1, 1, 1))
-
-    def forward(self, images: Tensor) -> Tensor:
-        return (images - self.mean) / self.std

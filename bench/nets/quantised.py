@@ -1,10 +1,10 @@
-"""Small files for large nets: eight-bit weights, one scale an output channel; some matrices as two thin factors.
+"""Small files for large nets: 8-bit weights with a scale for each output channel; some matrices as two thin factors.
 
-A file holds, for the tensor `t` of the net's state:
+A file holds, for the tensor `t` of the net's state dict:
     t                      as it is (biases, batch norm)
-    t:levels, t:scale      int8 levels, and what one level is worth in each output channel: t = levels * scale
+    t:levels, t:scale      int8 levels, and the value of one level in each output channel: t = levels * scale
     t:left:..., t:right:...    two such factors: t = left @ right
-Reading it gives back the whole state, float32.
+`load` restores the whole state dict as float32.
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save as serialised
+from safetensors.torch import save as serialise
 from torch import Tensor
 
 from ..core.errors import UsageError
@@ -32,60 +32,61 @@ class Factors:
         return self.left @ self.right
 
 
-def quantised(weight: Tensor) -> tuple[Tensor, Tensor]:
-    """Levels of the same shape, int8, and a float32 scale for each output channel (the first dimension)."""
+def quantise(weight: Tensor) -> tuple[Tensor, Tensor]:
+    """Levels (int8, the weight's shape) and a float32 scale for each output channel, which is the first dimension."""
     rows = weight.detach().float().flatten(1)
     scale = rows.abs().amax(1).clamp_min(1e-12) / LEVELS
     levels = (rows / scale[:, None]).round().to(torch.int8)
     return levels.view(weight.shape), scale
 
 
-def dequantised(levels: Tensor, scale: Tensor) -> Tensor:
+def dequantise(levels: Tensor, scale: Tensor) -> Tensor:
+    """The float32 weight of levels and the scale of each output channel."""
     return levels.float() * scale.view(-1, *[1] * (levels.ndim - 1))
 
 
-def save(state: Mapping[str, Tensor | Factors], path: Path, facts: Mapping[str, str]) -> None:
-    """Write a net's state; matrices and kernels are rounded to 255 levels. `facts` go to the file's header."""
+def save(state: Mapping[str, Tensor | Factors], path: Path, metadata: Mapping[str, str]) -> None:
+    """Writes a net's state dict, its matrices and kernels rounded to 255 levels, and metadata into the file's header."""
     stored: dict[str, Tensor] = {}
-    for name, part in state.items():
-        if isinstance(part, Factors):
-            stored |= packed(f"{name}:left", part.left) | packed(f"{name}:right", part.right)
+    for name, weight in state.items():
+        if isinstance(weight, Factors):
+            stored |= _pack(f"{name}:left", weight.left) | _pack(f"{name}:right", weight.right)
         else:
-            stored |= packed(name, part)
-    path.write_bytes(serialised(stored, metadata=dict(facts)))
+            stored |= _pack(name, weight)
+    path.write_bytes(serialise(stored, metadata=dict(metadata)))
 
 
-def packed(name: str, tensor: Tensor) -> dict[str, Tensor]:
+def _pack(name: str, tensor: Tensor) -> dict[str, Tensor]:
+    """The entries of a file for a tensor: a vector as it is, anything larger as levels and scale."""
     if tensor.ndim < 2:
         return {name: tensor.detach().contiguous()}
-    levels, scale = quantised(tensor)
+    levels, scale = quantise(tensor)
     return {f"{name}:levels": levels.contiguous(), f"{name}:scale": scale}
 
 
 def load(path: Path) -> dict[str, Tensor]:
-    """A net's state, every tensor whole and float32 (counters as they are)."""
-    stored = unpacked(read(path))
-    state = {name: tensor for name, tensor in stored.items() if ":" not in name}
-    for name in [name for name in stored if name.endswith(":left")]:
-        whole = name.removesuffix(":left")
-        state[whole] = Factors(stored[name], stored[f"{whole}:right"]).product()
+    """A net's state dict: every tensor whole and float32, integer counters as stored. Raises UsageError for another file."""
+    tensors = _unpack(_read(path))
+    state = {name: tensor for name, tensor in tensors.items() if ":" not in name}
+    for left in [name for name in tensors if name.endswith(":left")]:
+        name = left.removesuffix(":left")
+        state[name] = Factors(tensors[left], tensors[f"{name}:right"]).product()
     return state
 
 
-def unpacked(stored: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Levels and scales multiplied out; what is neither stays."""
+def _unpack(stored: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The stored tensors, levels multiplied by their scales."""
     tensors = {}
     for name, tensor in stored.items():
         if name.endswith(":levels"):
-            whole = name.removesuffix(":levels")
-            tensors[whole] = dequantised(tensor, stored[f"{whole}:scale"])
+            base = name.removesuffix(":levels")
+            tensors[base] = dequantise(tensor, stored[f"{base}:scale"])
         elif not name.endswith(":scale"):
             tensors[name] = tensor
     return tensors
 
 
-def read(path: Path) -> dict[str, Tensor]:
-    """The tensors in a file of ours, as stored."""
+def _read(path: Path) -> dict[str, Tensor]:
     refusal = f"{path} is not a file of weights that this suite has written; reinstall it, or name another."
     try:
         with safe_open(path, framework="pt") as file:
@@ -97,7 +98,7 @@ def read(path: Path) -> dict[str, Tensor]:
     return stored
 
 
-def facts(path: Path) -> dict[str, str]:
-    """What a file says about its weights: classes, normalisation, recipe, accuracy."""
+def read_metadata(path: Path) -> dict[str, str]:
+    """The metadata in a file's header: for shipped nets their classes, normalisation, recipe and accuracy."""
     with safe_open(path, framework="pt") as file:
         return dict(file.metadata() or {})

@@ -1,4 +1,4 @@
-"""Nets by their specs: which of the sources makes a net, with which of its settings."""
+"""Parses the spec of a net: which source loads it, with which settings."""
 
 from dataclasses import dataclass, replace
 from inspect import signature
@@ -7,92 +7,103 @@ from typing import Any
 
 from ..core import specs
 from ..core.errors import UsageError
-from ..core.settings import checked
-from . import preprocessing, user_nets, vgg16_gap, zoo
-from .loaded import Made
-from .preprocessing import Preprocess
+from ..core.settings import check_settings
+from . import timm_nets, user_nets, vgg16_gap, zoo
+from .loaded import LoadedModel
+from .preprocessing import Preprocess, parse_preprocess
 
 
 @dataclass(frozen=True)
 class Source:
-    """A net's spec, read: its name in records, and what it is made of."""
+    """A net's spec, parsed: its name in records, and how to load it."""
 
     name: str
-    asked: specs.Spec
+    spec: specs.Spec
     weights: Path | None
     classes: Path | None
     preprocess: Preprocess | None
     layer: str | None
-    others: dict[str, Any]  # the maker's own settings
+    settings: dict[str, Any]  # of the factory or library alone
 
-    def make(self) -> Made:
-        """The net, with what the user said of it. Raises UsageError for what cannot be had."""
-        made = self._made()
+    def load(self) -> LoadedModel:
+        """The model, with the classes and preprocessing of the spec. Raises UsageError where it cannot be loaded."""
+        model = self._load()
         if self.classes:
-            made = replace(made, classes=names(self.classes))
-        return replace(made, preprocess=self.preprocess) if self.preprocess else made
+            model = replace(model, classes=read_class_names(self.classes))
+        return replace(model, preprocess=self.preprocess) if self.preprocess else model
 
-    def _made(self) -> Made:
-        name, _, weights = self.asked.name.partition("@")
-        if self.asked.name == vgg16_gap.NAME:
-            return vgg16_gap.made(self.weights, lambda spec: read(spec).make())
-        if self.asked.short is None:
+    def _load(self) -> LoadedModel:
+        name, _, weights = self.spec.name.partition("@")
+        if self.spec.name == vgg16_gap.NAME:
+            return vgg16_gap.load_model(self.weights, lambda base: parse_source(base).load())
+        if self.spec.short is None:
             if self.weights:
-                return zoo.trained(name, self.weights)
-            return zoo.torchvisions(name, weights) if weights else zoo.shipped(name)
+                return zoo.load_architecture(name, self.weights)
+            return zoo.load_torchvision(name, weights) if weights else zoo.load_shipped(name)
         if name == "timm":
-            return zoo.timms(self.asked.short, self.weights, **self.others)
-        return user_nets.made(name, self.asked.short, self.others, self.weights)
+            return timm_nets.load_timm(self.spec.short, self.weights, **self.settings)
+        return user_nets.load_user_net(name, self.spec.short, self.settings, self.weights)
 
 
-def read(spec: str) -> Source:
-    """The source of a spec. Raises UsageError for what is no spec of a net, or names a net of this suite that there is not."""
-    asked = specs.parse("net", spec, str)
-    own = {key: asked.chosen[key] for key in signature(_options).parameters if key in asked.chosen}
-    others = {key: value for key, value in asked.chosen.items() if key not in own}
-    if asked.short is None:
-        if asked.name.endswith(".py"):
-            raise UsageError(f"{asked.name} is a file: name what makes the net in it, {asked.name}:factory")
-        if asked.name != vgg16_gap.NAME:
-            zoo.check(asked.name)
-        if "@" in asked.name and "weights" in own:
-            raise UsageError(f"{spec} names weights twice: leave out the one or the other")
-        own |= others  # there are no others, which `checked` says
-        others = {}
-    elif asked.name == "timm":
-        others = checked("net", asked.name, _timm, others)
-    said = checked("net", asked.name, _options, own)
-    name = Path(asked.name).stem if asked.name.endswith(".py") else asked.name
-    shown = {key: value for key, value in asked.chosen.items() if key != "classes"}
-    shown |= {"weights": Path(own["weights"]).stem} if "weights" in own else {}
-    return Source(
-        replace(asked, chosen=shown).label(name), asked, _path(said["weights"]), _path(said["classes"]),
-        preprocessing.preprocess(said["preprocess"], said["mean"], said["std"]), said["layer"] or None, others,
-    )  # fmt: skip
+def parse_source(text: str) -> Source:
+    """The source of a net's spec. Raises UsageError for text that is no spec, and for a net that does not exist."""
+    spec = specs.parse("net", text, str)
+    common = {key: spec.settings[key] for key in signature(_common_settings).parameters if key in spec.settings}
+    own_settings = {key: value for key, value in spec.settings.items() if key not in common}
+    if spec.short is None:
+        _check_architecture(spec.name, text, has_weights="weights" in common)
+        common, own_settings = (
+            common | own_settings,
+            {},
+        )  # an architecture has no other settings: `check_settings` refuses them
+    elif spec.name == "timm":
+        own_settings = check_settings("net", spec.name, _timm_settings, own_settings)
+    options = check_settings("net", spec.name, _common_settings, common)
+    preprocess = parse_preprocess(options["preprocess"], options["mean"], options["std"])
+    weights, classes = _path(options["weights"]), _path(options["classes"])
+    return Source(_record_name(spec), spec, weights, classes, preprocess, options["layer"] or None, own_settings)
 
 
-def names(path: Path) -> tuple[str, ...]:
-    """Class names from a text file, one a line, in the order of the net's classes."""
+def _check_architecture(name: str, text: str, *, has_weights: bool) -> None:
+    """Raises UsageError for the name of no architecture, and for a spec that names weights twice."""
+    if name.endswith(".py"):
+        raise UsageError(f"{name} is a file: name the function in it that makes the net, {name}:factory")
+    if name != vgg16_gap.NAME:
+        zoo.check_name(name)
+    if "@" in name and has_weights:
+        raise UsageError(f"{text} names weights twice: leave out the one or the other")
+
+
+def _record_name(spec: specs.Spec) -> str:
+    """A net's name in records: its spec, files by their stems, without the file of class names."""
+    name = Path(spec.name).stem if spec.name.endswith(".py") else spec.name
+    settings = {key: value for key, value in spec.settings.items() if key != "classes"}
+    settings |= {"weights": Path(spec.settings["weights"]).stem} if "weights" in spec.settings else {}
+    return replace(spec, settings=settings).label(name)
+
+
+def read_class_names(path: Path) -> tuple[str, ...]:
+    """Class names from a text file, one a line, in the order of the net's classes. Raises UsageError where there are none."""
     if not path.is_file():
         raise UsageError(f"there is no file of class names {path}")
     try:
-        found = tuple(line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip())
+        names = tuple(line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip())
     except UnicodeDecodeError:
-        raise UsageError(f"{path} is no text in UTF-8: write the class names so, one a line") from None
-    if not found:
-        raise UsageError(f"{path} names no class: write one a line")
-    return found
+        raise UsageError(f"{path} is not text in UTF-8: write one class name a line, in UTF-8") from None
+    if not names:
+        raise UsageError(f"{path} holds no class names: write one a line")
+    return names
 
 
 def _path(text: str) -> Path | None:
     return Path(text).expanduser() if text else None
 
 
-def _options(
+def _common_settings(
     *, weights: str = "", classes: str = "", preprocess: str = "", mean: str = "", std: str = "", layer: str = ""
 ) -> None:
-    """The settings of any net."""
+    """The settings of any net: `check_settings` checks a spec against this signature."""
 
 
-def _timm(*, pretrained: bool = True) -> None:
-    """Those of timm's nets, beside them."""
+def _timm_settings(*, pretrained: bool = True) -> None:
+    """The settings that only timm's nets have."""

@@ -1,4 +1,7 @@
-"""Any classifier made a line with one cut: tried on an example, cut by its graph or by capturing, and checked by numbers."""
+"""Splits a net at the explained layer: any classifier becomes a sequence of modules with one cut (see cut.py).
+
+All decisions are made on two random images, and the two halves must reproduce the net's own scores on them.
+"""
 
 import math
 from collections.abc import Iterator
@@ -6,191 +9,207 @@ from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import pad
 
 from ..core.errors import NotApplicable, UsageError
+from ..forward.device import exact_arithmetic
 from . import layers, outputs
-from .class_maps import TOLERANCE, class_maps
+from .class_maps import TOLERANCE, build_class_maps
 from .cut import Cut
-from .fx_split import UNTRACEABLE, Line, lined
-from .hook_split import captured, release
-from .preprocessing import Preprocess, channels_of
+from .fx_split import UNTRACEABLE, ModuleSequence, trace_sequence
+from .hook_split import remove_gate, split_by_hooks
+from .preprocessing import Preprocess, input_channels
 
-SIZES = (224, 32, 28, 64, 96, 128, 160, 192, 256, 288, 299, 320, 331, 380, 384, 448, 512)  # tried in this order
-KNOWN_SIZE = 128  # of the example where the layer is known: smaller is sooner
-LEAST = 1e-6  # probability of which the logarithm tells the logit
-LOG, CAPTURED = "log()", "rest()"  # parts of a line that are no module of the net
+SIZES = (224, 32, 28, 64, 96, 128, 160, 192, 256, 288, 299, 320, 331, 380, 384, 448, 512)  # pixels, tried in this order
+KNOWN_SIZE = 128  # pixels: of the probe where the layer is known; smaller is faster
+LEAST = 1e-6  # probability down to which logarithms are compared
+LOG, AFTER_LAYER = "log()", "rest()"  # keys of modules that are not the net's own
 
 
 @dataclass(frozen=True)
-class Example:
-    """A net on two random images, on which all that is decided about it is decided."""
+class Probe:
+    """A net and its scores of two random images, on which all decisions are made."""
 
-    whole: outputs.Whole
-    before: nn.Module
+    scorer: outputs.ScoresOnly
+    preprocess: nn.Module
     images: Tensor  # (2, 3, h, w) in [0, 1]
-    scores: Tensor  # (2, classes), as the net gives them
-    kind: outputs.Kind
-    fixed: int | None  # the side of the images that it takes, where it takes no others
+    scores: Tensor  # (2, classes), as the net returns them
+    kind: outputs.ScoreKind
+    fixed_size: int | None  # pixels: the only image side that the net takes; None where it takes any
 
     def agrees(self, logits: Tensor) -> bool:
-        """Whether these are its logits; of a net that gives probabilities, logits are known up to a constant."""
+        """Whether these are the net's logits; where it returns probabilities, up to a constant of each image."""
         if self.kind != "logits":
             logs = self.scores if self.kind == "log-probabilities" else self.scores.clamp(min=LEAST).log()
-            told = logs > math.log(10 * LEAST)
-            spread = logs[told].max() - logs[told].min()
-            return bool((logits.log_softmax(1) - logs)[told].abs().max() <= TOLERANCE * spread)
+            reliable = logs > math.log(10 * LEAST)
+            spread = logs[reliable].max() - logs[reliable].min()
+            return bool((logits.log_softmax(1) - logs)[reliable].abs().max() <= TOLERANCE * spread)
         return bool((logits - self.scores).abs().max() <= TOLERANCE * max(1.0, float(self.scores.abs().max())))
+
+    def run(self, modules: list[nn.Module]) -> Tensor:
+        """The output of modules, run one after the other on the preprocessed images."""
+        result: Tensor = nn.Sequential(*modules)(self.preprocess(self.images))
+        return result
 
 
 @dataclass(frozen=True)
-class Found:
-    """A net cut, and what was decided about it, in plain sentences."""
+class SplitNet:
+    """A net cut at the explained layer, and what was decided about it."""
 
     cut: Cut
-    classes: int
-    fixed: int | None
-    notes: tuple[str, ...]
+    class_count: int
+    fixed_size: int | None  # pixels; None where the net takes images of any size
+    notes: tuple[str, ...]  # the decisions, one sentence each
 
 
 @torch.no_grad()
-def cut(net: nn.Module, preprocess: Preprocess, layer: str | None, usual: str | None = None) -> Found:
-    """A frozen net in eval mode, cut at the layer asked for, at its architecture's usual one, or at one found by rule.
+@exact_arithmetic()
+def split_net(module: nn.Module, preprocess: Preprocess, layer: str | None, usual: str | None = None) -> SplitNet:
+    """Cuts a frozen net in eval mode at `layer`, else at the architecture's usual one, else at one proposed by a rule.
 
-    Raises UsageError for what is no classifier of images, and for a layer at which it cannot be cut.
+    Raises UsageError for a module that does not classify images, and for a layer at which it cannot be cut.
     """
-    if layer is not None and layer not in dict(net.named_modules()):
+    if layer is not None and layer not in dict(module.named_modules()):
+        names = [name for name, _ in module.named_modules() if name]
+        raise UsageError(f"there is no layer {layer!r}: {layers.suggest_names(layer, names)}")
+    probe = _probe(module, preprocess.build(input_channels(module)), KNOWN_SIZE if usual else SIZES[0])
+    chosen = layer or usual
+    candidates = [chosen] if chosen else layers.propose_layers(probe.scorer.net, probe.preprocess(probe.images))
+    cut = next(_cuts(probe, candidates, chosen), None)
+    if cut is None:
+        raise UsageError("the net cannot be explained: no layer at which it can be cut outputs a map (n, k, h, w)")
+    notes = [] if chosen else [f"explained at {cut.layer}: {layers.RULE}"]
+    notes += _notes(probe, cut)
+    if probe.kind == "logits" and probe.scorer.key is None and probe.scorer.is_flat:
+        cut = replace(cut, original=module)
+    return SplitNet(cut, probe.scores.shape[1], probe.fixed_size, tuple(notes))
+
+
+def _probe(module: nn.Module, preprocess: nn.Module, first_size: int) -> Probe:
+    """Runs the net on random images of the first size that it takes. Raises UsageError where it takes none."""
+    device = next(module.parameters(), torch.empty(0)).device
+    preprocess = preprocess.to(device)
+    first_error = ""
+    for size in (first_size, *SIZES):
+        images = torch.rand(2, 3, size, size, generator=torch.Generator().manual_seed(0)).to(device)
+        error = _run_error(module, preprocess(images))
+        if not error:
+            is_fixed = bool(_run_error(module, preprocess(pad(images, (0, 32, 0, 32)))))
+            scorer, scores = _repeatable_scores(module, preprocess(images))
+            kind = outputs.identify_kind(scores)
+            return Probe(scorer, preprocess, images, scores, kind, size if is_fixed else None)
+        first_error = first_error or error
+    raise UsageError(f"the net cannot be run on images of {first_size} x {first_size}: {first_error}")
+
+
+def _repeatable_scores(module: nn.Module, inputs: Tensor) -> tuple[outputs.ScoresOnly, Tensor]:
+    """The net reduced to its class scores, and these. Raises UsageError where a second run gives others."""
+    scorer, scores = outputs.wrap_scores(module, inputs)
+    repeated = outputs.wrap_scores(module, inputs)[1]
+    if not torch.allclose(scores, repeated, rtol=TOLERANCE, atol=TOLERANCE):
         raise UsageError(
-            f"there is no layer {layer!r}: {layers.near(layer, [name for name, _ in net.named_modules() if name])}"
+            "the net returns different class scores for the same images: make it deterministic in eval mode"
         )
-    example = _example(net, preprocess.of(channels_of(net)), KNOWN_SIZE if usual else SIZES[0])
-    asked = layer or usual
-    proposed = [asked] if asked else layers.proposed(example.whole.net, example.before(example.images))
-    found = next(_cuts(example, proposed, asked), None)
-    if found is None:
-        raise UsageError(
-            "no layer of the net gives a map (n, k, h, w) at which it can be cut, and CAM methods explain such a map"
-        )
-    how = [] if asked else [f"explained at {found.layer}: {layers.RULE}"]
-    if CAPTURED in found.line:
-        how.append("cut by running it twice, for what it does depends on its input's values: twice the work")
-    if example.kind == "logits" and example.whole.place is None and example.whole.flat:
-        found = replace(found, whole=net)
-    return Found(found, example.scores.shape[1], example.fixed, (*how, *_said(example, found)))
+    return scorer, scores
 
 
-def _example(net: nn.Module, before: nn.Module, first: int) -> Example:
-    place = next(net.parameters(), torch.empty(0)).device
-    before = before.to(place)
-    problem = ""
-    for size in (first, *SIZES):
-        images = torch.rand(2, 3, size, size, generator=torch.Generator().manual_seed(0)).to(place)
-        if not (now := _problem(net, before(images))):
-            fixed = size if _problem(net, before(torch.nn.functional.pad(images, (0, 32, 0, 32)))) else None
-            whole, scores = outputs.read(net, before(images))
-            again = outputs.read(net, before(images))[1]
-            if not torch.allclose(scores, again, rtol=TOLERANCE, atol=TOLERANCE):
-                raise UsageError(
-                    "the net gives other class scores when it is shown the same images again: make it repeatable"
-                )
-            return Example(whole, before, images, scores, outputs.kind(scores), fixed)
-        problem = problem or now
-    raise UsageError(f"the net cannot be run on images of {first} x {first}: {problem}")
-
-
-def _problem(net: nn.Module, inputs: Tensor) -> str:
-    """What a net raises on its input; empty where it runs."""
+def _run_error(module: nn.Module, inputs: Tensor) -> str:
+    """What the net raises on its input; empty where it runs."""
     try:
-        net(inputs)
+        module(inputs)
     except UNTRACEABLE as error:
         return f"{type(error).__name__}: {' '.join(str(error).split())}"[:200]
     return ""
 
 
-def _cuts(example: Example, names: list[str], asked: str | None) -> Iterator[Cut]:
-    """The net cut at each of the layers where that can be done. Raises UsageError where one was asked for and it cannot."""
-    line = _line(example)
-    for name in names:
-        made = _captured(example, name) if line is None else _traced(example, line, name)
-        if isinstance(made, Cut):
-            yield made
+def _cuts(probe: Probe, candidates: list[str], chosen: str | None) -> Iterator[Cut]:
+    """The net cut at each candidate that allows it. Raises UsageError where the chosen layer does not."""
+    sequence = _logits_sequence(probe)
+    for layer in candidates:
+        result = _cut_by_hooks(probe, layer) if sequence is None else _cut_sequence(probe, sequence, layer)
+        if isinstance(result, Cut):
+            yield result
             continue
-        if line is None:
-            release(example.whole, name)
-        if asked is not None:
-            raise UsageError(f"the net cannot be cut at {name}: {made}")
+        if sequence is None:
+            remove_gate(probe.scorer, layer)
+        if chosen is not None:
+            raise UsageError(f"the net cannot be cut at {layer}: {result}")
 
 
-def _line(example: Example) -> Line | None:
-    """The net's graph as a line of logits; None where it cannot be traced, or where the graph is not the net."""
-    line = lined(example.whole)
-    if line is None:
+def _logits_sequence(probe: Probe) -> ModuleSequence | None:
+    """The traced net as a sequence that gives logits; None where it cannot be traced, or the trace gives other scores."""
+    traced = trace_sequence(probe.scorer)
+    if traced is None:
         return None
-    modules = dict(line.modules)
-    if example.kind != "logits":
-        *most, _ = modules.values()
-        if most and example.agrees(_through(most, example)):  # the last is the softmax
+    modules = dict(traced.modules)
+    if probe.kind != "logits":
+        *all_but_last, _ = modules.values()
+        if all_but_last and probe.agrees(probe.run(all_but_last)):  # the last is the softmax
             modules.popitem()
-        elif example.kind == "probabilities":
+        elif probe.kind == "probabilities":
             modules[LOG] = outputs.Log()
-    names = {name: key for name, key in line.names.items() if key in modules}
-    return Line(modules, names, line.inside) if example.agrees(_through(list(modules.values()), example)) else None
+    if not probe.agrees(probe.run(list(modules.values()))):
+        return None
+    aliases = {name: key for name, key in traced.aliases.items() if key in modules}
+    return ModuleSequence(modules, aliases, traced.next_key)
 
 
-def _through(modules: list[nn.Module], example: Example) -> Tensor:
-    logits: Tensor = nn.Sequential(*modules)(example.before(example.images))
-    return logits
+def _cut_sequence(probe: Probe, sequence: ModuleSequence, layer: str) -> Cut | str:
+    """The sequence cut at a layer, or the reason why it cannot be."""
+    if layer in sequence.next_key:
+        return f"a parallel branch also reaches the layers after it; cut at {sequence.next_key[layer]} instead"
+    if layer not in sequence.aliases:
+        return "it is not run by itself, or outputs the class scores"
+    modules: dict[str, nn.Module] = {"": probe.preprocess} | sequence.modules
+    end = list(modules).index(sequence.aliases[layer]) + 1
+    activations = nn.Sequential(*list(modules.values())[:end])(probe.images)
+    return _with_class_maps(Cut(modules, layer, aliases=sequence.aliases), end, activations)
 
 
-def _traced(example: Example, line: Line, layer: str) -> Cut | str:
-    """The line cut at a layer, or why it cannot be."""
-    if layer in line.inside:
-        return (
-            f"more than what it gives reaches the layers behind it (a branch beside it); {line.inside[layer]} would do"
-        )
-    if layer not in line.names:
-        return "it is not run by itself, or gives the class scores"
-    modules: dict[str, nn.Module] = {"": example.before} | line.modules
-    place = list(modules).index(line.names[layer])
-    activations = nn.Sequential(*list(modules.values())[: place + 1])(example.images)
-    rest = dict(list(modules.items())[place + 1 :])
-    return _mapped(modules, layer, line.names, rest, activations)
-
-
-def _captured(example: Example, layer: str) -> Cut | str:
-    """The net run up to a layer and with its output replaced, or why that is not the net."""
+def _cut_by_hooks(probe: Probe, layer: str) -> Cut | str:
+    """The net split at a layer by hooks, or the reason why the two halves do not reproduce the net."""
     try:
-        until, behind = captured(example.whole, layer, example.before(example.images))
-        activations = until(example.before(example.images))
-        modules: dict[str, nn.Module] = {"": example.before, layer: until, CAPTURED: behind}
-        modules |= {LOG: outputs.Log()} if example.kind == "probabilities" else {}
-        rest = dict(list(modules.items())[2:])
-        if not example.agrees(nn.Sequential(*rest.values())(activations)):
-            return "more than what it gives reaches the layers behind it"
+        up_to_layer, after_layer = split_by_hooks(probe.scorer, layer, probe.preprocess(probe.images))
+        activations = up_to_layer(probe.preprocess(probe.images))
+        modules: dict[str, nn.Module] = {"": probe.preprocess, layer: up_to_layer, AFTER_LAYER: after_layer}
+        modules |= {LOG: outputs.Log()} if probe.kind == "probabilities" else {}
+        if not probe.agrees(nn.Sequential(*list(modules.values())[2:])(activations)):
+            return "the layers after it use more than its output"
     except UNTRACEABLE as error:
         return str(error)
-    return _mapped(modules, layer, {}, rest, activations)
+    return _with_class_maps(Cut(modules, layer), 2, activations)
 
 
-def _mapped(
-    line: dict[str, nn.Module], layer: str, names: dict[str, str], rest: dict[str, nn.Module], activations: Tensor
-) -> Cut | str:
+def _with_class_maps(cut: Cut, end: int, activations: Tensor) -> Cut | str:
+    """A cut with its class maps or the reason for their absence; a reason instead where the layer outputs no map.
+
+    `end` is the number of modules up to the layer, `activations` the layer's output.
+    """
     if not isinstance(activations, Tensor) or activations.dim() != 4:
         shape = tuple(activations.shape[1:]) if isinstance(activations, Tensor) else type(activations).__name__
-        return f"it gives {shape} for an image, and no map (k, h, w)"
+        return f"it outputs {shape} for an image, not a map (k, h, w)"
+    rest = dict(list(cut.modules.items())[end:])
     try:
-        return Cut(line, layer, class_maps(rest, activations, layer), "", names)
+        return replace(cut, class_maps=build_class_maps(rest, activations, cut.layer))
     except NotApplicable as reason:
-        return Cut(line, layer, None, str(reason), names)
+        return replace(cut, no_class_maps=str(reason))
 
 
-def _said(example: Example, found: Cut) -> Iterator[str]:
-    if example.whole.place is not None:
-        yield f"its class scores are what it gives as {example.whole.place!r}"
-    if example.kind != "logits":
-        how = "log-probabilities serve as logits" if LOG not in found.line else "logits are their logarithms"
-        cut_off = CAPTURED not in found.line and LOG not in found.line
-        yield f"it gives {example.kind}: " + ("its last softmax is cut off" if cut_off else how)
-    if channels_of(example.whole.net) == 1:
-        yield "it takes grey images: it is shown the luminance"
-    if example.fixed:
-        yield f"it takes images of {example.fixed} x {example.fixed} alone"
+def _notes(probe: Probe, cut: Cut) -> Iterator[str]:
+    """What the harness decided about the net, in sentences for the report."""
+    if AFTER_LAYER in cut.modules:
+        yield "it runs twice for each image: its computation depends on its input's values, so it cannot be traced"
+    if probe.scorer.key is not None:
+        yield f"its class scores are its output {probe.scorer.key!r}"
+    if probe.kind != "logits":
+        yield f"it returns {probe.kind}: " + _how_logits_are_read(cut)
+    if input_channels(probe.scorer.net) == 1:
+        yield "it takes grey images: its input is the luminance"
+    if probe.fixed_size:
+        yield f"it takes images of {probe.fixed_size} x {probe.fixed_size} only"
+
+
+def _how_logits_are_read(cut: Cut) -> str:
+    if LOG in cut.modules:
+        return "their logarithms serve as logits"
+    return "log-probabilities serve as logits" if AFTER_LAYER in cut.modules else "its last softmax is removed"

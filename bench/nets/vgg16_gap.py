@@ -1,8 +1,8 @@
 """VGG16 with global average pooling and one linear layer for its fully connected ones, so that plain CAM applies.
 
-It is the remedy of CAM's authors (Zhou et al., CVPR 2016, section 3.1, VGGnet-GAP). They also add a convolution and train the
-whole net on; here the convolutions stay as they are, and the linear layer alone is fitted (fitting.py). Its file holds that
-layer, and tells by name and fingerprint which VGG16 it belongs to.
+This is VGGnet-GAP of CAM's authors (Zhou et al., CVPR 2016, section 3.1). They also add a convolution and retrain the whole
+net; here the convolutions are frozen and only the linear layer is fitted (fit_vgg16_gap.py). Its file holds that layer, and
+the spec and fingerprint of the VGG16 it belongs to.
 """
 
 from collections import OrderedDict
@@ -19,17 +19,17 @@ from ..core import specs
 from ..core.errors import UsageError
 from ..core.files import sha256, write_bytes
 from . import checkpoints, quantised
-from .layers import known
-from .loaded import Made
+from .layers import usual_layer
+from .loaded import LoadedModel
 
 NAME, BASE = "vgg16_gap", "vgg16"
-LAYER = known(BASE) or ""
+LAYER = usual_layer(BASE) or ""
 CHANNELS = 512  # of that layer
-HOW = f"bench fit {NAME} --dataset FOLDER --out FILE.safetensors"
+FIT_COMMAND = f"bench fit {NAME} --dataset FOLDER --out FILE.safetensors"
 
 
-class About(BaseModel):
-    """What a file says of its layer: the net that it belongs to, and how well both do on images that it was not fitted on."""
+class HeadMetadata(BaseModel):
+    """The metadata of a fitted layer: the VGG16 it belongs to, its images, and both nets' accuracy on held-out images."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -40,78 +40,83 @@ class About(BaseModel):
     seed: int
     size: int  # of the images, in pixels
     fitted: int  # images
-    seen: int  # classes that these are of
+    seen: int  # classes among the fitted images
     held_out: int  # images
-    right: int  # of them, by top-1
-    base_right: int | None  # the same of the VGG16 itself; None where it has not all of the classes
+    right: int  # held-out images that it classifies correctly (top-1)
+    base_right: int | None  # the same of the VGG16 itself; None where it lacks some of the classes
 
     def note(self) -> str:
+        """How the layer was fitted and how well it does, in one sentence for the report."""
         classes = f"{self.seen} of its {len(self.classes)} classes"
-        lacking = f"{self.base} itself does not know all of these classes"
-        own = lacking if self.base_right is None else f"{self.base_right} by {self.base} itself"
+        lacks = f"{self.base} itself does not know all of these classes"
+        base = lacks if self.base_right is None else f"{self.base_right} by {self.base} itself"
         return (
-            f"its linear layer is fitted on {self.fitted} images of {self.dataset}, of {classes}, behind the convolutions of "
-            f"{self.base}: top-1 {self.right} of {self.held_out} held-out images, {own}"
+            f"its linear layer is fitted on {self.fitted} images of {self.dataset}, of {classes}, after the convolutions of "
+            f"{self.base}: top-1 {self.right} of {self.held_out} held-out images, {base}"
         )
 
 
 @dataclass(frozen=True)
 class Head:
-    """A linear layer behind the pooled activations (n, 512), and what is known of it."""
+    """A linear layer on pooled activations (n, 512), and its metadata."""
 
     linear: nn.Linear
-    about: About
+    metadata: HeadMetadata
 
 
-def check(spec: str) -> None:
-    """Raises UsageError for the spec of what is no VGG16 of torchvision's form, of which the convolutions could be taken."""
-    asked = specs.parse("net", spec, str)
-    if asked.short is not None or asked.name.partition("@")[0] != BASE:
-        raise UsageError(f"{spec} is no VGG16: {NAME} is made of {BASE}, {BASE}@imagenet or {BASE}[weights=FILE]")
+def check_base(spec: str) -> None:
+    """Raises UsageError for the spec of a net that is not torchvision's VGG16."""
+    parsed = specs.parse("net", spec, str)
+    if parsed.short is not None or parsed.name.partition("@")[0] != BASE:
+        raise UsageError(f"{spec} is not a VGG16: {NAME} is built on {BASE}, {BASE}@imagenet or {BASE}[weights=FILE]")
 
 
-def write(head: Head, path: Path) -> None:
-    """The layer and what is known of it as one .safetensors file."""
-    write_bytes(path, save(dict(head.linear.state_dict()), {NAME: head.about.model_dump_json()}))
+def write_head(head: Head, path: Path) -> None:
+    """Writes a layer and its metadata to a .safetensors file."""
+    write_bytes(path, save(dict(head.linear.state_dict()), {NAME: head.metadata.model_dump_json()}))
 
 
-def read(path: Path) -> Head:
-    """The layer in a file. Raises UsageError where there is none."""
-    state = checkpoints.read(path)
+def read_head(path: Path) -> Head:
+    """Reads the layer in a file. Raises UsageError for a file without one."""
+    state = checkpoints.read_weights(path)
     try:
-        about = About.model_validate_json(quantised.facts(path).get(NAME, ""))
+        metadata = HeadMetadata.model_validate_json(quantised.read_metadata(path).get(NAME, ""))
     except (SafetensorError, ValidationError):
-        raise UsageError(f"{path} holds no layer of {NAME}: make it by {HOW}") from None
-    linear = nn.Linear(CHANNELS, len(about.classes), device="meta")
-    checkpoints.fit(linear, state, path, NAME)
-    check(about.base)
-    return Head(linear, about)
+        raise UsageError(f"{path} holds no layer of {NAME}: make it by {FIT_COMMAND}") from None
+    linear = nn.Linear(CHANNELS, len(metadata.classes), device="meta")
+    checkpoints.load_weights(linear, state, path, NAME)
+    check_base(metadata.base)
+    return Head(linear, metadata)
 
 
-def made(path: Path | None, make: Callable[[str], Made]) -> Made:
-    """The net: the convolutions of the VGG16 that a file names, global average pooling, and the layer in the file.
+def load_model(path: Path | None, load_base: Callable[[str], LoadedModel]) -> LoadedModel:
+    """The convolutions of the VGG16 that a file names, global average pooling, and the linear layer in the file.
 
-    Raises UsageError without a file, and where the VGG16 is another by now.
+    `load_base` loads the VGG16 by its spec. Raises UsageError without a file, and for a VGG16 whose weights have changed.
     """
     if path is None:
-        raise UsageError(f"no weights of {NAME} ship with this suite: {HOW} makes a file, for {NAME}[weights=FILE]")
-    head = read(path)
-    about, base = head.about, make(head.about.base)
-    if base.fingerprint != about.fingerprint:
-        raise UsageError(f"{path} was fitted on {about.base} when it had other weights: fit it again, {HOW}")
+        raise UsageError(
+            f"no weights of {NAME} ship with this suite: {FIT_COMMAND} makes a file, for {NAME}[weights=FILE]"
+        )
+    head = read_head(path)
+    metadata, base = head.metadata, load_base(head.metadata.base)
+    if base.fingerprint != metadata.fingerprint:
+        raise UsageError(f"{path} was fitted on {metadata.base} when it had other weights: fit it again, {FIT_COMMAND}")
     parts = {
-        "features": _convolutions(base.net),
+        "features": _convolutions(base.module),
         "avgpool": nn.AdaptiveAvgPool2d(1),
         "flatten": nn.Flatten(),
         "classifier": head.linear,
     }
     net = nn.Sequential(OrderedDict(parts))
-    return Made(net, sha256(path), about.classes, base.preprocess, LAYER, about.size, notes=(about.note(),))
+    return LoadedModel(
+        net, sha256(path), metadata.classes, base.preprocess, LAYER, metadata.size, notes=(metadata.note(),)
+    )
 
 
 def _convolutions(vgg: nn.Module) -> nn.Sequential:
-    """All before the last pooling."""
-    inside = vgg.get_submodule("features")
-    assert isinstance(inside, nn.Sequential)
-    last = [f"features.{name}" for name, _ in inside.named_children()].index(LAYER)
-    return inside[: last + 1]
+    """All layers before the last pooling."""
+    features = vgg.get_submodule("features")
+    assert isinstance(features, nn.Sequential)
+    last = [f"features.{name}" for name, _ in features.named_children()].index(LAYER)
+    return features[: last + 1]

@@ -1,4 +1,4 @@
-"""Published numbers (published.toml), and beside them what a run measured of the same net, protocol, method and metric."""
+"""Published numbers (published.toml), and the same numbers as a run measured them: same net, protocol, method and metric."""
 
 import tomllib
 from collections.abc import Iterator
@@ -14,20 +14,20 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ..core import specs
 from ..data import labels
-from ..stats.aggregates import SHORT, Measurement, measure, scored_name
-from ..stats.summary import YES_OR_NO
+from ..stats.aggregates import SHORT_NAMES, Measurement, add_protocol, measure
+from ..stats.summary import BINARY
 from ..store.run import Run
 
 FILE = Path(__file__).parent / "published.toml"
-Z = 1.96  # standard errors: 95 % of a normal distribution
-HALF_A_DIGIT = 0.5 + 1e-6  # and what floating point adds
+Z = 1.96  # standard errors that hold 95 % of a normal distribution
+HALF_A_DIGIT = 0.5 + 1e-6  # of the last printed digit; the second term covers floating-point error
 
-Images = Literal["same", "other", "unknown"]  # what the class folders say: the publication's data set or not
-Number = Annotated[Decimal, Field(allow_inf_nan=True)]  # NaN where nothing is printed
+Images = Literal["same", "other", "unknown"]  # whether a run's images are of the publication's data set
+Number = Annotated[Decimal, Field(allow_inf_nan=True)]  # NaN: the publication prints no number
 
 
-class Entry(BaseModel):
-    """A table of a publication; the file says what each key is."""
+class PublishedTable(BaseModel):
+    """A table of a publication; published.toml explains the keys."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -44,14 +44,14 @@ class Entry(BaseModel):
     values: dict[str, list[Number]] = Field(min_length=1)  # by method
 
     @model_validator(mode="after")
-    def _whole(self) -> "Entry":
+    def _check(self) -> "PublishedTable":
         for method, values in self.values.items():
             if len(values) != len(self.metrics):
-                raise ValueError(f"{method}: {len(values)} values of {len(self.metrics)} metrics")
+                raise ValueError(f"{method} has {len(values)} values for {len(self.metrics)} metrics")
             if not all(value.is_nan() or 0 <= value <= 1 for value in values):
-                raise ValueError(f"{method}: a value is not in [0, 1]")
+                raise ValueError(f"{method} has a value outside [0, 1]")
         if not self.why_not and not (self.protocol and self.images):
-            raise ValueError("what the suite measures has a protocol and a number of images")
+            raise ValueError("a table without why_not needs a protocol and a number of images")
         return self
 
     @property
@@ -59,102 +59,104 @@ class Entry(BaseModel):
         """The net as a suite names it."""
         return f"{self.net}@{self.weights}"
 
+    def numbers(self) -> Iterator["PublishedNumber"]:
+        """The numbers that the publication prints: empty cells are left out."""
+        for method, values in self.values.items():
+            for metric, value in zip(self.metrics, values, strict=True):
+                if not value.is_nan():
+                    yield PublishedNumber(self, method, metric, value)
+
 
 @dataclass(frozen=True)
-class Row:
-    """A published number."""
+class PublishedNumber:
+    """A number of a published table."""
 
-    entry: Entry
+    table: PublishedTable
     method: str
     metric: str
     value: Decimal
 
     @property
     def digits(self) -> int:
-        """How many are printed behind the point, in our unit."""
+        """Digits after the decimal point, in our unit."""
         return -int(self.value.as_tuple().exponent)
 
 
 @dataclass(frozen=True)
-class Beside:
-    """A published number and ours."""
+class Reproduction:
+    """A published number, and the same number as a run measured it."""
 
-    row: Row
-    short: str  # the metric's, as columns have it
-    ours: Measurement
+    published: PublishedNumber
+    short: str  # the metric's name in column heads
+    measured: Measurement
     images: Images
-    yes_or_no: bool = False  # whether it is a rate
+    binary: bool = False  # whether the metric is 0 or 1 per image, so that its mean is a rate
 
     @property
     def difference(self) -> float:
-        return self.ours.value - float(self.row.value)
+        return self.measured.value - float(self.published.value)
 
     @property
     def allowed(self) -> float:
-        """How far apart samples of the two sizes may be: max(1.96 sqrt(SE_ours^2 + SE_published^2), half a printed digit).
+        """The largest difference that sampling explains: max(1.96 sqrt(SE_measured^2 + SE_published^2), half a printed digit).
 
-        Publications print no deviations: SE_published is estimated from ours, our per-image standard deviation over the root
-        of the publication's number of images. That of a yes-or-no metric is known from the rate, and taken of both rates
-        together: of few images all may be alike. The samples are taken for independent; where ours is a part of theirs, the
-        interval is a little too wide. NaN for one image of ours, or where theirs are not counted.
+        Publications print no standard deviations. SE_published is therefore the run's standard deviation over images, divided
+        by the root of the publication's number of images. The deviation of a binary metric follows from the rate; the rate is
+        pooled over both samples, because a few images may all have the same value. The samples are assumed to be independent:
+        if the run's images are a part of the publication's, the interval is slightly too wide. NaN if the run has one image,
+        or if the publication does not give its number of images.
         """
-        ours, theirs = self.ours.n, self.row.entry.images
-        if isnan(self.ours.sd) or theirs is None:
+        measured, published = self.measured.n, self.published.table.images
+        if isnan(self.measured.sd) or published is None:
             return float("nan")
-        rate = (ours * self.ours.value + theirs * float(self.row.value)) / (ours + theirs)
-        deviation = sqrt(rate * (1 - rate)) if self.yes_or_no else self.ours.sd
-        return max(Z * deviation * sqrt(1 / ours + 1 / theirs), HALF_A_DIGIT * 10**-self.row.digits)
+        rate = (measured * self.measured.value + published * float(self.published.value)) / (measured + published)
+        deviation = sqrt(rate * (1 - rate)) if self.binary else self.measured.sd
+        return max(Z * deviation * sqrt(1 / measured + 1 / published), HALF_A_DIGIT * 10**-self.published.digits)
 
     @property
     def within(self) -> bool | None:
-        """Whether the difference lies in that interval; None where it says nothing: of other images, or of another method."""
-        if isnan(self.allowed) or self.images == "other" or self.row.entry.why_not:
+        """Whether the difference is allowed; None if the two cannot be compared: other images, or not the same definition."""
+        if isnan(self.allowed) or self.images == "other" or self.published.table.why_not:
             return None
         return abs(self.difference) <= self.allowed
 
 
-def entries() -> tuple[Entry, ...]:
-    """The published tables."""
+def read_tables() -> tuple[PublishedTable, ...]:
+    """The published tables, in the order of the file."""
     return _read(FILE)
 
 
 @cache
-def _read(file: Path) -> tuple[Entry, ...]:
+def _read(file: Path) -> tuple[PublishedTable, ...]:
     content = tomllib.loads(file.read_text(encoding="utf-8"), parse_float=Decimal)
-    return tuple(Entry(**entry) for entry in content["entries"])
+    return tuple(PublishedTable(**table) for table in content["tables"])
 
 
-def rows(entry: Entry) -> Iterator[Row]:
-    """The numbers of a table, without the cells that the publication leaves empty."""
-    for method, values in entry.values.items():
-        for metric, value in zip(entry.metrics, values, strict=True):
-            if not value.is_nan():
-                yield Row(entry, method, metric, value)
-
-
-def beside(run: Run) -> list[Beside]:
-    """The published numbers of what a run measured, in the order of the file; of the images that are complete so far."""
+def find_reproductions(run: Run) -> list[Reproduction]:
+    """The published numbers that a run has measured as well, in the order of the file, over the images done so far."""
     scores = run.table("scores")
     if not len(scores):
         return []
-    wanted = [row for entry in entries() if entry.spec in run.header["nets"] for row in rows(entry)]
-    found = [(row, _ours(scores, row)) for row in wanted]
-    return [_beside(run, row, ours) for row, ours in found if ours]
+    tables = [table for table in read_tables() if table.spec in run.header.nets]
+    pairs = [(number, _measure(scores, number)) for table in tables for number in table.numbers()]
+    return [_reproduce(run, number, measured) for number, measured in pairs if measured]
 
 
-def _ours(scores: pd.DataFrame, row: Row) -> Measurement | None:
-    return measure(scores[scores["net"] == row.entry.spec], row.method, row.metric, row.entry.protocol)
+def _measure(scores: pd.DataFrame, number: PublishedNumber) -> Measurement | None:
+    table = number.table
+    return measure(scores[scores["net"] == table.spec], number.method, number.metric, table.protocol)
 
 
-def _beside(run: Run, row: Row, ours: Measurement) -> Beside:
-    name = specs.parse("metric", row.metric).name
-    about = run.header["metrics"].get(scored_name(row.metric, row.entry.protocol), {"unit": ""})
-    short = SHORT[name] if name in SHORT else str(about["short"]).partition("@")[0]
-    kind = labels.data_set(run.header["data"].get("classes", []))
-    return Beside(row, short, ours, _images(row.entry, kind), about["unit"] == YES_OR_NO or name == "win")
+def _reproduce(run: Run, number: PublishedNumber, measured: Measurement) -> Reproduction:
+    name = specs.parse("metric", number.metric).name
+    spec = add_protocol(number.metric, number.table.protocol)
+    short = SHORT_NAMES[name] if name in SHORT_NAMES else run.header.metrics[spec].short.partition("@")[0]
+    binary = name == "win" or (spec in run.header.metrics and run.header.metrics[spec].unit == BINARY)
+    dataset = labels.recognise_dataset(run.header.data.classes)
+    return Reproduction(number, short, measured, _compare_images(number.table, dataset), binary)
 
 
-def _images(entry: Entry, kind: str | None) -> Images:
-    if kind is None:
+def _compare_images(table: PublishedTable, dataset: str | None) -> Images:
+    if dataset is None:
         return "unknown"
-    return "same" if entry.data.partition(" ")[0] == kind else "other"
+    return "same" if table.data.partition(" ")[0] == dataset else "other"

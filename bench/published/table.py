@@ -1,4 +1,4 @@
-"""Published beside measured, as a terminal and as Markdown show it, a table per publication's table."""
+"""Published and measured numbers as text for a terminal and as Markdown, a table per published table."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -6,22 +6,22 @@ from itertools import groupby
 from math import isnan
 
 from rich.console import Group, RenderableType
-from rich.table import Table as Grid
+from rich.table import Table
 from rich.text import Text
 
 from ..core import plugins, specs
 from ..core.formatting import plural
 from ..core.plugins import METRIC
 from ..show.terminal import NAMES
-from ..stats.aggregates import SHORT
-from .published import Beside, Entry, entries
+from ..stats.aggregates import SHORT_NAMES
+from .published import PublishedTable, Reproduction, read_tables
 
 HEADS = ("method", "metric", "published", "measured", "difference", "allowed", "within?")
-MADE = (
-    "allowed: how far apart two samples of these sizes may be, 1.96 times the root of both squared standard errors, or half a "
-    "printed digit; the publication's error is estimated from our deviation per image. Where "
-    "nothing differs, one number in twenty is outside by chance.",
-    "Whose images a folder holds is told by the names of its class folders alone.",
+NOTES = (
+    "allowed: the largest difference that sampling explains, which is 1.96 times the root of the sum of both squared standard "
+    "errors, but at least half a printed digit. The publication's standard error is estimated from the standard deviation "
+    "measured here. If nothing differs, one number in twenty is outside by chance.",
+    "Whether the images are the publication's is judged from the names of the class folders alone.",
 )
 IMAGES = {
     "same": "the same class folders",
@@ -30,118 +30,117 @@ IMAGES = {
 }
 
 
-def text(found: Sequence[Beside]) -> Group:
-    """As a terminal of 80 columns shows it."""
+def text(reproductions: Sequence[Reproduction]) -> Group:
+    """The tables for a terminal of 80 columns."""
     parts: list[RenderableType] = []
-    for entry, own in by_entry(found):
-        parts += [Text(title(entry, own), style="bold"), Text(entry.source, style="dim"), _grid(own)]
-        parts += [Text(note, style="dim") for note in remarks(entry)]
-    return Group(*parts, Text(summary(found)), *(Text(line, style="dim") for line in MADE))
+    for table, rows in group_by_table(reproductions):
+        parts += [Text(title(table, rows), style="bold"), Text(table.source, style="dim"), _grid(rows)]
+        parts += [Text(note, style="dim") for note in remarks(table)]
+    return Group(*parts, Text(summary(reproductions)), *(Text(note, style="dim") for note in NOTES))
 
 
-def markdown(found: Sequence[Beside]) -> str:
-    """As a file shows it."""
-    lines = ["# Published beside measured", "", summary(found)]
-    for entry, own in by_entry(found):
-        lines += ["", f"## {title(entry, own)}", "", f"{entry.source}", ""]
+def markdown(reproductions: Sequence[Reproduction]) -> str:
+    """The tables as a Markdown document."""
+    lines = ["# Published and measured", "", summary(reproductions)]
+    for table, rows in group_by_table(reproductions):
+        lines += ["", f"## {title(table, rows)}", "", f"{table.source}", ""]
         lines += [_line(HEADS), _line(["---", "---", *["---:"] * 4, "---"])]
-        lines += [_line([f"`{cells[0]}`", *cells[1:]]) for cells in map(cells_of, own)]
-        lines += ["", *remarks(entry)] if remarks(entry) else []
-    return "\n".join([*lines, "", *(f"- {line}" for line in MADE)]) + "\n"
+        lines += [_line([f"`{cells[0]}`", *cells[1:]]) for cells in map(row_cells, rows)]
+        lines += ["", *remarks(table)] if remarks(table) else []
+    return "\n".join([*lines, "", *(f"- {note}" for note in NOTES)]) + "\n"
 
 
-def title(entry: Entry, own: Sequence[Beside]) -> str:
-    """Which net and protocol, and over how many images: ours, and the publication's."""
-    ours = plural(max(one.ours.n for one in own), "image")
-    theirs = f"{entry.images or 'an unknown number'} of {entry.data} published"
-    return f"{entry.spec} by {entry.protocol}: {ours} here, {theirs} ({IMAGES[own[0].images]})"
+def group_by_table(reproductions: Sequence[Reproduction]) -> Iterator[tuple[PublishedTable, list[Reproduction]]]:
+    for _, rows in groupby(reproductions, key=lambda row: id(row.published.table)):
+        group = list(rows)
+        yield group[0].published.table, group
 
 
-def cells_of(one: Beside) -> list[str]:
-    """A line of a table, under HEADS."""
-    row, digits = one.row, one.row.digits
-    allowed = "-" if isnan(one.allowed) else digit(one.allowed, digits)
-    shown = [
-        digit(float(row.value), digits),
-        digit(one.ours.value, digits),
-        digit(one.difference, digits, "+"),
-        allowed,
+def title(table: PublishedTable, rows: Sequence[Reproduction]) -> str:
+    """The net, the protocol, and over how many images the run and the publication take their means."""
+    measured = plural(max(row.measured.n for row in rows), "image")
+    published = f"{table.images or 'an unknown number'} of {table.data} published"
+    return f"{table.spec} by {table.protocol}: {measured} here, {published} ({IMAGES[rows[0].images]})"
+
+
+def row_cells(row: Reproduction) -> list[str]:
+    """The cells of a row, in the order of HEADS."""
+    number, digits = row.published, row.published.digits
+    numbers = [
+        format_number(float(number.value), digits),
+        format_number(row.measured.value, digits),
+        format_number(row.difference, digits, "+"),
+        "-" if isnan(row.allowed) else format_number(row.allowed, digits),
     ]
-    return [row.method, one.short, *shown, verdict(one)]
+    return [number.method, row.short, *numbers, verdict(row)]
 
 
-def verdict(one: Beside) -> str:
-    """Yes or no, or why neither."""
-    if one.images == "other":
+def verdict(row: Reproduction) -> str:
+    """yes or no: whether the difference is allowed; other images, or "-", if that cannot be judged."""
+    if row.images == "other":
         return "other images"
-    return {True: "yes", False: "no", None: "-"}[one.within]
+    return {True: "yes", False: "no", None: "-"}[row.within]
 
 
-def digit(value: float, digits: int, sign: str = "") -> str:
-    """With as many digits as are printed, and no zero before the point: .187, -.020."""
+def format_number(value: float, digits: int, sign: str = "") -> str:
+    """A number with `digits` decimals and no zero before the point: .187, -.020."""
     return re.sub(r"^([+-]?)0\.", r"\1.", f"{value:{sign}.{digits}f}")
 
 
-def remarks(entry: Entry) -> list[str]:
-    return [line for line in (entry.why_not, entry.needs, entry.note) if line]
+def remarks(table: PublishedTable) -> list[str]:
+    return [remark for remark in (table.why_not, table.needs, table.note) if remark]
 
 
-def summary(found: Sequence[Beside]) -> str:
-    """How many published numbers are within the interval."""
-    said = [one.within for one in found]
-    other = sum(one.images == "other" for one in found)
-    parts = [f"Of {plural(len(found), 'published number')}, {said.count(True)} within the interval"]
-    parts += [f"{said.count(False)} outside"]
+def summary(reproductions: Sequence[Reproduction]) -> str:
+    """How many published numbers are reproduced, in a sentence."""
+    within = [row.within for row in reproductions]
+    other = sum(row.images == "other" for row in reproductions)
+    parts = [f"Of {plural(len(within), 'published number')}, {within.count(True)} within the allowed difference"]
+    parts += [f"{within.count(False)} outside"]
     parts += [f"{other} on other images"] if other else []
-    parts += [f"{rest} not to be compared"] if (rest := said.count(None) - other) else []
+    parts += [f"{rest} not comparable"] if (rest := within.count(None) - other) else []
     return ", ".join(parts) + "."
 
 
-def listing() -> Group:
-    """The published tables, as they are printed but for the unit."""
+def list_published() -> Group:
+    """All published tables, in our unit, with the digits that the publications print."""
     parts: list[RenderableType] = []
-    for entry in entries():
-        images = f", {entry.images} images" if entry.images else ""
-        protocol = f" by {entry.protocol}" if entry.protocol else ""
-        parts.append(Text(f"{entry.spec}{protocol}; {entry.data}{images}", style="bold"))
-        parts.append(Text(f"{entry.source}. {entry.why_not or entry.needs or 'Measured by bench run published.'}"))
-        parts += [_printed(entry), Text()]
+    for table in read_tables():
+        images = f", {table.images} images" if table.images else ""
+        protocol = f" by {table.protocol}" if table.protocol else ""
+        parts.append(Text(f"{table.spec}{protocol}; {table.data}{images}", style="bold"))
+        parts.append(Text(f"{table.source}. {table.why_not or table.needs or 'Measured by bench run published.'}"))
+        parts += [_published_grid(table), Text()]
     return Group(*parts[:-1])
 
 
-def _printed(entry: Entry) -> Grid:
-    grid = Grid(box=None, padding=(0, 0, 0, 1), pad_edge=False)
+def _published_grid(table: PublishedTable) -> Table:
+    grid = Table(box=None, padding=(0, 0, 0, 1), pad_edge=False)
     grid.add_column("method", width=NAMES, overflow="fold")
-    for metric in entry.metrics:
+    for metric in table.metrics:
         grid.add_column(_head(metric), justify="right", no_wrap=True)
-    for method, values in entry.values.items():
+    for method, values in table.values.items():
         cells = ["" if value.is_nan() else str(value).removeprefix("0") for value in values]
         grid.add_row(*map(Text, [method, *cells]))
     return grid
 
 
 def _head(metric: str) -> Text:
-    asked = specs.parse("metric", metric)
-    if asked.name in SHORT:
-        return Text("\n".join([SHORT[asked.name], *(f"{key} {value}" for key, value in asked.chosen.items())]))
-    return Text(plugins.find(METRIC, metric).module.SHORT)
+    spec = specs.parse("metric", metric)
+    if spec.name in SHORT_NAMES:
+        return Text("\n".join([SHORT_NAMES[spec.name], *(f"{key} {value}" for key, value in spec.settings.items())]))
+    return Text(plugins.find(METRIC, metric).short)
 
 
-def by_entry(found: Sequence[Beside]) -> Iterator[tuple[Entry, list[Beside]]]:
-    for _, own in groupby(found, key=lambda one: id(one.row.entry)):
-        group = list(own)
-        yield group[0].row.entry, group
-
-
-def _grid(own: Sequence[Beside]) -> Grid:
-    grid = Grid(box=None, padding=(0, 0, 0, 1), pad_edge=False)
+def _grid(rows: Sequence[Reproduction]) -> Table:
+    grid = Table(box=None, padding=(0, 0, 0, 1), pad_edge=False)
     grid.add_column(HEADS[0], width=NAMES, overflow="fold")
     for head in HEADS[1:]:
         grid.add_column(head, justify="left" if head in ("metric", "within?") else "right", no_wrap=True)
-    before = ""
-    for cells in map(cells_of, own):
-        grid.add_row(*(Text(cell) for cell in ["" if cells[0] == before else cells[0], *cells[1:]]))
-        before = cells[0]
+    previous = ""
+    for method, *cells in map(row_cells, rows):
+        grid.add_row(*map(Text, ["" if method == previous else method, *cells]))
+        previous = method
     return grid
 
 

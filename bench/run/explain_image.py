@@ -1,4 +1,4 @@
-"""The maps of an image on a net, one by each method, and what they cost."""
+"""Explains an image on a net by each method, and measures the cost of each map."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,44 +6,44 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..core.errors import Fatal, NotApplicable, UsageError
+from ..core.errors import Fatal, ImageError, NotApplicable, PluginError
 from ..core.plugins import Plugin
 from ..core.profiling import span
 from ..data.types import Image, Object
-from ..forward.cost import timed, work
-from ..forward.device import batched
+from ..forward.cost import measure_work, time_call
+from ..forward.device import to_batch
 from ..nets.net import Net
 from .plan import Plan
-from .rows import Explained, Subject
+from .rows import MethodResult, Subject
 
 
-def explained(methods: Sequence[Plugin], net: Net, subject: Subject, *, count: bool) -> dict[str, Explained]:
-    """By method, its map of a subject or the reason why there is none; its work is counted where it is asked for."""
+def explain_image(methods: Sequence[Plugin], net: Net, subject: Subject, *, count: bool) -> dict[str, MethodResult]:
+    """The result of each method, by its spec. `count` also measures the work and the peak memory, which takes one more call."""
     return {method.spec: _explain(method, net, subject, count=count) for method in methods}
 
 
 def warm_up(plan: Plan, net: Net, labels: dict[int, int], image: Image) -> None:
-    """Each method once, untimed: a first call also pays for what libraries set up. (Counting the work does it otherwise.)"""
-    explained(plan.methods, net, subject(plan, net, labels, image), count=False)
+    """Calls each method once, untimed, because a first call also pays for the set-up of libraries."""
+    explain_image(plan.methods, net, make_subject(plan, net, labels, image), count=False)
 
 
-def subject(plan: Plan, net: Net, labels: dict[int, int], image: Image) -> Subject:
-    """An image on a net: what the net says of it, and the class explained. Raises UsageError for a label out of range."""
-    batch = batched(image, plan.device)
+def make_subject(plan: Plan, net: Net, labels: dict[int, int], image: Image) -> Subject:
+    """An image on a net, with its prediction and its target. Raises ImageError where the label is missing or unknown."""
+    batch = to_batch(image, plan.device)
     net.prepare(batch)
-    probabilities, seconds = _clocked(net, batch)
-    label = None if image.label is None else _in_net(image.label, labels, image, plan, net)
+    probabilities, seconds = _time_prediction(net, batch)
+    label = None if image.label is None else _map_label(image.label, labels, image, plan, net)
     if plan.protocol.target == "label" and label is None:
-        raise UsageError(f'{image.name} has no label: explain the predicted class (target = "predicted")')
+        raise ImageError(f'{image.name} has no label: explain the predicted class (target = "predicted")')
     target = int(probabilities.argmax()) if plan.protocol.target == "predicted" or label is None else label
-    objects = tuple(Object(_in_net(thing.label, labels, image, plan, net), thing.mask) for thing in image.objects)
+    objects = tuple(Object(_map_label(marked.label, labels, image, plan, net), marked.mask) for marked in image.objects)
     return Subject(image, batch, label, target, objects, probabilities, seconds)
 
 
-def _in_net(label: int | None, labels: dict[int, int], image: Image, plan: Plan, net: Net) -> int | None:
-    """The net's class index of a label; None where its name is none of the net's."""
+def _map_label(label: int | None, labels: dict[int, int], image: Image, plan: Plan, net: Net) -> int | None:
+    """The net's class index of a label; None where the net lacks the class. Raises ImageError for an index out of range."""
     if label not in labels and not plan.images.classes:
-        raise UsageError(
+        raise ImageError(
             f"{image.name} is of class {label}, but {net.name} has the classes 0 to {len(net.classes) - 1}"
         )
     return None if label is None else labels.get(label)
@@ -51,47 +51,47 @@ def _in_net(label: int | None, labels: dict[int, int], image: Image, plan: Plan,
 
 @torch.inference_mode()
 def predict(net: Net, batch: Tensor) -> Tensor:
-    """The probabilities (classes,) of one image (1, 3, h, w). Raises UsageError where they are not finite."""
+    """The probabilities (classes,) of one image (1, 3, h, w). Raises ImageError where they are not finite."""
     probabilities: Tensor = net(batch)[0].double().softmax(-1)
     if not probabilities.isfinite().all():
-        raise UsageError(f"{net.name} gives class scores that are not finite (NaN or infinite): are its weights sound?")
+        raise ImageError(f"{net.name} gives class scores that are not finite (NaN or infinite): are its weights sound?")
     return probabilities
 
 
-def _clocked(net: Net, batch: Tensor) -> tuple[Tensor, float]:
-    """The probabilities, and the seconds of a prediction: the clock by which methods' seconds are told on any machine.
+def _time_prediction(net: Net, batch: Tensor) -> tuple[Tensor, float]:
+    """The probabilities (classes,), and the seconds of one prediction, the unit in which machines can be compared.
 
-    They are those of the quicker of two: the first may pay for what is set up.
+    The faster of two calls counts, because the first may pay for the set-up of libraries.
     """
-    (probabilities, first), (_, second) = (timed(lambda: predict(net, batch), batch.device) for _ in range(2))
+    (probabilities, first), (_, second) = (time_call(lambda: predict(net, batch), batch.device) for _ in range(2))
     return probabilities, min(first, second)
 
 
-def _explain(method: Plugin, net: Net, subject: Subject, *, count: bool) -> Explained:
+def _explain(method: Plugin, net: Net, subject: Subject, *, count: bool) -> MethodResult:
     targets = torch.tensor([subject.target], device=subject.batch.device)
-    before = net.state()
-    images = subject.batch.clone()  # a method may write into what it is given
+    state = net.protected_state()
+    images = subject.batch.clone()  # a method may write into its images
     try:
         with span("explaining"):
-            counted = work(lambda: method(net, images, targets), targets.device) if count else None
+            work = measure_work(lambda: method(net, images, targets), targets.device) if count else None
             images = subject.batch.clone()
-            maps, seconds = timed(lambda: method(net, images, targets), subject.batch.device)
+            maps, seconds = time_call(lambda: method(net, images, targets), subject.batch.device)
     except NotApplicable as reason:
-        return Explained(reason=str(reason))
-    if net.state() != before:
+        return MethodResult(reason=str(reason))
+    if net.protected_state() != state:
         raise Fatal(f"method {method.spec} leaves {net.name} changed: a hook, train mode, or other weights")
-    one = _map(method, net, maps)
-    finite = bool((one.amax() - one.amin()).isfinite())
-    one = one if finite else torch.zeros_like(one)
-    if counted is None:
-        return Explained(one, seconds, finite=finite)
-    prediction = work(lambda: predict(net, subject.batch), targets.device).flops
-    return Explained(one, seconds, counted.flops / prediction, float(counted.peak_bytes), finite=finite)
+    values = _check_map(method, net, maps)
+    finite = bool((values.amax() - values.amin()).isfinite())
+    values = values if finite else torch.zeros_like(values)
+    if work is None:
+        return MethodResult(values, seconds, finite=finite)
+    prediction_flops = measure_work(lambda: predict(net, subject.batch), targets.device).flops
+    return MethodResult(values, seconds, work.flops / prediction_flops, float(work.peak_bytes), finite=finite)
 
 
-def _map(method: Plugin, net: Net, maps: Any) -> Tensor:
-    """The one map (h, w) that a method gave, float32. Raises UsageError where it gave something else."""
+def _check_map(method: Plugin, net: Net, maps: Any) -> Tensor:
+    """The map (h, w) out of a method's maps (1, h, w), float32. Raises PluginError for anything else."""
     if not isinstance(maps, Tensor) or maps.dim() != 3 or len(maps) != 1 or not maps.numel() or maps.is_complex():
-        given = tuple(maps.shape) if isinstance(maps, Tensor) else type(maps).__name__
-        raise UsageError(f"method {method.spec} gives {given} for one image: a map is a real tensor (1, h, w)")
+        output = tuple(maps.shape) if isinstance(maps, Tensor) else type(maps).__name__
+        raise PluginError(f"method {method.spec} gives {output} for one image: a map is a real tensor (1, h, w)")
     return maps[0].detach().to(net.device, torch.float32)

@@ -1,7 +1,7 @@
-"""What a run would take: the work, the seconds and the bytes of an image, measured on a few, times the images.
+"""Measures the work, the seconds and the bytes of one image on a few images, to forecast a run.
 
-Work is all that an image takes, its maps and their scores, in units of one prediction: floating-point operations, the same on
-every device. So a device's predictions a second, in full batches, tell its seconds.
+Work counts the floating-point operations of an image's maps and scores, in units of one prediction. It is the same on every
+device, so the predictions a second of a device, in full batches, give its seconds.
 """
 
 import tempfile
@@ -10,61 +10,64 @@ from pathlib import Path
 
 import torch
 
-from ..core.errors import UsageError
-from ..forward.cost import timed, work
+from ..core.errors import ImageError
+from ..forward.cost import measure_work, time_call
+from ..nets.net import Net
 from ..store import run as store
 from ..store.run import Unit
 from .plan import Plan
-from .runner import tuned
-from .session import Ready
+from .session import Session
 
-SAMPLE = 3  # images: one to warm up, one to count, one to time
+SAMPLE_IMAGES = 3  # one to warm up, one to count the work, one to time
 
 
 @dataclass(frozen=True)
 class Needs:
-    """What an image takes on a net: work in predictions, seconds on this device, bytes on disk."""
+    """What one image on a net needs."""
 
-    forwards: float
-    seconds: float
-    bytes: float
-
-
-def least(drift: int) -> int:
-    """How many images a plan must have to be measured: those that are also scored in fp32 are not like the others."""
-    return max(1, drift) + SAMPLE
+    forwards: float  # work, in units of one prediction
+    seconds: float  # on this device
+    bytes: float  # on disk
 
 
-def needs(plan: Plan, net: str) -> Needs:
-    """Measured on the last images of a plan that has as many as `least` says. Raises UsageError for one that fails."""
-    ready, made = Ready(plan, net), []
+def min_images(drift: int) -> int:
+    """How many images a plan must have to be measured: those that are also scored in fp32 take longer than the others."""
+    return max(1, drift) + SAMPLE_IMAGES
 
-    def take(index: int) -> None:
-        for unit in next(ready.units([[index]])):
+
+def measure_needs(plan: Plan, net: str) -> Needs:
+    """The needs of an image, measured on the last images of a plan with at least `min_images`.
+
+    Raises ImageError where one of them fails.
+    """
+    session, units = Session(plan, net), []
+
+    def compute(index: int) -> None:
+        for unit in next(session.compute([[index]])):
             if failed := unit.rows.get("failures"):
-                raise UsageError(failed[0]["reason"])
-            made.append(unit)
+                raise ImageError(failed[0]["reason"])
+            units.append(unit)
 
-    warm, counted, clocked = plan.chosen[-SAMPLE:]
-    take(warm)
-    flops = work(lambda: take(counted), plan.device).flops
-    seconds = timed(lambda: take(clocked), plan.device)[1]
-    return Needs(flops / _prediction(plan, net, counted), seconds, _bytes(made))
+    warm_up, counted, timed = plan.indices[-SAMPLE_IMAGES:]
+    compute(warm_up)
+    flops = measure_work(lambda: compute(counted), plan.device).flops
+    seconds = time_call(lambda: compute(timed), plan.device)[1]
+    return Needs(flops / _prediction_flops(plan, session.net, counted), seconds, _bytes_per_image(units))
 
 
-def _prediction(plan: Plan, net: str, index: int) -> int:
-    """The floating-point operations of one."""
+def _prediction_flops(plan: Plan, net: Net, index: int) -> int:
+    """The floating-point operations of one prediction on an image of this size."""
     height, width, _ = plan.images[index].pixels.shape
-    batch, loaded = torch.rand(1, 3, height, width, device=plan.device), tuned(plan, net)
-    return work(torch.inference_mode()(lambda: loaded(batch)), plan.device).flops
+    batch = torch.rand(1, 3, height, width, device=plan.device)
+    return measure_work(torch.inference_mode()(lambda: net(batch)), plan.device).flops
 
 
-def _bytes(units: list[Unit]) -> float:
-    """Of one more image in a part: what stands once in a file is not the image's."""
+def _bytes_per_image(units: list[Unit]) -> float:
+    """The bytes that one more image adds to a part; what a file contains only once does not count."""
     sizes = []
     with tempfile.TemporaryDirectory() as folder:
-        for part, some in (("one", units[:1]), ("all", units)):
+        for part, sample in (("one", units[:1]), ("all", units)):
             (Path(folder) / part).mkdir()
-            store.write(Path(folder) / part, part, some)
+            store.write(Path(folder) / part, part, sample)
             sizes.append(sum(file.stat().st_size for file in (Path(folder) / part).rglob("*.parquet")))
     return (sizes[1] - sizes[0]) / (len(units) - 1)

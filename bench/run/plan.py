@@ -1,178 +1,201 @@
-"""A suite made ready to run: its plug-ins found, its images chosen, its device there; and what the run will say of itself."""
+"""The plan of a run: a suite with its plug-ins, images, nets, device and precision found and checked."""
 
 from collections import Counter
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 
-from ..config.protocol import DEFAULT, Protocol, laid
+from ..config.protocol import DEFAULT, Protocol, override_settings
 from ..config.suite import Suite
 from ..config.suite_file import image_names
 from ..core import specs
 from ..core.errors import UsageError
 from ..core.plugins import Plugin
-from ..data.checked import opened
-from ..data.labels import few, unknown
+from ..data.checked import open_dataset
+from ..data.labels import abbreviate, find_missing_classes
 from ..data.types import Images
-from ..forward.device import device_of
-from ..forward.precision import check_compiler
-from ..forward.precision import chosen as chosen_precision
+from ..forward.device import find_device
+from ..forward.precision import check_compiler, choose_precision
 from ..nets import load
+from ..nets.net import Net
 
-GROUP_PAIRS = {"cpu": 16, "cuda": 256}  # of methods and metrics: fewer an image, and images share batches
-GROUP_MOST = 8  # images
+PAIRS_PER_GROUP = {"cpu": 16, "cuda": 256}  # (method, metric) pairs that fill batches: with fewer, images share batches
+MAX_GROUP = 8  # images that share batches
 
 
 @dataclass(frozen=True)
 class Measure:
-    """A metric under a protocol: what a record's score is of."""
+    """A metric under a protocol."""
 
     metric: Plugin
     protocol: Protocol
 
     @property
     def spec(self) -> str:
-        own = specs.parse("protocol", self.protocol.name)
-        plain = own.name == DEFAULT and own.chosen.keys() <= {
-            "target"
-        }  # which is the same throughout a run, and said there
-        return self.metric.spec if plain else f"{self.metric.spec}@{self.protocol.name}"
+        protocol = specs.parse("protocol", self.protocol.name)
+        # All measures of a run have the same target, which the header states.
+        default = protocol.name == DEFAULT and protocol.settings.keys() <= {"target"}
+        return self.metric.spec if default else f"{self.metric.spec}@{self.protocol.name}"
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What will run; nothing that was asked wrongly gets beyond it."""
+    """All that a run needs, checked: `make_plan` refuses what cannot run."""
 
-    suite: Suite  # its nets under their names in records
-    specs: dict[str, str]  # by which those nets were asked for
+    suite: Suite  # nets are under their names in the tables
+    specs: dict[str, str]  # of the nets, by their names
     methods: list[Plugin]
-    measures: list[Measure]  # protocol by protocol
-    protocol: Protocol  # whose choices of what is explained are those of all
+    measures: list[Measure]  # in the order of their protocols
+    protocol: Protocol  # the first; all protocols explain the same target, layers and images
     dataset: Plugin
     images: Images
-    chosen: list[int]  # numbers of images
-    nets: dict[str, dict[str, Any]]  # what the run says of each net
+    indices: list[int]  # of the chosen images in the data set
+    nets: dict[str, dict[str, Any]]  # their entries in the header, by name
     device: torch.device
     precision: str  # of perturbed images: fp32, tf32, bf16 or fp16
-    compiled: bool = False  # whether their forward passes are
-    memory: float | None = None  # bytes that a forward pass of theirs may take
+    compiled: bool = False  # whether the forward passes of perturbed images are compiled
+    memory: float | None = None  # bytes that such a forward pass may take
+    loaded: dict[str, Net] = field(default_factory=dict, repr=False)  # by name, until a session takes them
 
     @property
     def groups(self) -> list[list[int]]:
-        """The images in groups that share batches: several where one image's maps and metrics make too small a batch."""
+        """The image indices in groups that share batches: more than one where an image alone would not fill a batch."""
         pairs = len(self.methods) * len(self.measures)
-        size = max(1, min(GROUP_MOST, GROUP_PAIRS[self.device.type] // pairs))
-        return [self.chosen[start : start + size] for start in range(0, len(self.chosen), size)]
+        size = max(1, min(MAX_GROUP, PAIRS_PER_GROUP[self.device.type] // pairs))
+        return [self.indices[start : start + size] for start in range(0, len(self.indices), size)]
 
     @property
-    def drifting(self) -> set[int]:
-        """The images that are scored in fp32 as well, where the precision is another or the passes are compiled."""
-        plain = self.precision == "fp32" and not self.compiled
-        return set() if plain else set(self.chosen[: self.suite.drift])
+    def drift_indices(self) -> set[int]:
+        """The images that are also scored in fp32, to measure the drift of another precision or of compiled passes."""
+        exact = self.precision == "fp32" and not self.compiled
+        return set() if exact else set(self.indices[: self.suite.drift])
 
     @property
-    def cells(self) -> int:
-        return len(self.suite.nets) * len(self.chosen)
+    def cell_count(self) -> int:
+        return len(self.suite.nets) * len(self.indices)
 
-    def open(self, done: Collection[tuple[str, str]]) -> dict[str, list[list[int]]]:
-        """By net, in their order, the images that are not done, in their groups; a net that is done is left out."""
-        left = {}
+    def take_net(self, name: str) -> Net:
+        """A net, ready to run. The plan hands over the net that it loaded once, and loads another one after that."""
+        net = self.loaded.pop(name, None)
+        if net is None:
+            net = load.load(self.specs[name], self.device, self.precision, find_layer(self.protocol, name))
+        net.configure(self.memory, compiled=self.compiled)
+        return net
+
+    def remaining(self, done: Collection[tuple[str, str]]) -> dict[str, list[list[int]]]:
+        """By net, the groups of image indices that are not done. A net whose images are all done is left out."""
+        remaining = {}
         for net in self.suite.nets:
             groups = [[n for n in group if (net, self.images.name(n)) not in done] for group in self.groups]
-            left[net] = [group for group in groups if group]
-        return {net: groups for net, groups in left.items() if groups}
+            remaining[net] = [group for group in groups if group]
+        return {net: groups for net, groups in remaining.items() if groups}
 
 
-def plan(suite: Suite, device: str = "auto", memory: float | None = None) -> Plan:
-    """The plan of a suite on a device (auto, cpu, cuda, cuda:1), whose bytes a pass may take so many of.
+def make_plan(suite: Suite, device: str = "auto", memory: float | None = None) -> Plan:
+    """The plan of a suite on a device: auto, cpu, cuda or cuda:1.
 
-    Raises UsageError for whatever cannot be had.
+    `memory` limits the bytes that a forward pass of perturbed images takes. Raises UsageError for a suite that cannot run here.
     """
-    protocols = suite.followed()
-    own = suite.images_of(None).settings.get("resize")  # how the data set cuts photos, if it has any
-    first = _agreed(protocols, own)
-    methods = [following(first, method) for method in suite.explained()]
-    measures = [Measure(metric, protocol) for metric, protocol in suite.measured(protocols)]
-    dataset = suite.images_of(first.resize)
-    asked = load.named(suite.nets)
-    place = device_of(device)
-    images = opened(dataset)
-    if not len(images):
-        raise UsageError(f"data set {suite.dataset} holds no image")
-    chosen = _chosen(suite, images)
-    _named_apart([images.name(index) for index in chosen])
-    described = {name: load.described(spec, layer_of(first, name)) for name, spec in asked.items()}
-    suite = suite.model_copy(update={"nets": list(asked)})
-    precision = chosen_precision(suite.precision, place)
+    protocols = suite.load_protocols()
+    protocol = _common_protocol(protocols, suite.dataset_plugin(None).settings.get("resize"))
+    methods = [apply_protocol(protocol, method) for method in suite.method_plugins()]
+    measures = [Measure(metric, metric_protocol) for metric, metric_protocol in suite.metric_plugins(protocols)]
+    dataset = suite.dataset_plugin(protocol.resize)
+    specs_by_name = load.specs_by_name(suite.nets)
+    resolved_device = find_device(device)
+    images = open_dataset(dataset)
+    indices = _choose_images(suite, images)
+    precision = choose_precision(suite.precision, resolved_device)
     if suite.compile:
-        check_compiler(place)
-    planned = Plan(
-        suite, asked, methods, measures, first, dataset, images, chosen, described, place, precision,
-        suite.compile, memory,
+        check_compiler(resolved_device)
+    nets = {
+        name: load.load(spec, resolved_device, precision, find_layer(protocol, name))
+        for name, spec in specs_by_name.items()
+    }
+    plan = Plan(
+        suite.model_copy(update={"nets": list(nets)}), specs_by_name, methods, measures, protocol, dataset, images,
+        indices, {name: load.describe_net(net) for name, net in nets.items()}, resolved_device, precision,
+        suite.compile, memory, nets,
     )  # fmt: skip
-    _strange(planned)
-    return planned
+    _check_classes(plan)
+    return plan
 
 
-def layer_of(protocol: Protocol, net: str) -> str | None:
-    """The layer at which a protocol explains a net; None for the net's own."""
+def find_layer(protocol: Protocol, net: str) -> str | None:
+    """The layer at which a protocol explains a net; None where the protocol leaves it to the net."""
     return protocol.layers.get(specs.parse("net", net, str).name.partition("@")[0])
 
 
-def _agreed(protocols: Sequence[Protocol], cut: str | None) -> Protocol:
-    """The first protocol. Raises UsageError where another explains other things, so that the maps would be others too.
+def _common_protocol(protocols: Sequence[Protocol], resize: str | None) -> Protocol:
+    """The first protocol. Raises UsageError where another protocol would need other maps.
 
-    `cut` is how the data set cuts photos where a protocol does not say; None where it has none to cut.
+    `resize` is how the data set resizes photos by default; None where it has no photos.
     """
     first = protocols[0]
     for other in protocols[1:]:
         for choice in ("target", "of", "layers", "resize"):
-            ours, theirs = getattr(first, choice), getattr(other, choice)
+            first_choice, other_choice = getattr(first, choice), getattr(other, choice)
             if choice == "resize":
-                ours, theirs = (cut and (ours or cut)), (cut and (theirs or cut))
-            if ours != theirs:
+                first_choice, other_choice = (
+                    (resize and (first_choice or resize)),
+                    (resize and (other_choice or resize)),
+                )
+            if first_choice != other_choice:
                 raise UsageError(
-                    f"protocols {first.name} and {other.name} explain different things ({choice}: {ours} and {theirs}): "
-                    "run them apart"
+                    f"protocols {first.name} and {other.name} explain different things "
+                    f"({choice}: {first_choice} and {other_choice}): run them separately"
                 )
     return first
 
 
-def following(protocol: Protocol, method: Plugin) -> Plugin:
-    """A method as a protocol has it: what gradients are of, where the spec itself does not say."""
-    if protocol.of is None or "of" not in method.settings or "of" in specs.parse("method", method.spec).chosen:
+def apply_protocol(protocol: Protocol, method: Plugin) -> Plugin:
+    """A method with the protocol's choice of what gradients are of, unless its own spec chooses."""
+    if protocol.of is None or "of" not in method.settings or "of" in specs.parse("method", method.spec).settings:
         return method
-    return laid(method, {"of": protocol.of})
+    return override_settings(method, {"of": protocol.of})
 
 
-def _strange(plan: Plan) -> None:
-    """Raises UsageError where labels are to be explained that are no classes of a net."""
-    for net, about in plan.nets.items():
-        if plan.protocol.target == "label" and (names := unknown(plan.images, about["classes"])):
+def _check_classes(plan: Plan) -> None:
+    """Raises UsageError where labels are the targets and a net lacks some of the data set's classes."""
+    for net, entry in plan.nets.items():
+        if plan.protocol.target == "label" and (names := find_missing_classes(plan.images, entry["classes"])):
             raise UsageError(
-                f"the data set's classes ({few(names)}) are not among the {len(about['classes'])} of {net} "
-                f"({few(about['classes'])}): explain the predicted class (--target predicted)"
+                f"the data set's classes ({abbreviate(names)}) are not among the {len(entry['classes'])} of {net} "
+                f"({abbreviate(entry['classes'])}): explain the predicted class (--target predicted)"
             )
 
 
-def _chosen(suite: Suite, images: Images) -> list[int]:
-    """The images that are taken: the first ones, or the first ones of a list of names, a line each."""
+def _choose_images(suite: Suite, images: Images) -> list[int]:
+    """The indices of the first images of the data set, or of those that the suite's subset names.
+
+    Raises UsageError where there is no image, and where two images have one name.
+    """
+    if not len(images):
+        raise UsageError(f"data set {suite.dataset} holds no image")
     if suite.subset is None:
-        return list(range(min(suite.images, len(images))))
-    numbers = {images.name(index): index for index in range(len(images))}
-    listed = image_names(suite.subset)
-    for name in listed:
-        if name not in numbers:
+        indices = list(range(min(suite.images, len(images))))
+    else:
+        indices = _find_images(suite.subset, images)[: suite.images]
+    _check_names([images.name(index) for index in indices])
+    return indices
+
+
+def _find_images(subset: str, images: Images) -> list[int]:
+    """The indices of the images that a file names, one name a line."""
+    indices = {images.name(index): index for index in range(len(images))}
+    names = image_names(subset)
+    for name in names:
+        if name not in indices:
             raise UsageError(
-                f"{suite.subset}: the data set has no image {name!r}; its images are named as {images.name(0)!r} is"
+                f"{subset}: the data set has no image {name!r}; its images have names such as {images.name(0)!r}"
             )
-    return [numbers[name] for name in listed][: suite.images]
+    return [indices[name] for name in names]
 
 
-def _named_apart(names: Sequence[str]) -> None:
-    """Raises UsageError for two images of one name, of which the scores would be taken for one's."""
-    name, times = Counter(names).most_common(1)[0]
-    if times > 1:
-        raise UsageError(f"the data set names {times} images {name!r}: give each a name of its own")
+def _check_names(names: Sequence[str]) -> None:
+    """Raises UsageError where two images have one name: their rows could not be told apart."""
+    name, count = Counter(names).most_common(1)[0]
+    if count > 1:
+        raise UsageError(f"{count} images of the data set have the name {name!r}: give each image a name of its own")

@@ -1,4 +1,4 @@
-"""What the runner hands from step to step for an image on a net, and the rows that records are made of."""
+"""An image on a net, the result of a method, and the columns of their rows."""
 
 import hashlib
 import io
@@ -10,7 +10,7 @@ import torch
 from PIL import Image as Picture
 from torch import Tensor
 
-from ..core.errors import NotApplicable, UsageError
+from ..core.errors import NotApplicable, PluginError
 from ..core.plugins import Plugin
 from ..data.types import Image, Object
 from ..nets.net import Net
@@ -22,42 +22,47 @@ NAN = float("nan")
 
 @dataclass(frozen=True)
 class Subject:
-    """An image on a net: what is explained, and of which class."""
+    """An image on a net, and the class that is explained."""
 
     image: Image
     batch: Tensor  # (1, 3, h, w) in [0, 1]
-    label: int | None  # the net's class index
+    label: int | None  # a class index of the net
     target: int
-    objects: tuple[Object, ...]  # with the net's class indices
+    objects: tuple[Object, ...]  # their labels are class indices of the net
     probabilities: Tensor  # (classes,)
-    seconds: float = NAN  # of one bare prediction
+    seconds: float = NAN  # of one prediction
 
 
 @dataclass(frozen=True)
-class Explained:
-    """What a method gave: its map (h', w') and cost, or the reason why there is none."""
+class MethodResult:
+    """The map of a method and its cost, or the reason why there is no map."""
 
-    map: Tensor | None = None
+    map: Tensor | None = None  # (h', w')
     seconds: float = NAN
     forwards: float = NAN
     peak_bytes: float = NAN
     reason: str | None = None
-    finite: bool = True  # whether the map was; one that was not is scored as a constant one
+    finite: bool = True  # a map that is not finite is replaced by a constant one
+
+    @property
+    def constant(self) -> bool:
+        return self.map is not None and not bool((self.map != self.map.flatten()[0]).any())
 
 
-def value(score: Score, metric: Plugin, method: str) -> dict[str, Any]:
+def value_columns(score: Score, metric: Plugin, method: str) -> dict[str, Any]:
+    """The value of a score, or the reason why there is none. Raises PluginError for a value that is not a finite number."""
     if isinstance(score, NotApplicable):
         return {"value": NAN, "reason": str(score)}
     value = score.area if isinstance(score, Curve) else score
     if not isinstance(value, int | float) or not math.isfinite(value):
-        raise UsageError(f"metric {metric.spec} gives {value!r} for a map of {method}: a score is a finite number")
+        raise PluginError(f"metric {metric.spec} gives {value!r} for a map of {method}: a score is a finite number")
     return {"value": float(value), "reason": None}
 
 
-def prediction(net: Net, subject: Subject) -> dict[str, Any]:
+def prediction_columns(net: Net, subject: Subject) -> dict[str, Any]:
     label, target = subject.label, subject.target
-    true = {thing.label for thing in subject.objects}
-    two = set(subject.probabilities.topk(2).indices.tolist())
+    true = {marked.label for marked in subject.objects}
+    likeliest = set(subject.probabilities.topk(2).indices.tolist())
     return {
         "label": label,
         "label_name": None if label is None else net.classes[label],
@@ -66,28 +71,28 @@ def prediction(net: Net, subject: Subject) -> dict[str, Any]:
         "probability": float(subject.probabilities[target]),
         "top1": None if label is None else bool(int(subject.probabilities.argmax()) == label),
         "objects": len(subject.objects),
-        "top2": true == two if len(true) == 2 and None not in true else None,
+        "top2": true == likeliest if len(true) == 2 and None not in true else None,
         "sha256": hashlib.sha256(subject.image.pixels.tobytes()).hexdigest(),
         "seconds": subject.seconds,
     }
 
 
-def cost(made: Explained) -> dict[str, float]:
-    return {"seconds": made.seconds, "forwards": made.forwards, "peak_bytes": made.peak_bytes}
+def cost_columns(result: MethodResult) -> dict[str, float]:
+    return {"seconds": result.seconds, "forwards": result.forwards, "peak_bytes": result.peak_bytes}
 
 
-def flat(map: Tensor | None) -> dict[str, Any]:
+def map_columns(map: Tensor | None) -> dict[str, Any]:
     assert map is not None
     return {"height": map.shape[0], "width": map.shape[1], "values": map.flatten().cpu().numpy()}
 
 
-def strips(curve: Curve) -> list[dict[str, Any]]:
-    """The maps at the points of a curve, where it is one of maps."""
+def strip_rows(curve: Curve) -> list[dict[str, Any]]:
+    """A row for each map along a curve; none where the curve has no maps."""
     pairs = zip(curve.shares, curve.pictures, strict=True) if curve.pictures else ()
-    return [{"share": share} | flat(torch.from_numpy(picture.copy())) for share, picture in pairs]
+    return [{"share": share} | map_columns(torch.from_numpy(values.copy())) for share, values in pairs]
 
 
-def jpeg(image: Image) -> bytes:
+def encode_jpeg(image: Image) -> bytes:
     buffer = io.BytesIO()
     Picture.fromarray(image.pixels).save(buffer, "JPEG", quality=JPEG_QUALITY)
     return buffer.getvalue()

@@ -1,4 +1,4 @@
-"""The straight line from a plan to records: net and images, to maps, to scores and cost."""
+"""Computes the rows of images on a net: predictions, maps, scores and cost."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -10,136 +10,146 @@ from ..config.protocol import Protocol
 from ..core.errors import NotApplicable
 from ..core.plugins import Plugin
 from ..data.types import Image
-from ..nets import load
 from ..nets.net import Net
 from ..scoring import score as scoring
 from ..scoring.case import Case, Curve, Score
-from ..scoring.postprocess import bring
-from ..scoring.rerun import again
+from ..scoring.postprocess import postprocess
+from ..scoring.rerun import prepare_rerun
 from ..store.run import Cell, Unit
-from . import rows as records
-from .explain_image import explained, subject
-from .plan import Measure, Plan, layer_of
-from .rows import Explained, Subject
+from . import rows
+from .explain_image import explain_image, make_subject
+from .plan import Measure, Plan
+from .rows import MethodResult, Subject
 
-STRIPS = 2  # images of which the maps behind a curve of maps are kept
+STRIP_IMAGES = 2  # for the run's first images, the maps at the points of a curve of maps are kept
 
 Row = dict[str, Any]
-Told = tuple[Subject, dict[str, Explained]]  # of an image: what the net says of it, and by method its map
+ExplainedImage = tuple[Subject, dict[str, MethodResult]]  # results by method
+ProtocolScores = tuple[
+    Protocol, list[Measure], dict[str, list[Score]]
+]  # of one image: by method, a score for each measure
 
 
-def tuned(plan: Plan, spec: str) -> Net:
-    """A net of a plan, loaded, as the plan has its passes."""
-    net = load.load(plan.specs[spec], plan.device, plan.precision, layer_of(plan.protocol, spec))
-    net.tune(plan.memory, compiled=plan.compiled)
-    return net
-
-
-def units(plan: Plan, net: Net, labels: dict[int, int], images: Sequence[tuple[int, Image]]) -> list[Unit]:
-    """What images that share batches, each with its number, give on a net; of the run's first also the drift."""
-    drifting = [pair for pair in images if pair[0] in plan.drifting]
-    exact = replace(plan, precision="fp32", compiled=False)
-    drift = _drift(exact, tuned(exact, net.name), labels, drifting) if drifting else {}
-    made = list(_group(plan, net, labels, images))
-    for unit in made:
+def compute_units(plan: Plan, net: Net, labels: dict[int, int], images: Sequence[tuple[int, Image]]) -> list[Unit]:
+    """The rows of indexed images that share batches; for the images that measure the drift, also their scores in fp32."""
+    drift_images = [(index, image) for index, image in images if index in plan.drift_indices]
+    drift = _score_in_fp32(plan, net, labels, drift_images) if drift_images else {}
+    units = list(_compute_group(plan, net, labels, images))
+    for unit in units:
         unit.rows["drift"] = drift.get(unit.cell, [])
-    return made
+    return units
 
 
-def _drift(exact: Plan, net: Net, labels: dict[int, int], images: Sequence[tuple[int, Image]]) -> dict[Cell, list[Row]]:
-    """By cell, the scores that the same images get in fp32."""
-    return {unit.cell: unit.rows["scores"] for unit in _group(exact, net, labels, images)}
+def _score_in_fp32(
+    plan: Plan, net: Net, labels: dict[int, int], images: Sequence[tuple[int, Image]]
+) -> dict[Cell, list[Row]]:
+    """By cell, the rows of scores in fp32."""
+    exact = replace(plan, precision="fp32", compiled=False)
+    return {unit.cell: unit.rows["scores"] for unit in _compute_group(exact, net.to_fp32(), labels, images)}
 
 
-def _group(plan: Plan, net: Net, labels: dict[int, int], images: Sequence[tuple[int, Image]]) -> Iterator[Unit]:
+def _compute_group(plan: Plan, net: Net, labels: dict[int, int], images: Sequence[tuple[int, Image]]) -> Iterator[Unit]:
     """The units of images whose perturbed images share batches."""
-    told: list[Told] = []
+    explained: list[ExplainedImage] = []
     for index, image in images:
-        about = subject(plan, net, labels, image)
-        told.append((about, explained(plan.methods, net, about, count=index == plan.chosen[0])))
-    protocols = [(protocol, list(own)) for protocol, own in groupby(plan.measures, key=lambda one: one.protocol)]
-    given = [scored(plan.methods, net, told, protocol, measures) for protocol, measures in protocols]
+        subject = make_subject(plan, net, labels, image)
+        # Work is counted once a run: it is nearly the same for every image, and counting is slow.
+        explained.append((subject, explain_image(plan.methods, net, subject, count=index == plan.indices[0])))
+    protocols = [
+        (protocol, list(group)) for protocol, group in groupby(plan.measures, key=lambda measure: measure.protocol)
+    ]
+    scores = [score_maps(plan.methods, net, explained, protocol, measures) for protocol, measures in protocols]
     for number, (index, _) in enumerate(images):
-        found = [(*told_of, rows[number]) for told_of, rows in zip(protocols, given, strict=True)]
-        yield _unit(plan, net, told[number], found, first=index in plan.chosen[:STRIPS])
+        image_scores = [(*pair, per_image[number]) for pair, per_image in zip(protocols, scores, strict=True)]
+        yield _make_unit(plan, net, explained[number], image_scores, keep_strips=index in plan.indices[:STRIP_IMAGES])
 
 
-def _unit(
-    plan: Plan,
-    net: Net,
-    told: Told,
-    scored: Sequence[tuple[Protocol, list[Measure], dict[str, list[Score]]]],
-    *,
-    first: bool,
+def _make_unit(
+    plan: Plan, net: Net, explained: ExplainedImage, scores: Sequence[ProtocolScores], *, keep_strips: bool
 ) -> Unit:
-    about, made = told
-    key = {"dataset": plan.suite.dataset, "image": about.image.name, "net": net.name}
-    unit = Unit((net.name, about.image.name))
-    unit.rows["predictions"] = [key | records.prediction(net, about)]
+    """All rows of one image on one net."""
+    subject, results = explained
+    image_key = {"dataset": plan.suite.dataset, "image": subject.image.name}
+    key: Row = {**image_key, "net": net.name}
+    maps = {method: result for method, result in results.items() if result.map is not None}
+    unit = Unit((net.name, subject.image.name))
+    unit.rows["predictions"] = [key | rows.prediction_columns(net, subject)]
     if net.name == plan.suite.nets[0]:
-        unit.rows["images"] = [
-            {"dataset": plan.suite.dataset, "image": about.image.name, "jpeg": records.jpeg(about.image)}
-        ]
-    mapped = {spec: one for spec, one in made.items() if one.map is not None}
-    unit.rows["maps"] = [key | {"method": spec} | records.flat(one.map) for spec, one in mapped.items()]
-    unit.rows["cost"] = [key | {"layer": net.layer, "method": spec} | records.cost(one) for spec, one in mapped.items()]
-    said = key | {"layer": net.layer, "label": about.label, "target": about.target}
-    unit.rows["scores"], unit.rows["curves"], strips = _records(made, scored, said)
-    unit.rows["strips"] = strips if first else []
+        unit.rows["images"] = [image_key | {"jpeg": rows.encode_jpeg(subject.image)}]
+    unit.rows["maps"] = [key | {"method": method} | rows.map_columns(result.map) for method, result in maps.items()]
+    unit.rows["cost"] = [
+        key | {"layer": net.layer, "method": method} | rows.cost_columns(result) for method, result in maps.items()
+    ]
+    key |= {"layer": net.layer, "label": subject.label, "target": subject.target}
+    unit.rows["scores"], unit.rows["curves"], strips = _score_rows(key, results, scores)
+    unit.rows["strips"] = strips if keep_strips else []
     return unit
 
 
-def _records(
-    made: dict[str, Explained], scored: Sequence[tuple[Protocol, list[Measure], dict[str, list[Score]]]], about: Row
+def _score_rows(
+    key: Row, results: dict[str, MethodResult], scores: Sequence[ProtocolScores]
 ) -> tuple[list[Row], list[Row], list[Row]]:
-    """The rows of scores, of curves, and of their maps: of each method, by each measure."""
-    rows, curves, strips = [], [], []
-    for protocol, measures, scores in scored:
-        for spec, one in made.items():
-            flat = one.map is not None and not bool((one.map != one.map.flatten()[0]).any())
-            for number, measure in enumerate(measures):
-                score = scores[spec][number] if spec in scores else NotApplicable(one.reason)
-                row = about | {"method": spec, "metric": measure.spec}
-                row |= {"constant_map": flat, "nan_map": not one.finite}
+    """The rows of an image's scores, of its curves, and of the maps along the curves."""
+    score_rows, curve_rows, strip_rows = [], [], []
+    for protocol, measures, by_method in scores:
+        for method, result in results.items():
+            method_scores = by_method.get(method) or [NotApplicable(result.reason)] * len(measures)
+            flags = {"constant_map": result.constant, "nan_map": not result.finite}
+            for measure, score in zip(measures, method_scores, strict=True):
+                row = key | {"method": method, "metric": measure.spec} | flags
                 row |= {"protocol": protocol.name, "version": measure.metric.version}
-                rows.append(row | records.value(score, measure.metric, spec))
+                score_rows.append(row | rows.value_columns(score, measure.metric, method))
                 if isinstance(score, Curve):
-                    key = {name: row[name] for name in ("dataset", "image", "net", "method", "metric")}
-                    curves.append(key | {"shares": score.shares, "scores": score.scores})
-                    strips += [key | strip for strip in records.strips(score)]
-    return rows, curves, strips
+                    curve_key = {name: row[name] for name in ("dataset", "image", "net", "method", "metric")}
+                    curve_rows.append(curve_key | {"shares": score.shares, "scores": score.scores})
+                    strip_rows += [curve_key | strip for strip in rows.strip_rows(score)]
+    return score_rows, curve_rows, strip_rows
 
 
-def scored(
-    methods: Sequence[Plugin], net: Net, told: Sequence[Told], protocol: Protocol, measures: Sequence[Measure]
+def score_maps(
+    methods: Sequence[Plugin],
+    net: Net,
+    explained: Sequence[ExplainedImage],
+    protocol: Protocol,
+    measures: Sequence[Measure],
 ) -> list[dict[str, list[Score]]]:
-    """For each image: by method that gave a map, its scores by each measure of a protocol. Images of a size share batches."""
-    named = {method.spec: method for method in methods}
-    cases = [_cases(named, net, about, made, protocol) for about, made in told]
-    found: list[dict[str, list[Score]]] = [{} for _ in told]
-    sizes = [about.batch.shape for about, _ in told]
+    """For each image, the scores of each method that gave a map: one for each measure of a protocol.
+
+    Images of one size share batches. A map whose method is not among `methods` has no scores by metrics that run it again.
+    """
+    plugins = {method.spec: method for method in methods}
+    cases = [_make_cases(plugins, net, subject, results, protocol) for subject, results in explained]
+    scores: list[dict[str, list[Score]]] = [{} for _ in explained]
+    sizes = [subject.batch.shape for subject, _ in explained]
     for size in dict.fromkeys(sizes):
-        alike = [(n, spec) for n in range(len(told)) if sizes[n] == size for spec in cases[n]]
-        if alike:
-            net.prepare(told[alike[0][0]][0].batch)
-            asked = [cases[n][spec] for n, spec in alike]
-            given = scoring.score(net, asked, [measure.metric for measure in measures], protocol.score)
-            for (n, spec), scores in zip(alike, given, strict=True):
-                found[n][spec] = scores
-    return found
+        keys = [
+            (number, method) for number in range(len(explained)) if sizes[number] == size for method in cases[number]
+        ]
+        if keys:
+            net.prepare(explained[keys[0][0]][0].batch)
+            batch = [cases[number][method] for number, method in keys]
+            metrics = [measure.metric for measure in measures]
+            batch_scores = scoring.score(net, batch, metrics, protocol.score)
+            for (number, method), case_scores in zip(keys, batch_scores, strict=True):
+                scores[number][method] = case_scores
+    return scores
 
 
-def _cases(
-    methods: dict[str, Plugin], net: Net, about: Subject, made: dict[str, Explained], protocol: Protocol
+def _make_cases(
+    methods: dict[str, Plugin], net: Net, subject: Subject, results: dict[str, MethodResult], protocol: Protocol
 ) -> dict[str, Case]:
-    image = about.batch[0]
+    """What metrics score, by method: its map as it is and brought to the image. Both arrays are read-only."""
+    image = subject.batch[0]
     size = (image.shape[1], image.shape[2])
     cases = {}
-    for spec, one in made.items():
-        if one.map is not None:
-            fitted, raw = bring(one.map[None], size, protocol)[0].cpu().numpy(), one.map.cpu().numpy()
+    for method, result in results.items():
+        if result.map is not None:
+            fitted, raw = postprocess(result.map[None], size, protocol)[0].cpu().numpy(), result.map.cpu().numpy()
             for values in (fitted, raw):
                 values.flags.writeable = False
-            asked = again(methods[spec], net, image, about.target, partial(bring, size=size, protocol=protocol))
-            cases[spec] = Case(fitted, about.target, about.objects, image, raw, asked)
+            rerun = None
+            if method in methods:
+                fit = partial(postprocess, size=size, protocol=protocol)
+                rerun = prepare_rerun(methods[method], net, image, subject.target, fit)
+            cases[method] = Case(fitted, subject.target, subject.objects, image, raw, rerun)
     return cases

@@ -1,7 +1,7 @@
-"""A net made ready for a plan's images; and what of that which goes wrong is one image's failure, and what ends the run.
+"""A session computes images on one net of a plan, and decides which errors fail an image and which end the run.
 
-An image that cannot be read fails, and so does one on which a net, a method or a metric is refused that took the run's first
-image. The run ends where that one is refused, where a device is lost or too small, and where a net is left changed.
+An image fails if it cannot be read, or if the net, a method or a metric raises an error on it. The run ends if that happens
+on the run's first image, if the device is lost or too small, or if a method leaves the net changed.
 """
 
 import contextlib
@@ -10,88 +10,88 @@ from collections.abc import Iterator, Sequence
 import torch
 
 from ..core import user_code
-from ..core.errors import Fatal, UsageError
-from ..data.labels import labels_in
-from ..data.prefetch import loaded
+from ..core.errors import BenchError, Fatal, ImageError, PluginError
+from ..data.labels import map_labels
+from ..data.prefetch import prefetch
 from ..data.types import Image
-from ..forward.allocator import keep_freed
+from ..forward.device import exact_arithmetic
 from ..forward.forward import TOO_LARGE
 from ..store.run import Unit
 from .explain_image import warm_up
 from .plan import Plan
-from .runner import tuned, units
+from .runner import compute_units
+
+IMAGE_ERRORS = (ImageError, PluginError)
 
 
-class Ready:
-    """A net of a plan, loaded, to be shown any of the images."""
+class Session:
+    """A loaded net of a plan, which computes any of the plan's images."""
 
-    def __init__(self, plan: Plan, spec: str) -> None:
-        if plan.device.type == "cpu":
-            keep_freed()
-        self._plan, self._net = plan, tuned(plan, spec)
-        self._labels = labels_in(plan.images, self._net.classes)
+    def __init__(self, plan: Plan, net: str) -> None:
+        self._plan, self.net = plan, plan.take_net(net)
+        self._labels = map_labels(plan.images, self.net.classes)
         self._warm = False
 
-    def units(self, groups: Sequence[Sequence[int]]) -> Iterator[list[Unit]]:
-        """Of each group of images all that they give, or their failures. Raises UsageError where the run ends."""
-        images = loaded(self._plan.images, [index for group in groups for index in group], self._plan.device)
+    def compute(self, groups: Sequence[Sequence[int]]) -> Iterator[list[Unit]]:
+        """For each group of image indices, the units of its images, failures included. Raises a BenchError to end the run."""
+        images = prefetch(self._plan.images, [index for group in groups for index in group], self._plan.device)
         for group in groups:
-            shown, failed = [], []
+            read, failed = [], []
             for index in group:
                 try:
-                    shown.append((index, next(images)()))
-                except UsageError as reason:
-                    failed.append(failure(self._plan, self._net.name, index, str(reason)))
-            yield self._tried(shown) + failed
+                    read.append((index, next(images)()))
+                except IMAGE_ERRORS as error:
+                    failed.append(make_failure(self._plan, self.net.name, index, str(error)))
+            yield self._try_group(read) + failed
 
-    def _tried(self, images: Sequence[tuple[int, Image]]) -> list[Unit]:
-        """The units of images that share batches; where one fails, each is tried alone."""
+    def _try_group(self, images: Sequence[tuple[int, Image]]) -> list[Unit]:
+        """The units of images that share batches. After an error each image is tried alone."""
         try:
-            with _device_faults(), self._blamed():
-                return self._made(images) if images else []
-        except Fatal:
-            raise
-        except UsageError as reason:
+            with _device_faults(), self._blame():
+                return self._compute_group(images) if images else []
+        except IMAGE_ERRORS as error:
             if len(images) > 1:
-                return [unit for pair in images for unit in self._tried([pair])]
-            if images[0][0] == self._plan.chosen[0]:
+                return [unit for pair in images for unit in self._try_group([pair])]
+            if images[0][0] == self._plan.indices[0]:
                 raise
-            return [failure(self._plan, self._net.name, images[0][0], str(reason))]
+            return [make_failure(self._plan, self.net.name, images[0][0], str(error))]
 
-    def _blamed(self) -> contextlib.AbstractContextManager[None]:
-        """What a net of the user's own code raises is for them."""
-        name = self._net.name
+    def _blame(self) -> contextlib.AbstractContextManager[None]:
+        """Turns errors in the code of a user's own net into a PluginError."""
+        name = self.net.name
         if "code" not in self._plan.nets[name]:
             return contextlib.nullcontext()
-        return user_code.blamed(f"net {name} fails", self._plan.specs[name].partition(":")[0])
+        return user_code.blame_user_code(f"net {name} fails", self._plan.specs[name].partition(":")[0])
 
-    def _made(self, images: Sequence[tuple[int, Image]]) -> list[Unit]:
+    @exact_arithmetic()
+    def _compute_group(self, images: Sequence[tuple[int, Image]]) -> list[Unit]:
         index, image = images[0]
-        if not self._warm and index != self._plan.chosen[0]:
-            warm_up(self._plan, self._net, self._labels, image)
-        made = units(self._plan, self._net, self._labels, images)
+        if not self._warm and index != self._plan.indices[0]:
+            warm_up(self._plan, self.net, self._labels, image)
+        units = compute_units(self._plan, self.net, self._labels, images)
         self._warm = True
-        return made
+        return units
 
 
-def failure(plan: Plan, net: str, index: int, reason: str) -> Unit:
-    """What is kept of an image that failed on a net."""
+def make_failure(plan: Plan, net: str, index: int, reason: str) -> Unit:
+    """The unit of an image that failed on a net."""
     name = plan.images.name(index)
-    return Unit(
-        (net, name), {"failures": [{"dataset": plan.suite.dataset, "image": name, "net": net, "reason": reason}]}
-    )
+    row = {"dataset": plan.suite.dataset, "image": name, "net": net, "reason": reason}
+    return Unit((net, name), {"failures": [row]})
 
 
 @contextlib.contextmanager
 def _device_faults() -> Iterator[None]:
-    """Raises Fatal for a device that is lost or too small, also where a user's file met it."""
+    """Raises Fatal for a lost device and for too little memory, also where a user's own file raised the error."""
     try:
         yield
-    except (UsageError, RuntimeError) as error:
-        fault = error.__cause__ if isinstance(error, UsageError) else error
+    except (BenchError, RuntimeError) as error:
+        fault = error.__cause__ if isinstance(error, BenchError) else error
         if isinstance(fault, torch.OutOfMemoryError):
             raise Fatal(TOO_LARGE) from error
         if isinstance(fault, torch.AcceleratorError) or "CUDA error" in str(fault):
-            said = str(fault).splitlines()[0]
-            raise Fatal(f"the device is lost ({said}): what is done is kept, and the same command goes on") from error
+            message = str(fault).splitlines()[0]
+            raise Fatal(
+                f"the device is lost ({message}): finished images are kept, and the same command resumes the run"
+            ) from error
         raise

@@ -1,7 +1,6 @@
-"""Trading pixels in the order of a map: what a metric may ask the net to score.
+"""Blends perturbed images: each is a mix of the image and a substrate, the image with its information removed.
 
-A perturbed image is a blend of the image with a substrate (the image with its information removed): the image shows where
-`keep` is 1, the substrate where it is 0. A metric says which blends it wants, without images or devices; `blends` makes them.
+A metric describes the images that it needs (perturbations.py); `blend_images` makes them on the net's device.
 """
 
 from collections.abc import Sequence
@@ -17,130 +16,139 @@ from torch.nn.functional import conv2d
 from ..core.profiling import span
 from ..data.types import MEAN
 from ..forward.forward import Stream
-from .perturbations import Clean, Kept, Masked, Own, Perturbed, Shown, Substrate
+from .perturbations import Clean, Custom, Inside, Kept, Masked, Perturbed, Substrate
 
 BLUR_SIZE, BLUR_SIGMA = 11, 5.0  # RISE's
 TIES = "reading order"  # the first of equal pixels is the higher
 BLENDING = (
     f"pixels in [0, 1]; mean = {MEAN}; blur = Gaussian {BLUR_SIZE} x {BLUR_SIZE}, sigma {BLUR_SIGMA:g}, mean outside"
 )
+RankKey = tuple[int, int | None] | None  # a map's index and the seed of its ties; None where no ranks are needed
 
 
-def ranks(maps: Tensor, ties: int | None = None) -> Tensor:
-    """The rank of each pixel of maps (n, h, w): 0 the highest value; among equals the first in reading order first.
+def rank_pixels(maps: Tensor, ties: int | None = None) -> Tensor:
+    """The rank of each pixel of maps (n, h, w): 0 for the highest value; equal values rank in reading order.
 
-    With a seed for `ties`, equal pixels are in an order shuffled by it, the same for every map.
+    With a seed for `ties`, equal values rank in an order shuffled by it, the same for every map.
     """
     values, pixels = maps.flatten(1), maps[0].numel()
     if ties is None:
         order = values.argsort(dim=1, descending=True, stable=True)
     else:
-        seen = torch.randperm(pixels, generator=torch.Generator().manual_seed(ties)).to(maps.device)
-        order = seen[values[:, seen].argsort(dim=1, descending=True, stable=True)]
-    places = torch.arange(pixels, dtype=torch.int32, device=maps.device).expand(order.shape)
-    return torch.empty_like(places, memory_format=torch.contiguous_format).scatter_(1, order, places).view(maps.shape)
+        shuffled = torch.randperm(pixels, generator=torch.Generator().manual_seed(ties)).to(maps.device)
+        order = shuffled[values[:, shuffled].argsort(dim=1, descending=True, stable=True)]
+    ranks = torch.arange(pixels, dtype=torch.int32, device=maps.device).expand(order.shape)
+    return torch.empty_like(ranks, memory_format=torch.contiguous_format).scatter_(1, order, ranks).view(maps.shape)
 
 
 def substrate(image: Tensor, name: Substrate) -> Tensor:
-    """An image (3, h, w) in [0, 1] with its information removed."""
+    """What replaces removed pixels of an image (3, h, w) in [0, 1]: black, ImageNet's mean colour, or the blurred image.
+
+    `blur` is RISE's Gaussian blur, `box` the box blur of Gomez et al.; outside the image both see the mean colour.
+    """
     if name == "black":
         return torch.zeros_like(image)
     mean = image.new_tensor(MEAN).view(3, 1, 1)
     if name == "mean":
         return mean.expand_as(image)
-    # The normalised image is blurred and padded by 0, which is the mean colour here.
-    kernel = (_gaussian() if name == "blur" else _box(image.shape[-2])).to(image)
+    # RISE blurs the normalised image and pads it with 0, which is the mean colour here.
+    kernel = (_gaussian_kernel() if name == "blur" else _box_kernel(image.shape[-2])).to(image)
     weight = kernel.expand(3, 1, *kernel.shape)
     return conv2d((image - mean)[None], weight, padding=len(kernel) // 2, groups=3)[0] + mean
 
 
-def blends(image: Tensor, maps: Tensor, wanted: Sequence[tuple[int, Perturbed]]) -> Stream:
-    """The stream of perturbed images (3, h, w) wanted, each by its map's number and its kind; maps are (n, h, w) in [0, 1]."""
+def blend_images(image: Tensor, maps: Tensor, requests: Sequence[tuple[int, Perturbed]]) -> Stream:
+    """A stream of perturbed images (3, h, w) in [0, 1], in the order of the requests.
+
+    A request pairs the index of a map with a description; `maps` are (n, h, w) in [0, 1], fitted to the image (3, h, w).
+    """
     pixels = maps[0].numel()
-    keys = [(n, kind.ties if isinstance(kind, Kept) else None) if _by_rank(kind) else None for n, kind in wanted]
+    perturbed = [description for _, description in requests]
+    rank_keys = [_rank_key(index, description) for index, description in requests]
     with span("ordering"):
-        order = {key: _order(maps, key) for key in dict.fromkeys(keys)}
-    kinds = [kind for _, kind in wanted]
-    stack = {name: substrate(image, name) for name in dict.fromkeys(map(_substrate, kinds))}
-    looks = [(n, key, *_look(kind)) for (n, kind), key in zip(wanted, keys, strict=True)]
-    spans = torch.tensor([_span(kind, pixels) for kind in kinds], dtype=torch.int32, device=image.device)
-    first, last = spans[:, :, None, None].unbind(1)
+        ranks = {key: _ranks(maps, key) for key in dict.fromkeys(rank_keys)}
+    bases = {name: substrate(image, name) for name in dict.fromkeys(map(_substrate_of, perturbed))}
+    groups = [(index, key, *_group_key(item)) for (index, item), key in zip(requests, rank_keys, strict=True)]
+    bounds = torch.tensor([_rank_bounds(item, pixels) for item in perturbed], dtype=torch.int32, device=image.device)
+    first, last = bounds[:, :, None, None].unbind(1)
 
     def make(start: int, stop: int) -> Tensor:
-        made = image.new_empty(stop - start, *image.shape)
-        for (number, key, name, _), same in groupby(range(start, stop), key=looks.__getitem__):
-            run = list(same)  # whose images differ in the ranks' bounds alone
-            part, out = slice(run[0], run[-1] + 1), made[run[0] - start : run[-1] - start + 1]
-            ranked = (order[key] >= first[part]) & (order[key] < last[part])
-            _blend(kinds[run[0]], image, stack[name], maps[number], ranked, out)
-        return made
+        images = image.new_empty(stop - start, *image.shape)
+        for (index, key, base, _), members in groupby(range(start, stop), key=groups.__getitem__):
+            run = list(members)  # of images that differ in the bounds of their ranks alone: they are blended at once
+            members_slice, output = slice(run[0], run[-1] + 1), images[run[0] - start : run[-1] - start + 1]
+            in_bounds = (ranks[key] >= first[members_slice]) & (ranks[key] < last[members_slice])
+            if isinstance(item := perturbed[run[0]], Custom):
+                output.copy_(item.image)
+            else:
+                torch.lerp(bases[base], image, _weights(item, maps[index], in_bounds.to(image))[:, None], out=output)
+        return images
 
-    return Stream(len(wanted), make)
-
-
-def _look(kind: Perturbed) -> tuple[Substrate, object]:
-    """What images must share to be blended at once: their substrate, and how a map or a mask tells what is kept."""
-    if isinstance(kind, Masked):
-        return kind.substrate, kind.inverse
-    return _substrate(kind), kind if isinstance(kind, Shown | Own) else None
+    return Stream(len(requests), make)
 
 
-def _blend(kind: Perturbed, image: Tensor, base: Tensor, map_: Tensor, ranked: Tensor, out: Tensor) -> None:
-    """Images (n, 3, h, w) of a kind into `out`; `ranked` (n, h, w) is true where a pixel's rank is within the kind's bounds."""
-    if isinstance(kind, Own):
-        out.copy_(kind.image)
-        return
-    share = torch.from_numpy(kind.mask).to(image)[None] if isinstance(kind, Shown) else ranked.to(image)
-    if isinstance(kind, Masked):
-        share = 1 - map_ * share if kind.inverse else map_ * share
-    torch.lerp(base, image, share[:, None], out=out)
+def _weights(perturbed: Perturbed, map_: Tensor, in_bounds: Tensor) -> Tensor:
+    """The image's weights (n, h, w) in [0, 1]; `in_bounds` (n, h, w) is 1 where a pixel's rank is within an image's bounds."""
+    if isinstance(perturbed, Inside):
+        return torch.from_numpy(perturbed.mask).to(in_bounds)[None]
+    if isinstance(perturbed, Masked):
+        return 1 - map_ * in_bounds if perturbed.inverse else map_ * in_bounds
+    return in_bounds
 
 
-def canonical(number: int, kind: Perturbed, pixels: int, first: int = 0) -> tuple[int, Perturbed]:
-    """The same perturbed image under one name, so that it is scored once.
+def _group_key(perturbed: Perturbed) -> tuple[Substrate, object]:
+    """What images must share to be blended at once: their substrate, and how a map or a mask gives the weights."""
+    if isinstance(perturbed, Masked):
+        return perturbed.substrate, perturbed.inverse
+    return _substrate_of(perturbed), perturbed if isinstance(perturbed, Inside | Custom) else None
 
-    What does not depend on the map, as the end points of curves, goes under the number of the image's first map.
+
+def canonical_key(case: int, perturbed: Perturbed, pixels: int, first_case: int = 0) -> tuple[int, Perturbed]:
+    """The key under which a perturbed image is scored once, although several cases describe it, in several ways.
+
+    An image that does not depend on the map, such as a curve's end point, is keyed by the first case of the same image.
     """
-    if isinstance(kind, Kept) and kind.first <= 0 and kind.last >= pixels:
-        return first, Clean()
-    if isinstance(kind, Kept) and kind.first >= kind.last:
-        return first, Kept(0, 0, kind.substrate)
-    return (first, kind) if isinstance(kind, Clean | Shown | Own) else (number, kind)
+    if isinstance(perturbed, Kept) and perturbed.first <= 0 and perturbed.last >= pixels:
+        return first_case, Clean()
+    if isinstance(perturbed, Kept) and perturbed.first >= perturbed.last:
+        return first_case, Kept(0, 0, perturbed.substrate)
+    return (first_case, perturbed) if isinstance(perturbed, Clean | Inside | Custom) else (case, perturbed)
 
 
-def _substrate(kind: Perturbed) -> Substrate:
-    return "mean" if isinstance(kind, Clean | Own) else kind.substrate
+def _substrate_of(perturbed: Perturbed) -> Substrate:
+    return "mean" if isinstance(perturbed, Clean | Custom) else perturbed.substrate
 
 
-def _by_rank(kind: Perturbed) -> bool:
-    """Whether pixels are told apart by their rank: of the whole image, and of none of it, they are not."""
-    return isinstance(kind, Kept) or (isinstance(kind, Masked) and kind.top is not None)
+def _rank_key(index: int, perturbed: Perturbed) -> RankKey:
+    if isinstance(perturbed, Kept):
+        return index, perturbed.ties
+    return (index, None) if isinstance(perturbed, Masked) and perturbed.top is not None else None
 
 
-def _order(maps: Tensor, key: tuple[int, int | None] | None) -> Tensor:
-    """The ranks (1, h, w) of a map's pixels in an order; no rank is asked for without a key."""
+def _ranks(maps: Tensor, key: RankKey) -> Tensor:
+    """The ranks (1, h, w) of a map's pixels; zeros where none are needed."""
     if key is None:
         return torch.zeros_like(maps[:1], dtype=torch.int32)
-    number, ties = key
-    return ranks(maps[number : number + 1], ties)
+    index, ties = key
+    return rank_pixels(maps[index : index + 1], ties)
 
 
-def _span(kind: Perturbed, pixels: int) -> tuple[int, int]:
-    """The ranks of the pixels that are kept, or weighted by the map."""
-    if isinstance(kind, Kept):
-        return kind.first, kind.last
-    return 0, pixels if not isinstance(kind, Masked) or kind.top is None else kind.top
+def _rank_bounds(perturbed: Perturbed, pixels: int) -> tuple[int, int]:
+    """The first and the last rank, exclusive, of the pixels that are kept or weighted by the map."""
+    if isinstance(perturbed, Kept):
+        return perturbed.first, perturbed.last
+    return 0, pixels if not isinstance(perturbed, Masked) or perturbed.top is None else perturbed.top
 
 
 @cache
-def _gaussian() -> Tensor:
-    """RISE's kernel: a point, smoothed by scipy's filter on BLUR_SIZE x BLUR_SIZE pixels."""
+def _gaussian_kernel() -> Tensor:
+    """RISE's kernel: scipy's Gaussian filter of a single point on BLUR_SIZE x BLUR_SIZE pixels."""
     point = np.zeros((BLUR_SIZE, BLUR_SIZE), dtype=np.float32)
     point[BLUR_SIZE // 2, BLUR_SIZE // 2] = 1
     return torch.from_numpy(gaussian_filter(point, BLUR_SIGMA))
 
 
-def _box(height: int) -> Tensor:
-    """Gomez's kernel: a square of the odd number next to a fifth of the image's height, 9 at least, all alike."""
+def _box_kernel(height: int) -> Tensor:
+    """The uniform kernel of Gomez et al.: its side is a fifth of the image's height, at least 9, made odd."""
     side = max(height // 5, 9) | 1
     return torch.full((side, side), 1 / side**2)

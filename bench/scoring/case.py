@@ -1,7 +1,7 @@
-"""What a metric is handed, what it may ask of the net and of the method, and what it gives back.
+"""What a metric receives, what it may ask of the net and the method, and what it returns.
 
-A metric that needs the net is a generator: it yields the perturbed images that it wants scored, is sent the target's
-scores in that order, and returns its score.
+A metric that needs the net is a generator: it yields a list of perturbed images, is sent the target's score of each in that
+order, and finally returns its own score.
 """
 
 from collections.abc import Callable, Generator
@@ -17,67 +17,71 @@ from ..core.errors import NotApplicable
 from ..data.types import Mask, Object
 from .perturbations import Perturbed
 
-Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 FloatMap = NDArray[np.float32]
 Steps = Annotated[int, Field(ge=1)]
 
 
 @dataclass(frozen=True)
-class Top1:
-    """Asks of a perturbed image not the target's score, but whether the target is the class with the highest (1 or 0)."""
+class IsTop1:
+    """Asks whether the target is the top-1 class of a perturbed image: 1 or 0 instead of the target's score."""
 
     image: Perturbed
 
 
-Question = Perturbed | Top1
-Asking = Generator[list[Question], list[float], Answer]
+Question = Perturbed | IsTop1
+Asking = Generator[list[Question], list[float], Result]  # what a metric that needs the net returns
 
 
 @dataclass(frozen=True)
-class Again:
-    """The method that made a map, asked again for the same target; its maps are fitted and stretched as the first was."""
+class Rerun:
+    """Runs the method that made a map again, for the same target; its maps are fitted and stretched in the same way."""
 
-    explain: Callable[[Tensor], FloatMap]  # images (n, 3, h, w) in [0, 1] -> maps (n, h, w)
-    randomised: Callable[[float, int], FloatMap]  # share of the net's layers, from the top, and seed -> map (h, w)
+    explain: Callable[[Tensor], FloatMap]  # images (n, 3, h, w) in [0, 1] -> maps (n, h, w) in [0, 1]
+    randomised: Callable[[float, int], FloatMap]  # share of the net's layers, from the last, and a seed -> map (h, w)
 
 
 @dataclass(frozen=True)
 class Case:
-    """A map, fitted to its image and in [0, 1], the class that it explains, and what there is to know of the image."""
+    """A map, the class that it explains, and its image: what a metric scores."""
 
-    map: FloatMap  # (h, w)
-    target: int
-    objects: tuple[Object, ...]
+    map: FloatMap  # (h, w) in [0, 1], fitted to the image and stretched; read-only
+    target: int  # the class explained
+    objects: tuple[Object, ...]  # in the image, with their masks
     image: Tensor  # (3, h, w) in [0, 1], on the net's device; not to be written to
-    raw: FloatMap  # (h', w'), as the method gave it
-    method: Again | None = None
+    raw: FloatMap  # (h', w'), as the method returned it
+    method: Rerun | None = None
 
     @property
     def pixels(self) -> int:
+        """The number of the map's pixels."""
         return self.map.size
 
     @property
-    def again(self) -> Again:
-        """Raises NotApplicable where there is a map alone."""
+    def rerun(self) -> Rerun:
+        """The method, to be run again. Raises NotApplicable where only the map is known."""
         if self.method is None:
-            raise NotApplicable("the method itself is not at hand, only its map")
+            raise NotApplicable("the metric needs the method itself, and only its map is known")
         return self.method
 
     @property
-    def asked(self) -> Mask:
-        """Where the objects of the target class are. Raises NotApplicable where there is none."""
-        return self._union("no object of the class explained is marked in the image", same=True)
+    def target_mask(self) -> Mask:
+        """The mask (h, w) of the target class's objects. Raises NotApplicable where there are none."""
+        return self._union("no object of the class explained is marked in the image", is_target=True)
 
     @property
-    def others(self) -> Mask:
-        """Where objects of other classes are, the target's being there too. Raises NotApplicable where either is missing."""
-        return self._union("no object of another class is marked in the image", same=False) & ~self.asked
+    def distractor_mask(self) -> Mask:
+        """The mask (h, w) of other classes' objects, outside the target's.
 
-    def _union(self, missing: str, *, same: bool) -> Mask:
-        known = [thing for thing in self.objects if thing.label is not None]
-        masks = [thing.mask for thing in known if (thing.label == self.target) is same]
-        if not masks and len(known) < len(self.objects):
-            raise NotApplicable("an object is marked in the image, but its class is none of the net's")
+        Raises NotApplicable unless both the target class and another have objects in the image.
+        """
+        return self._union("no object of another class is marked in the image", is_target=False) & ~self.target_mask
+
+    def _union(self, missing: str, *, is_target: bool) -> Mask:
+        labelled = [marked for marked in self.objects if marked.label is not None]
+        masks = [marked.mask for marked in labelled if (marked.label == self.target) is is_target]
+        if not masks and len(labelled) < len(self.objects):
+            raise NotApplicable("the net has no class for an object that is marked in the image")
         if not masks:
             raise NotApplicable(missing)
         union: Mask = np.logical_or.reduce(masks)
@@ -86,29 +90,32 @@ class Case:
 
 @dataclass(frozen=True)
 class Curve:
-    """A class score against the share of pixels traded, both in [0, 1]; its area is the score unless another is given."""
+    """A class score (or another value) against the share of pixels changed so far; its area is the metric's score.
 
-    shares: list[float]
+    `value`, where it is given, is the score instead of the area.
+    """
+
+    shares: list[float]  # in [0, 1], ascending
     scores: list[float]
     value: float | None = None
-    pictures: tuple[FloatMap, ...] = ()  # a map at each point, where the curve is one of maps
+    pictures: tuple[FloatMap, ...] = ()  # a map (h, w) for each point, of a curve over maps
 
     @property
     def area(self) -> float:
-        """The trapezoid rule, over the shares as they are."""
+        """The metric's score: `value`, or the area under the curve by the trapezoid rule."""
         return float(np.trapezoid(self.scores, self.shares)) if self.value is None else self.value
 
 
 Score = float | Curve | NotApplicable
 
 
-def stages(pixels: int, steps: int) -> list[int]:
-    """How many pixels are traded at each point of a curve: 0, a step, ..., all; a step is ceil(pixels / steps)."""
-    step = -(-pixels // steps)
-    return [*range(0, pixels, step), pixels]
+def cumulative_counts(total: int, steps: int) -> list[int]:
+    """How many of `total` units have changed at each point of a curve: 0, a step, ..., all; a step is ceil(total / steps)."""
+    step = -(-total // steps)
+    return [*range(0, total, step), total]
 
 
-def share_on(mask: Mask, map: FloatMap) -> float:
-    """The share of a map (h, w) inside a mask; a constant map is everywhere alike, so its share is the mask's area."""
+def share_inside(mask: Mask, map: FloatMap) -> float:
+    """The share of a map's sum inside a mask, both (h, w); of a map of zeros, the share of the mask's area."""
     total = float(map.sum(dtype=np.float64))
     return float(map[mask].sum(dtype=np.float64)) / total if total else float(mask.mean())

@@ -1,4 +1,4 @@
-"""Perturbed images that a metric may ask the net to score."""
+"""The perturbed images that a metric may ask the net to score, described without pixels or devices (see blend.py)."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -7,14 +7,14 @@ from torch import Tensor
 
 from ..data.types import Mask
 
-Substrate = Literal["mean", "black", "blur", "box"]
+Substrate = Literal["mean", "black", "blur", "box"]  # what replaces removed pixels
 
 
 @dataclass(frozen=True)
 class Kept:
-    """The image where pixels rank first <= rank < last (0 is the map's highest), the substrate elsewhere.
+    """The image where a pixel's rank r is first <= r < last (0 is the map's highest value), the substrate elsewhere.
 
-    Equal pixels rank in reading order, or shuffled by the seed `ties` where one is given.
+    Equal pixels rank in reading order, or in an order shuffled by the seed `ties`.
     """
 
     first: int
@@ -25,9 +25,9 @@ class Kept:
 
 @dataclass(frozen=True)
 class Masked:
-    """The image weighted by the map in [0, 1], the substrate by the rest, or the other way round.
+    """The image weighted by the map in [0, 1], plus the substrate weighted by 1 - map; `inverse` swaps the weights.
 
-    Where `top` is given, all but so many of the map's highest pixels count as 0.
+    With `top`, all pixels but the map's `top` highest count as 0.
     """
 
     substrate: Substrate
@@ -37,22 +37,22 @@ class Masked:
 
 @dataclass(frozen=True)
 class Clean:
-    """The image as it is."""
+    """The unperturbed image."""
 
 
 @dataclass(frozen=True, eq=False)
-class Shown:
-    """The image inside a mask (h, w), the substrate outside."""
+class Inside:
+    """The image inside a boolean mask (h, w), the substrate outside."""
 
     mask: Mask
     substrate: Substrate
 
 
 @dataclass(frozen=True, eq=False)
-class Own:
-    """An image (3, h, w) in [0, 1] that the metric made itself, on the net's device."""
+class Custom:
+    """An image (3, h, w) in [0, 1] that the metric computed itself, on the net's device."""
 
     image: Tensor
 
 
-Perturbed = Kept | Masked | Clean | Shown | Own
+Perturbed = Kept | Masked | Clean | Inside | Custom

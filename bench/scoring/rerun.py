@@ -1,4 +1,4 @@
-"""A method asked again: on other images, and on nets of which the layers from the top down are random."""
+"""Runs a method again for a metric: on other images, and on nets whose last layers are randomised."""
 
 import copy
 import math
@@ -11,63 +11,66 @@ from torch import Tensor, nn
 
 from ..core.plugins import Plugin
 from ..nets.net import Net
-from .case import Again, FloatMap
+from .case import FloatMap, Rerun
 
-_RANDOM: WeakKeyDictionary[Net, dict[tuple[float, int], Net]] = WeakKeyDictionary()
+_RANDOMISED: WeakKeyDictionary[Net, dict[tuple[float, int], Net]] = WeakKeyDictionary()
 
 
-def again(method: Plugin, net: Net, image: Tensor, target: int, bring: Callable[[Tensor], Tensor]) -> Again:
-    """The method on a net for a target; `bring` fits and stretches its maps to the image (3, h, w)."""
-
-    known: dict[bytes, FloatMap] = {}  # metrics that show the method the same image share its map
+def prepare_rerun(
+    method: Plugin, net: Net, image: Tensor, target: int, postprocess: Callable[[Tensor], Tensor]
+) -> Rerun:
+    """A method to be run again for a target; `postprocess` turns its maps (n, h', w') into maps (n, h, w) in [0, 1]."""
+    cache: dict[bytes, FloatMap] = {}  # metrics that ask for the map of the same image share it
 
     def explain(images: Tensor) -> FloatMap:
         key = sha256(images.cpu().numpy().tobytes()).digest()
-        if key not in known:
-            known[key] = _maps(net, images)
-        return known[key]
+        if key not in cache:
+            cache[key] = _maps(net, images)
+        return cache[key]
 
-    def _maps(one: Net, images: Tensor) -> FloatMap:
+    def _maps(model: Net, images: Tensor) -> FloatMap:
         targets = torch.full((len(images),), target, device=images.device)
-        maps: Tensor = method(one, images.clone(), targets)
-        given = maps.detach().to(images.device, torch.float32)
-        sound = given.isfinite().flatten(1).all(1)[:, None, None]
-        found: FloatMap = bring(torch.where(sound, given, 0)).cpu().numpy()  # what is not finite counts as constant
-        return found
+        raw_maps: Tensor = method(model, images.clone(), targets)
+        raw_maps = raw_maps.detach().to(images.device, torch.float32)
+        is_finite = raw_maps.isfinite().flatten(1).all(1)[:, None, None]
+        maps: FloatMap = (
+            postprocess(torch.where(is_finite, raw_maps, 0)).cpu().numpy()
+        )  # a map with a NaN counts as constant
+        return maps
 
-    return Again(explain, lambda share, seed: _maps(randomised(net, share, seed), image[None])[0])
+    return Rerun(explain, lambda share, seed: _maps(randomise(net, share, seed), image[None])[0])
 
 
-def randomised(net: Net, share: float, seed: int) -> Net:
-    """A net of the same line whose last layers, this share of those with weights, are initialised anew by the seed.
+def randomise(net: Net, share: float, seed: int) -> Net:
+    """A copy of a net whose last layers, this share of those with weights, are initialised anew by the seed.
 
-    It is fp32 throughout and kept as long as the net is: every image and method meets the same one.
+    It is fp32 throughout. It is cached as long as the net exists, so that all images and methods see the same one.
     """
-    known = _RANDOM.setdefault(net, {})
-    if (share, seed) not in known:
-        known[share, seed] = _randomised(net, share, seed)
-    return known[share, seed]
+    cache = _RANDOMISED.setdefault(net, {})
+    if (share, seed) not in cache:
+        cache[share, seed] = _randomise(net, share, seed)
+    return cache[share, seed]
 
 
-def _randomised(net: Net, share: float, seed: int) -> Net:
+def _randomise(net: Net, share: float, seed: int) -> Net:
     cut = copy.deepcopy(net.cut)
-    layers = [module for part in cut.line.values() for module in part.modules() if _weighted(module)]
+    layers = [module for part in cut.modules.values() for module in part.modules() if _is_resettable(module)]
     count = math.ceil(round(share * len(layers), 6))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         for module in reversed(layers[len(layers) - count :]):
-            _renew(module)
-    found = Net(net.name, cut, net.classes, "fp32")
-    found.tune(net.memory)
-    return found
+            _reset(module)
+    randomised = Net(net.name, cut, net.classes, "fp32")
+    randomised.configure(net.memory_limit)
+    return randomised
 
 
-def _weighted(module: nn.Module) -> bool:
+def _is_resettable(module: nn.Module) -> bool:
     return hasattr(module, "reset_parameters") and any(True for _ in module.parameters(recurse=False))
 
 
-def _renew(module: nn.Module) -> None:
-    """As the layer's kind is initialised by default, drawn on the CPU, so that every device has the same weights."""
-    place = next(module.parameters()).device
+def _reset(module: nn.Module) -> None:
+    """Applies the layer type's default initialisation on the CPU, so that the weights are the same on every device."""
+    device = next(module.parameters()).device
     module.to("cpu").reset_parameters()  # type: ignore[operator]
-    module.to(place)
+    module.to(device)

@@ -1,6 +1,6 @@
-"""Scores of maps: every metric of every map, their questions to the net answered together in full batches.
+"""Scores maps by metrics: the metrics' questions to the net are answered together, in full batches.
 
-Images that several metrics or maps ask for are scored once.
+A perturbed image that several metrics or maps ask for is scored once.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -13,98 +13,103 @@ from torch import Tensor
 
 from ..core.errors import NotApplicable
 from ..core.plugins import Plugin
-from ..forward.forward import Stream, joined
-from .blend import blends, canonical
-from .case import Asking, Case, Question, Score, Top1
+from ..forward.forward import Stream, join_streams
+from .blend import blend_images, canonical_key
+from .case import Asking, Case, IsTop1, Question, Score
 from .perturbations import Perturbed
 
-Read = Literal["softmax", "logit"]
-Key = tuple[int, Perturbed]  # a case's number, and what of its image is to be scored
-Known = dict[Key, tuple[float, float]]  # the target's score, and whether it is the highest
+ScoreType = Literal["softmax", "logit"]
+Key = tuple[int, Perturbed]  # a case's index, and the perturbed image of its image
+Answer = tuple[float, float]  # the target's score, and 1 where it is the highest, else 0
 
 
 class Scorer(Protocol):
-    """What scoring asks of a net."""
+    """What scoring needs of a net: class scores (count, classes) of a stream."""
 
     def scores(self, stream: Stream) -> Tensor: ...
 
     def logits(self, stream: Stream) -> Tensor: ...
 
 
-def score(net: Scorer, cases: Sequence[Case], metrics: Sequence[Plugin], read: Read = "softmax") -> list[list[Score]]:
-    """The score of each case by each metric: as many lists as cases, of as many as metrics.
+def score(
+    net: Scorer, cases: Sequence[Case], metrics: Sequence[Plugin], score_type: ScoreType = "softmax"
+) -> list[list[Score]]:
+    """The scores of each case by each metric: one list a case, one score a metric, in the order given.
 
-    Cases may be of several images, all of one size.
+    The cases' images must be of one size. `score_type` says whether metrics see the target's softmax score or its logit.
     """
-    asked = _Asked(net, cases, read)
-    played = [[_start(metric, case) for metric in metrics] for case in cases]
-    while pending := [(n, play) for n, row in enumerate(played) for play in row if play.wanted]:
-        keys = [[asked.key(n, question) for question in play.wanted] for n, play in pending]
-        asked.answer([key for some in keys for key in some])
-        for (_, play), some in zip(pending, keys, strict=True):
-            found = zip((asked.known[key] for key in some), play.wanted, strict=True)
-            play.answer([highest if isinstance(question, Top1) else value for (value, highest), question in found])
-    return [[play.score for play in row] for row in played]
+    answers = _Answers(net, cases, score_type)
+    dialogues = [[_start(metric, case) for metric in metrics] for case in cases]
+    while pending := [(n, dialogue) for n, row in enumerate(dialogues) for dialogue in row if dialogue.questions]:
+        keys = [[answers.key(n, question) for question in dialogue.questions] for n, dialogue in pending]
+        answers.request([key for dialogue_keys in keys for key in dialogue_keys])
+        for (_, dialogue), dialogue_keys in zip(pending, keys, strict=True):
+            dialogue.send([answers.known[key] for key in dialogue_keys])
+    return [[dialogue.score for dialogue in row] for row in dialogues]
 
 
-class _Asked:
-    """What the net was asked of some cases, and what it answered."""
+class _Answers:
+    """The net's answers to the questions about some cases; each perturbed image is scored once."""
 
-    def __init__(self, net: Scorer, cases: Sequence[Case], read: Read) -> None:
-        self.known: Known = {}
-        self._net, self._cases, self._read = net, cases, read
+    def __init__(self, net: Scorer, cases: Sequence[Case], score_type: ScoreType) -> None:
+        self.known: dict[Key, Answer] = {}
+        self._net, self._cases, self._score_type = net, cases, score_type
         self._maps = torch.stack([torch.from_numpy(case.map.copy()) for case in cases]).to(cases[0].image)
-        firsts: dict[tuple[int, int], int] = {}
+        firsts: dict[tuple[int, int], int] = {}  # by image and target: the first such case
         self._first = [firsts.setdefault((case.image.data_ptr(), case.target), n) for n, case in enumerate(cases)]
 
-    def key(self, number: int, question: Question) -> Key:
-        """The perturbed image of a question, by its case; one that needs no map by the first case of the same image."""
-        perturbed = question.image if isinstance(question, Top1) else question
-        return canonical(number, perturbed, self._cases[number].pixels, self._first[number])
+    def key(self, case: int, question: Question) -> Key:
+        """The key of a question about a case; cases of one image and target share the keys that do not depend on the map."""
+        perturbed = question.image if isinstance(question, IsTop1) else question
+        return canonical_key(case, perturbed, self._cases[case].pixels, self._first[case])
 
-    def answer(self, keys: Sequence[Key]) -> None:
-        """Asks the net what is not known, image by image in one stream."""
+    def request(self, keys: Sequence[Key]) -> None:
+        """Scores what is not known yet, image by image in one stream."""
         new = [key for key in dict.fromkeys(keys) if key not in self.known]
         by_image = {first: [key for key in new if self._first[key[0]] == first] for first in dict.fromkeys(self._first)}
-        by_image = {first: some for first, some in by_image.items() if some}
-        if by_image:
-            stream = joined([blends(self._cases[first].image, self._maps, some) for first, some in by_image.items()])
-            self.known |= dict(
-                zip(chain(*by_image.values()), self._answers(stream, chain(*by_image.values())), strict=True)
-            )
+        groups = {first: group for first, group in by_image.items() if group}
+        if groups:
+            streams = [blend_images(self._cases[first].image, self._maps, group) for first, group in groups.items()]
+            ordered = list(chain(*groups.values()))
+            self.known |= dict(zip(ordered, self._score(join_streams(streams), ordered), strict=True))
 
-    def _answers(self, stream: Stream, keys: Iterable[Key]) -> list[tuple[float, float]]:
-        found = self._net.scores(stream) if self._read == "softmax" else self._net.logits(stream).double()
-        targets = torch.tensor([self._cases[number].target for number, _ in keys], device=found.device)
-        values = found.gather(1, targets[:, None])[:, 0]
-        return list(zip(values.tolist(), (found.argmax(1) == targets).double().tolist(), strict=True))
+    def _score(self, stream: Stream, keys: Iterable[Key]) -> list[Answer]:
+        scores = self._net.scores(stream) if self._score_type == "softmax" else self._net.logits(stream).double()
+        targets = torch.tensor([self._cases[case].target for case, _ in keys], device=scores.device)
+        target_scores = scores.gather(1, targets[:, None])[:, 0]
+        return list(zip(target_scores.tolist(), (scores.argmax(1) == targets).double().tolist(), strict=True))
 
 
-class _Play:
-    """A metric in the course of scoring a case: what it wants now, and at the end its score."""
+class _Dialogue:
+    """A metric that is scoring a case: its open questions, and its score once it has none."""
 
-    def __init__(self, given: Any) -> None:
-        self._asking: Asking[Score] | None = cast(Asking[Score], given) if isgenerator(given) else None
-        self.wanted: list[Question] = []
-        self.score: Score = float("nan") if self._asking else given
+    def __init__(self, result: Any) -> None:
+        self._asking: Asking[Score] | None = cast(Asking[Score], result) if isgenerator(result) else None
+        self.questions: list[Question] = []
+        self.score: Score = float("nan") if self._asking else result
         if self._asking:
-            self._go_on(lambda asking: next(asking))
+            self._advance(lambda asking: next(asking))
 
-    def answer(self, scores: list[float]) -> None:
-        self._go_on(lambda asking: asking.send(scores))
+    def send(self, answers: Sequence[Answer]) -> None:
+        """Answers the open questions, in their order."""
+        values = [
+            is_top if isinstance(question, IsTop1) else value
+            for (value, is_top), question in zip(answers, self.questions, strict=True)
+        ]
+        self._advance(lambda asking: asking.send(values))
 
-    def _go_on(self, step: Callable[[Asking[Score]], list[Question]]) -> None:
+    def _advance(self, step: Callable[[Asking[Score]], list[Question]]) -> None:
         assert self._asking is not None
         try:
-            self.wanted = step(self._asking)
+            self.questions = step(self._asking)
         except StopIteration as end:
-            self.wanted, self.score = [], end.value
+            self.questions, self.score = [], end.value
         except NotApplicable as reason:
-            self.wanted, self.score = [], reason
+            self.questions, self.score = [], reason
 
 
-def _start(metric: Plugin, case: Case) -> _Play:
+def _start(metric: Plugin, case: Case) -> _Dialogue:
     try:
-        return _Play(metric(case))
+        return _Dialogue(metric(case))
     except NotApplicable as reason:
-        return _Play(reason)
+        return _Dialogue(reason)

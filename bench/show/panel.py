@@ -1,4 +1,4 @@
-"""A panel: a row for each class explained, with the photo, and for each method its map and the map laid over the photo."""
+"""A panel: a row for each class explained, with the photo and, for each method, its map and the overlay on the photo."""
 
 import io
 from collections.abc import Sequence
@@ -16,28 +16,34 @@ from matplotlib.patches import Rectangle
 from ..core.errors import UsageError
 from ..core.files import write_bytes
 from ..data.types import Pixels
-from .overlay import COLOURS, OPACITY, FloatMap, check, coloured, laid_over
+from .overlay import COLOURS, OPACITY, check_colours, colour_map, overlay_map
+from .postprocess import FloatMap
 
 DPI = 128
-SIDE = 1.9  # inches of a tile
-GAP, PAIR, MARGIN, LINE = 0.06, 0.18, 0.1, 0.155  # inches: in a pair, between pairs, at the edges, of text
-LETTERS = 15  # of text to an inch
+SIDE = 1.9  # inches: the side of a tile
+GAP, PAIR_GAP, MARGIN, LINE = (
+    0.06,
+    0.18,
+    0.1,
+    0.155,
+)  # inches: inside a pair, between pairs, at the edges, a line of text
+LETTERS = 15  # an inch
 INK, MUTED, BLANK = "#1a1a1a", "#666666", "#f2f2f2"
 STYLE: dict[Any, Any] = {"text.parse_math": False, "font.size": 8, "font.family": "DejaVu Sans", "svg.fonttype": "none"}
 
 
 @dataclass(frozen=True)
 class Tile:
-    """What a method shows of a class: its map (h, w) in [0, 1], or nothing; and what stands below."""
+    """The map of a method for a class, or the reason why there is none."""
 
     title: str
-    map: FloatMap | None
-    caption: str  # the scores, or why there is no map
+    map: FloatMap | None  # (h, w) in [0, 1]
+    caption: str  # the scores, or the reason why there is no map
 
 
 @dataclass(frozen=True)
 class Row:
-    """A photo (h, w, 3), the class that is explained in it, and a tile of each method."""
+    """A photo (h, w, 3), the class explained in it, and a tile for each method."""
 
     title: str
     caption: str
@@ -46,7 +52,7 @@ class Row:
 
 
 class Panel(Figure):
-    """A figure that a notebook shows, and that is saved as PNG, JPEG, SVG or PDF by the end of its file's name."""
+    """A matplotlib figure that a notebook displays. The file name's extension decides between PNG, JPEG, SVG and PDF."""
 
     def png(self) -> bytes:
         buffer = io.BytesIO()
@@ -57,101 +63,104 @@ class Panel(Figure):
         return self.png()
 
     def save(self, file: Path | str) -> None:
-        """Writes a file. Raises UsageError for an ending that stands for no kind of picture, or where it cannot be written."""
-        kind = check_name(file)
+        """Write the figure to a file.
+
+        Raises UsageError for an extension that names no picture format, and for a file that cannot be written.
+        """
+        kind = check_picture_name(file)
         buffer = io.BytesIO()
         with matplotlib.rc_context(STYLE):
             self.savefig(buffer, format=kind)
         write_bytes(Path(file), buffer.getvalue())
 
 
-def check_name(file: Path | str) -> str:
-    """The kind of picture that a file's name tells. Raises UsageError for what is none."""
+def check_picture_name(file: Path | str) -> str:
+    """The picture format that a file's extension names. Raises UsageError if it names none."""
     kind = Path(file).suffix.lower().removeprefix(".")
     if kind not in FigureCanvasBase.get_supported_filetypes():
-        raise UsageError(f"{file} is no name of a picture: let it end in .png, .jpg, .svg or .pdf")
+        raise UsageError(f"{file} is not a picture file: its name must end in .png, .jpg, .svg or .pdf")
     return kind
 
 
-def draw(title: str, rows: Sequence[Row], *, colours: str = COLOURS, opacity: float = OPACITY) -> Panel:
-    """The panel of some rows, under a title. Raises UsageError for colours that matplotlib does not have."""
-    check(colours)
+def draw_panel(title: str, rows: Sequence[Row], *, colours: str = COLOURS, opacity: float = OPACITY) -> Panel:
+    """Draw rows under a title. Raises UsageError for colours that matplotlib does not have."""
+    check_colours(colours)
     pairs = max(len(row.tiles) for row in rows)
-    width = 2 * MARGIN + SIDE + pairs * (PAIR + 2 * SIDE + GAP)
-    heights = [_height(row) for row in rows]
+    width = 2 * MARGIN + SIDE + pairs * (PAIR_GAP + 2 * SIDE + GAP)
+    heights = [_row_height(row) for row in rows]
     height = 2 * MARGIN + LINE + sum(heights)
     with matplotlib.rc_context(STYLE):
         panel = Panel(figsize=(width, height), dpi=DPI, facecolor="white")
         sheet = _Sheet(panel, width, height)
         top = MARGIN
-        sheet.text(MARGIN, top, shorten(title, int(LETTERS * width), placeholder=" …"), MUTED)
+        sheet.add_text(MARGIN, top, shorten(title, int(LETTERS * width), placeholder=" …"), MUTED)
         top += LINE
-        for row, own in zip(rows, heights, strict=True):
-            _row(sheet, row, top, colours, opacity)
-            top += own
+        for row, row_height in zip(rows, heights, strict=True):
+            _draw_row(sheet, row, top, colours, opacity)
+            top += row_height
     return panel
 
 
 @dataclass(frozen=True)
 class _Sheet:
-    """Where things stand on a panel: inches from the upper left corner."""
+    """A panel whose elements are positioned in inches from its upper left corner."""
 
     panel: Panel
     width: float
     height: float
 
-    def text(self, x: float, y: float, text: str, colour: str = INK, weight: str = "normal") -> None:
+    def add_text(self, x: float, y: float, text: str, colour: str = INK, weight: str = "normal") -> None:
         self.panel.text(x / self.width, 1 - y / self.height, text, color=colour, weight=weight, va="top")
 
-    def axes(self, x: float, y: float, width: float = SIDE) -> Axes:
-        place = (x / self.width, 1 - (y + SIDE) / self.height, width / self.width, SIDE / self.height)
-        return self.panel.add_axes(place)
+    def add_axes(self, x: float, y: float, width: float = SIDE) -> Axes:
+        box = (x / self.width, 1 - (y + SIDE) / self.height, width / self.width, SIDE / self.height)
+        return self.panel.add_axes(box)
 
 
-def _row(sheet: _Sheet, row: Row, top: float, colours: str, opacity: float) -> None:
+def _draw_row(sheet: _Sheet, row: Row, top: float, colours: str, opacity: float) -> None:
     titles, pictures, captions = top + 0.8 * LINE, top + 1.9 * LINE, top + 2.2 * LINE + SIDE
-    _column(sheet, MARGIN, titles, row.title, SIDE)
-    tile(sheet.axes(MARGIN, pictures), row.pixels)
-    _lines(sheet, MARGIN, captions, row.caption, SIDE)
-    x = MARGIN + SIDE + PAIR
-    for one in row.tiles:
-        _column(sheet, x, titles, one.title, 2 * SIDE)
-        if one.map is None:
-            tile(sheet.axes(x, pictures, 2 * SIDE + GAP), None, text=_wrapped(one.caption, 1.6 * SIDE))
+    _draw_title(sheet, MARGIN, titles, row.title, SIDE)
+    draw_tile(sheet.add_axes(MARGIN, pictures), row.pixels)
+    _draw_caption(sheet, MARGIN, captions, row.caption, SIDE)
+    x = MARGIN + SIDE + PAIR_GAP
+    for tile in row.tiles:
+        _draw_title(sheet, x, titles, tile.title, 2 * SIDE)
+        if tile.map is None:
+            draw_tile(sheet.add_axes(x, pictures, 2 * SIDE + GAP), None, text=_wrap(tile.caption, 1.6 * SIDE))
         else:
-            tile(sheet.axes(x, pictures), coloured(one.map, colours))
-            tile(sheet.axes(x + SIDE + GAP, pictures), laid_over(row.pixels, one.map, colours, opacity))
-            _lines(sheet, x, captions, one.caption, 2 * SIDE)
-        x += 2 * SIDE + GAP + PAIR
+            draw_tile(sheet.add_axes(x, pictures), colour_map(tile.map, colours))
+            draw_tile(sheet.add_axes(x + SIDE + GAP, pictures), overlay_map(row.pixels, tile.map, colours, opacity))
+            _draw_caption(sheet, x, captions, tile.caption, 2 * SIDE)
+        x += 2 * SIDE + GAP + PAIR_GAP
 
 
-def _column(sheet: _Sheet, x: float, y: float, title: str, width: float) -> None:
+def _draw_title(sheet: _Sheet, x: float, y: float, title: str, width: float) -> None:
     short = title if len(title) <= LETTERS * width else title[: int(LETTERS * width) - 1] + "…"
-    sheet.text(x, y, short, weight="bold")
+    sheet.add_text(x, y, short, weight="bold")
 
 
-def _lines(sheet: _Sheet, x: float, y: float, text: str, width: float) -> None:
-    sheet.text(x, y, _wrapped(text, width), MUTED)
+def _draw_caption(sheet: _Sheet, x: float, y: float, text: str, width: float) -> None:
+    sheet.add_text(x, y, _wrap(text, width), MUTED)
 
 
-def _wrapped(text: str, width: float) -> str:
+def _wrap(text: str, width: float) -> str:
     return "\n".join(wrap(text, int(LETTERS * width)))
 
 
-def _height(row: Row) -> float:
-    """Of its titles, pictures and captions."""
-    below = [(row.caption, SIDE), *((one.caption, 2 * SIDE) for one in row.tiles if one.map is not None)]
-    lines = max(len(wrap(text, int(LETTERS * width))) for text, width in below)
+def _row_height(row: Row) -> float:
+    """The height in inches of a row's titles, pictures and captions."""
+    captions = [(row.caption, SIDE), *((tile.caption, 2 * SIDE) for tile in row.tiles if tile.map is not None)]
+    lines = max(len(wrap(text, int(LETTERS * width))) for text, width in captions)
     return 2.5 * LINE + SIDE + lines * LINE
 
 
-def tile(plot: Axes, picture: Pixels | None, *, text: str = "n/a", title: str = "") -> None:
-    """A picture without axes, or on a blank tile what is said in its stead."""
-    plot.set_axis_off()
+def draw_tile(axes: Axes, picture: Pixels | None, *, text: str = "n/a", title: str = "") -> None:
+    """Draw a picture without axes. Without a picture, draw a blank tile with `text` on it."""
+    axes.set_axis_off()
     if picture is None:
-        plot.add_patch(Rectangle((0, 0), 1, 1, color=BLANK, transform=plot.transAxes))
-        plot.text(0.5, 0.5, text, ha="center", va="center", color=MUTED, transform=plot.transAxes)
+        axes.add_patch(Rectangle((0, 0), 1, 1, color=BLANK, transform=axes.transAxes))
+        axes.text(0.5, 0.5, text, ha="center", va="center", color=MUTED, transform=axes.transAxes)
     else:
-        plot.imshow(picture)
+        axes.imshow(picture)
     if title:
-        plot.set_title(title, fontsize=8, pad=3)
+        axes.set_title(title, fontsize=8, pad=3)

@@ -1,4 +1,4 @@
-"""The comparison of methods on a net, as a terminal shows it."""
+"""The table of the methods on one net, for the terminal."""
 
 from collections.abc import Callable
 from math import isnan
@@ -9,118 +9,126 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from ..core.formatting import number, plural
-from ..stats.summary import Cost, Metric, Table, table
+from ..stats.summary import Cost, Metric, Table, build_table
 from ..store.run import Run
 
 WIDTH = 80
 MEGABYTE = 1e6
-NAMES = 17  # the widest column of method names: longer ones take two lines
+NAMES = 17  # the widest column of method names: longer names wrap
 
-Column = tuple[Text, Callable[[str], list[Text]]]  # its head, and a method's cell with, of a score, the interval's ends
+# The head of a column, and a function from a method to the lines of its cell: the mean and the ends of its interval, or a cost.
+Column = tuple[Text, Callable[[str], list[Text]]]
 ENDS = (Text("  low", style="dim"), Text("  high", style="dim"))
 
 
-def comparison(run: Run, net: str, width: int = WIDTH) -> Group:
-    """A row per method, a column per metric: the mean and below it its 95 % interval's ends; then cost, reasons, accuracy."""
-    shown = table(run, net)
-    if not shown.images:
+def show_methods(run: Run, net: str, width: int = WIDTH) -> Group:
+    """Show a row per method and a column per metric: the mean, and below it the ends of its 95 % interval.
+
+    The cost of each method, notes on missing scores and the accuracy of the net follow.
+    """
+    table = build_table(run, net)
+    if not table.images:
         return Group(Text(f"{net}: no image is complete yet"))
-    parts: list[RenderableType] = [Text(_title(shown), style="bold")]
-    parts += [_grid(shown, columns) for columns in _split(shown, width)]
-    parts += [Padding(Text(note, style="dim"), (0, 0, 0, 1), expand=False) for note in notes(shown)]
-    return Group(*parts, Text(f"{net}: {shown.accuracy}"))
+    parts: list[RenderableType] = [Text(_title(table), style="bold")]
+    parts += [_grid(table, columns) for columns in _split_columns(table, width)]
+    parts += [Padding(Text(note, style="dim"), (0, 0, 0, 1), expand=False) for note in notes(table)]
+    return Group(*parts, Text(f"{net}: {table.accuracy}"))
 
 
-def notes(shown: Table) -> list[str]:
-    """What the cells leave unsaid: why there is no score, which means are of fewer images, and which maps say nothing."""
-    flat = [f"{method}: {plural(count, 'map')} constant, saying nothing" for method, count in shown.constant.items()]
-    nan = [
-        f"{method}: {plural(count, 'map')} not finite (NaN or infinite), scored as constant"
-        for method, count in shown.broken.items()
+def notes(table: Table) -> list[str]:
+    """Sentences below the table: the protocol, missing scores, means over fewer images, constant and non-finite maps."""
+    constant = [
+        f"{method}: {plural(count, 'map')} constant, without information"
+        for method, count in table.constant_maps.items()
     ]
-    return _protocol(shown) + _absent(shown) + _fewer(shown) + flat + nan
+    not_finite = [
+        f"{method}: {plural(count, 'map')} not finite (NaN or infinite), scored as constant"
+        for method, count in table.nonfinite_maps.items()
+    ]
+    return _protocol_note(table) + _missing_scores(table) + _fewer_images(table) + constant + not_finite
 
 
-def _protocol(shown: Table) -> list[str]:
-    """Its name, where one that is not the default made all scores: the heads are too short for it."""
-    found = {metric.spec.partition("@")[2] for metric in shown.metrics}
-    return [f"protocol {name}" for name in found if name and len(found) == 1]
+def _protocol_note(table: Table) -> list[str]:
+    """The protocol, if one other than the default made all scores; the heads have no room for it."""
+    protocols = {metric.spec.partition("@")[2] for metric in table.metrics}
+    return [f"protocol {name}" for name in protocols if name and len(protocols) == 1]
 
 
-def _absent(shown: Table) -> list[str]:
-    """By reason, the methods and, where it is not all of them, the metrics without a score."""
-    found: dict[str, tuple[dict[str, None], dict[str, None]]] = {}
-    for method in shown.methods:
-        for metric in shown.metrics:
-            if reason := shown.entry(method, metric).reason:
-                methods, heads = found.setdefault(reason, ({}, {}))
+def _missing_scores(table: Table) -> list[str]:
+    """A note per reason: the methods without a score and, if only some metrics lack it, these metrics."""
+    missing: dict[str, tuple[dict[str, None], dict[str, None]]] = {}  # methods and heads, in the order of the table
+    for method in table.methods:
+        for metric in table.metrics:
+            if reason := table.mean_score(method, metric).reason:
+                methods, heads = missing.setdefault(reason, ({}, {}))
                 methods[method] = heads[metric.short] = None
     lines = []
-    for reason, (methods, heads) in found.items():
-        who = "every method" if len(methods) == len(shown.methods) else ", ".join(methods)
-        where = "" if len(heads) == len(shown.metrics) else f" on {', '.join(heads)}"
+    for reason, (methods, heads) in missing.items():
+        who = "every method" if len(methods) == len(table.methods) else ", ".join(methods)
+        where = "" if len(heads) == len(table.metrics) else f" on {', '.join(heads)}"
         lines.append(f"n/a, {who}{where}: {reason}")
     return lines
 
 
-def _fewer(shown: Table) -> list[str]:
-    said: dict[str, list[str]] = {}
-    for metric in shown.metrics:
-        found = [entry for method in shown.methods if (entry := shown.entry(method, metric)).estimate.n]
-        least = min(found, key=lambda entry: entry.estimate.n, default=None)
-        if least and least.estimate.n < shown.images:
+def _fewer_images(table: Table) -> list[str]:
+    """A note per set of metrics whose means are over fewer images than are complete."""
+    heads_of: dict[str, list[str]] = {}
+    for metric in table.metrics:
+        scored = [mean_score for method in table.methods if (mean_score := table.mean_score(method, metric)).estimate.n]
+        least = min(scored, key=lambda mean_score: mean_score.estimate.n, default=None)
+        if least and least.estimate.n < table.images:
             why = "; ".join(least.reasons) or "no result yet"
-            said.setdefault(f"{least.estimate.n} of {shown.images} images ({why})", []).append(metric.short)
-    return [f"{', '.join(heads)}: over {note}" for note, heads in said.items()]
+            heads_of.setdefault(f"{least.estimate.n} of {table.images} images ({why})", []).append(metric.short)
+    return [f"{', '.join(heads)}: over {images}" for images, heads in heads_of.items()]
 
 
-def _title(shown: Table) -> str:
-    images = plural(shown.planned, "image")
-    done = f"{shown.images} of {images}" if shown.images < shown.planned else images
-    interval = " and its 95 % interval" if shown.images > 1 else ", no interval"
-    return f"{shown.net}, {shown.layer}: {done}, {shown.precision}; mean{interval}"
+def _title(table: Table) -> str:
+    images = plural(table.planned, "image")
+    progress = f"{table.images} of {images}" if table.images < table.planned else images
+    interval = " and its 95 % interval" if table.images > 1 else ", no interval"
+    return f"{table.net}, {table.layer}: {progress}, {table.precision}; mean{interval}"
 
 
-def _split(shown: Table, width: int) -> list[list[Column]]:
-    """The columns in as many tables as it takes, those of cost together: none is wider than the terminal."""
-    room = width - _names(shown)
+def _split_columns(table: Table, width: int) -> list[list[Column]]:
+    """Distribute the columns over as many tables as fit into the width; the columns of cost stay together."""
+    room = width - _names_width(table)
     parts: list[list[Column]] = [[]]
-    for block in [*([_metric(shown, metric)] for metric in shown.metrics), _costs(shown)]:
-        if parts[-1] and sum(_width(shown, one) + 1 for one in [*parts[-1], *block]) > room:
+    for block in [*([_metric_column(table, metric)] for metric in table.metrics), _cost_columns(table)]:
+        if parts[-1] and sum(_column_width(table, column) + 1 for column in [*parts[-1], *block]) > room:
             parts.append([])
         parts[-1] += block
     return parts
 
 
-def _width(shown: Table, column: Column) -> int:
-    texts = [column[0], *(text for method in shown.methods for text in column[1](method))]
+def _column_width(table: Table, column: Column) -> int:
+    texts = [column[0], *(text for method in table.methods for text in column[1](method))]
     return max(len(line) for text in texts for line in text.plain.split("\n"))
 
 
-def _names(shown: Table) -> int:
-    return min(NAMES, max(map(len, [*shown.methods, "method"])))
+def _names_width(table: Table) -> int:
+    return min(NAMES, max(map(len, [*table.methods, "method"])))
 
 
-def _grid(shown: Table, columns: list[Column]) -> Grid:
+def _grid(table: Table, columns: list[Column]) -> Grid:
     grid = Grid(box=None, padding=(0, 0, 0, 1), pad_edge=False)
-    grid.add_column(Text("method"), width=_names(shown), overflow="fold")
+    grid.add_column(Text("method"), width=_names_width(table), overflow="fold")
     for head, _ in columns:
         grid.add_column(head, justify="right", no_wrap=True)
-    for method in shown.methods:
+    for method in table.methods:
         cells = [cell(method) for _, cell in columns]
-        for row, name in enumerate([Text(method), *ENDS][: max(map(len, cells))]):
-            grid.add_row(name, *(cell[row] if row < len(cell) else "" for cell in cells))
+        for line, name in enumerate([Text(method), *ENDS][: max(map(len, cells))]):
+            grid.add_row(name, *(cell[line] if line < len(cell) else "" for cell in cells))
     return grid
 
 
-def _metric(shown: Table, metric: Metric) -> Column:
-    best = shown.best(metric)
+def _metric_column(table: Table, metric: Metric) -> Column:
+    best = table.best(metric)
 
     def cell(method: str) -> list[Text]:
-        entry = shown.entry(method, metric)
-        if entry.reason:
+        mean_score = table.mean_score(method, metric)
+        if mean_score.reason:
             return [Text("n/a", style="dim")]
-        average, low, high, _ = entry.estimate
+        average, low, high, _ = mean_score.estimate
         ends = [] if isnan(low) else [Text(number(end), style="dim") for end in (low, high)]
         return [Text(number(average), style="bold" if method in best else ""), *ends]
 
@@ -128,7 +136,7 @@ def _metric(shown: Table, metric: Metric) -> Column:
     return Text("\n".join([short, *([at + protocol] if at else []), metric.arrow])), cell
 
 
-def _costs(shown: Table) -> list[Column]:
+def _cost_columns(table: Table) -> list[Column]:
     heads: dict[str, Callable[[Cost], str]] = {
         "s per\nimage": lambda cost: brief(cost.seconds),
         "for-\nwards": lambda cost: brief(cost.forwards),
@@ -136,13 +144,13 @@ def _costs(shown: Table) -> list[Column]:
     }
 
     def column(head: str, show: Callable[[Cost], str]) -> Column:
-        return Text(head), lambda method: [Text(show(shown.costs[method]) if method in shown.costs else "n/a")]
+        return Text(head), lambda method: [Text(show(table.costs[method]) if method in table.costs else "n/a")]
 
     return [column(head, show) for head, show in heads.items()]
 
 
 def brief(value: float) -> str:
-    """A cost in five characters: as a score, but with fewer digits where it is small: .0021, 2e-05."""
+    """Format a cost in at most five characters: like a score, but with fewer digits where it is small: .0021, 2e-05."""
     if value == 0 or isnan(value):
         return "0" if value == 0 else "-"
     if value < 1e-4:

@@ -1,4 +1,4 @@
-"""Aggregates of published tables: ADCC, which is made of several means, and Win %, which compares two methods."""
+"""Aggregates that publications print: the ADCC of means, and Win %, the share of images on which one method beats another."""
 
 from math import nan, sqrt
 from typing import NamedTuple
@@ -8,83 +8,84 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from ..core import specs
-from .estimate import TIE, Estimate, Floats, estimates, mean, standard_error
+from .estimate import TIE, Estimate, Floats, estimate_columns, estimate_mean, standard_error
 
-ADCC = ("average_drop", "coherency", "complexity")  # the metrics of which ADCC is made
-SHORT = {"adcc_of_means": "adcc", "win": "win"}  # column titles by aggregate
+ADCC_PARTS = ("average_drop", "coherency", "complexity")  # the metrics that ADCC combines
+SHORT_NAMES = {"adcc_of_means": "adcc", "win": "win"}  # column heads by aggregate
 
 
 class Measurement(NamedTuple):
-    """A value over n images, and the standard deviation of one image: the standard error of the value is sd / sqrt(n)."""
+    """A value over n images, and the standard deviation `sd` of one image: the value's standard error is sd / sqrt(n)."""
 
     value: float
     sd: float  # NaN for n = 1
     n: int
 
 
-def adcc(drop: ArrayLike, coherency: ArrayLike, complexity: ArrayLike, *, seed: int = 0) -> Estimate:
-    """ADCC of the means over the images that have all three values, with its interval over these images.
+def estimate_adcc(drop: ArrayLike, coherency: ArrayLike, complexity: ArrayLike, *, seed: int = 0) -> Estimate:
+    """Estimate the ADCC of the means of per-image values (n,), over the images that have all three values.
 
     Range [0, 1], higher is better.
     """
-    return estimates(_complete(drop, coherency, complexity), _adcc_column, within=(0, 1), seed=seed)[0]
+    return estimate_columns(_complete_rows(drop, coherency, complexity), _adcc_column, bounds=(0, 1), seed=seed)[0]
 
 
 def adcc_of_means(means: Floats) -> Floats:
-    """The harmonic mean of coherency, 1 - complexity and 1 - drop (Poppi et al., CVPRW 2021).
+    """The harmonic mean (...) of coherency, 1 - complexity and 1 - drop (Poppi et al., CVPRW 2021).
 
-    `means` (..., 3) are means over images of drop, coherency and complexity. 0 where one of the three parts is 0.
+    `means` (..., 3) are means over images of drop, coherency and complexity. If one of the three terms is 0, ADCC is 0.
     """
     drop, coherency, complexity = np.moveaxis(np.asarray(means, dtype=np.float64), -1, 0)
-    parts = np.stack([coherency, 1 - complexity, 1 - drop])
+    terms = np.stack([coherency, 1 - complexity, 1 - drop])
     with np.errstate(divide="ignore"):
-        return np.where(parts.min(0) > 0, 3 / (1 / parts).sum(0), np.where(np.isnan(parts).any(0), np.nan, 0.0))
+        return np.where(terms.min(0) > 0, 3 / (1 / terms).sum(0), np.where(np.isnan(terms).any(0), np.nan, 0.0))
 
 
-def win(drops: ArrayLike, other_drops: ArrayLike) -> Estimate:
-    """The share of images on which a method's drop is smaller than the other's (Chattopadhyay et al., WACV 2018).
+def estimate_win_rate(drops: ArrayLike, other_drops: ArrayLike) -> Estimate:
+    """Estimate the share of images on which a method's drop is smaller than another's (Chattopadhyay et al., WACV 2018).
 
-    Over the images that have both drops. Drops that are equal within TIE are a win of neither method.
+    Both are per-image values (n,); images without one of the two are left out. Drops that differ by at most TIE are a win of
+    neither method. Range [0, 1], higher is better.
     """
-    return mean(_wins(drops, other_drops), yes_or_no=True)
+    return estimate_mean(_wins(drops, other_drops), binary=True)
 
 
 def measure(scores: pd.DataFrame, method: str, metric: str, protocol: str) -> Measurement | None:
-    """The value of a metric or an aggregate for a method, from the score rows of one net; None without a complete image."""
+    """The value of a metric or an aggregate for a method, from the scores of one net; None if no image has all values."""
     spec = specs.parse("metric", metric)
     if spec.name == "adcc_of_means":
-        return _measure_adcc(_values(scores, [(method, scored_name(part, protocol)) for part in ADCC]))
+        return _measure_adcc(_select(scores, [(method, add_protocol(part, protocol)) for part in ADCC_PARTS]))
     if spec.name == "win":
-        drop = scored_name(ADCC[0], protocol)
-        drops = _values(scores, [(method, drop), (str(spec.chosen["over"]), drop)])
+        drop = add_protocol(ADCC_PARTS[0], protocol)
+        drops = _select(scores, [(method, drop), (str(spec.settings["over"]), drop)])
         return _measure_mean(_wins(drops[:, 0], drops[:, 1]))
-    return _measure_mean(_values(scores, [(method, scored_name(metric, protocol))])[:, 0])
+    return _measure_mean(_select(scores, [(method, add_protocol(metric, protocol))])[:, 0])
 
 
-def scored_name(metric: str, protocol: str) -> str:
-    """The name of a metric under a protocol in the table of scores: `deletion@rise`."""
+def add_protocol(metric: str, protocol: str) -> str:
+    """The name of a metric under a protocol, as in the table of scores: `deletion@rise`."""
     return metric if protocol == "default" else f"{metric}@{protocol}"
 
 
 def _wins(drops: ArrayLike, other_drops: ArrayLike) -> Floats:
-    """1 for a win, 0 for none, NaN where a drop is missing."""
-    gain = np.asarray(other_drops, dtype=np.float64) - np.asarray(drops, dtype=np.float64)
-    return np.where(np.isnan(gain), np.nan, gain > TIE)
+    """By image (n,): 1 for a win, 0 for none, NaN if a drop is missing."""
+    gains = np.asarray(other_drops, dtype=np.float64) - np.asarray(drops, dtype=np.float64)
+    return np.where(np.isnan(gains), np.nan, gains > TIE)
 
 
-def _complete(*columns: ArrayLike) -> Floats:
-    """The rows (n, k) of columns (n,) that have all values."""
+def _complete_rows(*columns: ArrayLike) -> Floats:
+    """Stack columns (n,) and keep the rows (m, k) without NaN."""
     rows = np.stack([np.asarray(column, dtype=np.float64) for column in columns], axis=1)
     return rows[~np.isnan(rows).any(1)]
 
 
-def _values(scores: pd.DataFrame, columns: list[tuple[str, str]]) -> Floats:
-    """The values (n, columns) by method and metric, of the images that have them all."""
-    series = []
-    for method, metric in columns:
+def _select(scores: pd.DataFrame, keys: list[tuple[str, str]]) -> Floats:
+    """The values (n, keys) of each (method, metric), on the images that have them all."""
+    columns = []
+    for method, metric in keys:
         rows = scores[(scores["method"] == method) & (scores["metric"] == metric)]
-        series.append(rows.set_index("image")["value"])
-    values: Floats = pd.concat(series, axis=1).dropna().to_numpy(dtype=np.float64)
+        columns.append(rows.set_index("image")["value"])
+    values: Floats = pd.concat(columns, axis=1).dropna().to_numpy(dtype=np.float64)
     return values
 
 
@@ -98,7 +99,7 @@ def _measure_adcc(values: Floats) -> Measurement | None:
     if not len(values):
         return None
     error = standard_error(values, _adcc_column)[0]
-    return Measurement(adcc(*values.T).mean, float(error) * sqrt(len(values)), len(values))
+    return Measurement(estimate_adcc(*values.T).mean, float(error) * sqrt(len(values)), len(values))
 
 
 def _adcc_column(means: Floats) -> Floats:

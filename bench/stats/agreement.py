@@ -1,4 +1,4 @@
-"""Do metrics say anything steady of methods: a metric from image to image, and two metrics of the same images?"""
+"""Reliability of metrics: whether a metric ranks methods alike on all images, and whether two metrics rank them alike."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,17 +9,17 @@ import krippendorff
 import numpy as np
 import pandas as pd
 
-from .estimate import Estimate, Floats, estimates, student
-from .frames import complete
-from .friedman import ranked
+from .estimate import Estimate, Floats, estimate_columns, t_interval
+from .frames import keep_complete
+from .friedman import rank_rows
 
-GROUPS = 100  # of images, that are left out in turn
-RELIABLE, TENTATIVE = 0.8, 0.667  # Krippendorff's own limits
+GROUPS = 100  # of images at most, one of which each jackknife sample leaves out
+RELIABLE, TENTATIVE = 0.8, 0.667  # Krippendorff's thresholds
 
 
 @dataclass(frozen=True)
 class Consistency:
-    """Krippendorff's alpha of n images that rank methods: 1 where all agree, 0 where they might as well throw dice."""
+    """Krippendorff's alpha of n images that rank methods: 1 is full agreement, 0 is chance, below 0 is disagreement."""
 
     alpha: Estimate
     methods: int
@@ -30,19 +30,19 @@ class Consistency:
 
     @property
     def level(self) -> str:
-        """Krippendorff's words for it, by alpha alone."""
+        """Krippendorff's name for the value of alpha: reliable, tentative or unreliable; unknown if alpha is undefined."""
         if np.isnan(self.alpha.mean):
             return "unknown"
-        limits = {"reliable": RELIABLE, "tentative": TENTATIVE, "unreliable": -np.inf}
-        return next(word for word, least in limits.items() if self.alpha.mean >= least)
+        thresholds = {"reliable": RELIABLE, "tentative": TENTATIVE, "unreliable": -np.inf}
+        return next(level for level, threshold in thresholds.items() if self.alpha.mean >= threshold)
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """How two metrics rank the same methods on the same n images: Spearman's rho within images."""
+    """Spearman's rho, within images, of two metrics that rank the same methods on the same n images."""
 
-    one: str
-    other: str
+    first: str
+    second: str
     rho: Estimate
     methods: int
 
@@ -51,97 +51,104 @@ class Agreement:
         return self.rho.n
 
 
-def consistency(values: pd.DataFrame) -> Consistency:
-    """Does a metric rank methods, the columns of values by image, alike on all images? (Tomsett et al., AAAI 2020)
+def measure_consistency(values: pd.DataFrame) -> Consistency:
+    """Measure whether a metric ranks methods alike on all images (Tomsett et al., AAAI 2020).
 
-    Ordinal alpha with images as raters and methods as items, of the ranks within each image. Its interval is Student's of the
-    jackknife: a bootstrap would draw an image twice, which agrees with itself. Which end is better makes no difference.
+    `values` has one row per image and one column per method. Alpha is ordinal, with images as raters and methods as items, and
+    is computed from the ranks within each image, so it does not depend on whether higher is better. Its interval is Student's
+    of the jackknife: a bootstrap would draw an image twice, and it agrees with itself.
     """
-    shared = complete(values)
+    shared = keep_complete(values)
     n, k = shared.shape
     if n < 2 or k < 2:
         return Consistency(Estimate(nan, nan, nan, n), k)
-    doubled = np.rint(2 * ranked(shared.to_numpy(dtype=np.float64), "higher")).astype(int)  # ranks of equals are halves
+    ranks = rank_rows(shared.to_numpy(dtype=np.float64), "higher")
+    doubled = np.rint(2 * ranks).astype(int)  # integers, because ranks of ties can be halves
     groups = min(n, GROUPS)
-    counts = np.zeros((groups, k, 2 * k + 1), dtype=int)  # how often a group of images gives a method a rank
+    counts = np.zeros((groups, k, 2 * k + 1), dtype=int)  # how often a group of images gives a method a doubled rank
     np.add.at(counts, (np.arange(n)[:, None] % groups, np.arange(k), doubled), 1)
     total = counts.sum(0)
     alpha = _alpha(total)
-    without = np.array([_alpha(total - one) if n > 2 else nan for one in counts])
-    if np.isnan(without).any():
+    left_out = np.array([_alpha(total - group) if n > 2 else nan for group in counts])
+    if np.isnan(left_out).any():
         return Consistency(Estimate(alpha, nan, nan, n), k)
-    low, high = (alpha + float(end) for end in student((groups - 1) * (alpha - without)))
+    low, high = (alpha + float(end) for end in t_interval((groups - 1) * (alpha - left_out)))
     return Consistency(Estimate(alpha, min(low, alpha), max(alpha, min(high, 1.0)), n), k)
 
 
-def agreement(
+def measure_agreement(
     values: Mapping[str, pd.DataFrame], better: Mapping[str, str], pairs: Sequence[tuple[str, str]] | None = None,
     *, seed: int = 0,
 ) -> list[Agreement]:  # fmt: skip
-    """Of metrics, by name their values by image and method, each two: do they put the same methods first?
+    """Measure whether metrics rank methods alike: the pairs of metrics given, or every two.
 
-    Methods are ranked within each image by either metric, so that images that are easy for all do not count as agreement; rho
-    is the correlation of these ranks over all images and methods. Without equals it is the mean of the images' own rhos.
+    `values` has for each metric one row per image and one column per method; `better` is "higher" or "lower". Methods are
+    ranked within each image, so that images on which all methods score high do not count as agreement. Rho is the correlation
+    of these ranks over all images and methods; without ties it is the mean of the rhos of single images. Range [-1, 1], and NaN
+    if a metric gives all methods the same rank on every image.
     """
-    asked = list(combinations(values, 2)) if pairs is None else list(pairs)
-    whole = {name: _ranks(complete(own), better[name]) for name, own in values.items()}
-    rows = [_products(whole[one], whole[other], better[one], better[other]) for one, other in asked]
-    found: dict[int, Agreement] = {}
-    for count in {len(products) for products, _ in rows}:
-        numbers = [number for number, (products, _) in enumerate(rows) if len(products) == count]
-        together = np.concatenate([rows[number][0] for number in numbers], axis=1)
-        rhos = estimates(together, _rhos, within=(-1, 1), seed=seed)
-        for number, rho in zip(numbers, rhos, strict=True):
-            found[number] = Agreement(*asked[number], rho, rows[number][1])
-    return [found[number] for number in range(len(asked))]
+    names = list(combinations(values, 2)) if pairs is None else list(pairs)
+    ranks = {metric: _rank(keep_complete(table), better[metric]) for metric, table in values.items()}
+    rows = [_products(ranks[a], ranks[b], better[a], better[b]) for a, b in names]
+    agreements: dict[int, Agreement] = {}
+    for count in {len(products) for products, _ in rows}:  # pairs of as many images are resampled together
+        indices = [index for index, (products, _) in enumerate(rows) if len(products) == count]
+        columns = np.concatenate([rows[index][0] for index in indices], axis=1)
+        rhos = estimate_columns(columns, _rho, bounds=(-1, 1), seed=seed)
+        for index, rho in zip(indices, rhos, strict=True):
+            agreements[index] = Agreement(*names[index], rho, rows[index][1])
+    return [agreements[index] for index in range(len(names))]
 
 
-def matrix(found: Sequence[Agreement]) -> pd.DataFrame:
-    """Rho by metric and metric: symmetric, 1 on the diagonal, NaN where it was not asked."""
-    names = list(dict.fromkeys(name for one in found for name in (one.one, one.other)))
-    grid = pd.DataFrame(np.where(np.eye(len(names)), 1.0, nan), index=names, columns=names)
-    for one in found:
-        grid.loc[one.one, one.other] = grid.loc[one.other, one.one] = one.rho.mean
-    return grid
+def build_rho_matrix(agreements: Sequence[Agreement]) -> pd.DataFrame:
+    """The symmetric matrix of rho by metric, with ones on the diagonal and NaN for pairs that were not measured."""
+    names = list(dict.fromkeys(name for pair in agreements for name in (pair.first, pair.second)))
+    matrix = pd.DataFrame(np.where(np.eye(len(names)), 1.0, nan), index=names, columns=names)
+    for pair in agreements:
+        matrix.loc[pair.first, pair.second] = matrix.loc[pair.second, pair.first] = pair.rho.mean
+    return matrix
 
 
 @dataclass(frozen=True)
 class _Ranks:
-    """The values of a metric that are complete, and their ranks within each image, about their middle."""
+    """The complete values of a metric, and their ranks within each image, minus the mean rank."""
 
     values: pd.DataFrame
     ranks: Floats
 
 
-def _ranks(values: pd.DataFrame, better: str) -> _Ranks:
-    return _Ranks(values, ranked(values.to_numpy(dtype=np.float64), better) - (values.shape[1] + 1) / 2)
+def _rank(values: pd.DataFrame, better: str) -> _Ranks:
+    return _Ranks(values, rank_rows(values.to_numpy(dtype=np.float64), better) - (values.shape[1] + 1) / 2)
 
 
-def _products(one: _Ranks, other: _Ranks, up: str, also: str) -> tuple[Floats, int]:
-    """By image (n, 3) of which both have all methods: products of ranks, and each metric's squares; and how many methods."""
-    methods = one.values.columns.intersection(other.values.columns)
-    images = one.values.index.intersection(other.values.index)
+def _products(first: _Ranks, second: _Ranks, better: str, second_better: str) -> tuple[Floats, int]:
+    """By shared image (n, 3), the sums over shared methods of r1 r2, r1^2 and r2^2; and the number of these methods.
+
+    The means of the three columns determine rho, so a resample needs no ranks, as `scipy.stats.spearmanr` does.
+    """
+    methods = first.values.columns.intersection(second.values.columns)
+    images = first.values.index.intersection(second.values.index)
     if len(methods) < 2:
         return np.empty((0, 3)), len(methods)
-    first, second = (
-        part.ranks
-        if part.values.columns.equals(methods) and part.values.index.equals(images)
-        else _ranks(part.values.loc[images, methods], way).ranks
-        for part, way in ((one, up), (other, also))
+    r1, r2 = (
+        metric.ranks
+        if metric.values.columns.equals(methods) and metric.values.index.equals(images)
+        else _rank(metric.values.loc[images, methods], direction).ranks
+        for metric, direction in ((first, better), (second, second_better))
     )
-    products = [(left * right).sum(1) for left, right in ((first, second), (first, first), (second, second))]
+    products = [(left * right).sum(1) for left, right in ((r1, r2), (r1, r1), (r2, r2))]
     return np.stack(products, axis=1), len(methods)
 
 
-def _rhos(means: Floats) -> Floats:
-    """Of means (..., 3 pairs) of products and squares; undefined where a metric gives all methods the same."""
-    both, first, second = np.moveaxis(means.reshape(*means.shape[:-1], -1, 3), -1, 0)
-    size = np.sqrt(first * second)
-    return np.divide(both, size, out=np.full_like(both, nan), where=size > 0)
+def _rho(means: Floats) -> Floats:
+    """Rho (..., pairs) from the means (..., 3 pairs) of products; NaN if a metric gives all methods the same rank."""
+    covariance, first, second = np.moveaxis(means.reshape(*means.shape[:-1], -1, 3), -1, 0)
+    scale = np.sqrt(first * second)
+    return np.divide(covariance, scale, out=np.full_like(covariance, nan), where=scale > 0)
 
 
 def _alpha(counts: np.ndarray[tuple[int, ...], np.dtype[np.int_]]) -> float:
-    """Of counts (methods, ranks); NaN where there is but one rank."""
+    """Ordinal alpha from counts (methods, ranks); NaN if only one rank occurs."""
     if (counts.sum(0) > 0).sum() < 2:
         return nan
     return float(krippendorff.alpha(value_counts=counts, level_of_measurement="ordinal"))

@@ -1,4 +1,4 @@
-"""What a set of per-image values says: its mean, or what is made of several means, and how sure that is."""
+"""Means of per-image values, and functions of several means, with 95 % confidence intervals."""
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
@@ -14,17 +14,17 @@ from ..core.formatting import number
 RESAMPLES = 10_000
 CONFIDENCE = 0.95
 ALPHA = 1 - CONFIDENCE
-TIE = 1e-6  # scores that differ by no more are equal, but for rounding
-FEW = 8  # values: of fewer a bootstrap's interval is much too narrow (of two values it covers the mean half the time)
-PLENTY = 10_000  # values: of more Student's interval is the bootstrap's, but for its draws, and takes no time
-CHUNK = 4_000_000  # draws made at a time
-KEPT = 20_000_000  # draws of a size of sample that are kept for the next of its size
+TIE = 1e-6  # scores that differ by at most this much are equal up to rounding
+FEW = 8  # with fewer values, a percentile bootstrap is far too narrow: with two, it covers the mean half the time
+MANY = 10_000  # with more values, Student's interval equals the bootstrap's up to its random error, and costs no time
+CHUNK = 4_000_000  # draws generated at a time
+CACHE_LIMIT = 20_000_000  # draws; larger sets of draws are not kept for the next sample of the same size
 Floats = NDArray[np.float64]
-Make = Callable[[Floats], Floats]  # of means (..., k) the numbers (..., m) that are made of them
+Transform = Callable[[Floats], Floats]  # from means (..., k) to the quantities (..., m) that are estimated
 
 
 class Estimate(NamedTuple):
-    """A mean over n images with its 95 % interval (NaN for n = 0; no interval for n = 1)."""
+    """A mean over n images with its 95 % interval. All are NaN for n = 0, and the interval is NaN for n = 1."""
 
     mean: float
     low: float
@@ -32,106 +32,127 @@ class Estimate(NamedTuple):
     n: int
 
     def overlaps(self, other: "Estimate") -> bool:
+        """Whether the two intervals have a point in common."""
         return self.low <= other.high and other.low <= self.high
 
 
-def mean(
-    values: ArrayLike, *, yes_or_no: bool = False, within: tuple[float, float] = (-inf, inf), seed: int = 0
+def estimate_mean(
+    values: ArrayLike, *, binary: bool = False, bounds: tuple[float, float] = (-inf, inf), seed: int = 0
 ) -> Estimate:
-    """The mean of per-image values with its interval, cut to the range that values are within.
+    """Estimate the mean of per-image values (n,), without the NaN.
 
-    A percentile bootstrap, or Student's t of few values and of very many; for a rate of yes among yes and no Wilson's interval.
-    (A bootstrap of 12 hits in 12 would call the rate certain; Wilson's interval says .76 to 1.)
+    The interval is a percentile bootstrap's, or Student's t for fewer than FEW and more than MANY values, and is cut to
+    `bounds`, the range of the values. The rate of a binary metric has Wilson's interval: a bootstrap of 12 hits in 12 would
+    have no width, Wilson's interval is .76 to 1.
     """
-    known = np.asarray(values, dtype=np.float64)
-    known = known[~np.isnan(known)]
-    if yes_or_no and known.size > 1:
-        rate = float(known.mean())
-        low, high = _wilson(rate, known.size)
-        return Estimate(rate, max(low, min(rate, within[0])), min(high, max(rate, within[1])), known.size)
-    return estimates(known[:, None], within=within, seed=seed)[0]
+    present = np.asarray(values, dtype=np.float64)
+    present = present[~np.isnan(present)]
+    if binary and present.size > 1:
+        rate = float(present.mean())
+        low, high = _wilson(rate, present.size)
+        return Estimate(rate, max(low, min(rate, bounds[0])), min(high, max(rate, bounds[1])), present.size)
+    return estimate_columns(present[:, None], bounds=bounds, seed=seed)[0]
 
 
-def means(
-    columns: Sequence[Floats], within: Sequence[tuple[float, float]], yes_or_no: Sequence[bool], *, seed: int = 0
+def estimate_means(
+    columns: Sequence[Floats], bounds: Sequence[tuple[float, float]], binary: Sequence[bool], *, seed: int = 0
 ) -> list[Estimate]:
-    """The mean of each of many columns, as `mean` gives it; those of as many values are drawn together."""
-    known = [column[~np.isnan(column)] for column in columns]
-    found: dict[int, Estimate] = {}
-    alike: dict[tuple[int, tuple[float, float]], list[int]] = {}
-    for place, values in enumerate(known):
-        if yes_or_no[place]:
-            found[place] = mean(values, yes_or_no=True, within=within[place], seed=seed)
+    """Estimate the mean of each column as `estimate_mean` does; columns of the same size are resampled together.
+
+    `bounds` and `binary` have one element for each column.
+    """
+    present = [column[~np.isnan(column)] for column in columns]
+    estimates: dict[int, Estimate] = {}
+    groups: dict[tuple[int, tuple[float, float]], list[int]] = {}
+    for index, values in enumerate(present):
+        if binary[index]:
+            estimates[index] = estimate_mean(values, binary=True, bounds=bounds[index], seed=seed)
         else:
-            alike.setdefault((values.size, within[place]), []).append(place)
-    for (_, limits), places in alike.items():
-        together = np.stack([known[place] for place in places], axis=1)
-        found |= zip(places, estimates(together, within=limits, seed=seed), strict=True)
-    return [found[place] for place in range(len(columns))]
+            groups.setdefault((values.size, bounds[index]), []).append(index)
+    for (_, group_bounds), indices in groups.items():
+        group = np.stack([present[index] for index in indices], axis=1)
+        estimates |= zip(indices, estimate_columns(group, bounds=group_bounds, seed=seed), strict=True)
+    return [estimates[index] for index in range(len(columns))]
 
 
-def estimates(
-    columns: Floats, make: Make | None = None, *, within: tuple[float, float] = (-inf, inf), seed: int = 0
-) -> list[Estimate]:
-    """The means of columns (n, k) without gaps, or the numbers that are made of these means, each with its interval.
+def estimate_columns(
+    columns: Floats, transform: Transform | None = None, *,
+    bounds: tuple[float, float] = (-inf, inf), seed: int = 0,
+) -> list[Estimate]:  # fmt: skip
+    """Estimate the means of columns (n, k) without NaN, or the quantities (m,) that `transform` computes from these means.
 
-    Rows are drawn again as a whole, for all columns alike: a percentile bootstrap. Of few rows, and of very many, Student's t
-    of the jackknife's pseudo-values, which for a mean are the values. A number that some draws leave undefined (NaN) is that
-    of the others.
+    Whole rows are resampled, the same for all columns, and the interval is the percentile bootstrap's. For fewer than FEW and
+    more than MANY rows it is Student's t of the jackknife's pseudo-values, which for a mean are the values themselves.
+    Resamples in which a quantity is undefined (NaN) are left out of its interval.
     """
     count = len(columns)
-    made = make or _itself
-    point = made(_mean(columns) if count else np.full(columns.shape[1], nan))
+    transform = transform or _identity
+    point = transform(_mean(columns) if count else np.full(columns.shape[1], nan))
     if count < 2:
-        return [Estimate(float(one), nan, nan, count) for one in point]
-    if count < FEW or count > PLENTY:
-        low, high = (point + end for end in student((count - 1) * (point - made(_left_out(columns)))))
+        return [Estimate(float(value), nan, nan, count) for value in point]
+    if count < FEW or count > MANY:
+        low, high = (point + end for end in t_interval((count - 1) * (point - transform(_leave_one_out(columns)))))
     else:
-        low, high = _percentiles(made(resampled(columns, seed)))
-    # A number that rounding puts beside the range, or beside its draws, stays inside its interval.
+        low, high = _percentiles(transform(resample_means(columns, seed)))
+    # Rounding can put a point slightly outside the bounds or the resamples; the interval always contains it.
     low, high = (
-        np.maximum(np.minimum(low, point), np.minimum(point, within[0])),
-        np.minimum(np.maximum(high, point), np.maximum(point, within[1])),
+        np.maximum(np.minimum(low, point), np.minimum(point, bounds[0])),
+        np.minimum(np.maximum(high, point), np.maximum(point, bounds[1])),
     )
-    ends = zip(point, low, high, strict=True)
-    return [Estimate(float(one), float(least), float(most), count) for one, least, most in ends]
+    rows = zip(point.tolist(), low.tolist(), high.tolist(), strict=True)
+    return [Estimate(*row, count) for row in rows]
 
 
-def standard_error(columns: Floats, make: Make | None = None) -> Floats:
-    """The standard errors (m,) of what `make` makes of the means of columns (n, k); NaN for n = 1.
+def standard_error(columns: Floats, transform: Transform | None = None) -> Floats:
+    """The standard errors (m,) of the quantities that `transform` computes from the means of columns (n, k); NaN for n = 1.
 
-    The bootstrap's, or the jackknife's of few rows and of very many, as in `estimates`.
+    They are the bootstrap's, or the jackknife's for fewer than FEW and more than MANY rows, as in `estimate_columns`.
     """
     count = len(columns)
-    made = make or _itself
+    transform = transform or _identity
     if count < 2:
-        return np.full_like(made(columns.mean(0)), nan)
-    if count < FEW or count > PLENTY:
-        return (count - 1) * made(_left_out(columns)).std(0, ddof=1) / count**0.5
-    return made(resampled(columns)).std(0, ddof=1)
+        return np.full_like(transform(columns.mean(0)), nan)
+    if count < FEW or count > MANY:
+        return (count - 1) * transform(_leave_one_out(columns)).std(0, ddof=1) / count**0.5
+    return transform(resample_means(columns)).std(0, ddof=1)
 
 
-def resampled(columns: Floats, seed: int = 0) -> Floats:
-    """The means (RESAMPLES, k) of columns (n, k) over n rows drawn again; which rows depends on n and the seed alone."""
+def resample_means(columns: Floats, seed: int = 0) -> Floats:
+    """Draw n rows of columns (n, k) with replacement, RESAMPLES times, and return the means (RESAMPLES, k).
+
+    The drawn rows depend on n and the seed alone. `scipy.stats.bootstrap` gives the same means, but takes three to ten times
+    as long for the 40 columns of a run, because it gathers the values where this multiplies by kept counts.
+    """
     count = len(columns)
-    draws = _kept(count, seed) if count * RESAMPLES <= KEPT else _draws(count, seed)
-    means = [times.astype(np.float64) @ (columns - columns[0]) / count for times in draws]
+    draws = _cached_draws(count, seed) if count * RESAMPLES <= CACHE_LIMIT else _draw_counts(count, seed)
+    means = [counts.astype(np.float64) @ (columns - columns[0]) / count for counts in draws]
     return columns[0] + np.concatenate(means)
 
 
-def student(values: Floats) -> tuple[Any, Any]:
-    """Student's t interval of the mean over the first axis: the one that a normal distribution's mean has."""
+def t_interval(values: Floats) -> tuple[Any, Any]:
+    """The ends of Student's t interval of the mean over the first axis, which assumes normally distributed values.
+
+    Values that are all equal have an interval of no width; `scipy.stats.t.interval` and `ttest_1samp` return NaN for them.
+    """
     half = t.ppf((1 + CONFIDENCE) / 2, len(values) - 1) * values.std(0, ddof=1) / len(values) ** 0.5
     return values.mean(0) - half, values.mean(0) + half
 
 
+def format_interval(estimate: Estimate) -> str:
+    """An interval in words, `.100 to .300`: a hyphen would read as the sign of a negative bound."""
+    return f"{number(estimate.low)} to {number(estimate.high)}"
+
+
 @lru_cache(maxsize=4)
-def _kept(count: int, seed: int) -> tuple[NDArray[np.uint8], ...]:
-    return tuple(_draws(count, seed))
+def _cached_draws(count: int, seed: int) -> tuple[NDArray[np.uint8], ...]:
+    return tuple(_draw_counts(count, seed))
 
 
-def _draws(count: int, seed: int) -> Iterator[NDArray[np.uint8]]:
-    """How many times each row is drawn, (RESAMPLES, count) in parts; that a row is drawn 256 times does not happen."""
+def _draw_counts(count: int, seed: int) -> Iterator[NDArray[np.uint8]]:
+    """How often each resample contains each row, (RESAMPLES, count), in chunks.
+
+    Bytes suffice, because the probability that one row is drawn 256 times is negligible.
+    """
     rng = np.random.default_rng(seed)
     step = max(1, CHUNK // count)
     for start in range(0, RESAMPLES, step):
@@ -140,38 +161,36 @@ def _draws(count: int, seed: int) -> Iterator[NDArray[np.uint8]]:
         yield np.bincount(drawn.ravel(), minlength=size * count).reshape(size, count).astype(np.uint8)
 
 
-def _itself(means: Floats) -> Floats:
+def _identity(means: Floats) -> Floats:
     return means
 
 
 def _mean(columns: Floats) -> Floats:
-    """The means of columns: of one that is all alike exactly its value, as in each draw."""
+    """The means of columns. The mean of a constant column is exactly its value, as it is in each resample."""
     return columns[0] + (columns - columns[0]).mean(0)
 
 
-def _left_out(columns: Floats) -> Floats:
-    """The means (n, k) of columns without each of the rows."""
-    apart = columns - columns[0]
-    return columns[0] + (apart.sum(0) - apart) / (len(columns) - 1)
+def _leave_one_out(columns: Floats) -> Floats:
+    """The means (n, k) of columns (n, k) without one row at a time."""
+    centred = columns - columns[0]
+    return columns[0] + (centred.sum(0) - centred) / (len(columns) - 1)
 
 
 def _percentiles(draws: Floats) -> tuple[Floats, Floats]:
     ends = [50 * (1 - CONFIDENCE), 50 * (1 + CONFIDENCE)]
     low, high = np.percentile(draws, ends, axis=0)
     for column in np.flatnonzero(np.isnan(draws).any(0)):
-        known = draws[~np.isnan(draws[:, column]), column]
-        low[column], high[column] = np.percentile(known, ends) if known.size else (nan, nan)
+        defined = draws[~np.isnan(draws[:, column]), column]
+        low[column], high[column] = np.percentile(defined, ends) if defined.size else (nan, nan)
     return low, high
 
 
 def _wilson(rate: float, n: int) -> tuple[float, float]:
-    """Wilson's score interval (1927), which takes shares of a yes as well: a map with several peaks may point half right."""
+    """The ends of Wilson's score interval (1927) of a rate.
+
+    SciPy's `binomtest` needs a whole number of hits; a map with several peaks may be half a hit.
+    """
     z2 = float(norm.ppf((1 + CONFIDENCE) / 2)) ** 2
     centre, half = rate + z2 / (2 * n), (z2 * (rate * (1 - rate) + z2 / (4 * n)) / n) ** 0.5
-    # At 0 and 1 the bound is the rate itself, but for rounding.
+    # For a rate of 0 or 1, one end is the rate itself up to rounding.
     return min(rate, (centre - half) / (1 + z2 / n)), max(rate, (centre + half) / (1 + z2 / n))
-
-
-def span(estimate: Estimate) -> str:
-    """An interval in words; a hyphen would read as a sign before a bound below 0."""
-    return f"{number(estimate.low)} to {number(estimate.high)}"

@@ -1,4 +1,4 @@
-"""Two methods, or one method in two runs, image by image: who is ahead, by how much, and how sure that is."""
+"""Paired comparisons of two methods, image by image: which one is ahead, by how much, and whether that is significant."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -10,161 +10,164 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm
 
-from .estimate import ALPHA, TIE, Estimate, Floats, estimates
-from .significance import Tested, holm, sign_test, signed_ranks
+from .estimate import ALPHA, TIE, Estimate, Floats, estimate_columns
+from .significance import Significance, holm, sign_test, signed_rank_tests
 
-MANY = 10**9  # images: what would take more is never settled
+MAX_IMAGES = 10**9  # a comparison that needs more images is never decided
 
 Verdict = Literal["ahead", "behind", "undecided"]
-Needed = int | Literal["never", "unknown"]
+ImagesNeeded = int | Literal["never", "unknown"]
 
 
 @dataclass(frozen=True)
-class Question:
-    """Is one ahead of the other? Differences, one less the other, on the images that both have."""
+class PairedSample:
+    """The differences of two methods, first minus second, on the images for which both have a value."""
 
-    one: str
-    other: str
+    first: str
+    second: str
     differences: Floats  # (n,)
     better: str  # higher or lower
-    yes_or_no: bool = False
+    binary: bool = False
 
 
 @dataclass(frozen=True)
 class Pair:
-    """The answer to a question: ahead or behind only where the interval leaves 0 out and the corrected test agrees."""
+    """The comparison of two methods on n images.
 
-    one: str
-    other: str
-    difference: Estimate  # of the means, one less the other
-    superiority: float  # the share of images on which one is better, ties half
-    p: float  # of Wilcoxon's signed-rank test; of yes or no McNemar's, exact
-    corrected: float  # that p by Holm, over all questions asked together
+    The first is ahead or behind only if the interval of the mean difference excludes 0, and the corrected test is significant
+    with the same sign; otherwise the comparison is undecided.
+    """
+
+    first: str
+    second: str
+    difference: Estimate  # of the means, first minus second
+    superiority: float  # the share of images on which the first is better; a tie counts half
+    p: float  # of Wilcoxon's signed-rank test; for binary values, of McNemar's exact test
+    corrected_p: float  # by Holm's correction, over the comparisons of a family
     verdict: Verdict
-    needed: Needed | None  # about as many images would settle it; None where it is settled
+    images_needed: ImagesNeeded | None  # an estimate of how many images would decide it; None if it is decided
 
     @property
     def n(self) -> int:
         return self.difference.n
 
     @property
-    def settling(self) -> str | None:
-        """How many images would settle it, in words; None where it is settled, or no number is known."""
-        if not isinstance(self.needed, int):
+    def images_needed_text(self) -> str | None:
+        """How many images would decide it, in words; None if it is decided or no number is known."""
+        if not isinstance(self.images_needed, int):
             return None
-        return "a few more images" if self.needed == self.n + 1 else f"about {self.needed:,} images"
+        return "a few more images" if self.images_needed == self.n + 1 else f"about {self.images_needed:,} images"
 
 
-def among(
-    values: pd.DataFrame, pairs: Iterable[tuple[str, str]] | None = None, *, better: str, yes_or_no: bool = False
-) -> list[Question]:
-    """Questions among methods, the columns of values by image: the pairs given, or each with each."""
-    asked = combinations(values.columns, 2) if pairs is None else pairs
-    return [Question(one, other, differences(values[one], values[other]), better, yes_or_no) for one, other in asked]
+def pair_methods(
+    values: pd.DataFrame, pairs: Iterable[tuple[str, str]] | None = None, *, better: str, binary: bool = False
+) -> list[PairedSample]:
+    """Pair the methods, columns of `values` with one row per image: the pairs given, or every two methods."""
+    names = combinations(values.columns, 2) if pairs is None else pairs
+    return [PairedSample(a, b, subtract_paired(values[a], values[b]), better, binary) for a, b in names]
 
 
-def between(one: pd.DataFrame, other: pd.DataFrame, *, better: str, yes_or_no: bool = False) -> list[Question]:
-    """Questions of two runs, their values by image: each method that both have, in the first run against the other."""
-    shared = [str(method) for method in one.columns if method in other.columns]
-    return [Question(method, method, differences(one[method], other[method]), better, yes_or_no) for method in shared]
+def subtract_paired(first: "pd.Series[float]", second: "pd.Series[float]") -> Floats:
+    """First minus second (n,) on the images, by index, that have both values; at most TIE counts as 0."""
+    if first.index is not second.index:
+        first, second = first.dropna().align(second.dropna(), join="inner")
+    differences = first.to_numpy(dtype=np.float64) - second.to_numpy(dtype=np.float64)
+    differences = differences[~np.isnan(differences)]
+    return np.where(np.abs(differences) <= TIE, 0.0, differences)
 
 
-def differences(one: "pd.Series[float]", other: "pd.Series[float]") -> Floats:
-    """One less the other on the images, by index, that both have a value of; rounding counts as no difference."""
-    if one.index is not other.index:
-        one, other = one.dropna().align(other.dropna(), join="inner")
-    apart = one.to_numpy(dtype=np.float64) - other.to_numpy(dtype=np.float64)
-    both = apart[~np.isnan(apart)]
-    return np.where(np.abs(both) <= TIE, 0.0, both)
+def compare(samples: Sequence[PairedSample], *, families: Sequence[str] | None = None, seed: int = 0) -> list[Pair]:
+    """Compare the two methods of each sample.
 
-
-def compare(questions: Sequence[Question], *, families: Sequence[str] | None = None, seed: int = 0) -> list[Pair]:
-    """An answer each; Holm's correction is over all of them that have an image at all, or over those of a family."""
-    tested = _tested(questions)
-    of = np.array(families or [""] * len(questions), dtype=str)
-    corrected, sizes = np.full(len(questions), nan), np.zeros(len(questions), dtype=int)
-    for family in dict.fromkeys(of):
-        own = np.flatnonzero(of == family)
-        corrected[own] = holm([tested[place].p for place in own])
-        sizes[own] = (~np.isnan(corrected[own])).sum()
-    found = zip(questions, _means(questions, seed), tested, corrected, sizes.tolist(), strict=True)
-    return [_pair(*one) for one in found]
-
-
-def _tested(questions: Sequence[Question]) -> list[Tested]:
-    """The tests; those of as many differences are made together."""
-    found: dict[int, Tested] = {}
-    for places in _alike([one.differences.size * (not one.yes_or_no) for one in questions]):
-        rows = [questions[place].differences for place in places]
-        found |= zip(places, signed_ranks(np.stack(rows, axis=1)), strict=True)
-    for place, one in enumerate(questions):
-        if place not in found:
-            found[place] = sign_test(one.differences) if one.differences.size else Tested(nan, 0)
-    return [found[place] for place in range(len(questions))]
-
-
-def _alike(sizes: Sequence[int]) -> list[list[int]]:
-    """The places of equal sizes that are not 0."""
-    found: dict[int, list[int]] = {}
-    for place, size in enumerate(sizes):
-        if size:
-            found.setdefault(size, []).append(place)
-    return list(found.values())
-
-
-def _means(questions: Sequence[Question], seed: int) -> list[Estimate]:
-    """The mean differences; those over as many images are drawn again together."""
-    found: dict[int, Estimate] = {}
-    for number, question in enumerate(questions):
-        if question.yes_or_no or not question.differences.size:
-            found[number] = _rates(question.differences)
-    for numbers in _alike([one.differences.size * (not one.yes_or_no) for one in questions]):
-        columns = np.stack([questions[number].differences for number in numbers], axis=1)
-        found |= zip(numbers, estimates(columns, seed=seed), strict=True)
-    return [found[number] for number in range(len(questions))]
-
-
-def _rates(found: Floats) -> Estimate:
-    """The difference of two rates on the same images, by Bonett and Price (2012): Wald's interval with one more image each way.
-
-    A bootstrap of 12 images that all agree would call it certain that the rates are equal.
+    Holm's correction is over all samples, or over those with the same name in `families`, which has one name for each sample;
+    samples without images are not counted.
     """
-    n = found.size
-    middle = float(found.mean()) if n else nan
+    tests = _test_samples(samples)
+    family_names = np.array(families or [""] * len(samples), dtype=str)
+    corrected, sizes = np.full(len(samples), nan), np.zeros(len(samples), dtype=int)
+    for family in dict.fromkeys(family_names):
+        members = np.flatnonzero(family_names == family)
+        corrected[members] = holm([tests[index].p for index in members])
+        sizes[members] = (~np.isnan(corrected[members])).sum()
+    rows = zip(samples, _estimate_differences(samples, seed), tests, corrected, sizes.tolist(), strict=True)
+    return [_pair(*row) for row in rows]
+
+
+def _test_samples(samples: Sequence[PairedSample]) -> list[Significance]:
+    """The test of each sample; samples of the same size are tested together. p is NaN for a sample without images."""
+    tests: dict[int, Significance] = {}
+    for indices in _group_by_size(samples):
+        columns = np.stack([samples[index].differences for index in indices], axis=1)
+        tests |= zip(indices, signed_rank_tests(columns), strict=True)
+    for index, sample in enumerate(samples):
+        if index not in tests:
+            tests[index] = sign_test(sample.differences) if sample.differences.size else Significance(nan, 0)
+    return [tests[index] for index in range(len(samples))]
+
+
+def _group_by_size(samples: Sequence[PairedSample]) -> list[list[int]]:
+    """The indices of the samples that are neither binary nor empty, grouped by the number of images."""
+    groups: dict[int, list[int]] = {}
+    for index, sample in enumerate(samples):
+        if sample.differences.size and not sample.binary:
+            groups.setdefault(sample.differences.size, []).append(index)
+    return list(groups.values())
+
+
+def _estimate_differences(samples: Sequence[PairedSample], seed: int) -> list[Estimate]:
+    """The mean difference of each sample; samples of the same size are resampled together."""
+    estimates: dict[int, Estimate] = {}
+    for index, sample in enumerate(samples):
+        if sample.binary or not sample.differences.size:
+            estimates[index] = _estimate_rate_difference(sample.differences)
+    for indices in _group_by_size(samples):
+        columns = np.stack([samples[index].differences for index in indices], axis=1)
+        estimates |= zip(indices, estimate_columns(columns, seed=seed), strict=True)
+    return [estimates[index] for index in range(len(samples))]
+
+
+def _estimate_rate_difference(differences: Floats) -> Estimate:
+    """The difference of two rates on the same images, with the interval of Bonett and Price (2012).
+
+    It is Wald's interval with one more image in each direction. A bootstrap of 12 images that all agree would have no width.
+    SciPy has no interval for paired rates.
+    """
+    n = differences.size
+    mean = float(differences.mean()) if n else nan
     if n < 2:
-        return Estimate(middle, nan, nan, n)
-    ups, downs = (float(part.sum()) + 1 for part in (found.clip(0, None), (-found).clip(0, None)))
-    centre = (ups - downs) / (n + 2)
-    half = float(norm.ppf(1 - ALPHA / 2)) * (((ups + downs) / (n + 2) - centre**2) / (n + 2)) ** 0.5
-    return Estimate(middle, max(-1.0, min(centre - half, middle)), min(1.0, max(centre + half, middle)), n)
+        return Estimate(mean, nan, nan, n)
+    positive, negative = (float(part.sum()) + 1 for part in (differences.clip(0, None), (-differences).clip(0, None)))
+    centre = (positive - negative) / (n + 2)
+    half = float(norm.ppf(1 - ALPHA / 2)) * (((positive + negative) / (n + 2) - centre**2) / (n + 2)) ** 0.5
+    return Estimate(mean, max(-1.0, min(centre - half, mean)), min(1.0, max(centre + half, mean)), n)
 
 
-def _pair(question: Question, difference: Estimate, tested: Tested, corrected: float, family: int) -> Pair:
-    gains = question.differences if question.better == "higher" else -question.differences
+def _pair(sample: PairedSample, difference: Estimate, test: Significance, corrected: float, family_size: int) -> Pair:
+    gains = sample.differences if sample.better == "higher" else -sample.differences
     superiority = float((gains > 0).mean() + (gains == 0).mean() / 2) if gains.size else nan
-    verdict = _verdict(question.better, difference, tested.side, corrected)
-    needed = _needed(question.differences, family) if verdict == "undecided" else None
-    return Pair(question.one, question.other, difference, superiority, tested.p, float(corrected), verdict, needed)
+    verdict = _verdict(sample.better, difference, test.sign, corrected)
+    needed = _images_needed(sample.differences, family_size) if verdict == "undecided" else None
+    return Pair(sample.first, sample.second, difference, superiority, test.p, float(corrected), verdict, needed)
 
 
-def _verdict(better: str, difference: Estimate, side: int, corrected: float) -> Verdict:
-    """The side of the mean, where its interval leaves out 0 and the test agrees: of skewed values most may lie opposite."""
+def _verdict(better: str, difference: Estimate, sign: int, corrected: float) -> Verdict:
+    """Decided only if mean and test have the same sign: in skewed data, most differences can be opposite to the mean."""
     excluded = difference.low > 0 or difference.high < 0
-    if not excluded or not corrected < ALPHA or np.sign(difference.mean) != side:
+    if not excluded or not corrected < ALPHA or np.sign(difference.mean) != sign:
         return "undecided"
     return "ahead" if (difference.mean > 0) == (better == "higher") else "behind"
 
 
-def _needed(found: Floats, family: int) -> Needed:
-    """Images of which half the interval, at this spread and corrected for all questions, is no more than this difference.
+def _images_needed(differences: Floats, family_size: int) -> ImagesNeeded:
+    """The images for which the half width of the interval, at this spread and Bonferroni-corrected, is the mean difference.
 
-    At the least one more than there are, and as many as an exact test needs.
+    At least one more than there are, and at least as many as an exact test needs to be significant.
     """
-    n = found.size
+    n = differences.size
     if n < 2:
         return "unknown"
-    if not (middle := abs(float(found.mean()))):
+    if not (mean := abs(float(differences.mean()))):
         return "never"
-    half = float(norm.ppf(1 - ALPHA / 2 / family)) * float(found.std(ddof=1))
-    images = max((half / middle) ** 2, log2(2 * family / ALPHA), n + 1)
-    return ceil(images) if images <= MANY else "never"
+    half = float(norm.ppf(1 - ALPHA / 2 / family_size)) * float(differences.std(ddof=1))
+    images = max((half / mean) ** 2, log2(2 * family_size / ALPHA), n + 1)
+    return ceil(images) if images <= MAX_IMAGES else "never"

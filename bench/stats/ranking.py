@@ -1,4 +1,4 @@
-"""The methods on a net by a metric, the best first, and which differences are decided."""
+"""The ranking of methods on one net by one metric, and which differences in it are significant."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,9 +8,9 @@ from math import inf, isinf
 import numpy as np
 import pandas as pd
 
-from .estimate import Estimate, estimates, mean
-from .frames import complete
-from .paired import Pair, among, compare
+from .estimate import Estimate, estimate_columns, estimate_mean
+from .frames import keep_complete
+from .paired import Pair, compare, pair_methods
 
 
 @dataclass(frozen=True)
@@ -20,19 +20,19 @@ class Place:
     method: str
     estimate: Estimate
     control: bool
-    next: Pair | None  # against the method a place behind; None of the last
-    best: Pair | None  # the best method that is no control against this one; None of itself
+    next_pair: Pair | None  # this method against the next one in the ranking; None for the last
+    best_pair: Pair | None  # the best method that is no control against this one; None for the best itself
 
 
 @dataclass(frozen=True)
 class Ranking:
-    """The places of methods, the best first, on the n images of which each has a value."""
+    """The methods, best first, on the n images for which all of them have a value."""
 
     places: tuple[Place, ...]
     n: int
     left_out: tuple[str, ...]  # methods without any value
-    better: str
-    within: tuple[float, float]  # the metric's range
+    better: str  # higher or lower
+    bounds: tuple[float, float]  # the range of the metric
 
     @property
     def best(self) -> Place | None:
@@ -40,53 +40,51 @@ class Ranking:
         return next((place for place in self.places if not place.control), None)
 
     @property
-    def level(self) -> tuple[str, ...]:
-        """The methods, controls left out, that these images do not tell from the best one; that one first."""
-        shown = [place for place in self.places if not place.control]
-        return tuple(place.method for place in shown if place.best is None or place.best.verdict == "undecided")
+    def top_group(self) -> tuple[str, ...]:
+        """The best method and all others that do not differ significantly from it, without the controls; best first."""
+        methods = [place for place in self.places if not place.control]
+        return tuple(
+            place.method for place in methods if place.best_pair is None or place.best_pair.verdict == "undecided"
+        )
 
-    def worth(self, place: Place) -> float:
-        """How far a method is from the worst that its metric can be, as a share of how far the best one is.
+    def relative_score(self, place: Place) -> float:
+        """The score of a method as a share of the best method's, both measured from the worst end of the metric's range.
 
-        By a metric without a worst, the share of the best one's size that is left after what is missing to it.
+        If that end is infinite: 1 minus the distance to the best score as a share of its absolute value.
         """
         assert self.best is not None
-        most = self.best.estimate.mean
-        worst = self.within[0] if self.better == "higher" else self.within[1]
-        whole = abs(most if isinf(worst) else most - worst)
-        missing = abs(most - place.estimate.mean)
-        return 1 - missing / whole if whole else 1.0 - (missing > 0)
+        best = self.best.estimate.mean
+        worst = self.bounds[0] if self.better == "higher" else self.bounds[1]
+        scale = abs(best if isinf(worst) else best - worst)
+        distance = abs(best - place.estimate.mean)
+        return 1 - distance / scale if scale else 1.0 - (distance > 0)
 
 
-def ranking(
-    values: pd.DataFrame, *, better: str, controls: Sequence[str] = (), yes_or_no: bool = False,
-    within: tuple[float, float] = (-inf, inf), seed: int = 0,
+def rank_methods(
+    values: pd.DataFrame, *, better: str, controls: Sequence[str] = (), binary: bool = False,
+    bounds: tuple[float, float] = (-inf, inf), seed: int = 0,
 ) -> Ranking:  # fmt: skip
-    """The ranking of methods, the columns of values by image.
+    """Rank the methods, columns of `values` with one row per image, by their means over the images that all have.
 
-    Neighbours are one family of Holm's correction, the best one against all others another.
+    The comparisons of neighbours are one family of Holm's correction, those of the best method with all others another.
     """
     left_out = tuple(str(method) for method in values.columns[values.isna().all()])
-    shared = complete(values)
-    if yes_or_no:
-        means = [mean(shared[method], yes_or_no=True, within=within) for method in shared]
+    shared = keep_complete(values)
+    if binary:
+        means = [estimate_mean(shared[method], binary=True, bounds=bounds) for method in shared]
     else:
-        means = estimates(shared.to_numpy(dtype=np.float64), within=within, seed=seed)
-    found = dict(zip(map(str, shared.columns), means, strict=True)) if len(shared) else {}
-    order = sorted(found, key=lambda method: found[method].mean * (-1 if better == "higher" else 1))
-    best = next((method for method in order if method not in controls), None)
-
-    behind = dict(pairwise(order))
-    asked = {"neighbours": [*behind.items()], "rivals": [(best, one) for one in order if one != best] if best else []}
-    families = [family for family, own in asked.items() for _ in own]
-    questions = among(shared, [pair for own in asked.values() for pair in own], better=better, yes_or_no=yes_or_no)
-    pairs = iter(compare(questions, families=families, seed=seed))
-    neighbours, rivals = ({pair: next(pairs) for pair in own} for own in asked.values())
+        means = estimate_columns(shared.to_numpy(dtype=np.float64), bounds=bounds, seed=seed)
+    estimates = dict(zip(map(str, shared.columns), means, strict=True)) if len(shared) else {}
+    order = sorted(estimates, key=lambda method: estimates[method].mean * (-1 if better == "higher" else 1))
+    best = next((method for method in order if method not in controls), "")
+    neighbours, rivals = list(pairwise(order)), [(best, method) for method in order if best and method != best]
+    samples = pair_methods(shared, [*neighbours, *rivals], better=better, binary=binary)
+    families = ["neighbours"] * len(neighbours) + ["rivals"] * len(rivals)
+    pairs = compare(samples, families=families, seed=seed)
+    next_pairs = {pair.first: pair for pair in pairs[: len(neighbours)]}
+    best_pairs = {pair.second: pair for pair in pairs[len(neighbours) :]}
     places = tuple(
-        Place(
-            method, found[method], method in controls,
-            neighbours.get((method, behind.get(method, ""))), rivals.get((best or "", method)),
-        )
+        Place(method, estimates[method], method in controls, next_pairs.get(method), best_pairs.get(method))
         for method in order
-    )  # fmt: skip
-    return Ranking(places, len(shared), left_out, better, within)
+    )
+    return Ranking(places, len(shared), left_out, better, bounds)

@@ -1,8 +1,8 @@
-"""Which method to take: what a need asks for, and which methods no other beats in both faithfulness and cost."""
+"""Recommend a method for a need, and find the methods on the Pareto front of score and cost."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import isnan, nan
+from math import inf, isnan, nan
 from typing import Literal, get_args
 
 from .estimate import Estimate
@@ -12,81 +12,82 @@ from .summary import Cost
 
 Need = Literal["cheapest within 2 % of the best", "best under 50 ms", "best whatever it costs"]
 NEEDS: tuple[Need, ...] = get_args(Need)
-SLACK = 0.02  # of the way from the worst that the metric can be to the best method
-SOON = 0.05  # seconds
+SLACK = 0.02  # the share of the best score that the cheapest method may lose
+FAST = 0.05  # seconds
 
 
 @dataclass(frozen=True)
 class Recommendation:
-    """A method for a need on a net, by one metric; or the reason why there is none."""
+    """A method for a need on one net by one metric, or the reason why there is none."""
 
     need: Need
     method: str | None
     reason: str | None
     estimate: Estimate | None
     cost: Cost | None
-    behind: Pair | None  # the best method against it; None where it is the best itself
-    beaten_by: tuple[str, ...]  # controls that have a better mean
-    level: tuple[str, ...]  # of `best whatever it costs`: the others that these images do not tell from it
+    best_pair: Pair | None  # the best method against this one; None if it is the best itself
+    better_controls: tuple[str, ...]  # controls with a better mean
+    undecided: tuple[str, ...]  # for `best whatever it costs`: the methods that do not differ significantly from it
     n: int
 
 
 def recommend(ranking: Ranking, costs: Mapping[str, Cost], need: Need) -> Recommendation:
-    """The method for a need; controls are never recommended.
+    """Recommend a method for a need; never a control.
 
-    Within 2 % is by the means: of the way from the worst that the metric can be to the best mean. Cheapest is by forwards,
-    which are the same on every machine, then by seconds.
+    A method is within 2 % of the best if `Ranking.relative_score` is at least .98. The cheapest has the fewest forwards, which
+    are the same on every machine, and among equals the fewest seconds.
     """
     methods = [place for place in ranking.places if not place.control]
     if not methods:
-        return _none(need, ranking, "no method has a score")
+        return _without_method(need, ranking, "no method has a score")
     if need == "best whatever it costs":
-        return _found(need, ranking, costs, methods[0])
-    known = [place for place in methods if place.method in costs and not isnan(costs[place.method].seconds)]
+        return _with_method(need, ranking, costs, methods[0])
+    measured = [place for place in methods if place.method in costs and not isnan(costs[place.method].seconds)]
     if need == "best under 50 ms":
-        soon = [place for place in known if costs[place.method].seconds < SOON]
-        if not soon:
-            return _none(
-                need, ranking, "no method explains an image in under 50 ms" if known else "no cost is measured"
-            )
-        return _found(need, ranking, costs, soon[0])
-    near = [place for place in known if ranking.worth(place) >= 1 - SLACK]
+        fast = [place for place in measured if costs[place.method].seconds < FAST]
+        if not fast:
+            reason = "no method explains an image in under 50 ms" if measured else "no cost is measured"
+            return _without_method(need, ranking, reason)
+        return _with_method(need, ranking, costs, fast[0])
+    near = [place for place in measured if ranking.relative_score(place) >= 1 - SLACK]
     if not near:
-        return _none(need, ranking, "no cost is measured")
+        return _without_method(need, ranking, "no cost is measured")
 
     def price(place: Place) -> tuple[float, float]:
-        forwards = costs[place.method].forwards
-        return (float("inf") if isnan(forwards) else forwards, costs[place.method].seconds)
+        cost = costs[place.method]
+        return inf if isnan(cost.forwards) else cost.forwards, cost.seconds
 
-    return _found(need, ranking, costs, min(near, key=price))
+    return _with_method(need, ranking, costs, min(near, key=price))
 
 
-def pareto(ranking: Ranking, costs: Mapping[str, float]) -> tuple[str, ...]:
-    """The methods, cheapest first, than which no other is as cheap and as faithful, and one of both more; controls left out.
+def find_pareto_front(ranking: Ranking, costs: Mapping[str, float]) -> tuple[str, ...]:
+    """The methods that no other method beats in mean score or cost without losing in the other, cheapest first.
 
-    `costs` are seconds or forwards; a method without one is left out.
+    `costs` are seconds or forwards by method. Controls, and methods without a cost, are left out.
     """
-    signed = {
+    scores = {
         place.method: place.estimate.mean * (1 if ranking.better == "higher" else -1)
         for place in ranking.places
         if not place.control and not isnan(costs.get(place.method, nan))
     }
 
-    def beaten(method: str) -> bool:
-        mine = (costs[method], -signed[method])
-        theirs = [(costs[other], -signed[other]) for other in signed]
-        return any(other[0] <= mine[0] and other[1] <= mine[1] and other != mine for other in theirs)
+    def dominated(method: str) -> bool:
+        point = (costs[method], -scores[method])
+        others = [(costs[other], -scores[other]) for other in scores]
+        return any(other[0] <= point[0] and other[1] <= point[1] and other != point for other in others)
 
-    front = [method for method in signed if not beaten(method)]
+    front = [method for method in scores if not dominated(method)]
     return tuple(sorted(front, key=lambda method: costs[method]))
 
 
-def _found(need: Need, ranking: Ranking, costs: Mapping[str, Cost], place: Place) -> Recommendation:
-    level = tuple(method for method in ranking.level if method != place.method) if need == NEEDS[2] else ()
-    controls = tuple(one.method for one in ranking.places[: ranking.places.index(place)] if one.control)
+def _with_method(need: Need, ranking: Ranking, costs: Mapping[str, Cost], place: Place) -> Recommendation:
+    undecided = tuple(method for method in ranking.top_group if method != place.method) if need == NEEDS[2] else ()
+    controls = tuple(other.method for other in ranking.places[: ranking.places.index(place)] if other.control)
     cost = costs.get(place.method)
-    return Recommendation(need, place.method, None, place.estimate, cost, place.best, controls, level, ranking.n)
+    return Recommendation(
+        need, place.method, None, place.estimate, cost, place.best_pair, controls, undecided, ranking.n
+    )
 
 
-def _none(need: Need, ranking: Ranking, reason: str) -> Recommendation:
+def _without_method(need: Need, ranking: Ranking, reason: str) -> Recommendation:
     return Recommendation(need, None, reason, None, None, None, (), (), ranking.n)

@@ -1,4 +1,4 @@
-"""p-values of paired differences, and Holm's correction of several of them."""
+"""Tests of paired differences, and Holm's correction for multiple tests."""
 
 from typing import NamedTuple
 
@@ -8,60 +8,66 @@ from scipy.stats import binomtest, rankdata, wilcoxon
 
 from .estimate import Floats
 
-EXACT = 50  # differences: of more than these, the signed-rank test is that of the normal distribution
+EXACT_LIMIT = 50  # differences; for more, the signed-rank test uses the normal approximation
 
 
-class Tested(NamedTuple):
-    """The two-sided p of a test that differences lie about 0, and to which side they lie: -1, 0 or 1."""
+class Significance(NamedTuple):
+    """The result of a two-sided test that differences are symmetric about 0."""
 
     p: float
-    side: int
+    sign: int  # of the differences on the whole: -1, 0 or 1
 
 
-def signed_rank(differences: Floats) -> Tested:
-    """Wilcoxon's signed-rank test; differences of 0 are Pratt's (1959): they are ranked with the others, then left out.
+def signed_rank_test(differences: Floats) -> Significance:
+    """Wilcoxon's signed-rank test of differences (n,), with Pratt's (1959) zeros: ranked with the others, then left out.
 
-    Exact, ties and zeros included, for few; SciPy falls back on the normal distribution there, or takes a second a test.
+    For at most EXACT_LIMIT differences the distribution is exact, also with ties and zeros: for these, SciPy uses the normal
+    approximation, or permutations that take about a second per test.
     """
     ranks = rankdata(np.abs(differences)) * np.sign(differences)
-    side = int(np.sign(ranks.sum()))
+    sign = int(np.sign(ranks.sum()))
     if not ranks.any():
-        return Tested(1.0, 0)
-    if differences.size > EXACT:
-        return Tested(float(wilcoxon(differences, zero_method="pratt").pvalue), side)
-    # The signs of what is not 0 are thrown anew: how often is the sum of the positive ranks at least as extreme?
-    doubled = np.rint(2 * np.abs(ranks)).astype(int)  # ranks of ties are halves
-    sums = np.ones(1)  # the chance of each sum
+        return Significance(1.0, 0)
+    if differences.size > EXACT_LIMIT:
+        return Significance(float(wilcoxon(differences, zero_method="pratt").pvalue), sign)
+    # Under the null hypothesis each nonzero difference has a random sign; build the distribution of the positive rank sum.
+    doubled = np.rint(2 * np.abs(ranks)).astype(int)  # integers, because ranks of ties can be halves
+    probabilities = np.ones(1)  # by doubled rank sum
     for rank in doubled[doubled > 0]:
-        sums = np.convolve(sums, np.eye(1, rank + 1)[0] / 2 + np.eye(1, rank + 1, rank)[0] / 2)
-    found = doubled[ranks > 0].sum()
-    return Tested(min(1.0, 2 * float(min(sums[: found + 1].sum(), sums[found:].sum()))), side)
+        step = np.eye(1, rank + 1)[0] / 2 + np.eye(1, rank + 1, rank)[0] / 2
+        probabilities = np.convolve(probabilities, step)
+    observed = doubled[ranks > 0].sum()
+    tail = min(probabilities[: observed + 1].sum(), probabilities[observed:].sum())
+    return Significance(min(1.0, 2 * float(tail)), sign)
 
 
-def signed_ranks(columns: Floats) -> list[Tested]:
-    """`signed_rank` of each column (n, k); of many differences all at once."""
-    if len(columns) <= EXACT:
-        return [signed_rank(column) for column in columns.T]
+def signed_rank_tests(columns: Floats) -> list[Significance]:
+    """`signed_rank_test` of each column (n, k); more than EXACT_LIMIT rows are tested in one call of SciPy."""
+    if len(columns) <= EXACT_LIMIT:
+        return [signed_rank_test(column) for column in columns.T]
     sums = (rankdata(np.abs(columns), axis=0) * np.sign(columns)).sum(0)
-    some = np.flatnonzero(columns.any(0))
-    p = np.ones(columns.shape[1])
-    if some.size:
-        p[some] = wilcoxon(columns[:, some], zero_method="pratt", axis=0).pvalue
-    return [Tested(float(one), int(side)) for one, side in zip(p, np.sign(sums), strict=True)]
+    nonzero = np.flatnonzero(columns.any(0))
+    p_values = np.ones(columns.shape[1])
+    if nonzero.size:
+        p_values[nonzero] = wilcoxon(columns[:, nonzero], zero_method="pratt", axis=0).pvalue
+    return [Significance(float(p), int(sign)) for p, sign in zip(p_values, np.sign(sums), strict=True)]
 
 
-def sign_test(differences: Floats) -> Tested:
-    """The exact sign test, which of yes (1) and no (0) is McNemar's: of the images that differ, as many each way?"""
-    ups, downs = int((differences > 0).sum()), int((differences < 0).sum())
-    p = float(binomtest(ups, ups + downs).pvalue) if ups + downs else 1.0
-    return Tested(p, int(np.sign(ups - downs)))
+def sign_test(differences: Floats) -> Significance:
+    """The exact sign test of differences (n,); zeros are left out. For binary values it is McNemar's exact test."""
+    positive, negative = int((differences > 0).sum()), int((differences < 0).sum())
+    p = float(binomtest(positive, positive + negative).pvalue) if positive + negative else 1.0
+    return Significance(p, int(np.sign(positive - negative)))
 
 
-def holm(p: ArrayLike) -> Floats:
-    """p-values corrected for their number (Holm, 1979); NaN, where there was nothing to test, is not counted."""
-    corrected = np.array(p, dtype=np.float64)
-    known = np.flatnonzero(~np.isnan(corrected))
-    order = known[np.argsort(corrected[known], kind="stable")]
+def holm(p_values: ArrayLike) -> Floats:
+    """Correct p-values (n,) for multiple tests (Holm, 1979). NaN means no test: it stays NaN and is not counted.
+
+    SciPy has no Holm correction, and statsmodels would be a dependency for these few lines; the tests compare with it.
+    """
+    corrected = np.array(p_values, dtype=np.float64)
+    tested = np.flatnonzero(~np.isnan(corrected))
+    order = tested[np.argsort(corrected[tested], kind="stable")]
     steps = corrected[order] * np.arange(order.size, 0, -1)
     corrected[order] = np.minimum(np.maximum.accumulate(steps), 1)
     return corrected

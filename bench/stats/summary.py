@@ -1,4 +1,4 @@
-"""From a run to what is shown of it: estimates or reasons, costs, accuracy."""
+"""Summaries of a run, one for each net: mean scores or reasons, costs, and the accuracy of the net."""
 
 from dataclasses import dataclass
 from math import isnan
@@ -7,124 +7,129 @@ from typing import Any
 import pandas as pd
 
 from ..core.formatting import number, plural
+from ..store.header import MetricHeader
 from ..store.run import Run
-from .cells import YES_OR_NO, Entry, Metric, entries, limits
-from .estimate import mean
-from .frames import by_metric
+from .estimate import estimate_mean
+from .frames import pivot_scores
+from .mean_scores import BINARY, MeanScore, Metric, average_scores, parse_range
 
-__all__ = ["YES_OR_NO", "Cost", "Entry", "Metric", "Table", "accuracy", "metrics", "table", "tables"]
+__all__ = [
+    "BINARY", "Cost", "MeanScore", "Metric", "Table", "build_table", "build_tables", "describe_accuracy", "list_metrics",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Cost:
-    """Of one explanation: the median of the seconds and their quartiles, the work in predictions, the peak of memory."""
+    """The cost of one explanation by a method on a net; NaN for what was not measured."""
 
-    seconds: float
-    quartiles: tuple[float, float]
-    forwards: float
+    seconds: float  # the median over images
+    quartiles: tuple[float, float]  # of the seconds
+    forwards: float  # the work, in units of one forward pass
     peak_bytes: float
 
 
 @dataclass(frozen=True)
 class Table:
-    """All that is shown of a net."""
+    """The results of a run on one net."""
 
     net: str
     layer: str
     precision: str
     images: int  # that are complete
-    planned: int
+    planned: int  # images of the run
     methods: list[str]
-    controls: list[str]  # among the methods
+    controls: list[str]  # a subset of the methods
     metrics: list[Metric]
-    entries: dict[tuple[str, str], Entry]  # by method and metric
-    costs: dict[str, Cost]
-    constant: dict[str, int]  # how many maps of a method are constant
-    broken: dict[str, int]  # and how many of these because they were not finite
+    mean_scores: dict[tuple[str, str], MeanScore]  # by method and metric
+    costs: dict[str, Cost]  # by method
+    constant_maps: dict[str, int]  # by method: the number of constant maps
+    nonfinite_maps: dict[str, int]  # by method: how many of these are constant because they were not finite
     accuracy: str
-    values: dict[str, pd.DataFrame]  # by metric: a row per image, a column per method
+    values: dict[str, pd.DataFrame]  # by metric: one row per image, one column per method
 
-    def entry(self, method: str, metric: Metric) -> Entry:
-        return self.entries.get((method, metric.spec), Entry(mean([]), {}))
+    def mean_score(self, method: str, metric: Metric) -> MeanScore:
+        """The mean score of a method; one without images if there are no rows."""
+        return self.mean_scores.get((method, metric.spec), MeanScore(estimate_mean([]), {}))
 
     def best(self, metric: Metric) -> list[str]:
-        """The methods with the best mean, as shown: those that show the same number share the place."""
-        means = {method: self.entry(method, metric).estimate.mean for method in self.methods}
-        known = {method: value for method, value in means.items() if not isnan(value)}
-        if not known:
+        """The methods with the best mean; several if their means are the same as printed."""
+        means = {method: self.mean_score(method, metric).estimate.mean for method in self.methods}
+        defined = {method: value for method, value in means.items() if not isnan(value)}
+        if not defined:
             return []
-        first = (max if metric.better == "higher" else min)(known.values())
-        return [method for method, value in known.items() if number(value) == number(first)]
+        best = (max if metric.better == "higher" else min)(defined.values())
+        return [method for method, value in defined.items() if number(value) == number(best)]
 
     def count(self, metric: Metric) -> int | None:
-        """How many images the means of a metric are of; None where the methods differ."""
-        counts = {self.entry(method, metric).estimate.n for method in self.methods} - {0}
+        """The number of images of each mean of a metric; None if the methods differ, or none has a score."""
+        counts = {self.mean_score(method, metric).estimate.n for method in self.methods} - {0}
         return counts.pop() if len(counts) == 1 else None
 
 
-def table(run: Run, net: str, scores: pd.DataFrame | None = None) -> Table:
-    """What a run has of a net so far; all of it is empty where nothing is written yet."""
-    scores = _of(run.table("scores") if scores is None else scores, net)
-    cells = set(scores["image"]) if len(scores) else set()
-    methods = list(run.header["methods"])
-    columns, values = metrics(run), by_metric(scores, methods)
-    cost = _of(run.table("cost"), net, cells)
+def build_table(run: Run, net: str, scores: pd.DataFrame | None = None) -> Table:
+    """Summarise what a run has written for a net so far.
+
+    `scores` are the run's table of scores, if the caller has already read it.
+    """
+    scores = _select(run.table("scores") if scores is None else scores, net)
+    images = set(scores["image"]) if len(scores) else set()
+    methods = list(run.header.methods)
+    metrics, values = list_metrics(run), pivot_scores(scores, methods)
+    cost = _select(run.table("cost"), net, images)
     return Table(
         net=net,
-        layer=str(run.header["nets"].get(net, {}).get("layer", "")),
-        precision=str(run.header["suite"].get("precision", "")),
-        images=len(cells),
-        planned=len(run.header["data"].get("images", [])),
+        layer=run.header.nets[net].layer,
+        precision=run.header.suite.precision,
+        images=len(images),
+        planned=len(run.header.data.images),
         methods=methods,
-        controls=[spec for spec in methods if run.header["methods"][spec]["control"]],
-        metrics=columns,
-        entries=entries(scores, values, columns),
+        controls=[spec for spec in methods if run.header.methods[spec].control],
+        metrics=metrics,
+        mean_scores=average_scores(scores, values, metrics),
         values=values,
         costs={str(method): _cost(rows) for method, rows in cost.groupby("method")} if len(cost) else {},
-        constant=_flagged(scores, "constant_map"),
-        broken=_flagged(scores, "nan_map"),
-        accuracy=accuracy(_of(run.table("predictions"), net, cells)),
+        constant_maps=_count_maps(scores, "constant_map"),
+        nonfinite_maps=_count_maps(scores, "nan_map"),
+        accuracy=describe_accuracy(_select(run.table("predictions"), net, images)),
     )
 
 
-def tables(run: Run) -> list[Table]:
+def build_tables(run: Run) -> list[Table]:
     """A table for each net of a run."""
     scores = run.table("scores")
-    return [table(run, net, scores) for net in run.header["nets"]]
+    return [build_table(run, net, scores) for net in run.header.nets]
 
 
-def metrics(run: Run) -> list[Metric]:
-    return [_metric(spec, about) for spec, about in run.header["metrics"].items()]
+def list_metrics(run: Run) -> list[Metric]:
+    """The metrics of a run, in its order."""
+    return [_metric(spec, header) for spec, header in run.header.metrics.items()]
 
 
-def _metric(spec: str, about: dict[str, Any]) -> Metric:
-    short, better, unit, description = (str(about[key]) for key in ("short", "better", "unit", "description"))
-    return Metric(spec, short, better, unit, description, limits(*about["range"]), *_words(about))
+def _metric(spec: str, header: MetricHeader) -> Metric:
+    bounds = parse_range(*header.range)
+    return Metric(
+        spec, header.short, header.better, header.unit, header.description, bounds, header.family, header.caveat
+    )
 
 
-def _words(about: dict[str, Any]) -> tuple[str, str]:
-    """A metric's family and caveat; older runs have neither."""
-    return str(about.get("family", "")), str(about.get("caveat", ""))
-
-
-def accuracy(predictions: pd.DataFrame) -> str:
-    """One line: how well a net knows the images."""
+def describe_accuracy(predictions: pd.DataFrame) -> str:
+    """Describe in one line how well a net classifies the images, and how probable the explained classes are."""
     if not len(predictions):
         return "no prediction yet"
     single = predictions[predictions["objects"] <= 1]
-    labelled, two = single["top1"].dropna().astype(bool), predictions["top2"].dropna().astype(bool)
-    kind = "single-object image" if len(two) else "image"
-    parts = [f"top-1 {labelled.sum()} of {plural(len(labelled), kind)}"] if len(labelled) else []
+    top1, top2 = single["top1"].dropna().astype(bool), predictions["top2"].dropna().astype(bool)
+    kind = "single-object image" if len(top2) else "image"
+    parts = [f"top-1 {top1.sum()} of {plural(len(top1), kind)}"] if len(top1) else []
     if not predictions["top1"].notna().any():
         parts = ["the images have no labels that the net knows"]
-    if len(two):
-        parts.append(f"both true classes in the top 2 on {two.sum()} of {plural(len(two), 'two-object image')}")
+    if len(top2):
+        parts.append(f"both true classes in the top 2 on {top2.sum()} of {plural(len(top2), 'two-object image')}")
     parts.append(f"mean probability of the class explained {number(predictions['probability'].mean())}")
     return "; ".join(parts)
 
 
-def _of(rows: pd.DataFrame, net: str, images: set[str] | None = None) -> pd.DataFrame:
-    """The rows of a net, and only of those images that are complete where they are named."""
+def _select(rows: pd.DataFrame, net: str, images: set[str] | None = None) -> pd.DataFrame:
+    """The rows of a net, of all images or of those given."""
     if not len(rows):
         return rows
     rows = rows[rows["net"] == net]
@@ -132,14 +137,15 @@ def _of(rows: pd.DataFrame, net: str, images: set[str] | None = None) -> pd.Data
 
 
 def _cost(rows: pd.DataFrame) -> Cost:
-    low, middle, high = rows["seconds"].quantile([0.25, 0.5, 0.75])
+    low, median, high = rows["seconds"].quantile([0.25, 0.5, 0.75])
     return Cost(
-        float(middle), (float(low), float(high)), float(rows["forwards"].max()), float(rows["peak_bytes"].max())
+        float(median), (float(low), float(high)), float(rows["forwards"].max()), float(rows["peak_bytes"].max())
     )
 
 
-def _flagged(scores: pd.DataFrame, flag: str) -> dict[str, int]:
+def _count_maps(scores: pd.DataFrame, flag: str) -> dict[str, int]:
+    """By method, the number of images whose map has a flag; methods without such a map are left out."""
     if not len(scores):
         return {}
-    flat: Any = scores[scores[flag].fillna(False).astype(bool)].groupby("method")["image"].nunique()
-    return {str(method): int(count) for method, count in flat.items()}
+    counts: Any = scores[scores[flag].fillna(False).astype(bool)].groupby("method")["image"].nunique()
+    return {str(method): int(count) for method, count in counts.items()}

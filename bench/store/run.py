@@ -1,17 +1,17 @@
-"""A run on disk: written in parts as it goes, taken up again where it stopped, readable by pandas.
+"""A run on disk: written part by part, resumed where it stopped, readable by pandas.
 
-    run.json               the suite, its protocols, the environment, fingerprints of weights and data
+    run.json               the header: the suite, its protocols, the environment, fingerprints of weights and data
     scores/*.parquet       a row per (image, net, method, metric): the per-image value, or the reason why there is none
     curves/*.parquet       insertion and deletion curves
-    drift/*.parquet        the scores of a run's first images in fp32, where the run is in another precision
-    strips/*.parquet       the maps behind a curve of maps, of a run's first images
-    maps/*.parquet         the maps as the methods gave them
-    images/*.parquet       small pictures of the images, for reports
+    drift/*.parquet        the scores of the first images in fp32, if the run has another precision
+    strips/*.parquet       the maps along a curve of maps, for the first images
+    maps/*.parquet         the maps as the methods returned them
+    images/*.parquet       thumbnails of the images, for reports
     predictions/*.parquet  a row per (image, net): label, target, probability
     cost/*.parquet         a row per (image, net, method): seconds, and for the first image forwards and peak bytes
-    failures/*.parquet     a row per (image, net) that failed, with the reason; those that went well later are not read
+    failures/*.parquet     a row per (image, net) that failed, with the reason; ignored if a later attempt succeeded
 
-A part is complete when its scores are there: they are written last. What it holds of its tables is in files of one name.
+A part has one file in each table, of the same name. It is complete once its scores exist, because they are written last.
 """
 
 import os
@@ -26,9 +26,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ..core.errors import UsageError
-from ..core.files import refusals
+from ..core.files import explain_os_errors
 from ..core.formatting import plural
-from .header import header_of
+from .header import Header, read_header
 from .schema import NEEDED, SCHEMAS
 
 Rows = list[dict[str, Any]]
@@ -37,7 +37,7 @@ Cell = tuple[str, str]  # (net, image)
 
 @dataclass
 class Unit:
-    """All that one image on one net gave: rows by table."""
+    """The rows of one image on one net, by table."""
 
     cell: Cell
     rows: dict[str, Rows] = field(default_factory=dict)
@@ -45,55 +45,61 @@ class Unit:
 
 @dataclass(frozen=True)
 class Run:
-    """A run as it was stored: its header, and its tables as frames (empty ones where nothing is written yet)."""
+    """A run as it is stored: its header, and its tables as frames, which are empty if nothing is written yet."""
 
     directory: Path
-    header: dict[str, Any]
+    header: Header
 
     @property
     def name(self) -> str:
-        return str(self.header["suite"]["name"])
+        return self.header.suite.name
 
     def __repr__(self) -> str:
-        held = {"images": self.header["data"]["images"]} | {
-            key: self.header[key] for key in ("nets", "methods", "metrics")
+        header = self.header
+        counts = {
+            "images": header.data.images,
+            "nets": header.nets,
+            "methods": header.methods,
+            "metrics": header.metrics,
         }
-        return f"<run {self.directory}: {', '.join(f'{len(own)} {what}' for what, own in held.items())}>"
+        return f"<run {self.directory}: {', '.join(f'{len(names)} {word}' for word, names in counts.items())}>"
 
     def table(self, name: str, images: Collection[str] | None = None) -> pd.DataFrame:
-        """One of the tables, by its folder's name; of all images, or of these."""
-        found = [_read(file, images) for file in _files(self.directory, name)]
-        if not found:
+        """A table by the name of its folder, for all images or for these."""
+        parts = [_read(file, images) for file in _files(self.directory, name)]
+        if not parts:
             return pd.DataFrame()
-        rows = pa.concat_tables(found).to_pandas()
+        rows = pa.concat_tables(parts).to_pandas()
         if name == "failures":
-            good = done(self.directory)
-            rows = rows[[cell not in good for cell in zip(rows["net"], rows["image"], strict=True)]]
+            succeeded = done(self.directory)
+            rows = rows[[cell not in succeeded for cell in zip(rows["net"], rows["image"], strict=True)]]
         keys = [key for key in ("net", "image", "method", "metric", "share") if key in rows]
-        return rows.drop_duplicates(keys, keep="last", ignore_index=True)  # a cell computed again replaces what it was
+        return rows.drop_duplicates(
+            keys, keep="last", ignore_index=True
+        )  # a cell that was computed again replaces the old one
 
 
 def read(directory: Path | str) -> Run:
-    """The run in a directory. Raises UsageError where there is none, or one that this version cannot read."""
-    return Run(Path(directory), header_of(Path(directory)))
+    """Open the run in a directory. Raises UsageError if there is none or this version cannot read it."""
+    return Run(Path(directory), read_header(Path(directory)))
 
 
 def done(directory: Path) -> set[Cell]:
-    """The cells that need not be computed: their parts are complete. Raises UsageError for a part that is damaged."""
+    """The cells of complete parts, which need not be computed. Raises UsageError for a damaged part."""
     cells: set[Cell] = set()
     for file in _files(directory, "predictions"):
         needed = [directory / table / file.name for table in NEEDED]
-        if all(one.exists() for one in needed):
-            for one in needed:
-                _check(one)
+        if all(path.exists() for path in needed):
+            for path in needed:
+                _check(path)
             rows = _read(file)
             cells |= set(zip(rows["net"].to_pylist(), rows["image"].to_pylist(), strict=True))
     return cells
 
 
 def write(directory: Path, part: str, units: Sequence[Unit]) -> None:
-    """Writes a part, in place of one of its name; a kill at any point leaves either all of it or none that counts."""
-    with refusals(directory):
+    """Write a part, or replace the part of this name. If the process is killed, the part is either complete or ignored."""
+    with explain_os_errors(directory):
         for table in SCHEMAS:
             rows = [row for unit in units for row in unit.rows.get(table, [])]
             if rows or table in NEEDED:
@@ -106,8 +112,8 @@ def holds(directory: Path, part: str) -> bool:
 
 
 def tidy(directory: Path) -> None:
-    """Removes what a kill left of parts that are not complete; nobody may be writing."""
-    with refusals(directory):
+    """Remove the files of incomplete parts, which a killed process left. No other process may be writing."""
+    with explain_os_errors(directory):
         for table in SCHEMAS:
             for file in (directory / table).glob(".part-*.partial"):
                 file.unlink()
@@ -117,7 +123,7 @@ def tidy(directory: Path) -> None:
 
 
 def _files(directory: Path, table: str) -> Iterator[Path]:
-    """A table's files of the parts that are complete; other files in its folder are somebody's own."""
+    """The files of a table in complete parts; other files in the folder are ignored."""
     names = sorted(path.name for path in (directory / "scores").glob("part-*.parquet"))
     return (file for name in names if (file := directory / table / name).exists())
 
@@ -140,35 +146,37 @@ def _read(file: Path, images: Collection[str] | None = None) -> pa.Table:
 
 
 def _damaged(file: Path, error: Exception) -> UsageError:
-    said, scores = str(error).splitlines()[0].rstrip("."), file.parent.parent / "scores" / file.name
-    return UsageError(f"{file} is damaged ({said}): remove {scores}, and the same command fills the gap")
+    reason, scores = str(error).splitlines()[0].rstrip("."), file.parent.parent / "scores" / file.name
+    return UsageError(
+        f"{file} is damaged ({reason}): remove {scores} and run the same command again to compute what is missing"
+    )
 
 
 def _write(file: Path, rows: pa.Table) -> None:
     file.parent.mkdir(exist_ok=True)
-    partial = file.with_name(f".{file.stem}.partial")  # hidden, so that whoever reads the folder does not meet it
-    with partial.open("wb") as opened:
-        pq.write_table(rows, opened)
-        opened.flush()
-        os.fsync(opened.fileno())
+    partial = file.with_name(f".{file.stem}.partial")  # hidden from programs that read the folder
+    with partial.open("wb") as stream:
+        pq.write_table(rows, stream)
+        stream.flush()
+        os.fsync(stream.fileno())
     partial.replace(file)
 
 
 def failures_sentence(run: Run) -> str | None:
-    """How many images failed on how many nets, and the first of them with its reason; None where none did."""
+    """Describe how many images failed, on how many nets, with the first failure and its reason; None if none failed."""
     rows = run.table("failures")
     if not len(rows):
         return None
     first = rows.iloc[0]
     images, nets = rows["image"].nunique(), rows["net"].nunique()
     return (
-        f"{plural(images, 'image')} of {len(run.header['data']['images'])} failed on {plural(nets, 'net')}, the first "
-        f"{first['image']} on {first['net']}: {first['reason']}" + _uncounted(run, set(rows["image"]))
+        f"{plural(images, 'image')} of {len(run.header.data.images)} failed on {plural(nets, 'net')}, the first "
+        f"{first['image']} on {first['net']}: {first['reason']}" + _missing_costs(run, set(rows["image"]))
     )
 
 
-def _uncounted(run: Run, failed: set[str]) -> str:
-    """What else is missing where the first image failed."""
-    if run.header["data"]["images"][0] not in failed:
+def _missing_costs(run: Run, failed: set[str]) -> str:
+    """Describe what else is missing if the first image failed."""
+    if run.header.data.images[0] not in failed:
         return ""
-    return "; the work and the memory of methods are those of the run's first image, which is among them"
+    return "; forwards and peak bytes, which are measured on the first image, are missing"

@@ -1,13 +1,13 @@
 """The tables of a run, and the columns of each.
 
-`seconds` are of one explanation, in `predictions` of one bare prediction; `forwards` its work in units of one prediction;
-`shares` of pixels and all `scores` are in [0, 1]; `value` has its metric's unit and range; `values` are a map's, row by row, as
-the method gave them.
+`seconds` is the time of one explanation, and in `predictions` that of one bare prediction. `forwards` is the work of an
+explanation in units of one prediction. `shares` of pixels and `scores` are in [0, 1]. `value` has the unit and the range of its
+metric. `values` are those of a map, row by row, as the method returned them.
 """
 
 import pyarrow as pa
 
-NEEDED = ("predictions", "cost", "scores")  # without one of which a part's cells are computed again
+NEEDED = ("predictions", "cost", "scores")  # a part that lacks one of these is computed again
 
 _KEYS = [("dataset", pa.string()), ("image", pa.string()), ("net", pa.string())]
 _METHOD = [("layer", pa.string()), ("method", pa.string())]

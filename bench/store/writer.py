@@ -1,57 +1,63 @@
-"""Writing a run: a directory claimed for one run and one command at a time, and its parts as they come."""
+"""Writes a run: locks its directory, checks or writes its header, and writes its parts."""
 
 import secrets
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+
+from filelock import FileLock, Timeout
 
 from ..core.errors import UsageError
-from ..core.files import refusals
+from ..core.files import explain_os_errors
 from ..core.profiling import span
 from . import run
-from .header import claim, locked
+from .comparability import run_difference
+from .header import FILE, Header, read_header, write_header
 from .run import Unit
 
-FLUSH_SECONDS = 5.0  # of work that a kill can cost, at the least
-FLUSH_SHARE = 0.02  # of the time since the run began, where that is more: a worker writes a few hundred parts in hours
-HELD_MOST = 128  # units, whatever the time: memory is theirs
+FLUSH_SECONDS = 5.0  # of work in a part, at least: lost if the process is killed
+FLUSH_SHARE = 0.02  # of the time since the run began, if longer: a run of hours has a few hundred parts
+LOCK = ".lock"
+MAX_HELD = 128  # units kept in memory
 
 
 def due(began: float) -> float:
-    """After how many seconds of work a part is to be written, in a run that began then (by time.monotonic)."""
+    """The seconds of work in one part of a run that began at this time (of time.monotonic)."""
     return max(FLUSH_SECONDS, FLUSH_SHARE * (time.monotonic() - began))
 
 
 class Writer:
-    """Writes a run. The run that a directory already holds must be the header's own: it is gone on with."""
+    """Writes a run. A directory that already holds a run with this header is resumed.
 
-    def __init__(self, directory: Path, header: dict[str, Any]) -> None:
+    Raises UsageError for a directory that holds anything else, or that another process writes to.
+    """
+
+    def __init__(self, directory: Path, header: Header) -> None:
         if ":/" in str(directory):
-            raise UsageError(f"a run is kept in a folder, and {directory} is an address: name a folder with --out")
+            raise UsageError(f"a run is written to a local folder, and {directory} is a URL: name a folder with --out")
         self.directory = directory
-        with refusals(directory):
+        with explain_os_errors(directory):
             directory.mkdir(parents=True, exist_ok=True)
-            self._lock = locked(directory)
+            self._lock = _lock(directory)
         try:
-            with refusals(directory):
-                claim(directory, header)
+            with explain_os_errors(directory):
+                _claim(directory, header)
             run.tidy(directory)
             self.done = run.done(directory)
         except UsageError:
-            self._lock.close()
+            self._lock.release()
             raise
-        # No two writers share it, and later ones come later in the order of names.
+        # Unique to this writer; later marks sort later.
         self.mark = f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{secrets.token_hex(3)}"
         self.began = self._flushed = time.monotonic()
         self._units: list[Unit] = []
         self._parts = 0
 
     def add(self, units: Sequence[Unit], *, last: bool = False) -> None:
-        """Adds what a group of images gave; it is written when enough has come together, or with the last of a net."""
+        """Add the rows of a group of images. Write them if enough are held, or after the last group of a net."""
         self._units += units
-        full = len(self._units) >= HELD_MOST or time.monotonic() - self._flushed > due(self.began)
+        full = len(self._units) >= MAX_HELD or time.monotonic() - self._flushed > due(self.began)
         if full or last:
             self.flush()
 
@@ -61,7 +67,7 @@ class Writer:
         return f"{self.mark}-{self._parts:05}"
 
     def flush(self) -> None:
-        """Writes what was added."""
+        """Write the units that are held in memory."""
         if self._units:
             with span("writing"):
                 run.write(self.directory, self.part(), self._units)
@@ -69,4 +75,26 @@ class Writer:
         self._flushed = time.monotonic()
 
     def close(self) -> None:
-        self._lock.close()
+        self._lock.release()
+
+
+def _lock(directory: Path) -> FileLock:
+    lock = FileLock(directory / LOCK, thread_local=False)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise UsageError(f"another run is writing to {directory}: wait for it, or name another with --out") from None
+    return lock
+
+
+def _claim(directory: Path, header: Header) -> None:
+    """Write the header of a new run, or check that it is the header of the run in the directory."""
+    if (directory / FILE).exists():
+        if reason := run_difference(read_header(directory), header):
+            raise UsageError(
+                f"{directory} holds another run: {reason}; name another directory with --out, or remove that one"
+            )
+    elif any(path.name != LOCK for path in directory.iterdir()):
+        raise UsageError(f"{directory} is not empty and holds no run: name another directory with --out")
+    else:
+        write_header(directory, header)

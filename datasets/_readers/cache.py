@@ -1,4 +1,4 @@
-"""Where data sets are kept, and how those are fetched that may be; those that cannot be had say where to get them."""
+"""The folder of data sets, their download, and the error for a data set that is missing."""
 
 import os
 from collections.abc import Callable
@@ -12,26 +12,26 @@ Source = TypeVar("Source")
 VARIABLE = "CAMBENCH_DATA"
 
 
-def root_of(chosen: str) -> Path:
-    """The folder that was chosen, or that of the variable CAMBENCH_DATA, or ~/.cache/cambench/data."""
+def data_root(chosen: str) -> Path:
+    """The chosen folder, or that of the variable CAMBENCH_DATA, or ~/.cache/cambench/data."""
     return Path(chosen or os.environ.get(VARIABLE) or "~/.cache/cambench/data").expanduser()
 
 
-def fetched(open_: Callable[..., Source], name: str, page: str, folder: Path) -> Source:
-    """What `open_(download=False)` finds, or else `open_(download=True)` fetches. Raises UsageError where it cannot."""
+def open_or_download(open_source: Callable[..., Source], name: str, page: str, folder: Path) -> Source:
+    """The data set that `open_source` opens, after a download if necessary. Raises UsageError if the download fails."""
     try:
-        return open_(download=False)
-    except (RuntimeError, OSError):  # what torchvision raises for a data set that is not there, or not all of it
+        return open_source(download=False)
+    except (RuntimeError, OSError):  # torchvision's errors for a missing or incomplete data set
         pass
     try:
-        return open_(download=True)
+        return open_source(download=True)
     except (RuntimeError, OSError, HTTPException) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(":.")
-        raise missing(f"{name} cannot be fetched ({reason})", page, folder) from None
+        raise missing_dataset(f"{name} cannot be downloaded ({reason})", page, folder) from None
 
 
-def missing(what: str, page: str, folder: Path) -> UsageError:
-    """The refusal of a data set that is not there, with where to get it and where to put it."""
+def missing_dataset(reason: str, page: str, folder: Path) -> UsageError:
+    """The error for a missing data set: it names the page to download it from and the folder to put it into."""
     return UsageError(
-        f"{what}: download it from {page} and unpack it so that there is {folder}, or name its folder with root="
+        f"{reason}: download it from {page} and unpack it so that there is {folder}, or name its folder with root="
     )

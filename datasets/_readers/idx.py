@@ -1,22 +1,24 @@
-"""MNIST and what is kept as MNIST is: grey images in idx files."""
+"""Data sets in MNIST's format: grey images in idx files."""
 
 from functools import partial
 from typing import Any
 
 from PIL import Image as Picture
 
-from .cache import fetched, root_of
-from .lazy_images import Found, Photos, drawn
+from .cache import data_root, open_or_download
+from .lazy_images import LabelledPicture, LazyImages, shuffle_images
 
 
-def loaded(kind: Any, page: str, *, split: str, size: int, root: str, seed: int, classes: list[str]) -> Photos:
-    """The images of a split of MNIST or its kind, grey in all channels. Raises UsageError where they cannot be had."""
-    folder = root_of(root)
-    open_ = partial(kind, folder, train=split == "train")
-    source = fetched(open_, kind.__name__, page, folder / kind.__name__ / "raw")
+def load_idx(
+    dataset_class: Any, page: str, *, split: str, size: int, root: str, seed: int, classes: list[str]
+) -> LazyImages:
+    """The images of a split, grey in all channels, read by torchvision's class. Raises UsageError if they are missing."""
+    folder = data_root(root)
+    open_source = partial(dataset_class, folder, train=split == "train")
+    source = open_or_download(open_source, dataset_class.__name__, page, folder / dataset_class.__name__ / "raw")
 
-    def look(index: int) -> Found:
-        return Found(Picture.fromarray(source.data[index].numpy()).convert("RGB"), int(source.targets[index]))
+    def read_picture(index: int) -> LabelledPicture:
+        return LabelledPicture(Picture.fromarray(source.data[index].numpy()).convert("RGB"), int(source.targets[index]))
 
     names = [f"{split}-{index:05d}" for index in range(len(source))]
-    return drawn(names, look, classes, seed=seed, size=size)
+    return shuffle_images(names, read_picture, classes, seed=seed, size=size)

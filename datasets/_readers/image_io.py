@@ -1,4 +1,4 @@
-"""Pictures from files: read whatever their mode, turned upright, and brought to size together with their boxes and masks."""
+"""Image files: read in any mode, rotated upright, and resized together with their boxes and masks."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,22 +12,22 @@ from PIL import Image as Picture
 
 from ...bench.core.errors import UsageError
 from ...bench.data.types import Mask, Pixels
-from .remote import readable
+from .remote import readable_source
 
 Resize = Literal["crop", "crop-all", "squash"]
 Box = tuple[float, float, float, float]  # x1 y1 x2 y2, as shares of the picture's width and height
-Region = Box | Mask  # where an object is: a box, or a mask (h, w) of the picture as it stands upright
+Region = Box | Mask  # an object's box, or its mask (h, w) on the upright picture
 
-LYING = (5, 6, 7, 8)  # EXIF orientations of pictures that are stored on their side
-CROP = 256 / 224  # torchvision's: the shorter side is brought to 256, and 224 are cut from the middle
+LYING = (5, 6, 7, 8)  # EXIF orientations that swap width and height
+CROP = 256 / 224  # torchvision's: the shorter side becomes 256 pixels, of which the central 224 are kept
 
 
 def read(path: Path) -> Picture.Image:
-    """A picture in RGB, upright as its EXIF says: grey, palette, CMYK and 16-bit ones converted, transparent ones on white."""
-    return coloured(_loaded(path))
+    """A picture in RGB, rotated as its EXIF data say. Every mode is converted; transparent pictures are put on white."""
+    return to_rgb(_load(path))
 
 
-def coloured(picture: Picture.Image) -> Picture.Image:
+def to_rgb(picture: Picture.Image) -> Picture.Image:
     """A picture of any mode in RGB."""
     if picture.mode.startswith("I"):
         picture = Picture.fromarray((np.asarray(picture).astype(np.int64).clip(0, 65535) // 257).astype(np.uint8))
@@ -38,47 +38,47 @@ def coloured(picture: Picture.Image) -> Picture.Image:
 
 
 def read_mask(path: Path) -> Mask:
-    """Where a picture is not 0 (of a palette, its first colour; black, where it has colours): (h, w)."""
-    values = np.asarray(_loaded(path))
+    """The pixels (h, w) of a picture that are not 0: not the first colour of a palette, and not black in RGB."""
+    values = np.asarray(_load(path))
     mask: Mask = (values if values.ndim == 2 else values[..., : 3 if values.shape[2] > 2 else 1].any(2)) != 0
     return mask
 
 
 def read_palette(path: Path) -> NDArray[np.uint8]:
-    """The numbers of a palette picture's colours, (h, w): how class and object masks are kept."""
-    return np.asarray(_loaded(path))
+    """The palette indices (h, w) of a picture, the format of class and object masks."""
+    return np.asarray(_load(path))
 
 
-def extent(path: Path) -> tuple[int, int]:
-    """A picture's width and height as it stands upright, without reading its pixels (but a TIFF's)."""
-    with _opened(path) as file:
+def read_size(path: Path) -> tuple[int, int]:
+    """The width and height of the upright picture, read without its pixels (except for a TIFF)."""
+    with _open(path) as file:
         if file.format == "TIFF":
-            file.load()  # turns it
+            file.load()  # rotates it
             return file.size
         width, height = file.size
-        exif = Picture.Image.getexif(file)  # a PNG's own would read the pixels
+        exif = Picture.Image.getexif(file)  # the method of PNG files would read the pixels
         return (height, width) if exif.get(ExifTags.Base.Orientation) in LYING else (width, height)
 
 
-def _loaded(path: Path) -> Picture.Image:
-    with _opened(path) as file:
+def _load(path: Path) -> Picture.Image:
+    with _open(path) as file:
         file.load()
         return ImageOps.exif_transpose(file)
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Picture.Image]:
+def _open(path: Path) -> Iterator[Picture.Image]:
     try:
-        with Picture.open(readable(path)) as file:
+        with Picture.open(readable_source(path)) as file:
             yield file
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Picture.DecompressionBombError) as error:
         raise UsageError(
-            f"{path} cannot be read as an image ({error}): repair it, or take it out of the data set"
+            f"{path} cannot be read as an image ({error}): repair it, or remove it from the data set"
         ) from None
 
 
-def fitted(picture: Picture.Image, size: int, resize: Resize) -> tuple[Pixels, Box]:
-    """The image at its size, and the window of the picture that it shows, as shares of its width and height."""
+def fit_picture(picture: Picture.Image, size: int, resize: Resize) -> tuple[Pixels, Box]:
+    """The resized image, and the window of the picture that it shows, as shares of its width and height."""
     width, height = picture.size
     if resize == "squash":
         return np.asarray(picture.resize((size, size), Picture.Resampling.BILINEAR)), (0.0, 0.0, 1.0, 1.0)
@@ -88,8 +88,8 @@ def fitted(picture: Picture.Image, size: int, resize: Resize) -> tuple[Pixels, B
     return np.asarray(cut), (left / width, top / height, (left + side) / width, (top + side) / height)
 
 
-def covered(region: Region, window: Box, size: int) -> Mask:
-    """The pixels (size, size) whose centres lie in a box or on a mask, in the image that shows a window of the picture."""
+def mask_region(region: Region, window: Box, size: int) -> Mask:
+    """The mask (size, size) of a region in the resized image: pixels whose centres lie in its box or on its mask."""
     x1, y1, x2, y2 = window
     centres = (np.arange(size) + 0.5) / size
     x, y = x1 + centres * (x2 - x1), y1 + centres * (y2 - y1)

@@ -1,4 +1,4 @@
-"""Images made of pictures when they are asked for: in an order drawn by a seed, all brought to one size."""
+"""Images that are read from their files when they are accessed, in an order drawn from a seed, all resized to one size."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -8,26 +8,26 @@ from PIL import Image as Picture
 
 from ...bench.core.errors import UsageError
 from ...bench.data.types import Image, Object
-from .image_io import Region, Resize, covered, fitted
+from .image_io import Region, Resize, fit_picture, mask_region
 
-LEAST = 8  # pixels: too few for any net
+SMALLEST = 8  # pixels
 
 
 @dataclass(frozen=True)
-class Found:
-    """A picture, its label (None where there is none), and its objects: class and place, the labelled one first."""
+class LabelledPicture:
+    """A picture, its label (None if it has none), and its objects: class and region, that of the label first."""
 
     picture: Picture.Image  # RGB
     label: int | None
-    things: tuple[tuple[int, Region], ...] = ()
+    regions: tuple[tuple[int, Region], ...] = ()
 
 
 @dataclass(frozen=True)
-class Photos:
-    """Images of `size` pixels; the pictures are looked up by number, and stay where they are until then."""
+class LazyImages:
+    """Images of `size` pixels. A picture is read by its index when its image is accessed."""
 
     names: Sequence[str]
-    look: Callable[[int], Found]
+    read_picture: Callable[[int], LabelledPicture]
     order: Sequence[int]
     classes: tuple[str, ...]  # empty where labels are class indices without names
     size: int
@@ -40,43 +40,43 @@ class Photos:
         return self.names[self.order[index]]
 
     def __getitem__(self, index: int) -> Image:
-        found = self.look(self.order[index])
-        pixels, window = fitted(found.picture, self.size, self.resize)
-        objects = (Object(label, covered(region, window, self.size)) for label, region in found.things)
-        return Image(self.name(index), pixels, found.label, tuple(thing for thing in objects if thing.mask.any()))
+        source = self.read_picture(self.order[index])
+        pixels, window = fit_picture(source.picture, self.size, self.resize)
+        objects = (Object(label, mask_region(region, window, self.size)) for label, region in source.regions)
+        return Image(self.name(index), pixels, source.label, tuple(marked for marked in objects if marked.mask.any()))
 
 
-def drawn(
+def shuffle_images(
     names: Sequence[str],
-    look: Callable[[int], Found],
+    read_picture: Callable[[int], LabelledPicture],
     classes: Sequence[str],
     *,
     seed: int,
     size: int,
     resize: Resize = "squash",
-) -> Photos:
-    """Images in an order drawn by the seed, so that the first n are a sample of all. Raises UsageError for a tiny size."""
+) -> LazyImages:
+    """Images in an order drawn from the seed, so that the first n are a random sample. Raises UsageError for a tiny size."""
     order = np.random.default_rng(seed).permutation(len(names)).tolist()
-    return ordered(names, look, classes, order=order, size=size, resize=resize)
+    return order_images(names, read_picture, classes, order=order, size=size, resize=resize)
 
 
-def ordered(
+def order_images(
     names: Sequence[str],
-    look: Callable[[int], Found],
+    read_picture: Callable[[int], LabelledPicture],
     classes: Sequence[str],
     *,
     order: Sequence[int],
     size: int,
     resize: Resize,
-) -> Photos:
-    """Images in this order. Raises UsageError for a tiny size."""
-    if size < LEAST:
-        raise UsageError(f"size: {size} pixels are too few for any net; {LEAST} is the least, 224 the usual")
-    return Photos(names, look, order, tuple(classes), size, resize)
+) -> LazyImages:
+    """Images in the given order. Raises UsageError for a tiny size."""
+    if size < SMALLEST:
+        raise UsageError(f"size: {size} pixels are too few for any net; set {SMALLEST} or more, usually 224")
+    return LazyImages(names, read_picture, order, tuple(classes), size, resize)
 
 
 def area(region: Region) -> float:
-    """A region's share of the picture, for telling which object is the largest."""
+    """A region's share of the picture."""
     if isinstance(region, tuple):
         return (region[2] - region[0]) * (region[3] - region[1])
     return float(region.mean())

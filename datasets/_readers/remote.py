@@ -1,4 +1,4 @@
-"""A folder's place: a path, or an address that fsspec knows, such as s3://bucket/photos."""
+"""Folders on disk, or at an address that fsspec knows, such as s3://bucket/photos."""
 
 import os
 from collections.abc import Iterator
@@ -7,25 +7,25 @@ from io import BytesIO
 from pathlib import Path
 from typing import cast
 
-from ...bench.core.errors import Missing, UsageError
+from ...bench.core.errors import MissingLibrary, UsageError
 from ...bench.core.specs import ADDRESS
 
 
-def place(path: str) -> Path:
-    """The folder of a path or an address; what an address gives is used as a path is. Raises UsageError for an unknown kind."""
+def locate_folder(path: str) -> Path:
+    """The folder of a path or an address. Raises UsageError for an unknown kind of address."""
     if ADDRESS not in path:
         return Path(path)
     try:
         from upath import UPath
     except ImportError:
-        raise Missing("addresses need the library universal-pathlib: pip install 'cambench[fsspec]'") from None
-    with reached(path):
+        raise MissingLibrary("addresses need the library universal-pathlib: pip install 'cambench[fsspec]'") from None
+    with report_unreachable(path):
         return cast(Path, UPath(path))
 
 
 @contextmanager
-def reached(path: Path | str) -> Iterator[None]:
-    """What the library of an address raises (each has its own errors) is told in words, as a UsageError."""
+def report_unreachable(path: Path | str) -> Iterator[None]:
+    """Turns any error of an address's library into a UsageError, because each library has its own errors."""
     try:
         yield
     except UsageError:
@@ -36,9 +36,9 @@ def reached(path: Path | str) -> Iterator[None]:
         raise UsageError(f"{path} cannot be reached ({type(error).__name__}: {error})") from None
 
 
-def readable(path: Path) -> Path | BytesIO:
-    """What other libraries read a file by: its path, or what stands at its address."""
+def readable_source(path: Path) -> Path | BytesIO:
+    """What other libraries can read a file from: its path, or a buffer with the bytes at its address."""
     if isinstance(path, os.PathLike):
         return path
-    with reached(path):
+    with report_unreachable(path):
         return BytesIO(path.read_bytes())

@@ -1,7 +1,7 @@
-"""The outlines of the ten classes, and how far each point of the plane lies from them.
+"""The outlines of the ten classes, and their distance fields.
 
-Outlines are polygons made of scalars alone and distances are made of + - * / and square roots alone, which every
-machine rounds alike: so are the scenes.
+Polygons are computed from scalars, and distances with + - * / and square roots alone, which every machine rounds in the
+same way, so that scenes are the same bytes everywhere.
 """
 
 import math
@@ -22,7 +22,7 @@ VARIANTS = 4
 
 @dataclass(frozen=True)
 class Outline:
-    """The union of `solid` without the union of `holes`."""
+    """The union of the loops in `solid` minus the union of the loops in `holes`."""
 
     solid: list[Loop]
     holes: list[Loop]
@@ -53,8 +53,8 @@ def ring(variant: int) -> Outline:
 
 
 def cross(variant: int) -> Outline:
-    half, width = ((0.16, 1.0), (0.21, 1.0), (0.27, 1.0), (0.20, 0.8))[variant]
-    return Outline([box(-1, -half, 1, half), box(-half, -width, half, width)], [])
+    half_width, width = ((0.16, 1.0), (0.21, 1.0), (0.27, 1.0), (0.20, 0.8))[variant]
+    return Outline([box(-1, -half_width, 1, half_width), box(-half_width, -width, half_width, width)], [])
 
 
 def key(variant: int) -> Outline:
@@ -97,8 +97,8 @@ def gear(variant: int) -> Outline:
 
 
 def arrow(variant: int) -> Outline:
-    half, head, wing = ((0.13, 0.2, 0.52), (0.18, 0.1, 0.62), (0.22, 0.15, 0.66), (0.16, 0.3, 0.50))[variant]
-    upper = [(-1.0, half), (head, half), (head - 0.06, wing), (1.0, 0.0)]
+    half_width, head, wing = ((0.13, 0.2, 0.52), (0.18, 0.1, 0.62), (0.22, 0.15, 0.66), (0.16, 0.3, 0.50))[variant]
+    upper = [(-1.0, half_width), (head, half_width), (head - 0.06, wing), (1.0, 0.0)]
     return Outline([upper + [(x, -y) for x, y in reversed(upper[:-1])]], [])
 
 
@@ -117,8 +117,8 @@ DRAWERS = (star, ring, cross, key, crescent, bolt, leaf, gear, arrow, heart)
 CLASSES = tuple(draw.__name__ for draw in DRAWERS)
 
 
-def fitted(outline: Outline) -> Outline:
-    """The outline centred, and scaled until it just fits the unit circle."""
+def fit_to_unit_circle(outline: Outline) -> Outline:
+    """The outline centred and scaled so that its farthest point lies on the unit circle."""
     points = [p for loop in outline.solid for p in loop]
     middle = [(min(p[i] for p in points) + max(p[i] for p in points)) / 2 for i in (0, 1)]
     reach = max(math.sqrt((x - middle[0]) ** 2 + (y - middle[1]) ** 2) for x, y in points)
@@ -129,7 +129,7 @@ def fitted(outline: Outline) -> Outline:
     return Outline([moved(loop) for loop in outline.solid], [moved(loop) for loop in outline.holes])
 
 
-def distance(loop: Loop) -> NDArray[np.float64]:
+def signed_distance(loop: Loop) -> NDArray[np.float64]:
     """Signed distance of each cell's centre to a closed polygon, negative inside."""
     axis = ((np.arange(CELLS) + 0.5) / CELLS * 2 - 1) * REACH
     x, y = axis[None, :], axis[:, None]
@@ -137,22 +137,22 @@ def distance(loop: Loop) -> NDArray[np.float64]:
     inside = np.zeros((CELLS, CELLS), dtype=bool)
     for (ax, ay), (bx, by) in zip(loop, loop[1:] + loop[:1], strict=True):
         ex, ey = bx - ax, by - ay
-        along = np.clip(((x - ax) * ex + (y - ay) * ey) / (ex * ex + ey * ey), 0, 1)
-        dx, dy = x - ax - along * ex, y - ay - along * ey
+        position = np.clip(((x - ax) * ex + (y - ay) * ey) / (ex * ex + ey * ey), 0, 1)
+        dx, dy = x - ax - position * ex, y - ay - position * ey
         nearest = np.minimum(nearest, dx * dx + dy * dy)
         if ey != 0:
             inside ^= ((ay <= y) != (by <= y)) & (x < ax + (y - ay) * (ex / ey))
-    far: NDArray[np.float64] = np.sqrt(nearest)
-    return np.where(inside, -far, far)
+    distance: NDArray[np.float64] = np.sqrt(nearest)
+    return np.where(inside, -distance, distance)
 
 
 @lru_cache(maxsize=len(CLASSES) * VARIANTS)
-def field(label: int, variant: int) -> Field:
+def distance_field(label: int, variant: int) -> Field:
     """Signed distance to a class's outline over [-REACH, REACH]^2."""
-    outline = fitted(DRAWERS[label](variant))
-    total = distance(outline.solid[0])
+    outline = fit_to_unit_circle(DRAWERS[label](variant))
+    total = signed_distance(outline.solid[0])
     for loop in outline.solid[1:]:
-        total = np.minimum(total, distance(loop))
+        total = np.minimum(total, signed_distance(loop))
     for loop in outline.holes:
-        total = np.maximum(total, -distance(loop))
+        total = np.maximum(total, -signed_distance(loop))
     return total.astype(np.float32)

@@ -1,4 +1,4 @@
-"""All the statistics of a page, each worked out once: a sheet for each net of each run."""
+"""The statistics behind the page, computed once for each net of each run."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,35 +6,36 @@ from functools import cached_property
 
 import pandas as pd
 
-from ...bench.stats.agreement import Agreement, Consistency, agreement, consistency
-from ...bench.stats.ranking import Ranking, ranking
-from ...bench.stats.recommend import NEEDS, Recommendation, pareto, recommend
-from ...bench.stats.summary import YES_OR_NO, Metric, Table, tables
+from ...bench.stats.agreement import Agreement, Consistency, measure_agreement, measure_consistency
+from ...bench.stats.ranking import Ranking, rank_methods
+from ...bench.stats.recommend import NEEDS, Recommendation, find_pareto_front, recommend
+from ...bench.stats.summary import BINARY, Metric, Table, build_tables
+from ...bench.store.comparability import Hashes, pixel_hashes
 from ...bench.store.run import Run
-from .._plots.drawing import Style, styles
-from .controls import Contest, contests
+from .._plots.drawing import Style, assign_styles
+from .control_comparisons import ControlComparison, compare_with_controls
 
-AXES = ("seconds", "forwards")
+AXES = ("seconds", "forwards")  # of cost
 
 
 @dataclass(frozen=True)
-class View:
-    """What one metric says of the methods on one net."""
+class MetricAnalysis:
+    """The methods on one net by one metric."""
 
     metric: Metric
     ranking: Ranking
-    contests: list[Contest]
-    steady: Consistency
-    needs: list[Recommendation]
-    fronts: dict[str, tuple[str, ...]]  # by axis of cost, the methods that no other beats in both
+    comparisons: list[ControlComparison]
+    consistency: Consistency
+    recommendations: list[Recommendation]  # one for each of NEEDS
+    fronts: dict[str, tuple[str, ...]]  # by axis of cost: the methods on the Pareto front, cheapest first
 
 
 @dataclass(frozen=True)
-class Sheet:
+class NetAnalysis:
     """One net of one run."""
 
-    key: str  # names it in the page and in files
-    label: str  # of its run, where there are several
+    key: str  # identifies it within the page
+    run_label: str  # empty if the page shows one run
     run: Run
     table: Table
     curves: pd.DataFrame
@@ -42,71 +43,86 @@ class Sheet:
 
     @property
     def title(self) -> str:
-        return f"{self.table.net} · {self.label}" if self.label else self.table.net
+        return f"{self.table.net} · {self.run_label}" if self.run_label else self.table.net
 
     @cached_property
-    def views(self) -> dict[str, View]:
-        """By metric, of those with a value."""
-        found: dict[str, list[Contest]] = {}
-        for contest in contests(self.table, paired=True):
-            found.setdefault(contest.metric.spec, []).append(contest)
-        there = [one for one in self.table.metrics if one.spec in self.table.values]
+    def pixels(self) -> Hashes:
+        """The hashes of the pixels of the images that are done."""
+        return pixel_hashes(self.run.header, self.run.table("predictions"))
+
+    @cached_property
+    def by_metric(self) -> dict[str, MetricAnalysis]:
+        """The analysis of each metric that has at least one value."""
+        comparisons: dict[str, list[ControlComparison]] = {}
+        for comparison in compare_with_controls(self.table, paired=True):
+            comparisons.setdefault(comparison.metric.spec, []).append(comparison)
         return {
-            one.spec: _view(self.table, one, found.get(one.spec, []))
-            for one in there
-            if self.table.values[one.spec].notna().any(axis=None)
+            metric.spec: _analyse_metric(self.table, metric, comparisons.get(metric.spec, []))
+            for metric in self.table.metrics
+            if metric.spec in self.table.values and self.table.values[metric.spec].notna().any(axis=None)
         }
 
     @cached_property
     def agreements(self) -> list[Agreement]:
-        """Each two metrics that say anything of two methods."""
-        values = {spec: self.table.values[spec] for spec, view in self.views.items() if len(view.ranking.places) > 1}
-        return agreement(values, {spec: self.views[spec].metric.better for spec in values}) if len(values) > 1 else []
+        """The agreement of each two metrics that rank at least two methods."""
+        ranked = {spec: metric for spec, metric in self.by_metric.items() if len(metric.ranking.places) > 1}
+        if len(ranked) < 2:
+            return []
+        values = {spec: self.table.values[spec] for spec in ranked}
+        return measure_agreement(values, {spec: analysis.metric.better for spec, analysis in ranked.items()})
 
     @cached_property
-    def first(self) -> View | None:
-        """The view that a reader sees first: of metrics with curves the first of which more is better."""
-        drawn = set(self.curves["metric"]) if len(self.curves) else set()
+    def primary(self) -> MetricAnalysis | None:
+        """The metric that the page shows first: preferably one with curves, then one where higher is better."""
+        with_curves = set(self.curves["metric"]) if len(self.curves) else set()
 
-        def order(view: View) -> tuple[bool, bool]:
-            return view.metric.spec not in drawn, view.metric.better != "higher"
+        def order(analysis: MetricAnalysis) -> tuple[bool, bool]:
+            return analysis.metric.spec not in with_curves, analysis.metric.better != "higher"
 
-        return min(self.views.values(), key=order, default=None)
+        return min(self.by_metric.values(), key=order, default=None)
 
 
-def sheets(runs: Sequence[Run]) -> list[Sheet]:
-    labels = names(runs) if len(runs) > 1 else [""]
-    methods = list(dict.fromkeys(method for run in runs for method in run.header["methods"]))
-    controls = [one for one in methods if any(run.header["methods"].get(one, {}).get("control") for run in runs)]
-    drawn = styles(methods, controls)
-    found: list[Sheet] = []
+def analyse(runs: Sequence[Run]) -> list[NetAnalysis]:
+    """Analyse each net of each run. A method has the same style in all figures."""
+    labels = label_runs(runs) if len(runs) > 1 else [""]
+    method_styles = _assign_styles(runs)
+    analyses: list[NetAnalysis] = []
     for run, label in zip(runs, labels, strict=True):
         curves = run.table("curves")
-        for table in tables(run):
-            own = curves[curves["net"] == table.net] if len(curves) else curves
-            found.append(Sheet(f"s{len(found)}", label, run, table, own, drawn))
-    return found
+        for table in build_tables(run):
+            net_curves = curves[curves["net"] == table.net] if len(curves) else curves
+            analyses.append(NetAnalysis(f"s{len(analyses)}", label, run, table, net_curves, method_styles))
+    return analyses
 
 
-def names(runs: Sequence[Run]) -> list[str]:
-    """What each run is called beside the others: by its directory, with as many folders as tell them apart."""
-    parts = [run.directory.resolve().parts for run in runs]
-    for depth in range(1, max(map(len, parts)) + 1):
-        short = ["/".join(one[-depth:]) for one in parts]
-        if len(set(short)) == len(short):
-            return short
-    return [f"{'/'.join(one[-1:])} ({place})" for place, one in enumerate(parts, 1)]
+def label_runs(runs: Sequence[Run]) -> list[str]:
+    """Label each run by the name of its directory, with as many parent folders as are needed to tell the runs apart."""
+    paths = [run.directory.resolve().parts for run in runs]
+    for depth in range(1, max(map(len, paths)) + 1):
+        labels = ["/".join(parts[-depth:]) for parts in paths]
+        if len(set(labels)) == len(labels):
+            return labels
+    return [f"{'/'.join(parts[-1:])} ({number})" for number, parts in enumerate(paths, 1)]
 
 
-def _view(table: Table, metric: Metric, found: list[Contest]) -> View:
+def _assign_styles(runs: Sequence[Run]) -> dict[str, Style]:
+    headers: dict[str, bool] = {}  # by method: whether some run has it as a control
+    for run in runs:
+        for method, header in run.header.methods.items():
+            headers[method] = headers.get(method, False) or header.control
+    return assign_styles(list(headers), [method for method, control in headers.items() if control])
+
+
+def _analyse_metric(table: Table, metric: Metric, comparisons: list[ControlComparison]) -> MetricAnalysis:
     values = table.values[metric.spec]
     low, high = metric.range
     inside = ((values >= low) & (values <= high) | values.isna()).all(axis=None)
-    rates = metric.unit == YES_OR_NO
-    within = metric.range if inside else (float("-inf"), float("inf"))
-    made = ranking(values, better=metric.better, controls=table.controls, yes_or_no=rates, within=within)
-    prices = {axis: {method: float(getattr(cost, axis)) for method, cost in table.costs.items()} for axis in AXES}
-    return View(
-        metric, made, found, consistency(values), [recommend(made, table.costs, need) for need in NEEDS],
-        {axis: pareto(made, known) for axis, known in prices.items()},
+    ranks = rank_methods(
+        values, better=metric.better, controls=table.controls, binary=metric.unit == BINARY,
+        bounds=metric.range if inside else (float("-inf"), float("inf")),
+    )  # fmt: skip
+    costs = {axis: {method: float(getattr(cost, axis)) for method, cost in table.costs.items()} for axis in AXES}
+    return MetricAnalysis(
+        metric, ranks, comparisons, measure_consistency(values), [recommend(ranks, table.costs, need) for need in NEEDS],
+        {axis: find_pareto_front(ranks, by_method) for axis, by_method in costs.items()},
     )  # fmt: skip

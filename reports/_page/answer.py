@@ -1,6 +1,6 @@
-"""The answer: which method to take, how sure that is, and what it costs."""
+"""The first section of the page, "The answer": which method to take for each need, how certain that is, and its cost."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import isnan
 from typing import Any
@@ -13,156 +13,203 @@ from ...bench.stats.recommend import NEEDS, Recommendation
 from ...bench.stats.summary import Cost
 from .._plots import figures
 from .._plots.drawing import Drawing
-from .._tables.grid import Cell, Grid, Head, Row, estimated, figure, name
-from .analysis import AXES, Sheet, View
-from .confidence import beware, how_sure, need, what
+from .._tables.grid import Cell, Grid, Head, Row, estimate_cell, name_cell, number_cell
+from .analysis import AXES, MetricAnalysis, NetAnalysis
+from .confidence import describe_certainty, describe_score, list_caveats, summarise
+from .render import fill
+from .section import Section
+
+MISSING = "–"
 
 
 @dataclass(frozen=True)
-class Shown:
-    """One metric on one net, as the page shows it."""
+class Panel:
+    """The ranking of one metric on one net: its figures and its table."""
 
-    sheet: Sheet
-    view: View
+    key: str
+    analysis: NetAnalysis
+    metric: MetricAnalysis
     ranking: Drawing
-    costs: dict[str, Drawing]  # by axis
+    costs: dict[str, Drawing]  # by axis of cost
     table: Grid
 
-    @property
-    def key(self) -> str:
-        return f"{self.sheet.key}-{list(self.sheet.views).index(self.view.metric.spec)}"
-
 
 @dataclass(frozen=True)
-class Said:
+class Advice:
     """A recommendation in words."""
 
     need: str
     method: str | None
-    what: str
-    sure: str
+    score: str  # with the cost; or the reason why there is no recommendation
+    certainty: str
 
 
-def shown(sheets: Sequence[Sheet]) -> list[Shown]:
-    return [_shown(sheet, view) for sheet in sheets for view in sheet.views.values()]
+def make_section(analyses: Sequence[NetAnalysis]) -> Section:
+    """The advice for each need on the first net that has scores, then ranking and cost for each net and metric."""
+    first = next((analysis for analysis in analyses if analysis.primary), None)
+    primary = first.primary if first else None
+    panels = [_make_panel(analysis, metric) for analysis in analyses for metric in analysis.by_metric.values()]
+    overview = make_overview(analyses)
+    html = fill(
+        "answer.html",
+        first=first,
+        primary=primary,
+        advice=make_advice(first, primary) if first and primary else [],
+        caveats=list_caveats(primary) if primary else [],
+        overview=overview,
+        panels=panels,
+    )
+    tables = [*([overview] if overview else []), *(panel.table for panel in panels)]
+    return Section("answer", "The answer", html, list(_named_figures(panels)), tables)
 
 
-def said(sheet: Sheet, view: View) -> list[Said]:
-    """For each need."""
-    return [_said(sheet, view, found) for found in view.needs]
+def make_advice(analysis: NetAnalysis, metric: MetricAnalysis) -> list[Advice]:
+    """Put the recommendation for each need into words."""
+    return [_make_advice(analysis, metric, recommendation) for recommendation in metric.recommendations]
 
 
-def glance(sheets: Sequence[Sheet]) -> Grid | None:
-    """A row a net: what to take for each need, by the metric that is shown first."""
+def make_overview(analyses: Sequence[NetAnalysis]) -> Grid | None:
+    """A row per net: the method recommended for each need, by the net's primary metric."""
     rows = [
         Row(
-            [name(sheet.title), name(view.metric.spec + " " + view.metric.arrow)]
-            + [Cell(need(view, found)) for found in view.needs]
-            + [Cell(str(view.ranking.n), view.ranking.n)],
-            {"net": sheet.table.net, "run": sheet.label},
+            [name_cell(analysis.title), name_cell(f"{metric.metric.spec} {metric.metric.arrow}")]
+            + [Cell(summarise(metric, recommendation)) for recommendation in metric.recommendations]
+            + [Cell(str(metric.ranking.n), metric.ranking.n)],
+            {"net": analysis.table.net, "run": analysis.run_label},
         )
-        for sheet in sheets
-        if (view := sheet.first)
+        for analysis in analyses
+        if (metric := analysis.primary)
     ]
-    heads = [Head("net"), Head("by"), *(Head(one) for one in NEEDS), Head("n", number=True)]
-    return Grid("recommended", "What to take on each net", heads, rows) if rows else None
+    heads = [Head("net", row_header=True), Head("by"), *(Head(need) for need in NEEDS), Head("n", number=True)]
+    return Grid("recommended", "Recommended method on each net", heads, rows) if rows else None
 
 
-def data(sheets: Sequence[Sheet]) -> list[dict[str, Any]]:
-    """What the page chooses from when it is asked for another need."""
+def make_script_data(analyses: Sequence[NetAnalysis]) -> list[dict[str, Any]]:
+    """The data from which the script of the page answers for another net, metric or need."""
     return [
         {
-            "key": sheet.key,
-            "net": sheet.title,
-            "views": [
-                {"metric": spec, "beware": beware(view), "places": [_choice(sheet, view, one) for one in _able(view)]}
-                for spec, view in sheet.views.items()
+            "key": analysis.key,
+            "title": analysis.title,
+            "metrics": [
+                {"spec": spec, "caveats": list_caveats(metric), "methods": _choices(analysis, metric)}
+                for spec, metric in analysis.by_metric.items()
             ],
-            "first": list(sheet.views).index(first.metric.spec),
+            "primary": list(analysis.by_metric).index(primary.metric.spec),
         }
-        for sheet in sheets
-        if (first := sheet.first)
+        for analysis in analyses
+        if (primary := analysis.primary)
     ]
 
 
-def _able(view: View) -> list[Place]:
-    return [place for place in view.ranking.places if not place.control]
+def _choices(analysis: NetAnalysis, metric: MetricAnalysis) -> list[dict[str, Any]]:
+    """The methods that can be recommended, the best first."""
+    return [_choice(analysis, metric, place) for place in metric.ranking.places if not place.control]
 
 
-def _choice(sheet: Sheet, view: View, place: Place) -> dict[str, Any]:
-    cost = sheet.table.costs.get(place.method)
-    prices = {axis: None if cost is None or isnan(getattr(cost, axis)) else getattr(cost, axis) for axis in AXES}
-    about = {"method": place.method, "worth": view.ranking.worth(place), **prices}
-    return about | {"what": what(view, place, cost), "sure": how_sure(view, place)}
+def _choice(analysis: NetAnalysis, metric: MetricAnalysis, place: Place) -> dict[str, Any]:
+    cost = analysis.table.costs.get(place.method)
+    costs = {axis: None if cost is None or isnan(getattr(cost, axis)) else getattr(cost, axis) for axis in AXES}
+    words = {"score": describe_score(metric, place, cost), "certainty": describe_certainty(metric, place)}
+    return {"method": place.method, "worth": metric.ranking.relative_score(place), **costs, **words}
 
 
-def _said(sheet: Sheet, view: View, found: Recommendation) -> Said:
-    place = next((one for one in view.ranking.places if one.method == found.method), None)
+def _make_advice(analysis: NetAnalysis, metric: MetricAnalysis, recommendation: Recommendation) -> Advice:
+    need, method = recommendation.need, recommendation.method
+    place = next((place for place in metric.ranking.places if place.method == method), None)
     if place is None:
-        return Said(found.need, None, f"{found.reason}.", "")
-    return Said(found.need, found.method, what(view, place, sheet.table.costs.get(place.method)), how_sure(view, place))
+        return Advice(need, None, f"{recommendation.reason}.", "")
+    score = describe_score(metric, place, analysis.table.costs.get(place.method))
+    return Advice(need, method, score, describe_certainty(metric, place))
 
 
-def _shown(sheet: Sheet, view: View) -> Shown:
-    known = sheet.table.costs
-    drawn = {
-        axis: figures.costs(view.ranking, view.metric, sheet.title, known, axis, view.fronts[axis], sheet.styles)
+def _make_panel(analysis: NetAnalysis, metric: MetricAnalysis) -> Panel:
+    key = f"{analysis.key}-{list(analysis.by_metric).index(metric.metric.spec)}"
+    subject = figures.Subject(metric.metric, analysis.title, analysis.styles)
+    drawings = {
+        axis: figures.draw_costs(subject, metric.ranking, analysis.table.costs, axis=axis, front=metric.fronts[axis])
         for axis in AXES
     }
-    ranking = figures.ranked(view.ranking, view.metric, sheet.title, sheet.styles)
-    return Shown(sheet, view, ranking, {axis: one for axis, one in drawn.items() if one}, _table(sheet, view))
+    costs = {axis: drawing for axis, drawing in drawings.items() if drawing}
+    return Panel(
+        key,
+        analysis,
+        metric,
+        figures.draw_ranking(subject, metric.ranking),
+        costs,
+        _make_ranking_table(analysis, metric),
+    )
 
 
-def _table(sheet: Sheet, view: View) -> Grid:
-    spec = view.metric.spec
+def _named_figures(panels: Sequence[Panel]) -> Iterator[tuple[str, Drawing]]:
+    for panel in panels:
+        subject = f"{panel.analysis.title}-{panel.metric.metric.spec}"
+        yield f"ranking-{subject}", panel.ranking
+        for axis, drawing in panel.costs.items():
+            yield f"{axis}-{subject}", drawing
+
+
+def _make_ranking_table(analysis: NetAnalysis, metric: MetricAnalysis) -> Grid:
+    spec, ranking = metric.metric.spec, metric.ranking
     heads = [
-        Head("place", number=True), Head("method"), Head("mean", "95 % interval", number=True), Head("n", number=True),
-        Head("against the next", "Holm-corrected"), Head("the best against it", "Holm-corrected"),
-        Head("against the controls"), Head("seconds", "per image", number=True),
-        Head("forwards", "per image", number=True),
+        Head("rank", number=True), Head("method", row_header=True), Head("mean", "95 % interval", number=True),
+        Head("n", number=True), Head("against the next method", "Holm-corrected"),
+        Head("best method against this one", "Holm-corrected"), Head("against the controls"),
+        Head("seconds", "per image", number=True), Head("forwards", "per image", number=True),
     ]  # fmt: skip
-    rows = [_row(sheet, view, number_, place) for number_, place in enumerate(view.ranking.places, 1)]
-    notes = [f"Without a score: {', '.join(view.ranking.left_out)}."] if view.ranking.left_out else []
-    caption = f"Ranking on {sheet.title} by {spec}, {view.metric.better} is better"
-    return Grid(f"ranking-{sheet.title}-{spec}", caption, heads, rows, notes)
+    rows = [_ranking_row(analysis, metric, rank) for rank in range(1, len(ranking.places) + 1)]
+    notes = [f"Without a score: {', '.join(ranking.left_out)}."] if ranking.left_out else []
+    caption = f"Ranking on {analysis.title} by {spec}, {metric.metric.better} is better"
+    return Grid(f"ranking-{analysis.title}-{spec}", caption, heads, rows, notes)
 
 
-def _row(sheet: Sheet, view: View, number_: int, place: Place) -> Row:
-    cost = sheet.table.costs.get(place.method)
-    best = view.ranking.best
+def _ranking_row(analysis: NetAnalysis, metric: MetricAnalysis, rank: int) -> Row:
+    place, best = metric.ranking.places[rank - 1], metric.ranking.best
     cells = [
-        Cell(str(number_), number_), name(place.method),
-        estimated(place.estimate, bold=best is not None and place.method == best.method),
-        Cell(str(place.estimate.n), place.estimate.n), _pair(place.next, own=True), _pair(place.best, own=False),
-        _against(view, place.method), *_costs(cost),
+        Cell(str(rank), rank), name_cell(place.method),
+        estimate_cell(place.estimate, bold=best is not None and place.method == best.method),
+        Cell(str(place.estimate.n), place.estimate.n), _next_cell(place.next_pair), _best_cell(place.best_pair),
+        _controls_cell(metric, place.method), *_cost_cells(analysis.table.costs.get(place.method)),
     ]  # fmt: skip
     return Row(cells, {"method": place.method}, "control" if place.control else "")
 
 
-def _costs(cost: Cost | None) -> list[Cell]:
+def _cost_cells(cost: Cost | None) -> list[Cell]:
     if cost is None:
-        return [Cell("–", float("nan"))] * 2
-    return [figure(value, brief(value)) for value in (cost.seconds, cost.forwards)]
+        return [Cell(MISSING, float("nan"))] * 2
+    return [number_cell(value, brief(value)) for value in (cost.seconds, cost.forwards)]
 
 
-def _pair(pair: Pair | None, *, own: bool) -> Cell:
-    """What is decided of a method: against the next it is the one, against the best the other."""
+def _next_cell(pair: Pair | None) -> Cell:
+    """The method against the next one in the ranking."""
+    if pair is None or pair.verdict == "undecided":
+        return _undecided_cell(pair)
+    return Cell("ahead", float(pair.corrected_p), _p(pair), "better")
+
+
+def _best_cell(pair: Pair | None) -> Cell:
+    """The best method against this one."""
+    if pair is None or pair.verdict == "undecided":
+        return _undecided_cell(pair)
+    return Cell(pair.verdict, float(pair.corrected_p), _p(pair))
+
+
+def _undecided_cell(pair: Pair | None) -> Cell:
     if pair is None:
-        return Cell("–", 2.0)
-    p = "p < .001" if pair.corrected < 0.001 else f"p = {number(pair.corrected)}"
-    if pair.verdict == "undecided":
-        more = f"{pair.settling} would decide" if pair.settling else ""
-        return Cell("not decided", 1 + pair.corrected, more, "unsettled")
-    word = "ahead" if own or pair.verdict == "ahead" else "behind"
-    return Cell(word, float(pair.corrected), p, "better" if own else "")
+        return Cell(MISSING, 2.0)
+    needed = f"{pair.images_needed_text} would decide" if pair.images_needed_text else ""
+    return Cell("undecided", 1 + pair.corrected_p, needed, "unsettled")
 
 
-def _against(view: View, method: str) -> Cell:
-    own = [contest for contest in view.contests if contest.method == method]
-    if not own:
-        return Cell("–", -1)
-    won = sum(contest.verdict == "better" for contest in own)
-    lost = [contest.control for contest in own if contest.verdict == "worse"]
-    css = "worse" if lost else "better" if won == len(own) else "unsettled"
+def _p(pair: Pair) -> str:
+    return "p < .001" if pair.corrected_p < 0.001 else f"p = {number(pair.corrected_p)}"
+
+
+def _controls_cell(metric: MetricAnalysis, method: str) -> Cell:
+    comparisons = [comparison for comparison in metric.comparisons if comparison.method == method]
+    if not comparisons:
+        return Cell(MISSING, -1)
+    won = sum(comparison.verdict == "better" for comparison in comparisons)
+    lost = [comparison.control for comparison in comparisons if comparison.verdict == "worse"]
+    css = "worse" if lost else "better" if won == len(comparisons) else "unsettled"
     small = f"behind {', '.join(lost)}" if lost else ""
-    return Cell(f"beats {won} of {len(own)}", won - len(lost), small, css)
+    return Cell(f"beats {won} of {len(comparisons)}", won - len(lost), small, css)

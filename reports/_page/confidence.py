@@ -1,150 +1,148 @@
-"""How sure a recommendation is, in words: what is decided, what is not and how many images would, what to beware of."""
+"""Sentences on the certainty of a recommendation: which comparisons are decided, how many images would decide the others."""
 
 from collections.abc import Sequence
 
 from ...bench.core.formatting import number, plural
 from ...bench.show.terminal import brief
 from ...bench.stats.agreement import RELIABLE, TENTATIVE
-from ...bench.stats.estimate import span
+from ...bench.stats.estimate import format_interval
 from ...bench.stats.paired import Pair
 from ...bench.stats.ranking import Place
 from ...bench.stats.recommend import Recommendation
 from ...bench.stats.summary import Cost
-from .analysis import View
+from .analysis import MetricAnalysis
 
 MANY = 5  # names in a sentence
 
 
-def what(view: View, place: Place, cost: Cost | None) -> str:
-    """A method's score and cost."""
-    best, estimate = view.ranking.best, place.estimate
-    interval = f" ({span(estimate)})" if estimate.n > 1 else ""
-    said = f"{view.metric.spec} {number(estimate.mean)}{interval}"
+def describe_score(metric: MetricAnalysis, place: Place, cost: Cost | None) -> str:
+    """Describe the score and the cost of a method."""
+    best, estimate = metric.ranking.best, place.estimate
+    interval = f" ({format_interval(estimate)})" if estimate.n > 1 else ""
+    score = f"{metric.metric.spec} {number(estimate.mean)}{interval}"
     if best and place.method != best.method:
-        said += f", {view.ranking.worth(place):.1%} of what {best.method} reaches"
-    return f"{said}; {_price(cost)}."
+        score += f", {metric.ranking.relative_score(place):.1%} of the score of {best.method}"
+    return f"{score}; {_cost(cost)}."
 
 
-def how_sure(view: View, place: Place) -> str:
-    """Against which methods and controls a method is decided, image by image."""
-    best = view.ranking.best
+def describe_certainty(metric: MetricAnalysis, place: Place) -> str:
+    """Name the methods and controls from which a method differs significantly, and those from which it does not."""
+    best = metric.ranking.best
     if best is None:
         return ""
-    said = _first(view) if place.method == best.method else _behind(view, best.method, place)
-    return " ".join([*said, *_controls(view, place.method)])
+    sentences = _of_best(metric) if place.method == best.method else _of_other(metric, best.method, place)
+    return " ".join([*sentences, *_against_controls(metric, place.method)])
 
 
-def beware(view: View) -> list[str]:
-    """What speaks against choosing by this metric at all."""
-    return [
-        *_gamed(view),
-        *_unsteady(view),
-        *([f"{view.metric.spec}: {view.metric.caveat}"] if view.metric.caveat else []),
-    ]
+def list_caveats(metric: MetricAnalysis) -> list[str]:
+    """List the reasons not to choose a method by this metric alone."""
+    of_metric = [f"{metric.metric.spec}: {metric.metric.caveat}"] if metric.metric.caveat else []
+    return [*_strong_controls(metric), *_inconsistency(metric), *of_metric]
 
 
-def need(view: View, found: Recommendation) -> str:
-    """What is recommended for a need, in one line."""
-    if found.method is None or found.estimate is None:
-        return f"none: {found.reason}"
-    level = [method for method in view.ranking.level if method != found.method]
-    open_ = f"; not told apart from {_names(level)}" if level and found.method in view.ranking.level else ""
-    return f"{found.method}, {number(found.estimate.mean)}: {_price(found.cost)}{open_}"
+def summarise(metric: MetricAnalysis, recommendation: Recommendation) -> str:
+    """Describe a recommendation in one line."""
+    method, estimate = recommendation.method, recommendation.estimate
+    if method is None or estimate is None:
+        return f"none: {recommendation.reason}"
+    level = [other for other in metric.ranking.top_group if other != method]
+    undecided = f"; undecided against {_names(level)}" if level and method in metric.ranking.top_group else ""
+    return f"{method}, {number(estimate.mean)}: {_cost(recommendation.cost)}{undecided}"
 
 
-def _price(cost: Cost | None) -> str:
+def _cost(cost: Cost | None) -> str:
     if cost is None:
         return "its cost is not measured"
-    return f"{brief(cost.seconds)} s and {brief(cost.forwards)} forwards an image"
+    return f"{brief(cost.seconds)} s and {brief(cost.forwards)} forwards per image"
 
 
-def _first(view: View) -> list[str]:
-    """Of the best method."""
-    others = [place for place in view.ranking.places if not place.control and place.best]
+def _of_best(metric: MetricAnalysis) -> list[str]:
+    others = [place for place in metric.ranking.places if not place.control and place.best_pair]
     if not others:
         return ["It is the only method with a score."]
-    ahead = [place.method for place in others if place.best and place.best.verdict == "ahead"]
-    open_ = [place for place in others if place.best and place.best.verdict != "ahead"]
-    images = plural(view.ranking.n, "image")
-    if not ahead:
-        said = [f"The first place is not decided: {images} tell it from no other method."]
-    elif not open_:
-        said = [f"Sure: ahead of every other method ({_names(ahead)}), decided image by image on {images}."]
+    behind = [place.method for place in others if place.best_pair and place.best_pair.verdict == "ahead"]
+    undecided = [place for place in others if place.best_pair and place.best_pair.verdict != "ahead"]
+    images = plural(metric.ranking.n, "image")
+    if not behind:
+        sentences = [f"The first place is undecided on {images}."]
+    elif not undecided:
+        sentences = [f"Significantly better than every other method ({_names(behind)}) on {images}."]
     else:
-        said = [f"Ahead of {len(ahead)} of {len(others)} others ({_names(ahead)}), decided image by image on {images}."]
-    if open_:
-        said.append(f"Not told apart from {_names([place.method + _more(place.best) for place in open_])}.")
-    return said
+        rivals = f"{len(behind)} of {len(others)} other methods ({_names(behind)})"
+        sentences = [f"Significantly better than {rivals} on {images}."]
+    if undecided:
+        names = [place.method + _images_needed(place.best_pair) for place in undecided]
+        sentences.append(f"Undecided against {_names(names)}.")
+    return sentences
 
 
-def _behind(view: View, best: str, place: Place) -> list[str]:
-    """Of a method that is not the best."""
-    pair, images = place.best, plural(view.ranking.n, "image")
+def _of_other(metric: MetricAnalysis, best: str, place: Place) -> list[str]:
+    pair, images = place.best_pair, plural(metric.ranking.n, "image")
     if pair is None:
         return []
-    apart = f"{number(abs(pair.difference.mean))} on average"
+    difference = f"{best} is ahead by {number(abs(pair.difference.mean))} on average"
     if pair.verdict == "ahead":
-        return [f"{best} is ahead of it by {apart}, decided image by image on {images}."]
-    return [f"{images} do not tell it from {best}, which is ahead by {apart}{_more(pair)}."]
+        return [f"{difference}, which is significant on {images}."]
+    return [f"Undecided against {best} on {images}: {difference}{_images_needed(pair)}."]
 
 
-def _more(pair: Pair | None) -> str:
-    if pair and pair.settling:
-        return f" ({pair.settling} would settle it)"
-    return " (more images would not settle it)" if pair and pair.needed == "never" else ""
+def _images_needed(pair: Pair | None) -> str:
+    if pair and pair.images_needed_text:
+        return f" ({pair.images_needed_text} would decide it)"
+    return " (more images would not decide it)" if pair and pair.images_needed == "never" else ""
 
 
-def _controls(view: View, method: str) -> list[str]:
-    own = [contest for contest in view.contests if contest.method == method]
-    if not own:
-        return ["This run has no control, so whether it explains anything is not known."]
-    won, lost, open_ = (
-        [contest.control for contest in own if contest.verdict in verdicts]
+def _against_controls(metric: MetricAnalysis, method: str) -> list[str]:
+    comparisons = [comparison for comparison in metric.comparisons if comparison.method == method]
+    if not comparisons:
+        return ["This run has no control, so it does not show whether the method explains anything."]
+    won, lost, undecided = (
+        [comparison.control for comparison in comparisons if comparison.verdict in verdicts]
         for verdicts in (("better",), ("worse",), ("unsettled", "unknown"))
     )
-    if len(won) == len(own):
+    if len(won) == len(comparisons):
         return [f"It beats every control ({_names(won)})."]
-    said = [f"It beats {_names(won)}."] if won else []
-    said += [f"Beware: {_names(lost)}, {_control(lost, 'is')} better."] if lost else []
-    return said + ([f"Beware: it is not told from {_names(open_)}, {_control(open_)}."] if open_ else [])
+    sentences = [f"It beats {_names(won)}."] if won else []
+    sentences += [f"Caveat: {_names(lost)}, {_controls(lost, 'is')} better."] if lost else []
+    sentences += [f"Caveat: undecided against {_names(undecided)}, {_controls(undecided)}."] if undecided else []
+    return sentences
 
 
-def _gamed(view: View) -> list[str]:
-    """Controls that do as well as the best method."""
-    best = view.ranking.best
-    pairs = [(place.method, place.best) for place in view.ranking.places if place.control and place.best]
-    beaten = [control for control, pair in pairs if pair.verdict == "behind"]
+def _strong_controls(metric: MetricAnalysis) -> list[str]:
+    """Warnings about controls that score as well as the best method."""
+    best, spec = metric.ranking.best, metric.metric.spec
+    pairs = [(place.method, place.best_pair) for place in metric.ranking.places if place.control and place.best_pair]
+    ahead = [control for control, pair in pairs if pair.verdict == "behind"]
     level = [control for control, pair in pairs if pair.verdict == "undecided"]
-    said = []
-    if best and beaten:
-        said.append(
-            f"Do not choose by {view.metric.spec} here: {_names(beaten)}, {_control(beaten, 'scores')} better than the best "
-            f"method, {best.method}; the metric is gamed, or these maps say nothing."
+    sentences = []
+    if best and ahead:
+        sentences.append(
+            f"Do not choose by {spec} here: {_names(ahead)}, {_controls(ahead, 'scores')} better than the best method, "
+            f"{best.method}. Either the metric rewards something else, or these maps are not informative."
         )
     if best and level:
-        said.append(
-            f"By {view.metric.spec} these images do not tell even the best method from {_names(level)}, {_control(level)}."
-        )
-    return said
+        sentences.append(f"By {spec}, even the best method is undecided against {_names(level)}, {_controls(level)}.")
+    return sentences
 
 
-def _control(names: Sequence[str], verb: str = "") -> str:
-    """What they are; with a verb, `is` or `scores`, what they do."""
-    one = len(names) == 1
+def _controls(names: Sequence[str], verb: str = "") -> str:
+    """`a control` or `controls`, depending on the number of names; with the verb `is` or `scores` in that form."""
     several = {"is": "are", "scores": "score"}.get(verb, "")
-    return ("a control" if one else "controls") + (f", {verb if one else several}" if verb else "")
+    noun, form = ("a control", verb) if len(names) == 1 else ("controls", several)
+    return f"{noun}, {form}" if verb else noun
 
 
-def _unsteady(view: View) -> list[str]:
-    alpha = view.steady.alpha.mean
-    if view.steady.level == "unreliable":
+def _inconsistency(metric: MetricAnalysis) -> list[str]:
+    spec, alpha = metric.metric.spec, number(metric.consistency.alpha.mean)
+    if metric.consistency.level == "unreliable":
         return [
-            f"{view.metric.spec} is unreliable from image to image: Krippendorff's alpha is {number(alpha)} (1 is agreement, "
-            f"below {TENTATIVE} unreliable), so the ranking holds on average and says little of a single image."
+            f"Images disagree on how {spec} ranks the methods: Krippendorff's alpha is {alpha} (1 is full agreement, below "
+            f"{TENTATIVE} is unreliable). The ranking holds on average, but says little about a single image."
         ]
-    if view.steady.level == "tentative":
+    if metric.consistency.level == "tentative":
         return [
-            f"Images agree only roughly by {view.metric.spec}: Krippendorff's alpha is {number(alpha)}, below {RELIABLE}."
+            f"Images agree only roughly on how {spec} ranks the methods: Krippendorff's alpha is {alpha} "
+            f"(1 is full agreement, below {RELIABLE} is tentative)."
         ]
     return []
 

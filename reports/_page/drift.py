@@ -1,51 +1,58 @@
-"""How far the run's precision moved its scores, as a table; and what is said where that was not measured."""
+"""A table of how far the precision of a run changed its scores, or a sentence that this was not measured."""
 
 from ...bench.core.formatting import number, plural
-from ...bench.stats.drift import Drift, drifts
+from ...bench.stats.drift import Drift, measure_drift
 from ...bench.store.run import Run
-from .._tables.grid import Cell, Grid, Head, Row, figure, name
-from .analysis import Sheet
+from .._tables.grid import Cell, Grid, Head, Row, name_cell, number_cell
+from .analysis import NetAnalysis
 
-SMALL = 5e-4  # a drift that the shown digits hide
+SMALL = 5e-4  # a change that three decimals do not show
 
 
-def drift(sheet: Sheet) -> Grid | None:
-    """The drift of each metric on a net; None where it was not measured."""
-    found = drifts(sheet.run, sheet.table.net)
-    if not found:
+def make_drift_table(analysis: NetAnalysis) -> Grid | None:
+    """The drift of each metric on a net; None if it was not measured."""
+    net_drifts = measure_drift(analysis.run, analysis.table.net)
+    if not net_drifts:
         return None
     heads = [
-        Head("metric"), Head("mean change", number=True), Head("largest", number=True), Head("n", number=True),
-        Head("methods that change places"),
+        Head("metric", row_header=True), Head("mean change", number=True), Head("largest", number=True),
+        Head("n", number=True), Head("methods that change places"),
     ]  # fmt: skip
     rows = [
         Row(
-            [name(one.metric), _change(one.mean), _change(one.most), Cell(str(one.n), one.n), _places(one)],
-            {"metric": one.metric},
+            [
+                name_cell(drift.metric),
+                _change(drift.mean),
+                _change(drift.largest),
+                Cell(str(drift.n), drift.n),
+                _swaps(drift),
+            ],
+            {"metric": drift.metric},
         )
-        for one in found
+        for drift in net_drifts
     ]
-    precision = sheet.run.header["suite"]["precision"]
-    images = plural(sheet.run.table("drift")["image"].nunique(), "image")
-    note = f"Absolute changes of single scores from fp32 to {precision}, on {images}; n scores were made both ways."
-    return Grid(f"drift-{sheet.title}", f"Drift of {precision} on {sheet.title}", heads, rows, [note], "text")
+    precision = analysis.run.header.suite.precision
+    images = plural(analysis.run.table("drift")["image"].nunique(), "image")
+    note = f"Absolute differences of single scores between fp32 and {precision}, on {images}; n scores were computed in both."
+    title = f"Drift of {precision} on {analysis.title}"
+    return Grid(f"drift-{analysis.title}", title, heads, rows, [note], "text")
 
 
-def unmeasured(run: Run) -> str | None:
-    """What is said of a run whose precision is not fp32, and whose drift was not measured."""
-    precision = run.header["suite"]["precision"]
+def unmeasured_drift(run: Run) -> str | None:
+    """A sentence, if the precision of a run is not fp32 and its drift was not measured."""
+    precision = run.header.suite.precision
     if precision == "fp32" or len(run.table("drift")):
         return None
-    return f"How far {precision} moves these scores from fp32 was not measured: bench run --drift 4 tells."
+    return f"How far {precision} changes these scores from fp32 was not measured; bench run --drift 4 measures it."
 
 
 def _change(value: float) -> Cell:
-    return figure(value, f"{value:.0e}" if 0 < value < SMALL else number(value))
+    return number_cell(value, f"{value:.0e}" if 0 < value < SMALL else number(value))
 
 
-def _places(one: Drift) -> Cell:
-    if not one.swapped:
+def _swaps(drift: Drift) -> Cell:
+    if not drift.swapped:
         return Cell("none", 0.0)
-    (first, second), *more = one.swapped
+    (first, second), *more = drift.swapped
     others = f", and {plural(len(more), 'pair')} more" if more else ""
-    return Cell(f"{first} falls behind {second}{others}", float(len(one.swapped)))
+    return Cell(f"{first} falls behind {second}{others}", float(len(drift.swapped)))

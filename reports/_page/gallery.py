@@ -1,4 +1,4 @@
-"""The gallery: of each method its best, median and worst image, and the images where methods disagree most."""
+"""The section "Gallery": each method's best, median and worst image, and the images on which methods disagree most."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -7,26 +7,28 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .analysis import Sheet, View
-from .pictures import Pictures, uri
+from ...bench.show.run_pictures import RunPictures
+from .analysis import MetricAnalysis, NetAnalysis
+from .render import encode_jpeg, fill
+from .section import Section
 
-TORN = 3  # images where methods disagree most
+DISAGREEMENTS = 3  # images
 
 
 @dataclass(frozen=True)
-class Pick:
-    """An image of a gallery."""
+class Choice:
+    """An image of a method's row."""
 
-    place: str  # best, median, worst
+    rank: str  # best, median, worst
     image: str
     score: float
 
 
 @dataclass(frozen=True)
-class Shown:
-    """A picture in the gallery, and what its caption says."""
+class Overlay:
+    """An image and a map on it, with the words of its caption."""
 
-    place: str
+    rank: str
     image: str
     target: str
     score: float
@@ -34,80 +36,85 @@ class Shown:
 
 
 @dataclass(frozen=True)
-class Torn:
-    """An image where methods disagree: its picture, and that of each method's map."""
+class Disagreement:
+    """An image on which methods disagree, with the map of each method."""
 
     image: str
     target: str
     low: float
     high: float
     uri: str
-    maps: dict[str, tuple[float, str]]  # by method, its score and its picture
+    maps: dict[str, tuple[float, str]]  # by method: score and picture
 
 
 @dataclass(frozen=True)
 class Gallery:
-    """Of one net, by the metric that is shown first."""
+    """The pictures of one net, by its primary metric."""
 
-    sheet: Sheet
-    view: View
-    methods: dict[str, list[Shown]]
-    torn: list[Torn]
-
-
-def galleries(sheets: Sequence[Sheet]) -> Iterator[Gallery]:
-    for sheet in sheets:
-        view = sheet.first
-        if view is None:
-            continue
-        values = sheet.table.values[view.metric.spec].droplevel("dataset")
-        up = view.metric.better == "higher"
-        picks = {method: _picks(values[method].dropna(), up) for method in values}
-        torn = _torn(values[[one for one in values if one not in sheet.table.controls]])
-        names = {pick.image for own in picks.values() for pick in own} | set(torn)
-        pictures = Pictures(sheet.run, names)
-        yield Gallery(
-            sheet, view,
-            {str(method): _pictured(pictures, sheet.table.net, str(method), own) for method, own in picks.items()},
-            [_laid(pictures, sheet.table.net, values, image) for image in torn if pictures.has(image)],
-        )  # fmt: skip
+    analysis: NetAnalysis
+    metric: MetricAnalysis
+    methods: dict[str, list[Overlay]]
+    disagreements: list[Disagreement]
 
 
-def _picks(own: "pd.Series[float]", up: bool) -> list[Pick]:
-    """Fewer where the run has fewer images; of equals the first by name."""
-    frame = pd.DataFrame({"image": own.index, "value": own.to_numpy()})
-    frame["rank"] = -frame["value"] if up else frame["value"]
-    order = frame.sort_values(["rank", "image"])[["image", "value"]]
-    found: dict[str, Pick] = {}
-    for place, index in {"best": 0, "median": len(order) // 2, "worst": len(order) - 1}.items():
-        if len(order):
-            image, value = order.iloc[index]
-            found.setdefault(str(image), Pick(place, str(image), float(value)))
-    return list(found.values())
+def make_section(analyses: Sequence[NetAnalysis]) -> Section | None:
+    galleries = [_gallery(analysis, metric) for analysis in analyses if (metric := analysis.primary)]
+    return Section("gallery", "Gallery", fill("gallery.html", galleries=galleries)) if galleries else None
 
 
-def _torn(values: pd.DataFrame) -> list[str]:
-    """The images on which the scores of the methods are farthest apart."""
+def _gallery(analysis: NetAnalysis, metric: MetricAnalysis) -> Gallery:
+    net = analysis.table.net
+    values = analysis.table.values[metric.metric.spec].droplevel("dataset")
+    higher = metric.metric.better == "higher"
+    choices = {str(method): _choices(values[method].dropna(), higher=higher) for method in values}
+    disputed = _disputed(values[[method for method in values if method not in analysis.table.controls]])
+    names = {choice.image for of_method in choices.values() for choice in of_method} | set(disputed)
+    pictures = RunPictures(analysis.run, names, metric.metric.spec)
+    return Gallery(
+        analysis, metric,
+        {method: list(_overlays(pictures, net, method, of_method)) for method, of_method in choices.items()},
+        [_disagreement(pictures, net, values, image) for image in disputed if pictures.has(image)],
+    )  # fmt: skip
+
+
+def _choices(values: "pd.Series[float]", *, higher: bool) -> list[Choice]:
+    """The best, the median and the worst image; fewer if the run has fewer than three. Ties are broken by name."""
+    frame = pd.DataFrame({"image": values.index, "value": values.to_numpy()})
+    frame["order"] = -frame["value"] if higher else frame["value"]
+    rows = frame.sort_values(["order", "image"])[["image", "value"]]
+    choices: dict[str, Choice] = {}
+    for rank, index in {"best": 0, "median": len(rows) // 2, "worst": len(rows) - 1}.items():
+        if len(rows):
+            image, value = rows.iloc[index]
+            choices.setdefault(str(image), Choice(rank, str(image), float(value)))
+    return list(choices.values())
+
+
+def _disputed(values: pd.DataFrame) -> list[str]:
+    """The images on which the scores of the methods differ most."""
     if values.dropna(axis=1, how="all").shape[1] < 2:
         return []
-    apart: pd.Series[float] = (values.max(axis=1) - values.min(axis=1)).dropna()
-    return [str(image) for image in apart[apart > 0].sort_values(ascending=False, kind="stable").index[:TORN]]
+    spread: pd.Series[float] = (values.max(axis=1) - values.min(axis=1)).dropna()
+    order = spread[spread > 0].sort_values(ascending=False, kind="stable")
+    return [str(image) for image in order.index[:DISAGREEMENTS]]
 
 
-def _pictured(pictures: Pictures, net: str, method: str, picks: list[Pick]) -> list[Shown]:
-    found: list[Shown] = []
-    for pick in picks:
-        over = pictures.overlay(net, method, pick.image)
-        if over is not None:
-            both = uri(np.hstack([pictures.image(pick.image), over]))
-            found.append(Shown(pick.place, pick.image, pictures.target(net, pick.image), pick.score, both))
-    return found
+def _overlays(pictures: RunPictures, net: str, method: str, choices: list[Choice]) -> Iterator[Overlay]:
+    for choice in choices:
+        overlay = pictures.overlay(net, method, choice.image)
+        if overlay is not None:
+            uri = encode_jpeg(np.hstack([pictures.image(choice.image), overlay]))
+            yield Overlay(choice.rank, choice.image, pictures.target(net, choice.image), choice.score, uri)
 
 
-def _laid(pictures: Pictures, net: str, values: pd.DataFrame, image: str) -> Torn:
-    scored: Any = values.loc[image]
-    row = scored.dropna().sort_values(ascending=False)
-    overs = {str(method): pictures.overlay(net, str(method), image) for method in row.index}
-    maps = {method: (float(row[method]), uri(over)) for method, over in overs.items() if over is not None}
-    picture = uri(pictures.image(image))
-    return Torn(image, pictures.target(net, image), float(row.min()), float(row.max()), picture, maps)
+def _disagreement(pictures: RunPictures, net: str, values: pd.DataFrame, image: str) -> Disagreement:
+    of_image: Any = values.loc[image]
+    scores = of_image.dropna().sort_values(ascending=False)
+    overlays = {str(method): pictures.overlay(net, str(method), image) for method in scores.index}
+    maps = {
+        method: (float(scores[method]), encode_jpeg(overlay))
+        for method, overlay in overlays.items()
+        if overlay is not None
+    }
+    low, high, picture = float(scores.min()), float(scores.max()), encode_jpeg(pictures.image(image))
+    return Disagreement(image, pictures.target(net, image), low, high, picture, maps)

@@ -1,59 +1,76 @@
-"""Filling a template: what a run says is never markup, and no script runs but the page's own."""
+"""Fills the templates. Text of a run is never markup, and only the script of the page runs."""
 
 import base64
 import hashlib
+import io
 import json
-import re
 from functools import cache
-from math import isnan
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
+from PIL import Image as Picture
 
-from ...bench.core.formatting import number
+from ...bench.core.formatting import format_settings, number, plural
+from ...bench.data.types import Pixels
 from ...bench.show.terminal import brief
-from .._plots.svg import element
-from . import text as _words
+from .._plots.svg import make_element as svg
+from . import text
 
 FOLDER = Path(__file__).parent / "templates"
+QUALITY = 84  # of JPEG
 
 
-def filled(name: str, *, data: Any, **shown: Any) -> str:
-    """A template's page; `data` is what its script reads."""
+def fill(template: str, **context: Any) -> Markup:
+    """Fill a template and return its HTML."""
+    return Markup(_environment().get_template(template).render(context))
+
+
+def fill_page(data: Any, **context: Any) -> str:
+    """Fill the whole page; `data` is what its script reads."""
     script = (FOLDER / "page.js").read_text()
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    template = _environment().get_template(name)
-    return template.render(script=Markup(script), digest=digest, data=embedded(data), isnan=isnan, **shown)
+    return str(fill("report.html", script=Markup(script), digest=digest, data=embed_json(data), **context))
 
 
-def embedded(data: Any) -> Markup:
-    """JSON that can stand inside an element: nothing in it ends the element or begins another."""
-    text = json.dumps(data, separators=(",", ":"), allow_nan=False)
-    return Markup(text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e"))
+def embed_json(data: Any) -> Markup:
+    """Encode data as JSON that is safe inside an HTML element: it contains no tag and no entity."""
+    encoded = json.dumps(data, separators=(",", ":"), allow_nan=False)
+    return Markup(encoded.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e"))
+
+
+def make_breakable(spec: str) -> Markup:
+    """Allow line breaks in a name after an underscore or a colon."""
+    return Markup(":<wbr>").join(Markup("_<wbr>").join(part.split("_")) for part in spec.split(":"))
+
+
+def encode_jpeg(pixels: Pixels) -> str:
+    buffer = io.BytesIO()
+    Picture.fromarray(pixels).save(buffer, "JPEG", quality=QUALITY, optimize=True)
+    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
 @cache
 def _environment() -> Environment:
-    made = Environment(
+    environment = Environment(
         loader=FileSystemLoader(FOLDER),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {
-        "number": number, "brief": brief, "protocol": _words.protocol, "breakable": breakable, "svg": element, "id": _id,
+    environment.filters |= {
+        "number": number,
+        "brief": brief,
+        "settings": format_settings,
+        "breakable": make_breakable,
+        "svg": svg,
+    }
+    environment.globals |= {
+        "plural": plural,
+        "describe_run": text.describe_run,
+        "describe_progress": text.describe_progress,
+        "find_common_reason": text.find_common_reason,
     }  # fmt: skip
-    return made
-
-
-def breakable(spec: str) -> Markup:
-    """A name that may go on in the next line after an underscore or a colon."""
-    return Markup(":<wbr>").join(Markup("_<wbr>").join(part.split("_")) for part in spec.split(":"))
-
-
-def _id(text: str) -> str:
-    """A name as an element's."""
-    return re.sub(r"\W+", "-", text).strip("-")
+    return environment

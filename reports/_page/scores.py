@@ -1,113 +1,102 @@
-"""The scores: a table a net, metrics beside each other; numbers made of several means; the values image by image."""
+"""The section "Scores": for each net, every method by every metric, with its cost; and aggregates of several metrics."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from ...bench.show.terminal import MEGABYTE, brief
-from ...bench.stats.aggregates import ADCC, adcc, win
+from ...bench.stats.aggregates import ADCC_PARTS, estimate_adcc, estimate_win_rate
 from ...bench.stats.summary import Metric
-from .._plots import figures
-from .._plots.bands import bands
-from .._plots.drawing import Drawing
-from .._tables.grid import Cell, Grid, Head, Row, estimated, figure, name
-from .analysis import Sheet
-from .text import partial, reasons
+from ...bench.store.run import Run
+from .._tables.grid import Cell, Grid, Head, Row, estimate_cell, name_cell, number_cell
+from .analysis import NetAnalysis
+from .render import fill
+from .section import Section
+from .text import describe_incomplete_cells, number_reasons
+
+NOT_AVAILABLE = Cell("n/a", float("nan"), css="none")
 
 
-def scores(sheet: Sheet) -> Grid:
-    """Every method by every metric, and its cost."""
-    table, notes = sheet.table, reasons(sheet.table)
-    heads = [Head("method"), *(_head(sheet, metric) for metric in table.metrics)]
+def make_section(runs: Sequence[Run], analyses: Sequence[NetAnalysis]) -> Section:
+    metrics = [metric for analysis in analyses for metric in analysis.table.metrics]
+    tables = [make_score_table(analysis) for analysis in analyses]
+    aggregates = [grid for analysis in analyses for grid in make_aggregate_tables(analysis)]
+    html = fill(
+        "scores.html",
+        runs=runs,
+        nets=list(zip(analyses, tables, strict=True)),
+        aggregates=aggregates,
+        families=[*dict.fromkeys(map(_family, metrics)), "cost"],
+        protocols=[*dict.fromkeys(map(_protocol, metrics))],
+    )
+    return Section("scores", "Scores", html, tables=[*tables, *aggregates])
+
+
+def make_score_table(analysis: NetAnalysis) -> Grid:
+    """Every method by every metric, and its cost: the table of the page, of Markdown and of LaTeX alike."""
+    table, reasons = analysis.table, number_reasons(analysis.table)
+    heads = [Head("method", row_header=True), *(_head(analysis, metric) for metric in table.metrics)]
     heads += [
-        Head("seconds", "per image", number=True, data={"family": "cost"}),
-        Head("forwards", "per image", number=True, data={"family": "cost"}),
-        Head("peak MB", number=True, data={"family": "cost"}),
+        Head(text, small, number=True, data={"family": "cost"})
+        for text, small in (("seconds", "per image"), ("forwards", "per image"), ("peak MB", ""))
     ]
     rows = [
         Row(
-            [name(method), *(_cell(sheet, method, metric, notes) for metric in table.metrics), *_costs(sheet, method)],
+            [name_cell(method), *(_score(analysis, method, metric, reasons) for metric in table.metrics),
+             *_costs(analysis, method)],
             {"method": method}, "control" if method in table.controls else "",
         )
         for method in table.methods
     ]  # fmt: skip
-    said = [f"({place}) {reason}." for reason, place in notes.items()]
-    said += [f"{line}." for line in partial(table)]
-    return Grid(f"scores-{sheet.title}", f"Mean and 95 % interval by every metric on {sheet.title}", heads, rows, said)
+    notes = [f"({number}) {reason}." for reason, number in reasons.items()]
+    notes += [f"{line}." for line in describe_incomplete_cells(table)]
+    caption = f"Mean and 95 % interval by every metric on {analysis.title}"
+    return Grid(f"scores-{analysis.title}", caption, heads, rows, notes)
 
 
-def families(sheets: list[Sheet]) -> list[str]:
-    """The kinds of metrics, in the order of the run."""
-    return [*dict.fromkeys(_family(metric) for sheet in sheets for metric in sheet.table.metrics), "cost"]
+def make_aggregate_tables(analysis: NetAnalysis) -> list[Grid]:
+    """ADCC of means, and win, by each protocol whose metrics they are computed from."""
+    grids: list[Grid] = []
+    for protocol in dict.fromkeys(metric.spec.partition("@")[2] for metric in analysis.table.metrics):
+        specs = [f"{metric}@{protocol}" if protocol else metric for metric in ADCC_PARTS]
+        title = f"{analysis.title} {protocol}".strip()
+        if all(spec in analysis.by_metric for spec in specs):
+            grids.append(_make_adcc_table(analysis, specs, title))
+        if specs[0] in analysis.by_metric:
+            grids.append(_make_win_table(analysis, specs[0], title))
+    return grids
 
 
-def protocols(sheets: list[Sheet]) -> list[str]:
-    return list(dict.fromkeys(_protocol(metric) for sheet in sheets for metric in sheet.table.metrics))
-
-
-def derived(sheet: Sheet) -> list[Grid]:
-    """ADCC of means, and win, by each protocol that has what they are made of."""
-    found: list[Grid] = []
-    for protocol in dict.fromkeys(metric.spec.partition("@")[2] for metric in sheet.table.metrics):
-        parts = [f"{part}@{protocol}" if protocol else part for part in ADCC]
-        title = f"{sheet.title} {protocol}".strip()
-        if all(part in sheet.views for part in parts):
-            found.append(_adcc(sheet, parts, title))
-        if parts[0] in sheet.views:
-            found.append(_wins(sheet, parts[0], title))
-    return found
-
-
-def spreads(sheet: Sheet) -> Iterator[tuple[str, Drawing]]:
-    """By metric, the values image by image, the best method on top; of rates there is nothing to draw."""
-    for spec, view in sheet.views.items():
-        values = sheet.table.values[spec]
-        own = {place.method: values[place.method].dropna().to_numpy() for place in view.ranking.places}
-        if view.metric.unit != "yes or no" and any(len(one) > 1 for one in own.values()):
-            yield spec, figures.spread(own, view.metric, sheet.title, sheet.styles)
-
-
-def curves(shown: Sequence[Sheet]) -> list[tuple[Sheet, str, Drawing]]:
-    """A figure for each net and each metric that has curves."""
-    found = []
-    for sheet in shown:
-        for metric in sheet.table.metrics:
-            rows = sheet.curves[sheet.curves["metric"] == metric.spec] if len(sheet.curves) else sheet.curves
-            own = rows[[len(one) > 1 for one in rows["shares"]]] if len(rows) else rows
-            if len(own):
-                made = bands(own, sheet.table.methods)
-                found.append((sheet, metric.spec, figures.curves(made, metric, sheet.title, sheet.styles)))
-    return found
-
-
-def _adcc(sheet: Sheet, parts: list[str], title: str) -> Grid:
+def _make_adcc_table(analysis: NetAnalysis, specs: Sequence[str], title: str) -> Grid:
     rows = []
-    for method in sheet.table.methods:
-        estimate = adcc(*(sheet.table.values[part][method] for part in parts))
-        rows.append(Row([name(method), estimated(estimate), Cell(str(estimate.n), estimate.n)], {"method": method}))
-    heads = [Head("method"), Head("ADCC of means ↑", "95 % interval", number=True), Head("n", number=True)]
+    for method in analysis.table.methods:
+        estimate = estimate_adcc(*(analysis.table.values[spec][method] for spec in specs))
+        rows.append(
+            Row([name_cell(method), estimate_cell(estimate), Cell(str(estimate.n), estimate.n)], {"method": method})
+        )
+    heads = [Head("method", row_header=True), Head("ADCC of means ↑", "95 % interval", number=True)]
     note = "The harmonic mean of the means of coherency, 1 - complexity and 1 - average drop."
-    return Grid(f"adcc-{title}", f"ADCC of means on {title}", heads, rows, [note])
+    return Grid(f"adcc-{title}", f"ADCC of means on {title}", [*heads, Head("n", number=True)], rows, [note])
 
 
-def _wins(sheet: Sheet, spec: str, title: str) -> Grid:
-    values = sheet.table.values[spec].dropna(axis=1, how="all")
+def _make_win_table(analysis: NetAnalysis, spec: str, title: str) -> Grid:
+    values = analysis.table.values[spec].dropna(axis=1, how="all")
     rows, count = [], 0
     for method in values:
-        cells = [name(str(method))]
+        cells = [name_cell(str(method))]
         for other in values:
-            found = win(values[method], values[other]) if method != other else None
-            count = max(count, found.n if found else 0)
-            cells.append(figure(100 * found.mean, f"{100 * found.mean:.0f}") if found else Cell("–", float("nan")))
+            share = estimate_win_rate(values[method], values[other]) if method != other else None
+            count = max(count, share.n if share else 0)
+            cells.append(number_cell(100 * share.mean, f"{100 * share.mean:.0f}") if share else Cell("–", float("nan")))
         rows.append(Row(cells, {"method": str(method)}))
-    heads = [Head("wins over →"), *(Head(str(other), number=True) for other in values)]
-    note = f"The share of images, in per cent, where a method's drop is smaller than the other's; n = {count}."
+    heads = [Head("wins over →", row_header=True), *(Head(str(other), number=True) for other in values)]
+    note = f"The percentage of images on which a method's drop is smaller than the other's; n = {count}."
     return Grid(f"win-{title}", f"Win % by {spec} on {title}", heads, rows, [note])
 
 
-def _head(sheet: Sheet, metric: Metric) -> Head:
-    count = sheet.table.count(metric)
+def _head(analysis: NetAnalysis, metric: Metric) -> Head:
+    count = analysis.table.count(metric)
     data = {"family": _family(metric), "protocol": _protocol(metric), "metric": metric.spec}
-    said = f"{metric.description} {metric.caveat}".strip()
-    return Head(f"{metric.spec} {metric.arrow}", f"n = {count}" if count else "", said, True, data)
+    tooltip = f"{metric.description} {metric.caveat}".strip()
+    return Head(f"{metric.spec} {metric.arrow}", f"n = {count}" if count else "", tooltip, number=True, data=data)
 
 
 def _family(metric: Metric) -> str:
@@ -118,24 +107,24 @@ def _protocol(metric: Metric) -> str:
     return metric.spec.partition("@")[2] or "default"
 
 
-def _cell(sheet: Sheet, method: str, metric: Metric, notes: dict[str, int]) -> Cell:
-    entry = sheet.table.entry(method, metric)
-    if entry.reason:
-        return Cell(f"n/a ({notes[entry.reason]})", float("nan"), css="none")
-    cell = estimated(entry.estimate, bold=method in sheet.table.best(metric))
-    if sheet.table.count(metric) is not None:
+def _score(analysis: NetAnalysis, method: str, metric: Metric, reasons: dict[str, int]) -> Cell:
+    mean_score = analysis.table.mean_score(method, metric)
+    if mean_score.reason:
+        return Cell(f"n/a ({reasons[mean_score.reason]})", float("nan"), css="none")
+    cell = estimate_cell(mean_score.estimate, bold=method in analysis.table.best(metric))
+    if analysis.table.count(metric) is not None:
         return cell
-    small = f"{cell.small}, n = {entry.estimate.n}".removeprefix(", ")
+    small = f"{cell.small}, n = {mean_score.estimate.n}".removeprefix(", ")
     return Cell(cell.text, cell.value, small, cell.css, cell.bold, cell.estimate)
 
 
-def _costs(sheet: Sheet, method: str) -> list[Cell]:
-    cost = sheet.table.costs.get(method)
+def _costs(analysis: NetAnalysis, method: str) -> list[Cell]:
+    cost = analysis.table.costs.get(method)
     if cost is None:
-        return [Cell("n/a", float("nan"), css="none")] * 3
+        return [NOT_AVAILABLE] * 3
     low, high = cost.quartiles
     return [
-        figure(cost.seconds, brief(cost.seconds), f"{brief(low)} to {brief(high)}"),
-        figure(cost.forwards, brief(cost.forwards)),
-        figure(cost.peak_bytes / MEGABYTE, brief(cost.peak_bytes / MEGABYTE)),
+        number_cell(cost.seconds, brief(cost.seconds), f"{brief(low)} to {brief(high)}"),
+        number_cell(cost.forwards, brief(cost.forwards)),
+        number_cell(cost.peak_bytes / MEGABYTE, brief(cost.peak_bytes / MEGABYTE)),
     ]

@@ -1,4 +1,4 @@
-"""Curves over images: their mean, and how sure it is at each share."""
+"""The mean of curves over images, with a confidence interval at each share of pixels."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ...bench.stats.estimate import Floats, estimates
+from ...bench.stats.estimate import Floats, estimate_columns
 
-MOST = 61  # shares of a band: of finer curves every so many
+MOST = 61  # shares of a band: finer curves are thinned
 
 
 @dataclass(frozen=True)
@@ -22,36 +22,35 @@ class Band:
     high: Floats
 
 
-def bands(rows: pd.DataFrame, methods: Sequence[str]) -> dict[str, Band]:
-    """By method, of the curves of one metric on one net; methods with as many images are drawn again together."""
-    found: dict[str, Band] = {}
-    alike: dict[int, dict[str, tuple[Floats, Floats]]] = {}
+def compute_bands(rows: pd.DataFrame, methods: Sequence[str]) -> dict[str, Band]:
+    """Compute each method's band of one metric on one net. Methods with equally many images are resampled together."""
+    by_method: dict[str, Band] = {}
+    by_count: dict[int, dict[str, tuple[Floats, Floats]]] = {}
     groups: Any = rows.groupby("method", sort=False)
-    for method, own in groups:
-        shares, curves = _stacked(own)
-        alike.setdefault(len(curves), {})[str(method)] = (shares, curves)
-    for group in alike.values():
-        together = np.concatenate([curves for _, curves in group.values()], axis=1)
-        made = iter(estimates(together))
-        for method, (shares, _) in group.items():
-            means, lows, highs, _ = np.array([next(made) for _ in shares]).T
-            low, high = (np.where(np.isnan(end), means, end) for end in (lows, highs))
-            cut = np.maximum(low, np.minimum(means, 0)), np.minimum(high, np.maximum(means, 1))
-            found[method] = Band(shares, means, *cut)
-    return {method: found[method] for method in methods if method in found}
+    for method, group in groups:
+        shares, curves = _stack(group)
+        by_count.setdefault(len(curves), {})[str(method)] = (shares, curves)
+    for stacked in by_count.values():
+        columns = np.concatenate([curves for _, curves in stacked.values()], axis=1)
+        results = iter(estimate_columns(columns))
+        for method, (shares, _) in stacked.items():
+            means, lows, highs, _ = np.array([next(results) for _ in shares]).T
+            low, high = (np.where(np.isnan(limit), means, limit) for limit in (lows, highs))
+            ends = np.maximum(low, np.minimum(means, 0)), np.minimum(high, np.maximum(means, 1))
+            by_method[method] = Band(shares, means, *ends)
+    return {method: by_method[method] for method in methods if method in by_method}
 
 
-def band(rows: pd.DataFrame) -> Band:
-    """Of the curves of one method: an interval at each share by itself, as a mean's."""
-    (one,) = bands(rows.assign(method="one"), ["one"]).values()
-    return one
+def compute_band(rows: pd.DataFrame) -> Band:
+    """Compute the band of one method: a separate interval of the mean at each share."""
+    (band,) = compute_bands(rows.assign(method="one"), ["one"]).values()
+    return band
 
 
-def _stacked(rows: pd.DataFrame) -> tuple[Floats, Floats]:
-    """The shares, and the curves (n, shares); curves with other shares are read between their points."""
+def _stack(rows: pd.DataFrame) -> tuple[Floats, Floats]:
+    """The shares, and the curves (n, shares); curves with other shares are interpolated."""
     shares = np.asarray(max(rows["shares"], key=len), dtype=np.float64)
     shares = shares[np.unique(np.linspace(0, len(shares) - 1, min(MOST, len(shares))).round().astype(int))]
-    read = zip(rows["shares"], rows["scores"], strict=True)
-    if all(len(one) == len(shares) and np.array_equal(one, shares) for one in rows["shares"]):
+    if all(len(xs) == len(shares) and np.array_equal(xs, shares) for xs in rows["shares"]):
         return shares, np.stack(list(rows["scores"])).astype(np.float64)
-    return shares, np.stack([np.interp(shares, one, other) for one, other in read])
+    return shares, np.stack([np.interp(shares, xs, ys) for xs, ys in zip(rows["shares"], rows["scores"], strict=True)])

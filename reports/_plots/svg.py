@@ -1,4 +1,9 @@
-"""A drawing as SVG: in the page's own colours and font, or on white with a font of its own, for a paper."""
+"""Writes a drawing as SVG: for the page in its colours and font, or for a paper on white with an embedded font.
+
+The writer replaces matplotlib's SVG with gid: matplotlib writes fixed colours, which do not follow the light or dark style of
+the page, and the 26 figures of one net take 2.3 s and 234 kB instead of 0.01 s and 105 kB. fontTools, a dependency of
+matplotlib, reduces the embedded font to the letters used.
+"""
 
 import base64
 import io
@@ -20,15 +25,15 @@ PAPER = {
 PAGE = {name: f"var(--{name})" for name in PAPER}
 
 
-def element(drawing: Drawing) -> Markup:
-    """An element of the page, dark on a dark page; what belongs to a method is marked as its own."""
-    said = f'role="img" aria-label="{escape(drawing.label)}"' if drawing.label else 'aria-hidden="true"'
+def make_element(drawing: Drawing) -> Markup:
+    """Make an element of the page, in its light or dark colours. Shapes carry their method's name, so that it can be hidden."""
+    role = f'role="img" aria-label="{escape(drawing.label)}"' if drawing.label else 'aria-hidden="true"'
     size = f'viewBox="0 0 {drawing.width:g} {drawing.height:g}" style="max-width:{drawing.width:g}px"'
-    return Markup(f"<svg {said} {size}>{_body(drawing, PAGE)}</svg>")
+    return Markup(f"<svg {role} {size}>{_body(drawing, PAGE)}</svg>")
 
 
-def file(drawing: Drawing) -> str:
-    """A file that stands on its own: white, its text still text, in a font that it brings."""
+def make_file(drawing: Drawing) -> str:
+    """Make a self-contained file on white, with text as text in an embedded font."""
     size = f'width="{drawing.width:g}" height="{drawing.height:g}" viewBox="0 0 {drawing.width:g} {drawing.height:g}"'
     letters = "".join(sorted({letter for shape in drawing.shapes if isinstance(shape, Text) for letter in shape.text}))
     faces = "".join(
@@ -42,32 +47,32 @@ def file(drawing: Drawing) -> str:
 
 
 def _body(drawing: Drawing, colours: dict[str, str]) -> str:
-    """The shapes; neighbours that belong to one method are a group."""
+    """The shapes; successive shapes of one method form a group."""
     parts: list[str] = []
-    before = ""
+    group = ""
     for shape in drawing.shapes:
-        if shape.of != before:
-            parts += ["</g>"] if before else []
-            parts += [f'<g data-method="{escape(shape.of)}">'] if shape.of else []
-            before = shape.of
+        if shape.method != group:
+            parts += ["</g>"] if group else []
+            parts += [f'<g data-method="{escape(shape.method)}">'] if shape.method else []
+            group = shape.method
         parts.append(_shape(shape, colours))
-    return "".join([*parts, "</g>" if before else ""])
+    return "".join([*parts, "</g>" if group else ""])
 
 
 def _shape(shape: Line | Area | Text, colours: dict[str, str]) -> str:
     colour = colours[shape.colour]
     if isinstance(shape, Line):
-        dashes = f' stroke-dasharray="{" ".join(f"{one:g}" for one in shape.dashes)}"' if shape.dashes else ""
+        dashes = f' stroke-dasharray="{" ".join(f"{length:g}" for length in shape.dashes)}"' if shape.dashes else ""
         return f'<path d="{_path(shape.points)}" fill="none" stroke="{colour}" stroke-width="{shape.width:g}"{dashes}/>'
     if isinstance(shape, Area):
         pale = f' fill-opacity="{shape.opacity:g}"' if shape.opacity < 1 else ""
         return f'<path d="{_path(shape.points)}z" fill="{colour}"{pale}/>'
-    where = f'x="{shape.x:.5g}" y="{shape.y + 0.36 * shape.size:.5g}"'
+    position = f'x="{shape.x:.5g}" y="{shape.y + 0.36 * shape.size:.5g}"'
     if shape.turned:
-        where = f'transform="translate({shape.x + 0.36 * shape.size:.5g} {shape.y:.5g}) rotate(-90)"'
+        position = f'transform="translate({shape.x + 0.36 * shape.size:.5g} {shape.y:.5g}) rotate(-90)"'
     bold = ' font-weight="bold"' if shape.bold else ""
     anchor = f' text-anchor="{shape.anchor}"' if shape.anchor != "start" else ""
-    return f'<text {where} font-size="{shape.size:g}" fill="{colour}"{anchor}{bold}>{escape(shape.text)}</text>'
+    return f'<text {position} font-size="{shape.size:g}" fill="{colour}"{anchor}{bold}>{escape(shape.text)}</text>'
 
 
 def _path(points: Points) -> str:
@@ -76,12 +81,12 @@ def _path(points: Points) -> str:
 
 @cache
 def _font(name: str, letters: str) -> str:
-    """A font of these letters alone."""
+    """Reduce a font to these letters, in base 64."""
     font = TTFont(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / name, recalcTimestamp=False)
     options = subset.Options(layout_features=["kern"], notdef_outline=True, drop_tables=["FFTM"])
-    cut = subset.Subsetter(options)
-    cut.populate(text=letters)
-    cut.subset(font)
+    subsetter = subset.Subsetter(options)
+    subsetter.populate(text=letters)
+    subsetter.subset(font)
     buffer = io.BytesIO()
     font.save(buffer)
     return base64.b64encode(buffer.getvalue()).decode()

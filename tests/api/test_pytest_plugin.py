@@ -1,4 +1,4 @@
-"""The fixture as a user's project has it: recorded, compared, failed, in a pytest of its own."""
+"""The pytest fixture in a user's project: it records, compares and fails, in a pytest process of its own."""
 
 import os
 import subprocess
@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 METHOD = '''"""A CAM of one's own."""
-from cambench.methods._gradients import gradients
+from cambench.methods._gradients import compute_gradients
 
 def explain(net, images, targets):
-    activations, slopes = gradients(net, images, targets, "logit")
+    activations, slopes = compute_gradients(net, images, targets, "logit")
     return (slopes.mean((2, 3), keepdim=True) * activations).sum(1).relu()
 '''
 TEST = """def test_my_cam(faithfulness):
@@ -32,41 +32,41 @@ def project(tmp_path: Path) -> Path:
 
 def run(project: Path, *options: str) -> tuple[int, str]:
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *options]
-    done = subprocess.run(command, cwd=project, capture_output=True, text=True, env={**os.environ, "COLUMNS": "80"})
-    return done.returncode, done.stdout + done.stderr
+    result = subprocess.run(command, cwd=project, capture_output=True, text=True, env={**os.environ, "COLUMNS": "80"})
+    return result.returncode, result.stdout + result.stderr
 
 
-def test_a_method_is_recorded_compared_and_failed(project: Path) -> None:
-    code, said = run(project, "--faithfulness-record")
-    assert code == 0 and "recorded" in said
+def test_a_method_is_recorded_then_compared_and_fails_when_worse(project: Path) -> None:
+    code, output = run(project, "--faithfulness-record")
+    assert code == 0 and "recorded" in output
     baseline = project / "baselines" / "my_cam.txt"
-    kept = baseline.read_text()
-    assert str(project) not in kept and '"slack": 0.01' in kept
-    code, said = run(project)
-    assert code == 0, said
-    assert baseline.read_text() == kept
+    recorded = baseline.read_text()
+    assert str(project) not in recorded and '"slack": 0.01' in recorded
+    code, output = run(project)
+    assert code == 0, output
+    assert baseline.read_text() == recorded
     (project / "my_cam.py").write_text(METHOD.replace("return (slopes", "return (-slopes"))
-    code, said = run(project)
+    code, output = run(project)
     assert code == 1
-    assert "overall" in said and "3 of 3 worse" in said and "my_cam" in said
-    assert "record the baseline anew: pytest --faithfulness-record" in " ".join(said.split())
-    assert "Traceback" not in said and max(len(line) for line in said.splitlines() if "worse" in line) <= 80
+    assert "overall" in output and "3 of 3 worse" in output and "my_cam" in output
+    assert "record the baseline again: pytest --faithfulness-record" in " ".join(output.split())
+    assert "Traceback" not in output and max(len(line) for line in output.splitlines() if "worse" in line) <= 80
 
 
-def test_a_missing_baseline_says_how_to_record_it(project: Path) -> None:
-    code, said = run(project)
+def test_a_missing_baseline_fails_with_the_command_that_records_it(project: Path) -> None:
+    code, output = run(project)
     assert code == 1
-    assert "there is no baseline baselines/my_cam.txt: pytest --faithfulness-record writes it" in said
+    assert "there is no baseline baselines/my_cam.txt: pytest --faithfulness-record writes it" in output
 
 
-def test_what_is_asked_wrongly_fails_in_a_sentence(project: Path) -> None:
+def test_a_wrong_argument_fails_with_one_sentence(project: Path) -> None:
     (project / "test_my_cam.py").write_text(TEST.replace("squeezenet1_1", "squeezenet9"))
-    code, said = run(project, "--faithfulness-record")
+    code, output = run(project, "--faithfulness-record")
     assert code == 1
-    assert "there is no net 'squeezenet9'" in said and "Traceback" not in said
+    assert "there is no net 'squeezenet9'" in output and "Traceback" not in output
 
 
-def test_pytest_starts_without_torch(project: Path) -> None:
+def test_the_plugin_imports_neither_torch_nor_pandas(project: Path) -> None:
     code = "import sys, cambench.bench.api.pytest_plugin; print([name for name in ('torch', 'pandas') if name in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"

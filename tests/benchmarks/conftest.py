@@ -1,4 +1,4 @@
-"""What benchmarks print, kept for the README where the variable CAMBENCH_SPEED names a file."""
+"""The figures of the benchmarks, written for the README to the file that the variable CAMBENCH_SPEED names."""
 
 import json
 import os
@@ -9,16 +9,16 @@ from pathlib import Path
 import pytest
 import torch
 
-from cambench.bench.run.describe import environment
+from cambench.bench.run.describe import describe_environment
 
 from ..support.board import Board
 
 
 @pytest.fixture(scope="session")
 def board() -> Iterator[Board]:
-    found = Board()
-    yield found
-    if kept := os.environ.get("CAMBENCH_SPEED"):
-        rows = [asdict(told) | {"met": told.met} for told in found.told]
-        made = {"environment": environment(torch.device("cpu")), "figures": rows}
-        Path(kept).write_text(json.dumps(made, indent=1) + "\n")
+    board = Board()
+    yield board
+    if file := os.environ.get("CAMBENCH_SPEED"):
+        rows = [asdict(figure) | {"met": figure.met} for figure in board.figures]
+        content = {"environment": describe_environment(torch.device("cpu")), "figures": rows}
+        Path(file).write_text(json.dumps(content, indent=1) + "\n")

@@ -1,4 +1,4 @@
-"""What the harness adds to the forward passes that a method or a metric is made of.
+"""The overhead of the harness over the forward passes of a method or a metric.
 
 Not part of a plain `pytest`: run `pytest -m overhead -s tests/benchmarks`.
 """
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from cambench.bench.core.errors import NotApplicable
 from cambench.bench.core.plugins import METHOD, METRIC, find, names
-from cambench.bench.forward.cost import work
+from cambench.bench.forward.cost import measure_work
 from cambench.bench.forward.forward import Stream
 from cambench.bench.nets.net import Net
 from cambench.bench.scoring.postprocess import fit, stretch
@@ -25,7 +25,7 @@ from cambench.tests.support.nets import scores_of
 pytestmark = pytest.mark.overhead
 
 PAIRS = 5
-MOST = 1.2
+MAX_RATIO = 1.2
 FORWARD_BASED = ("insertion", "deletion", "average_drop", "average_increase", "average_gain")
 TARGET = torch.tensor([3])
 
@@ -40,7 +40,7 @@ def setting(request: pytest.FixtureRequest) -> tuple[Net, Tensor]:
 
 
 class _Counted:
-    """How many images a net is asked to score, and how many activations."""
+    """Counts the images and the activations that a net scores."""
 
     def __init__(self, net: Net) -> None:
         self.net, self.count, self.heads = net, 0, 0
@@ -56,34 +56,36 @@ class _Counted:
         self.count += stream.count
         return self.net.logits(stream)
 
-    def classified(self, stream: Stream) -> Tensor:
+    def classify_stream(self, stream: Stream) -> Tensor:
         self.heads += stream.count
-        return self.net.classified(stream)
+        return self.net.classify_stream(stream)
 
 
 def _forwards(net: Net, image: Tensor, method: Callable[..., object]) -> float:
-    """The work of a method in that of one prediction, backward passes included."""
-    one = torch.no_grad()(lambda: net(image))
-    return work(lambda: method(net, image, TARGET), image.device).flops / work(one, image.device).flops
+    """The work of a method in units of one prediction, backward passes included."""
+    predict = torch.no_grad()(lambda: net(image))
+    return (
+        measure_work(lambda: method(net, image, TARGET), image.device).flops / measure_work(predict, image.device).flops
+    )
 
 
-def bare(net: Net, image: Tensor, count: int, heads: int = 0) -> Callable[[], None]:
-    """As many forward passes in the same chunks and precision, of batches that lie ready: of the net, and of its head."""
+def bare_passes(net: Net, image: Tensor, count: int, heads: int = 0) -> Callable[[], None]:
+    """As many forward passes of the net and of its head, on prepared batches of the same chunk size and precision."""
     with torch.no_grad():
         activations = net.features(image)
     net._head.prepare(activations)
     passes = [(net._forward, image, count), (net._head, activations, heads)]
-    ready = [
-        (hot, one.expand(min(hot._chunk, most), -1, -1, -1).to(hot.dtype).contiguous(), most)
-        for hot, one, most in passes
-        if most
+    prepared = [
+        (hot, inputs.expand(min(hot._chunk, total), -1, -1, -1).to(hot.dtype).contiguous(), total)
+        for hot, inputs, total in passes
+        if total
     ]
 
     @torch.inference_mode()
     def call() -> None:
-        for hot, batch, most in ready:
-            for start in range(0, most, hot._chunk):
-                hot.net(batch[: min(hot._chunk, most - start)])
+        for hot, batch, total in prepared:
+            for start in range(0, total, hot._chunk):
+                hot.net(batch[: min(hot._chunk, total - start)])
 
     return call
 
@@ -98,8 +100,8 @@ def ratio(call: Callable[[], object], reference: Callable[[], object]) -> tuple[
     """The median ratio of calls timed in alternation, and the median seconds of both."""
     call(), reference()
     pairs = [(seconds(call), seconds(reference)) for _ in range(PAIRS)]
-    ours, theirs = zip(*pairs, strict=True)
-    return median(a / b for a, b in pairs), median(ours), median(theirs)
+    call_seconds, reference_seconds = zip(*pairs, strict=True)
+    return median(a / b for a, b in pairs), median(call_seconds), median(reference_seconds)
 
 
 def _scoring(net: Any, image: Tensor, specs: tuple[str, ...]) -> Callable[[], object]:
@@ -108,9 +110,11 @@ def _scoring(net: Any, image: Tensor, specs: tuple[str, ...]) -> Callable[[], ob
     return lambda: scores_of(net, image[0], int(TARGET), maps, (), metrics)
 
 
-def _report(benchmark: Any, what: str, found: tuple[float, float, float], count: int) -> None:
-    benchmark.extra_info.update(ratio=found[0], images=count, bare_seconds=found[2])
-    print(f"\n{what}: {found[1]:.4f} s beside {found[2]:.4f} s for {count} bare forward passes: {found[0]:.3f}")
+def _report(benchmark: Any, name: str, timing: tuple[float, float, float], count: int) -> None:
+    benchmark.extra_info.update(ratio=timing[0], images=count, bare_seconds=timing[2])
+    print(
+        f"\n{name}: {timing[1]:.4f} s, compared with {timing[2]:.4f} s for {count} bare forward passes: {timing[0]:.3f}"
+    )
 
 
 @pytest.mark.parametrize("name", [name for name in names(METHOD) if name != "pytorch_grad_cam"])
@@ -121,13 +125,13 @@ def test_methods(benchmark: Any, setting: tuple[Net, Tensor], name: str) -> None
         method(counted, image, TARGET)
     except NotApplicable as reason:
         pytest.skip(str(reason))
-    # A pass gives the activations; what goes through the head alone is counted apart.
+    # One pass computes the activations; passes of the head alone are counted separately.
     count = counted.count + 1 if counted.heads else max(counted.count + 1, round(_forwards(net, image, method)))
-    found = ratio(lambda: method(net, image, TARGET), bare(net, image, count, counted.heads))
+    timing = ratio(lambda: method(net, image, TARGET), bare_passes(net, image, count, counted.heads))
     benchmark.pedantic(method, (net, image, TARGET), rounds=1)
-    _report(benchmark, f"{name} on {net.name}", found, count)
+    _report(benchmark, f"{name} on {net.name}", timing, count)
     if name == "score_cam":
-        assert found[0] <= MOST
+        assert timing[0] <= MAX_RATIO
 
 
 @pytest.mark.parametrize("specs", [*((spec,) for spec in FORWARD_BASED), FORWARD_BASED], ids="+".join)
@@ -136,8 +140,8 @@ def test_metrics(benchmark: Any, setting: tuple[Net, Tensor], specs: tuple[str, 
     counted: Any = _Counted(net)
     _scoring(counted, image, specs)()
     call = _scoring(net, image, specs)
-    found = ratio(call, bare(net, image, counted.count))
+    timing = ratio(call, bare_passes(net, image, counted.count))
     benchmark.pedantic(call, rounds=1)
-    _report(benchmark, f"{' + '.join(specs)} on {net.name}", found, counted.count)
+    _report(benchmark, f"{' + '.join(specs)} on {net.name}", timing, counted.count)
     if specs == FORWARD_BASED:
-        assert found[0] <= MOST
+        assert timing[0] <= MAX_RATIO

@@ -1,4 +1,4 @@
-"""What two workers do more than one, and the memory of a long run.
+"""The speed of two workers compared with one, and the memory of a long run.
 
 Not part of a plain `pytest`: run `pytest -m overhead -s tests/benchmarks/test_scale.py` on an idle machine.
 """
@@ -12,8 +12,8 @@ import pytest
 from cambench.bench.config import suite_file
 from cambench.bench.core.plugins import ENGINE, find
 from cambench.bench.engines import local
-from cambench.bench.run.describe import header
-from cambench.bench.run.plan import plan
+from cambench.bench.run.describe import make_header
+from cambench.bench.run.plan import make_plan
 from cambench.bench.store.writer import Writer
 
 pytestmark = [pytest.mark.overhead, pytest.mark.usefixtures("one_thread")]
@@ -24,42 +24,42 @@ MOST_MB = 10  # in 1000 images
 
 
 def rate(directory: Path, workers: int, images: int) -> float:
-    """Cells a second, from the first that is done on: by then the workers have begun, or are about to."""
-    asked = suite_file.load(
+    """Cells per second, counted from the first completed cell, when the workers have started or are about to."""
+    suite = suite_file.load(
         "smoke", nets=["resnet18"], methods=["grad_cam", "random", "centre"], images=images, precision="fp32",
         metrics=["insertion", "deletion", "average_drop"], dataset="scenes[size=96]",
     )  # fmt: skip
-    planned = plan(asked, "cpu")
-    writer = Writer(directory, header(planned))
+    planned = make_plan(suite, "cpu")
+    writer = Writer(directory, make_header(planned))
     ends = [time.perf_counter() for _ in find(ENGINE, f"ray[workers={workers}]")(planned, writer)]
     writer.close()
     return sum(end > ends[0] for end in ends) / (ends[-1] - ends[0])
 
 
-def test_two_workers_do_nearly_twice_as_much_as_one(tmp_path: Path) -> None:
+def test_two_workers_are_nearly_twice_as_fast_as_one(tmp_path: Path) -> None:
     ratios = []
     for pair in range(PAIRS):
-        one, two = (rate(tmp_path / f"{pair}-{workers}", workers, 24 * workers) for workers in (1, 2))
-        ratios.append(two / one)
-        print(f"\ntwo workers over one: {ratios[-1]:.2f} ({one:.2f} and {two:.2f} images a second)")
+        single_rate, double_rate = (rate(tmp_path / f"{pair}-{workers}", workers, 24 * workers) for workers in (1, 2))
+        ratios.append(double_rate / single_rate)
+        print(f"\ntwo workers over one: {ratios[-1]:.2f} ({single_rate:.2f} and {double_rate:.2f} images a second)")
     assert np.median(ratios) >= LEAST
 
 
 def test_memory_is_flat_over_two_thousand_images(tmp_path: Path) -> None:
-    asked = suite_file.load(
+    suite = suite_file.load(
         "smoke", nets=["squeezenet1_1"], methods=["grad_cam"], images=2000, precision="fp32",
         metrics=["average_drop", "insertion"], dataset="scenes[size=64]",
     )  # fmt: skip
-    planned = plan(asked, "cpu")
-    writer = Writer(tmp_path / "run", header(planned))
-    held = []
+    planned = make_plan(suite, "cpu")
+    writer = Writer(tmp_path / "run", make_header(planned))
+    memory = []
     for number, _ in enumerate(local.work(planned, writer)):
         if number % 100 == 99:
-            held.append((number, resident()))
+            memory.append((number, resident()))
     writer.close()
-    numbers, megabytes = np.array(held[5:]).T
+    numbers, megabytes = np.array(memory[5:]).T
     slope = 1000 * np.polyfit(numbers, megabytes, 1)[0]
-    print(f"\n{held[5][1]:.0f} MB after 600 images, {held[-1][1]:.0f} MB after 2000: {slope:.1f} MB in 1000 images")
+    print(f"\n{memory[5][1]:.0f} MB after 600 images, {memory[-1][1]:.0f} MB after 2000: {slope:.1f} MB in 1000 images")
     assert slope < MOST_MB
 
 

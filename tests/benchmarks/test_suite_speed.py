@@ -1,4 +1,4 @@
-"""A suite's time beside that of the bare forward passes that it contains, and what Score-CAM takes of memory.
+"""The time of a suite compared with the bare forward passes that it contains, and the memory of Score-CAM.
 
 Not part of a plain `pytest`: run `pytest -m overhead -s tests/benchmarks/test_suite_speed.py`.
 """
@@ -13,50 +13,50 @@ import torch
 
 from cambench.bench.config import suite_file
 from cambench.bench.core.plugins import METHOD, find
-from cambench.bench.core.profiling import Spans, profiled
+from cambench.bench.core.profiling import Spans, record_spans
 from cambench.bench.forward import cost
-from cambench.bench.forward.precision import chosen
-from cambench.bench.run.plan import plan
-from cambench.bench.run.session import Ready
+from cambench.bench.forward.precision import choose_precision
+from cambench.bench.run.plan import make_plan
+from cambench.bench.run.session import Session
 from cambench.tests.support import nets
-from cambench.tests.support.board import Board, Told
+from cambench.tests.support.board import Board, Figure
 
 pytestmark = pytest.mark.overhead
 
-IMAGES = {"squeezenet1_1": 24, "resnet18": 12, "vgg16": 4}  # a few seconds of each
-BARE_SECONDS = 1.0  # of bare passes before and after each group: this long the machine is taken to be as quick
-BATCHES = (4, 8, 16, 32, 64)  # of which the quickest is the bare net's best
+IMAGES = {"squeezenet1_1": 24, "resnet18": 12, "vgg16": 4}  # a few seconds for each net
+BARE_SECONDS = 1.0  # of bare passes before and after each group, during which the machine's speed is assumed constant
+BATCHES = (4, 8, 16, 32, 64)  # the fastest one is used for the bare net
 
 
 @pytest.mark.parametrize("name", ["squeezenet1_1", "resnet18", "vgg16"])
 def test_the_default_suite_beside_its_bare_forward_passes(board: Board, name: str) -> None:
-    planned = plan(suite_file.load("scenes", nets=[name], images=IMAGES[name] + 1), "cpu")
-    ready = Ready(planned, name)
+    planned = make_plan(suite_file.load("scenes", nets=[name], images=IMAGES[name] + 1), "cpu")
+    session = Session(planned, name)
     first, *rest = planned.groups
-    list(ready.units([first]))  # on which the work is counted
+    list(session.compute([first]))  # the first group also counts the work
     size = planned.images[0].pixels.shape[0]
-    best = min(BATCHES, key=lambda count: _bare(ready, size, count))
-    ratios, shares, before = list[float](), Counter[str](), _bare(ready, size, best)
+    best = min(BATCHES, key=lambda count: _bare_seconds(session, size, count))
+    ratios, shares, bare_before = list[float](), Counter[str](), _bare_seconds(session, size, best)
     for group in rest:
-        seconds, spans = _run(ready, [group])
-        after = _bare(ready, size, best)
-        ratios.append(seconds / (spans.images * (before + after) / 2))
-        shares, before = shares + Counter(spans.seconds), after
-    what = f"the default suite on {name} over its bare forward passes in batches of {best}, {planned.precision}"
-    board.tell(Told(what, median(ratios), "of their seconds", 1.10, most=True, profile=_profile(shares)))
+        seconds, spans = _run(session, [group])
+        bare_after = _bare_seconds(session, size, best)
+        ratios.append(seconds / (spans.images * (bare_before + bare_after) / 2))
+        shares, bare_before = shares + Counter(spans.seconds), bare_after
+    label = f"the default suite on {name} over its bare forward passes in batches of {best}, {planned.precision}"
+    board.add(Figure(label, median(ratios), "of their seconds", 1.10, most=True, profile=_profile(shares)))
 
 
-def _run(ready: Ready, groups: list[list[int]]) -> tuple[float, Spans]:
-    with profiled() as spans:
+def _run(session: Session, groups: list[list[int]]) -> tuple[float, Spans]:
+    with record_spans() as spans:
         start = time.perf_counter()
-        list(chain(*ready.units(groups)))
+        list(chain(*session.compute(groups)))
         return time.perf_counter() - start, spans
 
 
 @torch.inference_mode()
-def _bare(ready: Ready, size: int, count: int) -> float:
-    """The seconds of an image in the net's bare forward pass, in batches of so many."""
-    hot = ready._net._forward
+def _bare_seconds(session: Session, size: int, count: int) -> float:
+    """The seconds per image of the net's bare forward pass, in batches of `count` images."""
+    hot = session.net._forward
     batch = torch.rand(count, 3, size, size).to(hot.dtype)
     hot.net(batch)
     passes, start = 0, time.perf_counter()
@@ -72,19 +72,21 @@ def _profile(seconds: Counter[str]) -> str:
 
 @pytest.mark.parametrize("limit", [None, 200e6])
 def test_score_cams_memory_on_vgg16(board: Board, limit: float | None) -> None:
-    net = nets.cut_net("vgg16", nets.architecture("vgg16", channels=64), chosen("auto", torch.device("cpu")))
-    net.tune(limit)
+    net = nets.cut_net("vgg16", nets.architecture("vgg16", channels=64), choose_precision("auto", torch.device("cpu")))
+    net.configure(limit)
     image = nets.random_images(1, 224)
     net.prepare(image)
     method, target = find(METHOD, "score_cam"), torch.tensor([3])
-    few = cost.work(lambda: method(net, image, target), image.device).peak_bytes
-    many = cost.work(lambda: method(net, image.expand(2, -1, -1, -1), target.expand(2)), image.device).peak_bytes
-    assert many < 1.05 * few, "memory grows with the number of images"
-    within = "" if limit is None else f" with --memory {limit / 1e6:.0f}MB"
-    board.tell(
-        Told(
-            f"Score-CAM on vgg16 at 224 px: peak of tensors beyond the net's own{within}",
-            few / 1e9,
+    one_image = cost.measure_work(lambda: method(net, image, target), image.device).peak_bytes
+    two_images = cost.measure_work(
+        lambda: method(net, image.expand(2, -1, -1, -1), target.expand(2)), image.device
+    ).peak_bytes
+    assert two_images < 1.05 * one_image, "memory grows with the number of images"
+    limit_text = "" if limit is None else f" with --memory {limit / 1e6:.0f}MB"
+    board.add(
+        Figure(
+            f"Score-CAM on vgg16 at 224 px: peak of tensors beyond the net's own{limit_text}",
+            one_image / 1e9,
             "GB",
             (limit or 2e9) / 1e9,
             most=True,
@@ -93,21 +95,21 @@ def test_score_cams_memory_on_vgg16(board: Board, limit: float | None) -> None:
 
 
 def test_small_curves_share_batches(board: Board) -> None:
-    """One metric of one map an image: eight images together, beside one at a time."""
+    """One metric of one map per image: eight images together, compared with one at a time."""
     from cambench.bench.run import plan as planning
 
-    small = suite_file.load("scenes", nets=["squeezenet1_1"], methods=["grad_cam"], metrics=["average_drop"], images=33)
-    planned = plan(small, "cpu")
-    ready = Ready(planned, "squeezenet1_1")
-    list(ready.units([[0]]))
-    rest = planned.chosen[1:]
+    suite = suite_file.load("scenes", nets=["squeezenet1_1"], methods=["grad_cam"], metrics=["average_drop"], images=33)
+    planned = make_plan(suite, "cpu")
+    session = Session(planned, "squeezenet1_1")
+    list(session.compute([[0]]))
+    indices = planned.indices[1:]
     alone, together = (
-        [[n] for n in rest],
-        [rest[n : n + planning.GROUP_MOST] for n in range(0, len(rest), planning.GROUP_MOST)],
+        [[n] for n in indices],
+        [indices[n : n + planning.MAX_GROUP] for n in range(0, len(indices), planning.MAX_GROUP)],
     )
-    pairs = [(_run(ready, alone)[0], _run(ready, together)[0]) for _ in range(3)]
-    board.tell(
-        Told(
+    pairs = [(_run(session, alone)[0], _run(session, together)[0]) for _ in range(3)]
+    board.add(
+        Figure(
             "average drop of one method: images one at a time over images in groups",
             median(a / b for a, b in pairs),
             "times the seconds",

@@ -1,11 +1,11 @@
-"""Protocols: found by name, overridden by choice, and what they make of a metric."""
+"""Protocols: found by name, overridden by settings, and applied to metrics."""
 
 import pytest
 import torch
 
 from cambench.bench.config import protocol
 from cambench.bench.core.errors import UsageError
-from cambench.bench.scoring.postprocess import bring, fit, stretch
+from cambench.bench.scoring.postprocess import fit, postprocess, stretch
 
 SHIPPED = {
     "default", "rise", "gradcampp", "scorecam50", "adcc", "opticam", "torchcam", "pytorch-grad-cam", "xplique",
@@ -14,15 +14,15 @@ SHIPPED = {
 
 
 def settings(spec: str, metric: str) -> list[dict[str, object]]:
-    return [one.settings for one in protocol.find(spec).measured(metric, 0)]
+    return [plugin.settings for plugin in protocol.find(spec).metric_plugins(metric, 0)]
 
 
-def test_the_shipped_ones_are_there_and_each_of_their_metrics_is_one() -> None:
+def test_shipped_protocols_and_their_metrics_exist() -> None:
     assert set(protocol.names()) == SHIPPED
     for name in protocol.names():
-        one = protocol.find(name)
-        assert one.source and one.description and one.version >= 1
-        assert all(one.measured(metric, 0) for metric in one.defined())
+        found = protocol.find(name)
+        assert found.source and found.description and found.version >= 1
+        assert all(found.metric_plugins(metric, 0) for metric in found.metric_names())
 
 
 @pytest.mark.parametrize(
@@ -46,40 +46,55 @@ def test_the_shipped_ones_are_there_and_each_of_their_metrics_is_one() -> None:
         ("gomez", "deletion", {"cells": True, "substrate": "mean"}),
     ],
 )
-def test_choices_are_those_of_the_sources(name: str, metric: str, expected: dict[str, object]) -> None:
-    (found,) = settings(name, metric)
-    assert {key: found[key] for key in expected} == expected
+def test_metric_settings_of_protocols_match_their_sources(name: str, metric: str, expected: dict[str, object]) -> None:
+    (choices,) = settings(name, metric)
+    assert {key: choices[key] for key in expected} == expected
 
 
-def test_choices_of_what_is_explained_are_those_of_the_sources() -> None:
-    found = {name: protocol.find(name) for name in protocol.names()}
-    assert {name for name, one in found.items() if one.target == "label"} == {"opticam", "road"}
-    assert {name: one.of for name, one in found.items() if one.of} == {"torchcam": "softmax", "shapleycam": "rest"}
-    assert {name for name, one in found.items() if one.score == "logit"} == {"xplique"}
-    assert found["shapleycam"].layers == {"vgg16": "features.30"}
-    assert {name for name, one in found.items() if one.order == "stretch-fit"} == {"torchcam"}
-    assert {name for name, one in found.items() if one.fit != "bilinear"} == {"gomez"}
-    assert found["rise"].resize == "squash" and found["opticam"].resize == "crop" and found["adcc"].resize == "crop-all"
+def test_targets_and_layers_of_protocols_match_their_sources() -> None:
+    protocols = {name: protocol.find(name) for name in protocol.names()}
+    assert {name for name, choice in protocols.items() if choice.target == "label"} == {"opticam", "road"}
+    assert {name: choice.of for name, choice in protocols.items() if choice.of} == {
+        "torchcam": "softmax",
+        "shapleycam": "rest",
+    }
+    assert {name for name, choice in protocols.items() if choice.score == "logit"} == {"xplique"}
+    assert protocols["shapleycam"].layers == {"vgg16": "features.30"}
+    assert {name for name, choice in protocols.items() if choice.order == "stretch-fit"} == {"torchcam"}
+    assert {name for name, choice in protocols.items() if choice.fit != "bilinear"} == {"gomez"}
+    assert (
+        protocols["rise"].resize == "squash"
+        and protocols["opticam"].resize == "crop"
+        and protocols["adcc"].resize == "crop-all"
+    )
 
 
-def test_an_overridden_choice_stands_in_the_name() -> None:
-    one = protocol.find("rise[steps=224]")
-    assert one.name == "rise[steps=224]"
-    assert [metric.settings["steps"] for name in one.defined() for metric in one.measured(name, 0)] == [224, 224]
+def test_the_name_of_a_protocol_shows_overridden_choices() -> None:
+    overridden = protocol.find("rise[steps=224]")
+    assert overridden.name == "rise[steps=224]"
+    assert [
+        metric.settings["steps"] for name in overridden.metric_names() for metric in overridden.metric_plugins(name, 0)
+    ] == [
+        224,
+        224,
+    ]
     assert protocol.find("opticam[target=predicted]").target == "predicted"
-    assert protocol.find("default[steps=5]").measured("insertion", 0)[0].settings["steps"] == 5
+    assert protocol.find("default[steps=5]").metric_plugins("insertion", 0)[0].settings["steps"] == 5
 
 
-def test_a_metric_defined_in_two_ways_is_measured_in_both_whatever_else_is_set() -> None:
-    assert [one.spec for one in protocol.find("road").measured("road", 0)] == ["road[order=morf]", "road[order=lerf]"]
-    found = protocol.find("road").measured("road[noise=0]", 0)
-    assert [(one.settings["order"], one.settings["noise"], one.settings["read"]) for one in found] == [
+def test_a_metric_with_two_definitions_is_measured_in_both() -> None:
+    assert [plugin.spec for plugin in protocol.find("road").metric_plugins("road", 0)] == [
+        "road[order=morf]",
+        "road[order=lerf]",
+    ]
+    plugins = protocol.find("road").metric_plugins("road[noise=0]", 0)
+    assert [(plugin.settings["order"], plugin.settings["noise"], plugin.settings["read"]) for plugin in plugins] == [
         ("morf", 0.0, "accuracy"),
         ("lerf", 0.0, "accuracy"),
     ]
-    (lerf,) = protocol.find("road").measured("road[order=lerf]", 0)
+    (lerf,) = protocol.find("road").metric_plugins("road[order=lerf]", 0)
     assert lerf.settings["order"] == "lerf"
-    assert protocol.find("road").measured("insertion", 0) == []
+    assert protocol.find("road").metric_plugins("insertion", 0) == []
 
 
 @pytest.mark.parametrize(
@@ -91,18 +106,18 @@ def test_a_metric_defined_in_two_ways_is_measured_in_both_whatever_else_is_set()
         ("rise[steps", "names no protocol"),
     ],
 )
-def test_a_wrong_protocol_is_said(spec: str, message: str) -> None:
+def test_a_wrong_protocol_is_refused(spec: str, message: str) -> None:
     with pytest.raises(UsageError, match=message.replace("[", r"\[")):
         protocol.find(spec)
 
 
-def test_maps_are_brought_to_their_image_as_the_protocol_has_it() -> None:
+def test_maps_are_postprocessed_as_the_protocol_defines() -> None:
     maps = torch.tensor([[[-1.0, 3.0], [0.0, 1.0]]])
     size = (4, 6)
-    torch.testing.assert_close(bring(maps, size, protocol.find("default")), stretch(fit(maps, size)))
-    torch.testing.assert_close(bring(maps, size, protocol.find("torchcam")), fit(stretch(maps), size))
-    nearest = bring(maps, size, protocol.find("gomez"))
+    torch.testing.assert_close(postprocess(maps, size, protocol.find("default")), stretch(fit(maps, size)))
+    torch.testing.assert_close(postprocess(maps, size, protocol.find("torchcam")), fit(stretch(maps), size))
+    nearest = postprocess(maps, size, protocol.find("gomez"))
     assert sorted(set(nearest.flatten().tolist())) == [0, 0.25, 0.5, 1]
-    positive = bring(maps, (2, 2), protocol.find("default[stretch=max]"))
+    positive = postprocess(maps, (2, 2), protocol.find("default[stretch=max]"))
     torch.testing.assert_close(positive, torch.tensor([[[0, 1.0], [0, 1 / 3]]]))
-    assert float(bring(maps, (2, 2), protocol.find("default[stretch=none]")).max()) == 1
+    assert float(postprocess(maps, (2, 2), protocol.find("default[stretch=none]")).max()) == 1

@@ -1,4 +1,4 @@
-"""Suites: built in, from files, with changes; every wrong key is said."""
+"""Suites: built in, from files, with changed settings; errors name each wrong key."""
 
 from pathlib import Path
 
@@ -9,23 +9,23 @@ from cambench.bench.core.errors import UsageError
 from cambench.bench.core.formatting import titled
 
 
-def test_every_built_in_suite_names_only_what_there_is() -> None:
+def test_all_names_in_built_in_suites_exist() -> None:
     assert suite_file.names() == ["everything", "implementations", "published", "scenes", "smoke"]
     for name in suite_file.names():
-        found = suite_file.load(name)
-        assert found.explained()
-        assert found.measured(found.followed())
-        if found.dataset:
-            assert found.images_of(None).name == "scenes"
+        suite = suite_file.load(name)
+        assert suite.method_plugins()
+        assert suite.metric_plugins(suite.load_protocols())
+        if suite.dataset:
+            assert suite.dataset_plugin(None).name == "scenes"
 
 
-def test_changes_are_laid_over_and_mark_the_directory() -> None:
-    assert suite_file.load("scenes").directory() == "scenes"
+def test_changed_settings_override_the_suite_and_rename_its_directory() -> None:
+    assert suite_file.load("scenes").directory_name() == "scenes"
     changed = suite_file.load("scenes", images=4, seed=None)
     assert (changed.images, changed.seed) == (4, 0)
     assert changed.description == "The suite scenes with other images."
-    assert changed.directory().startswith("scenes-")
-    assert changed.directory() != suite_file.load("scenes", images=5).directory()
+    assert changed.directory_name().startswith("scenes-")
+    assert changed.directory_name() != suite_file.load("scenes", images=5).directory_name()
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def test_changes_are_laid_over_and_mark_the_directory() -> None:
         ("= 3", "is not TOML"),
     ],
 )
-def test_a_wrong_file_is_said(tmp_path: Path, content: str, message: str) -> None:
+def test_a_wrong_suite_file_is_refused(tmp_path: Path, content: str, message: str) -> None:
     file = tmp_path / "mine.toml"
     rest = "".join(f"{key} = ['x']\n" for key in ("nets", "methods", "metrics") if f"{key} =" not in content)
     file.write_text(f"{content}\n{rest}")
@@ -47,24 +47,24 @@ def test_a_wrong_file_is_said(tmp_path: Path, content: str, message: str) -> Non
         suite_file.load(str(file))
 
 
-def test_an_unknown_suite_is_said() -> None:
+def test_an_unknown_suite_is_refused() -> None:
     with pytest.raises(UsageError, match="there is no suite 'scene': did you mean 'scenes'"):
         suite_file.load("scene")
 
 
 def test_a_method_named_twice_is_refused() -> None:
     with pytest.raises(UsageError, match="grad_cam is named twice"):
-        suite_file.load("smoke", methods=["grad_cam", "grad_cam"]).explained()
+        suite_file.load("smoke", methods=["grad_cam", "grad_cam"]).method_plugins()
 
 
-def test_a_target_that_contradicts_the_protocols_own_words_is_refused() -> None:
-    assert suite_file.load("smoke", protocols=["opticam"], target="predicted").followed()[0].target == "predicted"
+def test_a_target_that_contradicts_the_protocol_is_refused() -> None:
+    assert suite_file.load("smoke", protocols=["opticam"], target="predicted").load_protocols()[0].target == "predicted"
     with pytest.raises(UsageError, match="contradict each other"):
-        suite_file.load("smoke", protocols=["opticam[target=predicted]"], target="label").followed()
+        suite_file.load("smoke", protocols=["opticam[target=predicted]"], target="label").load_protocols()
 
 
 @pytest.mark.parametrize(
-    ("dataset", "said"),
+    ("dataset", "title"),
     [
         ("scenes[size=64]", "scenes"),
         ("image_folder[path=/a/photos/,size=64]", "scenes on photos"),
@@ -73,5 +73,5 @@ def test_a_target_that_contradicts_the_protocols_own_words_is_refused() -> None:
         ("./my_data.py", "scenes on my_data.py"),
     ],
 )
-def test_a_run_is_called_by_its_suite_and_its_data(dataset: str, said: str) -> None:
-    assert titled("scenes", dataset) == said
+def test_the_title_of_a_run_names_its_suite_and_data_set(dataset: str, title: str) -> None:
+    assert titled("scenes", dataset) == title

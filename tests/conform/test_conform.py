@@ -1,4 +1,4 @@
-"""bench conform: other libraries' numbers beside ours, what is said of a difference, and the exit code."""
+"""bench conform: the comparison with reference libraries, the verdicts, and the exit code."""
 
 import importlib.util
 import inspect
@@ -14,30 +14,30 @@ from torch import Tensor, nn
 
 from cambench.bench.cli.main import main
 from cambench.bench.conform import reference
-from cambench.bench.conform.conform import Fault, Quantity, in_shares
+from cambench.bench.conform.conform import Fault, Quantity, rescale
 from cambench.bench.core.errors import UsageError
 from cambench.bench.core.plugins import REFERENCE, find, names
 from cambench.bench.metrics import _curves, deletion
-from cambench.bench.nets.load import of
+from cambench.bench.nets.load import from_module
 from cambench.bench.nets.net import Net
 from cambench.bench.nets.zoo import SHIPPED
 from cambench.methods import grad_cam
 
 SMALL = ("--nets", "squeezenet1_1", "--dataset", "scenes[size=64]", "--images", "2")
-PEERS = names(REFERENCE)
-KNOWN = {
+LIBRARIES = names(REFERENCE)
+KNOWN_FAULTS = {
     "pytorch_grad_cam": {"grad_cam_pp", "eigen_cam[centred=true]", "score_cam[channels=softmax,", "average_drop"},
     "torchcam": {"grad_cam_pp"},
 }
 
 
 def conform(*arguments: object) -> Result:
-    asked = [str(argument) for argument in ("conform", *arguments)]
-    return CliRunner(catch_exceptions=False, env={"COLUMNS": "80"}).invoke(main, asked)
+    command = [str(argument) for argument in ("conform", *arguments)]
+    return CliRunner(catch_exceptions=False, env={"COLUMNS": "80"}).invoke(main, command)
 
 
 def verdicts(result: Result) -> dict[str, str]:
-    """By quantity, as far as its first line goes, the verdict of its row."""
+    """The verdict of each row, by the first line of its quantity."""
     rows = [line.split() for line in result.stdout.splitlines() if line.rstrip().endswith(("same", "differs", "fault"))]
     return {row[0]: row[-1] for row in rows}
 
@@ -46,20 +46,20 @@ def needs(library: str) -> None:
     pytest.importorskip(library, reason="the library of the extra `references` is not installed")
 
 
-@pytest.mark.parametrize("name", PEERS)
-def test_a_peer_computes_what_this_suite_computes(name: str) -> None:
+@pytest.mark.parametrize("name", LIBRARIES)
+def test_a_reference_library_computes_what_this_suite_computes(name: str) -> None:
     needs(name)
     result = conform(*SMALL, "--references", name)
     assert result.exit_code == 0, result.output
     assert max(map(len, result.stdout.splitlines())) <= 80
-    found = verdicts(result)
-    assert found["grad_cam"] == "same" and "differs" not in found.values()
-    known = {label for label, verdict in found.items() if verdict == "fault"}
-    assert known == KNOWN.get(name, set())
+    labels = verdicts(result)
+    assert labels["grad_cam"] == "same" and "differs" not in labels.values()
+    faults = {label for label, verdict in labels.items() if verdict == "fault"}
+    assert faults == KNOWN_FAULTS.get(name, set())
 
 
-def test_numbers_are_the_peers_on_photographs(real_data: Path) -> None:
-    for name in PEERS:
+def test_numbers_equal_those_of_reference_libraries_on_photographs(real_data: Path) -> None:
+    for name in LIBRARIES:
         needs(name)
     photos = f"image_folder[path={real_data},size=128]"
     result = conform("--nets", "squeezenet1_1@imagenet", "--dataset", photos, "--images", "1")
@@ -67,44 +67,42 @@ def test_numbers_are_the_peers_on_photographs(real_data: Path) -> None:
     assert ", 0 differ" in result.stdout.splitlines()[-1]
 
 
-def test_a_map_of_the_wrong_sign_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_map_of_the_wrong_sign_differs(monkeypatch: pytest.MonkeyPatch) -> None:
     needs("captum")
-    right = grad_cam.explain
-    monkeypatch.setattr(grad_cam, "explain", lambda *arguments: -right(*arguments))
+    explain = grad_cam.explain
+    monkeypatch.setattr(grad_cam, "explain", lambda *arguments: -explain(*arguments))
     result = conform(*SMALL, "--references", "captum")
     assert result.exit_code == 1 and verdicts(result)["grad_cam"] == "differs"
 
 
-def test_a_curve_that_begins_too_late_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_curve_without_its_first_point_differs(monkeypatch: pytest.MonkeyPatch) -> None:
     needs("torchcam")
-    right = _curves.course
+    explain = _curves.make_schedule
 
-    def late(*arguments: Any, **settings: Any) -> Any:
-        path = right(*arguments, **settings)
+    def shifted(*arguments: Any, **settings: Any) -> Any:
+        path = explain(*arguments, **settings)
         return replace(path, counts=path.counts[1:], shares=path.shares[1:])
 
     monkeypatch.setattr("cambench.references.torchcam.MAPS", {})  # the costly part
-    monkeypatch.setattr(deletion, "course", late)
+    monkeypatch.setattr(deletion, "make_schedule", shifted)
     result = conform(*SMALL, "--references", "torchcam")
     assert result.exit_code == 1
     assert {label for label, verdict in verdicts(result).items() if verdict == "differs"} == {"deletion@torchcam"}
 
 
-PEER_OF_MY_OWN = '''"""My reference: it agrees."""
+OWN_REFERENCE = '''"""My reference: it agrees."""
 import torch
-from cambench.bench.conform import Quantity
+from cambench.bench.conform.conform import Quantity
 {requires}
 def compare(net, images, targets):
     yield Quantity("my_cam", "default", torch.ones(1), torch.ones(1), 1e-5)
 '''
 
 
-def test_a_peer_that_is_not_installed_is_said_and_the_others_compared(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    there = importlib.util.find_spec
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "captum" else there(name))
-    (tmp_path / "my_reference.py").write_text(PEER_OF_MY_OWN.format(requires=""))
+def test_a_missing_reference_library_is_reported_and_skipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    find_spec = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "captum" else find_spec(name))
+    (tmp_path / "my_reference.py").write_text(OWN_REFERENCE.format(requires=""))
     result = conform(*SMALL, "--references", f"captum,{tmp_path / 'my_reference.py'}")
     assert result.exit_code == 0
     first, *_ = result.stdout.splitlines()
@@ -112,7 +110,7 @@ def test_a_peer_that_is_not_installed_is_said_and_the_others_compared(
     assert verdicts(result) == {"my_cam": "same"}
 
 
-def test_without_any_peer_there_is_nothing_to_compare(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_comparison_without_any_reference_library_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
     result = conform(*SMALL)
     assert result.exit_code == 2
@@ -122,17 +120,17 @@ def test_without_any_peer_there_is_nothing_to_compare(monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["--references", "torchcm"], "there is no reference 'torchcm': did you mean 'torchcam'?"),
         (["--nets", "resnet19", "--references", "captum"], "there is no net 'resnet19': did you mean 'resnet18'?"),
         (["--dataset", "nowhere", "--references", "captum"], "there is no dataset 'nowhere'"),
     ],
 )
-def test_what_is_asked_wrongly_is_refused(arguments: list[str], told: str) -> None:
+def test_invalid_arguments_are_refused(arguments: list[str], message: str) -> None:
     needs("captum")
     result = conform(*arguments)
-    assert result.exit_code == 2 and result.stderr.startswith(f"bench: {told}")
+    assert result.exit_code == 2 and result.stderr.startswith(f"bench: {message}")
 
 
 def quantity(theirs: float, *with_fault: float, tolerance: float = 0.1) -> Quantity:
@@ -141,19 +139,19 @@ def quantity(theirs: float, *with_fault: float, tolerance: float = 0.1) -> Quant
 
 
 @pytest.mark.parametrize(
-    ("one", "verdict"),
+    ("pair", "verdict"),
     [
         (quantity(1.05), "same"),
         (quantity(1.2), "differs"),
         (quantity(2.0, 2.05, 2.0), "known fault"),
         (quantity(2.0, 2.2, 2.0), "differs"),  # the fault does not explain it
-        (quantity(1.0, 2.0, 1.0), "same"),  # the library has mended it
+        (quantity(1.0, 2.0, 1.0), "same"),  # the library has fixed its fault
         (quantity(float("nan")), "differs"),
         (quantity(2.0, float("nan"), 2.0), "differs"),
     ],
 )
-def test_a_verdict_is_the_same_or_a_fault_that_explains_all_or_differs(one: Quantity, verdict: str) -> None:
-    assert one.verdict == verdict
+def test_the_verdict_is_same_known_fault_or_differs(pair: Quantity, verdict: str) -> None:
+    assert pair.verdict == verdict
 
 
 def test_numbers_of_different_shapes_are_not_compared() -> None:
@@ -161,35 +159,37 @@ def test_numbers_of_different_shapes_are_not_compared() -> None:
         _ = Quantity("drop", "default", torch.ones(2), torch.ones(2, 1), 1.0).verdict
 
 
-def test_maps_are_compared_in_shares_of_the_highest_value() -> None:
+def test_maps_are_divided_by_the_highest_value_of_ours() -> None:
     maps = torch.tensor([[[0.0, 4.0]], [[0.0, 0.0]]])
-    mine, theirs = in_shares(maps, maps + 1)
+    mine, theirs = rescale(maps, maps + 1)
     assert mine.tolist() == [[[0.0, 1.0]], [[0.0, 0.0]]] and theirs.tolist() == [[[0.25, 1.25]], [[1.0, 1.0]]]
 
 
 @pytest.mark.parametrize("name", SHIPPED)
-def test_the_net_that_a_peer_is_given_is_torchvisions_own(name: str, nets: dict[str, Net], images: Tensor) -> None:
+def test_reference_libraries_get_torchvisions_module_with_shared_weights(
+    name: str, nets: dict[str, Net], images: Tensor
+) -> None:
     net = nets[name]
-    before = net.state()
-    whole = reference.whole(net)
-    scores = whole(reference.normalised(net, images))
+    state = net.protected_state()
+    module = reference.library_module(net)
+    scores = module(reference.normalise(net, images))
     torch.testing.assert_close(scores, net(images))
     scores.sum().backward()
-    assert all(weight.grad is not None for weight in whole.parameters())
-    assert type(whole) is type(torchvision.models.get_model(name, num_classes=2)) and net.state() == before
-    assert [w.data_ptr() for w in whole.parameters()] == [w.data_ptr() for w in net._line.parameters()]
+    assert all(weight.grad is not None for weight in module.parameters())
+    assert type(module) is type(torchvision.models.get_model(name, num_classes=2)) and net.protected_state() == state
+    assert [w.data_ptr() for w in module.parameters()] == [w.data_ptr() for w in net._sequence.parameters()]
 
 
-def test_a_net_that_gives_no_logits_is_not_compared() -> None:
+def test_a_net_that_returns_no_logits_is_not_compared() -> None:
     module = nn.Sequential(
         nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 3), nn.Softmax(1)
     )
-    with pytest.raises(UsageError, match="mine does not give logits alone, so other libraries explain something else"):
-        reference.whole(of(module, name="mine"))
+    with pytest.raises(UsageError, match="mine does not return logits alone, so reference libraries would"):
+        reference.library_module(from_module(module, name="mine"))
 
 
-@pytest.mark.parametrize("name", PEERS)
-def test_a_peer_describes_itself_and_names_its_library(name: str) -> None:
+@pytest.mark.parametrize("name", LIBRARIES)
+def test_a_reference_library_describes_itself_and_names_its_library(name: str) -> None:
     needs(name)
     reference = find(REFERENCE, name)
     assert reference.description.endswith(".") and reference.module.EXTRA == "references" and reference.module.REQUIRES

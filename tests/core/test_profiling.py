@@ -1,4 +1,4 @@
-"""Where a run's time goes, and images read before their turn."""
+"""Profiling spans, and prefetched images."""
 
 import threading
 import time
@@ -7,32 +7,32 @@ import numpy as np
 import pytest
 import torch
 
-from cambench.bench.core.errors import UsageError
-from cambench.bench.core.profiling import passed, profiled, span
-from cambench.bench.data.prefetch import AHEAD, loaded
+from cambench.bench.core.errors import ImageError, UsageError
+from cambench.bench.core.profiling import count_images, record_spans, span
+from cambench.bench.data.prefetch import AHEAD, prefetch
 from cambench.bench.data.types import Image
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
 
 
-def test_a_span_is_told_without_those_inside_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_seconds_of_a_span_exclude_its_inner_spans(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter(range(100))  # a second between any two turns
     monkeypatch.setattr(time, "perf_counter", lambda: float(next(clock)))
-    with profiled() as spans:  # turns at 0
+    with record_spans() as spans:  # turns at 0
         with span("explaining"):  # 1
             with span("forwards"):  # 2
-                passed(7)
+                count_images(7)
             with span("forwards"):  # 3, 4
                 pass
         with span("writing"):  # 5, 6, 7
             pass
     assert spans.seconds == {"other": 3.0, "explaining": 3.0, "forwards": 2.0, "writing": 1.0}
-    assert sum(spans.seconds.values()) == 9.0, "every second is told once"
+    assert sum(spans.seconds.values()) == 9.0, "every second is counted once"
     assert spans.images == 7
 
 
 def test_a_span_that_raises_is_closed() -> None:
-    with profiled() as spans:
+    with record_spans() as spans:
         with pytest.raises(KeyError), span("forwards"):
             raise KeyError
         with span("writing"):
@@ -40,16 +40,16 @@ def test_a_span_that_raises_is_closed() -> None:
     assert set(spans.seconds) == {"other", "forwards", "writing"}
 
 
-def test_nothing_is_told_unless_asked_for() -> None:
-    with profiled() as spans:
+def test_spans_are_recorded_inside_the_block_only() -> None:
+    with record_spans() as spans:
         pass
     with span("forwards"):
-        passed(3)
+        count_images(3)
     assert set(spans.seconds) == {"other"} and spans.images == 0
 
 
 class _Images:
-    """Images that say when they are read; the fourth cannot be."""
+    """Images that record when they are read; the one with index 3 cannot be read."""
 
     classes = ("a",)
 
@@ -72,27 +72,27 @@ class _Images:
 
 
 @pytest.mark.parametrize("device", [CPU, GPU])
-def test_images_come_in_their_order_and_one_that_cannot_be_read_is_said_in_its_turn(device: torch.device) -> None:
+def test_prefetched_images_and_errors_keep_their_order(device: torch.device) -> None:
     images, names = _Images(30), list[str]()
-    for load in loaded(images, range(1, 20), device):
+    for load in prefetch(images, range(1, 20), device):
         try:
             names.append(load().name)
-        except UsageError as error:
+        except ImageError as error:
             names.append(str(error))
     assert names == ["1", "2", "3 is no image", *map(str, range(4, 20))]
     assert images.read == list(range(1, 20))
 
 
-def test_beside_a_gpu_one_thread_reads_a_few_ahead_and_beside_a_cpu_none_does() -> None:
-    beside, alone = _Images(100), _Images(100)
-    first = loaded(beside, range(50, 100), GPU)
+def test_images_are_read_ahead_by_one_thread_on_a_gpu_only() -> None:
+    on_gpu, on_cpu = _Images(100), _Images(100)
+    first = prefetch(on_gpu, range(50, 100), GPU)
     next(first)().name  # noqa: B018
     for _ in range(200):
-        if len(beside.read) >= AHEAD:
+        if len(on_gpu.read) >= AHEAD:
             break
         time.sleep(0.01)
-    assert AHEAD <= len(beside.read) <= AHEAD + 1
-    assert all(name.startswith("reader") for name in beside.threads) and len(beside.threads) == 1
-    next(loaded(alone, range(50, 100), CPU))()
-    assert alone.read == [50]
-    assert alone.threads == {threading.current_thread().name}
+    assert AHEAD <= len(on_gpu.read) <= AHEAD + 1
+    assert all(name.startswith("reader") for name in on_gpu.threads) and len(on_gpu.threads) == 1
+    next(prefetch(on_cpu, range(50, 100), CPU))()
+    assert on_cpu.read == [50]
+    assert on_cpu.threads == {threading.current_thread().name}

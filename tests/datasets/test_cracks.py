@@ -1,4 +1,4 @@
-"""Drawn concrete: the same bytes each time, masks where it is dark, and nothing but the crack that tells the classes apart."""
+"""Drawn walls: pinned bytes, masks on dark pixels, and classes that differ by the cracks only."""
 
 import hashlib
 import time
@@ -22,12 +22,12 @@ PINNED = {
 def test_the_bytes_of_a_wall_are_pinned(settings: tuple[int, int, str, int]) -> None:
     size, seed, split, index = settings
     image = load(size=size, seed=seed, split=split)[index]  # type: ignore[arg-type]
-    data = image.pixels.tobytes() + b"".join(thing.mask.tobytes() for thing in image.objects)
+    data = image.pixels.tobytes() + b"".join(marked.mask.tobytes() for marked in image.objects)
     assert hashlib.sha256(data).hexdigest()[:16] == PINNED[settings]
 
 
 @pytest.mark.parametrize("size", [64, 112, 224])
-def test_cracks_are_dark_and_their_masks_are_theirs(size: int) -> None:
+def test_pixels_under_crack_masks_are_dark(size: int) -> None:
     walls = load(size=size)
     shares = []
     for index in range(1, 60, 2):
@@ -47,29 +47,29 @@ def test_every_other_wall_is_intact() -> None:
 
 
 def test_brightness_does_not_tell_the_classes_apart() -> None:
-    """The mean tone of walls of either class, told apart by the best threshold, is right little more often than chance."""
+    """The best threshold on the mean tone classifies walls hardly better than chance."""
     walls = load(size=64)
     tones = np.array([walls[index].pixels.mean() for index in range(200)])
-    right = max(abs(np.mean((tones < at) == (np.arange(200) % 2)) - 0.5) for at in tones)
-    assert right < 0.15
+    accuracy = max(abs(np.mean((tones < threshold) == (np.arange(200) % 2)) - 0.5) for threshold in tones)
+    assert accuracy < 0.15
 
 
-def test_splits_and_seeds_draw_other_walls() -> None:
-    drawn = {
+def test_splits_and_seeds_have_different_walls() -> None:
+    images = {
         load(size=64, seed=seed, split=split)[1].pixels.tobytes() for seed in (0, 1) for split in ("train", "test")
     }  # type: ignore[arg-type]
-    assert len(drawn) == 4
+    assert len(images) == 4
 
 
 def test_walls_are_drawn_fast() -> None:
     walls = load(size=112)
-    began = time.perf_counter()
+    start = time.perf_counter()
     for index in range(20):
         _ = walls[index]
-    assert time.perf_counter() - began < 2  # a tenth of what is usual
+    assert time.perf_counter() - start < 2  # a tenth of what is usual
 
 
-def test_wrong_settings_are_said() -> None:
+def test_invalid_settings_are_refused() -> None:
     for spec in ("cracks[size=8]", "cracks[split=all]", "cracks[seed=-1]"):
         with pytest.raises(UsageError, match="dataset 'cracks', setting"):
             find(DATASET, spec)

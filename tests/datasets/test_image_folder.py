@@ -1,4 +1,4 @@
-"""Folders of images: what is read, how it is brought to size, and what is refused."""
+"""Folders of images: labels and boxes, resizing, and errors."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -14,32 +14,34 @@ from cambench.bench.store import run as store
 from cambench.datasets.image_folder import load
 
 
-def folder(root: Path, rows: str, *, files: tuple[str, ...] = ("a.png",), size: tuple[int, int] = (64, 64)) -> Path:
+def write_folder(
+    root: Path, rows: str, *, files: tuple[str, ...] = ("a.png",), size: tuple[int, int] = (64, 64)
+) -> Path:
     for file in files:
         Image.new("RGB", size, (200, 100, 50)).save(root / file)
     (root / "labels.csv").write_text(rows)
     return root
 
 
-def one(root: Path, **settings: object) -> tuple[np.ndarray, int | None]:
+def load_first(root: Path, **settings: object) -> tuple[np.ndarray, int | None]:
     image = load(path=str(root), size=32, **settings)[0]  # type: ignore[arg-type]
     return image.pixels, image.label
 
 
 def test_labels_and_boxes_are_read(tmp_path: Path) -> None:
-    folder(tmp_path, "file,class_index,box_xyxy\na.png,7,16 0 48 32\n", size=(64, 64))
+    write_folder(tmp_path, "file,class_index,box_xyxy\na.png,7,16 0 48 32\n", size=(64, 64))
     image = load(path=str(tmp_path), size=32, resize="squash")[0]
     assert (image.name, image.label, image.pixels.shape) == ("a.png", 7, (32, 32, 3))
-    (thing,) = image.objects
-    assert thing.label == 7
+    (marked,) = image.objects
+    assert marked.label == 7
     expected = np.zeros((32, 32), dtype=bool)
     expected[0:16, 8:24] = True
-    assert (thing.mask == expected).all()
+    assert (marked.mask == expected).all()
 
 
 def test_the_box_follows_the_crop(tmp_path: Path) -> None:
-    """64 pixels are brought to 256/224 of 56: all but a frame of 4 is shown, and a box is moved and cut by as much."""
-    folder(tmp_path, "file,class_index,box_64_xyxy\na.png,0,0 0 20 64\n", size=(64, 64))
+    """64 pixels are 256/224 of 56: the crop removes a frame of 4 pixels, which shifts and clips the box."""
+    write_folder(tmp_path, "file,class_index,box_64_xyxy\na.png,0,0 0 20 64\n", size=(64, 64))
     mask = load(path=str(tmp_path), size=56)[0].objects[0].mask
     assert mask[:, :16].all()
     assert not mask[:, 16:].any()
@@ -56,7 +58,7 @@ def test_sub_folders_are_classes(tmp_path: Path) -> None:
 
 def test_the_seed_draws_the_order(tmp_path: Path) -> None:
     files = tuple(f"{number}.png" for number in range(8))
-    folder(tmp_path, "file,class_index\n" + "".join(f"{file},0\n" for file in files), files=files)
+    write_folder(tmp_path, "file,class_index\n" + "".join(f"{file},0\n" for file in files), files=files)
     orders = [[load(path=str(tmp_path), seed=seed).name(index) for index in range(8)] for seed in (0, 0, 1)]
     assert orders[0] == orders[1] != orders[2]
     assert sorted(orders[2]) == sorted(files)
@@ -79,44 +81,46 @@ def test_other_modes_are_converted(tmp_path: Path, mode: str, colour: object, ex
     file = "a.tif" if mode in ("CMYK", "I;16") else "a.png"
     Image.new(mode, (40, 40), colour).save(tmp_path / file)  # type: ignore[arg-type]
     (tmp_path / "labels.csv").write_text(f"file,class_index\n{file},0\n")
-    pixels, _ = one(tmp_path)
+    pixels, _ = load_first(tmp_path)
     assert pixels.reshape(-1, 3).tolist() == [list(expected)] * 32 * 32
 
 
-def broken(content: bytes) -> Callable[[Path], object]:
+def write_bytes(content: bytes) -> Callable[[Path], object]:
     return lambda root: (root / "a.png").write_bytes(content)
 
 
-@pytest.mark.parametrize("spoil", [broken(b"not an image"), broken(b""), broken(b"\x89PNG\r\n\x1a\n" + b"0" * 40)])
-def test_a_file_that_is_no_image_is_named(tmp_path: Path, spoil: Callable[[Path], object]) -> None:
-    spoil(folder(tmp_path, "file,class_index\na.png,0\n"))
+@pytest.mark.parametrize(
+    "spoil", [write_bytes(b"not an image"), write_bytes(b""), write_bytes(b"\x89PNG\r\n\x1a\n" + b"0" * 40)]
+)
+def test_a_file_that_is_not_an_image_is_named_in_the_error(tmp_path: Path, spoil: Callable[[Path], object]) -> None:
+    spoil(write_folder(tmp_path, "file,class_index\na.png,0\n"))
     with pytest.raises(UsageError, match=r"a\.png cannot be read as an image"):
-        one(tmp_path)
+        load_first(tmp_path)
 
 
-def test_a_cut_off_file_is_named(tmp_path: Path) -> None:
+def test_a_truncated_file_is_named_in_the_error(tmp_path: Path) -> None:
     noise = np.random.default_rng(0).integers(0, 255, (80, 80, 3), dtype=np.uint8)
     Image.fromarray(noise).save(tmp_path / "a.jpg")
     (tmp_path / "a.jpg").write_bytes((tmp_path / "a.jpg").read_bytes()[:2000])
     (tmp_path / "labels.csv").write_text("file,class_index\na.jpg,0\n")
     with pytest.raises(UsageError, match=r"a\.jpg cannot be read as an image"):
-        one(tmp_path)
+        load_first(tmp_path)
 
 
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
         ("file,class_index\nb.png,0\n", r"labels\.csv, line 2: there is no file 'b\.png'"),
-        ("file,class_index\na.png,dog\n", "line 2: 'dog' is no class index: it is a whole number from 0"),
-        ("file,class_index\na.png,-1\n", "'-1' is no class index"),
+        ("file,class_index\na.png,dog\n", "line 2: 'dog' is not a class index: a class index is a whole number from 0"),
+        ("file,class_index\na.png,-1\n", "'-1' is not a class index"),
         ("file,class\na.png,0\n", "has no column 'class_index'; it has file, class"),
-        ("file,class_index,box_xyxy\na.png,0,1 2 3\n", "'1 2 3' is no box: it is four numbers"),
-        ("file,class_index,box_xyxy\na.png,0,9 9 3 3\n", "is no box: x1 < x2"),
+        ("file,class_index,box_xyxy\na.png,0,1 2 3\n", "'1 2 3' is not a box: a box is four numbers"),
+        ("file,class_index,box_xyxy\na.png,0,9 9 3 3\n", "is not a box: x1 < x2"),
         (
             "file,class_index\na.png,0\na.png,1\n",
-            "lines 2 and 3: both are of a.png; an image has one row, with one class",
+            "lines 2 and 3: both name a.png: an image has one row, with one class",
         ),
-        ("file,class_index\na.png,0\n./a.png,0\n", "lines 2 and 3: both are of a.png"),
+        ("file,class_index\na.png,0\n./a.png,0\n", "lines 2 and 3: both name a.png"),
         (
             "file,class_index\n../a.png,0\n",
             r"line 2: '\.\./a\.png' is absolute or has '\.\.': files are named relative to",
@@ -133,14 +137,14 @@ def test_a_cut_off_file_is_named(tmp_path: Path) -> None:
             "file,class_index,box_224_xyxy\na.png,0,230 0 240 20\n",
             "line 2: the box '230 0 240 20' lies outside a.png squashed to 224 x 224 pixels",
         ),
-        ("file,class_index,box_xyxy\na.png,0,nan 0 80 20\n", "is no box: x1 < x2"),
+        ("file,class_index,box_xyxy\na.png,0,nan 0 80 20\n", "is not a box: x1 < x2"),
         ("", "is not a table of comma-separated values"),
         ("file,class_index\n", "holds no image"),
     ],
 )
-def test_a_wrong_table_is_said(tmp_path: Path, rows: str, message: str) -> None:
+def test_a_wrong_table_is_refused(tmp_path: Path, rows: str, message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        load(path=str(folder(tmp_path, rows)))
+        load(path=str(write_folder(tmp_path, rows)))
 
 
 def test_a_file_outside_the_folder_is_not_read(tmp_path: Path) -> None:
@@ -148,15 +152,15 @@ def test_a_file_outside_the_folder_is_not_read(tmp_path: Path) -> None:
     root.mkdir()
     Image.new("RGB", (64, 64)).save(tmp_path / "secret.png")
     for name in ("../secret.png", str(tmp_path / "secret.png"), "images/../../secret.png"):
-        folder(root, f"file,class_index\n{name},0\n")
+        write_folder(root, f"file,class_index\n{name},0\n")
         with pytest.raises(UsageError, match="is absolute or has"):
             load(path=str(root))
 
 
-def test_a_box_that_is_partly_outside_counts_by_what_is_inside(tmp_path: Path) -> None:
-    folder(tmp_path, "file,class_index,box_xyxy\na.png,7,32 32 999 999\n")
-    (thing,) = load(path=str(tmp_path), size=32, resize="squash")[0].objects
-    assert thing.mask[16:, 16:].all() and thing.mask.sum() == 16 * 16
+def test_a_box_is_clipped_to_the_image(tmp_path: Path) -> None:
+    write_folder(tmp_path, "file,class_index,box_xyxy\na.png,7,32 32 999 999\n")
+    (marked,) = load(path=str(tmp_path), size=32, resize="squash")[0].objects
+    assert marked.mask[16:, 16:].all() and marked.mask.sum() == 16 * 16
 
 
 def test_images_without_folders_of_classes_have_no_label(tmp_path: Path) -> None:
@@ -164,15 +168,15 @@ def test_images_without_folders_of_classes_have_no_label(tmp_path: Path) -> None
         Image.new("RGB", (40, 40)).save(tmp_path / name)
     (tmp_path / "notes").mkdir()
     (tmp_path / "notes" / "read.me").write_text("no image")
-    (tmp_path / "._a.png").write_bytes(b"what macOS puts beside a file")
+    (tmp_path / "._a.png").write_bytes(b"a hidden file of macOS")
     images = load(path=str(tmp_path))
     assert images.classes == () and len(images) == 2
-    shown = [images[index] for index in range(2)]
-    assert {image.name for image in shown} == {"a.png", "b.JPG"}
-    assert all(image.label is None and image.objects == () for image in shown)
+    loaded = [images[index] for index in range(2)]
+    assert {image.name for image in loaded} == {"a.png", "b.JPG"}
+    assert all(image.label is None and image.objects == () for image in loaded)
 
 
-def test_images_beside_folders_of_classes_are_refused(tmp_path: Path) -> None:
+def test_a_folder_with_both_images_and_class_folders_is_refused(tmp_path: Path) -> None:
     (tmp_path / "dog").mkdir()
     for name in ("a.png", "dog/b.png"):
         Image.new("RGB", (40, 40)).save(tmp_path / name)
@@ -183,18 +187,18 @@ def test_images_beside_folders_of_classes_are_refused(tmp_path: Path) -> None:
 
 
 def test_boxes_are_checked_without_reading_pixels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A folder of fifty thousand images is opened in moments."""
-    folder(tmp_path, "file,class_index,box_xyxy\na.png,7,16 0 48 32\n")
+    """Opening a folder of fifty thousand images must be fast."""
+    write_folder(tmp_path, "file,class_index,box_xyxy\na.png,7,16 0 48 32\n")
     monkeypatch.setattr("PIL.ImageFile.ImageFile.load", lambda _: pytest.fail("pixels were read"))
     assert len(load(path=str(tmp_path))) == 1
 
 
-def test_an_empty_folder_is_said(tmp_path: Path) -> None:
+def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"holds no image: put images there"):
         load(path=str(tmp_path))
 
 
-def test_a_missing_folder_is_said(tmp_path: Path) -> None:
+def test_a_missing_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="there is no folder"):
         load(path=str(tmp_path / "nowhere"))
 
@@ -206,20 +210,20 @@ def test_crop_all_keeps_the_whole_shorter_side(tmp_path: Path) -> None:
     assert (load(path=str(tmp_path), size=40, resize="crop-all")[0].pixels == 255).all()
 
 
-LYING = np.zeros((40, 60, 3), dtype=np.uint8)  # as stored; turned a quarter clockwise it is 60 high and 40 wide
+LYING = np.zeros((40, 60, 3), dtype=np.uint8)  # as stored; rotated by 90 degrees clockwise it is 60 high and 40 wide
 LYING[:20, :30] = 255  # the upper left quarter as stored, the upper right one upright
 
 
-def lying(file: Path) -> None:
+def write_rotated(file: Path) -> None:
     exif = Image.Exif()
-    exif[0x0112] = 6  # to be turned a quarter clockwise
+    exif[0x0112] = 6  # rotate by 90 degrees clockwise
     Image.fromarray(LYING).save(file, exif=exif)
 
 
 @pytest.mark.parametrize("file", ["a.jpg", "a.png", "a.tif", "a.webp"])
-def test_photos_are_turned_upright(tmp_path: Path, file: str) -> None:
-    """A phone's photo is stored as the sensor lies; boxes are of the upright one."""
-    lying(tmp_path / file)
+def test_photos_are_rotated_upright(tmp_path: Path, file: str) -> None:
+    """Phones store photos in the orientation of the sensor; boxes refer to the upright photo."""
+    write_rotated(tmp_path / file)
     (tmp_path / "labels.csv").write_text(f"file,class_index,box_xyxy\n{file},0,20 0 40 30\n")
     image = load(path=str(tmp_path), size=40, resize="squash")[0]
     assert (image.pixels[:18, 22:] > 200).all() and (image.pixels[:, :18] < 50).all()
@@ -227,13 +231,13 @@ def test_photos_are_turned_upright(tmp_path: Path, file: str) -> None:
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "P", "I;16", "RGB", "RGBA", "LA"])
-def test_masks_tell_where_the_object_is(tmp_path: Path, mode: str) -> None:
-    """64 pixels are brought to 256/224 of 56, and 4 cut off each side: a mask is moved as its photo is."""
-    folder(tmp_path, "file,class_index,mask\na.png,7,masks/a.png\n")
+def test_masks_of_all_image_modes_are_read(tmp_path: Path, mode: str) -> None:
+    """64 pixels are 256/224 of 56, so 4 are cut off at each side; a mask is cropped like its photo."""
+    write_folder(tmp_path, "file,class_index,mask\na.png,7,masks/a.png\n")
     (tmp_path / "masks").mkdir()
     values = np.zeros((64, 64), dtype=np.uint16 if mode == "I;16" else np.uint8)
     values[:20, :] = 1
-    if mode in ("RGB", "RGBA", "LA"):  # opaque everywhere: what is seen through is no object
+    if mode in ("RGB", "RGBA", "LA"):  # opaque everywhere: transparency does not mark the object
         channels = [values * 0, values * 255, values * 0, values * 0 + 255]
         values = np.stack([channels[1], channels[3]] if mode == "LA" else channels[: len(mode)], -1)
     picture = Image.fromarray(values * 255).convert("1") if mode == "1" else Image.fromarray(values)
@@ -241,31 +245,31 @@ def test_masks_tell_where_the_object_is(tmp_path: Path, mode: str) -> None:
         picture.putpalette([0, 0, 0, 255, 0, 0])
     assert picture.mode == mode
     picture.save(tmp_path / "masks" / "a.png")
-    (thing,) = load(path=str(tmp_path), size=56)[0].objects
-    assert thing.label == 7 and thing.mask[:16].all() and not thing.mask[16:].any()
+    (marked,) = load(path=str(tmp_path), size=56)[0].objects
+    assert marked.label == 7 and marked.mask[:16].all() and not marked.mask[16:].any()
 
 
-def test_a_mask_of_another_size_or_outside_is_refused(tmp_path: Path) -> None:
-    folder(tmp_path, "file,class_index,mask\na.png,7,m.png\n")
+def test_a_mask_of_another_size_or_outside_the_folder_is_refused(tmp_path: Path) -> None:
+    write_folder(tmp_path, "file,class_index,mask\na.png,7,m.png\n")
     Image.new("L", (32, 64)).save(tmp_path / "m.png")
     with pytest.raises(
-        UsageError, match=r"line 2: the mask m.png is 32 x 64 pixels, its photo 64 x 64: they are of one"
+        UsageError, match=r"line 2: the mask m.png is 32 x 64 pixels, its photo 64 x 64: they must have one"
     ):
         load(path=str(tmp_path))
-    folder(tmp_path, "file,class_index,mask\na.png,7,../m.png\n")
+    write_folder(tmp_path, "file,class_index,mask\na.png,7,../m.png\n")
     with pytest.raises(UsageError, match="is absolute or has"):
         load(path=str(tmp_path))
 
 
-def test_an_empty_cell_is_no_mask_and_an_empty_mask_no_object(tmp_path: Path) -> None:
-    folder(tmp_path, "file,class_index,mask\na.png,7,\nb.png,7,m.png\n", files=("a.png", "b.png"))
+def test_empty_cells_and_empty_masks_give_no_object(tmp_path: Path) -> None:
+    write_folder(tmp_path, "file,class_index,mask\na.png,7,\nb.png,7,m.png\n", files=("a.png", "b.png"))
     Image.new("L", (64, 64)).save(tmp_path / "m.png")
     images = load(path=str(tmp_path))
     assert [images[index].objects for index in range(2)] == [(), ()]
 
 
-def _put(address: str, root: Path) -> str:
-    """A local folder's files, at an address."""
+def copy_to_address(address: str, root: Path) -> str:
+    """Copy the files of a local folder to an address. Return the address."""
     upath = pytest.importorskip("upath", reason="universal-pathlib, of the extra `fsspec`, is not installed")
     for file in root.rglob("*"):
         if file.is_file():
@@ -274,39 +278,43 @@ def _put(address: str, root: Path) -> str:
 
 
 @pytest.mark.parametrize("labelled", [False, True])
-def test_an_address_is_read_as_the_folder_is(tmp_path: Path, labelled: bool) -> None:
+def test_an_address_is_read_like_a_folder(tmp_path: Path, labelled: bool) -> None:
     for number, name in enumerate(("dog", "cat")):
         (tmp_path / name).mkdir()
         Image.new("RGB", (40, 60), (number * 90, 50, 50)).save(tmp_path / name / "1.png")
     if labelled:
         (tmp_path / "labels.csv").write_text("file,class_index,box_xyxy\ndog/1.png,3,0 0 9 9\ncat/1.png,4,\n")
-    here, there = load(path=str(tmp_path)), load(path=_put(f"memory://photos{labelled}", tmp_path))
-    assert len(here) == len(there) == 2 and here.classes == there.classes
+    local, remote = load(path=str(tmp_path)), load(path=copy_to_address(f"memory://photos{labelled}", tmp_path))
+    assert len(local) == len(remote) == 2 and local.classes == remote.classes
     for index in range(2):
-        one, other = here[index], there[index]
-        assert (one.name, one.label, len(one.objects)) == (other.name, other.label, len(other.objects))
-        assert (one.pixels == other.pixels).all()
+        local_image, remote_image = local[index], remote[index]
+        assert (local_image.name, local_image.label, len(local_image.objects)) == (
+            remote_image.name,
+            remote_image.label,
+            len(remote_image.objects),
+        )
+        assert (local_image.pixels == remote_image.pixels).all()
 
 
-def test_a_run_takes_its_images_from_an_address(tmp_path: Path) -> None:
+def test_a_run_reads_its_images_from_an_address(tmp_path: Path) -> None:
     Image.new("RGB", (64, 64), (90, 50, 50)).save(tmp_path / "a.png")
-    (tmp_path / "b.png").write_bytes(b"torn")
-    address = _put("memory://some", tmp_path)
-    chosen = ["--nets", "squeezenet1_1", "--methods", "centre", "--metrics", "gini", "--precision", "fp32"]
-    done = CliRunner().invoke(main, ["run", "--dataset", address, *chosen, "--out", str(tmp_path / "run")])
-    assert done.exit_code == 3, done.output
+    (tmp_path / "b.png").write_bytes(b"damaged")
+    address = copy_to_address("memory://some", tmp_path)
+    options = ["--nets", "squeezenet1_1", "--methods", "centre", "--metrics", "gini", "--precision", "fp32"]
+    result = CliRunner().invoke(main, ["run", "--dataset", address, *options, "--out", str(tmp_path / "run")])
+    assert result.exit_code == 3, result.output
     assert set(store.read(tmp_path / "run").table("scores")["image"]) == {"a.png"}
-    assert "b.png cannot be read as an image" in " ".join(done.output.split())
+    assert "b.png cannot be read as an image" in " ".join(result.output.split())
 
 
 @pytest.mark.parametrize(
-    ("address", "said"),
+    ("address", "message"),
     [
         ("memory://nothing", "there is no folder memory://nothing"),
         ("nope://bucket/photos", "nope://bucket/photos cannot be reached"),
     ],
 )
-def test_an_address_that_cannot_be_had_is_refused(address: str, said: str) -> None:
+def test_an_unreachable_address_is_refused(address: str, message: str) -> None:
     pytest.importorskip("upath", reason="universal-pathlib, of the extra `fsspec`, is not installed")
-    with pytest.raises(UsageError, match=said):
+    with pytest.raises(UsageError, match=message):
         load(path=address)

@@ -1,4 +1,4 @@
-"""Scenes are the same bytes everywhere, and know exactly where their objects are."""
+"""Scenes have the same bytes everywhere and exact masks of their objects."""
 
 import hashlib
 import subprocess
@@ -23,36 +23,36 @@ PINNED = {
 
 
 def digest(image: Image) -> str:
-    data = image.pixels.tobytes() + b"".join(found.mask.tobytes() for found in image.objects)
+    data = image.pixels.tobytes() + b"".join(marked.mask.tobytes() for marked in image.objects)
     return hashlib.sha256(data).hexdigest()[:16]
 
 
-def drawn(size: int, seed: int, split: str, objects: str, index: int) -> Image:
+def load_scene(size: int, seed: int, split: str, objects: str, index: int) -> Image:
     return load(size=size, seed=seed, split=split, objects=objects)[index]
 
 
 @pytest.mark.parametrize("settings", PINNED)
 def test_the_bytes_of_a_scene_are_pinned(settings: tuple[int, int, str, str, int]) -> None:
-    assert digest(drawn(*settings)) == PINNED[settings]
+    assert digest(load_scene(*settings)) == PINNED[settings]
 
 
 def test_another_process_draws_the_same_bytes() -> None:
     code = (
         "from cambench.datasets.scenes import load; import hashlib; print(hashlib.sha256(load()[7].pixels).hexdigest())"
     )
-    other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
-    assert hashlib.sha256(load()[7].pixels.tobytes()).hexdigest() == other
+    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+    assert hashlib.sha256(load()[7].pixels.tobytes()).hexdigest() == printed
 
 
 @pytest.mark.parametrize("size", [64, 160, 224])
-def test_masks_are_where_the_plan_puts_the_objects(size: int) -> None:
+def test_masks_have_the_size_of_the_plan_and_lie_inside_the_image(size: int) -> None:
     scenes = load(size=size)
     for image in (scenes[k] for k in range(40)):
         assert image.pixels.shape == (size, size, 3) and image.pixels.dtype == np.uint8
-        for found in image.objects:
-            assert found.mask.shape == (size, size) and found.mask.dtype == np.bool_
-            assert 0.15 * size < extent(found.mask) <= 0.57 * size
-            assert not np.concatenate([found.mask[0], found.mask[-1]]).all()
+        for marked in image.objects:
+            assert marked.mask.shape == (size, size) and marked.mask.dtype == np.bool_
+            assert 0.15 * size < extent(marked.mask) <= 0.57 * size
+            assert not np.concatenate([marked.mask[0], marked.mask[-1]]).all()
 
 
 def extent(mask: np.ndarray) -> float:
@@ -61,8 +61,8 @@ def extent(mask: np.ndarray) -> float:
     return float(max(rows[-1] - rows[0], columns[-1] - columns[0]) + 1)
 
 
-def test_a_mask_covers_what_was_painted() -> None:
-    """Between an object and its surroundings lies an edge: the mask's rim differs more from outside than within."""
+def test_the_edge_of_a_mask_is_the_edge_of_the_object() -> None:
+    """Neighbouring pixels differ more across the mask's edge than inside the mask."""
     image = load(objects="single")[2]
     mask, pixels = image.objects[0].mask, image.pixels.astype(int)
     step = np.abs(pixels[:, 1:] - pixels[:, :-1]).sum(2)
@@ -71,16 +71,16 @@ def test_a_mask_covers_what_was_painted() -> None:
 
 
 def ring(image: Image, number: int) -> np.ndarray:
-    """What surrounds an object: within a tenth of its extent, but not on its antialiased edge nor on an object."""
+    """The ring around an object, a tenth of its extent wide, without its antialiased edge and without other objects."""
     mask = image.objects[number].mask
-    taken = np.any([found.mask for found in image.objects], axis=0)
-    near, edge = grown(mask, max(3, int(0.1 * extent(mask)))), grown(mask, 1)
-    ring: np.ndarray = near & ~edge & ~taken
+    occupied = np.any([marked.mask for marked in image.objects], axis=0)
+    vicinity, edge = grow(mask, max(3, int(0.1 * extent(mask)))), grow(mask, 1)
+    ring: np.ndarray = vicinity & ~edge & ~occupied
     return ring
 
 
-def grown(mask: np.ndarray, pixels: int) -> np.ndarray:
-    """A mask with all pixels at most so far from it, by rows and columns."""
+def grow(mask: np.ndarray, pixels: int) -> np.ndarray:
+    """A mask grown by a number of pixels along rows and columns."""
     for _ in range(pixels):
         wider = mask.copy()
         wider[1:] |= mask[:-1]
@@ -91,13 +91,13 @@ def grown(mask: np.ndarray, pixels: int) -> np.ndarray:
     return mask
 
 
-def test_objects_stand_out() -> None:
+def test_objects_contrast_with_their_surroundings() -> None:
     scenes, contrasts = load(), []
     for image in (scenes[k] for k in range(200)):
-        for number, found in enumerate(image.objects):
-            inside, around = image.pixels[found.mask].mean(0), image.pixels[ring(image, number)].mean(0)
-            contrasts.append(np.abs(inside - around).sum() / 255)
-    assert min(contrasts) > 0.9 * CONTRAST  # the ring here is another one than the generator's
+        for number, marked in enumerate(image.objects):
+            inside, surroundings = image.pixels[marked.mask].mean(0), image.pixels[ring(image, number)].mean(0)
+            contrasts.append(np.abs(inside - surroundings).sum() / 255)
+    assert min(contrasts) > 0.9 * CONTRAST  # the ring of this test differs from the generator's
     assert np.mean(np.array(contrasts) > CONTRAST) > 0.98
 
 
@@ -121,7 +121,7 @@ def test_single_scenes_hold_one_object() -> None:
     assert all(len(scenes[k].objects) == 1 for k in range(20))
 
 
-def test_splits_and_seeds_draw_other_scenes() -> None:
+def test_splits_and_seeds_have_different_scenes() -> None:
     digests = {
         digest(load(size=32, split=split, seed=seed)[0]) for split in ("train", "val", "test") for seed in (0, 1)
     }
@@ -142,12 +142,12 @@ def test_there_is_no_scene_past_the_end() -> None:
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
-        ({"size": 8}, "32 to 1024 pixels wide, not 8"),
+        ({"size": 8}, "32 to 1024 pixels, not 8"),
         ({"seed": -1}, "whole number from 0 on, not -1"),
         ({"split": "dev"}, "train, val, test, not 'dev'"),
         ({"objects": "triple"}, "mixed, single, double, not 'triple'"),
     ],
 )
-def test_impossible_settings_are_refused_in_words(settings: dict[str, object], sentence: str) -> None:
+def test_invalid_settings_are_refused(settings: dict[str, object], sentence: str) -> None:
     with pytest.raises(UsageError, match=sentence):
         load(**settings)  # type: ignore[arg-type]

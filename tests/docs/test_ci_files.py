@@ -1,4 +1,4 @@
-"""The workflow, the action and the lines of docs/ci.md do what they say, run as a CI system runs them but for its servers."""
+"""The workflows, the action and the commands of docs/ci.md work when run locally as a CI system runs them."""
 
 import os
 import re
@@ -10,8 +10,13 @@ from typing import Any
 import pytest
 import yaml
 
+from cambench import __version__
+
 ROOT = Path(__file__).parents[2]
 ACTION = yaml.safe_load((ROOT / ".github/actions/bench/action.yml").read_text())
+CI = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text())
+RELEASE = yaml.safe_load((ROOT / ".github/workflows/release.yml").read_text())
+WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
 EXAMPLE = yaml.safe_load((ROOT / ".github/examples/faithfulness.yml").read_text())
 DOCS = (ROOT / "docs/ci.md").read_text()
 TINY = """nets = ["squeezenet1_1"]
@@ -25,6 +30,14 @@ METHOD = '''"""A CAM of one's own."""
 def explain(net, images, targets):
     return net.features(images).mean(1)
 '''
+FAKE_PYTHON = """#!/bin/bash
+echo "python $*" >> "$LOG"
+case "$*" in
+  "-m venv "*) mkdir -p "$3/bin"; cp "$0" "$3/bin/python"; printf '#!/bin/bash\\necho "bench $*" >> "$LOG"\\n' > "$3/bin/bench"
+    chmod +x "$3/bin/bench" ;;
+  "-c "*) echo VERSION ;;
+esac
+"""
 
 
 def shell(lines: str, project: Path, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -48,59 +61,151 @@ def steps() -> dict[str, dict[str, Any]]:
     return {step["name"]: step for step in ACTION["runs"]["steps"]}
 
 
-def test_inputs_reach_the_shell_as_variables_alone() -> None:
+def test_action_inputs_reach_the_shell_as_variables_only() -> None:
     for step in steps().values():
         assert "${{" not in step.get("run", "")
         assert "run" not in step or step["shell"] == "bash"
-    asked = set(re.findall(r"inputs\.([\w-]+)", str(ACTION["runs"])))
-    assert asked == set(ACTION["inputs"])
+    used = set(re.findall(r"inputs\.([\w-]+)", str(ACTION["runs"])))
+    assert used == set(ACTION["inputs"])
 
 
 def test_the_action_passes_and_then_fails(project: Path) -> None:
-    given = {"SUITE": "tiny.toml", "OPTIONS": "--images 3", "OUT": str(project / "out"), "BASELINE": "my.baseline"}
-    given |= {"GITHUB_STEP_SUMMARY": str(project / "summary.md")}
+    environment = {
+        "SUITE": "tiny.toml",
+        "OPTIONS": "--images 3",
+        "OUT": str(project / "out"),
+        "BASELINE": "my.baseline",
+    }
+    environment |= {"GITHUB_STEP_SUMMARY": str(project / "summary.md")}
     lines = {name: str(step.get("run")) for name, step in steps().items()}
-    assert set(given) >= {key for name in ("Run", "Compare") for key in steps()[name]["env"]}
-    ran = shell(lines["Run"], project, **given)
-    assert ran.returncode == 0, ran.stderr
+    assert set(environment) >= {key for name in ("Run", "Compare") for key in steps()[name]["env"]}
+    result = shell(lines["Run"], project, **environment)
+    assert result.returncode == 0, result.stderr
     assert shell("bench baseline out/run --out my.baseline", project).returncode == 0
-    passed = shell(lines["Compare"], project, **given | {"OPTIONS": ""})
+    passed = shell(lines["Compare"], project, **environment | {"OPTIONS": ""})
     assert passed.returncode == 0, passed.stdout + passed.stderr
     assert "over 3 images" in passed.stdout
-    made = [Path(path.strip()).name for path in steps()["Upload"]["with"]["path"].splitlines()]
-    assert [name for name in made if not (project / "out" / name).exists() and name != "report.html"] == []
+    uploaded = [Path(path.strip()).name for path in steps()["Upload"]["with"]["path"].splitlines()]
+    assert [name for name in uploaded if not (project / "out" / name).exists() and name != "report.html"] == []
     assert (project / "out/run/report.html").exists()
     (project / "my_cam.py").write_text(METHOD.replace("return net", "net(images); net(images); return net"))
-    given["OUT"] = str(project / "later")
-    assert shell(lines["Run"], project, **given).returncode == 0
-    failed = shell(lines["Compare"], project, **given | {"OPTIONS": "--strict"})
+    environment["OUT"] = str(project / "later")
+    assert shell(lines["Run"], project, **environment).returncode == 0
+    failed = shell(lines["Compare"], project, **environment | {"OPTIONS": "--strict"})
     assert failed.returncode == 1 and "forwards" in failed.stdout
     summary = (project / "summary.md").read_text()
     assert summary.count("### Passed") == summary.count("### Failed") == 1
 
 
-def test_the_example_gives_what_the_action_takes() -> None:
+def test_the_example_workflow_uses_inputs_of_the_action() -> None:
     (step,) = [step for job in EXAMPLE["jobs"].values() for step in job["steps"] if "cambench" in step.get("uses", "")]
     assert set(step["with"]) <= set(ACTION["inputs"])
-    assert {name for name, about in ACTION["inputs"].items() if about.get("required")} <= set(step["with"])
+    assert {name for name, declaration in ACTION["inputs"].items() if declaration.get("required")} <= set(step["with"])
     assert (ROOT / step["uses"].partition("cambench/")[2].partition("@")[0] / "action.yml").exists()
 
 
-def test_the_projects_own_workflow_runs_what_everyone_runs() -> None:
-    workflow = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text())
-    (job,) = workflow["jobs"].values()
-    assert [step["run"] for step in job["steps"] if "run" in step] == [".ci/run"]
+def commands(job: dict[str, Any]) -> list[str]:
+    return [step["run"] for step in job["steps"] if "run" in step]
+
+
+def test_the_ci_workflow_runs_the_local_check_script() -> None:
+    assert commands(CI["jobs"]["check"]) == [".ci/run"]
     assert os.access(ROOT / ".ci/run", os.X_OK)
     assert "bench compare --strict tests/data/smoke.baseline" in (ROOT / ".ci/run").read_text()
 
 
-def test_the_lines_for_gitlab_run(project: Path) -> None:
+def test_the_reading_packages_are_tested_on_every_python_and_system() -> None:
+    job = CI["jobs"]["reading"]
+    classifiers = re.findall(r"Python :: (3\.\d+)", (ROOT / "pyproject.toml").read_text())
+    assert job["strategy"]["matrix"]["python"] == classifiers
+    assert {system.partition("-")[0] for system in job["strategy"]["matrix"]["os"]} == {"ubuntu", "macos", "windows"}
+    assert commands(job)[-1] == ".ci/reading"
+
+
+def test_the_reading_script_selects_existing_tests() -> None:
+    script = (ROOT / ".ci/reading").read_text()
+    assert os.access(ROOT / ".ci/reading", os.X_OK)
+    paths = re.findall(r"tests/[\w/.]+", script)
+    assert set(paths) >= {
+        f"tests/{package}" for package in ("core", "config", "store", "stats", "compare", "published")
+    }
+    assert [path for path in paths if not (ROOT / path).exists()] == []
+
+
+@pytest.mark.parametrize("file", WORKFLOWS, ids=lambda file: file.name)
+def test_workflows_pin_actions_and_pass_names_to_the_shell_as_variables(file: Path) -> None:
+    workflow = yaml.safe_load(file.read_text())
+    assert workflow["permissions"] == {"contents": "read"}
+    for job in workflow["jobs"].values():
+        assert job["timeout-minutes"]
+        for step in job["steps"]:
+            assert "${{" not in step.get("run", "")
+            assert "uses" not in step or re.search(r"@(v\d+|release/v\d+)$", step["uses"])
+
+
+def test_a_release_publishes_what_was_built_and_checked() -> None:
+    build, publish = RELEASE["jobs"]["build"], RELEASE["jobs"]["publish"]
+    assert RELEASE[True]["push"] == {"tags": ["v*"]}  # YAML reads the key `on` as true
+    assert commands(build)[-1] == '.ci/check-package dist "$TAG"'
+    assert os.access(ROOT / ".ci/check-package", os.X_OK)
+    assert publish["needs"] == "build" and publish["permissions"] == {"id-token": "write"}
+    (upload,) = [step for step in build["steps"] if "upload-artifact" in step.get("uses", "")]
+    (download,) = [step for step in publish["steps"] if "download-artifact" in step.get("uses", "")]
+    assert upload["with"] == download["with"]
+
+
+@pytest.mark.parametrize(("tag", "code"), [("v9.9.9", 1), (f"v{__version__}", 0), ("", 0)])
+def test_a_package_is_checked_in_an_empty_environment(tmp_path: Path, tag: str, code: int) -> None:
+    """python and bench are replaced by scripts, because installing the wheel takes minutes."""
+    (tmp_path / "dist").mkdir()
+    (tmp_path / "dist" / "cambench-1-py3-none-any.whl").write_text("")
+    fake = tmp_path / "bin" / "python"
+    fake.parent.mkdir()
+    fake.write_text(FAKE_PYTHON.replace("VERSION", __version__))
+    fake.chmod(0o755)
+    result = subprocess.run(
+        [str(ROOT / ".ci/check-package"), str(tmp_path / "dist"), tag],
+        env={"PATH": f"{fake.parent}:/usr/bin:/bin", "LOG": str(tmp_path / "log")}, capture_output=True, text=True,
+    )  # fmt: skip
+    assert result.returncode == code, result.stderr
+    log = (tmp_path / "log").read_text()
+    assert "-m twine check --strict" in log and "pip install --quiet" in log
+    assert ("bench list" in log) is (code == 0)
+
+
+def test_pre_commit_hooks_run_the_checks_of_ci() -> None:
+    script = (ROOT / ".ci/run").read_text()
+    (repository,) = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
+    for hook in repository["hooks"]:
+        assert hook["entry"].removeprefix("bash -c '").removesuffix("'") in script
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / ".github/ISSUE_TEMPLATE").glob("*.yml")), ids=lambda file: file.name)
+def test_issue_templates_are_yaml(file: Path) -> None:
+    template = yaml.safe_load(file.read_text())
+    assert file.name == "config.yml" or {"name", "description", "body"} <= set(template)
+
+
+def test_the_citation_names_this_version() -> None:
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert citation["version"] == __version__
+    assert citation["license"] == "Apache-2.0"
+
+
+def test_paths_in_contributing_exist() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    paths = re.findall(r"`((?:\.ci|\.github|tests|bench|docs|methods|datasets|reports|references)/[\w/.-]+)", text)
+    assert paths
+    assert [path for path in paths if "NAME" not in path and not (ROOT / path).exists()] == []
+
+
+def test_the_commands_for_gitlab_run(project: Path) -> None:
     (block,) = re.findall(r"```yaml\n(faithfulness:.*?)```", DOCS, re.DOTALL)
     job = yaml.safe_load(block)["faithfulness"]
     lines = [line for line in job["script"] if line.startswith("bench")]
-    small = [line.replace("--images 12", "--images 2").replace("scenes", "scenes[size=64]") for line in lines]
+    commands = [line.replace("--images 12", "--images 2").replace("scenes", "scenes[size=64]") for line in lines]
     (project / "baselines").mkdir()
-    recorded = shell(f"{small[0]}\nbench baseline now --out baselines/my_cam.baseline", project)
+    recorded = shell(f"{commands[0]}\nbench baseline now --out baselines/my_cam.baseline", project)
     assert recorded.returncode == 0, recorded.stderr
-    assert shell("\n".join(small), project).returncode == 0
+    assert shell("\n".join(commands), project).returncode == 0
     assert all((project / path).exists() for path in [*job["artifacts"]["paths"], job["artifacts"]["reports"]["junit"]])

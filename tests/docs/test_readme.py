@@ -1,4 +1,4 @@
-"""The README says what is so: its table is the kept run's, and the kept run's numbers are what the suite gives."""
+"""The README is up to date: its table matches the recorded run, and the suite reproduces the run's numbers."""
 
 import re
 from pathlib import Path
@@ -7,40 +7,51 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from cambench.bench.cli.main import main
+from cambench.bench.cli.main import COMMANDS, main
 from cambench.bench.store import run as store
-from cambench.tools.readme import BLOCK, FEATURES, GATE, README, RECORDS, SPEED, block, features, gate, speed
+from cambench.tools.readme import (
+    BLOCK,
+    FEATURES,
+    GATE,
+    README,
+    RECORDS,
+    SPEED,
+    format_features,
+    format_gate,
+    format_speed,
+    format_tables,
+)
 
 KEY = ["net", "image", "method", "metric"]
 
 
-def test_the_table_is_that_of_the_kept_run() -> None:
-    found = BLOCK.search(README.read_text())
-    assert found is not None
-    assert found[0] == block(store.read(RECORDS))
+def test_the_table_in_the_readme_matches_the_recorded_run() -> None:
+    match = BLOCK.search(README.read_text())
+    assert match is not None
+    assert match[0] == format_tables(store.read(RECORDS))
 
 
-def test_the_features_are_those_of_bench_list() -> None:
-    found = FEATURES.search(README.read_text())
-    assert found is not None
-    assert found[0] == features()
+def test_features_in_the_readme_match_bench_list() -> None:
+    match = FEATURES.search(README.read_text())
+    assert match is not None
+    assert match[0] == format_features()
 
 
-def test_the_gates_figures_are_those_kept() -> None:
-    found = GATE.search(README.read_text())
-    assert found is not None
-    assert found[0] == gate()
+def test_gate_figures_in_the_readme_match_the_records() -> None:
+    match = GATE.search(README.read_text())
+    assert match is not None
+    assert match[0] == format_gate()
 
 
-def test_the_benchmarks_figures_are_those_kept() -> None:
-    found = SPEED.search(README.read_text())
-    assert found is not None
-    assert found[0] == speed()
+def test_benchmark_figures_in_the_readme_match_the_records() -> None:
+    match = SPEED.search(README.read_text())
+    assert match is not None
+    assert match[0] == format_speed()
 
 
-def test_the_kept_run_is_the_default_suites(tmp_path: Path) -> None:
-    """The cheapest net's rows, computed anew: maps and scores may move with the processor's rounding, and no further."""
-    asked = [
+def test_the_recorded_run_is_reproduced_by_the_default_suite(tmp_path: Path) -> None:
+    """The rows of the cheapest net are computed again; they may differ by the processor's rounding only."""
+    command = [
         "run",
         "scenes",
         "--nets",
@@ -50,7 +61,7 @@ def test_the_kept_run_is_the_default_suites(tmp_path: Path) -> None:
         "--precision",
         "fp32",
     ]
-    result = CliRunner(catch_exceptions=False).invoke(main, [*asked, "--out", str(tmp_path / "run")])
+    result = CliRunner(catch_exceptions=False).invoke(main, [*command, "--out", str(tmp_path / "run")])
     assert result.exit_code == 0
     fresh = store.read(tmp_path / "run").table("scores").set_index(KEY)["value"]
     kept = store.read(RECORDS).table("scores").set_index(KEY)["value"].reindex(fresh.index)
@@ -60,12 +71,12 @@ def test_the_kept_run_is_the_default_suites(tmp_path: Path) -> None:
     assert (means[0] - means[1]).abs().max() < 0.02
 
 
-def test_every_command_of_the_readme_is_one_that_there_is() -> None:
+def test_every_command_in_the_readme_exists() -> None:
     blocks = re.findall(r"```sh\n(.*?)```", README.read_text(), re.DOTALL)
     lines = [line.strip() for text in blocks for line in text.splitlines()]
     commands = [line.split()[1] for line in lines if line.startswith("bench ")]
     assert commands
-    assert set(commands) <= set(main.commands)
+    assert set(commands) <= set(COMMANDS)
 
 
 def test_the_method_of_the_readme_runs(tmp_path: Path) -> None:
@@ -86,13 +97,13 @@ def test_the_method_of_the_readme_runs(tmp_path: Path) -> None:
     assert store.read(tmp_path / "run").table("scores")["value"].notna().any()
 
 
-def test_the_pictures_are_there() -> None:
+def test_the_pictures_of_the_readme_exist() -> None:
     paths = re.findall(r"!\[[^\]]+\]\((\S+\.png)\)", README.read_text())
     assert len(paths) == 2
     assert all((README.parent / path).stat().st_size > 10_000 for path in paths)
 
 
 @pytest.mark.parametrize("table", ["scores", "curves", "cost", "predictions"])
-def test_the_kept_run_can_be_read(table: str) -> None:
+def test_the_recorded_run_can_be_read(table: str) -> None:
     assert isinstance(store.read(RECORDS).table(table), pd.DataFrame)
     assert not store.read(RECORDS).table(table).empty

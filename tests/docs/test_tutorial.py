@@ -1,4 +1,4 @@
-"""The tutorial is run: its files are written, its commands executed in order in an empty folder, what it prints is printed."""
+"""The tutorial is run: its files are written, its commands run in an empty folder, and their output compared."""
 
 import os
 import re
@@ -10,12 +10,14 @@ from pathlib import Path
 import pytest
 
 from cambench import explain
+from cambench.bench.core import plugins
 from cambench.datasets import scenes
 
 ROOT = Path(__file__).parents[2]
 TUTORIAL = ROOT / "docs" / "tutorial.md"
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
 BLOCK = re.compile(r'^```(\w+)(?: title="([^"]+)")?\n(.*?)^```$', re.DOTALL | re.MULTILINE)
-NEAR = 0.03  # other processors' kernels and bf16 move a score by less
+TOLERANCE = 0.03  # larger than differences between processors and precisions
 
 
 def steps(text: str) -> Iterator[tuple[str, str, str]]:
@@ -27,41 +29,41 @@ def steps(text: str) -> Iterator[tuple[str, str, str]]:
 def run(commands: str, folder: Path) -> str:
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     environment = os.environ | {"PATH": path, "COLUMNS": "80", "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
+    result = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", commands], cwd=folder, env=environment, capture_output=True, text=True
     )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result.stdout
 
 
 def missing(expected: str, printed: str) -> list[str]:
-    """The lines that were not printed, in this order; `...` stands for the rest of a line."""
+    """The expected lines that were not printed in this order; `...` stands for the rest of a line."""
     lines, absent = printed.splitlines(), []
     for line in expected.splitlines():
-        place = next((place for place, one in enumerate(lines) if _says(one, line)), None)
-        if place is None:
+        index = next((index for index, printed_line in enumerate(lines) if _matches(printed_line, line)), None)
+        if index is None:
             absent.append(line)
         else:
-            lines = lines[place + 1 :]
+            lines = lines[index + 1 :]
     return absent
 
 
-def _says(printed: str, expected: str) -> bool:
-    found, wanted = printed.split(), expected.split()
-    if wanted[-1:] == ["..."]:
-        wanted = wanted[:-1]
-        found = found[: len(wanted)]
-    return len(found) == len(wanted) and all(map(_alike, found, wanted))
+def _matches(printed: str, expected: str) -> bool:
+    printed_words, expected_words = printed.split(), expected.split()
+    if expected_words[-1:] == ["..."]:
+        expected_words = expected_words[:-1]
+        printed_words = printed_words[: len(expected_words)]
+    return len(printed_words) == len(expected_words) and all(map(_close_enough, printed_words, expected_words))
 
 
-def _alike(found: str, wanted: str) -> bool:
+def _close_enough(printed: str, expected: str) -> bool:
     try:
-        return abs(float(found) - float(wanted)) <= NEAR
+        return abs(float(printed) - float(expected)) <= TOLERANCE
     except ValueError:
-        return found == wanted
+        return printed == expected
 
 
-def test_the_tutorial_does_what_it_says(tmp_path: Path) -> None:
+def test_the_tutorial_prints_what_it_shows(tmp_path: Path) -> None:
     printed, ran = "", 0
     for language, title, content in steps(TUTORIAL.read_text()):
         if language == "python":
@@ -85,36 +87,80 @@ def test_the_tutorial_does_what_it_says(tmp_path: Path) -> None:
         ("b ...", ["b ..."]),
     ],
 )
-def test_what_is_not_printed_is_missed(expected: str, absent: list[str]) -> None:
+def test_missing_lines_are_found(expected: str, absent: list[str]) -> None:
     assert missing(expected, "a .51 more\n  c 1") == absent
 
 
-def test_the_method_and_the_metric_that_are_shown_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def plugins_of_own_md(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty working directory with the files that own.md shows."""
     monkeypatch.chdir(tmp_path)
     for language, title, content in steps((ROOT / "docs" / "own.md").read_text()):
         if language == "python":
             Path(title).write_text(content)
-    asked = {
+    return tmp_path
+
+
+def test_the_method_and_the_metric_in_own_md_work(plugins_of_own_md: Path) -> None:
+    settings = {
         "metrics": ["average_drop[fill=black,relative=false]", "./my_drop.py"],
         "precision": "fp32",
         "device": "cpu",
     }
-    found = explain(scenes.load(size=64)[0], "squeezenet1_1", method="./my_cam.py[power=2]", target="heart", **asked)
-    own, known = found.scores["my_drop"], found.scores["average_drop[fill=black,relative=False]"]
-    assert own == pytest.approx(known) and found.raw is not None and float(found.raw.min()) >= 0
+    explanation = explain(
+        scenes.load(size=64)[0], "squeezenet1_1", method="./my_cam.py[power=2]", target="heart", **settings
+    )
+    score, expected = explanation.scores["my_drop"], explanation.scores["average_drop[fill=black,relative=False]"]
+    assert score == pytest.approx(expected) and explanation.raw is not None and float(explanation.raw.min()) >= 0
+
+
+def test_the_data_set_and_the_report_in_own_md_work(plugins_of_own_md: Path) -> None:
+    printed = run(
+        "bench run --dataset ./my_data.py --nets squeezenet1_1 --images 2 --methods ./my_cam.py "
+        "--metrics complexity --out run\n"
+        "bench report run --format ./my_report.py",
+        plugins_of_own_md,
+    )
+    assert re.search(r"squeezenet1_1 +my_cam +complexity +[\d.]+", printed)
+
+
+def test_everything_that_a_plugin_may_define_is_documented() -> None:
+    text = (ROOT / "docs" / "own.md").read_text()
+    names = [name for names in plugins.ATTRIBUTES.values() for name in names]
+    assert [name for name in names if f"`{name}" not in text] == []
+
+
+@pytest.mark.parametrize(
+    "page", [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))], ids=lambda page: page.name
+)
+def test_examples_import_from_cambench_alone(page: Path) -> None:
+    blocks = [content for language, _, content in steps(page.read_text()) if language == "python"]
+    modules = {
+        module for block in blocks for module in re.findall(r"^(?:from|import) (cambench\S*)", block, re.MULTILINE)
+    }
+    assert modules <= {"cambench", "cambench.datasets", "cambench.methods"}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_to_files(page: Path) -> None:
+    targets = re.findall(r"\]\((?!https?:|#)([^)#]+)[^)]*\)", page.read_text())
+    assert [target for target in targets if not (page.parent / target).exists()] == []
 
 
 def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path / "site")]
-    done = subprocess.run(
+    result = subprocess.run(
         command, cwd=ROOT, env=os.environ | {"NO_MKDOCS_2_WARNING": "1"}, capture_output=True, text=True
     )
-    assert done.returncode == 0 and "WARNING" not in done.stderr, done.stderr
+    assert result.returncode == 0 and "WARNING" not in result.stderr, result.stderr
     python, methods = (tmp_path / "site" / page for page in ("python/index.html", "lists/methods/index.html"))
     assert "def " not in python.read_text() and ":::" not in python.read_text()
     assert all(name in python.read_text() for name in ("explain_all", "load_net", "Explanation", "NotApplicable"))
     assert "opacity: float = 0.55" in re.sub(r"<[^>]+>", "", python.read_text())
     assert "score_cam" in methods.read_text()
+    architecture = (tmp_path / "site/architecture/index.html").read_text()
+    packages = [readme.parent for readme in ROOT.glob("*/*/README.md") if "\nMay import: " in readme.read_text()]
+    assert packages and all(f">{path.relative_to(ROOT).as_posix()}</text>" in architecture for path in packages)
     served = [page.read_text() for page in (tmp_path / "site").rglob("*.html")]
     fetched = [url for text in served for url in re.findall(r'(?:src|<link[^>]*href)="(https?://[^"]+)"', text)]
     assert not fetched

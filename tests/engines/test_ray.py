@@ -1,4 +1,4 @@
-"""A run by two workers of a Ray cluster is a local run, whatever dies in its course."""
+"""A run on a Ray cluster gives the rows of a local run, even if workers or the driver are killed."""
 
 import os
 import signal
@@ -15,7 +15,7 @@ from PIL import Image
 
 from cambench.bench.cli.main import main
 from cambench.bench.store import run as store
-from cambench.tests.support.runs import same, words
+from cambench.tests.support.runs import assert_same, words
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -24,7 +24,7 @@ pytest.importorskip("ray")
 COUNT = 14
 NETS = ["squeezenet1_1", "resnet18"]
 
-# A method of the user's that tells which process it is in, and kills that at two images, once each.
+# A user's method that records its process and kills it at two images, once each.
 KILLER = '''"""Kills."""
 
 import os
@@ -47,7 +47,7 @@ def explain(net, images, targets):
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
-    """Of a cluster with room for two workers."""
+    """The address of a cluster with room for two workers."""
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     from ray.cluster_utils import Cluster
 
@@ -59,7 +59,7 @@ def address() -> Iterator[str]:
 
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
-    """Grey levels 17 apart, each with a brighter square somewhere."""
+    """Uniform grey images, whose levels differ by 17."""
     folder = tmp_path / "photos"
     folder.mkdir()
     for number in range(COUNT):
@@ -67,7 +67,7 @@ def photos(tmp_path: Path) -> Path:
     return folder
 
 
-def asked(tmp_path: Path, out: str, *options: str, nets: Sequence[str] = NETS) -> list[str]:
+def run_command(tmp_path: Path, out: str, *options: str, nets: Sequence[str] = NETS) -> list[str]:
     (tmp_path / "kills.py").write_text(KILLER.format(home=str(tmp_path)))
     dataset = f"image_folder[path={tmp_path / 'photos'},size=64]"
     chosen = ["--methods", f"grad_cam,random,{tmp_path / 'kills.py'}", "--metrics", "insertion,deletion,average_drop"]
@@ -79,32 +79,30 @@ def bench(*arguments: str) -> Result:
     return CliRunner(catch_exceptions=False).invoke(main, arguments)
 
 
-def spared(home: Path) -> None:
+def mark_as_killed(home: Path) -> None:
     for level in (3, 9):
         (home / f"died-{level}").touch()
 
 
-def test_a_run_in_which_two_workers_are_killed_is_a_local_run_to_the_bit(
-    address: str, tmp_path: Path, photos: Path
-) -> None:
-    """And an image that is torn fails in both."""
-    (photos / "05.png").write_bytes(b"torn")
-    ran = bench(*asked(tmp_path, "ray", "--engine", "ray", "--address", address, "--workers", "2"))
+def test_a_run_with_two_killed_workers_equals_a_local_run(address: str, tmp_path: Path, photos: Path) -> None:
+    """A damaged image fails in both runs."""
+    (photos / "05.png").write_bytes(b"damaged")
+    result = bench(*run_command(tmp_path, "ray", "--engine", "ray", "--address", address, "--workers", "2"))
     assert {file.name for file in tmp_path.glob("died-*")} == {"died-3", "died-9"}
     assert len(list(tmp_path.glob("pid-*"))) >= 3
-    local = bench(*asked(tmp_path, "local"))
-    assert ran.exit_code == local.exit_code == 3
-    assert f"1 image of {COUNT} failed on 2 nets, the first 05.png on" in words(ran.output)
-    same(tmp_path / "ray", tmp_path / "local")
-    raw = pd.read_parquet(tmp_path / "ray" / "scores")
-    assert len(raw) == len(NETS) * (COUNT - 1) * 9 == len(raw.drop_duplicates(["net", "image", "method", "metric"]))
+    local = bench(*run_command(tmp_path, "local"))
+    assert result.exit_code == local.exit_code == 3
+    assert f"1 image of {COUNT} failed on 2 nets, the first 05.png on" in words(result.output)
+    assert_same(tmp_path / "ray", tmp_path / "local")
+    rows = pd.read_parquet(tmp_path / "ray" / "scores")
+    assert len(rows) == len(NETS) * (COUNT - 1) * 9 == len(rows.drop_duplicates(["net", "image", "method", "metric"]))
     assert len(store.read(tmp_path / "ray").table("cost").dropna(subset="forwards")) == len(NETS) * 3
-    assert store.read(tmp_path / "ray").header["environment"]["engine"] == "ray"
+    assert store.read(tmp_path / "ray").header.environment["engine"] == "ray"
 
 
-def test_a_run_whose_driver_is_killed_goes_on(address: str, tmp_path: Path, photos: Path) -> None:
-    spared(tmp_path)
-    command = asked(tmp_path, "ray", "--engine", "ray", "--address", address, "--workers", "1", nets=NETS[:1])
+def test_a_run_resumes_after_its_driver_was_killed(address: str, tmp_path: Path, photos: Path) -> None:
+    mark_as_killed(tmp_path)
+    command = run_command(tmp_path, "ray", "--engine", "ray", "--address", address, "--workers", "1", nets=NETS[:1])
     driver = subprocess.Popen(
         [sys.executable, "-m", "cambench.bench.cli.main", *command],
         stdout=subprocess.DEVNULL,
@@ -119,26 +117,26 @@ def test_a_run_whose_driver_is_killed_goes_on(address: str, tmp_path: Path, phot
     workers = [int(file.name.removeprefix("pid-")) for file in tmp_path.glob("pid-*")]
     result = bench(*command)
     assert result.exit_code == 0 and " done before" in result.output
-    assert bench(*asked(tmp_path, "local", nets=NETS[:1])).exit_code == 0
-    same(tmp_path / "ray", tmp_path / "local")
+    assert bench(*run_command(tmp_path, "local", nets=NETS[:1])).exit_code == 0
+    assert_same(tmp_path / "ray", tmp_path / "local")
     assert workers and not any(Path(f"/proc/{worker}").exists() for worker in workers)
 
 
-def test_what_is_refused_in_a_worker_is_one_sentence(address: str, tmp_path: Path, photos: Path) -> None:
-    """And what is imported there is no folder of the checkout that the command was given in."""
+def test_an_error_in_a_worker_is_one_sentence(address: str, tmp_path: Path, photos: Path) -> None:
+    """The working directory of the command is not on the import path of workers."""
     seen = tmp_path / "seen"
     file = tmp_path / "raises.py"
     file.write_text(
         '"""Raises."""\n\n\ndef explain(net, images, targets):\n    import sys\n    from pathlib import Path\n'
         f"    Path({str(seen)!r}).write_text(chr(10).join(sys.path))\n    raise ValueError('no')\n"
     )
-    command = asked(tmp_path, "run", "--engine", "ray", "--address", address, "--workers", "1")
+    command = run_command(tmp_path, "run", "--engine", "ray", "--address", address, "--workers", "1")
     result = bench(*command, "--methods", str(file))
     assert result.exit_code == 2
     assert result.stderr.strip() == "bench: raises.py fails: line 8 raises ValueError: no"
     assert str(Path.cwd()) not in seen.read_text().splitlines()
 
 
-def test_an_engine_that_there_is_not_and_a_cluster_that_there_is_not() -> None:
+def test_an_unknown_engine_and_a_setting_of_the_local_engine_are_refused() -> None:
     assert "there is no engine 'rey': did you mean 'ray'?" in bench("run", "--engine", "rey").stderr
     assert "engine 'local' has no setting 'workers'" in bench("run", "--workers", "2").stderr

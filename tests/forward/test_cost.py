@@ -1,4 +1,4 @@
-"""What a call costs: operations and bytes counted by hand."""
+"""The cost of a call: operations and bytes counted by hand."""
 
 import time
 from collections.abc import Callable
@@ -9,8 +9,8 @@ import torch
 from torch import nn
 
 from cambench.bench.forward import cost
-from cambench.bench.forward.cost import timed
-from cambench.bench.nets.class_maps import Everywhere
+from cambench.bench.forward.cost import time_call
+from cambench.bench.nets.class_maps import PointwiseLinear
 from cambench.bench.nets.cut import Cut
 from cambench.bench.nets.net import Net
 from cambench.methods import cam, centre, grad_cam, random, score_cam
@@ -23,7 +23,7 @@ CPU = torch.device("cpu")
 
 
 def work(call: Callable[[], object]) -> cost.Work:
-    return cost.work(call, CPU)
+    return cost.measure_work(call, CPU)
 
 
 def _net() -> Net:
@@ -31,9 +31,9 @@ def _net() -> Net:
     with torch.random.fork_rng():
         torch.manual_seed(0)
         conv, linear = nn.Conv2d(3, 4, 3, padding=1, bias=False), nn.Linear(4, 5)
-    conv.weight.data.abs_()  # all four channels live
+    conv.weight.data.abs_()  # no channel is dead
     line = {"0": conv, "1": nn.ReLU(), "2": nn.AdaptiveAvgPool2d(1), "3": nn.Flatten(), "4": linear}
-    cut = Cut(line, "1", Everywhere(linear))
+    cut = Cut(line, "1", PointwiseLinear(linear))
     return Net("by_hand", cut, tuple("abcde"), "fp32")
 
 
@@ -62,16 +62,16 @@ def test_grad_cam_by_hand(net: Net, image: torch.Tensor) -> None:
     assert work(lambda: grad_cam.explain(net, image, TARGET)).flops == CONV + HEAD + 2 * 5 * 4
 
 
-def test_cam_is_one_forward_pass_but_for_the_head(net: Net, image: torch.Tensor) -> None:
+def test_cam_costs_the_features_and_the_class_maps(net: Net, image: torch.Tensor) -> None:
     assert work(lambda: cam.explain(net, image, TARGET)).flops == CONV + 2 * 4 * 5 * 64
 
 
-def test_score_cam_is_a_forward_pass_a_live_channel_and_one_for_the_activations(net: Net, image: torch.Tensor) -> None:
+def test_score_cam_costs_one_forward_pass_per_live_channel_plus_one(net: Net, image: torch.Tensor) -> None:
     net.prepare(image)
     live = 4
     weighted = 2 * live * 64  # the sum of the channels by their weights
-    found = work(lambda: score_cam.explain(net, image, TARGET)).flops
-    assert found == CONV + live * (CONV + HEAD) + weighted
+    flops = work(lambda: score_cam.explain(net, image, TARGET)).flops
+    assert flops == CONV + live * (CONV + HEAD) + weighted
 
 
 def test_dead_channels_cost_score_cam_nothing(image: torch.Tensor) -> None:
@@ -82,7 +82,7 @@ def test_dead_channels_cost_score_cam_nothing(image: torch.Tensor) -> None:
 
 
 @pytest.mark.parametrize("method", [random, centre])
-def test_controls_do_no_work(method: Any, net: Net, image: torch.Tensor) -> None:
+def test_controls_cost_no_flops(method: Any, net: Net, image: torch.Tensor) -> None:
     assert work(lambda: method.explain(net, image, TARGET)).flops == 0
 
 
@@ -91,39 +91,41 @@ def test_forwards_on_squeezenet(name: str, nets: dict[str, Net], images: torch.T
     net, method = nets["squeezenet1_1"], {"cam": cam, "grad_cam": grad_cam, "score_cam": score_cam}[name]
     image = images[:1]
     net.prepare(image)
-    one = work(lambda: net(image)).flops
+    prediction = work(lambda: net(image)).flops
     activations = net.features(image)
     live = int((activations.amax((2, 3)) > activations.amin((2, 3))).sum())
     forwards = 1 + live if name == "score_cam" else 1
     assert 20 < live < 512
     head = work(lambda: net.classify(activations)).flops
-    assert work(lambda: method.explain(net, image, TARGET)).flops / one == pytest.approx(forwards, abs=2 * head / one)
+    assert work(lambda: method.explain(net, image, TARGET)).flops / prediction == pytest.approx(
+        forwards, abs=2 * head / prediction
+    )
 
 
 def test_peak_bytes_of_a_chain_by_hand() -> None:
-    """Two tensors of 4,000 bytes at a time: each is let go once the next is made."""
+    """At most two tensors of 4,000 bytes exist at a time: each is freed once the next one is made."""
     start = torch.ones(1000)
 
     def chain() -> torch.Tensor:
-        one = start + 1
-        two = one * 2
-        del one
-        three = two - 1
-        del two
-        return three.sum()
+        first = start + 1
+        second = first * 2
+        del first
+        third = second - 1
+        del second
+        return third.sum()
 
     assert work(chain).peak_bytes == 8000
     assert work(chain) == work(chain)
 
 
-def test_views_and_inputs_are_no_new_bytes() -> None:
+def test_views_and_inputs_add_no_bytes() -> None:
     start = torch.ones(1000)
     assert work(lambda: start.view(10, 100).t()[:5]).peak_bytes == 0
     assert work(lambda: start.add_(1)).peak_bytes == 0
     assert work(lambda: [start + 1, start + 2, start + 3]).peak_bytes == 12_000
 
 
-def test_work_is_the_same_twice(net: Net, image: torch.Tensor) -> None:
+def test_work_is_reproducible(net: Net, image: torch.Tensor) -> None:
     net.prepare(image)
     first = work(lambda: score_cam.explain(net, image, TARGET))
     assert first == work(lambda: score_cam.explain(net, image, TARGET))
@@ -131,5 +133,5 @@ def test_work_is_the_same_twice(net: Net, image: torch.Tensor) -> None:
 
 
 def test_seconds_are_those_of_the_call() -> None:
-    result, seconds = timed(lambda: [time.sleep(0.05), "done"][1], CPU)
+    result, seconds = time_call(lambda: [time.sleep(0.05), "done"][1], CPU)
     assert result == "done" and 0.05 <= seconds < 5

@@ -1,10 +1,10 @@
-"""The hot loop: its scores do not depend on how a stream is cut, and it refuses in words."""
+"""The hot loop: scores do not depend on the chunk size, and errors are one sentence."""
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from cambench.bench.core.errors import UsageError
+from cambench.bench.core.errors import Fatal, UsageError
 from cambench.bench.forward import cost, forward
 from cambench.bench.forward.forward import Forward, Stream
 from cambench.bench.nets.net import Net
@@ -20,14 +20,14 @@ def _in_chunks(hot: Forward, chunk: int) -> Forward:
     return hot
 
 
-def _whole(net: Net) -> nn.Sequential:
+def _as_sequential(net: Net) -> nn.Sequential:
     return nn.Sequential(net.features, net.classify)
 
 
 @pytest.mark.parametrize("chunk", [1, 2, 3, 7, 256])
 def test_scores_do_not_depend_on_the_chunk(chunk: int, pooled: Net) -> None:
     images = random_images(7)
-    hot = _in_chunks(Forward(_whole(pooled), "fp32"), chunk)
+    hot = _in_chunks(Forward(_as_sequential(pooled), "fp32"), chunk)
     with torch.inference_mode():
         expected = pooled(images).double().softmax(-1)
     scores = hot.probabilities(_stream(images))
@@ -35,114 +35,114 @@ def test_scores_do_not_depend_on_the_chunk(chunk: int, pooled: Net) -> None:
     torch.testing.assert_close(scores, expected, rtol=0, atol=1e-6)
 
 
-def test_a_chunk_is_what_the_budget_holds_and_256_at_most(pooled: Net, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_chunk_size_fits_the_budget_and_is_at_most_256(pooled: Net, monkeypatch: pytest.MonkeyPatch) -> None:
     sizes: list[int] = []
 
-    def sized(budget: float, count: int) -> None:
+    def run(budget: float, count: int) -> None:
         sizes.clear()
         monkeypatch.setattr(forward, "_budget", lambda *_: budget)
-        hot = Forward(_whole(pooled), "fp32")
+        hot = Forward(_as_sequential(pooled), "fp32")
         hot.net.register_forward_pre_hook(lambda _, inputs: sizes.append(len(inputs[0])))
         hot.logits(_stream(random_images(count, 8)))
-        assert sum(sizes) == count + 1  # and one image to measure by
+        assert sum(sizes) == count + 1  # one more image measures the memory
 
-    one, hot = random_images(1, 8), Forward(_whole(pooled), "fp32")
+    image, hot = random_images(1, 8), Forward(_as_sequential(pooled), "fp32")
     with torch.inference_mode():
-        need = cost.work(lambda: hot._score(one), torch.device("cpu")).peak_bytes
-    sized(0, 5)
+        need = cost.measure_work(lambda: hot._score(image), torch.device("cpu")).peak_bytes
+    run(0, 5)
     assert max(sizes) == 1
-    sized(1e15, 300)
+    run(1e15, 300)
     assert sizes == [1, 256, 44]
-    sized(20 * need, 60)
+    run(20 * need, 60)
     assert sizes == [1, 20, 20, 20]
 
 
 class _SmallMemory(nn.Module):
-    """A net on a device that holds a few images."""
+    """A net on a device whose memory holds a few images."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, capacity: int) -> None:
         super().__init__()
-        self.most = most
+        self.capacity = capacity
         self.seen: list[int] = []
         self.refused: list[int] = []
 
     def forward(self, images: Tensor) -> Tensor:
-        if len(images) > self.most:
+        if len(images) > self.capacity:
             self.refused.append(len(images))
             raise torch.OutOfMemoryError("CUDA out of memory")
         self.seen.append(len(images))
         return images.flatten(1)[:, :3] * 2
 
 
-def test_out_of_memory_halves_the_chunk_and_changes_no_score() -> None:
-    images, net = random_images(23, 8), _SmallMemory(most=3)
+def test_out_of_memory_halves_the_chunk_without_changing_scores() -> None:
+    images, net = random_images(23, 8), _SmallMemory(capacity=3)
     scores = Forward(net, "fp32").probabilities(_stream(images))
     torch.testing.assert_close(scores, (images.flatten(1)[:, :3] * 2).double().softmax(-1))
     assert sum(net.seen) == 23 + 1 and max(net.seen) <= 3
     assert net.refused == [23, 11, 5]
 
 
-def test_a_chunk_that_fits_is_kept() -> None:
-    images, net = random_images(23, 8), _SmallMemory(most=3)
+def test_a_reduced_chunk_size_is_remembered() -> None:
+    images, net = random_images(23, 8), _SmallMemory(capacity=3)
     hot = Forward(net, "fp32")
     hot.logits(_stream(images))
-    before = len(net.seen)
+    count = len(net.seen)
     hot.logits(_stream(images))
-    assert len(set(net.seen[before:-1])) == 1, "it runs out of memory again"
+    assert len(set(net.seen[count:-1])) == 1, "it runs out of memory again"
 
 
-def test_larger_images_go_fewer_into_a_pass(pooled: Net, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fewer_of_larger_images_fit_into_a_pass(pooled: Net, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(forward, "_budget", lambda *_: 2e6)
-    hot = Forward(_whole(pooled), "fp32")
+    hot = Forward(_as_sequential(pooled), "fp32")
     sizes: list[int] = []
     hot.net.register_forward_pre_hook(lambda _, inputs: sizes.append(len(inputs[0])))
-    most = []
+    largest = []
     for size in (16, 64, 16):
         hot.prepare(random_images(1, size))
         sizes.clear()
         hot.logits(_stream(random_images(40, size)))
-        most.append(max(sizes))
-    assert most[0] == most[2] > most[1] > 1
+        largest.append(max(sizes))
+    assert largest[0] == largest[2] > largest[1] > 1
 
 
-def test_an_image_that_does_not_fit_is_refused_in_words() -> None:
+def test_an_image_that_does_not_fit_into_memory_raises_fatal() -> None:
     images = random_images(4, 8)
-    hot = _in_chunks(Forward(_SmallMemory(most=0), "fp32"), 4)
-    with pytest.raises(UsageError, match="one image does not fit"):
+    hot = _in_chunks(Forward(_SmallMemory(capacity=0), "fp32"), 4)
+    with pytest.raises(Fatal, match="one image does not fit"):
         hot.logits(_stream(images))
 
 
-def test_a_first_image_that_does_not_fit_is_refused_in_words() -> None:
-    with pytest.raises(UsageError, match="one image does not fit"):
-        Forward(_SmallMemory(most=0), "fp32").logits(_stream(random_images(4, 8)))
+def test_a_first_image_that_does_not_fit_into_memory_raises_fatal() -> None:
+    with pytest.raises(Fatal, match="one image does not fit"):
+        Forward(_SmallMemory(capacity=0), "fp32").logits(_stream(random_images(4, 8)))
 
 
-@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
-def test_scores_that_are_not_finite_are_refused_in_words(bad: float) -> None:
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_scores_that_are_not_finite_are_refused(value: float) -> None:
     images = random_images(3, 8)
-    images[2] = bad
+    images[2] = value
     with pytest.raises(UsageError, match="not finite"):
         Forward(nn.Flatten(), "fp32").logits(_stream(images))
 
 
 def test_a_stream_makes_each_image_once_in_order(pooled: Net) -> None:
-    asked: list[tuple[int, int]] = []
+    requests: list[tuple[int, int]] = []
     images = random_images(5)
 
     def make(start: int, stop: int) -> Tensor:
-        asked.append((start, stop))
+        requests.append((start, stop))
         return images[start:stop]
 
-    _in_chunks(Forward(_whole(pooled), "fp32"), 2).logits(Stream(5, make))
-    assert asked == [(0, 2), (2, 4), (4, 5)]
+    _in_chunks(Forward(_as_sequential(pooled), "fp32"), 2).logits(Stream(5, make))
+    assert requests == [(0, 2), (2, 4), (4, 5)]
 
 
 @pytest.mark.parametrize("make", [tiny_pooled, tiny_vgg])
 def test_bf16_scores_are_near_those_of_fp32_on_tiny_nets(make: type) -> None:
     images = random_images(8)
-    low, full = (make(precision).scores(_stream(images)) for precision in ("bf16", "fp32"))
-    assert not torch.equal(low, full), "bf16 ran in fp32"
-    torch.testing.assert_close(low, full, rtol=0, atol=0.02)
+    bf16, fp32 = (make(precision).scores(_stream(images)) for precision in ("bf16", "fp32"))
+    assert not torch.equal(bf16, fp32), "bf16 ran in fp32"
+    torch.testing.assert_close(bf16, fp32, rtol=0, atol=0.02)
 
 
 def test_bf16_scores_are_near_those_of_fp32_and_the_net_itself_stays_fp32() -> None:
@@ -155,26 +155,26 @@ def test_bf16_scores_are_near_those_of_fp32_and_the_net_itself_stays_fp32() -> N
     assert not torch.equal(scores, expected)
     torch.testing.assert_close(scores, expected, rtol=0, atol=0.03)
     assert {parameter.dtype for parameter in net.parameters()} == {torch.float32}
-    assert not any(part._forward_pre_hooks for part in net.modules()), "the hook belongs to the copy alone"
+    assert not any(module_._forward_pre_hooks for module_ in net.modules()), "the hook belongs to the copy alone"
 
 
 def test_the_last_layer_of_the_bf16_copy_stays_fp32() -> None:
-    hot = Forward(_whole(tiny_pooled()), "bf16")
-    kinds = [parameter.dtype for parameter in hot.net.parameters()]
-    assert kinds == [torch.bfloat16] * 4 + [torch.float32] * 2
-    assert sum(len(part._forward_pre_hooks) for part in hot.net.modules()) == 1
+    hot = Forward(_as_sequential(tiny_pooled()), "bf16")
+    dtypes = [parameter.dtype for parameter in hot.net.parameters()]
+    assert dtypes == [torch.bfloat16] * 4 + [torch.float32] * 2
+    assert sum(len(module_._forward_pre_hooks) for module_ in hot.net.modules()) == 1
     logits = hot.logits(_stream(random_images(3)))
     assert not torch.equal(logits, logits.bfloat16().float()), "logits are rounded to bf16"
 
 
 def test_probabilities_keep_their_digits_near_one() -> None:
-    far = torch.tensor([[30.0, 0.0]]).view(1, 2, 1, 1)
-    scores = Forward(nn.Flatten(), "fp32").probabilities(_stream(far))
+    logits = torch.tensor([[30.0, 0.0]]).view(1, 2, 1, 1)
+    scores = Forward(nn.Flatten(), "fp32").probabilities(_stream(logits))
     assert float(1 - scores[0, 0]) == pytest.approx(9.357622968839299e-14, rel=1e-2)
 
 
 class _Normalised(nn.Module):
-    """Convolutions with batch norms of uneven statistics; asked to, a path that depends on the image."""
+    """A convolution and a batch norm with random statistics; with `branching`, the computation depends on the image."""
 
     def __init__(self, branching: bool = False) -> None:
         super().__init__()
@@ -192,16 +192,16 @@ class _Normalised(nn.Module):
         return maps.mean((2, 3))
 
 
-def test_batch_norms_are_folded_into_convolutions_and_the_net_is_left_as_it_was() -> None:
+def test_batch_norms_are_folded_in_a_copy_of_the_net() -> None:
     net, images = _Normalised(), random_images(3, 12)
-    before = {name: value.clone() for name, value in net.state_dict().items()}
+    state = {name: value.clone() for name, value in net.state_dict().items()}
     hot = Forward(net, "fp32")
     assert not any(isinstance(module, nn.BatchNorm2d) for module in hot.net.modules())
     torch.testing.assert_close(hot.logits(_stream(images)), net(images), rtol=0, atol=1e-5)
-    assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
+    assert all(torch.equal(value, state[name]) for name, value in net.state_dict().items())
 
 
-def test_a_net_that_cannot_be_folded_is_used_as_it_is() -> None:
+def test_a_net_that_cannot_be_folded_is_used_unchanged() -> None:
     branching, hooked = _Normalised(branching=True), _Normalised()
     hooked.conv.register_forward_hook(lambda *_: None)
     assert Forward(branching, "fp32").net is branching

@@ -1,4 +1,4 @@
-"""The methods that mask, each against its paper's equations as the slow loop that they describe, and against libraries."""
+"""Masking methods, compared with slow loops written from the papers' equations and with libraries."""
 
 import importlib
 from collections import OrderedDict
@@ -46,10 +46,10 @@ Score = Callable[[Tensor], Tensor]
 @pytest.fixture(scope="module", params=[tiny_pooled, tiny_vgg])
 def net(request: pytest.FixtureRequest) -> Net:
     """A tiny net of eight channels, one of them dead and one constant."""
-    made: Any = request.param()
-    last = made.features[3]
-    last.weight.data[[2, 5]], last.bias.data[[2, 5]] = 0, torch.tensor([0, 0.3])
-    return made
+    net_: Any = request.param()
+    convolution = net_.features[3]
+    convolution.weight.data[[2, 5]], convolution.bias.data[[2, 5]] = 0, torch.tensor([0, 0.3])
+    return net_
 
 
 def activations_of(net: Net, image: Tensor) -> Tensor:
@@ -57,7 +57,7 @@ def activations_of(net: Net, image: Tensor) -> Tensor:
     return activations
 
 
-def constant(channel: Tensor) -> bool:
+def is_constant(channel: Tensor) -> bool:
     return bool(channel.max() == channel.min())
 
 
@@ -82,8 +82,8 @@ def score_of(net: Net, target: Tensor, weights: str = "softmax") -> Score:
     return score
 
 
-def shown_best(net: Net, images: Tensor) -> Tensor:
-    """The classes (n,) whose scores the images raise most, above that of nothing but mean colour."""
+def choose_targets(net: Net, images: Tensor) -> Tensor:
+    """The classes (n,) whose scores on the images exceed those on the mean colour most."""
     blank = FILLS["mean"].expand_as(images[:1])
     return (net(images).softmax(1) - net(blank).softmax(1)).argmax(1)
 
@@ -98,20 +98,22 @@ def shown_best(net: Net, images: Tensor) -> Tensor:
 def test_score_cams_variants_are_loops_over_channels(
     weights: Any, channels: Any, baseline: Any, first: Any, net: Net, images: Tensor
 ) -> None:
-    """Where the image itself scores above all that the masks show, nothing is left of its map."""
+    """The map is empty if the score of the whole image, as the baseline, exceeds those of all masked images."""
     fill, settings = FILLS["mean"], {"weights": weights, "channels": channels, "baseline": baseline, "first": first}
-    expected, targets = [], shown_best(net, images)
+    expected, targets = [], choose_targets(net, images)
     for image, target in zip(images, targets, strict=True):
         score, activations = score_of(net, target, weights), activations_of(net, image)
-        against = {"none": 0.0, "image": float(score(image)), "fill": float(score(fill.expand_as(image)))}[baseline]
-        kept = [channel for channel in activations if channels == "softmax" or not constant(channel)]
-        masks = [mask_of(channel, first) for channel in kept]
-        scores = torch.stack([score(mask * image + (1 - mask) * fill) - against for mask in masks])
+        baseline_score = {"none": 0.0, "image": float(score(image)), "fill": float(score(fill.expand_as(image)))}[
+            baseline
+        ]
+        selected = [channel for channel in activations if channels == "softmax" or not is_constant(channel)]
+        masks = [mask_of(channel, first) for channel in selected]
+        scores = torch.stack([score(mask * image + (1 - mask) * fill) - baseline_score for mask in masks])
         scores = scores.softmax(0) if channels == "softmax" else scores
-        expected.append(sum(s.float() * channel for s, channel in zip(scores, kept, strict=True)).relu())
-    found = score_cam.explain(net, images, targets, **settings)
-    torch.testing.assert_close(found, torch.stack(expected), rtol=1e-3, atol=1e-5)
-    assert found.any() or (baseline == "image" and channels == "plain")
+        expected.append(sum(s.float() * channel for s, channel in zip(scores, selected, strict=True)).relu())
+    maps = score_cam.explain(net, images, targets, **settings)
+    torch.testing.assert_close(maps, torch.stack(expected), rtol=1e-3, atol=1e-5)
+    assert maps.any() or (baseline == "image" and channels == "plain")
 
 
 def test_no_baseline_changes_a_softmax_over_channels(net: Net, images: Tensor) -> None:
@@ -123,70 +125,72 @@ def test_no_baseline_changes_a_softmax_over_channels(net: Net, images: Tensor) -
     close(maps[2], maps[0])
 
 
-def module_of(net: Net) -> Any:
-    """The net for the libraries, which are given normalised images."""
-    _, features, head = net.parts(["0", "4"])
+def make_module(net: Net) -> Any:
+    """The net without normalisation, for the libraries, which get normalised images."""
+    _, features, head = net.split_at(["0", "4"])
     return nn.Sequential(OrderedDict(features=features, head=head))
 
 
 @pytest.fixture
-def whole(net: Net) -> Any:
-    return module_of(net)
+def module(net: Net) -> Any:
+    return make_module(net)
 
 
 def normalised(images: Tensor) -> Tensor:
     return (images - torch.tensor(MEAN).view(3, 1, 1)) / torch.tensor((0.229, 0.224, 0.225)).view(3, 1, 1)
 
 
-def torchcams(variant: str, whole: Any, images: Tensor, **settings: Any) -> Tensor:
+def torchcams(variant: str, module: Any, images: Tensor, **settings: Any) -> Tensor:
     """torchcam's raw map (n, h', w') of the targets' logits."""
     library = pytest.importorskip("torchcam.methods", reason="the library of the extra `references` is not installed")
-    with getattr(library, variant)(whole, "features", **settings) as extractor:
-        noise = settings and (lambda size: torch.cat([ours(size, settings["std"], image) for image in images]))
+    with getattr(library, variant)(module, "features", **settings) as extractor:
+        noise = settings and (lambda size: torch.cat([draw_noise(size, settings["std"], image) for image in images]))
         if variant == "SSCAM":
-            drawn = iter(range(settings["num_samples"]))
-            extractor._distrib.sample = lambda size: noise(size)[:, :, next(drawn)]
-        maps: list[Tensor] = extractor(TARGETS.tolist(), whole(normalised(images)), normalized=False)
+            samples = iter(range(settings["num_samples"]))
+            extractor._distrib.sample = lambda size: noise(size)[:, :, next(samples)]
+        maps: list[Tensor] = extractor(TARGETS.tolist(), module(normalised(images)), normalized=False)
     return maps[0]
 
 
-def ours(size: torch.Size, sigma: float, image: Tensor, samples: int = 3) -> Tensor:
-    """SS-CAM's noise (1, k, samples, h, w) of an image, drawn one mask after the other."""
+def draw_noise(size: torch.Size, sigma: float, image: Tensor, samples: int = 3) -> Tensor:
+    """SS-CAM's noise (1, k, samples, h, w) of an image, drawn mask by mask."""
     _, channels, height, width = size
-    of_image = crc32(image.numpy().tobytes(), 0)
-    seeds = [crc32(place.to_bytes(4, "little"), of_image) for place in range(channels * samples)]
-    drawn = [torch.randn(height, width, generator=torch.Generator().manual_seed(seed)) for seed in seeds]
-    return sigma * torch.stack(drawn).view(1, channels, samples, height, width)
+    image_seed = crc32(image.numpy().tobytes(), 0)
+    seeds = [crc32(index.to_bytes(4, "little"), image_seed) for index in range(channels * samples)]
+    noises = [torch.randn(height, width, generator=torch.Generator().manual_seed(seed)) for seed in seeds]
+    return sigma * torch.stack(noises).view(1, channels, samples, height, width)
 
 
-def test_score_cam_is_torchcams(net: Net, whole: Any, images: Tensor) -> None:
+def test_score_cam_equals_torchcams(net: Net, module: Any, images: Tensor) -> None:
     settings: Any = {"weights": "logit", "channels": "softmax", "baseline": "image", "first": "stretch"}
-    close(score_cam.explain(net, images, TARGETS, **settings), torchcams("ScoreCAM", whole, images))
+    close(score_cam.explain(net, images, TARGETS, **settings), torchcams("ScoreCAM", module, images))
 
 
-def test_score_cam_is_pytorch_grad_cams_but_for_its_upsampling(images: Tensor, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Equal once masks are fitted as it fits them, with align_corners; then its own map differs by OpenCV's resizing alone.
+def test_score_cam_equals_pytorch_grad_cams_except_for_upsampling(
+    images: Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The maps are equal if masks are fitted with align_corners; the library's fitted map then differs by OpenCV's resizing.
 
-    Constant channels are dead ones here: of another constant it stretches the rounding of its upsampling into a mask.
+    Constant channels are 0 here: from other constant channels the library makes masks of its upsampling's rounding errors.
     """
     library = pytest.importorskip("pytorch_grad_cam", reason="the library of the extra `references` is not installed")
     from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 
-    net = channels_alive(6)
-    whole = module_of(net)
-    asked = [ClassifierOutputTarget(int(target)) for target in TARGETS]
-    layer, batch = whole.features, normalised(images)
-    with library.ScoreCAM(model=whole, target_layers=[layer]) as extractor:
-        resized = extractor(input_tensor=batch.requires_grad_(), targets=asked)
+    net = net_with_live_channels(6)
+    module = make_module(net)
+    requests = [ClassifierOutputTarget(int(target)) for target in TARGETS]
+    layer, batch = module.features, normalised(images)
+    with library.ScoreCAM(model=module, target_layers=[layer]) as extractor:
+        resized = extractor(input_tensor=batch.requires_grad_(), targets=requests)
         activations = extractor.activations_and_grads.activations[0].numpy()
-        native = extractor.get_cam_image(batch, layer, asked, activations, None)
+        native = extractor.get_cam_image(batch, layer, requests, activations, None)
     settings: Any = {"weights": "logit", "channels": "softmax"}
-    theirs = torch.from_numpy(native).relu()
-    plain = stretch(score_cam.explain(net, images, TARGETS, **settings))
-    assert 1e-4 < float((plain - stretch(theirs)).abs().max()) < 0.05
+    library_maps = torch.from_numpy(native).relu()
+    our_maps = stretch(score_cam.explain(net, images, TARGETS, **settings))
+    assert 1e-4 < float((our_maps - stretch(library_maps)).abs().max()) < 0.05
     monkeypatch.setattr("cambench.methods._masking.fit", lambda maps, size: fit(maps, size, "corners"))
     maps = score_cam.explain(net, images, TARGETS, **settings)
-    close(maps, theirs)
+    close(maps, library_maps)
     np.testing.assert_allclose(resized, stretch(fit(maps, (64, 64))).numpy(), atol=0.005)
 
 
@@ -198,21 +202,21 @@ def test_ss_cam_averages_scores_over_noisy_masks(weights: Any, channels: Any, ne
     expected = []
     for image, target in zip(images, TARGETS, strict=True):
         score, activations = score_of(net, target, weights), activations_of(net, image)
-        kept = [channel for channel in activations if channels == "softmax" or not constant(channel)]
-        noise = ours(torch.Size((1, len(kept), 64, 64)), 0.5, image)[0]
-        scores = torch.zeros(len(kept), dtype=torch.float64)
-        for place, channel in enumerate(kept):
+        selected = [channel for channel in activations if channels == "softmax" or not is_constant(channel)]
+        noise = draw_noise(torch.Size((1, len(selected), 64, 64)), 0.5, image)[0]
+        scores = torch.zeros(len(selected), dtype=torch.float64)
+        for index, channel in enumerate(selected):
             for sample in range(3):
-                mask = mask_of(channel) + noise[place, sample]
-                scores[place] += score(mask * image + (1 - mask) * FILLS["mean"]) / 3
+                mask = mask_of(channel) + noise[index, sample]
+                scores[index] += score(mask * image + (1 - mask) * FILLS["mean"]) / 3
         scores = scores.softmax(0) if channels == "softmax" else scores
-        expected.append(sum(s.float() * channel for s, channel in zip(scores, kept, strict=True)).relu())
+        expected.append(sum(s.float() * channel for s, channel in zip(scores, selected, strict=True)).relu())
     settings: Any = {"samples": 3, "sigma": 0.5, "weights": weights, "channels": channels}
     close(ss_cam.explain(net, images, TARGETS, **settings), torch.stack(expected))
 
 
-def test_ss_cam_is_torchcams_on_the_same_noise(net: Net, whole: Any, images: Tensor) -> None:
-    expected = torchcams("SSCAM", whole, images, num_samples=3, std=0.5)
+def test_ss_cam_equals_torchcams_on_the_same_noise(net: Net, module: Any, images: Tensor) -> None:
+    expected = torchcams("SSCAM", module, images, num_samples=3, std=0.5)
     settings: Any = {"samples": 3, "sigma": 0.5, "weights": "logit", "channels": "softmax", "first": "stretch"}
     close(ss_cam.explain(net, images, TARGETS, **settings), expected)
 
@@ -225,60 +229,60 @@ def test_ss_cam_without_noise_is_score_cam(net: Net, images: Tensor) -> None:
 
 @pytest.mark.parametrize("path", ["sum", "line"])
 @pytest.mark.parametrize(("weights", "channels"), [("softmax", "plain"), ("logit", "softmax")])
-def test_is_cam_averages_scores_while_the_mask_is_brought_in(
+def test_is_cam_averages_scores_over_the_steps_of_the_mask(
     path: Any, weights: Any, channels: Any, net: Net, images: Tensor
 ) -> None:
     expected = []
     for image, target in zip(images, TARGETS, strict=True):
         score, activations = score_of(net, target, weights), activations_of(net, image)
-        kept = [channel for channel in activations if channels == "softmax" or not constant(channel)]
-        scores = torch.zeros(len(kept), dtype=torch.float64)
-        for place, channel in enumerate(kept):
+        selected = [channel for channel in activations if channels == "softmax" or not is_constant(channel)]
+        scores = torch.zeros(len(selected), dtype=torch.float64)
+        for index, channel in enumerate(selected):
             amount = 0.0
             for step in (1, 2, 3, 4):
                 amount = amount + step / 4 if path == "sum" else step / 4
                 mask = amount * mask_of(channel)
-                scores[place] += score(mask * image + (1 - mask) * FILLS["mean"]) / 4
+                scores[index] += score(mask * image + (1 - mask) * FILLS["mean"]) / 4
         scores = scores.softmax(0) if channels == "softmax" else scores
-        expected.append(sum(s.float() * channel for s, channel in zip(scores, kept, strict=True)).relu())
+        expected.append(sum(s.float() * channel for s, channel in zip(scores, selected, strict=True)).relu())
     settings: Any = {"steps": 4, "path": path, "weights": weights, "channels": channels}
     close(is_cam.explain(net, images, TARGETS, **settings), torch.stack(expected))
 
 
-def test_is_cam_is_torchcams(net: Net, whole: Any, images: Tensor) -> None:
-    """Its code, not the formula of its documentation, which ends each sum one step earlier."""
+def test_is_cam_equals_torchcams(net: Net, module: Any, images: Tensor) -> None:
+    """The reference is torchcam's code; the formula in its documentation ends each sum one step earlier."""
     settings: Any = {"weights": "logit", "channels": "softmax", "first": "stretch"}
-    close(is_cam.explain(net, images, TARGETS, **settings), torchcams("ISCAM", whole, images))
+    close(is_cam.explain(net, images, TARGETS, **settings), torchcams("ISCAM", module, images))
 
 
-# Ablation-CAM and Recipro-CAM: only what follows the activations runs again
+# Ablation-CAM and Recipro-CAM, which run only the layers after the activations again
 
 
-def test_ablation_cam_is_the_share_lost_without_each_channel(net: Net, images: Tensor) -> None:
+def test_ablation_cam_is_a_loop_over_channels(net: Net, images: Tensor) -> None:
     expected = []
     for image, target in zip(images, TARGETS, strict=True):
         activations = activations_of(net, image)
-        whole = net.classify(activations[None])[0, target]
+        logit = net.classify(activations[None])[0, target]
         map_ = torch.zeros_like(activations[0])
         for channel in range(len(activations)):
             ablated = activations.clone()
             ablated[channel] = 0
-            map_ += (whole - net.classify(ablated[None])[0, target]) / whole * activations[channel]
+            map_ += (logit - net.classify(ablated[None])[0, target]) / logit * activations[channel]
         expected.append(map_.relu())
     close(ablation_cam.explain(net, images, TARGETS), torch.stack(expected))
 
 
-def test_ablation_cam_is_pytorch_grad_cams(net: Net, whole: Any, images: Tensor) -> None:
-    """Behind a ReLU, where the least activation is 0; else it takes min - 10^7 for 0, which no paper does."""
+def test_ablation_cam_equals_pytorch_grad_cams(net: Net, module: Any, images: Tensor) -> None:
+    """After a ReLU, where the lowest activation is 0; otherwise the library sets channels to min - 10^7, unlike the paper."""
     library = pytest.importorskip("pytorch_grad_cam", reason="the library of the extra `references` is not installed")
     from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 
     activations = net.features(images)
     assert activations.min() == 0
-    asked = [ClassifierOutputTarget(int(target)) for target in TARGETS]
-    layer = whole.features
-    with library.AblationCAM(model=whole, target_layers=[layer]) as extractor:
-        weights = extractor.get_cam_weights(normalised(images), layer, asked, activations.numpy(), None)
+    requests = [ClassifierOutputTarget(int(target)) for target in TARGETS]
+    layer = module.features
+    with library.AblationCAM(model=module, target_layers=[layer]) as extractor:
+        weights = extractor.get_cam_weights(normalised(images), layer, requests, activations.numpy(), None)
     expected = (torch.from_numpy(weights)[:, :, None, None] * activations).sum(1).relu()
     torch.testing.assert_close(
         ablation_cam.explain(net, images, TARGETS), expected, rtol=1e-3, atol=1e-4 * float(expected.max())
@@ -287,7 +291,7 @@ def test_ablation_cam_is_pytorch_grad_cams(net: Net, whole: Any, images: Tensor)
 
 
 def red_net(bias: float) -> Net:
-    """Activations are the image's colours, the logit of class 0 the mean of red plus a bias, that of class 1 nothing."""
+    """Activations are the image's colours; the logit of class 0 is the mean of red plus a bias, that of class 1 is 0."""
     colours, linear = nn.Identity(), nn.Linear(3, 2)
     linear.weight.data, linear.bias.data = torch.tensor([[1.0, 0, 0], [0, 0, 0]]), torch.tensor([bias, 0.0])
     line = {"colours": colours, "pool": nn.AdaptiveAvgPool2d(1), "flatten": nn.Flatten(), "linear": linear}
@@ -295,19 +299,19 @@ def red_net(bias: float) -> Net:
 
 
 @pytest.mark.parametrize("bias", [1.0, 0.0, -2.0])
-def test_ablation_cam_by_hand_where_the_score_is_positive_0_or_negative(bias: float) -> None:
-    """The logit is the mean of red plus the bias: without red it loses that mean, a share of itself, or itself at 0."""
+def test_ablation_cam_of_a_positive_zero_or_negative_score(bias: float) -> None:
+    """Without red the logit, mean + bias, loses the mean: the weight is mean / logit, or the mean itself if the logit is 0."""
     image = random_images(1, 8)
     mean = image[0, 0].mean()
     score = mean + bias if bias else 0.0
-    found = ablation_cam.explain(red_net(bias if bias else -float(mean)), image, torch.tensor([0]))
+    result = ablation_cam.explain(red_net(bias if bias else -float(mean)), image, torch.tensor([0]))
     expected = mean / (score or 1) * image[:, 0]
-    torch.testing.assert_close(found, expected.relu(), rtol=1e-4, atol=1e-6)
-    assert found.any() == (bias >= 0)
+    torch.testing.assert_close(result, expected.relu(), rtol=1e-4, atol=1e-6)
+    assert result.any() == (bias >= 0)
 
 
 @pytest.mark.parametrize("kernel", ["point", "gaussian"])
-def test_recipro_cam_scores_each_place_by_itself(kernel: Any, net: Net, images: Tensor) -> None:
+def test_recipro_cam_scores_each_position_alone(kernel: Any, net: Net, images: Tensor) -> None:
     weights = torch.tensor([[1, 2, 1], [2, 4, 2], [1, 2, 1]]) / 16 if kernel == "gaussian" else torch.ones(1, 1)
     reach = len(weights) // 2
     expected = torch.zeros(2, 16, 16)
@@ -315,34 +319,34 @@ def test_recipro_cam_scores_each_place_by_itself(kernel: Any, net: Net, images: 
         activations = activations_of(net, image)
         for y in range(16):
             for x in range(16):
-                shown = torch.zeros_like(activations)
+                masked = torch.zeros_like(activations)
                 for dy in range(-reach, reach + 1):
                     for dx in range(-reach, reach + 1):
                         if 0 <= y + dy < 16 and 0 <= x + dx < 16:
-                            shown[:, y + dy, x + dx] = weights[dy + reach, dx + reach] * activations[:, y, x]
-                expected[number, y, x] = net.classify(shown[None])[0].double().softmax(0)[target]
-    found = recipro_cam.explain(net, images, TARGETS, kernel=kernel)
-    torch.testing.assert_close(stretch(found), stretch(expected), rtol=0, atol=1e-3)
-    close(found, expected)
+                            masked[:, y + dy, x + dx] = weights[dy + reach, dx + reach] * activations[:, y, x]
+                expected[number, y, x] = net.classify(masked[None])[0].double().softmax(0)[target]
+    result = recipro_cam.explain(net, images, TARGETS, kernel=kernel)
+    torch.testing.assert_close(stretch(result), stretch(expected), rtol=0, atol=1e-3)
+    close(result, expected)
 
 
-def test_a_net_whose_rest_begins_with_a_relu_in_place_keeps_its_activations(images: Tensor) -> None:
-    """Negative activations lower a map; a ReLU in place would have them vanish for whoever asks last."""
+def test_an_inplace_relu_after_the_cut_keeps_the_activations(images: Tensor) -> None:
+    """Negative activations lower a map; an in-place ReLU would overwrite them with 0."""
     net = tiny_pooled()
-    line = dict(net.cut.line) | {"4": nn.ReLU(inplace=True)}
-    early = Net("early", Cut(line, "3", no_class_maps="a ReLU follows"), net.classes, "fp32")
-    activations = activations_of(early, images[0])
+    line = dict(net.cut.modules) | {"4": nn.ReLU(inplace=True)}
+    cut_before_relu = Net("early", Cut(line, "3", no_class_maps="a ReLU follows"), net.classes, "fp32")
+    activations = activations_of(cut_before_relu, images[0])
     assert activations.min() < 0
     logits = net(images[:1])[0]
-    without = torch.stack([early.classify(_without(activations, k)[None])[0] for k in range(8)])
-    expected = torch.einsum("k,khw->hw", (logits - without)[:, 3] / logits[3], activations).relu()
-    close(ablation_cam.explain(early, images[:1], TARGETS[:1])[0], expected)
+    ablated = torch.stack([cut_before_relu.classify(_ablate(activations, k)[None])[0] for k in range(8)])
+    expected = torch.einsum("k,khw->hw", (logits - ablated)[:, 3] / logits[3], activations).relu()
+    close(ablation_cam.explain(cut_before_relu, images[:1], TARGETS[:1])[0], expected)
 
 
-def _without(activations: Tensor, channel: int) -> Tensor:
-    left = activations.clone()
-    left[channel] = 0
-    return left
+def _ablate(activations: Tensor, channel: int) -> Tensor:
+    ablated = activations.clone()
+    ablated[channel] = 0
+    return ablated
 
 
 # Group-CAM and Opti-CAM
@@ -350,26 +354,26 @@ def _without(activations: Tensor, channel: int) -> Tensor:
 
 @pytest.mark.parametrize(("groups", "denoise"), [(3, 0.7), (4, 0.0), (32, 0.5)])
 def test_group_cam_is_a_loop_over_groups(groups: int, denoise: float, net: Net, images: Tensor) -> None:
-    """The authors' first code: chunks of weighted channels, ReLU, percentile, fit, stretch, softmax score above the blurred."""
+    """The authors' first code: chunks of weighted channels, ReLU, percentile, fit, stretch, score minus the blurred image's."""
     kernel = np.exp(-0.5 * (np.arange(-25, 26) / 50.0) ** 2)
     kernel /= kernel.sum()
-    targets = shown_best(net, images)
-    every, slopes = gradients(net, images, targets)
+    targets = choose_targets(net, images)
+    all_activations, slopes = gradients(net, images, targets)
     expected = []
-    for image, activations, slope, target in zip(images, every, slopes, targets, strict=True):
+    for image, activations, slope, target in zip(images, all_activations, slopes, targets, strict=True):
         score, map_ = score_of(net, target), torch.zeros(64, 64)
         rows = ndimage.correlate1d(image.numpy(), kernel, axis=1, mode="mirror")
         blurred = torch.from_numpy(ndimage.correlate1d(rows, kernel, axis=2, mode="mirror"))
         weighted = [slope[k].mean() * activations[k] for k in range(8)]
         width = -(-8 // groups)
         for start in range(0, 8, width):
-            part = torch.stack(weighted[start : start + width]).sum(0).clamp(min=0).numpy()
-            part[part <= np.percentile(part, 100 * denoise)] = 0
-            mask = mask_of(torch.from_numpy(part))
+            group = torch.stack(weighted[start : start + width]).sum(0).clamp(min=0).numpy()
+            group[group <= np.percentile(group, 100 * denoise)] = 0
+            mask = mask_of(torch.from_numpy(group))
             map_ += float(score(image * mask + blurred * (1 - mask)) - score(blurred)) * mask
         expected.append(map_.clamp(min=0))
-    found, maps = group_cam.explain(net, images, targets, groups=groups, denoise=denoise), torch.stack(expected)
-    torch.testing.assert_close(found, maps, rtol=1e-3, atol=1e-4 * float(maps.max()))
+    result, maps = group_cam.explain(net, images, targets, groups=groups, denoise=denoise), torch.stack(expected)
+    torch.testing.assert_close(result, maps, rtol=1e-3, atol=1e-4 * float(maps.max()))
     assert maps.any()
 
 
@@ -379,10 +383,10 @@ def test_group_cam_blurs_an_image_smaller_than_its_kernel() -> None:
 
 
 @pytest.mark.parametrize("fill", ["mean", "black"])
-def test_opti_cam_climbs_by_adams_equations(fill: Any, net: Net, images: Tensor) -> None:
-    """All channels are in the mix here; that the constant ones are left out there changes no mask."""
-    found = opti_cam.explain(net, images, TARGETS, iterations=15, rate=0.1, fill=fill)
-    for image, target, map_ in zip(images, TARGETS, found, strict=True):
+def test_opti_cam_follows_adams_equations(fill: Any, net: Net, images: Tensor) -> None:
+    """This loop includes constant channels, which the method leaves out; they change no mask."""
+    result = opti_cam.explain(net, images, TARGETS, iterations=15, rate=0.1, fill=fill)
+    for image, target, map_ in zip(images, TARGETS, result, strict=True):
         activations = activations_of(net, image)
         u, first, second = torch.zeros(8), torch.zeros(8), torch.zeros(8)
         for step in range(1, 16):
@@ -395,13 +399,13 @@ def test_opti_cam_climbs_by_adams_equations(fill: Any, net: Net, images: Tensor)
 
 def _masked_logit(u: Tensor, net: Net, image: Tensor, activations: Tensor, target: Tensor, blank: Tensor) -> Tensor:
     map_ = torch.einsum("k,khw->hw", u.softmax(0), activations)[None, None]
-    large = interpolate(map_, (64, 64), mode="bilinear", align_corners=False)[0]
-    mask = (large - large.min()) / (large.max() - large.min())
+    fitted = interpolate(map_, (64, 64), mode="bilinear", align_corners=False)[0]
+    mask = (fitted - fitted.min()) / (fitted.max() - fitted.min())
     logit: Tensor = net((mask * image + (1 - mask) * blank)[None])[0, target]
     return logit
 
 
-def test_opti_cam_finds_a_higher_score_than_it_starts_from(net: Net, images: Tensor) -> None:
+def test_opti_cam_increases_the_score(net: Net, images: Tensor) -> None:
     for image, target in zip(images, TARGETS, strict=True):
         score = score_of(net, target, "logit")
         mixes = [opti_cam.explain(net, image[None], target[None], iterations=count)[0] for count in (1, 30)]
@@ -414,31 +418,31 @@ def test_opti_cam_finds_a_higher_score_than_it_starts_from(net: Net, images: Ten
 
 @pytest.mark.parametrize(("cells", "keep", "size"), [(7, 0.5, (64, 64)), (4, 0.2, (51, 38))])
 def test_rise_averages_random_masks_by_their_scores(cells: int, keep: float, size: tuple[int, int], net: Net) -> None:
-    """The authors' loop, with scikit-image's resizing, the border repeated (theirs mirrors a mask's outer half cells)."""
+    """The authors' loop with scikit-image's resizing and repeated borders (the authors mirror a mask's outer half cells)."""
     transform = pytest.importorskip("skimage.transform")
     (height, width), images = size, random_images(2)[:, :, : size[0], : size[1]]
-    found = rise.explain(net, images, TARGETS, count=7, cells=cells, keep=keep)
+    result = rise.explain(net, images, TARGETS, count=7, cells=cells, keep=keep)
     cell = [int(np.ceil(side / cells)) for side in size]
-    for image, target, map_ in zip(images, TARGETS, found, strict=True):
+    for image, target, map_ in zip(images, TARGETS, result, strict=True):
         generator = torch.Generator().manual_seed(crc32(image.numpy().tobytes(), 0))
         grids = (torch.rand(7, cells, cells, generator=generator) < keep).float().numpy()
-        down, right = (torch.randint(side, (7,), generator=generator).tolist() for side in cell)
+        shifts_y, shifts_x = (torch.randint(side, (7,), generator=generator).tolist() for side in cell)
         expected, score = torch.zeros(size), score_of(net, target)
-        for grid, y, x in zip(grids, down, right, strict=True):
-            large = [(cells + 1) * side for side in cell]
-            up = transform.resize(grid, large, order=1, mode="edge", anti_aliasing=False)
-            mask = torch.from_numpy(up[y : y + height, x : x + width])
+        for grid, y, x in zip(grids, shifts_y, shifts_x, strict=True):
+            size_ = [(cells + 1) * side for side in cell]
+            upsampled = transform.resize(grid, size_, order=1, mode="edge", anti_aliasing=False)
+            mask = torch.from_numpy(upsampled[y : y + height, x : x + width])
             expected += float(score(mask * image + (1 - mask) * FILLS["mean"])) * mask / (7 * keep)
         close(map_, expected)
 
 
-def test_rises_masks_show_the_share_that_is_kept_and_lie_anywhere() -> None:
-    """With a score of 1 the map is the mean mask over `keep`: 1 everywhere, but for chance."""
+def test_rise_masks_show_the_share_keep_at_every_pixel() -> None:
+    """If every score is 1, the map is the mean mask divided by `keep`: 1 everywhere, except for chance."""
     net: Any = nets.FakeNet(lambda images: torch.ones(len(images)))
     map_ = rise.explain(net, random_images(1), torch.tensor([0]), count=3000, keep=0.3)[0]
     assert float(map_.mean()) == pytest.approx(1, abs=0.02) and float((map_ - 1).abs().max()) < 0.15
-    shown = torch.stack(net.images).ne(FILLS["mean"]).float().mean(0)
-    assert shown.min() > 0.3
+    visible = torch.stack(net.images).ne(FILLS["mean"]).float().mean(0)
+    assert visible.min() > 0.3
 
 
 def test_rise_and_occlusion_find_the_pixels_that_count() -> None:
@@ -460,15 +464,15 @@ def test_occlusion_averages_the_drops_of_the_patches_over_each_pixel(
     patch: int, stride: int, net: Net, images: Tensor
 ) -> None:
     images = images[:, :, :, :50]
-    found = occlusion.explain(net, images, TARGETS, patch=patch, stride=stride)
-    for image, target, map_ in zip(images, TARGETS, found, strict=True):
+    result = occlusion.explain(net, images, TARGETS, patch=patch, stride=stride)
+    for image, target, map_ in zip(images, TARGETS, result, strict=True):
         score, drops, covering = score_of(net, target), torch.zeros(64, 50), torch.zeros(64, 50)
         for y in {*range(0, max(64 - patch, 0), stride), max(64 - patch, 0)}:
             for x in {*range(0, max(50 - patch, 0), stride), max(50 - patch, 0)}:
-                hidden, over = image.clone(), (slice(y, y + patch), slice(x, x + patch))
-                hidden[:, *over] = FILLS["mean"]
-                drops[over] += float(score(image) - score(hidden))
-                covering[over] += 1
+                hidden, patch_area = image.clone(), (slice(y, y + patch), slice(x, x + patch))
+                hidden[:, *patch_area] = FILLS["mean"]
+                drops[patch_area] += float(score(image) - score(hidden))
+                covering[patch_area] += 1
         close(map_, drops / covering)
 
 
@@ -477,7 +481,7 @@ def test_occlusion_refuses_gaps_between_patches(net: Net, images: Tensor) -> Non
         occlusion.explain(net, images, TARGETS, patch=8, stride=9)
 
 
-# What all of them share
+# All methods
 
 MASKING = {
     "score_cam": {},
@@ -493,14 +497,14 @@ MASKING = {
 CONTROLS = ("uniform", "edge", "fake_cam")
 
 
-def explained(name: str, net: Net, images: Tensor, **settings: Any) -> Tensor:
+def explain(name: str, net: Net, images: Tensor, **settings: Any) -> Tensor:
     module: Any = importlib.import_module(f"cambench.methods.{name}")
     maps: Tensor = module.explain(net, images, TARGETS[: len(images)], **MASKING.get(name, {}), **settings)
     return maps
 
 
-def channels_alive(count: int) -> Net:
-    """A net of which all channels but so many are dead."""
+def net_with_live_channels(count: int) -> Net:
+    """A net with this number of live channels; all others are dead."""
     net: Any = tiny_vgg()
     net.features[3].weight.data[count:], net.features[3].bias.data[count:] = 0, 0
     return net
@@ -508,20 +512,20 @@ def channels_alive(count: int) -> Net:
 
 @pytest.mark.parametrize("name", [name for name in MASKING if name not in ("rise", "occlusion")])
 def test_dead_channels_make_an_empty_map(name: str, images: Tensor) -> None:
-    maps = explained(name, channels_alive(0), images)
-    assert len(maps) == 2 and all(constant(map_) for map_ in maps) and (name == "recipro_cam" or not maps.any())
+    maps = explain(name, net_with_live_channels(0), images)
+    assert len(maps) == 2 and all(is_constant(map_) for map_ in maps) and (name == "recipro_cam" or not maps.any())
 
 
 @pytest.mark.parametrize("channels", ["plain", "softmax"])
 @pytest.mark.parametrize("name", ["score_cam", "ss_cam", "is_cam", "opti_cam", "ablation_cam"])
-def test_of_one_channel_the_map_is_that_channel(name: str, channels: str, images: Tensor) -> None:
-    net = channels_alive(1)
+def test_the_map_of_a_single_live_channel_is_that_channel(name: str, channels: str, images: Tensor) -> None:
+    net = net_with_live_channels(1)
     settings = {"channels": channels} if name in ("score_cam", "ss_cam", "is_cam") else {}
     activations = net.features(images)[:, 0]
-    assert not any(constant(channel) for channel in activations)
-    for map_, channel in zip(explained(name, net, images, **settings), activations, strict=True):
+    assert not any(is_constant(channel) for channel in activations)
+    for map_, channel in zip(explain(name, net, images, **settings), activations, strict=True):
         assert name == "ablation_cam" or map_.any()
-        if map_.any():  # without the channel a score may rise
+        if map_.any():  # the map is empty if the score rises without the channel
             close(stretch(map_[None])[0], stretch(channel[None])[0])
 
 
@@ -539,82 +543,84 @@ def test_of_one_channel_the_map_is_that_channel(name: str, channels: str, images
         ("occlusion", 3 * 3 + 1, 0),
     ],
 )
-def test_the_passes_that_a_method_takes(
+def test_the_number_of_forward_passes_of_each_method(
     name: str, through_the_net: int, through_its_head: int, net: Net, images: Tensor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of eight channels one is dead, which costs nothing, and one constant, which has no mask but can be ablated."""
-    counts = {"scores": 0, "logits": 0, "classified": 0}
+    """One of eight channels is dead and costs nothing; one is constant, has no mask, and can be ablated."""
+    counts = {"scores": 0, "logits": 0, "classify_stream": 0}
 
-    def counted(kind: str, ask: Any, stream: Stream) -> Any:
-        counts[kind] += stream.count
-        return ask(stream)
+    def count_images(name_: str, call: Any, stream: Stream) -> Any:
+        counts[name_] += stream.count
+        return call(stream)
 
-    for kind in counts:
-        monkeypatch.setattr(net, kind, partial(counted, kind, getattr(net, kind)))
-    explained(name, net, images[:1])
+    for name_ in counts:
+        monkeypatch.setattr(net, name_, partial(count_images, name_, getattr(net, name_)))
+    explain(name, net, images[:1])
     assert counts["scores"] + counts["logits"] == through_the_net or name == "group_cam"
     assert name != "group_cam" or 1 < counts["scores"] <= through_the_net  # groups whose sums are negative have no mask
-    assert counts["classified"] == through_its_head
+    assert counts["classify_stream"] == through_its_head
 
 
 @pytest.mark.parametrize("name", MASKING)
-def test_maps_do_not_depend_on_how_many_images_go_into_a_pass(name: str, images: Tensor) -> None:
+def test_maps_do_not_depend_on_the_chunk_size(name: str, images: Tensor) -> None:
     net: Any = tiny_pooled()
-    whole = explained(name, net, images)
+    expected = explain(name, net, images)
     for forward in (net._forward, net._head):
-        forward._fitting = dict.fromkeys(forward._fitting, 3)
+        forward._images_per_pass = dict.fromkeys(forward._images_per_pass, 3)
         forward._chunk = 3
-    close(explained(name, net, images), whole)
+    close(explain(name, net, images), expected)
 
 
 @pytest.mark.parametrize("name", [*MASKING, *CONTROLS[1:]])
-def test_an_image_may_be_wider_than_high(name: str, images: Tensor) -> None:
-    """On a net alike in both directions the map of the image turned over is the map turned over."""
+def test_images_need_not_be_square(name: str, images: Tensor) -> None:
+    """On a net with transpose-symmetric kernels the map of the transposed image is the transposed map."""
     net: Any = tiny_pooled()
     for layer in (net.features[1], net.features[3]):
         layer.weight.data = (layer.weight.data + layer.weight.data.transpose(2, 3)) / 2
-    wide = images[:, :, :40]
-    maps, turned = explained(name, net, wide), explained(name, net, wide.transpose(2, 3).contiguous())
+    portrait = images[:, :, :40]
+    maps, transposed = explain(name, net, portrait), explain(name, net, portrait.transpose(2, 3).contiguous())
     assert maps.shape[1:] in ((40, 64), (10, 16))
-    if name not in ("ss_cam", "rise"):  # chance falls anew
-        torch.testing.assert_close(turned.transpose(1, 2), maps, rtol=1e-3, atol=1e-3 * float(maps.max()))
+    if name not in ("ss_cam", "rise"):  # the transposed image has other random numbers
+        torch.testing.assert_close(transposed.transpose(1, 2), maps, rtol=1e-3, atol=1e-3 * float(maps.max()))
 
 
 @pytest.mark.parametrize("name", ["ss_cam", "rise"])
-def test_chance_depends_on_the_seed_and_the_image_alone(name: str, net: Net, images: Tensor) -> None:
-    before = torch.get_rng_state()
-    maps = explained(name, net, images)
-    assert torch.equal(torch.get_rng_state(), before)
-    assert not torch.allclose(maps, explained(name, net, images, seed=1), rtol=1e-3)
+def test_random_maps_depend_on_the_seed_and_the_image_alone(name: str, net: Net, images: Tensor) -> None:
+    state = torch.get_rng_state()
+    maps = explain(name, net, images)
+    assert torch.equal(torch.get_rng_state(), state)
+    assert not torch.allclose(maps, explain(name, net, images, seed=1), rtol=1e-3)
 
 
 # Controls
 
 
-def test_a_uniform_map_says_nothing_of_any_pixel(pooled: Net, images: Tensor) -> None:
+def test_a_uniform_map_is_stretched_to_0(pooled: Net, images: Tensor) -> None:
     fitted = stretch(fit(uniform.explain(pooled, images, TARGETS), (64, 64)))
     assert fitted.shape == (2, 64, 64) and not fitted.any()
 
 
-def test_edges_are_scipys_sobel(pooled: Net, images: Tensor) -> None:
-    found = edge.explain(pooled, images, TARGETS)
-    for image, map_ in zip(images.numpy(), found, strict=True):
+def test_edges_equal_scipys_sobel(pooled: Net, images: Tensor) -> None:
+    result = edge.explain(pooled, images, TARGETS)
+    for image, map_ in zip(images.numpy(), result, strict=True):
         grey = 0.299 * image[0] + 0.587 * image[1] + 0.114 * image[2]
         expected = np.hypot(ndimage.sobel(grey, 0, mode="nearest"), ndimage.sobel(grey, 1, mode="nearest"))
         close(map_, torch.from_numpy(expected))
     assert not edge.explain(pooled, torch.ones(1, 3, 9, 9), TARGETS[:1]).any()
 
 
-def test_fake_cam_loses_nothing_to_average_drop(pooled: Net, images: Tensor) -> None:
+def test_fake_cam_has_almost_no_average_drop(pooled: Net, images: Tensor) -> None:
     maps = stretch(fit(fake_cam.explain(pooled, images, TARGETS), (64, 64)))
     assert maps.sum((1, 2)).tolist() == [64 * 64 - 1] * 2 and not maps[:, 0, 0].any()
     everything = stretch(fit(uniform.explain(pooled, images, TARGETS), (64, 64)))
     drop = find(METRIC, "average_drop")
-    for image, target, map_, nothing in zip(images, TARGETS.tolist(), maps, everything, strict=True):
-        lost = [nets.scores_of(pooled, image, target, one[None], (), [drop])[0][0] for one in (map_, nothing)]
-        assert isinstance(lost[0], float) and lost[0] < 0.02
+    for image, target, map_, uniform_map in zip(images, TARGETS.tolist(), maps, everything, strict=True):
+        drops = [
+            nets.scores_of(pooled, image, target, values[None], (), [drop])[0][0] for values in (map_, uniform_map)
+        ]
+        assert isinstance(drops[0], float) and drops[0] < 0.02
 
 
 @pytest.mark.parametrize("name", CONTROLS)
-def test_controls_are_there_to_be_beaten(name: str) -> None:
+def test_controls_are_marked_as_controls(name: str) -> None:
     assert find(METHOD, name).control

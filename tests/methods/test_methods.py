@@ -1,4 +1,4 @@
-"""Each method against its paper's equations, written as the slow loop that they describe."""
+"""Methods compared with slow loops written from the papers' equations."""
 
 from typing import Any
 
@@ -15,8 +15,8 @@ TARGETS = torch.tensor([3, 7])
 
 
 @pytest.mark.parametrize("name", ["tiny_vgg", "vgg16", "squeezenet1_1"])
-def test_grad_cam_is_the_papers_equations(name: str, nets: dict[str, Net], images: Tensor) -> None:
-    """alpha_k = mean over places of dy/dA_k; the map is ReLU(sum_k alpha_k A_k)."""
+def test_grad_cam_follows_the_papers_equations(name: str, nets: dict[str, Net], images: Tensor) -> None:
+    """alpha_k = mean over positions of dy/dA_k; the map is ReLU(sum_k alpha_k A_k)."""
     activations, slopes = gradients(nets[name], images, TARGETS)
     n, k, height, width = activations.shape
     expected = torch.zeros(n, height, width)
@@ -27,14 +27,14 @@ def test_grad_cam_is_the_papers_equations(name: str, nets: dict[str, Net], image
     close(grad_cam.explain(nets[name], images, TARGETS), expected.clamp(min=0))
 
 
-def test_cam_on_squeezenet_is_its_own_map_of_the_class(nets: dict[str, Net], images: Tensor) -> None:
+def test_cam_on_squeezenet_is_the_output_of_its_last_convolution(nets: dict[str, Net], images: Tensor) -> None:
     net: Any = nets["squeezenet1_1"]
     convolution = net.classify[1]
     activations = net.features(images)
     expected = torch.stack(
         [
-            torch.einsum("k,khw->hw", convolution.weight[target, :, 0, 0], one) + convolution.bias[target]
-            for one, target in zip(activations, TARGETS, strict=True)
+            torch.einsum("k,khw->hw", convolution.weight[target, :, 0, 0], activation) + convolution.bias[target]
+            for activation, target in zip(activations, TARGETS, strict=True)
         ]
     ).relu()
     close(cam.explain(net, images, TARGETS), expected)
@@ -42,11 +42,11 @@ def test_cam_on_squeezenet_is_its_own_map_of_the_class(nets: dict[str, Net], ima
 
 @pytest.mark.parametrize("fill", ["mean", "black"])
 def test_score_cam_is_a_loop_over_channels(fill: Any, nets: dict[str, Net], images: Tensor) -> None:
-    """The authors' loop: skip constant channels, mask the image by each other one, weigh it by its softmax score."""
+    """The authors' loop: each channel that is not constant masks the image and is weighted by its softmax score."""
     net = nets["tiny_pooled"]
     blank = torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1) * (fill == "mean")
-    found = score_cam.explain(net, images, TARGETS, fill=fill)
-    for image, target, map_ in zip(images, TARGETS, found, strict=True):
+    maps = score_cam.explain(net, images, TARGETS, fill=fill)
+    for image, target, map_ in zip(images, TARGETS, maps, strict=True):
         activations = net.features(image[None])[0]
         expected = torch.zeros_like(activations[0])
         for channel in activations:
@@ -65,7 +65,7 @@ def test_score_cam_of_dead_channels_is_empty() -> None:
     assert maps.shape == (2, 16, 16) and not maps.any()
 
 
-def test_the_random_map_depends_on_its_seed_and_its_image_alone(pooled: Net, images: Tensor) -> None:
+def test_the_random_map_depends_on_the_seed_and_the_image_alone(pooled: Net, images: Tensor) -> None:
     maps = random.explain(pooled, images, TARGETS)
     assert maps.shape == (2, 7, 7) and maps.min() >= 0 and maps.max() < 1
     assert not torch.equal(maps[0], maps[1])
@@ -74,13 +74,13 @@ def test_the_random_map_depends_on_its_seed_and_its_image_alone(pooled: Net, ima
     assert not torch.equal(maps, random.explain(pooled, images, TARGETS, seed=1))
 
 
-def test_the_random_map_leaves_the_global_generator_alone(pooled: Net, images: Tensor) -> None:
-    before = torch.get_rng_state()
+def test_the_random_map_does_not_use_the_global_generator(pooled: Net, images: Tensor) -> None:
+    state = torch.get_rng_state()
     random.explain(pooled, images, TARGETS)
-    assert torch.equal(before, torch.get_rng_state())
+    assert torch.equal(state, torch.get_rng_state())
 
 
-def test_the_centre_is_highest_in_the_middle_and_alike_on_all_sides(pooled: Net) -> None:
+def test_the_centre_map_is_symmetric_with_its_maximum_in_the_middle(pooled: Net) -> None:
     map_ = centre.explain(pooled, torch.zeros(1, 3, 9, 9), TARGETS[:1])[0]
     assert map_.argmax() == 40 and map_[4, 4] == 1
     assert torch.allclose(map_, map_.flip(0)) and torch.allclose(map_, map_.flip(1)) and torch.allclose(map_, map_.T)

@@ -1,4 +1,4 @@
-"""Average drop and its kin, and the metrics that ask the method again: by hand, by slow loops, and as other libraries."""
+"""Drop metrics, coherency and ADCC, compared with results by hand, slow loops and other libraries."""
 
 from contextlib import nullcontext
 from functools import partial
@@ -17,10 +17,10 @@ from cambench.bench.data.types import MEAN, STD
 from cambench.bench.forward.forward import Stream
 from cambench.bench.nets.net import Net
 from cambench.bench.scoring.blend import substrate
-from cambench.bench.scoring.case import Again, Asking, Case, Score
+from cambench.bench.scoring.case import Asking, Case, Rerun, Score
 from cambench.bench.scoring.perturbations import Masked, Substrate
 from cambench.bench.scoring.postprocess import fit, stretch
-from cambench.bench.scoring.rerun import again
+from cambench.bench.scoring.rerun import prepare_rerun
 from cambench.methods import grad_cam
 from cambench.tests.support.naive import grey
 from cambench.tests.support.nets import FakeNet, brightness, random_images, random_maps, scores_of
@@ -29,97 +29,111 @@ RAMP = torch.tensor([[0.0, 1 / 3, 2 / 3, 1.0]])
 FOUR = grey([0.4, 0.3, 0.2, 0.1])
 
 
-def one(net: Any, image: Tensor, map_: Tensor, spec: str, method: Again | None = None, target: int = 0) -> Any:
+def score_map(net: Any, image: Tensor, map_: Tensor, spec: str, method: Rerun | None = None, target: int = 0) -> Any:
     return scores_of(net, image, target, map_[None], (), [find(METRIC, spec)], method)[0][0]
 
 
-def against(images: Tensor) -> Tensor:
-    """The first pixel speaks for the class, the second against it."""
+def difference_of_pixels(images: Tensor) -> Tensor:
+    """The first pixel raises the score, the second lowers it."""
     return images[:, 0, 0, 0] - images[:, 0, 0, 1]
 
 
 def probabilities(net: Net, images: Tensor, target: int) -> list[float]:
     with torch.inference_mode():
-        found: list[float] = net(images).double().softmax(1)[:, target].tolist()
-    return found
+        scores: list[float] = net(images).double().softmax(1)[:, target].tolist()
+    return scores
 
 
 def normalised(images: Tensor) -> Tensor:
     return (images - torch.tensor(MEAN).view(3, 1, 1)) / torch.tensor(STD).view(3, 1, 1)
 
 
-def module(net: Net) -> nn.Module:
-    """The net as other libraries have it: a module on normalised images."""
+def make_module(net: Net) -> nn.Module:
+    """The net as a module on normalised images, for other libraries."""
     return nn.Sequential(*list(net.features)[1:], *net.classify).eval()
 
 
-# --- the share of pixels that count, and what is divided by what -----------------------------------------------------
+# --- the settings top, epsilon and relative --------------------------------------------------------------------------
 
 
-def test_the_highest_half_of_the_map_shows_less() -> None:
+def test_top_limits_the_drop_to_the_highest_pixels() -> None:
     """The map shows .4 + .15 + .05 + 0 = .6 of the image; its highest half .4 + .15 = .55, its highest quarter .4."""
     map_ = torch.tensor([[1.0, 0.5, 0.25, 0.0]])
     for top, drop in ((1.0, 0.4), (0.75, 0.4), (0.5, 0.45), (0.25, 0.6)):
-        found = one(FakeNet(brightness), FOUR, map_, f"average_drop[fill=black,top={top}]")
-        assert found == pytest.approx(drop, abs=1e-6), top
+        score = score_map(FakeNet(brightness), FOUR, map_, f"average_drop[fill=black,top={top}]")
+        assert score == pytest.approx(drop, abs=1e-6), top
 
 
 def test_increase_and_gain_of_the_highest_half() -> None:
-    """All of the map shows .7 - .2 * .8 = .54 of .5; its highest half .7."""
+    """The score of .5 becomes .7 - .2 * .8 = .54 with the whole map, and .7 with its highest half."""
     image, map_ = grey([0.7, 0.2]), torch.tensor([[1.0, 0.8]])
     for top, gain in ((1.0, 0.08), (0.5, 0.4)):
-        assert one(FakeNet(against), image, map_, f"average_gain[fill=black,top={top}]") == pytest.approx(
-            gain, abs=1e-6
-        )
-    even = torch.ones(1, 2)
-    assert one(FakeNet(against), image, even, "average_increase[fill=black]") == 0.0
-    assert one(FakeNet(against), image, even, "average_increase[fill=black,top=0.5]") == 1.0
+        assert score_map(
+            FakeNet(difference_of_pixels), image, map_, f"average_gain[fill=black,top={top}]"
+        ) == pytest.approx(gain, abs=1e-6)
+    uniform = torch.ones(1, 2)
+    assert score_map(FakeNet(difference_of_pixels), image, uniform, "average_increase[fill=black]") == 0.0
+    assert score_map(FakeNet(difference_of_pixels), image, uniform, "average_increase[fill=black,top=0.5]") == 1.0
 
 
-def test_of_equal_pixels_the_first_in_reading_order_count() -> None:
-    found = one(FakeNet(brightness), FOUR, torch.ones(1, 4), "average_drop[fill=black,top=0.5]")
-    assert found == pytest.approx(0.3, abs=1e-6)
+def test_ties_are_kept_in_reading_order() -> None:
+    score = score_map(FakeNet(brightness), FOUR, torch.ones(1, 4), "average_drop[fill=black,top=0.5]")
+    assert score == pytest.approx(0.3, abs=1e-6)
 
 
-def test_epsilon_is_added_to_what_is_divided_by() -> None:
+def test_epsilon_is_added_to_the_denominator() -> None:
     map_ = torch.tensor([[1.0, 0.5, 0.25, 0.0]])
-    assert one(FakeNet(brightness), FOUR, map_, "average_drop[fill=black,epsilon=0.25]") == pytest.approx(
+    assert score_map(FakeNet(brightness), FOUR, map_, "average_drop[fill=black,epsilon=0.25]") == pytest.approx(
         0.32, abs=1e-6
     )
     image, map_ = grey([0.7, 0.2]), torch.tensor([[1.0, 0.0]])
-    assert one(FakeNet(against), image, map_, "average_gain[fill=black,epsilon=0.3]") == pytest.approx(0.25, abs=1e-6)
+    assert score_map(
+        FakeNet(difference_of_pixels), image, map_, "average_gain[fill=black,epsilon=0.3]"
+    ) == pytest.approx(0.25, abs=1e-6)
 
 
 def test_the_absolute_drop_is_not_divided() -> None:
     net = FakeNet(lambda images: brightness(images) / 2)
     map_ = torch.tensor([[1.0, 0.5, 0.25, 0.0]])
-    assert one(net, FOUR, map_, "average_drop[fill=black]") == pytest.approx(0.4, abs=1e-6)
-    assert one(net, FOUR, map_, "average_drop[fill=black,relative=false]") == pytest.approx(0.2, abs=1e-6)
-    assert one(FakeNet(against), grey([0.7, 0.2]), map_[:, 0::3], "average_drop[fill=black,relative=false]") == 0.0
+    assert score_map(net, FOUR, map_, "average_drop[fill=black]") == pytest.approx(0.4, abs=1e-6)
+    assert score_map(net, FOUR, map_, "average_drop[fill=black,relative=false]") == pytest.approx(0.2, abs=1e-6)
+    assert (
+        score_map(
+            FakeNet(difference_of_pixels), grey([0.7, 0.2]), map_[:, 0::3], "average_drop[fill=black,relative=false]"
+        )
+        == 0.0
+    )
 
 
-def test_a_score_of_nothing_is_never_divided_by() -> None:
-    """With logits Y may be 0, and what is left of the image score below it; or 1, and what is left above it."""
+def test_a_denominator_of_0_gives_the_score_0() -> None:
+    """With logits the denominators Y and 1 - Y may be 0 although the masked image scores differently."""
     net = FakeNet(lambda images: brightness(images) - 1)
     map_ = torch.tensor([[1.0, 0.5, 0.25, 0.0]])
-    assert one(net, grey([0.5, 0.25, 0.125, 0.125]), map_, "average_drop[fill=black]") == 0.0
-    assert one(net, grey([0.5, 0.25, 0.125, 0.125]), map_, "average_drop_in_deletion[fill=black,signed=true]") == 0.0
-    assert one(FakeNet(against), grey([1.25, 0.25]), torch.tensor([[1.0, 0.0]]), "average_gain[fill=black]") == 0.0
+    assert score_map(net, grey([0.5, 0.25, 0.125, 0.125]), map_, "average_drop[fill=black]") == 0.0
+    assert (
+        score_map(net, grey([0.5, 0.25, 0.125, 0.125]), map_, "average_drop_in_deletion[fill=black,signed=true]") == 0.0
+    )
+    assert (
+        score_map(
+            FakeNet(difference_of_pixels), grey([1.25, 0.25]), torch.tensor([[1.0, 0.0]]), "average_gain[fill=black]"
+        )
+        == 0.0
+    )
 
 
 def naive_weighted(image: Tensor, map_: Tensor, base: Tensor, count: int) -> Tensor:
-    """The image by the map, of which but `count` pixels are 0, pixel by pixel."""
-    order = sorted(range(map_.numel()), key=lambda place: -float(map_.flatten()[place]))
-    kept = base.clone()
-    for place in order[:count]:
-        y, x = divmod(place, map_.shape[1])
-        kept[:, y, x] = map_[y, x] * image[:, y, x] + (1 - map_[y, x]) * base[:, y, x]
-    return kept
+    """The image masked by the map, of which only the `count` highest pixels are not 0, computed pixel by pixel."""
+    order = sorted(range(map_.numel()), key=lambda pixel: -float(map_.flatten()[pixel]))
+    masked = base.clone()
+    for pixel in order[:count]:
+        y, x = divmod(pixel, map_.shape[1])
+        masked[:, y, x] = map_[y, x] * image[:, y, x] + (1 - map_[y, x]) * base[:, y, x]
+    return masked
 
 
 @pytest.mark.parametrize(("top", "count"), [(1.0, 256), (0.5, 128), (0.15, 38), (0.1, 26)])
 @pytest.mark.parametrize("fill", ["mean", "black"])
-def test_drop_increase_and_gain_are_those_of_a_naive_loop(top: float, count: int, fill: Substrate, pooled: Net) -> None:
+def test_drop_increase_and_gain_equal_a_naive_loop(top: float, count: int, fill: Substrate, pooled: Net) -> None:
     image, maps = random_images(1, 16, seed=4)[0], random_maps(4, 16)
     base = substrate(image, fill)
     settings = f"fill={fill},top={top}"
@@ -142,20 +156,22 @@ def test_drop_increase_and_gain_are_those_of_a_naive_loop(top: float, count: int
     assert {0.0, 1.0} <= seen and len(seen) > 4
 
 
-# --- the image without the map's part of it --------------------------------------------------------------------------
+# --- average drop in deletion ----------------------------------------------------------------------------------------
 
 
 def test_drop_in_deletion_by_hand() -> None:
-    """The map takes .4 and half of .3 out: .55 of 1 is lost."""
+    """The map removes .4 and half of .3, so .55 of 1 is lost."""
     map_ = torch.tensor([[1.0, 0.5, 0.0, 0.0]])
-    assert one(FakeNet(brightness), FOUR, map_, "average_drop_in_deletion[fill=black]") == pytest.approx(0.55, abs=1e-6)
+    assert score_map(FakeNet(brightness), FOUR, map_, "average_drop_in_deletion[fill=black]") == pytest.approx(
+        0.55, abs=1e-6
+    )
 
 
-def test_drop_in_deletion_where_the_score_is_won() -> None:
-    """Without the pixel that counts against, .7 of .5 is left: .4 of .5 is won."""
+def test_drop_in_deletion_of_a_rising_score() -> None:
+    """Without the opposing pixel the score rises from .5 to .7, which is a drop of -.4."""
     image, map_ = grey([0.7, 0.2]), torch.tensor([[0.0, 1.0]])
-    assert one(FakeNet(against), image, map_, "average_drop_in_deletion[fill=black]") == 0.0
-    signed = one(FakeNet(against), image, map_, "average_drop_in_deletion[fill=black,signed=true]")
+    assert score_map(FakeNet(difference_of_pixels), image, map_, "average_drop_in_deletion[fill=black]") == 0.0
+    signed = score_map(FakeNet(difference_of_pixels), image, map_, "average_drop_in_deletion[fill=black,signed=true]")
     assert signed == pytest.approx(-0.4, abs=1e-6)
 
 
@@ -163,11 +179,11 @@ def test_drop_in_deletion_is_1_for_a_perfect_map_and_0_for_a_wrong_or_constant_o
     net = FakeNet(lambda images: images[:, 0, 0, 1])
     right, wrong = torch.tensor([[0.0, 1.0, 0.0, 0.0]]), torch.tensor([[1.0, 0.0, 1.0, 1.0]])
     for map_, expected in ((right, 1.0), (wrong, 0.0), (torch.zeros(1, 4), 0.0)):
-        assert one(net, FOUR, map_, "average_drop_in_deletion[fill=black]") == pytest.approx(expected)
+        assert score_map(net, FOUR, map_, "average_drop_in_deletion[fill=black]") == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("fill", ["mean", "blur"])
-def test_drop_in_deletion_is_that_of_a_naive_loop(fill: Substrate, pooled: Net) -> None:
+def test_drop_in_deletion_equals_a_naive_loop(fill: Substrate, pooled: Net) -> None:
     image, maps = random_images(1, 16, seed=4)[0], random_maps(4, 16)
     base = substrate(image, fill)
     specs = [f"average_drop_in_deletion[fill={fill},signed={signed}]" for signed in (False, True)]
@@ -181,32 +197,32 @@ def test_drop_in_deletion_is_that_of_a_naive_loop(fill: Substrate, pooled: Net) 
     assert signs == {True, False}
 
 
-# --- the same, by other libraries ------------------------------------------------------------------------------------
+# --- other libraries -------------------------------------------------------------------------------------------------
 
 
-def test_drops_are_those_of_saliency_maps_metrics(pooled: Net) -> None:
-    """Gomez's library, on an image at a time: it stretches a whole batch at once, and resizes by a bicubic filter.
+def test_drops_equal_saliency_maps_metrics(pooled: Net) -> None:
+    """Gomez's library gets one image at a time, because it stretches a batch as a whole and resizes by a bicubic filter.
 
-    Its black is the mean colour, as it is given normalised images.
+    Its black is the mean colour, because it gets normalised images.
     """
     library = pytest.importorskip(
         "saliency_maps_metrics.single_step_metrics", reason="the library saliency-maps-metrics is not installed"
     )
     images, maps = random_images(4, 16, seed=4), random_maps(4, 16)
-    ours, theirs = [], []
-    whole = nn.Sequential(module(pooled), nn.Softmax(1))
+    our_scores, library_scores = [], []
+    module_ = nn.Sequential(make_module(pooled), nn.Softmax(1))
     names = ("average_drop", "average_increase", "average_drop_in_deletion[signed=true]")
     for image, map_, target in zip(images, maps, (0, 3, 5, 8), strict=True):
-        ours.append(scores_of(pooled, image, target, map_[None], (), [find(METRIC, name) for name in names])[0])
-        asked = (whole, normalised(image[None]), map_[None, None], torch.tensor([target]))
-        found = library.IIC_AD("black")(*asked) | library.ADD("black")(*asked)
-        theirs.append([float(found[name]) for name in ("ad", "iic", "add")])
-    np.testing.assert_allclose(ours, theirs, atol=1e-4)
-    assert min(row[2] for row in theirs) < 0 < max(row[0] for row in theirs)
+        our_scores.append(scores_of(pooled, image, target, map_[None], (), [find(METRIC, name) for name in names])[0])
+        arguments = (module_, normalised(image[None]), map_[None, None], torch.tensor([target]))
+        result = library.IIC_AD("black")(*arguments) | library.ADD("black")(*arguments)
+        library_scores.append([float(result[name]) for name in ("ad", "iic", "add")])
+    np.testing.assert_allclose(our_scores, library_scores, atol=1e-4)
+    assert min(row[2] for row in library_scores) < 0 < max(row[0] for row in library_scores)
 
 
 class Extractor:
-    """A map of ours in the place of an extractor of torchcam's."""
+    """Replaces an extractor of torchcam and returns our map."""
 
     def __init__(self, model: nn.Module, map_: Tensor) -> None:
         self.model, self.maps = model, [map_[None]]
@@ -221,60 +237,62 @@ class Extractor:
         return nullcontext()
 
 
-class Faint(nn.Module):
-    """A class score near 1e-7 that rises with the brightness of a normalised image; also what scoring asks of a net."""
+class FaintNet(nn.Module):
+    """A net with a class score near 1e-7 that rises with the image's brightness; it also implements Scorer."""
 
     def forward(self, images: Tensor) -> Tensor:
         first = images.mean((1, 2, 3)) - 16
         return torch.stack([first, torch.zeros_like(first)], 1)
 
     def scores(self, stream: Stream) -> Tensor:
-        found: Tensor = self(normalised(stream.make(0, stream.count))).double().softmax(1)
-        return found
+        scores: Tensor = self(normalised(stream.make(0, stream.count))).double().softmax(1)
+        return scores
 
 
-def test_drop_with_its_epsilon_is_torchcams() -> None:
-    """On a class score so small that it matters."""
+def test_drop_with_epsilon_equals_torchcams() -> None:
+    """The class score is so small that epsilon matters."""
     library = pytest.importorskip("torchcam.metrics", reason="the library of the extra `references` is not installed")
     image, map_ = (0.6 + 0.4 * random_images(1, 16))[0], random_maps(1, 16)[0]
-    metric = library.ClassificationMetric(Extractor(Faint(), map_), partial(torch.softmax, dim=-1))
+    metric = library.ClassificationMetric(Extractor(FaintNet(), map_), partial(torch.softmax, dim=-1))
     metric.update(normalised(image[None]), [0])
-    plain, guarded = (one(Faint(), image, map_, f"average_drop[epsilon={epsilon}]") for epsilon in (0.0, 1e-7))
+    unguarded, guarded = (
+        score_map(FaintNet(), image, map_, f"average_drop[epsilon={epsilon}]") for epsilon in (0.0, 1e-7)
+    )
     assert guarded == pytest.approx(metric.summary()["avg_drop"], abs=1e-4)
-    assert plain - guarded > 0.01
+    assert unguarded - guarded > 0.01
 
 
-def test_the_absolute_drop_is_pytorch_grad_cams(pooled: Net) -> None:
+def test_the_absolute_drop_equals_pytorch_grad_cams(pooled: Net) -> None:
     library = pytest.importorskip(
         "pytorch_grad_cam.metrics.cam_mult_image", reason="the library of the extra `references` is not installed"
     )
     images, maps = random_images(4, 16, seed=4), random_maps(4, 16)
     targets = (0, 3, 5, 8)
-    asked = [lambda logits, target=target: logits.softmax(-1)[target] for target in targets]
-    theirs = library.DropInConfidence()(normalised(images), maps.numpy(), asked, module(pooled))
-    ours = [
-        one(pooled, image, map_, "average_drop[relative=false]", target=target)
+    requests = [lambda logits, target=target: logits.softmax(-1)[target] for target in targets]
+    library_scores = library.DropInConfidence()(normalised(images), maps.numpy(), requests, make_module(pooled))
+    our_scores = [
+        score_map(pooled, image, map_, "average_drop[relative=false]", target=target)
         for image, map_, target in zip(images, maps, targets, strict=True)
     ]
-    np.testing.assert_allclose(ours, theirs, atol=1e-4)
-    assert max(ours) > 0.001
+    np.testing.assert_allclose(our_scores, library_scores, atol=1e-4)
+    assert max(our_scores) > 0.001
 
 
-# --- asking the method again -----------------------------------------------------------------------------------------
+# --- coherency and ADCC ----------------------------------------------------------------------------------------------
 
 
-def giving(*maps: Tensor) -> tuple[Again, list[Tensor]]:
-    """A method that gives these maps one after the other, and the images that it is asked about."""
-    asked: list[Tensor] = []
+def rerun_with_maps(*maps: Tensor) -> tuple[Rerun, list[Tensor]]:
+    """A method that returns these maps one after the other, and the list of images that it gets."""
+    inputs: list[Tensor] = []
 
     def explain(images: Tensor) -> Any:
-        asked.append(images)
-        return maps[len(asked) - 1][None].numpy()
+        inputs.append(images)
+        return maps[len(inputs) - 1][None].numpy()
 
-    return Again(explain, lambda *_: maps[0].numpy()), asked
+    return Rerun(explain, lambda *_: maps[0].numpy()), inputs
 
 
-def nan(like: Tensor) -> Tensor:
+def nan_like(like: Tensor) -> Tensor:
     return torch.full_like(like, float("nan"))
 
 
@@ -285,40 +303,40 @@ def nan(like: Tensor) -> Tensor:
         (RAMP.flip(1), 0.0),
         (RAMP**0 * torch.tensor([[0.0, 1.0, 0.0, 1.0]]), (1 + 0.2**0.5) / 2),
         (torch.zeros(1, 4), 0.0),
-        (nan(RAMP), 0.0),
+        (nan_like(RAMP), 0.0),
     ],
 )
 def test_coherency_by_hand(seen: Tensor, expected: float) -> None:
-    """Of 0 1/3 2/3 1 and 0 1 0 1, r = (1/3) / sqrt(5/9) = sqrt(1/5). Where there is no r, 0, not its (1 + 0) / 2."""
-    method, _ = giving(seen)
-    assert one(FakeNet(brightness), FOUR, RAMP, "coherency", method) == pytest.approx(expected, abs=1e-6)
+    """For 0 1/3 2/3 1 and 0 1 0 1, r = (1/3) / sqrt(5/9) = sqrt(1/5). If r is undefined, the value is 0, not (1 + 0) / 2."""
+    method, _ = rerun_with_maps(seen)
+    assert score_map(FakeNet(brightness), FOUR, RAMP, "coherency", method) == pytest.approx(expected, abs=1e-6)
 
 
 def test_coherency_of_a_constant_map_is_0() -> None:
-    method, _ = giving(RAMP)
-    assert one(FakeNet(brightness), FOUR, torch.zeros(1, 4), "coherency", method) == 0.0
+    method, _ = rerun_with_maps(RAMP)
+    assert score_map(FakeNet(brightness), FOUR, torch.zeros(1, 4), "coherency", method) == 0.0
 
 
 @pytest.mark.parametrize("fill", ["mean", "black", "blur"])
 @pytest.mark.parametrize("spec", ["coherency", "adcc"])
-def test_the_method_is_asked_once_about_the_image_masked_by_the_map(fill: Substrate, spec: str) -> None:
+def test_the_method_is_rerun_once_on_the_image_masked_by_the_map(fill: Substrate, spec: str) -> None:
     image, map_ = random_images(1, 16)[0], random_maps(1, 16)[0]
-    method, asked = giving(map_)
-    one(FakeNet(lambda images: images.mean((1, 2, 3))), image, map_, f"{spec}[fill={fill}]", method)
-    (images,) = asked
+    method, inputs = rerun_with_maps(map_)
+    score_map(FakeNet(lambda images: images.mean((1, 2, 3))), image, map_, f"{spec}[fill={fill}]", method)
+    (images,) = inputs
     expected = map_ * image + (1 - map_) * substrate(image, fill)
     torch.testing.assert_close(images, expected[None], atol=1e-6, rtol=0)
 
 
-def asked_again(net: Net, image: Tensor, target: int) -> Again:
+def rerun_grad_cam(net: Net, image: Tensor, target: int) -> Rerun:
     size = (image.shape[1], image.shape[2])
-    return again(find(METHOD, "grad_cam"), net, image, target, lambda maps: stretch(fit(maps, size)))
+    return prepare_rerun(find(METHOD, "grad_cam"), net, image, target, lambda maps: stretch(fit(maps, size)))
 
 
-def test_coherency_and_adcc_are_those_of_a_naive_loop(pooled: Net) -> None:
+def test_coherency_and_adcc_equal_a_naive_loop(pooled: Net) -> None:
     """Grad-CAM of an image, and of the image masked by it; every sum by hand; complexity and drop as their own metrics."""
     images = random_images(3, 32, seed=2)
-    found = []
+    rows = []
     for image, target in zip(images, (1, 4, 7), strict=True):
         chosen = torch.tensor([target])
         map_ = stretch(fit(grad_cam.explain(pooled, image[None], chosen), (32, 32)))[0]
@@ -329,15 +347,15 @@ def test_coherency_and_adcc_are_those_of_a_naive_loop(pooled: Net) -> None:
         y, o = probabilities(pooled, torch.stack([image, masked]), target)
         drop = max(0.0, y - o) / y
         specs = [find(METRIC, name) for name in ("coherency", "complexity", "adcc")]
-        row = scores_of(pooled, image, target, map_[None], (), specs, asked_again(pooled, image, target))[0]
+        row = scores_of(pooled, image, target, map_[None], (), specs, rerun_grad_cam(pooled, image, target))[0]
         adcc = 3 / (1 / coherency + 1 / (1 - complexity) + 1 / (1 - drop))
         assert row == pytest.approx([coherency, complexity, adcc], abs=1e-4)
-        found.append(row)
-    assert len({round(row[0], 3) for row in found}) > 1
+        rows.append(row)
+    assert len({round(row[0], 3) for row in rows}) > 1
 
 
-class Given:
-    """A map of ours in the place of a method of pytorch-grad-cam's."""
+class FixedMap:
+    """Replaces a method of pytorch-grad-cam and returns our map."""
 
     def __init__(self, map_: Tensor) -> None:
         self.maps = map_[None].numpy()
@@ -346,8 +364,8 @@ class Given:
         return self.maps
 
 
-def test_coherency_and_complexity_are_pytorch_grad_cams() -> None:
-    """Its coherency divides by the deviations and 1e-8; of a constant map it says 0.5 where we, and ADCC's authors, say 0."""
+def test_coherency_and_complexity_equal_pytorch_grad_cams() -> None:
+    """The library adds 1e-8 to the deviations, and gives 0.5 for a constant map, where this suite and the authors give 0."""
     library = pytest.importorskip(
         "pytorch_grad_cam.metrics.arcc",
         reason="the library of the extra `references`, or its version, is not installed",
@@ -355,31 +373,33 @@ def test_coherency_and_complexity_are_pytorch_grad_cams() -> None:
     image = random_images(1, 16)[0]
     maps = [*random_maps(2, 16).sqrt(), torch.zeros(16, 16)]
     seen = [*random_maps(2, 16, seed=3), random_maps(1, 16)[0]]
-    ours, theirs = [], []
+    our_scores, library_scores = [], []
     for map_, second in zip(maps, seen, strict=True):
         specs = [find(METRIC, name) for name in ("coherency", "complexity")]
-        ours.append(scores_of(FakeNet(brightness), image, 0, map_[None], (), specs, giving(second)[0])[0])
-        given = map_[None].numpy()
-        coherency = library.Coherency()(normalised(image[None]), given, [None], None, Given(second))
-        theirs.append([float(coherency[0]), float(library.Complexity()(given)[0])])
-    np.testing.assert_allclose(ours[:2], theirs[:2], atol=1e-4)
-    assert (ours[2], theirs[2]) == ([0.0, 0.0], [0.5, 0.0])
+        our_scores.append(
+            scores_of(FakeNet(brightness), image, 0, map_[None], (), specs, rerun_with_maps(second)[0])[0]
+        )
+        values = map_[None].numpy()
+        coherency = library.Coherency()(normalised(image[None]), values, [None], None, FixedMap(second))
+        library_scores.append([float(coherency[0]), float(library.Complexity()(values)[0])])
+    np.testing.assert_allclose(our_scores[:2], library_scores[:2], atol=1e-4)
+    assert (our_scores[2], library_scores[2]) == ([0.0, 0.0], [0.5, 0.0])
 
 
 def test_adcc_by_hand() -> None:
-    """Coherency (1 + sqrt(1/5)) / 2, complexity 1/2, and of 1 the image shows .3 / 3 + .4 / 3 + .1 = 1/3."""
-    method, _ = giving(torch.tensor([[0.0, 1.0, 0.0, 1.0]]))
+    """Coherency is (1 + sqrt(1/5)) / 2, complexity 1/2, and the score falls from 1 to .3 / 3 + .4 / 3 + .1 = 1/3."""
+    method, _ = rerun_with_maps(torch.tensor([[0.0, 1.0, 0.0, 1.0]]))
     expected = harmonic_mean([(1 + 0.2**0.5) / 2, 1 / 2, 1 / 3])
-    assert one(FakeNet(brightness), FOUR, RAMP, "adcc[fill=black]", method) == pytest.approx(expected, abs=1e-6)
+    assert score_map(FakeNet(brightness), FOUR, RAMP, "adcc[fill=black]", method) == pytest.approx(expected, abs=1e-6)
     assert expected == pytest.approx(0.47008, abs=1e-5)
 
 
-def test_adcc_is_near_1_for_the_one_pixel_that_matters() -> None:
+def test_adcc_is_near_1_for_a_perfect_map() -> None:
     image, map_ = torch.full((3, 8, 8), 1.0), torch.zeros(8, 8)
     map_[5, 2] = 1
     net = FakeNet(lambda images: images[:, 0, 5, 2])
-    found = one(net, image, map_, "adcc[fill=black]", giving(map_)[0])
-    assert found == pytest.approx(harmonic_mean([1, 63 / 64, 1]))
+    score = score_map(net, image, map_, "adcc[fill=black]", rerun_with_maps(map_)[0])
+    assert score == pytest.approx(harmonic_mean([1, 63 / 64, 1]))
 
 
 @pytest.mark.parametrize(
@@ -388,27 +408,29 @@ def test_adcc_is_near_1_for_the_one_pixel_that_matters() -> None:
         (torch.zeros(1, 4), RAMP, brightness),  # a constant map
         (RAMP, RAMP.flip(1), brightness),  # no coherency
         (RAMP, RAMP, lambda images: images[:, 0, 0, 0]),  # all of the score is lost
-        (RAMP, RAMP, lambda images: brightness(images) - 0.5),  # more than all, as only logits can
+        (RAMP, RAMP, lambda images: brightness(images) - 0.5),  # the score becomes negative, as only logits can
     ],
 )
-def test_adcc_is_0_where_one_of_the_three_is(map_: Tensor, seen: Tensor, score: Any) -> None:
-    assert one(FakeNet(score), FOUR, map_, "adcc[fill=black]", giving(seen)[0]) == pytest.approx(0, abs=1e-12)
+def test_adcc_is_0_if_one_of_its_three_terms_is_0(map_: Tensor, seen: Tensor, score: Any) -> None:
+    assert score_map(FakeNet(score), FOUR, map_, "adcc[fill=black]", rerun_with_maps(seen)[0]) == pytest.approx(
+        0, abs=1e-12
+    )
 
 
-def test_a_score_that_is_won_is_no_drop_in_adcc() -> None:
+def test_a_rising_score_counts_as_no_drop_in_adcc() -> None:
     image, map_ = grey([0.7, 0.2, 0.0, 0.0]), torch.tensor([[1.0, 0.0, 0.0, 0.0]])
-    found = one(FakeNet(against), image, map_, "adcc[fill=black]", giving(map_)[0])
-    assert found == pytest.approx(harmonic_mean([1, 3 / 4, 1]))
+    score = score_map(FakeNet(difference_of_pixels), image, map_, "adcc[fill=black]", rerun_with_maps(map_)[0])
+    assert score == pytest.approx(harmonic_mean([1, 3 / 4, 1]))
 
 
 @pytest.mark.parametrize("spec", ["coherency", "adcc"])
-def test_a_map_without_its_method_cannot_be_asked_again(spec: str) -> None:
-    score: Score = one(FakeNet(brightness), FOUR, RAMP, spec)
+def test_coherency_and_adcc_of_a_map_without_its_method_are_not_applicable(spec: str) -> None:
+    score: Score = score_map(FakeNet(brightness), FOUR, RAMP, spec)
     assert isinstance(score, NotApplicable) and "only its map" in str(score)
 
 
-def test_drop_increase_gain_and_adcc_ask_for_the_same_two_images() -> None:
-    """And so does another's metric that asks for the image masked by the map."""
+def test_drop_increase_gain_and_adcc_share_two_images() -> None:
+    """A user's metric that needs the image masked by the map shares it too."""
 
     def score(_: Case) -> Asking[float]:
         return sum((yield [Masked("mean")]))
@@ -416,5 +438,5 @@ def test_drop_increase_gain_and_adcc_ask_for_the_same_two_images() -> None:
     net: Any = FakeNet(lambda images: images.mean((1, 2, 3)))
     names = ("average_drop", "average_increase", "average_gain", "adcc", "coherency", "complexity")
     metrics = [*(find(METRIC, name) for name in names), Plugin("own", "own", ModuleType("own"), score)]
-    scores_of(net, random_images(1, 8)[0], 0, random_maps(1, 8), (), metrics, giving(*random_maps(2, 8))[0])
+    scores_of(net, random_images(1, 8)[0], 0, random_maps(1, 8), (), metrics, rerun_with_maps(*random_maps(2, 8))[0])
     assert len(net.images) == 2

@@ -1,4 +1,4 @@
-"""Metrics that take regions, superpixels or random sets of pixels out: by hand, and against loops written from the papers."""
+"""Metrics that remove regions, superpixels or random pixels, compared with results by hand and loops from the papers."""
 
 import io
 from itertools import pairwise
@@ -22,12 +22,12 @@ from cambench.tests.support.nets import FakeNet, brightness, random_images, rand
 Floats = NDArray[np.float64]
 
 
-def one(net: Any, image: Tensor, map_: Tensor, spec: str) -> Any:
+def score_map(net: Any, image: Tensor, map_: Tensor, spec: str) -> Any:
     return scores_of(net, image, 0, map_[None], (), [find(METRIC, spec)])[0][0]
 
 
 def white(size: int = 4) -> Tensor:
-    """An image whose pixels are all alike and add up to 1."""
+    """An image of equal pixels that sum to 1."""
     return torch.full((3, size, size), 1 / size**2)
 
 
@@ -42,20 +42,21 @@ def squares(values: list[float]) -> Tensor:
 def test_four_regions_of_a_linear_net_by_hand() -> None:
     """Each square takes a quarter of the score: f = 1, .75, .5, .25, 0, so AOPC is (0 + .25 + .5 + .75 + 1) / 5."""
     map_ = squares([0.2, 1.0, 0.0, 0.6])
-    found = one(FakeNet(brightness), white(), map_, "region_perturbation[patch=2]")
-    assert found.scores == pytest.approx([1, 0.75, 0.5, 0.25, 0])
-    assert found.shares == [0, 0.25, 0.5, 0.75, 1]
-    assert found.area == pytest.approx(0.5)
-    two = one(FakeNet(brightness), white(), map_, "region_perturbation[patch=2,regions=2]")
-    assert two.area == pytest.approx((0 + 0.25 + 0.5) / 3)
+    curve = score_map(FakeNet(brightness), white(), map_, "region_perturbation[patch=2]")
+    assert curve.scores == pytest.approx([1, 0.75, 0.5, 0.25, 0])
+    assert curve.shares == [0, 0.25, 0.5, 0.75, 1]
+    assert curve.area == pytest.approx(0.5)
+    shorter = score_map(FakeNet(brightness), white(), map_, "region_perturbation[patch=2,regions=2]")
+    assert shorter.area == pytest.approx((0 + 0.25 + 0.5) / 3)
 
 
-def test_a_net_that_sees_one_region_tells_morf_from_lerf() -> None:
-    """The score is that of the highest square alone: MoRF loses it at once, LeRF with the last."""
+def test_morf_and_lerf_of_a_net_that_sees_one_region() -> None:
+    """The net scores the highest square only: MoRF removes it first, LeRF last."""
     net = FakeNet(lambda images: 16 * images[:, 0, :2, 2:].mean((1, 2)))
     map_ = squares([0.2, 1.0, 0.0, 0.6])
     morf, lerf, between = (
-        one(net, white(), map_, f"region_perturbation[patch=2,order={order}]") for order in ("morf", "lerf", "abpc")
+        score_map(net, white(), map_, f"region_perturbation[patch=2,order={order}]")
+        for order in ("morf", "lerf", "abpc")
     )
     assert morf.scores == pytest.approx([1, 0, 0, 0, 0]) and morf.area == pytest.approx(4 / 5)
     assert lerf.scores == pytest.approx([1, 1, 1, 1, 0]) and lerf.area == pytest.approx(1 / 5)
@@ -76,48 +77,50 @@ def test_aopc_is_a_loop_over_regions(order: str, size: int, patch: int) -> None:
         seen[:, y : y + patch, x : x + patch] = 0
         scores.append(float(seen[0].mean() ** 2))
     spec = f"region_perturbation[order={order},patch={patch},regions=5]"
-    found = one(net, image, map_, spec)
-    assert found.scores == pytest.approx(scores, abs=1e-6)
-    assert found.area == pytest.approx(float(np.mean([scores[0] - score for score in scores])), abs=1e-6)
+    curve = score_map(net, image, map_, spec)
+    assert curve.scores == pytest.approx(scores, abs=1e-6)
+    assert curve.area == pytest.approx(float(np.mean([scores[0] - score for score in scores])), abs=1e-6)
 
 
 # --- pixel flipping ------------------------------------------------------------------------------------------------------
 
 
-def test_pixels_of_a_linear_net_flip_by_hand() -> None:
+def test_pixel_flipping_of_a_linear_net_by_hand() -> None:
     image = torch.tensor([0.5, 0.25, 0.25, 0.0]).expand(3, 1, 4).contiguous()
-    found = one(FakeNet(brightness), image, torch.tensor([[1.0, 0.5, 0.7, 0.0]]), "pixel_flipping[steps=4]")
-    assert found.scores == pytest.approx([1, 0.5, 0.25, 0, 0])
-    assert found.area == pytest.approx((1 / 2 + 0.5 + 0.25 + 0 + 0 / 2) / 4)
+    curve = score_map(FakeNet(brightness), image, torch.tensor([[1.0, 0.5, 0.7, 0.0]]), "pixel_flipping[steps=4]")
+    assert curve.scores == pytest.approx([1, 0.5, 0.25, 0, 0])
+    assert curve.area == pytest.approx((1 / 2 + 0.5 + 0.25 + 0 + 0 / 2) / 4)
 
 
 # --- faithfulness correlation --------------------------------------------------------------------------------------------
 
 
 def test_a_linear_nets_own_contributions_correlate_perfectly() -> None:
-    """Black takes out of the sum of brightness just what a map of the brightness says."""
+    """A black pixel lowers the brightness by the value of a map of the brightness."""
     image = random_images(1, 16)[0]
     net = FakeNet(lambda images: images.mean((1, 2, 3)))
-    own = image.mean(0)
-    assert one(net, image, own, "faithfulness_correlation[subset=20]") == pytest.approx(1, abs=1e-5)
-    assert one(net, image, 1 - own, "faithfulness_correlation[subset=20]") == pytest.approx(-1, abs=1e-5)
-    assert one(net, image, torch.zeros(16, 16), "faithfulness_correlation") == 0
-    assert abs(one(net, image, random_maps(1, 16, seed=3)[0], "faithfulness_correlation[subset=20]")) < 0.5
+    contributions = image.mean(0)
+    assert score_map(net, image, contributions, "faithfulness_correlation[subset=20]") == pytest.approx(1, abs=1e-5)
+    assert score_map(net, image, 1 - contributions, "faithfulness_correlation[subset=20]") == pytest.approx(
+        -1, abs=1e-5
+    )
+    assert score_map(net, image, torch.zeros(16, 16), "faithfulness_correlation") == 0
+    assert abs(score_map(net, image, random_maps(1, 16, seed=3)[0], "faithfulness_correlation[subset=20]")) < 0.5
 
 
-def test_sets_are_the_same_for_every_map_and_others_for_another_seed() -> None:
+def test_pixel_sets_depend_on_the_seed_and_not_on_the_map() -> None:
     image, net = random_images(1, 12)[0], FakeNet(lambda images: images.mean((1, 2, 3)))
     metric = find(METRIC, "faithfulness_correlation[runs=3,subset=9]")
     scores_of(net, image, 0, random_maps(2, 12), (), [metric])
-    clean, rest = net.images[0], net.images[1:]
-    assert torch.equal(clean, image) and len(rest) == 6
-    assert all(torch.equal(a, b) for a, b in zip(rest[:3], rest[3:], strict=True))
-    assert all(int((one.sum(0) == 0).sum()) == 9 for one in rest)
-    other = FakeNet(lambda images: images.mean((1, 2, 3)))
+    clean, perturbed = net.images[0], net.images[1:]
+    assert torch.equal(clean, image) and len(perturbed) == 6
+    assert all(torch.equal(a, b) for a, b in zip(perturbed[:3], perturbed[3:], strict=True))
+    assert all(int((score_map.sum(0) == 0).sum()) == 9 for score_map in perturbed)
+    other_net = FakeNet(lambda images: images.mean((1, 2, 3)))
     scores_of(
-        other, image, 0, random_maps(1, 12), (), [find(METRIC, "faithfulness_correlation[runs=3,subset=9,seed=1]")]
+        other_net, image, 0, random_maps(1, 12), (), [find(METRIC, "faithfulness_correlation[runs=3,subset=9,seed=1]")]
     )
-    assert not torch.equal(other.images[1], rest[0])
+    assert not torch.equal(other_net.images[1], perturbed[0])
 
 
 # --- IROF ----------------------------------------------------------------------------------------------------------------
@@ -126,27 +129,27 @@ def test_sets_are_the_same_for_every_map_and_others_for_another_seed() -> None:
 @pytest.mark.parametrize("seed", [0, 1])
 def test_irof_is_a_loop_over_superpixels(seed: int) -> None:
     image, map_ = random_images(1, 32, seed=seed)[0], random_maps(1, 32, seed=seed)[0]
-    parts = superpixels(image.permute(1, 2, 0).numpy().tobytes(), (32, 32), 12)
-    numbers = np.unique(parts)
+    labels = superpixels(image.permute(1, 2, 0).numpy().tobytes(), (32, 32), 12)
+    numbers = np.unique(labels)
     assert len(numbers) > 3
-    ordered = sorted(numbers, key=lambda k: -float(map_.numpy()[parts == k].mean(dtype=np.float64)))
+    ordered = sorted(numbers, key=lambda k: -float(map_.numpy()[labels == k].mean(dtype=np.float64)))
     seen, mean = image.clone(), torch.tensor(MEAN)[:, None]
     scores = [1.0]
     clean = float(image[0].mean())
     for k in ordered:
-        seen[:, torch.from_numpy(parts == k)] = mean
+        seen[:, torch.from_numpy(labels == k)] = mean
         scores.append(min(float(seen[0].mean()) / clean, 1))
-    found = one(FakeNet(lambda images: images[:, 0].mean((1, 2))), image, map_, "irof[segments=12]")
-    assert found.scores == pytest.approx(scores, abs=1e-5)
+    curve = score_map(FakeNet(lambda images: images[:, 0].mean((1, 2))), image, map_, "irof[segments=12]")
+    assert curve.scores == pytest.approx(scores, abs=1e-5)
     heights = [(a + b) / 2 for a, b in pairwise(scores)]
-    assert found.area == pytest.approx(1 - float(np.mean(heights)), abs=1e-5)
+    assert curve.area == pytest.approx(1 - float(np.mean(heights)), abs=1e-5)
 
 
-def test_irof_of_a_net_that_never_scores_is_0() -> None:
-    found = one(
+def test_irof_is_0_if_the_score_is_0() -> None:
+    curve = score_map(
         FakeNet(lambda images: torch.zeros(len(images))), random_images(1, 32)[0], random_maps(1, 32)[0], "irof"
     )
-    assert found.area == 0
+    assert curve.area == 0
 
 
 # --- PIC -----------------------------------------------------------------------------------------------------------------
@@ -159,38 +162,38 @@ def _size(pixels: Floats) -> int:
 
 
 def contrast(images: Tensor) -> Tensor:
-    """More for sharper images: 0 for a flat one."""
+    """A score that is higher for sharper images, 0 for a uniform one."""
     return (images.diff(dim=3).abs().mean((1, 2, 3)) * 3).clamp(0, 1)
 
 
 @pytest.mark.parametrize("kind", ["sic", "aic"])
 def test_pic_follows_score_over_file_size(kind: str) -> None:
-    """The shown images are read back from the net; sizes, heights and the curve are made of them anew."""
+    """Sizes, heights and the curve are recomputed from the images that the net scored."""
     image, map_ = random_images(1, 24, seed=4)[0], random_maps(1, 24)[0]
     net = FakeNet(contrast)
-    found = one(net, image, map_, f"pic[kind={kind},least=0]")
-    blurred, *shown = net.images[1:15]
-    scores = [float(contrast(one[None])) for one in (blurred, *shown, image)]
-    sizes = [_size(one.permute(1, 2, 0).double().numpy()) for one in (blurred, *shown, image)]
+    curve = score_map(net, image, map_, f"pic[kind={kind},least=0]")
+    blurred, *sharpened = net.images[1:15]
+    scores = [float(contrast(score_map[None])) for score_map in (blurred, *sharpened, image)]
+    sizes = [_size(score_map.permute(1, 2, 0).double().numpy()) for score_map in (blurred, *sharpened, image)]
     x = np.clip([(size - sizes[0]) / (sizes[-1] - sizes[0]) for size in sizes], 0, 1)
     y = np.clip([(score - scores[0]) / (scores[-1] - scores[0]) for score in scores], 0, 1)
     if kind == "aic":  # of two classes, the first is on top above one half
         y = np.array([0.0, *(float(score > 0.5) for score in scores[1:-1]), 1.0])
     y = np.maximum.accumulate(y)
     order = np.argsort(x, kind="stable")
-    at = np.linspace(0, 1, 1001)
-    assert found.area == pytest.approx(float(np.trapezoid(np.interp(at, x[order], y[order]), at)), abs=1e-6)
-    for share, one_shown in zip(pic.THRESHOLDS, shown, strict=True):
+    points = np.linspace(0, 1, 1001)
+    assert curve.area == pytest.approx(float(np.trapezoid(np.interp(points, x[order], y[order]), points)), abs=1e-6)
+    for share, picture in zip(pic.THRESHOLDS, sharpened, strict=True):
         highest = map_ >= map_.flatten().quantile(1 - share)
-        assert torch.allclose(one_shown[:, highest], image[:, highest])
+        assert torch.allclose(picture[:, highest], image[:, highest])
 
 
-def test_pic_leaves_out_what_its_authors_leave_out() -> None:
+def test_pic_is_not_applicable_where_its_authors_skip_images() -> None:
     image, map_ = random_images(1, 24, seed=4)[0], random_maps(1, 24)[0]
-    unsure = one(FakeNet(contrast), image, map_, "pic[least=0.99]")
+    unsure = score_map(FakeNet(contrast), image, map_, "pic[least=0.99]")
     assert isinstance(unsure, NotApplicable) and "less than 0.99" in str(unsure)
-    level = one(FakeNet(lambda images: torch.full((len(images),), 0.9)), image, map_, "pic")
-    assert isinstance(level, NotApplicable) and "scores no lower" in str(level)
+    level = score_map(FakeNet(lambda images: torch.full((len(images),), 0.9)), image, map_, "pic")
+    assert isinstance(level, NotApplicable) and "does not score lower" in str(level)
 
 
 def test_pic_sharpens_the_same_blurred_image_for_every_map() -> None:

@@ -1,4 +1,4 @@
-"""Every net is torchvision's, cut in two."""
+"""Shipped nets are torchvision's architectures, cut in two."""
 
 from typing import Any
 
@@ -24,11 +24,11 @@ def test_a_cut_net_is_the_whole_net(
     with torch.inference_mode():
         layer = dict(module.named_modules())[net.layer]
         handle = layer.register_forward_hook(lambda _, __, output: seen.append(output.clone()))
-        whole = module(normalised)
+        logits = module(normalised)
         handle.remove()
         activations = net.features(images)
-        torch.testing.assert_close(net.classify(activations), whole, rtol=1e-5, atol=1e-5)
-        torch.testing.assert_close(net(images), whole, rtol=1e-5, atol=1e-5)
+        torch.testing.assert_close(net.classify(activations), logits, rtol=1e-5, atol=1e-5)
+        torch.testing.assert_close(net(images), logits, rtol=1e-5, atol=1e-5)
     torch.testing.assert_close(seen[0], activations, rtol=1e-5, atol=1e-5)
 
 
@@ -52,9 +52,9 @@ def test_a_net_is_frozen_and_in_eval_mode(net: Net) -> None:
 
 
 @pytest.mark.parametrize(
-    ("spec", "says"),
+    ("spec", "message"),
     [("resnet19", "did you mean 'resnet18'"), ("vgg16@coco", "no weights 'coco'"), ("", "'' names no net")],
 )
-def test_a_net_that_there_is_not_is_refused_in_words(spec: str, says: str) -> None:
-    with pytest.raises(UsageError, match=says):
-        sources.read(spec)
+def test_an_unknown_net_is_refused(spec: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        sources.parse_source(spec)

@@ -1,4 +1,4 @@
-"""The weights that ship: small files, torchvision's own nets, and nets that know their classes."""
+"""The shipped weights: small files, torchvision's architectures, and accurate nets."""
 
 import time
 from pathlib import Path
@@ -11,7 +11,7 @@ from torchvision import models
 from cambench.bench.core.errors import UsageError
 from cambench.bench.nets import quantised
 from cambench.datasets._synthetic.shapes import CLASSES
-from cambench.training.evaluate import NETS, WEIGHTS, batches, shipped
+from cambench.training.evaluate import NETS, WEIGHTS, batches, load_shipped
 
 
 def file(name: str) -> Path:
@@ -21,7 +21,7 @@ def file(name: str) -> Path:
 def test_eight_bits_by_hand(tmp_path: Path) -> None:
     """Row 1: a level is 127 / 127 = 1, so 0.4 rounds to 0. Row 2: a level is 0.254 / 127 = 0.002, so 0.1011 rounds to 51."""
     weight = torch.tensor([[127.0, -63.6, 0.4], [0.254, -0.002, 0.1011]])
-    levels, scale = quantised.quantised(weight)
+    levels, scale = quantised.quantise(weight)
     assert levels.tolist() == [[127, -64, 0], [127, -1, 51]]
     assert scale.tolist() == pytest.approx([1.0, 0.002])
 
@@ -32,25 +32,26 @@ def test_eight_bits_by_hand(tmp_path: Path) -> None:
     assert read["w"].flatten().tolist() == pytest.approx([127, -64, 0, 0.254, -0.002, 0.102])
     assert read["b"].tolist() == pytest.approx([0.123456])
     assert read["low"].tolist() == [pytest.approx([161.29, 63.5]), pytest.approx([322.58, 127])]
-    assert quantised.facts(path) == {"net": "toy"}
+    assert quantised.read_metadata(path) == {"net": "toy"}
 
 
-def test_a_channel_of_zeros_survives() -> None:
+def test_a_channel_of_zeros_is_restored_as_zeros() -> None:
     assert (
-        quantised.dequantised(*quantised.quantised(torch.zeros(2, 3, 1, 1))).tolist()
-        == torch.zeros(2, 3, 1, 1).tolist()
+        quantised.dequantise(*quantised.quantise(torch.zeros(2, 3, 1, 1))).tolist() == torch.zeros(2, 3, 1, 1).tolist()
     )
 
 
 @pytest.mark.parametrize("name", NETS)
-def test_the_state_is_torchvisions(name: str) -> None:
-    ours, theirs = quantised.load(file(name)), models.get_model(name, num_classes=10).state_dict()
-    assert {k: (t.shape, t.dtype) for k, t in ours.items()} == {k: (t.shape, t.dtype) for k, t in theirs.items()}
+def test_the_state_dict_matches_torchvisions(name: str) -> None:
+    shipped_state, torchvision_state = quantised.load(file(name)), models.get_model(name, num_classes=10).state_dict()
+    assert {k: (t.shape, t.dtype) for k, t in shipped_state.items()} == {
+        k: (t.shape, t.dtype) for k, t in torchvision_state.items()
+    }
 
 
 @pytest.mark.parametrize("name", NETS)
-def test_a_file_says_what_it_holds(name: str) -> None:
-    facts = quantised.facts(file(name))
+def test_the_metadata_of_a_file_describe_its_net(name: str) -> None:
+    facts = quantised.read_metadata(file(name))
     assert facts["classes"].split(",") == list(CLASSES)
     assert {"net", "seed", "recipe", "normalisation", "accuracy", "data"} <= set(facts)
 
@@ -73,7 +74,7 @@ def test_loading_is_quick() -> None:
 
 @pytest.mark.parametrize("name", NETS)
 def test_a_net_knows_its_classes(name: str) -> None:
-    net, right = shipped(name), []
+    net, right = load_shipped(name), []
     for images, labels in batches(160, "single", 200, seed=5):
         with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
             scores = net(images)
@@ -81,7 +82,7 @@ def test_a_net_knows_its_classes(name: str) -> None:
     assert float(torch.cat(right).float().mean()) >= 0.94
 
 
-def test_other_files_are_refused_in_words(tmp_path: Path) -> None:
+def test_invalid_weight_files_are_refused(tmp_path: Path) -> None:
     broken, foreign = tmp_path / "broken.safetensors", tmp_path / "foreign.safetensors"
     broken.write_bytes(b"\x00" * 40)
     save_file({"w": torch.zeros(2)}, foreign)

@@ -1,4 +1,4 @@
-"""Published beside measured: the file of published numbers, the interval, what is made of means, and the suite."""
+"""Published and measured numbers: the file, the allowed difference, the aggregates of means, and the suite."""
 
 from decimal import Decimal
 from math import isnan, nan, sqrt
@@ -18,19 +18,19 @@ from cambench.bench.core import plugins, specs
 from cambench.bench.core.errors import UsageError
 from cambench.bench.core.plugins import METHOD
 from cambench.bench.data import labels
-from cambench.bench.data.labels import labels_in
+from cambench.bench.data.labels import map_labels
 from cambench.bench.nets import sources
 from cambench.bench.published import published, table
-from cambench.bench.published.published import Beside, Entry
+from cambench.bench.published.published import PublishedTable, Reproduction
 from cambench.bench.stats import aggregates
 from cambench.bench.stats.aggregates import Measurement, adcc_of_means
 from cambench.bench.store import run as store
 from cambench.datasets import image_folder
 from cambench.tests.support import runs
 
-OURS = [entry for entry in published.entries() if not entry.why_not]
+MEASURED = [each for each in published.read_tables() if not each.why_not]
 TINY = """
-[[entries]]
+[[tables]]
 source = "Nobody"
 net = "{net}"
 weights = "imagenet"
@@ -38,7 +38,7 @@ data = "ImageNet validation"
 images = 400
 protocol = "{protocol}"
 metrics = ["average_drop", "win[over=grad_cam]"]
-[entries.values]
+[tables.values]
 grad_cam    = [0.250, nan]
 grad_cam_pp = [0.20, 0.50]
 """
@@ -48,39 +48,39 @@ def bench(*arguments: object) -> Result:
     return CliRunner(catch_exceptions=False).invoke(main, [str(argument) for argument in arguments])
 
 
-def entry(**changed: object) -> Entry:
-    about = {"source": "Nobody", "net": "vgg16", "weights": "imagenet", "data": "ImageNet validation", "images": 400}
-    about |= {"protocol": "default", "metrics": ["average_drop"], "values": {"grad_cam": [Decimal("0.450")]}}
-    return Entry(**(about | changed))
+def make_table(**changed: object) -> PublishedTable:
+    content = {"source": "Nobody", "net": "vgg16", "weights": "imagenet", "data": "ImageNet validation", "images": 400}
+    content |= {"protocol": "default", "metrics": ["average_drop"], "values": {"grad_cam": [Decimal("0.450")]}}
+    return PublishedTable(**(content | changed))
 
 
-def one(ours: Measurement, kind: str = "same", **changed: object) -> Beside:
-    (row,) = published.rows(entry(**changed))
-    return Beside(row, "drop", ours, kind)  # type: ignore[arg-type]
+def reproduce(measured: Measurement, folders: str = "same", **changed: object) -> Reproduction:
+    (number,) = make_table(**changed).numbers()
+    return Reproduction(number, "drop", measured, folders)  # type: ignore[arg-type]
 
 
-def needed(metric: str) -> set[str]:
+def needed_metrics(metric: str) -> set[str]:
     """The metrics that a run measures for a published one."""
     name = specs.parse("metric", metric).name
-    return set(aggregates.ADCC) if name == "adcc_of_means" else {"average_drop"} if name == "win" else {metric}
+    return set(aggregates.ADCC_PARTS) if name == "adcc_of_means" else {"average_drop"} if name == "win" else {metric}
 
 
-@pytest.mark.parametrize("found", OURS, ids=lambda found: f"{found.spec} {found.protocol} {found.source[:9]}")
-def test_what_the_suite_measures_is_there(found: Entry) -> None:
-    sources.read(found.spec)
-    assert found.weights == "imagenet"
-    followed = protocol.find(found.protocol)
-    assert followed.name == found.protocol
-    for method in found.values:
-        if found.needs:
+@pytest.mark.parametrize("printed", MEASURED, ids=lambda each: f"{each.spec} {each.protocol} {each.source[:9]}")
+def test_the_suite_has_what_a_published_table_needs(printed: PublishedTable) -> None:
+    sources.parse_source(printed.spec)
+    assert printed.weights == "imagenet"
+    found = protocol.find(printed.protocol)
+    assert found.name == printed.protocol
+    for method in printed.values:
+        if printed.needs:
             pytest.importorskip(method.partition(":")[0])
         assert plugins.find(METHOD, method).spec == method
-    for metric in found.metrics:
-        assert all(followed.measured(part, 0) for part in needed(metric))
+    for metric in printed.metrics:
+        assert all(found.metric_plugins(part, 0) for part in needed_metrics(metric))
 
 
 def test_the_suites_parts_measure_what_is_published_and_no_more() -> None:
-    asked = {
+    suite = {
         (net, name, method, metric)
         for part in suite_file.load("published").parts
         for name in part.protocols
@@ -88,31 +88,31 @@ def test_the_suites_parts_measure_what_is_published_and_no_more() -> None:
         for method in part.methods
         for metric in part.metrics or ()
     }
-    told = {
-        (found.spec, found.protocol, row.method, metric)
-        for found in OURS
-        if not found.needs
-        for row in published.rows(found)
-        for metric in needed(row.metric)
+    tables = {
+        (printed.spec, printed.protocol, number.method, metric)
+        for printed in MEASURED
+        if not printed.needs
+        for number in printed.numbers()
+        for metric in needed_metrics(number.metric)
     }
-    assert asked == told
+    assert suite == tables
 
 
-def test_every_entry_says_why_it_is_not_measured_in_a_sentence() -> None:
-    for found in published.entries():
-        assert not (found.why_not and found.needs)
-        for said in (found.why_not, found.needs):
-            assert len(said) < 128 and (not said or said.endswith("."))
+def test_every_table_says_why_it_is_not_measured_in_a_sentence() -> None:
+    for printed in published.read_tables():
+        assert not (printed.why_not and printed.needs)
+        for sentence in (printed.why_not, printed.needs):
+            assert len(sentence) < 128 and (not sentence or sentence.endswith("."))
 
 
 def test_the_published_adcc_is_that_of_the_published_means() -> None:
     """So our formula is theirs, and the four numbers were copied rightly."""
     checked = 0
-    for found in published.entries():
-        if {*aggregates.ADCC, "adcc_of_means"} <= {*found.metrics}:
-            for values in found.values.values():
-                by = dict(zip(found.metrics, map(float, values), strict=True))
-                means = np.array([by[part] for part in aggregates.ADCC])
+    for printed in published.read_tables():
+        if {*aggregates.ADCC_PARTS, "adcc_of_means"} <= {*printed.metrics}:
+            for values in printed.values.values():
+                by = dict(zip(printed.metrics, map(float, values), strict=True))
+                means = np.array([by[part] for part in aggregates.ADCC_PARTS])
                 assert adcc_of_means(means) == pytest.approx(by["adcc_of_means"], abs=2e-4)
                 checked += 1
     assert checked == 14
@@ -128,40 +128,40 @@ def test_the_published_adcc_is_that_of_the_published_means() -> None:
         {"nets": "vgg16"},
     ],
 )
-def test_a_wrong_entry_is_refused(changed: dict[str, object]) -> None:
-    with pytest.raises(ValueError, match="Entry"):
-        entry(**changed)
+def test_a_wrong_table_is_refused(changed: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match="PublishedTable"):
+        make_table(**changed)
 
 
 def test_the_interval_by_hand() -> None:
     """Errors of .02 and .01: 1.96 sqrt(.0004 + .0001) = .0438."""
-    assert one(Measurement(0.50, 0.2, 100)).allowed == pytest.approx(1.96 * sqrt(0.0005))
-    assert one(Measurement(0.49, 0.2, 100)).within is True
-    assert one(Measurement(0.41, 0.2, 100)).within is True
-    assert one(Measurement(0.50, 0.2, 100)).within is False
-    assert one(Measurement(0.50, 0.2, 100)).difference == pytest.approx(0.05)
+    assert reproduce(Measurement(0.50, 0.2, 100)).allowed == pytest.approx(1.96 * sqrt(0.0005))
+    assert reproduce(Measurement(0.49, 0.2, 100)).within is True
+    assert reproduce(Measurement(0.41, 0.2, 100)).within is True
+    assert reproduce(Measurement(0.50, 0.2, 100)).within is False
+    assert reproduce(Measurement(0.50, 0.2, 100)).difference == pytest.approx(0.05)
 
 
 def test_the_printed_digits_are_the_least_that_is_allowed() -> None:
-    assert one(Measurement(0.4505, 0.0, 100)).within is True
-    assert one(Measurement(0.4506, 0.0, 100)).within is False
-    assert one(Measurement(0.454, 0.0, 100), values={"grad_cam": [Decimal("0.45")]}).within is True
+    assert reproduce(Measurement(0.4505, 0.0, 100)).within is True
+    assert reproduce(Measurement(0.4506, 0.0, 100)).within is False
+    assert reproduce(Measurement(0.454, 0.0, 100), values={"grad_cam": [Decimal("0.45")]}).within is True
 
 
 def test_the_error_of_a_rate_is_known_from_both() -> None:
     """No yes in 100 images says little against 45 % of 400: together 36 %, sqrt(.36 .64 (1 / 100 + 1 / 400)) = .0537."""
-    (row,) = published.rows(entry())
-    found = Beside(row, "incr", Measurement(0.0, 0.0, 100), "same", yes_or_no=True)
+    (number,) = make_table().numbers()
+    found = Reproduction(number, "incr", Measurement(0.0, 0.0, 100), "same", binary=True)
     assert found.allowed == pytest.approx(1.96 * sqrt(0.36 * 0.64 * 0.0125))
 
 
 def test_what_cannot_be_compared_gets_no_verdict() -> None:
     same = Measurement(0.45, 0.2, 100)
-    assert one(same, "unknown").within is True
-    assert one(same, "other").within is None
-    assert one(same, why_not="It is another method.").within is None
-    assert one(Measurement(0.45, nan, 1)).within is None
-    assert isnan(one(same, why_not="It is another method.", images=None).allowed)
+    assert reproduce(same, "unknown").within is True
+    assert reproduce(same, "other").within is None
+    assert reproduce(same, why_not="It is another method.").within is None
+    assert reproduce(Measurement(0.45, nan, 1)).within is None
+    assert isnan(reproduce(same, why_not="It is another method.", images=None).allowed)
 
 
 def test_adcc_of_means_by_hand() -> None:
@@ -183,7 +183,7 @@ def frame(values: dict[tuple[str, str], list[float]]) -> pd.DataFrame:
 def test_the_adcc_of_a_run_is_that_of_its_means_with_the_bootstraps_error() -> None:
     rng = np.random.default_rng(1)
     drop, coherency, complexity = rng.uniform(0, 0.8, 500), rng.uniform(0.5, 1, 500), rng.uniform(0.2, 0.6, 500)
-    columns = dict(zip(aggregates.ADCC, (drop, coherency, complexity), strict=True))
+    columns = dict(zip(aggregates.ADCC_PARTS, (drop, coherency, complexity), strict=True))
     scores = frame({("grad_cam", f"{name}@adcc"): values.tolist() for name, values in columns.items()})
     found = aggregates.measure(scores, "grad_cam", "adcc_of_means", "adcc")
     assert found is not None
@@ -222,27 +222,27 @@ def tiny(folder: Path, monkeypatch: pytest.MonkeyPatch, *, net: str, protocol: s
     monkeypatch.setattr(published, "FILE", folder / "published.toml")
 
 
-def test_a_runs_numbers_stand_beside_the_published(run: store.Run) -> None:
-    first, second, third = published.beside(run)
+def test_a_runs_numbers_are_set_beside_the_published_ones(run: store.Run) -> None:
+    first, second, third = published.find_reproductions(run)
     scores = run.table("scores")
     drops = scores[(scores["method"] == "grad_cam") & (scores["metric"] == "average_drop")]["value"]
-    assert (first.row.method, first.row.metric, first.row.digits, first.short) == (
+    assert (first.published.method, first.published.metric, first.published.digits, first.short) == (
         "grad_cam",
         "average_drop",
         3,
         "drop",
     )
-    assert first.ours == pytest.approx((drops.mean(), drops.std(), 9))
-    assert (second.row.digits, third.short, third.images) == (2, "win", "unknown")
-    assert [found.yes_or_no for found in (first, second, third)] == [False, False, True]
+    assert first.measured == pytest.approx((drops.mean(), drops.std(), 9))
+    assert (second.published.digits, third.short, third.images) == (2, "win", "unknown")
+    assert [row.binary for row in (first, second, third)] == [False, False, True]
 
 
 def test_another_net_has_nothing_beside_it(tmp_path: Path) -> None:
-    assert published.beside(store.read(runs.write(tmp_path / "run", images=1))) == []
+    assert published.find_reproductions(store.read(runs.write(tmp_path / "run", images=1))) == []
 
 
 def test_the_table_is_80_columns_wide_and_says_all(run: store.Run) -> None:
-    found = published.beside(run)
+    found = published.find_reproductions(run)
     console = Console(width=80)
     with console.capture() as shown:
         console.print(table.text(found))
@@ -256,9 +256,9 @@ def test_the_table_is_80_columns_wide_and_says_all(run: store.Run) -> None:
 
 
 def test_other_images_are_marked(run: store.Run) -> None:
-    run.header["data"]["classes"] = list(labels.IMAGENETTE)
-    found = published.beside(run)
-    assert {table.verdict(one) for one in found} == {"other images"}
+    run.header.data.classes = list(labels.IMAGENETTE)
+    found = published.find_reproductions(run)
+    assert {table.verdict(row) for row in found} == {"other images"}
     assert "3 on other images" in table.summary(found)
 
 
@@ -268,21 +268,21 @@ def test_imagenettes_folders_are_their_classes(tmp_path: Path) -> None:
         Image.new("RGB", (40, 40)).save(tmp_path / name / "1.png")
     images = image_folder.load(path=str(tmp_path))
     classes = torchvision.models.get_model_weights("resnet18")["IMAGENET1K_V1"].meta["categories"]
-    named = {images.classes[label]: classes[index] for label, index in labels_in(images, classes).items()}
+    named = {images.classes[label]: classes[index] for label, index in map_labels(images, classes).items()}
     assert named["n01440764"] == "tench" and named["n03888257"] == "parachute" and named["n03028079"] == "church"
     assert (named["n02102040"], named["n03394916"]) == ("English springer", "French horn")
-    assert labels_in(images, classes[:10]) == {}
+    assert map_labels(images, classes[:10]) == {}
 
 
 def test_a_data_set_is_known_by_its_folders() -> None:
     thousand = [f"n{number:08}" for number in range(1000)]
-    assert labels.data_set(thousand) == "ImageNet"
-    assert labels.wordnet_indices(thousand) == {label: label for label in range(1000)}
-    assert labels.data_set(list(labels.IMAGENETTE)) == "Imagenette"
-    assert labels.data_set(["n01440764"]) is None
-    assert labels.wordnet_indices(["n02102040"]) == {0: 217}
-    assert labels.data_set([]) is None
-    assert labels.wordnet_indices([]) is labels.wordnet_indices(["ring"]) is None
+    assert labels.recognise_dataset(thousand) == "ImageNet"
+    assert labels.map_wordnet_labels(thousand) == {label: label for label in range(1000)}
+    assert labels.recognise_dataset(list(labels.IMAGENETTE)) == "Imagenette"
+    assert labels.recognise_dataset(["n01440764"]) is None
+    assert labels.map_wordnet_labels(["n02102040"]) == {0: 217}
+    assert labels.recognise_dataset([]) is None
+    assert labels.map_wordnet_labels([]) is labels.map_wordnet_labels(["ring"]) is None
 
 
 def test_the_suites_parts_are_its_protocols() -> None:
@@ -300,10 +300,12 @@ def test_protocols_choose_among_the_parts() -> None:
 
 
 def test_a_data_set_that_has_to_be_named_marks_no_directory() -> None:
-    assert suite_file.load("published", dataset="photos").directory() == "published"
-    assert suite_file.load("published", dataset="photos", images=7).directory().startswith("published-")
-    assert suite_file.load("published", dataset="photos", protocols=["torchcam"]).directory().startswith("published-")
-    assert suite_file.load("scenes", dataset="photos").directory().startswith("scenes-")
+    assert suite_file.load("published", dataset="photos").directory_name() == "published"
+    assert suite_file.load("published", dataset="photos", images=7).directory_name().startswith("published-")
+    assert (
+        suite_file.load("published", dataset="photos", protocols=["torchcam"]).directory_name().startswith("published-")
+    )
+    assert suite_file.load("scenes", dataset="photos").directory_name().startswith("scenes-")
 
 
 @pytest.mark.parametrize(
@@ -350,8 +352,10 @@ def test_published_beside_measured_on_photographs(
     assert {path.name for path in (tmp_path / "run").iterdir()} == {"torchcam", "gradcampp", "published.md"}
     scores = store.read(tmp_path / "run" / "gradcampp").table("scores")
     drop = scores[scores["method"] == "grad_cam"]["value"].mean()
-    assert f"| `grad_cam` | drop | .250 | {table.digit(drop, 3)} |" in (tmp_path / "run/published.md").read_text()
+    assert (
+        f"| `grad_cam` | drop | .250 | {table.format_number(drop, 3)} |" in (tmp_path / "run/published.md").read_text()
+    )
     assert "Of 3 published numbers," in " ".join(result.output.split())
     again = bench(*asked)
     assert again.output.count("2 of 2 done before") == 2
-    assert store.read(tmp_path / "run" / "torchcam").header["suite"].get("parts") is None
+    assert "parts" not in store.read(tmp_path / "run" / "torchcam").header.content()["suite"]

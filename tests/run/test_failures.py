@@ -1,4 +1,4 @@
-"""Nothing lost: what fails on one image is recorded and tried again, and what ends a run leaves what is done."""
+"""Failures: an image that fails is recorded and tried again, and a run that ends early keeps its finished images."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -6,27 +6,23 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from click.testing import CliRunner, Result
+from click.testing import Result
 from PIL import Image
 
-from cambench.bench.cli.main import main
 from cambench.bench.data.types import Image as DataImage
 from cambench.bench.nets.net import Net
 from cambench.bench.run import runner
 from cambench.bench.run.plan import Plan
 from cambench.bench.store import run as store
+from cambench.tests.support.cli import bench
 from cambench.tests.support.runs import words
 
 COUNT = 6
 
 
-def bench(*arguments: object) -> Result:
-    return CliRunner(catch_exceptions=False).invoke(main, [str(argument) for argument in arguments])
-
-
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
-    """Photographs of noise, each of its own brightness, from dark to bright; none is labelled."""
+    """A folder of unlabelled images of noise; the brightness differs, so that a method can tell them apart."""
     folder = tmp_path / "photos"
     folder.mkdir()
     rng = np.random.default_rng(0)
@@ -36,53 +32,56 @@ def photos(tmp_path: Path) -> Path:
     return folder
 
 
-def asked(photos: Path, out: Path, method: object = "centre", metric: object = "insertion") -> list[object]:
+def arguments(photos: Path, out: Path, method: object = "centre", metric: object = "insertion") -> list[object]:
     dataset = f"image_folder[path={photos},size=64]"
     chosen = ["--methods", method, "--metrics", metric, "--images", COUNT, "--precision", "fp32"]
     return ["run", "--nets", "squeezenet1_1", "--dataset", dataset, *chosen, "--out", out]
 
 
-def order(photos: Path, out: Path) -> list[str]:
-    """The images' names in the order of the run, which is another one than that of the names."""
-    assert bench(*asked(photos, out)).exit_code == 0
-    return [str(name) for name in store.read(out).header["data"]["images"]]
+def image_order(photos: Path, out: Path) -> list[str]:
+    """Run the images; return their names in the order of the run, which is not alphabetical."""
+    assert bench(*arguments(photos, out)).exit_code == 0
+    return [str(name) for name in store.read(out).header.data.images]
 
 
-def of(run: Path, table: str) -> list[str]:
+def images_of(run: Path, table: str) -> list[str]:
+    """The names of the images in a table of a run, sorted."""
     rows = store.read(run).table(table)
     return sorted(set(rows["image"])) if len(rows) else []
 
 
-@pytest.mark.parametrize("place", [0, 3])
-def test_a_torn_image_is_recorded_and_tried_again(photos: Path, tmp_path: Path, place: int) -> None:
-    """Also the first, with which a run's data are known again, and which has its work counted."""
-    whole = tmp_path / "whole"
-    torn = order(photos, whole)[place]
-    content = (photos / torn).read_bytes()
-    (photos / torn).write_bytes(content[: len(content) // 2])
+@pytest.mark.parametrize("index", [0, 3])
+def test_a_damaged_image_is_recorded_and_tried_again(photos: Path, tmp_path: Path, index: int) -> None:
+    """Also the first image, which identifies the data of a run and on which forwards and peak bytes are measured."""
+    complete = tmp_path / "complete"
+    damaged = image_order(photos, complete)[index]
+    content = (photos / damaged).read_bytes()
+    (photos / damaged).write_bytes(content[: len(content) // 2])
     out = tmp_path / "run"
-    result = bench(*asked(photos, out))
+    result = bench(*arguments(photos, out))
     assert result.exit_code == 3
-    assert f"1 image of {COUNT} failed on 1 net, the first {torn} on squeezenet1_1: " in words(result.output)
-    assert "the same command tries again what failed" in words(result.output)
-    assert of(out, "failures") == [torn]
-    assert len(of(out, "scores")) == COUNT - 1 and torn not in of(out, "scores")
+    assert f"1 image of {COUNT} failed on 1 net, the first {damaged} on squeezenet1_1: " in words(result.output)
+    assert "the same command tries the failed images again" in words(result.output)
+    assert images_of(out, "failures") == [damaged]
+    assert len(images_of(out, "scores")) == COUNT - 1 and damaged not in images_of(out, "scores")
     assert f"failed</dt><dd>1 image of {COUNT} failed" in (out / "report.html").read_text()
-    assert bench(*asked(photos, out)).exit_code == 3
-    (photos / torn).write_bytes(content)
-    result = bench(*asked(photos, out))
+    assert bench(*arguments(photos, out)).exit_code == 3
+    (photos / damaged).write_bytes(content)
+    result = bench(*arguments(photos, out))
     assert result.exit_code == 0 and "5 of 6 done before" in result.output
-    assert of(out, "failures") == []
-    again, once = (store.read(run).table("scores").sort_values("image")["value"].tolist() for run in (out, whole))
-    assert again == pytest.approx(once, abs=1e-7)  # batches of other sizes round otherwise
-    counted = store.read(out).table("cost").dropna(subset="forwards")
-    assert len(counted) == 1
+    assert images_of(out, "failures") == []
+    resumed, expected = (
+        store.read(run).table("scores").sort_values("image")["value"].tolist() for run in (out, complete)
+    )
+    assert resumed == pytest.approx(expected, abs=1e-7)  # rounding depends on the size of the batches
+    measured = store.read(out).table("cost").dropna(subset="forwards")
+    assert len(measured) == 1
 
 
-def test_no_image_can_be_read(photos: Path, tmp_path: Path) -> None:
+def test_a_run_without_any_readable_image_records_all_as_failed(photos: Path, tmp_path: Path) -> None:
     for file in photos.iterdir():
-        file.write_bytes(b"torn")
-    result = bench(*asked(photos, tmp_path / "run"))
+        file.write_bytes(b"damaged")
+    result = bench(*arguments(photos, tmp_path / "run"))
     assert result.exit_code == 3
     assert f"{COUNT} images of {COUNT} failed" in words(result.output)
 
@@ -113,20 +112,20 @@ def _mean(file: Path) -> float:
         (METRIC, "metric", "metric odd gives nan for a map of centre: a score is a finite number"),
     ],
 )
-def test_what_raises_on_one_image_fails_there_and_on_the_first_ends_the_run(
+def test_a_plugin_that_fails_on_a_later_image_loses_it_and_on_the_first_ends_the_run(
     photos: Path, tmp_path: Path, code: str, kind: str, reason: str
 ) -> None:
-    names = order(photos, tmp_path / "whole")
+    names = image_order(photos, tmp_path / "complete")
     files = []
-    for place in (2, 0):
-        (tmp_path / names[place]).mkdir()
-        files.append(tmp_path / names[place] / "odd.py")
-        files[-1].write_text('"""Odd."""' + code.format(dark=_mean(photos / names[place])))
-    result = bench(*asked(photos, tmp_path / "run", **{kind: files[0]}))
+    for index in (2, 0):
+        (tmp_path / names[index]).mkdir()
+        files.append(tmp_path / names[index] / "odd.py")
+        files[-1].write_text('"""Odd."""' + code.format(dark=_mean(photos / names[index])))
+    result = bench(*arguments(photos, tmp_path / "run", **{kind: files[0]}))
     assert result.exit_code == 3
     assert f"the first {names[2]} on squeezenet1_1: {reason}; " in words(result.output)
-    assert of(tmp_path / "run", "scores") == sorted(set(names) - {names[2]})
-    result = bench(*asked(photos, tmp_path / "other", **{kind: files[1]}))
+    assert images_of(tmp_path / "run", "scores") == sorted(set(names) - {names[2]})
+    result = bench(*arguments(photos, tmp_path / "other", **{kind: files[1]}))
     assert result.exit_code == 2
     assert result.stderr.strip().endswith(reason)
 
@@ -134,11 +133,13 @@ def test_what_raises_on_one_image_fails_there_and_on_the_first_ends_the_run(
 ENDINGS = {
     "accelerator": (
         torch.AcceleratorError("CUDA error: device-side assert triggered\nmore"),
-        "the device is lost (CUDA error: device-side assert triggered): what is done is kept, and the same command goes on",
+        "the device is lost (CUDA error: device-side assert triggered): "
+        "finished images are kept, and the same command resumes the run",
     ),
     "cublas": (
         RuntimeError("CUDA error: CUBLAS_STATUS_EXECUTION_FAILED"),
-        "the device is lost (CUDA error: CUBLAS_STATUS_EXECUTION_FAILED): what is done is kept, and the same command goes on",
+        "the device is lost (CUDA error: CUBLAS_STATUS_EXECUTION_FAILED): "
+        "finished images are kept, and the same command resumes the run",
     ),
     "memory": (
         torch.OutOfMemoryError("CUDA out of memory."),
@@ -148,26 +149,26 @@ ENDINGS = {
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
-def test_a_lost_device_ends_the_run_and_keeps_what_is_done(
+def test_a_lost_device_ends_the_run_and_keeps_finished_images(
     photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str
 ) -> None:
-    """Not the run's first image: two are done before."""
+    """The device is lost at the third image, after two are finished."""
     error, sentence = ENDINGS[ending]
-    whole = runner.units
+    compute_units = runner.compute_units
 
     def lost(plan: Plan, net: Net, labels: dict[int, int], images: Sequence[tuple[int, DataImage]]) -> list[store.Unit]:
         if images[0][0] == 2:
             raise error
-        return whole(plan, net, labels, images)
+        return compute_units(plan, net, labels, images)
 
-    monkeypatch.setattr("cambench.bench.run.plan.GROUP_MOST", 2)
-    monkeypatch.setattr("cambench.bench.run.session.units", lost)
-    result = bench(*asked(photos, tmp_path / "run"))
+    monkeypatch.setattr("cambench.bench.run.plan.MAX_GROUP", 2)
+    monkeypatch.setattr("cambench.bench.run.session.compute_units", lost)
+    result = bench(*arguments(photos, tmp_path / "run"))
     assert result.exit_code == 2
     assert result.stderr.strip() == f"bench: {sentence}"
-    assert len(of(tmp_path / "run", "scores")) == 2
+    assert len(images_of(tmp_path / "run", "scores")) == 2
     monkeypatch.undo()
-    assert bench(*asked(photos, tmp_path / "run")).exit_code == 0
+    assert bench(*arguments(photos, tmp_path / "run")).exit_code == 0
 
 
 OWN_NET = '''"""A net."""
@@ -182,28 +183,27 @@ def make():
 '''
 
 
-def test_what_a_net_of_the_users_own_raises_is_that_images_failure(
-    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    whole = runner.units
+def test_an_error_of_a_users_net_fails_the_image(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    compute_units = runner.compute_units
 
     def raising(
         plan: Plan, net: Net, labels: dict[int, int], images: Sequence[tuple[int, DataImage]]
     ) -> list[store.Unit]:
         if 2 in dict(images):
             raise ValueError("the image is odd")
-        return whole(plan, net, labels, images)
+        return compute_units(plan, net, labels, images)
 
-    monkeypatch.setattr("cambench.bench.run.session.units", raising)
+    monkeypatch.setattr("cambench.bench.run.session.compute_units", raising)
     file = tmp_path / "mine.py"
     file.write_text(OWN_NET)
-    result = bench(*asked(photos, tmp_path / "run"), "--nets", f"{file}:make")
+    result = bench(*arguments(photos, tmp_path / "run"), "--nets", f"{file}:make")
     assert result.exit_code == 3
     reason = "net mine:make fails: it raises ValueError: the image is odd"
     assert store.read(tmp_path / "run").table("failures")["reason"].tolist() == [reason]
-    assert len(of(tmp_path / "run", "scores")) == COUNT - 1
-    with pytest.raises(ValueError, match="odd"):  # of a net of this suite it is a bug, and shown
-        bench(*asked(photos, tmp_path / "other"))
+    assert len(images_of(tmp_path / "run", "scores")) == COUNT - 1
+    # A built-in net must not fail: the error is a bug, and its traceback is shown.
+    with pytest.raises(ValueError, match="odd"):
+        bench(*arguments(photos, tmp_path / "other"))
 
 
 OWN = """
@@ -224,102 +224,107 @@ def load(): return Own()
 """
 
 
-def run_own(folder: Path, text: str, images: int, metric: str = "gini") -> Result:
-    """A run of a data set of the user's own file of this text, which may have been another before."""
-    (folder / "own.py").write_text(text)
-    chosen = ["--nets", "squeezenet1_1", "--methods", "centre", "--metrics", metric, "--precision", "fp32"]
-    return bench("run", "--dataset", folder / "own.py", *chosen, "--images", images, "--out", folder / "run")
+def run_own(folder: Path, code: str, images: int, metric: str = "gini") -> Result:
+    """Write a data set plug-in with this code, or replace it, and run it."""
+    (folder / "own.py").write_text(code)
+    options = ["--nets", "squeezenet1_1", "--methods", "centre", "--metrics", metric, "--precision", "fp32"]
+    return bench("run", "--dataset", folder / "own.py", *options, "--images", images, "--out", folder / "run")
 
 
-def test_what_a_data_set_of_the_users_own_raises_or_makes_is_that_images_failure(tmp_path: Path) -> None:
-    done = run_own(tmp_path, OWN, 4, "insertion")
-    assert done.exit_code == 3
-    assert of(tmp_path / "run", "scores") == ["0", "3"]
+def test_an_error_or_a_wrong_image_of_a_users_data_set_fails_the_image(tmp_path: Path) -> None:
+    result = run_own(tmp_path, OWN, 4, "insertion")
+    assert result.exit_code == 3
+    assert images_of(tmp_path / "run", "scores") == ["0", "3"]
     failures = store.read(tmp_path / "run").table("failures")
-    said = dict(zip(failures["image"], failures["reason"], strict=True))
-    assert said["1"] == "own.py fails: line 11 raises OSError: the share is gone"
-    assert "the work and the memory" not in " ".join(done.output.split())
-    assert said["2"] == "own.py gives 2 as float32 of shape (64, 64, 3): pixels are an array of uint8, (h, w, 3)"
-
-
-def test_where_the_first_image_failed_the_costs_that_are_its_are_missing(tmp_path: Path) -> None:
-    done = run_own(tmp_path, OWN.replace("index == 1", "index == 0"), 2, "insertion")
-    assert "the work and the memory of methods are those of the run's first image, which is among them" in words(
-        done.output
+    reasons = dict(zip(failures["image"], failures["reason"], strict=True))
+    assert reasons["1"] == "own.py fails: line 11 raises OSError: the share is gone"
+    assert "forwards and peak bytes" not in " ".join(result.output.split())
+    assert (
+        reasons["2"] == "own.py gives image 2 as float32 of shape (64, 64, 3): pixels are an array of uint8, (h, w, 3)"
     )
 
 
-def test_two_images_of_one_name_are_refused(tmp_path: Path) -> None:
+def test_the_cost_measured_on_the_first_image_is_missing_if_that_image_fails(tmp_path: Path) -> None:
+    result = run_own(tmp_path, OWN.replace("index == 1", "index == 0"), 2, "insertion")
+    assert "forwards and peak bytes, which are measured on the first image, are missing" in words(result.output)
+
+
+def test_images_with_the_same_name_are_refused(tmp_path: Path) -> None:
     file = tmp_path / "own.py"
     file.write_text(OWN.replace("str(index)\n    def", "'same'\n    def"))
-    done = CliRunner().invoke(main, ["run", "--dataset", str(file), "--images", "3", "--out", str(tmp_path / "run")])
-    assert done.exit_code == 2
-    assert "the data set names 3 images 'same': give each a name of its own" in words(done.output)
+    result = bench("run", "--dataset", file, "--images", 3, "--out", tmp_path / "run")
+    assert result.exit_code == 2
+    assert "3 images of the data set have the name 'same': give each image a name of its own" in words(result.output)
 
 
 @pytest.mark.parametrize(
-    ("made", "said"),
+    ("image", "message"),
     [
-        ("Image('other', np.zeros((8, 8, 3), np.uint8), None)", "own.py gives 1 under the name 'other': they are one"),
+        (
+            "Image('other', np.zeros((8, 8, 3), np.uint8), None)",
+            "own.py gives image 1 the name 'other': name() and the image",
+        ),
         (
             "Image('1', np.zeros((8, 8, 3), np.uint8), 'star')",
-            "own.py gives 1 the label 'star': it is None, or a whole",
+            "own.py gives image 1 the label 'star': a label is None or an integer",
         ),
-        ("Image('1', np.zeros((8, 8, 3), np.uint8), -1)", "own.py gives 1 the label -1"),
-        ("Image('1', [[1]], None)", "own.py gives 1 as list of shape (1, 1): pixels are an array of uint8, (h, w, 3)"),
+        ("Image('1', np.zeros((8, 8, 3), np.uint8), -1)", "own.py gives image 1 the label -1"),
+        (
+            "Image('1', [[1]], None)",
+            "own.py gives image 1 as list of shape (1, 1): pixels are an array of uint8, (h, w, 3)",
+        ),
         (
             "Image('1', np.zeros((8, 8, 3), np.uint8), 0, (Object(0, np.zeros((4, 4), bool)),))",
-            "own.py gives 1 a mask as bool",
+            "own.py gives image 1 a mask as bool",
         ),
         ("Image('1', np.zeros((1, 1, 3), np.uint8), None)", "squeezenet1_1 cannot take images of 1 x 1"),
     ],
 )
-def test_what_is_no_image_is_told(tmp_path: Path, made: str, said: str) -> None:
-    text = OWN.replace("import Image", "import Image, Object").replace(
-        'raise OSError("the share is gone")', f"return {made}"
-    )
-    assert run_own(tmp_path, text, 2).exit_code == 3
+def test_an_invalid_image_fails_with_a_reason(tmp_path: Path, image: str, message: str) -> None:
+    code = OWN.replace("import Image", "import Image, Object")
+    code = code.replace('raise OSError("the share is gone")', f"return {image}")
+    assert run_own(tmp_path, code, 2).exit_code == 3
     (reason,) = store.read(tmp_path / "run").table("failures")["reason"]
-    assert reason.startswith(said)
+    assert reason.startswith(message)
 
 
-def test_a_flipped_view_is_an_image(tmp_path: Path) -> None:
+def test_a_flipped_view_of_an_array_is_a_valid_image(tmp_path: Path) -> None:
     flipped = OWN.replace("np.full((64, 64, 3), 40 * index, kind)", "np.zeros((64, 64, 3), np.uint8)[::-1]")
     assert run_own(tmp_path, flipped, 1).exit_code == 0
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "said"),
+    ("before", "after", "message"),
     [
-        ("classes = ()", "classes = 'ab'", "own.py gives classes ('a', 'b'): they are a tuple of names"),
+        ("classes = ()", "classes = 'ab'", "own.py gives classes ('a', 'b'): classes is a tuple of names"),
         ("classes = ()", "classes = ('a', 'a')", "own.py names a class twice"),
         ("classes = ()", "classes = None", "own.py fails (classes): it raises TypeError"),
-        ("return str(index)", "return index", "own.py names an image 0: a name is a printable text"),
+        ("return str(index)", "return index", "own.py names an image 0: a name is a printable string"),
         ("return 4", "return None", "own.py fails (len())"),
     ],
 )
-def test_a_data_set_that_is_none_is_refused(tmp_path: Path, before: str, after: str, said: str) -> None:
+def test_an_invalid_data_set_is_refused(tmp_path: Path, before: str, after: str, message: str) -> None:
     file = tmp_path / "own.py"
     file.write_text(OWN.replace(before, after))
-    done = bench("run", "--dataset", file, "--nets", "squeezenet1_1", "--out", tmp_path / "run")
-    assert done.exit_code == 2 and said in words(done.output)
+    result = bench("run", "--dataset", file, "--nets", "squeezenet1_1", "--out", tmp_path / "run")
+    assert result.exit_code == 2 and message in words(result.output)
 
 
-def test_a_data_set_of_other_code_is_another_run(tmp_path: Path) -> None:
-    """Images that could not be read may be any when they can; the file that gives them may not be another."""
+def test_a_data_set_whose_code_changed_is_another_run(tmp_path: Path) -> None:
+    """Images that failed before may have any content when the run is resumed; the code of the data set must be the same."""
     assert run_own(tmp_path, OWN, 4).exit_code == 3
-    done = run_own(tmp_path, OWN.replace("index == 1", "index == 9"), 4)
-    assert done.exit_code == 2
-    assert "holds another run: its images, or the file that gives them, have changed since" in words(done.output)
+    result = run_own(tmp_path, OWN.replace("index == 1", "index == 9"), 4)
+    assert result.exit_code == 2
+    assert "holds another run: its images, or the file that loads them, have changed since" in words(result.output)
 
 
-def test_images_that_changed_are_another_run_though_one_could_not_be_read(photos: Path, tmp_path: Path) -> None:
-    torn, other = order(photos, tmp_path / "whole")[:2]
-    (photos / torn).write_bytes(b"torn")
-    assert bench(*asked(photos, tmp_path / "run")).exit_code == 3
-    (photos / other).write_bytes((photos / torn).read_bytes())
-    done = bench(*asked(photos, tmp_path / "run"))
-    assert done.exit_code == 3  # that image is unread now, and its scores are there
+def test_a_changed_image_is_another_run_even_if_another_image_was_unreadable(photos: Path, tmp_path: Path) -> None:
+    damaged, other = image_order(photos, tmp_path / "complete")[:2]
+    (photos / damaged).write_bytes(b"damaged")
+    assert bench(*arguments(photos, tmp_path / "run")).exit_code == 3
+    (photos / other).write_bytes((photos / damaged).read_bytes())
+    result = bench(*arguments(photos, tmp_path / "run"))
+    assert result.exit_code == 3  # `other` cannot be read either, but its scores are stored, so the run is the same
     Image.new("RGB", (64, 64), "red").save(photos / other)
-    done = bench(*asked(photos, tmp_path / "run"))
-    assert done.exit_code == 2 and "have changed since" in words(done.output)
+    result = bench(*arguments(photos, tmp_path / "run"))
+    assert result.exit_code == 2 and "have changed since" in words(result.output)

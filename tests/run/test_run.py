@@ -1,4 +1,4 @@
-"""A run from the command line: what it leaves on disk, how it goes on, and how it refuses."""
+"""bench run: the files it writes, how it resumes, and what it refuses."""
 
 import os
 import shutil
@@ -38,7 +38,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of the shipped weights that a test may spoil."""
+    """A copy of the shipped weights that a test may damage."""
     copy = tmp_path / "weights"
     copy.mkdir()
     shutil.copy(zoo.WEIGHTS / "squeezenet1_1.safetensors", copy)
@@ -46,7 +46,7 @@ def weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return copy
 
 
-def test_a_run_leaves_what_the_readme_says(finished: Path) -> None:
+def test_a_run_writes_the_tables_and_header_that_the_readme_names(finished: Path) -> None:
     assert {"run.json", "scores", "curves", "cost", "report.html"} <= {path.name for path in finished.iterdir()}
     run = store.read(finished)
     table = run.table("scores")
@@ -54,7 +54,7 @@ def test_a_run_leaves_what_the_readme_says(finished: Path) -> None:
     assert table.groupby(["image", "method", "metric"]).size().eq(1).all()
     assert set(table["layer"]) == {"features.12"}
     assert (table["value"].isna() == table["reason"].notna()).all()
-    assert set(run.header["protocols"]["insertion"]) >= {
+    assert set(run.header.protocols["insertion"]) >= {
         "steps",
         "substrate",
         "score",
@@ -63,10 +63,10 @@ def test_a_run_leaves_what_the_readme_says(finished: Path) -> None:
         "precision",
         "version",
     }
-    assert run.header["protocols"]["average_drop"]["fill"] == "mean"
+    assert run.header.protocols["average_drop"]["fill"] == "mean"
 
 
-def test_the_cost_is_kept_with_every_sample(finished: Path) -> None:
+def test_the_cost_is_stored_for_every_image(finished: Path) -> None:
     cost = store.read(finished).table("cost")
     assert (cost["seconds"] > 0).all()
     assert (store.read(finished).table("predictions")["seconds"] > 0).all()
@@ -85,28 +85,28 @@ def test_the_same_command_again_computes_nothing(finished: Path) -> None:
     pd.testing.assert_frame_equal(scores(finished), before)
 
 
-def test_an_interrupted_run_says_how_to_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = local.work
+def test_an_interrupted_run_says_how_to_resume(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    work = local.work
 
     def interrupted(plan: Plan, writer: Writer) -> Iterator[store.Cell]:
-        yield next(whole(plan, writer))
+        yield next(work(plan, writer))
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("cambench.bench.run.plan.GROUP_MOST", 1)
+    monkeypatch.setattr("cambench.bench.run.plan.MAX_GROUP", 1)
     monkeypatch.setattr(local, "work", interrupted)
     result = bench("run", *SMALL, *CHEAP, "--images", "2", "--out", tmp_path / "run")
     assert result.exit_code == 130
-    assert "the same command goes on" in " ".join(result.output.split())
+    assert "the same command resumes" in " ".join(result.output.split())
     assert len(store.read(tmp_path / "run").table("predictions")) == 1
 
 
-def test_bf16_is_near_fp32(tmp_path: Path) -> None:
-    """The same images in both precisions: means of each method and metric within .005."""
-    asked = ["run", "--nets", "squeezenet1_1,resnet18", "--dataset", "scenes[size=112]", "--images", "4"]
-    asked += ["--methods", "grad_cam,score_cam,random"]
+def test_scores_in_bf16_are_close_to_those_in_fp32(tmp_path: Path) -> None:
+    """On the same images, the means of each method and metric differ by less than .005 between the precisions."""
+    arguments = ["run", "--nets", "squeezenet1_1,resnet18", "--dataset", "scenes[size=112]", "--images", "4"]
+    arguments += ["--methods", "grad_cam,score_cam,random"]
     tables = {}
     for precision in ("fp32", "bf16"):
-        assert bench(*asked, "--precision", precision, "--out", tmp_path / precision).exit_code == 0
+        assert bench(*arguments, "--precision", precision, "--out", tmp_path / precision).exit_code == 0
         tables[precision] = scores(tmp_path / precision).groupby(["net", "method", "metric"])["value"].mean()
     assert (tables["fp32"] - tables["bf16"]).abs().max() < 0.005
 
@@ -126,18 +126,18 @@ def test_bf16_is_near_fp32(tmp_path: Path) -> None:
         (["report", "nowhere"], "nowhere holds no run"),
     ],
 )
-def test_what_is_asked_wrongly_is_refused(tmp_path: Path, arguments: list[str], sentence: str) -> None:
-    asked = [*arguments, "--out", str(tmp_path / "run")]
-    assert sentence in refused(*asked)
+def test_a_wrong_argument_is_refused(tmp_path: Path, arguments: list[str], sentence: str) -> None:
+    arguments = [*arguments, "--out", str(tmp_path / "run")]
+    assert sentence in refused(*arguments)
     assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a CUDA device")
-def test_a_device_that_is_not_there_is_refused() -> None:
+def test_a_missing_device_is_refused() -> None:
     assert "there is no device 'cuda' here" in refused("run", "--device", "cuda")
 
 
-def test_another_run_in_the_directory_is_refused(finished: Path) -> None:
+def test_a_directory_that_holds_another_run_is_refused(finished: Path) -> None:
     assert "holds another run: its images is 3, not 4" in refused("run", *SMALL, "--images", "4", "--out", finished)
 
 
@@ -151,11 +151,11 @@ def test_damaged_weights_are_refused(tmp_path: Path, weights: Path) -> None:
     assert "squeezenet1_1.safetensors" in refused("run", *SMALL, "--out", tmp_path / "run")
 
 
-def test_a_net_that_gives_nan_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_net_that_returns_nan_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     load = quantised.load
     monkeypatch.setattr(quantised, "load", lambda path: {k: v * float("nan") for k, v in load(path).items()})
     sentence = refused("run", *SMALL, *CHEAP, "--images", "1", "--out", tmp_path / "run")
-    assert "gives class scores that are not finite" in sentence
+    assert "class scores that are not finite" in sentence
 
 
 def test_a_damaged_pickle_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -167,7 +167,9 @@ def test_a_damaged_pickle_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert "squeezenet1_1-b8a52dc0.pth" in sentence
 
 
-def test_a_pickle_that_runs_code_is_refused_unrun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pickle_that_contains_code_is_refused_without_running_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     class Attack:
         def __reduce__(self) -> tuple[object, ...]:
             return os.mkdir, (str(tmp_path / "executed"),)
@@ -187,7 +189,7 @@ def test_a_pickle_that_runs_code_is_refused_unrun(tmp_path: Path, monkeypatch: p
         (None, "dog", "classes (dog) are not among the 10 of squeezenet1_1 ("),
     ],
 )
-def test_classes_that_the_net_has_not_are_refused(
+def test_labels_that_the_net_does_not_have_are_refused(
     tmp_path: Path, label: str | None, folder: str | None, sentence: str
 ) -> None:
     photos = tmp_path / "photos"
@@ -195,13 +197,13 @@ def test_classes_that_the_net_has_not_are_refused(
     Image.new("RGB", (64, 64), "red").save(photos / (folder or "") / "a.png")
     if label:
         (photos / "labels.csv").write_text(f"file,class_index\na.png,{label}\n")
-    asked = ("run", "--nets", "squeezenet1_1", "--dataset", photos, "--target", "label", "--out", tmp_path / "run")
-    assert sentence in refused(*asked)
+    arguments = ("run", "--nets", "squeezenet1_1", "--dataset", photos, "--target", "label", "--out", tmp_path / "run")
+    assert sentence in refused(*arguments)
 
 
 def test_real_photos_and_weights_run_offline(tmp_path: Path, real_data: Path) -> None:
-    asked = ["run", "--nets", "squeezenet1_1@imagenet", "--dataset", real_data, "--images", "6", *CHEAP]
-    result = bench(*asked, "--out", tmp_path / "run")
+    arguments = ["run", "--nets", "squeezenet1_1@imagenet", "--dataset", real_data, "--images", "6", *CHEAP]
+    result = bench(*arguments, "--out", tmp_path / "run")
     assert result.exit_code == 0, result.output
     run = store.read(tmp_path / "run")
     assert run.table("predictions")["top1"].mean() >= 0.5
@@ -210,14 +212,14 @@ def test_real_photos_and_weights_run_offline(tmp_path: Path, real_data: Path) ->
     assert means["grad_cam", "deletion"] < means["random", "deletion"]
 
 
-def test_a_users_own_method_runs_from_its_file(tmp_path: Path) -> None:
+def test_a_method_runs_from_a_users_file(tmp_path: Path) -> None:
     file = tmp_path / "corner.py"
     file.write_text(
         '"""The upper left corner."""\n\nimport torch\n\n\ndef explain(net, images, targets, *, size: int = 4):\n'
         "    maps = torch.zeros(len(images), size, size)\n    maps[:, 0, 0] = 1\n    return maps\n"
     )
-    asked = ["run", *SMALL, "--methods", f"{file}[size=2]", "--images", "1", "--out", tmp_path / "run"]
-    assert bench(*asked).exit_code == 0
+    arguments = ["run", *SMALL, "--methods", f"{file}[size=2]", "--images", "1", "--out", tmp_path / "run"]
+    assert bench(*arguments).exit_code == 0
     assert set(store.read(tmp_path / "run").table("scores")["method"]) == {"corner[size=2]"}
 
 
@@ -242,60 +244,63 @@ MEDDLERS = {
 
 
 @pytest.mark.parametrize("meddling", MEDDLERS)
-def test_a_method_that_leaves_the_net_changed_is_refused(tmp_path: Path, meddling: str) -> None:
+def test_a_method_that_changes_the_net_is_refused(tmp_path: Path, meddling: str) -> None:
     file = tmp_path / "meddler.py"
     code = '"""Meddles."""\n\nimport torch\n\n\n@torch.no_grad()\ndef explain(net, images, targets):\n'
     file.write_text(f"{code}{MEDDLERS[meddling]}    return torch.rand(1, 4, 4)\n")
-    asked = ["run", *SMALL, "--methods", f"{file},grad_cam", "--images", "1", "--out", tmp_path / "run"]
-    assert "method meddler leaves squeezenet1_1 changed" in refused(*asked)
+    arguments = ["run", *SMALL, "--methods", f"{file},grad_cam", "--images", "1", "--out", tmp_path / "run"]
+    assert "method meddler leaves squeezenet1_1 changed" in refused(*arguments)
 
 
-def test_a_method_that_writes_into_its_images_harms_no_other(tmp_path: Path) -> None:
+def test_a_method_that_writes_into_its_images_does_not_affect_other_methods(tmp_path: Path) -> None:
     file = tmp_path / "eraser.py"
     file.write_text(
         '"""Erases."""\n\nimport torch\n\n\ndef explain(net, images, targets):\n'
         "    images.zero_()\n    return torch.eye(4)[None]\n"
     )
-    tables: list[float] = []
+    means: list[float] = []
     for methods in (f"{file},grad_cam", "grad_cam"):
-        out = tmp_path / f"run{len(tables)}"
-        asked = ["run", *SMALL, "--metrics", "insertion", "--methods", methods, "--images", "1", "--out", out]
-        assert bench(*asked).exit_code == 0
+        out = tmp_path / f"run{len(means)}"
+        arguments = ["run", *SMALL, "--metrics", "insertion", "--methods", methods, "--images", "1", "--out", out]
+        assert bench(*arguments).exit_code == 0
         table = store.read(out).table("scores").set_index("method")["value"]
-        tables.append(table["grad_cam"])
-    assert tables[0] == pytest.approx(tables[1], abs=1e-6)
+        means.append(table["grad_cam"])
+    assert means[0] == pytest.approx(means[1], abs=1e-6)
 
 
-@pytest.mark.parametrize("given", ["[1, 2]", "torch.zeros(4, 4)", "None"])
-def test_what_is_no_map_is_refused(tmp_path: Path, given: str) -> None:
+@pytest.mark.parametrize("value", ["[1, 2]", "torch.zeros(4, 4)", "None"])
+def test_a_method_that_returns_no_map_is_refused(tmp_path: Path, value: str) -> None:
     file = tmp_path / "odd.py"
-    file.write_text(f'"""Odd."""\n\nimport torch\n\n\ndef explain(net, images, targets):\n    return {given}\n')
-    asked = ["run", *SMALL, "--methods", file, "--images", "1", "--out", tmp_path / "run"]
-    assert refused(*asked).startswith("bench: method odd gives ")
+    file.write_text(f'"""Odd."""\n\nimport torch\n\n\ndef explain(net, images, targets):\n    return {value}\n')
+    arguments = ["run", *SMALL, "--methods", file, "--images", "1", "--out", tmp_path / "run"]
+    assert refused(*arguments).startswith("bench: method odd gives ")
 
 
-def test_a_metric_that_writes_into_the_map_is_stopped(tmp_path: Path) -> None:
+def test_a_metric_that_writes_into_the_map_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "writes.py"
-    declared = 'VERSION = 1\nBETTER = "higher"\nUNIT = "share"\nRANGE = (0, 1)\nSHORT = "w"\n'
-    file.write_text(f'"""Writes."""\n\n{declared}\n\ndef score(case):\n    case.map[:] = 0\n    return 0.0\n')
-    asked = ["run", *SMALL, "--methods", "centre", "--metrics", file, "--images", "1", "--out", tmp_path / "run"]
-    assert refused(*asked) == ("bench: writes.py fails: line 11 raises ValueError: assignment destination is read-only")
+    declarations = 'VERSION = 1\nBETTER = "higher"\nUNIT = "share"\nRANGE = (0, 1)\nSHORT = "w"\n'
+    file.write_text(f'"""Writes."""\n\n{declarations}\n\ndef score(case):\n    case.map[:] = 0\n    return 0.0\n')
+    arguments = ["run", *SMALL, "--methods", "centre", "--metrics", file, "--images", "1", "--out", tmp_path / "run"]
+    assert refused(*arguments) == (
+        "bench: writes.py fails: line 11 raises ValueError: assignment destination is read-only"
+    )
 
 
-def test_a_metric_without_its_declarations_is_refused(tmp_path: Path) -> None:
+def test_a_metric_without_a_required_declaration_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "bare.py"
-    file.write_text('"""Bare."""\n\n\ndef score(case):\n    return 0.0\n')
+    declarations = 'UNIT = "share"\nRANGE = (0, 1)\nSHORT = "b"\n'
+    file.write_text(f'"""Bare."""\n\n{declarations}\n\ndef score(case):\n    return 0.0\n')
     assert "does not declare BETTER" in refused("run", *SMALL, "--metrics", file, "--out", tmp_path / "run")
 
 
-def test_a_map_that_is_not_finite_is_counted_and_scored_as_a_constant_one(tmp_path: Path) -> None:
+def test_a_map_that_is_not_finite_is_reported_and_scored_as_constant(tmp_path: Path) -> None:
     (tmp_path / "nan_cam.py").write_text(
         "def explain(net, images, targets):\n    return images.new_full((len(images), 4, 4), float('nan'))\n"
     )
-    asked = ["run", "smoke", "--nets", "squeezenet1_1", "--images", "1", "--metrics", "deletion,energy"]
+    arguments = ["run", "smoke", "--nets", "squeezenet1_1", "--images", "1", "--metrics", "deletion,energy"]
     methods = f"uniform,{tmp_path / 'nan_cam.py'}"
     result = CliRunner(catch_exceptions=False).invoke(
-        main, [*asked, "--methods", methods, "--out", str(tmp_path / "r")]
+        main, [*arguments, "--methods", methods, "--out", str(tmp_path / "r")]
     )
     assert result.exit_code == 0
     assert "nan_cam: 1 map not finite (NaN or infinite), scored as constant" in " ".join(result.output.split())

@@ -1,4 +1,4 @@
-"""A map is fitted to its image, then stretched to [0, 1]: by hand, and by a naive loop."""
+"""Maps are fitted to their image, then stretched to [0, 1]: compared with results by hand and with a naive loop."""
 
 import numpy as np
 import torch
@@ -32,12 +32,12 @@ def test_fitting_is_bilinear_between_half_pixel_centres() -> None:
     np.testing.assert_allclose(fit(maps, (14, 11)).numpy(), expected, atol=1e-6)
 
 
-def test_a_map_of_the_images_size_stays_as_it_is() -> None:
+def test_fitting_keeps_a_map_of_the_images_size() -> None:
     maps = torch.rand(2, 6, 7)
     torch.testing.assert_close(fit(maps, (6, 7)), maps)
 
 
-def test_each_map_is_stretched_by_its_own_extremes() -> None:
+def test_each_map_is_stretched_by_its_own_range() -> None:
     maps = torch.tensor([[[2.0, 4.0], [3.0, 6.0]], [[-1.0, 0.0], [1.0, 0.0]]])
     assert stretch(maps).tolist() == [[[0.0, 0.5], [0.25, 1.0]], [[0.0, 0.5], [1.0, 0.5]]]
 
@@ -47,7 +47,7 @@ def test_a_constant_map_becomes_zero_everywhere() -> None:
     assert not stretch(constant).any()
 
 
-def test_a_span_as_small_as_floats_go_is_still_stretched() -> None:
+def test_a_map_with_a_tiny_range_is_stretched() -> None:
     maps = torch.tensor([[[0.0, 1e-38], [2e-38, 0.0]], [[1e-3, 1e-3], [1e-3, 1e-3 + 1e-9]]])
     assert stretch(maps).flatten(1).amax(1).tolist() == [1.0, 1.0]
 

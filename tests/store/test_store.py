@@ -1,6 +1,8 @@
-"""What a run on disk promises: whole parts, other runs refused, resumption."""
+"""A run on disk: complete parts, resumption, and the refusal of other runs."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -8,21 +10,28 @@ import pandas as pd
 import pytest
 
 from cambench.bench.core.errors import UsageError
-from cambench.bench.store import header
 from cambench.bench.store import run as store
+from cambench.bench.store.header import FORMAT, Header, read_header
 from cambench.bench.store.run import Unit
-from cambench.bench.store.writer import HELD_MOST, Writer
+from cambench.bench.store.writer import MAX_HELD, Writer
 
-HEADER: dict[str, Any] = {
-    "format": header.FORMAT,
-    "suite": {"name": "try", "images": 2},
+KEPT_RUN = Path(__file__).parents[1] / "data" / "scenes"
+SUITE: dict[str, Any] = {
+    "name": "try", "dataset": "scenes", "images": 2, "seed": 0, "target": None, "precision": "fp32", "device": "cpu",
+    "nets": ["a"], "methods": ["m"],
+}  # fmt: skip
+METHOD: dict[str, Any] = {"description": "A method.", "version": 1, "settings": {}, "control": False}
+CONTENT: dict[str, Any] = {
+    "format": FORMAT,
+    "suite": SUITE,
     "protocols": {"insertion": {"steps": 28}},
-    "methods": {},
+    "methods": {"m": METHOD},
     "metrics": {},
     "environment": {},
-    "nets": {"a": {"fingerprint": "1"}},
-    "data": {"fingerprint": "2"},
+    "nets": {"a": {"layer": "layer4", "classes": ["ring"], "fingerprint": "1"}},
+    "data": {"settings": {}, "version": 1, "classes": [], "images": ["x", "y"], "fingerprint": "2"},
 }
+HEADER = Header.model_validate(CONTENT)
 
 
 def unit(net: str, image: str, value: float) -> Unit:
@@ -39,19 +48,19 @@ def unit(net: str, image: str, value: float) -> Unit:
 
 
 def part(directory: Path, number: int = 0, table: str = "scores") -> Path:
-    """The file of a table of one of a run's parts, in the order in which they were written."""
+    """The file of a table in one part of a run; parts are numbered in the order in which they were written."""
     return sorted((directory / table).glob("part-*.parquet"))[number]
 
 
 def write(directory: Path, *units: Unit) -> None:
     writer = Writer(directory, HEADER)
-    for one in units:
-        writer.add([one])
+    for unit in units:
+        writer.add([unit])
     writer.flush()
     writer.close()
 
 
-def test_what_is_written_is_read(tmp_path: Path) -> None:
+def test_written_units_are_read(tmp_path: Path) -> None:
     write(tmp_path / "run", unit("a", "x", 0.25), unit("a", "y", 0.5))
     run = store.read(tmp_path / "run")
     assert run.table("scores")["value"].tolist() == [0.25, 0.5]
@@ -61,7 +70,7 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     assert run.table("maps").empty
 
 
-def test_a_writer_knows_what_is_done_and_goes_on(tmp_path: Path) -> None:
+def test_a_writer_resumes_a_run(tmp_path: Path) -> None:
     write(tmp_path, unit("a", "x", 0.25))
     writer = Writer(tmp_path, HEADER)
     assert writer.done == {("a", "x")}
@@ -71,8 +80,8 @@ def test_a_writer_knows_what_is_done_and_goes_on(tmp_path: Path) -> None:
     assert store.read(tmp_path).table("scores")["value"].tolist() == [0.25, 0.5]
 
 
-def test_a_part_without_its_scores_does_not_count(tmp_path: Path) -> None:
-    """A kill between curves and scores leaves curves and costs of cells that are not done; the next run takes them away."""
+def test_a_part_without_scores_is_ignored_and_removed(tmp_path: Path) -> None:
+    """A kill between curves and scores leaves curves and costs of cells that are not done; the next run removes them."""
     write(tmp_path, unit("a", "x", 0.25), unit("a", "y", 0.5))
     part(tmp_path).unlink()
     (tmp_path / "curves" / ".part-9.partial").write_bytes(b"half")
@@ -85,9 +94,9 @@ def test_a_part_without_its_scores_does_not_count(tmp_path: Path) -> None:
     assert len(list((tmp_path / "curves").iterdir())) == 1
 
 
-def test_another_suites_run_is_refused(tmp_path: Path) -> None:
+def test_a_run_of_another_suite_is_refused(tmp_path: Path) -> None:
     write(tmp_path, unit("a", "x", 0.25))
-    other = HEADER | {"suite": {"name": "try", "images": 3}}
+    other = Header.model_validate(CONTENT | {"suite": SUITE | {"images": 3}})
     with pytest.raises(UsageError, match=r"holds another run: its images is 2, not 3; name another directory"):
         Writer(tmp_path, other)
     assert store.read(tmp_path).table("scores")["value"].tolist() == [0.25]
@@ -100,7 +109,7 @@ def test_a_foreign_directory_is_refused(tmp_path: Path) -> None:
     assert {path.name for path in tmp_path.iterdir()} <= {"thesis.tex", ".lock"}
 
 
-def test_two_writers_at_once_are_refused(tmp_path: Path) -> None:
+def test_a_second_writer_is_refused(tmp_path: Path) -> None:
     first = Writer(tmp_path, HEADER)
     with pytest.raises(UsageError, match="another run is writing"):
         Writer(tmp_path, HEADER)
@@ -108,7 +117,7 @@ def test_two_writers_at_once_are_refused(tmp_path: Path) -> None:
     Writer(tmp_path, HEADER).close()
 
 
-def test_a_full_disk_is_said_and_keeps_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_reported_and_the_run_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(tmp_path, unit("a", "x", 0.25))
     writer = Writer(tmp_path, HEADER)
     writer.add([unit("a", "y", 0.5)])
@@ -123,19 +132,64 @@ def test_a_full_disk_is_said_and_keeps_what_was_there(tmp_path: Path, monkeypatc
     assert store.read(tmp_path).table("scores")["value"].tolist() == [0.25]
 
 
+def changed(part: str, key: str, value: object) -> dict[str, Any]:
+    """The content of the header with one changed key or, if the value is None, without the key."""
+    facts = CONTENT[part] | {key: value}
+    return CONTENT | {part: {name: fact for name, fact in facts.items() if fact is not None}}
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("{", "damaged"),
+        ("{", "is damaged: it is not JSON"),
         ("[]", "another version"),
         (json.dumps({"format": 99}), "another version"),
-        (json.dumps({"format": header.FORMAT, "suite": 3}), "damaged: it has no 'suite'"),
+        (json.dumps({"format": FORMAT}), "is damaged: it has no 'suite'"),
+        (json.dumps(CONTENT | {"suite": 3}), "is damaged: 'suite' should be an object, not 3"),
+        (json.dumps(changed("suite", "images", "2")), "is damaged: 'suite.images' should be a valid integer, not '2'"),
+        (json.dumps(changed("data", "fingerprint", None)), "is damaged: it has no 'data.fingerprint'"),
+        (json.dumps(changed("nets", "a", {"layer": "b", "classes": []})), "it has no 'nets.a.fingerprint'"),
+        (json.dumps(changed("data", "colour", "red")), "is damaged: this version knows no 'data.colour'"),
     ],
 )
-def test_a_damaged_header_is_said(tmp_path: Path, content: str, message: str) -> None:
+def test_a_damaged_header_is_refused_in_one_sentence(tmp_path: Path, content: str, message: str) -> None:
+    """The sentence names the file, the key and the remedy."""
     (tmp_path / "run.json").write_text(content)
-    with pytest.raises(UsageError, match=message):
+    with pytest.raises(UsageError) as refusal:
         store.read(tmp_path)
+    sentence = str(refusal.value)
+    assert sentence.startswith(str(tmp_path / "run.json")) and message in sentence and "\n" not in sentence
+    if "damaged" in message:
+        assert sentence.endswith(f"; remove {tmp_path}, or name another directory with --out")
+
+
+def test_a_header_is_written_unchanged(tmp_path: Path) -> None:
+    """No default is added to the file, and keys with spaces are kept."""
+    content = CONTENT | {"protocols": {"insertion": {"version": 1, "protocol version": 2}}}
+    Writer(tmp_path, Header.model_validate(content)).close()
+    assert json.loads((tmp_path / "run.json").read_text()) == content
+    assert read_header(tmp_path) == Header.model_validate(content)
+
+
+def test_the_kept_run_is_readable() -> None:
+    header = store.read(KEPT_RUN).header
+    assert (header.format, header.suite.name, header.nets["resnet18"].layer) == (FORMAT, "scenes", "layer4")
+    assert header.metrics["insertion"].better == "higher" and not header.metrics["insertion"].caveat
+
+
+def test_a_key_missing_in_an_older_run_has_its_default(tmp_path: Path) -> None:
+    """A run without the key `compile` is resumed without compilation."""
+    Writer(tmp_path, HEADER).close()
+    Writer(tmp_path, Header.model_validate(CONTENT | {"suite": SUITE | {"compile": False}})).close()
+    with pytest.raises(UsageError, match="its compile is False, not True"):
+        Writer(tmp_path, Header.model_validate(CONTENT | {"suite": SUITE | {"compile": True}}))
+
+
+@pytest.mark.parametrize("module", ["store.header", "store.writer", "store.run", "compare.compare"])
+def test_runs_are_read_without_fcntl(module: str) -> None:
+    """Windows has no fcntl."""
+    code = f"import sys; sys.modules['fcntl'] = None; import cambench.bench.{module}"
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
 
 
 def test_a_damaged_part_is_named(tmp_path: Path) -> None:
@@ -143,16 +197,16 @@ def test_a_damaged_part_is_named(tmp_path: Path) -> None:
     part(tmp_path).write_bytes(b"PAR1")
     with pytest.raises(UsageError, match=r"\.parquet is damaged"):
         store.read(tmp_path).table("scores")
-    with pytest.raises(UsageError, match=rf"remove {part(tmp_path)}, and the same command fills the gap"):
+    with pytest.raises(UsageError, match=rf"remove {part(tmp_path)} and run the same command again"):
         Writer(tmp_path, HEADER)
 
 
-def test_no_run_is_said(tmp_path: Path) -> None:
+def test_a_directory_without_a_run_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="holds no run"):
         store.read(tmp_path)
 
 
-def test_a_part_taken_out_is_filled_and_no_other_is_lost(tmp_path: Path) -> None:
+def test_a_removed_part_is_computed_again_and_no_other_is_lost(tmp_path: Path) -> None:
     for image in "xyz":
         write(tmp_path, unit("a", image, 0.5))
     part(tmp_path, 1).unlink()
@@ -171,9 +225,10 @@ def test_parts_with_and_without_reasons_are_read_together(tmp_path: Path) -> Non
     assert reasons[1] == "no global pooling"
 
 
-def test_a_changed_method_is_refused_and_a_changed_description_not(tmp_path: Path) -> None:
-    def with_method(version: int, description: str) -> dict[str, Any]:
-        return HEADER | {"methods": {"m": {"version": version, "description": description}}}
+def test_a_changed_method_is_refused_and_a_changed_description_is_not(tmp_path: Path) -> None:
+    def with_method(version: int, description: str) -> Header:
+        method = METHOD | {"version": version, "description": description}
+        return Header.model_validate(CONTENT | {"methods": {"m": method}})
 
     Writer(tmp_path, with_method(1, "old words")).close()
     Writer(tmp_path, with_method(1, "new words")).close()
@@ -182,7 +237,7 @@ def test_a_changed_method_is_refused_and_a_changed_description_not(tmp_path: Pat
 
 
 @pytest.mark.parametrize("table", ["predictions", "cost"])
-def test_a_table_taken_out_is_computed_again(tmp_path: Path, table: str) -> None:
+def test_a_removed_table_is_computed_again(tmp_path: Path, table: str) -> None:
     write(tmp_path, unit("a", "x", 0.25))
     part(tmp_path, table=table).unlink()
     writer = Writer(tmp_path, HEADER)
@@ -193,9 +248,9 @@ def test_a_table_taken_out_is_computed_again(tmp_path: Path, table: str) -> None
     assert len(store.read(tmp_path).table("scores")) == 1
 
 
-def test_somebody_elses_table_is_named_and_other_files_are_left_alone(tmp_path: Path) -> None:
+def test_a_foreign_table_is_named_and_other_files_are_ignored(tmp_path: Path) -> None:
     write(tmp_path, unit("a", "x", 0.25))
-    (tmp_path / "scores" / "notes.parquet").write_bytes(b"mine")
+    (tmp_path / "scores" / "notes.parquet").write_bytes(b"notes")
     assert len(store.read(tmp_path).table("scores")) == 1
     pd.DataFrame({"x": [1]}).to_parquet(tmp_path / "scores" / "part-00001.parquet")
     with pytest.raises(UsageError, match=r"part-00001\.parquet is damaged \(it is another table\)"):
@@ -203,20 +258,20 @@ def test_somebody_elses_table_is_named_and_other_files_are_left_alone(tmp_path: 
 
 
 def failed(net: str, image: str) -> Unit:
-    return Unit((net, image), {"failures": [{"net": net, "image": image, "reason": "it is torn"}]})
+    return Unit((net, image), {"failures": [{"net": net, "image": image, "reason": "it is truncated"}]})
 
 
-def test_a_failure_is_kept_and_tried_again_until_it_goes_well(tmp_path: Path) -> None:
+def test_a_failure_is_stored_until_a_later_attempt_succeeds(tmp_path: Path) -> None:
     write(tmp_path, unit("a", "x", 0.25), failed("a", "y"))
     assert store.done(tmp_path) == {("a", "x")}
     write(tmp_path, failed("a", "y"))
-    assert store.read(tmp_path).table("failures")["reason"].tolist() == ["it is torn"]
+    assert store.read(tmp_path).table("failures")["reason"].tolist() == ["it is truncated"]
     write(tmp_path, unit("a", "y", 0.5))
     assert store.read(tmp_path).table("failures").empty
     assert store.done(tmp_path) == {("a", "x"), ("a", "y")}
 
 
-def test_several_may_write_parts_at_once_and_a_part_written_twice_counts_once(tmp_path: Path) -> None:
+def test_parts_may_be_written_in_parallel_and_the_last_part_of_a_name_counts(tmp_path: Path) -> None:
     writer = Writer(tmp_path, HEADER)
     names = [writer.part() for _ in range(2)]
     for name, value in zip([*names, names[0]], (0.25, 0.5, 0.75), strict=True):
@@ -229,11 +284,11 @@ def test_several_may_write_parts_at_once_and_a_part_written_twice_counts_once(tm
 def test_a_run_of_hours_has_a_few_hundred_parts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: float, least: int, most: int
 ) -> None:
-    """A part is 5 s of work, later a fiftieth of the time so far, and never more than so many units."""
+    """A part is 5 s of work, later a fiftieth of the time so far, and at most MAX_HELD units."""
     clock = [0.0]
     monkeypatch.setattr("time.monotonic", lambda: clock[0])
     written: list[int] = []
-    monkeypatch.setattr(store, "write", lambda *given: written.append(len(given[2])))
+    monkeypatch.setattr(store, "write", lambda _, __, units: written.append(len(units)))
     writer = Writer(tmp_path, HEADER)
     while clock[0] < seconds:
         clock[0] += seconds / 2000
@@ -242,4 +297,4 @@ def test_a_run_of_hours_has_a_few_hundred_parts(
     writer.close()
     assert sum(written) == pytest.approx(2000, abs=1)
     assert least <= len(written) <= most
-    assert max(written) <= HELD_MOST
+    assert max(written) <= MAX_HELD

@@ -1,4 +1,4 @@
-"""A run as large as is asked for, made up in a moment: many methods, metrics and images."""
+"""A synthetic run of any size, written quickly: many methods, metrics and images."""
 
 import json
 from pathlib import Path
@@ -11,30 +11,30 @@ from . import runs
 
 Frame = dict[str, Any]
 LAYER = {"resnet18": "layer4", "vgg16": "features", "squeezenet1_1": "features", "mobilenet_v2": "features"}
-PICTURED = 40  # images that have pictures and maps
+PICTURED = 40  # images with thumbnails and maps
 SHARES = np.linspace(0, 1, 29)
 
 
 def write(directory: Path, *, nets: int = 3, methods: int = 25, metrics: int = 20, images: int = 2000) -> Path:
-    """A complete run: every second metric better where lower, the last three methods controls, two metrics with curves."""
+    """Write a complete run. For every second metric lower is better; three methods are controls; two metrics have curves."""
     rng = np.random.default_rng(3)
     names = [f"image {number:05}" for number in range(images)]
     specs = [f"method_{number}" for number in range(methods - 3)] + [f"control_{number}" for number in range(3)]
     scored = [f"metric_{number}" for number in range(metrics)]
-    chosen = dict(list(LAYER.items())[:nets])
+    layers = dict(list(LAYER.items())[:nets])
     directory.mkdir(parents=True, exist_ok=True)
-    (directory / "run.json").write_text(json.dumps(_header(names, chosen, specs, scored)))
-    kinds: dict[str, list[pd.DataFrame]] = {"scores": [], "curves": [], "maps": [], "cost": [], "predictions": []}
-    for net in chosen:
-        kinds["scores"].append(_scores(rng, net, names, specs, scored))
-        kinds["curves"].append(_curves(rng, net, names, specs, scored[:2]))
-        kinds["maps"].append(_maps(rng, net, names[:PICTURED], specs))
-        kinds["cost"].append(_cost(rng, net, names, specs))
-        kinds["predictions"].append(_predictions(rng, net, names))
+    (directory / "run.json").write_text(json.dumps(_header(names, layers, specs, scored)))
+    tables: dict[str, list[pd.DataFrame]] = {"scores": [], "curves": [], "maps": [], "cost": [], "predictions": []}
+    for net in layers:
+        tables["scores"].append(_scores(rng, net, names, specs, scored))
+        tables["curves"].append(_curves(rng, net, names, specs, scored[:2]))
+        tables["maps"].append(_maps(rng, net, names[:PICTURED], specs))
+        tables["cost"].append(_cost(rng, net, names, specs))
+        tables["predictions"].append(_predictions(rng, net, names))
     jpeg = runs._jpeg(rng)
-    kinds["images"] = [pd.DataFrame({"dataset": "big", "image": names[:PICTURED], "jpeg": jpeg})]
-    for kind, frames in kinds.items():
-        file = directory / kind / "part-00000.parquet"
+    tables["images"] = [pd.DataFrame({"dataset": "big", "image": names[:PICTURED], "jpeg": jpeg})]
+    for table, frames in tables.items():
+        file = directory / table / "part-00000.parquet"
         file.parent.mkdir(exist_ok=True)
         pd.concat(frames).to_parquet(file, index=False)
     return directory
@@ -51,8 +51,8 @@ def _scores(rng: np.random.Generator, net: str, names: list[str], specs: list[st
     quality = np.linspace(0.7, 0.4, len(specs))[:, None] + rng.normal(0, 0.03, shape[1:])
     values = quality + rng.normal(0, 0.1, (len(names), 1, len(scored))) + rng.normal(0, 0.1, shape)
     values[..., 1::2] = 1 - values[..., 1::2]
-    about = {"layer": LAYER[net], "protocol": "p", "version": 1, "label": 3, "target": 3, "reason": None}
-    return frame.assign(value=values.clip(0, 1).ravel(), constant_map=False, nan_map=False, **about)
+    facts = {"layer": LAYER[net], "protocol": "p", "version": 1, "label": 3, "target": 3, "reason": None}
+    return frame.assign(value=values.clip(0, 1).ravel(), constant_map=False, nan_map=False, **facts)
 
 
 def _curves(rng: np.random.Generator, net: str, names: list[str], specs: list[str], scored: list[str]) -> pd.DataFrame:
@@ -71,9 +71,9 @@ def _cost(rng: np.random.Generator, net: str, names: list[str], specs: list[str]
     work = np.tile(np.logspace(3, 0, len(specs)), len(names))
     first = frame["image"] == names[0]
     seconds = 0.002 * work * rng.uniform(0.9, 1.2, len(frame))
-    about: Any = {"layer": LAYER[net]}
+    facts: Any = {"layer": LAYER[net]}
     return frame.assign(
-        **about,
+        **facts,
         seconds=seconds,
         forwards=np.where(first, work, np.nan),
         peak_bytes=np.where(first, 1e6, np.nan),
@@ -81,19 +81,19 @@ def _cost(rng: np.random.Generator, net: str, names: list[str], specs: list[str]
 
 
 def _predictions(rng: np.random.Generator, net: str, names: list[str]) -> pd.DataFrame:
-    about = {"label": 3, "target": 3, "label_name": "ring", "target_name": "ring", "top1": True, "objects": 1}
-    known = {"probability": rng.uniform(0.5, 1, len(names)), "top2": None, "sha256": "0"}
-    return _grid(net, image=names).assign(**about, **known)
+    facts = {"label": 3, "target": 3, "label_name": "ring", "target_name": "ring", "top1": True, "objects": 1}
+    values = {"probability": rng.uniform(0.5, 1, len(names)), "top2": None, "sha256": "0"}
+    return _grid(net, image=names).assign(**facts, **values)
 
 
 def _header(names: list[str], nets: dict[str, str], specs: list[str], scored: list[str]) -> Frame:
-    header = runs._header(names, nets)
+    header = runs.make_header(names, nets)
     header["suite"] |= {"name": "big", "dataset": "big", "methods": specs, "metrics": scored}
     header["protocols"] = {spec: {"metric": spec, "version": 1, "score": "softmax"} for spec in scored}
-    about = {"unit": "share", "range": [0, 1], "version": 1}
+    facts = {"unit": "share", "range": [0, 1], "version": 1, "settings": {}}
     header["metrics"] = {
-        spec: about | {"description": f"{spec}: what it says.", "short": spec, "better": ("higher", "lower")[place % 2]}
-        for place, spec in enumerate(scored)
+        spec: facts | {"description": f"{spec}: what it says.", "short": spec, "better": ("higher", "lower")[index % 2]}
+        for index, spec in enumerate(scored)
     }
     header["methods"] = {
         spec: {"description": f"{spec}.", "version": 1, "settings": {}, "control": spec.startswith("control")}

@@ -1,17 +1,17 @@
-"""Figures of benchmarks, as they are printed and kept."""
+"""Figures of benchmarks, printed and collected."""
 
 from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
-class Told:
-    """A figure of a benchmark: what was compared, the figure, and what it is to reach."""
+class Figure:
+    """A figure of a benchmark: what was compared, the figure, and its bound."""
 
     what: str
     figure: float
     unit: str
     bound: float
-    most: bool = False  # whether the bound is the most that the figure may be, or the least
+    most: bool = False  # whether the bound is an upper bound; otherwise a lower one
     profile: str = ""  # where the time goes
 
     @property
@@ -23,11 +23,12 @@ class Told:
 class Board:
     """The figures of one run of the benchmarks."""
 
-    told: list[Told] = field(default_factory=list)
+    figures: list[Figure] = field(default_factory=list)
 
-    def tell(self, told: Told) -> None:
-        sign = "at most" if told.most else "at least"
-        print(
-            f"\n{told.what}: {told.figure:.2f} {told.unit} ({sign} {told.bound:g}){told.profile and '; '}{told.profile}"
-        )
-        self.told.append(told)
+    def add(self, figure: Figure) -> None:
+        """Print a figure and keep it."""
+        sign = "at most" if figure.most else "at least"
+        bound = f"{sign} {figure.bound:g}"
+        profile = f"; {figure.profile}" if figure.profile else ""
+        print(f"\n{figure.what}: {figure.figure:.2f} {figure.unit} ({bound}){profile}")
+        self.figures.append(figure)

@@ -1,4 +1,4 @@
-"""Runs that differ in a known way, for the tests of what compares them."""
+"""Edit recorded runs so that they differ in a known way, for the tests of what compares runs."""
 
 import json
 from collections.abc import Callable
@@ -12,29 +12,31 @@ from cambench.bench.compare.snapshot import Key
 from cambench.bench.store import run as store
 from cambench.tests.support import runs
 
-ONE = {"squeezenet1_1": "features"}
+ONE_NET = {"squeezenet1_1": "features"}
 
 
-def edited(directory: Path, change: Callable[[dict[str, Any]], object]) -> None:
+def edit_header(directory: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    """Apply `change` to the header of a run and write it back."""
     header = json.loads((directory / "run.json").read_text())
     change(header)
     (directory / "run.json").write_text(json.dumps(header))
 
 
-def shifted(
-    directory: Path, method: str, metric: str, by: float | None, images: int = 99, reason: str = "lost"
+def shift_scores(
+    directory: Path, method: str, metric: str, shift: float | None, images: int = 99, reason: str = "lost"
 ) -> None:
-    """Moves the scores of a method's first images; by None leaves them without a value."""
+    """Add `shift` to a method's scores on the first images of each net; None removes the values and gives a reason."""
     scores = store.read(directory).table("scores").assign(nan_map=None)
     rows = scores[(scores["method"] == method) & (scores["metric"] == metric) & scores["value"].notna()]
-    for _, of in rows.groupby("net"):
-        chosen = of.index[:images]
-        if by is None:
+    for _, net_rows in rows.groupby("net"):
+        chosen = net_rows.index[:images]
+        if shift is None:
             scores.loc[chosen, "value"], scores.loc[chosen, "reason"] = np.nan, reason
         else:
-            scores.loc[chosen, "value"] += by
+            scores.loc[chosen, "value"] += shift
     runs.rewrite(directory, "scores", scores)
 
 
-def found(comparison: Comparison, verdict: str) -> list[Key]:
-    return [one.key for one in comparison.cells if one.verdict == verdict]
+def find_keys(comparison: Comparison, verdict: str) -> list[Key]:
+    """The keys of the cells with a verdict."""
+    return [cell.key for cell in comparison.cells if cell.verdict == verdict]

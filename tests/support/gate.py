@@ -1,7 +1,7 @@
-"""How sure the gate is: mutations of the project's own methods that it must catch, and noise that it must let pass.
+"""The sensitivity of bench compare: mutations of the project's methods that it should detect, and noise that it should pass.
 
-`python -m cambench.tests.support.gate` tries them all on the smoke suite, and noise 200 times, and keeps the figures that the
-README tells. A mutation is harmful if on 40 images of one net its method is worse beyond doubt.
+`python -m cambench.tests.support.gate` tries all mutations on the smoke suite, and noise 200 times, and writes the figures that
+the README shows. A mutation is harmful if its method is significantly worse on 40 images of one net.
 """
 
 import json
@@ -13,25 +13,25 @@ from pathlib import Path
 from typing import Any
 
 from cambench.bench.compare.compare import Comparison, compare
-from cambench.bench.compare.snapshot import COUNTED, Recorded, recorded
+from cambench.bench.compare.snapshot import COUNTED, Snapshot, take_snapshot
 from cambench.bench.compare.verdicts import ALPHA
 from cambench.bench.config import suite_file
 from cambench.bench.engines import local
-from cambench.bench.run.describe import header
-from cambench.bench.run.plan import plan
+from cambench.bench.run.describe import make_header
+from cambench.bench.run.plan import make_plan
 from cambench.bench.store import run as store
 from cambench.bench.store.writer import Writer
 
 ROOT = Path(__file__).parents[2]
 FIGURES = Path(__file__).parents[1] / "data" / "gate.json"
 RERUNS = 200
-MANY = 40  # images that show which mutations are harmful
-DRAWN = ("random", "rise[count=20]")  # methods that draw their maps
+MANY = 40  # images on which harmful mutations are significant
+RANDOM = ("random", "rise[count=20]")  # methods with random maps
 
 
 @dataclass(frozen=True)
 class Mutation:
-    """A change of a method's source."""
+    """A change of the source of a method."""
 
     what: str
     method: str
@@ -40,17 +40,18 @@ class Mutation:
 
 
 _MAP = "return (weights * activations).sum(1).relu()"
-_LEAK = """found = (weights * activations).sum(1).relu()
-    before = globals().get("LAST", found)
-    globals()["LAST"] = found
-    return before"""
+_SCORES = "return masked.scores(len(activations), masks)"
+_LEAK = """maps = (weights * activations).sum(1).relu()
+    previous = globals().get("LAST", maps)
+    globals()["LAST"] = maps
+    return previous"""
 MUTATIONS = (
     Mutation("sign flipped", "grad_cam", _MAP, "return (-weights * activations).sum(1).relu()"),
     Mutation("ReLU dropped", "grad_cam", _MAP, "return (weights * activations).sum(1)"),
-    Mutation("size taken, not ReLU", "grad_cam", _MAP, "return (weights * activations).sum(1).abs()"),
-    Mutation("wrong layer", "grad_cam", "activations, slopes = gradients(net, images, targets, of)",
-             "activations = (parts := net.parts([net._names[1]]))[0](images).detach()\n"
-             "    slopes = __import__('cambench.methods._gradients', fromlist=['x']).gradients_behind(\n"
+    Mutation("absolute value instead of ReLU", "grad_cam", _MAP, "return (weights * activations).sum(1).abs()"),
+    Mutation("wrong layer", "grad_cam", "activations, gradients = compute_gradients(net, images, targets, of)",
+             "activations = (parts := net.split_at([net._names[1]]))[0](images).detach()\n"
+             "    gradients = __import__('cambench.methods._gradients', fromlist=['x']).compute_layer_gradients(\n"
              "        parts, images, lambda logits: logits.gather(1, targets[:, None])[:, 0])[0][1]"),
     Mutation("upsampling off by one cell", "grad_cam", _MAP,
              "return (weights * activations).sum(1).relu().roll((1, 1), (1, 2))"),
@@ -59,23 +60,23 @@ MUTATIONS = (
              "        images.shape[2:], mode='bilinear', align_corners=True)[:, 0]"),
     Mutation("channels shuffled", "grad_cam", _MAP, "return (weights.roll(7, 1) * activations).sum(1).relu()"),
     Mutation("map transposed", "grad_cam", _MAP, "return (weights * activations).sum(1).relu().mT"),
-    Mutation("target off by one", "grad_cam", "gradients(net, images, targets, of)",
-             "gradients(net, images, (targets + 1) % len(net.classes), of)"),
-    Mutation("map of the image before", "grad_cam", _MAP, _LEAK),
+    Mutation("target off by one", "grad_cam", "compute_gradients(net, images, targets, of)",
+             "compute_gradients(net, images, (targets + 1) % len(net.classes), of)"),
+    Mutation("map of the previous image", "grad_cam", _MAP, _LEAK),
     Mutation("1 % noise", "grad_cam", _MAP,
-             "found = (weights * activations).sum(1).relu()\n"
-             "    noise = __import__('torch').rand(found.shape, generator=__import__('torch').Generator().manual_seed(1))\n"
-             "    return found + 0.01 * found.amax((1, 2), keepdim=True) * noise"),
-    Mutation("softmax forgotten", "score_cam", "target, weights)", "target, 'logit')"),
-    Mutation("channels shuffled", "score_cam", "else combined(scores, live)", "else combined(scores.roll(7), live)"),
-    Mutation("sign flipped", "score_cam", "else combined(scores, live)", "else combined(1 - scores, live)"),
-    Mutation("target off by one", "score_cam", "substrate(image, fill), target,",
-             "substrate(image, fill), (target + 1) % len(net.classes),"),
+             "maps = (weights * activations).sum(1).relu()\n"
+             "    noise = __import__('torch').rand(maps.shape, generator=__import__('torch').Generator().manual_seed(1))\n"
+             "    return maps + 0.01 * maps.amax((1, 2), keepdim=True) * noise"),
+    Mutation("softmax left out", "score_cam", "weights=weights", "weights='logit'"),
+    Mutation("channels shuffled", "score_cam", _SCORES, f"{_SCORES}.roll(7)"),
+    Mutation("sign flipped", "score_cam", _SCORES, _SCORES.replace("return", "return 1 -")),
+    Mutation("target off by one", "score_cam", "images, targets, score_channels",
+             "images, (targets + 1) % len(net.classes), score_channels"),
 )  # fmt: skip
 
 
-def copied(method: str, directory: Path, old: str = "", new: str = "") -> str:
-    """The file of a method's copy, changed; its name, and so its records' keys, are the method's own."""
+def copy_method(method: str, directory: Path, old: str = "", new: str = "") -> str:
+    """Write a changed copy of the source of a method. Its name, and so the keys of its rows, are those of the method."""
     source = (ROOT / "methods" / f"{method}.py").read_text()
     assert old in source, f"{method} has no line {old!r} to change"
     directory.mkdir(parents=True, exist_ok=True)
@@ -88,70 +89,70 @@ def copied(method: str, directory: Path, old: str = "", new: str = "") -> str:
     return str(file)
 
 
-def ran(methods: Sequence[str], directory: Path, **changes: Any) -> Recorded:
-    """The smoke suite, of these methods, with changes of it."""
-    planned = plan(suite_file.load("smoke", methods=list(methods), **changes), "cpu")
-    writer = Writer(directory, header(planned))
-    for _ in local.work(planned, writer):
+def run_smoke(methods: Sequence[str], directory: Path, **changes: Any) -> Snapshot:
+    """Run the smoke suite with these methods and changes, and take its snapshot."""
+    plan = make_plan(suite_file.load("smoke", methods=list(methods), **changes), "cpu")
+    writer = Writer(directory, make_header(plan))
+    for _ in local.work(plan, writer):
         pass
     writer.close()
-    return recorded(store.read(directory))
+    return take_snapshot(store.read(directory))
 
 
-def judge(mutation: Mutation, base: Recorded, directory: Path, **changes: Any) -> Comparison:
-    """The smoke suite of a mutated method against that of the method as it is."""
-    file = copied(mutation.method, directory / "changed", mutation.old, mutation.new)
-    return compare(base.only(None, [mutation.method], None), ran([file], directory / "run", **changes))
+def judge(mutation: Mutation, base: Snapshot, directory: Path, **changes: Any) -> Comparison:
+    """Compare the smoke suite of a mutated method with that of the original method."""
+    file = copy_method(mutation.method, directory / "changed", mutation.old, mutation.new)
+    return compare(base.select(None, [mutation.method], None), run_smoke([file], directory / "run", **changes))
 
 
-def outcome(found: Comparison) -> str:
-    """What the gate says of a method's scores, whatever they cost: worse, unclear (which `--strict` fails as well), or same."""
-    said = {cell.verdict for cell in found.cells if cell.key[2] not in COUNTED}
-    return next((word for word in ("worse", "unclear") if word in said), "same")
+def outcome(comparison: Comparison) -> str:
+    """The verdict on the scores of a method, without costs: worse, unclear (which fails with `--strict`), or same."""
+    verdicts = {cell.verdict for cell in comparison.cells if cell.key[2] not in COUNTED}
+    return next((verdict for verdict in ("worse", "unclear") if verdict in verdicts), "same")
 
 
 def false_alarm(seed: int, directory: Path) -> bool:
-    """Whether methods that are the same but for their draws, on images of this seed, are called worse or better."""
-    where = {"seed": seed, "nets": ["squeezenet1_1"], "metrics": quick()}
-    base = ran(DRAWN, directory / "base", **where)
+    """Whether random methods that differ only in their draws are judged worse or better, on images of this seed."""
+    changes = {"seed": seed, "nets": ["squeezenet1_1"], "metrics": quick_metrics()}
+    base = run_smoke(RANDOM, directory / "base", **changes)
     changed = []
-    for spec in DRAWN:
+    for spec in RANDOM:
         name, bracket, settings = spec.partition("[")
-        file = copied(name, directory / "changed", "crc32(image.cpu().numpy().tobytes(), seed)",
-                      "crc32(image.cpu().numpy().tobytes(), seed + 1_000_003)")  # fmt: skip
+        file = copy_method(name, directory / "changed", "image_generator(image, seed)",
+                      "image_generator(image, seed + 1_000_003)")  # fmt: skip
         changed.append(file + bracket + settings)
-    found = compare(base, ran(changed, directory / "new", **where))
-    assert found.counts["same"] < len(found.cells), "other draws must give other numbers"
-    return bool(found.counts["worse"] + found.counts["better"])
+    comparison = compare(base, run_smoke(changed, directory / "new", **changes))
+    assert comparison.counts["same"] < len(comparison.cells), "other draws must give other numbers"
+    return bool(comparison.counts["worse"] + comparison.counts["better"])
 
 
-def quick() -> list[str]:
-    """The smoke suite's metrics but for ROAD, which takes as long as all others together."""
+def quick_metrics() -> list[str]:
+    """The metrics of the smoke suite except ROAD, which takes as long as all others together."""
     return [metric for metric in suite_file.load("smoke").metrics or [] if metric != "road"]
 
 
-def tried(place: Path, **changes: Any) -> list[str]:
-    """The outcome of each mutation, on the smoke suite with changes of it."""
-    base = ran(sorted({mutation.method for mutation in MUTATIONS}), place / "base", **changes)
-    found = []
+def try_mutations(directory: Path, **changes: Any) -> list[str]:
+    """The outcome of each mutation on the smoke suite with these changes."""
+    base = run_smoke(sorted({mutation.method for mutation in MUTATIONS}), directory / "base", **changes)
+    outcomes = []
     for number, mutation in enumerate(MUTATIONS):
-        found.append(outcome(judge(mutation, base, place / str(number), **changes)))
-        print(f"{len(base.images)} images, {mutation.method}, {mutation.what}: {found[-1]}", flush=True)
-    return found
+        outcomes.append(outcome(judge(mutation, base, directory / str(number), **changes)))
+        print(f"{len(base.images)} images, {mutation.method}, {mutation.what}: {outcomes[-1]}", flush=True)
+    return outcomes
 
 
 def main(reruns: int) -> None:
-    """Tries everything and keeps the figures."""
+    """Try all mutations, and noise, and write the figures."""
     with tempfile.TemporaryDirectory() as name:
-        few = tried(Path(name) / "few")
-        many = tried(Path(name) / "many", images=MANY, nets=["squeezenet1_1"], metrics=quick())
+        few = try_mutations(Path(name) / "few")
+        many = try_mutations(Path(name) / "many", images=MANY, nets=["squeezenet1_1"], metrics=quick_metrics())
         alarms = 0
         for seed in range(1, reruns + 1):
             alarms += false_alarm(seed, Path(name) / f"noise-{seed}")
             print(f"{alarms} false alarms in {seed} reruns", flush=True)
     mutations = [
-        {"method": one.method, "what": one.what, "smoke": at_once, "many": in_truth}
-        for one, at_once, in_truth in zip(MUTATIONS, few, many, strict=True)
+        {"method": mutation.method, "what": mutation.what, "smoke": on_few, "many": on_many}
+        for mutation, on_few, on_many in zip(MUTATIONS, few, many, strict=True)
     ]
     figures = {"images": suite_file.load("smoke").images, "many": MANY, "mutations": mutations}
     figures |= {"reruns": reruns, "alarms": alarms, "alpha": round(ALPHA, 6)}

@@ -1,6 +1,6 @@
-"""`python -m cambench.tests.support.kills WHOLE KILLED KILLS SEED` runs a suite, and again with kills.
+"""`python -m cambench.tests.support.kills WHOLE KILLED KILLS SEED` runs a suite twice, once undisturbed and once with kills.
 
-That happens so many times, each when some more files have come, and a moment later: wherever the run then is.
+The second run is killed KILLS times, each time at a random moment after some more files were written.
 """
 
 import os
@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-import torch  # here, so that what is forked need not load it each time  # noqa: F401
+import torch  # here, so that forked processes do not load it again  # noqa: F401
 
 from cambench.bench.cli.main import main
 from cambench.bench.store import writer
@@ -22,25 +22,25 @@ SUITE = [
 ]  # fmt: skip
 
 
-def begun(out: Path) -> int:
-    """The process of a run of its own, that writes a part an image."""
+def start(out: Path) -> int:
+    """Start a run in a process of its own, with one image a part; return the process id."""
     child = os.fork()
     if not child:
         for stream in (1, 2):
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream)
-        writer.HELD_MOST = 1
+        writer.MAX_HELD = 1
         main([*SUITE, "--out", str(out)])
     return child
 
 
-def files(out: Path) -> int:
+def count_files(out: Path) -> int:
     return sum(len(names) for _, _, names in os.walk(out))
 
 
-def killed(out: Path, rng: random.Random) -> bool:
-    """Whether a run was killed; else it came to its end before."""
-    child, wanted = begun(out), files(out) + rng.randint(0, 16)
-    while files(out) < wanted:
+def kill(out: Path, rng: random.Random) -> bool:
+    """Kill a run at a random moment; return whether it was still running."""
+    child, limit = start(out), count_files(out) + rng.randint(0, 16)
+    while count_files(out) < limit:
         time.sleep(0.001)
         if os.waitpid(child, os.WNOHANG)[0]:
             return False
@@ -50,13 +50,13 @@ def killed(out: Path, rng: random.Random) -> bool:
     return True
 
 
-def finished(out: Path) -> int:
-    return os.waitstatus_to_exitcode(os.waitpid(begun(out), 0)[1])
+def finish(out: Path) -> int:
+    return os.waitstatus_to_exitcode(os.waitpid(start(out), 0)[1])
 
 
 if __name__ == "__main__":
     whole, broken, kills, seed = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
     rng = random.Random(seed)
-    count = sum(killed(broken, rng) for _ in range(kills))
+    count = sum(kill(broken, rng) for _ in range(kills))
     print(f"{count} times killed")
-    sys.exit(finished(broken) or finished(whole))
+    sys.exit(finish(broken) or finish(whole))

@@ -1,4 +1,4 @@
-"""Computations written the slow, obvious way, to hold the fast ones to."""
+"""Slow, obvious implementations, as references for the fast ones."""
 
 import numpy as np
 import torch
@@ -22,7 +22,7 @@ def naive_blur(normalised: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def grey(values: list[float]) -> Tensor:
-    """An image of one row, alike in all colours."""
+    """An image of one row with equal colour channels."""
     return torch.tensor(values).expand(3, 1, len(values)).contiguous()
 
 

@@ -1,4 +1,4 @@
-"""Small nets with seeded random weights, and nets whose class scores can be worked out by hand."""
+"""Small nets with seeded random weights, and nets whose class scores can be computed by hand."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -11,12 +11,12 @@ from cambench.bench.core.plugins import Plugin
 from cambench.bench.data.types import Object
 from cambench.bench.forward.forward import Stream
 from cambench.bench.nets import layers, split
-from cambench.bench.nets.class_maps import Everywhere
+from cambench.bench.nets.class_maps import PointwiseLinear
 from cambench.bench.nets.cut import Cut
 from cambench.bench.nets.net import Net
-from cambench.bench.nets.preprocessing import WORDS, Normalise
+from cambench.bench.nets.preprocessing import PRESETS, Normalise
 from cambench.bench.scoring import score as scoring
-from cambench.bench.scoring.case import Again, Case, Score
+from cambench.bench.scoring.case import Case, Rerun, Score
 
 SIZE = 64
 CLASSES = tuple("abcdefghij")
@@ -32,7 +32,7 @@ LIVE = 64  # channels of the explained layer that are not constant; Score-CAM ta
 
 
 def _thinned(name: str, module: nn.Module, channels: int) -> nn.Module:
-    """The net with the explained layer's channels beyond so many set to 0, so that Score-CAM is quick."""
+    """Set all but the first `channels` channels of the explained layer to 0, so that Score-CAM is fast."""
     parts = dict(module.named_modules())
     for layer, live in {
         "resnet18": {"layer4.0.bn2": channels, "layer4.0.downsample.1": channels, "layer4.1.bn2": channels},
@@ -45,7 +45,7 @@ def _thinned(name: str, module: nn.Module, channels: int) -> nn.Module:
 
 
 def architecture(name: str, channels: int = LIVE) -> nn.Module:
-    """torchvision's net with seeded random weights, its logits of a size that leaves probabilities between 0 and 1."""
+    """torchvision's net with seeded random weights, and logits scaled so that probabilities are neither 0 nor 1."""
     module = _thinned(name, _seeded(lambda: torchvision.models.get_model(name, num_classes=len(CLASSES))), channels)
     with torch.no_grad():
         logits = module(torch.rand(8, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(1)) * 4 - 2)
@@ -56,8 +56,8 @@ def architecture(name: str, channels: int = LIVE) -> nn.Module:
 
 
 def cut_net(name: str, module: nn.Module, precision: str = "fp32") -> Net:
-    found = split.cut(module.requires_grad_(False), WORDS["imagenet"], None, layers.known(name))
-    return Net(name, found.cut, CLASSES, precision)
+    split_net = split.split_net(module.requires_grad_(False), PRESETS["imagenet"], None, layers.usual_layer(name))
+    return Net(name, split_net.cut, CLASSES, precision)
 
 
 def _body() -> nn.Sequential:
@@ -76,13 +76,13 @@ def tiny_pooled(precision: str = "fp32") -> Net:
     linear = classify[-1]
     assert isinstance(linear, nn.Linear)
     linear.weight.data *= 10
-    return Net("tiny_pooled", Cut(_line(features, classify), "4", Everywhere(linear)), CLASSES, precision)
+    return Net("tiny_pooled", Cut(_line(features, classify), "4", PointwiseLinear(linear)), CLASSES, precision)
 
 
 def tiny_vgg(precision: str = "fp32") -> Net:
     """Two convolutions and two fully connected layers, so without class maps."""
     head = (nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(128, 16), nn.ReLU(), nn.Linear(16, 10))
-    whole = _seeded(lambda: nn.Sequential(_body(), nn.Sequential(*(_again(layer) for layer in head))))
+    whole = _seeded(lambda: nn.Sequential(_body(), nn.Sequential(*(_reset(layer) for layer in head))))
     features, classify = whole.children()
     assert isinstance(features, nn.Sequential) and isinstance(classify, nn.Sequential)
     last = classify[-1]
@@ -96,7 +96,7 @@ def _line(features: nn.Sequential, classify: nn.Sequential) -> dict[str, nn.Modu
     return {str(number): module for number, module in enumerate([*features, *classify])}
 
 
-def _again(layer: nn.Module) -> nn.Module:
+def _reset(layer: nn.Module) -> nn.Module:
     if isinstance(layer, nn.Linear):
         layer.reset_parameters()
     return layer
@@ -110,15 +110,15 @@ def random_images(count: int, size: int = SIZE, seed: int = 0) -> Tensor:
 
 
 def random_maps(count: int, size: int = SIZE, seed: int = 0) -> Tensor:
-    """Maps (count, size, size) in [0, 1], every value of a map a different one."""
+    """Maps (count, size, size) in [0, 1], in which all values differ."""
     generator = torch.Generator().manual_seed(seed)
     pixels = size * size
-    places = torch.stack([torch.randperm(pixels, generator=generator) for _ in range(count)])
-    return (places / (pixels - 1)).view(count, size, size)
+    ranks = torch.stack([torch.randperm(pixels, generator=generator) for _ in range(count)])
+    return (ranks / (pixels - 1)).view(count, size, size)
 
 
 class FakeNet:
-    """What scoring asks of a net, with the score of class 0 given by a function of the images; it remembers the images."""
+    """The part of a net that scoring uses. A function of the images gives the score of class 0; the images are recorded."""
 
     def __init__(self, score: Callable[[Tensor], Tensor]) -> None:
         self.score = score
@@ -135,9 +135,9 @@ class FakeNet:
 
 
 def case_of(
-    image: Tensor, map_: Tensor, target: int = 0, objects: tuple[Object, ...] = (), method: Again | None = None
+    image: Tensor, map_: Tensor, target: int = 0, objects: tuple[Object, ...] = (), method: Rerun | None = None
 ) -> Case:
-    """A case whose map the method gave already fitted and stretched."""
+    """A case whose map is already resized and normalised."""
     values = map_.cpu().numpy()
     return Case(values, target, objects, image, values, method)
 
@@ -149,21 +149,21 @@ def scores_of(
     maps: Tensor,
     objects: tuple[Object, ...],
     metrics: Sequence[Plugin],
-    method: Again | None = None,
+    method: Rerun | None = None,
 ) -> list[list[Score]]:
     """The scores of maps (n, h, w) of an image (3, h, w)."""
     return scoring.score(net, [case_of(image, map_, target, objects, method) for map_ in maps], metrics)
 
 
 def brightness(images: Tensor) -> Tensor:
-    """The sum over pixels of an image's mean colour: linear, and 1 for the clean image where its pixels add up to 1."""
+    """The sum over pixels of the mean colour: linear, and 1 for an image whose pixels sum to 1."""
     return images.mean(1).sum((1, 2))
 
 
-def close(found: Tensor, expected: Tensor) -> None:
-    """Raises AssertionError where maps differ by more than rounding, or where there is nothing to compare."""
+def close(actual: Tensor, expected: Tensor) -> None:
+    """Raises AssertionError if maps differ by more than rounding, or if the expected maps are 0."""
     assert float(expected.abs().max()) > 0
-    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5 * float(expected.abs().max()))
+    torch.testing.assert_close(actual, expected, rtol=1e-4, atol=1e-5 * float(expected.abs().max()))
 
 
 def gradients(net: Net, images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:

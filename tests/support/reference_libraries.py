@@ -1,4 +1,4 @@
-"""Maps and images in the form in which reference libraries take them."""
+"""Maps and images in the form that reference libraries expect."""
 
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
@@ -13,8 +13,8 @@ def normalised(images: Tensor) -> Tensor:
     return (images - torch.tensor(MEAN).view(3, 1, 1)) / torch.tensor(STD).view(3, 1, 1)
 
 
-class Given:
-    """Maps of ours in the place of an extractor of torchcam's."""
+class FixedMaps:
+    """Returns fixed maps in place of an extractor of torchcam."""
 
     def __init__(self, model: nn.Module, maps: Tensor) -> None:
         self.model, self.maps = model, maps

@@ -1,4 +1,4 @@
-"""A small made-up run on disk, for the tests of what reads runs."""
+"""A small synthetic run on disk, for the tests of the packages that read runs."""
 
 import io
 import json
@@ -44,11 +44,11 @@ SIZE = 160
 
 
 def write(directory: Path, *, images: int = 12, nets: dict[str, str] | None = None, prefix: str = "image") -> Path:
-    """A complete run of 5 methods, 8 metrics and as many images as asked for; plain CAM does not apply to vgg16."""
+    """Write a complete run of 5 methods and 8 metrics. Plain CAM does not apply to vgg16."""
     nets = NETS if nets is None else nets
     names = [f"{prefix} {number:02}" for number in range(images)]
     directory.mkdir(parents=True, exist_ok=True)
-    header = _header(names, nets)
+    header = make_header(names, nets)
     (directory / "run.json").write_text(json.dumps(header))
     rows: dict[str, list[dict[str, Any]]] = {
         name: [] for name in ("scores", "curves", "maps", "predictions", "cost", "images")
@@ -64,7 +64,7 @@ def write(directory: Path, *, images: int = 12, nets: dict[str, str] | None = No
 
 
 def words(text: str) -> str:
-    """What a terminal shows, on one line."""
+    """The text of a terminal without line breaks."""
     return " ".join(text.split())
 
 
@@ -72,11 +72,11 @@ KEYS = ("net", "image", "method", "metric", "share")
 TABLES = ("scores", "curves", "maps", "strips", "drift", "predictions", "cost", "images", "failures")
 
 
-def same(one: Path, other: Path) -> None:
-    """Raises AssertionError where two runs on disk differ in anything but seconds, by a bit or by a row."""
+def assert_same(one: Path, other: Path) -> None:
+    """Raises AssertionError if two runs on disk differ in any bit or row, except in seconds."""
     for name in TABLES:
-        found, expected = (_sorted(read(directory).table(name)) for directory in (one, other))
-        pd.testing.assert_frame_equal(found, expected, check_exact=True, obj=name)
+        actual, expected = (_sorted(read(directory).table(name)) for directory in (one, other))
+        pd.testing.assert_frame_equal(actual, expected, check_exact=True, obj=name)
 
 
 def _sorted(frame: pd.DataFrame) -> pd.DataFrame:
@@ -94,7 +94,7 @@ def store(directory: Path, rows: dict[str, list[dict[str, Any]]]) -> None:
 
 
 def rewrite(directory: Path, table: str, frame: pd.DataFrame) -> None:
-    """Puts a changed table in place of that of a run."""
+    """Replace a table of a run."""
     frame.to_parquet(directory / table / "part-00000.parquet", index=False)
 
 
@@ -111,9 +111,9 @@ def _cell(
             reason = NO_OTHER if metric == "distractor" and index % 2 else None
             reason = reason if applies else NO_CAM
             value, curve = _value(rng, method, better, unit)
-            about = {"layer": layer, "method": method, "metric": metric, "protocol": "softmax", "label": 3, "target": 3}
+            facts = {"layer": layer, "method": method, "metric": metric, "protocol": "softmax", "label": 3, "target": 3}
             score = {"value": np.nan if reason else value, "reason": reason, "constant_map": False}
-            rows["scores"].append(key | about | score)
+            rows["scores"].append(key | facts | score)
             if metric in ("insertion", "deletion") and not reason:
                 shares = np.linspace(0, 1, len(curve)).tolist()
                 rows["curves"].append(key | {"method": method, "metric": metric, "shares": shares, "scores": curve})
@@ -163,7 +163,7 @@ def _jpeg(rng: np.random.Generator) -> bytes:
     return buffer.getvalue()
 
 
-def _header(names: list[str], nets: dict[str, str]) -> dict[str, Any]:
+def make_header(names: list[str], nets: dict[str, str]) -> dict[str, Any]:
     suite: dict[str, Any] = {"name": "scenes", "description": "The default.", "dataset": "scenes", "images": len(names)}
     suite |= {"seed": 0, "target": "predicted", "precision": "bf16", "device": "cpu"}
     protocol = {"version": 1, "score": "softmax", "target": "predicted", "fit": "bilinear", "stretch": "min-max"}
@@ -173,7 +173,7 @@ def _header(names: list[str], nets: dict[str, str]) -> dict[str, Any]:
         "protocols": {metric: {"metric": metric} | protocol | {"ties": "pixel order"} for metric in METRICS},
         "metrics": {
             metric: {"description": f"{metric.capitalize()}: what it says.", "better": better, "unit": unit}
-            | {"range": [0, 1], "short": short, "version": 1}
+            | {"range": [0, 1], "short": short, "version": 1, "settings": {}}
             for metric, (better, short, unit) in METRICS.items()
         },
         "methods": {

@@ -1,68 +1,69 @@
 "use strict";
-// What a reader can ask of the page: another need, an order of rows, a part of the methods, metrics, nets and runs.
-// Everything shown is there without this script too, but for what is asked. Numbers and sentences come from the run.
+// Lets the reader choose another net, metric or need, sort tables, and filter by method, metric, net and run.
+// The page is complete without this script. All numbers and sentences come from the page's data.
 (() => {
-  const { sheets } = JSON.parse(document.getElementById("data").textContent);
+  const { nets } = JSON.parse(document.getElementById("data").textContent);
   const all = (selector, root = document) => [...root.querySelectorAll(selector)];
   const element = (tag, text, css) => {
-    const made = document.createElement(tag);
-    made.textContent = text; // never markup
-    if (css) made.className = css;
-    return made;
+    const created = document.createElement(tag);
+    created.textContent = text; // never markup
+    if (css) created.className = css;
+    return created;
   };
 
-  // --- The recommendation: bench/recommend.py's rules, over the places of one ranking, the best first.
-  const price = (place) => [place.forwards ?? Infinity, place.seconds];
+  // --- The recommendation, by the rules of bench/stats/recommend.py; methods are in the order of their ranking.
+  const cost = (method) => [method.forwards ?? Infinity, method.seconds];
   const NEEDS = {
     near: {
       unit: "% of the best", amount: 2, words: (n) => `Cheapest within ${n} % of the best`,
-      take(places, amount) {
-        const near = places.filter((place) => place.seconds !== null && place.worth >= 1 - amount / 100);
-        near.sort((a, b) => price(a)[0] - price(b)[0] || price(a)[1] - price(b)[1]);
+      choose(methods, amount) {
+        const near = methods.filter((method) => method.seconds !== null && method.worth >= 1 - amount / 100);
+        near.sort((a, b) => cost(a)[0] - cost(b)[0] || cost(a)[1] - cost(b)[1]);
         return near[0] ?? "no cost is measured";
       },
     },
     soon: {
       unit: "ms", amount: 50, words: (n) => `Best under ${n} ms`,
-      take(places, amount) {
-        const known = places.filter((place) => place.seconds !== null);
+      choose(methods, amount) {
+        const known = methods.filter((method) => method.seconds !== null);
         const none = known.length ? `no method explains an image in under ${amount} ms` : "no cost is measured";
-        return known.find((place) => place.seconds < amount / 1000) ?? none;
+        return known.find((method) => method.seconds < amount / 1000) ?? none;
       },
     },
-    best: { words: () => "Best whatever it costs", take: (places) => places[0] ?? "no method has a score" },
+    best: { words: () => "Best whatever it costs", choose: (methods) => methods[0] ?? "no method has a score" },
   };
 
   const ask = document.getElementById("ask");
-  const said = document.getElementById("said");
+  const advice = document.getElementById("advice");
 
   function options(select, names) {
-    select.replaceChildren(...names.map((name, value) => { const made = element("option", name); made.value = value; return made; }));
+    select.replaceChildren(...names.map((name, value) => { const option = element("option", name); option.value = value; return option; }));
   }
 
   function answer() {
-    const sheet = sheets[ask.sheet.value];
-    const view = sheet.views[ask.view.value];
+    const net = nets[ask.chosen_net.value];
+    const metric = net.metrics[ask.chosen_metric.value];
     const need = NEEDS[ask.need.value];
     const amount = Math.max(0, Number(ask.amount.value) || 0);
-    const found = need.take(view.places, amount);
-    const verdict = element("p", typeof found === "string" ? "None" : "Take ", "verdict");
-    if (typeof found !== "string") verdict.append(element("b", found.method));
-    const lines = typeof found === "string" ? [`${found}.`] : [found.what, found.sure];
-    said.replaceChildren(
-      element("p", `${need.words(amount)}, on ${sheet.net} by ${view.metric}`, "wish"),
+    const choice = need.choose(metric.methods, amount); // a method, or the reason why there is none
+    const none = typeof choice === "string";
+    const verdict = element("p", none ? "None" : "Take ", "verdict");
+    if (!none) verdict.append(element("b", choice.method));
+    const lines = none ? [`${choice}.`] : [choice.score, choice.certainty];
+    advice.replaceChildren(
+      element("p", `${need.words(amount)}, on ${net.title} by ${metric.spec}`, "wish"),
       verdict, ...lines.filter(Boolean).map((line) => element("p", line)),
     );
-    document.getElementById("beware").replaceChildren(...view.beware.map((line) => element("li", line)));
-    for (const one of all("[data-view]")) {
-      const chosen = one.dataset.view === `${sheet.key}-${ask.view.value}`;
-      one.classList.toggle("other", !chosen);
-      one.hidden = !chosen;
-      one.open = chosen;
+    document.getElementById("caveats").replaceChildren(...metric.caveats.map((line) => element("li", line)));
+    for (const panel of all("[data-view]")) {
+      const chosen = panel.dataset.view === `${net.key}-${ask.chosen_metric.value}`;
+      panel.classList.toggle("other", !chosen);
+      panel.hidden = !chosen;
+      panel.open = chosen;
     }
   }
 
-  function needed() {
+  function showAmount() {
     const need = NEEDS[ask.need.value];
     const label = document.getElementById("amount");
     label.hidden = !need.unit;
@@ -70,22 +71,22 @@
     label.querySelector("span").textContent = need.unit ?? "";
   }
 
-  function viewsOf() {
-    const before = ask.view.selectedOptions[0]?.textContent;
-    const sheet = sheets[ask.sheet.value];
-    const names = sheet.views.map((view) => view.metric);
-    options(ask.view, names);
-    ask.view.value = names.includes(before) ? names.indexOf(before) : sheet.first;
+  function showMetrics() {
+    const before = ask.chosen_metric.selectedOptions[0]?.textContent;
+    const net = nets[ask.chosen_net.value];
+    const specs = net.metrics.map((metric) => metric.spec);
+    options(ask.chosen_metric, specs);
+    ask.chosen_metric.value = specs.includes(before) ? specs.indexOf(before) : net.primary;
   }
 
-  if (ask && sheets.length) {
-    options(ask.sheet, sheets.map((sheet) => sheet.net));
-    viewsOf();
-    needed();
+  if (ask && nets.length) {
+    options(ask.chosen_net, nets.map((net) => net.title));
+    showMetrics();
+    showAmount();
     ask.hidden = false;
     ask.addEventListener("submit", (event) => event.preventDefault());
-    ask.sheet.addEventListener("change", viewsOf);
-    ask.need.addEventListener("change", needed);
+    ask.chosen_net.addEventListener("change", showMetrics);
+    ask.need.addEventListener("change", showAmount);
     ask.addEventListener("input", answer);
     ask.addEventListener("change", answer);
     answer();
@@ -93,19 +94,19 @@
 
   // --- The cost in seconds or in forwards.
   const axis = document.getElementById("axis");
-  function priced(name) {
+  function showCost(name) {
     for (const button of all("button", axis)) button.setAttribute("aria-pressed", button.dataset.axis === name);
     for (const figure of all("figure[data-axis]")) figure.hidden = figure.dataset.axis !== name;
   }
   if (axis) {
     axis.hidden = false;
-    axis.addEventListener("click", (event) => event.target.dataset.axis && priced(event.target.dataset.axis));
-    priced("seconds");
+    axis.addEventListener("click", (event) => event.target.dataset.axis && showCost(event.target.dataset.axis));
+    showCost("seconds");
   }
 
-  // --- Tables: a click on a head sorts, a second one turns the order; what has no number comes last.
-  const keyOf = (row, place) => row.cells[place].dataset.key ?? row.cells[place].textContent.trim();
-  function compared(a, b) {
+  // --- Tables: a click on a head sorts, a second one reverses the order; missing values come last.
+  const keyOf = (row, column) => row.cells[column].dataset.key ?? row.cells[column].textContent.trim();
+  function compare(a, b) {
     if (a === "" || b === "") return 0;
     const [x, y] = [Number(a), Number(b)];
     return Number.isNaN(x) || Number.isNaN(y) ? a.localeCompare(b, "en", { numeric: true }) : x - y;
@@ -114,9 +115,9 @@
     const table = head.closest("table");
     const down = head.getAttribute("aria-sort") === "ascending";
     const rows = all("tbody tr", table);
-    const place = head.cellIndex;
-    const missing = (row) => keyOf(row, place) === "" || row.cells[place].textContent.trim() === "–";
-    rows.sort((a, b) => missing(a) - missing(b) || (down ? -1 : 1) * compared(keyOf(a, place), keyOf(b, place)));
+    const column = head.cellIndex;
+    const missing = (row) => keyOf(row, column) === "" || row.cells[column].textContent.trim() === "–";
+    rows.sort((a, b) => missing(a) - missing(b) || (down ? -1 : 1) * compare(keyOf(a, column), keyOf(b, column)));
     for (const other of all("thead th", table)) other.removeAttribute("aria-sort");
     head.setAttribute("aria-sort", down ? "descending" : "ascending");
     table.tBodies[0].append(...rows);
@@ -129,20 +130,20 @@
     head.append(button);
   }
 
-  // --- Filters: what is not asked for is hidden, in tables and figures alike.
+  // --- Filters: they hide rows, columns and figures.
   const filters = document.getElementById("filters");
-  const holds = (value, asked) => asked.some((part) => value.toLowerCase().includes(part));
-  const parts = (text) => text.toLowerCase().split("|").map((part) => part.trim()).filter(Boolean);
+  const matches = (value, parts) => parts.some((part) => value.toLowerCase().includes(part));
+  const split = (text) => text.toLowerCase().split("|").map((part) => part.trim()).filter(Boolean);
 
   function filter() {
-    const [methods, metrics] = [parts(filters.method.value), parts(filters.metric.value)];
+    const [methods, metrics] = [split(filters.method.value), split(filters.metric.value)];
     const exact = ["net", "run", "protocol", "family"].filter((name) => filters[name]?.value);
-    const shown = (one) =>
-      (!methods.length || one.dataset.method === undefined || holds(one.dataset.method, methods)) &&
-      (!metrics.length || one.dataset.metric === undefined || holds(one.dataset.metric, metrics)) &&
-      exact.every((name) => one.dataset[name] === undefined || one.dataset[name] === filters[name].value);
-    const chosen = "[data-method], [data-metric], [data-net], [data-protocol], [data-family]";
-    for (const one of all(chosen)) if (!one.matches("th, .view")) one.style.display = shown(one) ? "" : "none";
+    const shown = ({ dataset }) =>
+      (!methods.length || dataset.method === undefined || matches(dataset.method, methods)) &&
+      (!metrics.length || dataset.metric === undefined || matches(dataset.metric, metrics)) &&
+      exact.every((name) => dataset[name] === undefined || dataset[name] === filters[name].value);
+    const filtered = "[data-method], [data-metric], [data-net], [data-protocol], [data-family]";
+    for (const node of all(filtered)) if (!node.matches("th, .view")) node.style.display = shown(node) ? "" : "none";
     for (const table of all("table.grid")) {
       for (const head of all("thead th", table)) {
         const show = shown(head) ? "" : "none";
@@ -159,7 +160,7 @@
     filters.hidden = false;
     filters.addEventListener("submit", (event) => event.preventDefault());
     filters.addEventListener("input", filter);
-    // Of many metrics the first kind is enough to begin with; the others are a choice away.
+    // A wide table starts with the first kind of metrics alone.
     if (filters.family && all("#scores thead tr")[0]?.cells.length > 14) filters.family.value = filters.family.options[1].value;
     filter();
   }

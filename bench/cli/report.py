@@ -1,0 +1,73 @@
+"""bench report: a run as a page, or as printed tables."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ..core import plugins
+from ..core.errors import UsageError
+from ..core.files import write_text
+from ..core.plugins import REPORT
+
+if TYPE_CHECKING:
+    from ..store.run import Run
+
+
+@click.command()
+@click.argument("directories", metavar="RUN...", type=click.Path(path_type=Path), nargs=-1, required=True)
+@click.option("--markdown", is_flag=True, help="Print Markdown tables.")
+@click.option("--csv", is_flag=True, help="Print comma-separated values, one row per net, method and metric.")
+@click.option("--latex", is_flag=True, help="Print LaTeX tables (booktabs).")
+@click.option("--format", "form", metavar="NAME", help="Any report that `bench list reports` names.")
+@click.option(
+    "--files", type=click.Path(path_type=Path), metavar="DIR", help="Also write all figures and tables to DIR."
+)
+@click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="Write the report to FILE.")
+def report(
+    *, directories: tuple[Path, ...], form: str | None, files: Path | None, out: Path | None, **flags: bool
+) -> None:
+    """Report a run as a page (RUN/report.html), or print it as Markdown, CSV or LaTeX.
+
+    Several runs are shown side by side on one page, report.html in the current directory.
+    --files DIR writes each figure as PNG and SVG, and each table as CSV, Markdown and LaTeX.
+    """
+    from ..store import run as store  # imports pandas, which is slow, so only when the command runs
+
+    form = _choose_format(flags, form)
+    runs = [store.read(directory) for directory in directories]
+    if files is not None and form != "html":
+        raise UsageError(f"--files applies to the page, not to {form}")
+    text = render(runs, form, files)
+    if out is None and form != "html":
+        click.echo(text)
+    else:
+        path = out or (directories[0] / "report.html" if len(runs) == 1 else Path("report.html"))
+        write_text(path, text)
+        click.echo(f"report: {path}")
+    if files is not None:
+        click.echo(f"figures and tables: {files}")
+
+
+def _choose_format(flags: dict[str, bool], form: str | None) -> str:
+    """The report that the options name; the page if they name none. Raises UsageError if they name several."""
+    forms = [*(name for name, chosen in flags.items() if chosen), *([form] if form else [])]
+    if len(forms) > 1:
+        raise UsageError(f"{' and '.join(forms)} are {len(forms)} reports: choose one")
+    return forms[0] if forms else "html"
+
+
+def render(runs: Sequence["Run"], form: str, files: Path | None = None) -> str:
+    """Render the report of one run, or of several if the report has a page for that.
+
+    With `files`, the page also writes its figures and tables to that folder. Raises UsageError for several runs if the report
+    has no page.
+    """
+    plugin = plugins.find(REPORT, form)
+    if plugin.page is None and len(runs) > 1:
+        raise UsageError(
+            f"{form} reports one run at a time, and there are {len(runs)}; the page shows several side by side"
+        )
+    text: str = plugin.page(runs, files) if plugin.page else plugin(runs[0])
+    return text

@@ -1,0 +1,59 @@
+"""Nets of the library timm, with its own weights, the user's, or random ones."""
+
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+from ..core.errors import MissingLibrary, UsageError, nearest
+from ..core.files import sha256
+from . import checkpoints, zoo
+from .layers import suggest_names
+from .loaded import LoadedModel, fingerprint, fixed_seed
+from .preprocessing import Preprocess
+
+
+def load_timm(name: str, weights: Path | None, *, pretrained: bool = True) -> LoadedModel:
+    """A net of timm with the weights in a file, else with timm's from its cache or downloaded, else with random ones.
+
+    Raises UsageError for a name that timm does not have, and for weights that cannot be loaded.
+    """
+    _check_name(name)
+    net = _create(name, pretrained=pretrained and weights is None)
+    config = net.pretrained_cfg
+    size = (config.get("test_input_size") or config["input_size"])[-1]
+    preprocess = Preprocess(tuple(config["mean"]), tuple(config["std"]))
+    if weights is not None:
+        state = checkpoints.read_weights(weights)
+        net.reset_classifier(zoo.count_classes(state, net))
+        checkpoints.load_weights(net, state, weights, f"timm:{name}")
+        return LoadedModel(net, sha256(weights), (), preprocess, size=size)
+    notes = () if pretrained else ("its weights are random: pretrained=false",)
+    imagenet = zoo.imagenet_classes()
+    classes = imagenet if pretrained and net.num_classes == len(imagenet) else ()
+    return LoadedModel(net, fingerprint(net), classes, preprocess, size=size, notes=notes)
+
+
+def _check_name(name: str) -> None:
+    if importlib.util.find_spec("timm") is None:
+        raise MissingLibrary("timm's nets need the library timm: pip install 'cambench[timm]'")
+    import timm
+
+    architecture, _, tag = name.partition(".")
+    if not timm.is_model(architecture):
+        raise UsageError(f"timm has no net {name!r}: {suggest_names(name, timm.list_models())}")
+    tags = [model.partition(".")[2] for model in timm.list_pretrained(f"{architecture}.*")]
+    if tag and tag not in tags:
+        raise UsageError(f"timm's {architecture} has no weights {tag!r}: {nearest(tag, tags)}")
+
+
+def _create(name: str, *, pretrained: bool) -> Any:
+    import timm
+
+    try:
+        with fixed_seed():
+            return timm.create_model(name, pretrained=pretrained)
+    except (OSError, RuntimeError, ValueError) as error:
+        raise UsageError(
+            f"the weights of timm:{name} are not in timm's cache and cannot be downloaded ({type(error).__name__}): "
+            f"timm:{name}[weights=FILE] takes a file, timm:{name}[pretrained=false] random ones"
+        ) from None

@@ -1,0 +1,90 @@
+"""Fit a stored map to its image and stretch it to [0, 1], as bench/scoring/postprocess.py does, but without torch."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..config.protocol import Fit, Order, Stretch
+from ..store.run import Run
+
+FloatMap = NDArray[np.float32]
+CUBIC = -0.75  # torch's coefficient; Pillow's is -0.5
+
+
+@dataclass(frozen=True)
+class Postprocessing:
+    """The settings of a protocol that turn the map of a method into the map that is scored."""
+
+    fit: Fit = "bilinear"
+    stretch: Stretch = "min-max"
+    order: Order = "fit-stretch"
+
+    @classmethod
+    def of(cls, run: Run, metric: str | None = None) -> "Postprocessing":
+        """The settings with which a run scored a metric; without `metric`, its first metric."""
+        protocols = run.header.protocols
+        settings: Mapping[str, Any] = protocols.get(metric or next(iter(protocols), ""), {})
+        # The header writes "protocol fit" where the metric has a setting of its own named "fit".
+        choices = {key: settings.get(f"protocol {key}", settings.get(key)) for key in ("fit", "stretch", "order")}
+        return cls(**{key: value for key, value in choices.items() if value is not None})
+
+    def __call__(self, map: FloatMap, size: tuple[int, int]) -> FloatMap:
+        """Turn the map (h', w') of a method into the map (h, w) in [0, 1] that is scored."""
+        if self.order == "fit-stretch":
+            return stretch_map(fit_map(map, size, self.fit), self.stretch)
+        return fit_map(stretch_map(map, self.stretch), size, self.fit).clip(0, 1)
+
+
+def read_map(row: Any) -> FloatMap:
+    """Read the map (h', w') from a row of a run's table `maps`: its `values`, `height` and `width`."""
+    return np.asarray(row["values"], dtype=np.float32).reshape(int(row["height"]), int(row["width"]))
+
+
+def fit_map(map: FloatMap, size: tuple[int, int], fit: Fit = "bilinear") -> FloatMap:
+    """Resize a map (h', w') to the size (h, w) of its image."""
+    rows, columns = (_weights(old, new, fit) for old, new in zip(map.shape, size, strict=True))
+    fitted: FloatMap = (rows @ map @ columns.T).astype(np.float32)
+    return fitted
+
+
+def stretch_map(map: FloatMap, stretch: Stretch = "min-max") -> FloatMap:
+    """Scale a map to [0, 1]. A constant map becomes 0 everywhere, except with `none`, which only clips."""
+    if stretch == "none":
+        return map.clip(0, 1)
+    low, high = map.min(), map.max()
+    if stretch == "max":
+        return map.clip(0, None) / high if high > low and high > 0 else np.zeros_like(map)
+    return (map - low) / (high - low) if high > low else np.zeros_like(map)
+
+
+def _weights(old: int, new: int, fit: Fit) -> NDArray[np.floating]:
+    """The weights (new, old) of the old pixels in each new pixel; positions beyond the edge take the edge pixel."""
+    positions = _positions(old, new, fit)
+    first = np.floor(positions).astype(int)
+    weights = np.zeros((new, old))
+    for tap in (-1, 0, 1, 2):
+        index = (first + tap).clip(0, old - 1)
+        np.add.at(weights, (np.arange(new), index), _kernel(np.abs(positions - (first + tap)), fit))
+    return weights
+
+
+def _positions(old: int, new: int, fit: Fit) -> NDArray[np.floating]:
+    """The centres of the new pixels in units of the old pixels."""
+    index = np.arange(new)
+    if fit == "corners":
+        return index * ((old - 1) / max(new - 1, 1))
+    if fit == "nearest":  # float32, because torch rounds ties in it
+        return np.floor((index + 0.5).astype(np.float32) * np.float32(old / new)).astype(np.float64)
+    return (index + 0.5) * (old / new) - 0.5
+
+
+def _kernel(distance: NDArray[np.floating], fit: Fit) -> NDArray[np.floating]:
+    """The weight of a pixel at a distance, in pixels."""
+    if fit != "bicubic":
+        return np.maximum(1 - distance, 0)
+    near = ((CUBIC + 2) * distance - (CUBIC + 3)) * distance**2 + 1
+    far = CUBIC * (((distance - 5) * distance + 8) * distance - 4)
+    return np.where(distance <= 1, near, np.where(distance < 2, far, 0))

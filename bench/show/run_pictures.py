@@ -1,0 +1,60 @@
+"""The images that a run stores, and the overlays of the methods' maps on them."""
+
+import io
+from collections.abc import Collection
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from PIL import Image as Picture
+
+from ..data.types import Pixels
+from ..store.run import Run
+from .overlay import overlay_map
+from .postprocess import Postprocessing, read_map
+
+WIDEST = 192  # pixels; larger images are reduced to this width and height
+
+
+class RunPictures:
+    """The images and overlays of a run, for all its images or those named.
+
+    Maps are fitted and stretched as for scoring by `metric`, or by the run's first metric.
+    """
+
+    def __init__(self, run: Run, names: Collection[str] | None = None, metric: str | None = None) -> None:
+        images, maps, predictions = (run.table(table, names) for table in ("images", "maps", "predictions"))
+        self._jpegs: dict[str, bytes] = dict(zip(images["image"], images["jpeg"], strict=True)) if len(images) else {}
+        keys = ["net", "method", "image"]
+        self._maps = maps.drop_duplicates(keys).set_index(keys) if len(maps) else pd.DataFrame()
+        self._postprocess = Postprocessing.of(run, metric)
+        self._targets = predictions.set_index(["net", "image"])["target_name"].to_dict() if len(predictions) else {}
+
+    def has(self, image: str) -> bool:
+        return image in self._jpegs
+
+    def target(self, net: str, image: str) -> str:
+        """The name of the class that is explained; "?" if it is not stored."""
+        return str(self._targets.get((net, image), "?"))
+
+    def image(self, name: str) -> Pixels:
+        return _reduce(self._pixels(name))
+
+    def _pixels(self, name: str) -> Pixels:
+        """The image at the size at which it is scored."""
+        return np.asarray(Picture.open(io.BytesIO(self._jpegs[name])).convert("RGB"))
+
+    def overlay(self, net: str, method: str, image: str) -> Pixels | None:
+        """The overlay of a method's map on its image; None if the map is not stored."""
+        if not self.has(image) or (net, method, image) not in self._maps.index:
+            return None
+        row: Any = self._maps.loc[(net, method, image), :]
+        pixels = self._pixels(image)
+        height, width = pixels.shape[:2]
+        return _reduce(overlay_map(pixels, self._postprocess(read_map(row), (height, width))))
+
+
+def _reduce(pixels: Pixels) -> Pixels:
+    picture = Picture.fromarray(pixels)
+    picture.thumbnail((WIDEST, WIDEST))
+    return np.asarray(picture)

@@ -1,0 +1,81 @@
+"""The mean score of a method by a metric, or the reasons why there is none."""
+
+from collections import Counter
+from dataclasses import dataclass
+from math import inf
+from typing import Any
+
+import pandas as pd
+
+from .estimate import Estimate, Floats, estimate_means
+
+BINARY = "yes or no"  # the unit of a metric whose mean is a rate
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A metric of a run, as the reports show it."""
+
+    spec: str
+    short: str  # the name in column heads
+    better: str  # higher or lower
+    unit: str
+    description: str
+    range: tuple[float, float]
+    family: str = ""  # metrics of one family are listed together
+    caveat: str = ""  # what the metric cannot show, in one sentence
+
+    @property
+    def arrow(self) -> str:
+        return "↑" if self.better == "higher" else "↓"
+
+    def is_better(self, value: float, other: float) -> bool:
+        """Whether a value is strictly better than another."""
+        return value > other if self.better == "higher" else value < other
+
+
+@dataclass(frozen=True)
+class MeanScore:
+    """The mean score of a method by a metric, and the number of images without a score, by reason."""
+
+    estimate: Estimate
+    reasons: dict[str, int]
+
+    @property
+    def reason(self) -> str | None:
+        """Why no image has a score; None if any has one."""
+        if self.estimate.n:
+            return None
+        return "; ".join(self.reasons) or "no result yet"
+
+
+def average_scores(
+    scores: pd.DataFrame, values: dict[str, pd.DataFrame], metrics: list[Metric]
+) -> dict[tuple[str, str], MeanScore]:
+    """The mean scores by (method, metric), for those that have rows in `scores`.
+
+    `scores` are the rows of one net, and `values` the same scores as `pivot_scores` arranges them.
+    """
+    if not len(scores):
+        return {}
+    missing = scores[scores["reason"].notna()].groupby(["method", "metric"], sort=False)["reason"]
+    reasons: dict[Any, Counter[str]] = {key: Counter(map(str, rows)) for key, rows in missing}
+    by_spec = {metric.spec: metric for metric in metrics}
+    unique = scores[["method", "metric"]].drop_duplicates().itertuples(index=False, name=None)
+    keys = [(str(method), str(metric)) for method, metric in unique]
+    columns = [values[metric][method].to_numpy() for method, metric in keys]
+    bounds = [_bounds(by_spec[metric], column) for (_, metric), column in zip(keys, columns, strict=True)]
+    binary = [by_spec[metric].unit == BINARY for _, metric in keys]
+    estimates = zip(keys, estimate_means(columns, bounds, binary), strict=True)
+    return {key: MeanScore(estimate, dict(reasons.get(key, {}))) for key, estimate in estimates}
+
+
+def parse_range(low: float | None, high: float | None) -> tuple[float, float]:
+    """The range of a metric, from a run's header, where None stands for an infinite end: JSON has no infinity."""
+    return -inf if low is None else low, inf if high is None else high
+
+
+def _bounds(metric: Metric, values: Floats) -> tuple[float, float]:
+    """The metric's range, or no bounds if a value is outside it, as scores of logits or of some protocols can be."""
+    low, high = metric.range
+    return metric.range if not ((values < low) | (values > high)).any() else (-inf, inf)

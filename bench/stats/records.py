@@ -1,0 +1,57 @@
+"""The results of a run as one frame: a row per net, method and metric, with unrounded numbers."""
+
+from typing import Any
+
+import pandas as pd
+
+from ..core.formatting import format_settings
+from ..store.run import Run
+from .summary import Cost, Metric, Table, build_tables
+
+COLUMNS = [
+    "suite", "dataset", "net", "layer", "precision", "method", "control", "metric", "better", "unit",
+    "mean", "low", "high", "n", "reason", "constant_maps", "seconds", "seconds_low", "seconds_high", "forwards",
+    "peak_bytes", "protocol",
+]  # fmt: skip
+
+
+def make_frame(run: Run) -> pd.DataFrame:
+    """The mean of each net, method and metric, its 95 % interval, and the cost of the method on that net.
+
+    The cost is repeated on each row of a method; `seconds` is the median, `seconds_low` and `seconds_high` are the quartiles.
+    Unknown values and empty texts are NaN; `reason` says why a mean is unknown.
+    """
+    records = [
+        _run_record(run, metric) | _score_record(table, method, metric) | _cost_record(table.costs.get(method))
+        for table in build_tables(run)
+        for method in table.methods
+        for metric in table.metrics
+    ]
+    # NaN also replaces empty texts, so that the frame equals the one that pandas reads from the CSV report.
+    rows = [{key: float("nan") if value in ("", None) else value for key, value in row.items()} for row in records]
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _run_record(run: Run, metric: Metric) -> dict[str, Any]:
+    settings = run.header.protocols.get(metric.spec, {})
+    return {"suite": run.name, "dataset": run.header.suite.dataset, "protocol": format_settings(settings)}
+
+
+def _score_record(table: Table, method: str, metric: Metric) -> dict[str, Any]:
+    mean_score = table.mean_score(method, metric)
+    return {
+        "net": table.net, "layer": table.layer, "precision": table.precision,
+        "method": method, "control": method in table.controls,
+        "metric": metric.spec, "better": metric.better, "unit": metric.unit,
+        **mean_score.estimate._asdict(), "reason": mean_score.reason, "constant_maps": table.constant_maps.get(method, 0),
+    }  # fmt: skip
+
+
+def _cost_record(cost: Cost | None) -> dict[str, float]:
+    if cost is None:
+        return {}
+    low, high = cost.quartiles
+    return {
+        "seconds": cost.seconds, "seconds_low": low, "seconds_high": high,
+        "forwards": cost.forwards, "peak_bytes": cost.peak_bytes,
+    }  # fmt: skip

@@ -1,0 +1,38 @@
+"""What the wrappers of CAM libraries share: checks of the library's method and layers, and the net cut at these layers."""
+
+from collections.abc import Iterable, Mapping
+
+from torch import nn
+
+from ..bench.core.errors import UsageError, nearest
+from ..bench.nets.net import Net
+
+Bounds = tuple[int, float, str]  # fewest and most layers, and what the library's method does with them, for the message
+
+
+def check_variant(library: str, variant: str, variants: Iterable[str]) -> str:
+    """The name of a library's method. Raises UsageError if the library has no such method."""
+    variants = list(variants)
+    if variant not in variants:
+        raise UsageError(f"{library} has no method {variant!r}: {nearest(variant, variants)}")
+    return variant
+
+
+def check_layers(library: str, variant: str, layers: str, bounds: Mapping[str, Bounds]) -> str:
+    """The setting `layers`. Raises UsageError if the library's method cannot explain so many or so few layers."""
+    if variant in bounds:
+        minimum, maximum, reason = bounds[variant]
+        if not minimum <= len(layer_names(layers)) <= maximum:
+            raise UsageError(f"{library}:{variant} {reason}")
+    return layers
+
+
+def layer_names(layers: str) -> list[str]:
+    """The names in a setting such as layer3+layer4; none in an empty one."""
+    return [name for name in layers.split("+") if name]
+
+
+def split_net(net: Net, layers: str) -> tuple[nn.Module, list[nn.Sequential]]:
+    """The net's normalisation, and the rest of the net cut after each of these layers, or after its explained layer."""
+    normalise, *parts = net.split_at([next(iter(net.cut.modules)), *(layer_names(layers) or [net.layer])])
+    return normalise, parts

@@ -1,0 +1,41 @@
+"""The section "Curves": the mean curve of each method, for each net and each metric that has curves."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from .._plots import figures
+from .._plots.bands import compute_bands
+from .._plots.drawing import Drawing, draw_swatch
+from .._plots.svg import make_element as svg
+from .analysis import NetAnalysis
+from .render import fill
+from .section import Section
+
+
+@dataclass(frozen=True)
+class Curves:
+    """The figure of one metric on one net."""
+
+    analysis: NetAnalysis
+    metric: str
+    drawing: Drawing
+
+
+def make_section(analyses: Sequence[NetAnalysis]) -> Section | None:
+    curves = list(_curves(analyses))
+    if not curves:
+        return None
+    legend = {method: svg(draw_swatch(style)) for method, style in analyses[0].styles.items()}
+    drawings = [(f"curves-{curve.analysis.title}-{curve.metric}", curve.drawing) for curve in curves]
+    return Section("curves", "Curves", fill("curves.html", curves=curves, legend=legend), drawings)
+
+
+def _curves(analyses: Sequence[NetAnalysis]) -> Iterator[Curves]:
+    for analysis in analyses:
+        for metric in analysis.table.metrics if len(analysis.curves) else ():
+            rows = analysis.curves[analysis.curves["metric"] == metric.spec]
+            rows = rows[[len(shares) > 1 for shares in rows["shares"]]] if len(rows) else rows
+            if len(rows):
+                subject = figures.Subject(metric, analysis.title, analysis.styles)
+                drawing = figures.draw_curves(subject, compute_bands(rows, analysis.table.methods))
+                yield Curves(analysis, metric.spec, drawing)

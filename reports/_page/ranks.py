@@ -1,0 +1,114 @@
+"""The section "Over nets": mean ranks of methods over nets, data sets and protocols."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+
+from ...bench.core.formatting import plural
+from ...bench.stats.frames import keep_complete
+from ...bench.stats.friedman import Ranks, rank_in_blocks
+from ...bench.stats.summary import Metric
+from ...bench.store.comparability import (
+    algorithm_difference,
+    method_difference,
+    method_facts,
+    metric_difference,
+    metric_facts,
+    net_difference,
+    net_facts,
+    same_images,
+)
+from .._plots import cd
+from .._plots.drawing import Drawing
+from .analysis import NetAnalysis
+from .render import fill
+from .section import Section
+
+
+@dataclass(frozen=True)
+class MetricRanks:
+    """Mean ranks by one metric over blocks. A block is a net, a set of images and a protocol."""
+
+    metric: Metric
+    ranks: Ranks
+    diagram: Drawing | None  # None if fewer than two methods are ranked
+    excluded: tuple[str, ...] = ()  # the blocks of another metric of the same name, with the reason
+
+    @property
+    def name(self) -> str:
+        """The metric without its protocol."""
+        return self.metric.spec.partition("@")[0]
+
+    @property
+    def blocks(self) -> str:
+        """How many blocks there are, and which methods are left out."""
+        left_out = self.ranks.left_out
+        note = f"; left out, because some block has no score of them: {', '.join(left_out)}" if left_out else ""
+        return f"{plural(self.ranks.n, 'block')}{note}"
+
+
+def make_section(analyses: Sequence[NetAnalysis]) -> Section:
+    ranks = rank_over_blocks(analyses)
+    figures = [(f"ranks-{metric.name}", metric.diagram) for metric in ranks if metric.diagram]
+    return Section("ranks", "Over nets", fill("ranks.html", ranks=ranks), figures)
+
+
+def rank_over_blocks(analyses: Sequence[NetAnalysis]) -> list[MetricRanks]:
+    """Rank the methods by each metric; blocks of different protocols are ranked together."""
+    blocks: dict[str, _Blocks] = {}
+    for analysis in analyses:
+        for spec in analysis.by_metric:
+            name = spec.partition("@")[0]
+            blocks.setdefault(name, _Blocks(analysis, spec)).add(analysis, spec)
+    controls = {control for analysis in analyses for control in analysis.table.controls}
+    return [_rank(of_metric, controls) for of_metric in blocks.values()]
+
+
+def _rank(blocks: "_Blocks", controls: set[str]) -> MetricRanks:
+    # A method that does not apply to some block would be left out of all; with few blocks, the page says so in words.
+    metric = blocks.first.by_metric[blocks.spec].metric
+    ranks = rank_in_blocks(pd.DataFrame(blocks.means), metric.better)
+    return MetricRanks(metric, ranks, cd.draw_diagram(ranks, controls), tuple(blocks.excluded))
+
+
+@dataclass
+class _Blocks:
+    """The blocks measured by one metric, as the first run defines it."""
+
+    first: NetAnalysis
+    spec: str  # of the metric in the first run
+    measured: list[tuple[NetAnalysis, str]] = field(default_factory=list)
+    means: list[pd.Series] = field(default_factory=list)  # by method
+    excluded: list[str] = field(default_factory=list)
+
+    def add(self, analysis: NetAnalysis, spec: str) -> None:
+        if reason := algorithm_difference(_metric(self.first, self.spec), _metric(analysis, spec)):
+            self.excluded.append(f"{spec} on {analysis.title}: {reason}")
+        elif not any(_same_block(*block, analysis, spec) for block in self.measured):
+            means = keep_complete(analysis.table.values[spec]).mean()
+            self.measured.append((analysis, spec))
+            self.means.append(means.drop([method for method in means.index if self._differs(analysis, str(method))]))
+
+    def _differs(self, analysis: NetAnalysis, method: str) -> bool:
+        """Whether an earlier block was measured with another method of the same name."""
+        new = method_facts(analysis.run.header.methods[method])
+        headers = (block.run.header.methods for block, _ in self.measured)
+        return any(method in header and method_difference(method_facts(header[method]), new) for header in headers)
+
+
+def _metric(analysis: NetAnalysis, spec: str) -> dict[str, Any]:
+    header = analysis.run.header
+    return metric_facts(header.metrics[spec], header.protocols.get(spec, {}))
+
+
+def _same_block(first: NetAnalysis, first_spec: str, second: NetAnalysis, second_spec: str) -> bool:
+    """Whether two runs measured the same block: it counts once, with the values of the first run."""
+    net = first.table.net
+    return (
+        net == second.table.net
+        and not net_difference(net_facts(first.run.header.nets[net]), net_facts(second.run.header.nets[net]))
+        and not metric_difference(_metric(first, first_spec), _metric(second, second_spec))
+        and bool(same_images(first.pixels, second.pixels))
+    )

@@ -1,0 +1,31 @@
+"""The section "Image by image": how the scores of a method spread over the images."""
+
+from collections.abc import Iterator, Sequence
+
+from ...bench.stats.summary import BINARY
+from .._plots import figures
+from .._plots.drawing import Drawing
+from .analysis import NetAnalysis
+from .render import fill
+from .section import Section
+
+
+def make_section(analyses: Sequence[NetAnalysis]) -> Section | None:
+    spreads = [(analysis, drawings) for analysis in analyses if (drawings := dict(_spreads(analysis)))]
+    if not spreads:
+        return None
+    named_drawings = [
+        (f"images-{analysis.title}-{spec}", drawing)
+        for analysis, drawings in spreads
+        for spec, drawing in drawings.items()
+    ]
+    return Section("spread", "Image by image", fill("spread.html", spreads=spreads), named_drawings)
+
+
+def _spreads(analysis: NetAnalysis) -> Iterator[tuple[str, Drawing]]:
+    """A figure for each metric, the best method on top; yes-or-no metrics have none."""
+    for spec, metric in analysis.by_metric.items():
+        table = analysis.table.values[spec]
+        values = {place.method: table[place.method].dropna().to_numpy() for place in metric.ranking.places}
+        if metric.metric.unit != BINARY and any(len(scores) > 1 for scores in values.values()):
+            yield spec, figures.draw_spread(figures.Subject(metric.metric, analysis.title, analysis.styles), values)

@@ -1,0 +1,7 @@
+"""Writes a table as CSV, by pandas, with unrounded numbers."""
+
+from .grid import Grid
+
+
+def write(grid: Grid) -> str:
+    return str(grid.frame().to_csv(index=False, lineterminator="\n"))

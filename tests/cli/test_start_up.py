@@ -1,0 +1,46 @@
+"""The command line starts quickly: a command imports only what it needs."""
+
+import subprocess
+import sys
+
+import click
+import pytest
+
+from cambench.bench.cli.main import COMMANDS, main
+
+HEAVY = ("torch", "torchvision", "pandas", "scipy", "pyarrow", "matplotlib")
+CODE = """
+import sys
+from cambench.bench.cli.main import main
+try:
+    main(sys.argv[1:])
+finally:
+    print("imported:", *(name for name in {heavy} if name in sys.modules), file=sys.stderr)
+"""
+
+
+def _run(*arguments: str, heavy: tuple[str, ...] = HEAVY) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", CODE.format(heavy=heavy), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize(("arguments", "code"), [(["--help"], 0), (["--version"], 0), (["rnu"], 2), (["list"], 0)])
+def test_heavy_libraries_are_not_imported(arguments: list[str], code: int) -> None:
+    result = _run(*arguments)
+    assert result.returncode == code, result.stderr
+    assert result.stderr.splitlines()[-1] == "imported:"
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["rnu"]])
+def test_help_and_a_mistyped_command_import_no_command(arguments: list[str]) -> None:
+    result = _run(*arguments, heavy=("rich", "pydantic", "numpy", *(f"cambench.bench.cli.{name}" for name in COMMANDS)))
+    assert result.stderr.splitlines()[-1] == "imported:"
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_bench_help_shows_the_first_line_of_each_commands_help(name: str) -> None:
+    context = click.Context(main)
+    command = main.get_command(context, name)
+    assert command is not None and command.name == name
+    assert COMMANDS[name].help == (command.help or "").partition("\n")[0]
+    assert list(COMMANDS) == sorted(COMMANDS) == main.list_commands(context)

@@ -1,0 +1,68 @@
+"""The error classes: wrong usage, one image, a plug-in, or the whole run."""
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from torch import Tensor
+
+from cambench.bench.cli.main import main
+from cambench.bench.core import errors, plugins
+from cambench.bench.core.errors import BenchError, Fatal, ImageError, NotApplicable, PluginError, UsageError
+from cambench.bench.core.plugins import METHOD
+from cambench.bench.core.user_code import blame_user_code
+
+CLASSES = (UsageError, ImageError, PluginError, Fatal)
+
+
+@pytest.mark.parametrize("error_class", CLASSES)
+def test_error_classes_are_not_subclasses_of_each_other(error_class: type[BenchError]) -> None:
+    assert issubclass(error_class, BenchError)
+    assert not [other for other in CLASSES if other is not error_class and issubclass(error_class, other)]
+    assert not issubclass(NotApplicable, BenchError), "it is a result, not an error of the run"
+
+
+def test_the_module_docstring_names_every_error_class() -> None:
+    classes = [
+        name for name, member in vars(errors).items() if isinstance(member, type) and issubclass(member, Exception)
+    ]
+    assert [name for name in classes if name not in (errors.__doc__ or "")] == []
+
+
+@pytest.mark.parametrize("error_class", [*CLASSES, NotApplicable])
+def test_an_error_of_this_suite_raised_by_user_code_keeps_its_class(error_class: type[Exception]) -> None:
+    with pytest.raises(error_class, match=r"^on purpose$"), blame_user_code("mine.py fails", "mine.py"):
+        raise error_class("on purpose")
+
+
+def test_any_other_error_of_user_code_is_a_plugin_error_with_its_line(tmp_path: Path) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text("def explain(net, images, targets):\n    return 1 / 0\n")
+    with pytest.raises(PluginError, match=r"mine\.py fails: line 2 raises ZeroDivisionError"):
+        plugins.find(METHOD, str(file))(None, None, None)
+
+
+def _run(out: Path, *options: str) -> Result:
+    common = ["--nets", "squeezenet1_1", "--images", "1", "--metrics", "average_drop", "--device", "cpu"]
+    return CliRunner().invoke(main, ["run", "scenes", "--out", str(out), *common, *options])
+
+
+def test_the_command_line_shows_a_plugin_error_as_one_sentence(tmp_path: Path) -> None:
+    file = tmp_path / "broken.py"
+    file.write_text("def explain(net, images, targets:\n")
+    result = _run(tmp_path / "run", "--methods", str(file))
+    assert result.exit_code == 2
+    assert result.stderr.startswith(f"bench: {file} cannot be imported: line 1 raises SyntaxError")
+    assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("error_class", CLASSES)
+def test_the_command_line_shows_every_error_as_one_sentence(
+    error_class: type[BenchError], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*arguments: object, **options: object) -> Tensor:
+        raise error_class("what was wrong: what is right")
+
+    monkeypatch.setattr("cambench.bench.config.suite_file.load", fail)
+    result = CliRunner().invoke(main, ["run", "scenes"])
+    assert (result.exit_code, result.stderr) == (2, "bench: what was wrong: what is right\n")
