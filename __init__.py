@@ -12,31 +12,37 @@ from typing import TYPE_CHECKING, Any
 from .bench.core.version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from .bench.api.api import explain, explain_all, load_net, run, score
+    from .bench.api.api import explain, explain_all, load_dataset, load_net, run, score
     from .bench.api.explanation import Explanation, panel
     from .bench.api.run import Run, load
+    from .bench.conform.conform import Fault, Quantity
+    from .bench.conform.reference import compute_maps
     from .bench.core.errors import BenchError, Fatal, ImageError, NotApplicable, PluginError, UsageError
     from .bench.data.types import Image, Object
+    from .bench.forward.forward import Stream
     from .bench.nets.net import Net
-    from .bench.scoring.case import Asking, Case, Curve
+    from .bench.scoring.case import Asking, Case, Curve, IsTop1, Rerun
     from .bench.scoring.perturbations import Clean, Custom, Inside, Kept, Masked, Perturbed, Substrate
 
 _HOMES = {
-    "api.api": ("explain", "explain_all", "load_net", "run", "score"),
+    "api.api": ("explain", "explain_all", "load_dataset", "load_net", "run", "score"),
     "api.explanation": ("Explanation", "panel"),
     "api.run": ("Run", "load"),
+    "conform.conform": ("Fault", "Quantity"),
+    "conform.reference": ("compute_maps",),
     "core.errors": ("BenchError", "Fatal", "ImageError", "NotApplicable", "PluginError", "UsageError"),
     "data.types": ("Image", "Object"),
+    "forward.forward": ("Stream",),
     "nets.net": ("Net",),
-    "scoring.case": ("Asking", "Case", "Curve"),
+    "scoring.case": ("Asking", "Case", "Curve", "IsTop1", "Rerun"),
     "scoring.perturbations": ("Clean", "Custom", "Inside", "Kept", "Masked", "Perturbed", "Substrate"),
 }
 _MODULES = {name: module for module, names in _HOMES.items() for name in names}
 __all__ = [  # noqa: RUF022 (a literal, which type checkers read; a test holds it to _HOMES)
-    "explain", "explain_all", "load_net", "run", "score", "Explanation", "panel", "Run", "load",
+    "explain", "explain_all", "load_dataset", "load_net", "run", "score", "Explanation", "panel", "Run", "load",
     "BenchError", "Fatal", "ImageError", "NotApplicable", "PluginError", "UsageError",
     "Image", "Object", "Net", "Asking", "Case", "Curve", "Clean", "Custom", "Inside", "Kept", "Masked", "Perturbed",
-    "Substrate",
+    "Substrate", "IsTop1", "Rerun", "Stream", "compute_maps", "Fault", "Quantity",
 ]  # fmt: skip
 
 

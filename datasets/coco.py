@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image as Picture
 from PIL import ImageDraw
 
-from ..bench.core.errors import UsageError
+from ..bench.core.errors import ImageError, UsageError
 from ..bench.data.types import Mask
 from ._readers.cache import data_root, missing_dataset
 from ._readers.image_io import Region, Resize, read
@@ -84,7 +84,7 @@ def _box(image: Record, annotation: Record) -> Region:
 def _mask(image: Record, annotation: Record) -> Mask:
     polygons = annotation["segmentation"]
     if not isinstance(polygons, list):
-        raise UsageError(f"{image['file_name']} has an object whose mask is not a list of polygons: set objects=boxes")
+        raise ImageError(f"{image['file_name']} has an object whose mask is not a list of polygons: set objects=boxes")
     drawing = Picture.new("1", (image["width"], image["height"]))
     for polygon in polygons:
         ImageDraw.Draw(drawing).polygon(polygon, fill=1)

@@ -1,5 +1,7 @@
 """Data sets of Hugging Face's library `datasets`: `hf:beans`, `hf:uoft-cs/cifar10`, or a folder written by save_to_disk."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -7,7 +9,7 @@ from typing import Any
 from PIL import Image as Picture
 from PIL import ImageOps
 
-from ..bench.core.errors import UsageError, nearest
+from ..bench.core.errors import ImageError, UsageError, nearest
 from ._readers.image_io import Resize, to_rgb
 from ._readers.lazy_images import LabelledPicture, LazyImages, shuffle_images
 
@@ -57,16 +59,30 @@ def load(
 def _open(name: str, config: str, split: str) -> Any:
     import datasets
 
-    datasets.disable_progress_bars()
     try:
-        if Path(name).is_dir() and any(Path(name).glob("*.json")):
-            return datasets.load_from_disk(name)
-        return datasets.load_dataset(name, config or None, split=split)
+        with _hide_progress_bars():
+            if Path(name).is_dir() and any(Path(name).glob("*.json")):
+                return datasets.load_from_disk(name)
+            return datasets.load_dataset(name, config or None, split=split)
     except (OSError, ValueError, RuntimeError) as error:  # the library's errors for missing or unreachable data sets
         reason = " ".join(str(error).split())[:120]
         raise UsageError(
             f"hf:{name} cannot be loaded ({reason}): load it where there is a network, save_to_disk() it, and name that folder"
         ) from None
+
+
+@contextmanager
+def _hide_progress_bars() -> Iterator[None]:
+    """Switches the library's progress bars off inside the block."""
+    import datasets
+
+    shown = not datasets.are_progress_bars_disabled()
+    datasets.disable_progress_bars()
+    try:
+        yield
+    finally:
+        if shown:
+            datasets.enable_progress_bars()
 
 
 def _select_split(source: Any, name: str, split: str) -> Any:
@@ -92,4 +108,4 @@ def _decode(encoded: dict[str, Any], name: str) -> Picture.Image:
             file.load()
             return to_rgb(ImageOps.exif_transpose(file))
     except (OSError, SyntaxError, ValueError, Picture.DecompressionBombError) as error:
-        raise UsageError(f"{name} cannot be read as an image ({error})") from None
+        raise ImageError(f"{name} cannot be read as an image ({error})") from None

@@ -16,10 +16,9 @@ from PIL import Image
 from torch import Tensor, nn
 from torchvision import transforms
 
-from cambench import load_net
-from cambench.datasets import cracks
+from cambench import load_dataset, load_net
 
-CLASSES = cracks.CLASSES  # intact, cracked
+CLASSES = ("intact", "cracked")
 TRANSFORM = transforms.Compose(
     [
         transforms.Resize((224, 224)),
@@ -66,7 +65,8 @@ class ConcreteVGG(nn.Module):
 
 def walls(split: str, count: int) -> tuple[Tensor, Tensor]:
     """Synthetic walls (n, 3, 224, 224), normalised, and their labels (n,)."""
-    drawn_walls = [cracks.Cracks(224, 0, split)[index] for index in range(count)]
+    cracks = load_dataset(f"cracks[split={split}]")
+    drawn_walls = [cracks[index] for index in range(count)]
     images = torch.stack([TRANSFORM(Image.fromarray(wall.pixels)) for wall in drawn_walls])
     return images, torch.tensor([wall.label for wall in drawn_walls])
 

@@ -5,7 +5,7 @@
         --net "examples/digits.py:DigitNet[weights=weights/digits.pt,mean=0.5,std=0.5]"
 
 The net is trained on images of one digit and explained on images of several: the map of a class shows where that digit is. The
-digits are drawn in typefaces (drawn_digits.py); for handwriting, train on `cambench.datasets.mnist`.
+digits are drawn in typefaces (drawn_digits.py); for handwriting, train on `load_dataset("mnist")`.
 """
 
 import sys

@@ -23,8 +23,7 @@ import torch
 import torchvision
 from PIL import Image as Picture
 
-from cambench import Image, UsageError, load_net
-from cambench.datasets import cracks, photos, scenes
+from cambench import Image, UsageError, load_dataset, load_net
 
 HERE = Path(__file__).resolve().parent
 OPTIONS = "--precision bf16 --metrics average_drop,insertion,deletion"
@@ -98,7 +97,7 @@ def imagenet_spec(name: str) -> tuple[str, str]:
 
 def classes_of_a_photo() -> Example:
     net, note = imagenet_spec("vgg16")
-    photo = save_picture(photos.load()[0], "cat.png")
+    photo = save_picture(load_dataset("photos")[0], "cat.png")
     return Example(
         "classes",
         "Several classes of one photo",
@@ -111,7 +110,7 @@ def classes_of_a_photo() -> Example:
 def transfer() -> Example:
     if not Path("weights/concrete_vgg.pt").is_file():
         concrete.main(Path("weights"))
-    wall = save_picture(cracks.load()[3], "wall.png")
+    wall = save_picture(load_dataset("cracks")[3], "wall.png")
     net = "concrete.py:{}[weights=weights/{}.pt,classes=weights/concrete.txt,preprocess=imagenet]"
     return Example(
         "concrete",
@@ -135,7 +134,7 @@ def five_classes() -> Example:
     for name in ("resnet18", "vgg16"):
         if not Path(f"weights/{name}_flowers.pt").is_file():
             save_weights(getattr(flowers, name)(), Path(f"weights/{name}_flowers.pt"))
-    photo = save_picture(photos.load()[1], "coffee.png")
+    photo = save_picture(load_dataset("photos")[1], "coffee.png")
     net = "flowers.py:{}[weights=weights/{}_flowers.pt,classes=weights/flowers.txt,preprocess=imagenet]"
     return Example(
         "flowers",
@@ -157,7 +156,7 @@ LAYERS = {  # where each architecture is explained
 
 def score_cams() -> Example:
     nets = {name: imagenet_spec(name) for name in LAYERS}
-    photo = save_picture(photos.load()[0], "cat.png")
+    photo = save_picture(load_dataset("photos")[0], "cat.png")
     methods = "score_cam,score_cam[weights=logit],score_cam[baseline=image],score_cam[baseline=image,channels=softmax]"
     return Example(
         "score_cam",
@@ -191,7 +190,7 @@ def several_digits() -> Example:
 
 
 def shapes() -> Example:
-    photo = save_picture(scenes.load(size=224, objects="double")[4], "scene.png")
+    photo = save_picture(load_dataset("scenes[size=224,objects=double]")[4], "scene.png")
     return Example(
         "scenes",
         "Two objects in one image, with a net that ships with cambench",

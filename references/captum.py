@@ -26,10 +26,12 @@ def compare(net: Net, images: Tensor, targets: Tensor) -> Iterator[Quantity]:
     score = partial(reference.compute_scores, net, images, targets, maps, protocol_name=DEFAULT, method="grad_cam")
     explained = list(zip(images, targets, maps, strict=True))
     for metric in ("infidelity[kind=square]", "infidelity[kind=gaussian]"):
-        theirs = torch.stack([_infidelity(metric, library, *triple) for triple in explained])
-        yield Quantity(metric, DEFAULT, score(metrics=[metric])[metric], theirs, FEW)
-    theirs = torch.stack([_sensitivity(library, *triple) for triple in explained])
-    yield Quantity("max_sensitivity", DEFAULT, score(metrics=["max_sensitivity"])["max_sensitivity"], theirs, FEW)
+        library_scores = torch.stack([_infidelity(metric, library, *triple) for triple in explained])
+        yield Quantity(metric, DEFAULT, score(metrics=[metric])[metric], library_scores, FEW)
+    library_scores = torch.stack([_sensitivity(library, *triple) for triple in explained])
+    yield Quantity(
+        "max_sensitivity", DEFAULT, score(metrics=["max_sensitivity"])["max_sensitivity"], library_scores, FEW
+    )
 
 
 class _GradCAM:
@@ -83,7 +85,7 @@ def _perturb(metric: str, image: Tensor, map_: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _sensitivity(library: _GradCAM, image: Tensor, target: Tensor, map_: Tensor) -> Tensor:
-    """captum's sensitivity (1,) of its own Grad-CAM, whose maps are fitted and stretched in the same way as ours."""
+    """captum's sensitivity (1,) of its own Grad-CAM, whose maps are fitted and stretched in the same way as this suite's."""
     from captum.metrics import sensitivity_max
 
     neighbours = reference.find_explained_images("max_sensitivity", image, map_)

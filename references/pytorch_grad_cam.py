@@ -40,34 +40,36 @@ ABSOLUTE = "metrics/cam_mult_image.py takes Y - O, where the paper has (Y - O) /
 
 def compare(net: Net, images: Tensor, targets: Tensor) -> Iterator[Quantity]:
     """Compare raw maps for the targets' logits, Grad-CAM maps fitted to the image, and the scores of these fitted maps."""
-    library_maps = partial(_maps, reference.library_module(net), net.layer, reference.normalise(net, images), targets)
+    compute_library_maps = partial(
+        _maps, reference.library_module(net), net.layer, reference.normalise(net, images), targets
+    )
     for variant, spec in MAPS.items():
-        ours = reference.compute_maps(spec, net, images, targets)
-        yield Quantity(spec, DEFAULT, *rescale(ours, library_maps(variant)[0]), FEW)
-    yield _grad_cam_pp(net, images, targets, library_maps("GradCAMPlusPlus")[0])
-    yield _eigen_cam(net, images, targets, library_maps("EigenCAM", cut=False)[0])
+        own_maps = reference.compute_maps(spec, net, images, targets)
+        yield Quantity(spec, DEFAULT, *rescale(own_maps, compute_library_maps(variant)[0]), FEW)
+    yield _grad_cam_pp(net, images, targets, compute_library_maps("GradCAMPlusPlus")[0])
+    yield _eigen_cam(net, images, targets, compute_library_maps("EigenCAM", cut=False)[0])
     yield _ablation_cam(net, images, targets)
-    yield _score_cam(net, images, targets, library_maps("ScoreCAM")[0])
-    yield _compare_fitted(net, images, targets, library_maps("GradCAM")[1])
+    yield _score_cam(net, images, targets, compute_library_maps("ScoreCAM")[0])
+    yield _compare_fitted(net, images, targets, compute_library_maps("GradCAM")[1])
     yield from _compare_scores(net, images, targets)
 
 
-def _grad_cam_pp(net: Net, images: Tensor, targets: Tensor, theirs: Tensor) -> Quantity:
+def _grad_cam_pp(net: Net, images: Tensor, targets: Tensor, library_maps: Tensor) -> Quantity:
     activations, slopes = reference.compute_gradients(net, images, targets)
     denominators = 2 * slopes**2 + activations.sum((2, 3), keepdim=True) * slopes**3 + 1e-6
     weights = (slopes**2 / denominators * slopes.relu()).sum((2, 3), keepdim=True)
-    fault = Fault(EPSILON, *rescale((weights * activations).sum(1).relu(), theirs))
-    ours = reference.compute_maps("grad_cam_pp", net, images, targets)
-    return Quantity("grad_cam_pp", DEFAULT, *rescale(ours, theirs), FEW, fault)
+    fault = Fault(EPSILON, *rescale((weights * activations).sum(1).relu(), library_maps))
+    own_maps = reference.compute_maps("grad_cam_pp", net, images, targets)
+    return Quantity("grad_cam_pp", DEFAULT, *rescale(own_maps, library_maps), FEW, fault)
 
 
-def _eigen_cam(net: Net, images: Tensor, targets: Tensor, theirs: Tensor) -> Quantity:
-    """`theirs` are the projections (n, h', w') before the ReLU."""
+def _eigen_cam(net: Net, images: Tensor, targets: Tensor, library_maps: Tensor) -> Quantity:
+    """`library_maps` are the projections (n, h', w') before the ReLU."""
     spec = "eigen_cam[centred=true]"
-    ours = reference.compute_maps(spec, net, images, targets)
-    oriented = torch.stack([_orient(*pair) for pair in zip(theirs, ours, strict=True)])
-    fault = Fault(SIGN, *rescale(ours, oriented))
-    return Quantity(spec, DEFAULT, *rescale(ours, theirs.relu()), FEW, fault)
+    own_maps = reference.compute_maps(spec, net, images, targets)
+    oriented = torch.stack([_orient(*pair) for pair in zip(library_maps, own_maps, strict=True)])
+    fault = Fault(SIGN, *rescale(own_maps, oriented))
+    return Quantity(spec, DEFAULT, *rescale(own_maps, library_maps.relu()), FEW, fault)
 
 
 def _orient(projection: Tensor, map: Tensor) -> Tensor:
@@ -80,15 +82,17 @@ def _ablation_cam(net: Net, images: Tensor, targets: Tensor) -> Quantity:
     with torch.no_grad():
         activations = net.features(images).double()
     head = nn.Sequential(OrderedDict(layer=nn.Identity(), rest=copy.deepcopy(net.classify).double()))
-    theirs, _ = _maps(head, "layer", activations, targets, "AblationCAM")
-    ours = reference.compute_maps("ablation_cam", net, images, targets)
-    return Quantity("ablation_cam", DEFAULT, *rescale(ours, theirs), MANY)
+    library_maps, _ = _maps(head, "layer", activations, targets, "AblationCAM")
+    own_maps = reference.compute_maps("ablation_cam", net, images, targets)
+    return Quantity("ablation_cam", DEFAULT, *rescale(own_maps, library_maps), MANY)
 
 
-def _score_cam(net: Net, images: Tensor, targets: Tensor, theirs: Tensor) -> Quantity:
+def _score_cam(net: Net, images: Tensor, targets: Tensor, library_maps: Tensor) -> Quantity:
     spec = "score_cam[channels=softmax,weights=logit]"
-    fault = Fault(CORNERS, *rescale(_score_cam_with_corners(net, images, targets), theirs))
-    return Quantity(spec, DEFAULT, *rescale(reference.compute_maps(spec, net, images, targets), theirs), MANY, fault)
+    fault = Fault(CORNERS, *rescale(_score_cam_with_corners(net, images, targets), library_maps))
+    return Quantity(
+        spec, DEFAULT, *rescale(reference.compute_maps(spec, net, images, targets), library_maps), MANY, fault
+    )
 
 
 @torch.inference_mode()
@@ -104,27 +108,29 @@ def _score_cam_with_corners(net: Net, images: Tensor, targets: Tensor) -> Tensor
     return torch.stack([explain_image(*triple) for triple in zip(images, net.features(images), targets, strict=True)])
 
 
-def _compare_fitted(net: Net, images: Tensor, targets: Tensor, theirs: Tensor) -> Quantity:
+def _compare_fitted(net: Net, images: Tensor, targets: Tensor, library_maps: Tensor) -> Quantity:
     import cv2
 
     raw_maps = reference.compute_maps("grad_cam", net, images, targets)
     size = (images.shape[3], images.shape[2])
     resized = stretch(torch.from_numpy(np.stack([cv2.resize(map_, size) for map_ in stretch(raw_maps).cpu().numpy()])))
     maps = reference.fit_maps(FOLLOWS, raw_maps, images)
-    return Quantity("grad_cam, fitted", FOLLOWS, maps, theirs, FEW, Fault(OPENCV, resized, theirs))
+    return Quantity("grad_cam, fitted", FOLLOWS, maps, library_maps, FEW, Fault(OPENCV, resized, library_maps))
 
 
 def _compare_scores(net: Net, images: Tensor, targets: Tensor) -> Iterator[Quantity]:
     maps = reference.fit_maps(FOLLOWS, reference.compute_maps("grad_cam", net, images, targets), images)
-    theirs = _scores(reference.library_module(net), reference.normalise(net, images), targets, maps)
-    ours = reference.compute_scores(net, images, targets, maps, metrics=list(theirs), protocol_name=FOLLOWS)
-    for metric in theirs:
-        yield Quantity(metric, FOLLOWS, ours[metric], theirs[metric], FEW)
+    library_scores = _scores(reference.library_module(net), reference.normalise(net, images), targets, maps)
+    own_scores = reference.compute_scores(
+        net, images, targets, maps, metrics=list(library_scores), protocol_name=FOLLOWS
+    )
+    for metric in library_scores:
+        yield Quantity(metric, FOLLOWS, own_scores[metric], library_scores[metric], FEW)
     drop = reference.compute_scores(net, images, targets, maps, metrics=["average_drop"], protocol_name=DEFAULT)[
         "average_drop"
     ]
-    absolute = Fault(ABSOLUTE, ours["average_drop"], theirs["average_drop"])
-    yield Quantity("average_drop", DEFAULT, drop, theirs["average_drop"], FEW, absolute)
+    absolute = Fault(ABSOLUTE, own_scores["average_drop"], library_scores["average_drop"])
+    yield Quantity("average_drop", DEFAULT, drop, library_scores["average_drop"], FEW, absolute)
 
 
 def _maps(

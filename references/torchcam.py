@@ -30,22 +30,22 @@ NO_DIVISION = (
 
 def compare(net: Net, images: Tensor, targets: Tensor) -> Iterator[Quantity]:
     """Compare raw maps for the targets' logits, Grad-CAM maps fitted to the image, and the scores of these fitted maps."""
-    library_maps = partial(
+    compute_library_maps = partial(
         _maps, reference.library_module(net), net.layer, reference.normalise(net, images), targets.tolist()
     )
     for variant, (spec, tolerance) in MAPS.items():
-        ours = reference.compute_maps(spec, net, images, targets)
-        yield Quantity(spec, DEFAULT, *rescale(ours, library_maps(variant)), tolerance)
-    yield _grad_cam_pp(net, images, targets, library_maps("GradCAMpp"))
-    yield from _compare_fitted_and_scored(net, images, targets, library_maps("GradCAM", normalized=True))
+        own_maps = reference.compute_maps(spec, net, images, targets)
+        yield Quantity(spec, DEFAULT, *rescale(own_maps, compute_library_maps(variant)), tolerance)
+    yield _grad_cam_pp(net, images, targets, compute_library_maps("GradCAMpp"))
+    yield from _compare_fitted_and_scored(net, images, targets, compute_library_maps("GradCAM", normalized=True))
 
 
-def _grad_cam_pp(net: Net, images: Tensor, targets: Tensor, theirs: Tensor) -> Quantity:
+def _grad_cam_pp(net: Net, images: Tensor, targets: Tensor, library_maps: Tensor) -> Quantity:
     activations, slopes = reference.compute_gradients(net, images, targets)
     weights = (slopes**2 * slopes.relu()).sum((2, 3), keepdim=True)
-    fault = Fault(NO_DIVISION, *rescale((weights * activations).sum(1).relu(), theirs))
-    ours = reference.compute_maps("grad_cam_pp", net, images, targets)
-    return Quantity("grad_cam_pp", DEFAULT, *rescale(ours, theirs), FEW, fault)
+    fault = Fault(NO_DIVISION, *rescale((weights * activations).sum(1).relu(), library_maps))
+    own_maps = reference.compute_maps("grad_cam_pp", net, images, targets)
+    return Quantity("grad_cam_pp", DEFAULT, *rescale(own_maps, library_maps), FEW, fault)
 
 
 def _compare_fitted_and_scored(net: Net, images: Tensor, targets: Tensor, stretched: Tensor) -> Iterator[Quantity]:
@@ -53,10 +53,12 @@ def _compare_fitted_and_scored(net: Net, images: Tensor, targets: Tensor, stretc
 
     maps = reference.fit_maps(FOLLOWS, reference.compute_maps("grad_cam", net, images, targets), images)
     yield Quantity("grad_cam, fitted", FOLLOWS, maps, _resize_cam(stretched, tuple(images.shape[2:])), FEW)
-    theirs = _scores(reference.library_module(net), reference.normalise(net, images), targets.tolist(), maps)
-    ours = reference.compute_scores(net, images, targets, maps, metrics=list(theirs), protocol_name=FOLLOWS)
-    for metric in theirs:
-        yield Quantity(metric, FOLLOWS, ours[metric], theirs[metric], FEW)
+    library_scores = _scores(reference.library_module(net), reference.normalise(net, images), targets.tolist(), maps)
+    own_scores = reference.compute_scores(
+        net, images, targets, maps, metrics=list(library_scores), protocol_name=FOLLOWS
+    )
+    for metric in library_scores:
+        yield Quantity(metric, FOLLOWS, own_scores[metric], library_scores[metric], FEW)
 
 
 def _maps(

@@ -13,8 +13,8 @@ from ..bench.stats.records import make_frame
 from ..bench.store.run import Run
 
 VERSION = 1
-SUFFIX = ".csv"
 
 
 def render(run: Run) -> str:
+    """Render the records of a run as CSV."""
     return str(make_frame(run).to_csv(index=False, lineterminator="\n"))

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..bench.core.formatting import titled
+from ..bench.core.formatting import make_title
 from ..bench.store.run import Run
 from ._page import (
     answer,
@@ -27,10 +27,10 @@ from ._page.section import Section
 from ._plots.figures import draw_legend
 
 VERSION = 2
-SUFFIX = ".html"
 
 
 def render(run: Run) -> str:
+    """Render the page of one run."""
     return page([run])
 
 
@@ -40,7 +40,7 @@ def page(runs: Sequence[Run], files: Path | None = None) -> str:
     sections = _sections(runs, analyses)
     if files is not None:
         export.write(sections, draw_legend(analyses[0].styles if analyses else {}), files)
-    title = " and ".join(dict.fromkeys(titled(run.name, run.header.suite.dataset) for run in runs))
+    title = " and ".join(dict.fromkeys(make_title(run.name, run.header.suite.dataset) for run in runs))
     data = {"nets": answer.make_script_data(analyses)}
     return fill_page(data, title=title, runs=runs, analyses=analyses, sections=sections)
 

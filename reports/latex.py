@@ -7,10 +7,10 @@ from ._page.text import COMPUTATION, describe_run
 from ._tables.latex import format_table
 
 VERSION = 1
-SUFFIX = ".tex"
 
 
 def render(run: Run) -> str:
+    """Render the table of scores of each net as LaTeX."""
     notes = [f"% {' '.join(line.split())}" for line in (describe_run(run), *COMPUTATION)]
     tables = [format_table(make_score_table(analysis)) for analysis in analyse([run]) if analysis.table.images]
     empty = [] if tables else ["% No image is complete yet."]

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from ..bench.core.formatting import format_settings, plural
+from ..bench.core.markdown import escape
 from ..bench.published import published
 from ..bench.published import table as published_table
 from ..bench.stats.summary import Table
@@ -11,13 +12,13 @@ from ._page.analysis import NetAnalysis, analyse
 from ._page.control_comparisons import compare_with_controls, metrics_won, unbeaten_controls
 from ._page.scores import make_score_table
 from ._page.text import COMPUTATION, describe_progress, describe_run
-from ._tables.markdown import escape, format_lines
+from ._tables.markdown import format_lines
 
 VERSION = 1
-SUFFIX = ".md"
 
 
 def render(run: Run) -> str:
+    """Render the scores and the protocol of a run as Markdown."""
     analyses = analyse([run])
     lines = [f"# {escape(run.name)}", "", escape(describe_run(run))]
     if progress := describe_progress(analysis.table for analysis in analyses):
@@ -25,8 +26,7 @@ def render(run: Run) -> str:
     for analysis in analyses:
         lines += ["", f"## {escape(analysis.table.net)}", "", *_net(analysis)]
     if reproductions := published.find_reproductions(run):
-        text = published_table.markdown(reproductions).replace("\n## ", "\n### ").replace("# ", "## ", 1)
-        lines += ["", *text.splitlines()]
+        lines += ["", *published_table.markdown(reproductions, level=2).splitlines()]
     protocols = [
         f"**{escape(metric)}**: {escape(format_settings(settings))}"
         for metric, settings in run.header.protocols.items()
@@ -59,7 +59,7 @@ def _controls(table: Table) -> Iterator[str]:
     if not table.controls:
         return
     controls = " and ".join(table.controls)
-    comparisons = list(compare_with_controls(table, paired=True))
+    comparisons = list(compare_with_controls(table))
     for method, metrics in metrics_won(comparisons).items():
         names = f": {', '.join(metrics)}" if metrics else ""
         yield f"{method} beats {controls} on {len(metrics)} of {len(table.metrics)} metrics{names}."

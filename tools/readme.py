@@ -71,10 +71,10 @@ def format_gate() -> str:
     strict = sum(mutation["smoke"] != "same" for mutation in harmful)
     large = f"{figures['many']} images of squeezenet1_1"
     summary = (
-        f"Of the {len(harmful)} changes that are worse on {large}, the smoke suite finds {caught} worse on its "
-        f"{figures['images']} images, and fails {strict} with `--strict`. In {figures['reruns']} comparisons in which only the "
-        "images and the draws of random maps and of RISE differed, so that nothing should be worse or better, "
-        f"{figures['alarms']} found a difference; the stated rate is {figures['alpha']:.0%}. A method without random draws "
+        f"Of {len(harmful)} changes that are worse on {large}, the smoke suite calls {caught} worse on its "
+        f"{figures['images']} images, and fails {strict} with `--strict`. As a control, {figures['reruns']} "
+        f"comparisons of equal methods gave {figures['alarms']} false alarms (nominal {100 * figures['alpha']:g} %): only the "
+        "images and the draws of random maps and of RISE differed. A method without random draws "
         "gives the same numbers again, and no alarm."
     )
     head = f"| a method's source, changed | on smoke's {figures['images']} images | on {large} |"

@@ -1,8 +1,7 @@
 """The functions of `from cambench import ...` that need torch, for notebooks and programs.
 
->>> from cambench import explain
->>> from cambench.datasets import scenes
->>> image = scenes.load(size=64)[0]
+>>> from cambench import explain, load_dataset
+>>> image = load_dataset("scenes[size=64]")[0]
 >>> explanation = explain(image, "squeezenet1_1", method="cam", target="star", precision="fp32")
 >>> explanation.target.name, explanation.map.shape, sorted(explanation.scores)
 ('star', (64, 64), ['average_drop', 'deletion', 'insertion'])
@@ -24,11 +23,15 @@ from rich.console import Console
 from torch import Tensor, nn
 
 from ..config import suite_file
+from ..config.defaults import DEFAULTS
 from ..config.protocol import find
+from ..config.suite import find_dataset
 from ..core import plugins
 from ..core.errors import UsageError
 from ..core.plugins import ENGINE, Plugin
+from ..data.checked import open_dataset
 from ..data.photos import SIZE, Photo, to_image
+from ..data.types import Images
 from ..nets.net import Net
 from ..run.plan import find_layer, make_plan
 from ..store import run as store
@@ -39,7 +42,7 @@ from .run import Run
 
 Method = str | Callable[[Net, Tensor, Tensor], Tensor]
 Target = str | int
-NET = "squeezenet1_1@imagenet"
+NET = DEFAULTS.net
 
 
 def load_net(
@@ -73,11 +76,25 @@ def load_net(
     return explaining.load_net(net, layer, find(protocol), device, precision, **settings)
 
 
+def load_dataset(spec: str) -> Images:
+    """Open a data set. Each image is made or read when it is indexed; it has a name, pixels (h, w, 3), a label and objects.
+
+    `spec` is what `bench run --dataset` takes: `scenes[size=64]`, `./my_data.py` or a folder of photos. Raises UsageError for a
+    data set or setting that does not exist.
+
+    >>> from cambench import load_dataset
+    >>> scenes = load_dataset("scenes[size=64]")
+    >>> len(scenes), scenes[0].pixels.shape, scenes.classes[scenes[0].label]
+    (10000, (64, 64, 3), 'star')
+    """
+    return open_dataset(find_dataset(spec))
+
+
 def explain(
     image: Photo,
     net: str | nn.Module = NET,
     *,
-    method: Method = "grad_cam",
+    method: Method = DEFAULTS.method,
     target: Target = "top1",
     metrics: Sequence[str] | None = None,
     protocol: str = "default",
@@ -106,7 +123,7 @@ def explain_all(
     image: Photo,
     net: str | nn.Module = NET,
     *,
-    methods: Sequence[Method] = ("grad_cam",),
+    methods: Sequence[Method] = (DEFAULTS.method,),
     targets: Sequence[Target] = ("top1",),
     metrics: Sequence[str] | None = None,
     protocol: str = "default",
@@ -117,14 +134,15 @@ def explain_all(
 
     The arguments and errors are those of `explain`.
 
-    >>> from cambench import explain_all, panel
-    >>> from cambench.datasets import scenes
-    >>> explanations = explain_all(scenes.load(size=64)[0], "vgg16", methods=["cam", "random"], metrics=["deletion"])
+    >>> from cambench import explain_all, load_dataset, panel
+    >>> image = load_dataset("scenes[size=64]")[0]
+    >>> explanations = explain_all(image, "vgg16", methods=["cam", "random"], metrics=["deletion"])
     >>> [explanation.method for explanation in explanations if explanation.applies], explanations[0].reason
     (['random'], 'no global pooling: three fully connected layers follow the last convolution')
     >>> panel(explanations, colours="viridis", opacity=0.4).save("one.png")
     """
     methods = [methods] if isinstance(methods, str) else methods
+    metrics = [metrics] if isinstance(metrics, str) else metrics
     targets = [targets] if isinstance(targets, str) else targets
     plugins_or_specs = [method if isinstance(method, str) else _make_plugin(method) for method in methods]
     question = explaining.make_question(plugins_or_specs, metrics, protocol)
@@ -151,15 +169,15 @@ def score(
     are those of `explain`; UsageError is also raised for a map that is not an array of finite numbers.
 
     >>> import numpy as np
-    >>> from cambench import score
-    >>> from cambench.datasets import scenes
-    >>> score(np.zeros((7, 7)), scenes.load(size=64)[0], "squeezenet1_1", target="top1", metrics=["gini"])
+    >>> from cambench import load_dataset, score
+    >>> score(np.zeros((7, 7)), load_dataset("scenes[size=64]")[0], "squeezenet1_1", target="top1", metrics=["gini"])
     {'gini': 0.0}
     """
     values = _map_values(map)
     if target is None and not isinstance(map, Explanation):
         raise UsageError("score() needs the class that the map explains: set target, or give the Explanation itself")
     label = map.target.index if target is None and isinstance(map, Explanation) else target
+    metrics = [metrics] if isinstance(metrics, str) else metrics
     question = explaining.make_question([], metrics, protocol)
     loaded = _load_or_check(net, protocol, loading)
     photo = to_image(image, size or loaded.size or SIZE, question.protocol.resize)
@@ -171,14 +189,25 @@ def _map_values(map: NDArray[np.floating[Any]] | Explanation) -> NDArray[np.floa
         if map.raw is None:
             raise UsageError(f"there is no map to score: {map.method} does not apply to {map.net} ({map.reason})")
         return map.raw
-    values = np.asarray(map)
-    if values.ndim != 2 or not np.isrealobj(values) or not np.isfinite(values).all():
-        raise UsageError(f"a map is an array (h', w') of finite numbers, not {values.dtype} of shape {values.shape}")
+    try:
+        values = np.asarray(map.detach().cpu() if isinstance(map, torch.Tensor) else map)
+    except ValueError:
+        raise UsageError("a map is an array (h', w') of finite numbers, and these rows differ in length") from None
+    numeric = values.dtype.kind in "biuf"
+    if not numeric or values.ndim != 2 or not values.size or not np.isfinite(values.astype(np.float32)).all():
+        raise UsageError(
+            f"a map is an array (h', w') of finite float32 numbers, not {values.dtype} of shape {values.shape}"
+        )
     return values
 
 
 def run(
-    name: str = "scenes", *, out: Path | str | None = None, device: str = "auto", quiet: bool = False, **changes: Any
+    name: str = DEFAULTS.suite,
+    *,
+    out: Path | str | None = None,
+    device: str = "auto",
+    quiet: bool = False,
+    **changes: Any,
 ) -> Run:
     """Run a suite, as `bench run` does, and return the run. A run that `out` already holds is resumed.
 
@@ -200,7 +229,7 @@ def run(
             f"the suite {name} has parts: run it with `bench run {name}`, then load a part of its directory"
         )
     directory, console = Path(out or f"runs/{suite.directory_name()}"), Console(highlight=False, quiet=quiet)
-    code = execute(suite, directory, partial(make_plan, device=device), console, plugins.find(ENGINE, "local"))
+    code = execute(suite, directory, partial(make_plan, device=device), console, plugins.find(ENGINE, DEFAULTS.engine))
     if code == INTERRUPTED:
         raise KeyboardInterrupt
     return Run(directory, store.read(directory).header)
@@ -221,5 +250,7 @@ def _load_or_check(net: str | nn.Module, protocol: str, loading: Mapping[str, An
 
 
 def _make_plugin(function: Callable[..., Any]) -> Plugin:
+    if not callable(function):
+        raise UsageError(f"a method is a spec, such as grad_cam, or a function, not {type(function).__name__}")
     name = getattr(function, "__name__", type(function).__name__)
     return Plugin(name, name, inspect.getmodule(function) or ModuleType(name), function)

@@ -12,6 +12,7 @@ from ..compare.compare import compare, load_snapshot
 from ..compare.snapshot import Snapshot, take_snapshot
 from ..compare.terminal import show_comparison
 from ..config import suite_file
+from ..config.defaults import DEFAULTS
 from ..core import plugins, specs
 from ..core.errors import ImageError
 from ..core.files import write_text
@@ -39,16 +40,16 @@ class Check:
 
 def run(check: Check, directory: Path) -> Snapshot:
     """Run the suite into a directory, without output. Raises ImageError if an image fails."""
-    controls = [method.spec for method in suite_file.load("smoke").method_plugins() if method.control]
+    controls = [method.spec for method in suite_file.load(DEFAULTS.smallest_suite).method_plugins() if method.control]
     suite = suite_file.load(
-        "smoke", nets=[check.net], methods=[_resolve_method(check.method, check.root), *controls],
+        DEFAULTS.smallest_suite, nets=[check.net], methods=[_resolve_method(check.method, check.root), *controls],
         metrics=_to_list(check.metrics), protocols=_to_list(check.protocols), images=check.images,
         dataset=_resolve_dataset(check.dataset, check.root),
     )  # fmt: skip
     plan = make_plan(suite, check.device)
     writer = Writer(directory, make_header(plan))
     try:
-        for _ in plugins.find(ENGINE, "local")(plan, writer):
+        for _ in plugins.find(ENGINE, DEFAULTS.engine)(plan, writer):
             pass
     finally:
         writer.close()

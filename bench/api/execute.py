@@ -7,10 +7,11 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from ..config.defaults import DEFAULTS
 from ..config.suite import Suite
 from ..core import plugins
 from ..core.files import write_text
-from ..core.formatting import plural, titled
+from ..core.formatting import make_title, plural
 from ..core.plugins import REPORT, Plugin
 from ..core.profiling import span
 from ..data.labels import abbreviate, find_missing_classes
@@ -34,14 +35,25 @@ def execute(suite: Suite, directory: Path, make_plan: MakePlan, console: Console
     """
     if not suite.parts:
         return _execute_part(make_plan(suite), directory, console, engine)
-    plans = [make_plan(part) for part in suite.parts]  # a wrong value in any part is reported before the first one runs
     codes: list[int] = []
-    for part, plan in zip(suite.parts, plans, strict=True):
+    for part, plan in zip(suite.parts, _check_parts(suite, make_plan), strict=True):
         codes.append(_execute_part(plan, directory / part.name, console, engine))
         if codes[-1] == INTERRUPTED:
             return INTERRUPTED
     _show_published(suite, directory, console)
     return max(codes)
+
+
+def _check_parts(suite: Suite, make_plan: MakePlan) -> list[Plan]:
+    """The plans of all parts, made before the first one runs, so that a wrong value in any part is reported at once."""
+    plans = []
+    for part in suite.parts:
+        plan = make_plan(part)
+        # A net can only be checked when it is loaded. It is loaded again for its run, because that takes seconds, and the nets
+        # of all parts together may not fit into memory.
+        plan.drop_nets()
+        plans.append(plan)
+    return plans
 
 
 def _execute_part(plan: Plan, directory: Path, console: Console, engine: Plugin) -> int:
@@ -53,7 +65,7 @@ def _execute_part(plan: Plan, directory: Path, console: Console, engine: Plugin)
         _measure(plan, writer, console, engine)
         _write_page(directory, console)
     except KeyboardInterrupt:
-        console.print(f"interrupted; {directory} keeps what is done, and the same command resumes it", markup=False)
+        console.print(f"interrupted; {directory} keeps what is done; run the same command to resume", markup=False)
         return INTERRUPTED
     finally:
         writer.flush()
@@ -67,17 +79,17 @@ def _show_plan(plan: Plan, done: int, console: Console) -> None:
     before = f"; {done} of {plan.cell_count} done before" if done else ""
     counts = f"{plural(count, 'image')}, {plural(len(plan.methods), 'method')}"
     console.print(
-        f"{titled(suite.name, suite.dataset)}: {counts}, {plan.precision} on {plan.device}{before}", markup=False
+        f"{make_title(suite.name, suite.dataset)}: {counts}, {plan.precision} on {plan.device}{before}", markup=False
     )
     if count < suite.images:
         console.print(f"the data set has {plural(count, 'image')}, fewer than {suite.images}: all of them are used")
-    for net, facts in plan.nets.items():
-        for note in [*facts["notes"], *_describe_missing_classes(plan, net)]:
+    for net, entry in plan.nets.items():
+        for note in [*entry.notes, *_describe_missing_classes(plan, net)]:
             console.print(f"{net}: {note}", markup=False)
 
 
 def _describe_missing_classes(plan: Plan, net: str) -> list[str]:
-    names = find_missing_classes(plan.images, plan.nets[net]["classes"])
+    names = find_missing_classes(plan.images, plan.nets[net].classes)
     if not names:
         return []
     return [
@@ -110,7 +122,7 @@ def _show_table(directory: Path, net: str, console: Console) -> None:
 def _write_page(directory: Path, console: Console) -> None:
     page = directory / "report.html"
     with span("reporting"):
-        write_text(page, plugins.find(REPORT, "html")(store.read(directory)))
+        write_text(page, plugins.find(REPORT, DEFAULTS.report)(store.read(directory)))
     console.print(f"report: {page}", soft_wrap=True, markup=False)
 
 

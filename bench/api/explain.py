@@ -11,6 +11,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from ..config.defaults import DEFAULTS
 from ..config.protocol import Protocol, find
 from ..config.suite import check_distinct
 from ..config.suite_file import load as load_suite
@@ -34,7 +35,7 @@ from .explanation import Explanation, Guess, MetricResult
 TOP = 5  # classes that an explanation lists
 MANY = 20  # an error message lists at most this many classes
 MODULE_SETTINGS = ("name", "classes", "preprocess", "mean", "std")
-DEFAULT_METRICS = ("average_drop", "insertion", "deletion")
+CALLER = "the caller"  # stands for the method of a map that is given, in messages such as: a map of the caller
 
 
 @dataclass(frozen=True)
@@ -55,8 +56,8 @@ def make_question(
     a spec that names nothing.
     """
     rules = find(protocol)
-    defaults = [name for name in DEFAULT_METRICS if name in rules.metric_names()] or rules.metric_names()
-    suite = load_suite("scenes", protocols=[protocol], metrics=list(metrics or defaults))
+    defaults = [name for name in DEFAULTS.metrics if name in rules.metric_names()] or rules.metric_names()
+    suite = load_suite(DEFAULTS.suite, protocols=[protocol], metrics=list(metrics or defaults))
     measures = [Measure(plugin, variant) for plugin, variant in suite.metric_plugins([rules])]
     chosen = [plugins.find(METHOD, method, suite.seed) if isinstance(method, str) else method for method in methods]
     return Question(rules, [apply_protocol(rules, method) for method in check_distinct(chosen)], measures)
@@ -123,10 +124,10 @@ def score_map(map: Tensor, image: Image, net: Net, target: str, question: Questi
     """
     batch, probabilities, order = _predict(image, net)
     subject = Subject(image, batch, None, find_target(target, order, net.classes), (), probabilities)
-    results = {"map": MethodResult(map.to(net.device))}
+    results = {CALLER: MethodResult(map.to(net.device))}
     (scores,) = score_maps([], net, [(subject, results)], question.protocol, question.measures)
     by_metric = [
-        _metric_result(measure, score, "map") for measure, score in zip(question.measures, scores["map"], strict=True)
+        _metric_result(measure, score, CALLER) for measure, score in zip(question.measures, scores[CALLER], strict=True)
     ]
     return {result.metric: result.value for result in by_metric if result.value is not None}
 
@@ -150,8 +151,9 @@ def _explain_target(
         # a method that does not apply has no scores
         scored = zip(question.measures, scores.get(method, ()), strict=False)
         explanation = Explanation(
-            subject.image, net.name, net.layer, question.protocol.name, method, target, top, raw, scored_map,
-            tuple(_metric_result(measure, score, method) for measure, score in scored), _fault(result), net.notes,
+            image=subject.image, net=net.name, layer=net.layer, protocol=question.protocol.name, method=method,
+            target=target, top=top, raw=raw, map=scored_map, reason=_fault(result), notes=net.notes,
+            results=tuple(_metric_result(measure, score, method) for measure, score in scored),
         )  # fmt: skip
         explanations.append(explanation)
     return explanations

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image as Picture
 
+from ..config.defaults import DEFAULTS
 from ..core.errors import UsageError, nearest
 from ..core.formatting import number
 from ..show.overlay import COLOURS, OPACITY
@@ -46,13 +47,19 @@ class Run(store.Run):
         return self.table("predictions")
 
     def summary(self) -> pd.DataFrame:
-        """A row for each net, method and metric: the mean, its 95 % interval from `low` to `high`, and the cost.
+        """A row for each net, method and metric, with unrounded numbers; what is unknown is NaN. The columns:
 
-        The columns are those of the CSV report.
+        * `suite`, `dataset`, `net`, `layer`, `precision`, `method`, `control` (True for a baseline), `metric`;
+        * `better` (`higher` or `lower`), `unit`, the `mean` over `n` images, its 95 % interval from `low` to `high`, and the
+          `reason` why there is no mean;
+        * `constant_maps`: the number of maps of the method that are constant;
+        * `seconds` per image (the median), `seconds_low` and `seconds_high` (the quartiles), `forwards` and `peak_bytes`: the
+          cost of the method on the net;
+        * `protocol`: the settings of the metric in one line.
         """
         return make_frame(self)
 
-    def curve(self, metric: str = "insertion", net: str | None = None) -> Panel:
+    def curve(self, metric: str = DEFAULTS.curve, net: str | None = None) -> Panel:
         """Draw the mean curve of each method by a metric, on the net named or the run's first net.
 
         Raises UsageError for a net that is not in the run, and for a metric that has no curve in it.
@@ -94,7 +101,7 @@ class Run(store.Run):
         tiles = []
         for method in methods:
             stored = maps[maps["method"] == method]
-            fitted = Postprocessing.of(self)(read_map(_first(stored)), pixels.shape[:2]) if len(stored) else None
+            fitted = Postprocessing.from_run(self)(read_map(_first(stored)), pixels.shape[:2]) if len(stored) else None
             caption = self._caption(scores[scores["method"] == method], applies=fitted is not None)
             tiles.append(Tile(method, fitted, caption))
         caption = f"{image}; probability {number(prediction['probability'])}"

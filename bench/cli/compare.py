@@ -16,7 +16,7 @@ from ..compare.compare import Comparison, load_snapshot
 from ..compare.compare import compare as compare_snapshots
 from ..compare.history import as_csv, make_history
 from ..compare.terminal import show_comparison, show_history
-from ..core.errors import UsageError
+from ..core.errors import BenchError, UsageError
 from ..core.files import append_text, write_text
 from ..show.terminal import WIDTH
 from .options import parse_specs
@@ -109,7 +109,7 @@ def _write(comparison: Comparison, files: dict[str, Path | None]) -> None:
     if summary := os.environ.get(SUMMARY):
         try:
             append_text(Path(summary), export.markdown(comparison))
-        except UsageError as error:  # the exit code must not depend on whether the summary can be written
+        except BenchError as error:  # the exit code must not depend on whether the summary can be written
             click.echo(f"bench: {error}", err=True)
 
 

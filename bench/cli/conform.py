@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from ..config import suite_file
+from ..config.defaults import DEFAULTS
 from .options import list_option
 
 NETS = ["squeezenet1_1", "resnet18"]
@@ -28,5 +29,5 @@ def conform(*, references: list[str] | None, device: str, **changes: Any) -> Non
 
     from ..conform.conform import run  # imports torch, which is slow, so only when the command runs
 
-    suite = suite_file.load("scenes", **changes | {"nets": changes["nets"] or NETS})
+    suite = suite_file.load(DEFAULTS.suite, **changes | {"nets": changes["nets"] or NETS})
     sys.exit(0 if run(suite, references, device, Console(highlight=False)) else 1)

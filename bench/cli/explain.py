@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.console import Console
 
+from ..config.defaults import DEFAULTS
 from ..config.suite import PRECISIONS
 from ..core.errors import UsageError
 from ..data.photos import SIZE, find_photo, read_photo
@@ -58,13 +59,13 @@ class Output:
 
 @click.command()
 @click.argument("images", metavar="IMAGE...", type=click.Path(path_type=Path), nargs=-1, required=True)
-@click.option("--net", default="squeezenet1_1@imagenet", show_default=True, metavar="NET", help="The network.")
+@click.option("--net", default=DEFAULTS.net, show_default=True, metavar="NET", help="The network.")
 @net_options
 @click.option(
     "--method",
     "--methods",
     callback=parse_specs,
-    default="grad_cam",
+    default=DEFAULTS.method,
     show_default=True,
     metavar="A,B",
     help="Methods: grad_cam, score_cam[fill=black], ./my_cam.py, ...",

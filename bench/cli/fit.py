@@ -6,6 +6,7 @@ import click
 from rich.console import Console
 
 from ..config import suite_file
+from ..config.defaults import DEFAULTS
 from ..core.errors import UsageError
 from ..core.files import check_target
 
@@ -42,7 +43,7 @@ def fit(*, name: str, net: str, dataset: str, images: int, seed: int, device: st
     if out.suffix != ".safetensors":
         raise UsageError(f"{out} is not a .safetensors file: write --out {out.with_suffix('.safetensors')}")
     check_target(out)
-    suite = suite_file.load("scenes", dataset=dataset, images=images, seed=seed)
+    suite = suite_file.load(DEFAULTS.suite, dataset=dataset, images=images, seed=seed)
     with stderr.status(f"{images} images on {net}"), exact_arithmetic():
         head = fit_vgg16_gap.fit(
             net, open_dataset(suite.dataset_plugin(None)), images, find_device(device), dataset=dataset, seed=seed

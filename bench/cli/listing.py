@@ -6,18 +6,19 @@ import click
 
 from ..config import protocol, suite_file
 from ..core import plugins
-from ..core.plugins import DATASET, METHOD, METRIC, REFERENCE, REPORT
+from ..core.plugins import DATASET, ENGINE, METHOD, METRIC, REFERENCE, REPORT
 
-KINDS = ("nets", "methods", "metrics", "protocols", "datasets", "suites", "reports", "references")
+KINDS = ("nets", "methods", "metrics", "protocols", "datasets", "suites", "reports", "references", "engines")
 NETS = plugins.ROOT / "bench" / "nets" / "zoo.py"  # read as text: importing it would import torch
 
 
 @click.command("list")
 @click.argument("kind", required=False, type=click.Choice([*KINDS, "published"]))
 def list_(kind: str | None) -> None:
-    """List networks, methods, metrics, protocols, data sets, suites, reports and references.
+    """List networks, methods, metrics, data sets, protocols, suites and all other plug-ins.
 
-    `bench list references` lists the reference libraries, `bench list published` the numbers of papers.
+    `bench list references` lists the reference libraries, `bench list engines` what can compute a run, and
+    `bench list published` the numbers of papers.
     """
     from rich.console import Console
 
@@ -43,8 +44,8 @@ def list_(kind: str | None) -> None:
 def listing() -> dict[str, list[tuple[str, str]]]:
     """Names and descriptions by kind."""
     rows = {
-        f"{kind.word}s": [(name, plugins.description(kind, name)) for name in plugins.names(kind)]
-        for kind in (METHOD, METRIC, DATASET, REPORT, REFERENCE)
+        f"{kind.word}s": [(name, plugins.read_description(kind, name)) for name in plugins.names(kind)]
+        for kind in (METHOD, METRIC, DATASET, REPORT, REFERENCE, ENGINE)
     }
     rows["nets"] = [row for constant in ("SHIPPED", "FORMS") for row in _read_constant(constant).items()]
     protocols = [protocol.find(name) for name in protocol.names()]

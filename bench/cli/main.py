@@ -24,7 +24,7 @@ COMMANDS = {
     "explain": Entry("explain", "explain", "Explain photos: draw the map of each method for the classes a network predicts."),
     "fit": Entry("fit", "fit", "Fit a network that plain CAM applies to: VGG16 with global average pooling."),
     "history": Entry("compare", "history", "Show each metric over many runs or baselines, and where it changed."),
-    "list": Entry("listing", "list_", "List networks, methods, metrics, protocols, data sets, suites, reports and references."),
+    "list": Entry("listing", "list_", "List networks, methods, metrics, data sets, protocols, suites and all other plug-ins."),
     "plan": Entry("plan", "plan", "Forecast the time and disk space of a run on 1, 8 and 64 devices."),
     "report": Entry("report", "report", "Report a run as a page (RUN/report.html), or print it as Markdown, CSV or LaTeX."),
     "run": Entry("run", "run", "Run a suite: explain images on networks, score the maps, measure the cost."),
@@ -55,7 +55,7 @@ class LazyGroup(click.Group):
             click.echo(f"bench: {error}", err=True)
             context.exit(2)
         except KeyboardInterrupt:
-            click.echo("bench: interrupted; the same command resumes", err=True)
+            click.echo("bench: interrupted; run the same command to resume", err=True)
             context.exit(130)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from ..config.defaults import DEFAULTS
 from ..core import plugins, specs
 from ..core.errors import UsageError
 from ..core.plugins import ENGINE, Plugin
@@ -99,7 +100,7 @@ def engine_options(command: Callable[..., Any]) -> Callable[..., Any]:
         ),
         click.option(
             "--engine",
-            default="local",
+            default=DEFAULTS.engine,
             show_default=True,
             metavar="local|ray",
             help="What computes the run: see docs/scale.md.",

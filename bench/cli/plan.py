@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ..config import suite_file
+from ..config.defaults import DEFAULTS
 from ..core.errors import UsageError
 from .options import list_option
 
@@ -16,7 +17,7 @@ HOUR = 3600
 
 
 @click.command()
-@click.argument("name", metavar="[SUITE]", default="scenes")
+@click.argument("name", metavar="[SUITE]", default=DEFAULTS.suite)
 @list_option("nets", help="Networks: resnet18, vgg16@imagenet, ...")
 @list_option("methods", help="Methods: grad_cam, score_cam, ...")
 @list_option("metrics", help="Metrics: insertion, deletion, ...")

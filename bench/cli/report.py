@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..config.defaults import DEFAULTS
 from ..core import plugins
 from ..core.errors import UsageError
 from ..core.files import write_text
@@ -37,10 +38,10 @@ def report(
 
     form = _choose_format(flags, form)
     runs = [store.read(directory) for directory in directories]
-    if files is not None and form != "html":
+    if files is not None and form != DEFAULTS.report:
         raise UsageError(f"--files applies to the page, not to {form}")
     text = render(runs, form, files)
-    if out is None and form != "html":
+    if out is None and form != DEFAULTS.report:
         click.echo(text)
     else:
         path = out or (directories[0] / "report.html" if len(runs) == 1 else Path("report.html"))
@@ -55,7 +56,7 @@ def _choose_format(flags: dict[str, bool], form: str | None) -> str:
     forms = [*(name for name, chosen in flags.items() if chosen), *([form] if form else [])]
     if len(forms) > 1:
         raise UsageError(f"{' and '.join(forms)} are {len(forms)} reports: choose one")
-    return forms[0] if forms else "html"
+    return forms[0] if forms else DEFAULTS.report
 
 
 def render(runs: Sequence["Run"], form: str, files: Path | None = None) -> str:

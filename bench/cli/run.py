@@ -10,6 +10,7 @@ import click
 from rich.console import Console
 
 from ..config import suite_file
+from ..config.defaults import DEFAULTS
 from ..config.suite import PRECISIONS
 from ..core.errors import UsageError
 from ..core.profiling import record_spans
@@ -19,7 +20,7 @@ console = Console(highlight=False)
 
 
 @click.command()
-@click.argument("name", metavar="[SUITE]", default="scenes")
+@click.argument("name", metavar="[SUITE]", default=DEFAULTS.suite)
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
@@ -39,9 +40,13 @@ console = Console(highlight=False)
 @click.option("--target", type=click.Choice(["predicted", "label"]), help="The class to explain.")
 @click.option("--device", default="auto", show_default=True, metavar="auto|cpu|cuda", help="Where to compute.")
 @click.option("--precision", type=click.Choice(PRECISIONS), help="Precision of the forward passes of perturbed images.")
-@click.option("--compile", is_flag=True, default=None, help="Compile these forward passes: worth it for long runs.")
+@click.option(
+    "--compile", is_flag=True, default=None, help="Compile the forward passes of perturbed images, for long runs."
+)
 @click.option("--drift", type=click.IntRange(1), metavar="N", help="Also score N images in fp32, to measure the drift.")
-@click.option("--memory", type=SIZE, metavar="SIZE", help="Device memory that one such pass may use: 500MB, 2GB.")
+@click.option(
+    "--memory", type=SIZE, metavar="SIZE", help="Device memory per forward pass of perturbed images: 500MB, 2GB."
+)
 @click.option("--profile", is_flag=True, help="Print where the time went.")
 @engine_options
 def run(*, name: str, out: Path | None, device: str, memory: float | None, profile: bool, **changes: Any) -> None:
@@ -54,17 +59,17 @@ def run(*, name: str, out: Path | None, device: str, memory: float | None, profi
     and the same command tries them again; 130 interrupted.
     """
     from ..api.execute import execute  # imports torch, which is slow, so only when the command runs
-    from ..core.profiling import profile_table
+    from ..core.profiling import make_profile_table
     from ..forward.allocator import keep_freed_memory
     from ..forward.cost import make_synchronise
     from ..forward.device import find_device
     from ..run.plan import make_plan
 
-    if profile and changes["engine"] != "local":
-        raise UsageError("--profile measures one process: use it with --engine local")
+    if profile and changes["engine"] != DEFAULTS.engine:
+        raise UsageError(f"--profile measures one process: use it with --engine {DEFAULTS.engine}")
     net_settings = {key: changes.pop(key) for key in ("weights", "classes", "preprocess", "layer")}
-    nets = changes["nets"] or suite_file.load(name).nets
-    changes["nets"] = add_net_settings(net_settings, nets) or changes["nets"]
+    nets = changes["nets"]
+    changes["nets"] = lambda own: add_net_settings(net_settings, nets or own) or nets
     engine = find_engine(changes.pop("engine"), address=changes.pop("address"), workers=changes.pop("workers"))
     suite = suite_file.load(name, **changes)
     directory = out or Path("runs") / suite.directory_name()
@@ -73,5 +78,5 @@ def run(*, name: str, out: Path | None, device: str, memory: float | None, profi
     with record_spans(make_synchronise(device)) if profile else nullcontext() as spans:
         code = execute(suite, directory, partial(make_plan, device=device, memory=memory), console, engine)
     if spans:
-        console.print(profile_table(spans))
+        console.print(make_profile_table(spans))
     sys.exit(code)

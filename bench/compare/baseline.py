@@ -7,12 +7,15 @@ or cut off is refused.
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from math import isfinite
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel, ValidationError
+
 from ..core.errors import UsageError
+from ..store.header import MethodFacts, MetricFacts, NetFacts
 from .snapshot import Key, Snapshot
 
 KIND = "cambench baseline"
@@ -55,7 +58,10 @@ def read_baseline(file: Path) -> Snapshot:
         )
     if content.pop("sha256", None) != _checksum(content):
         raise _damaged(file)
-    return _snapshot(str(file), content)
+    try:
+        return _snapshot(str(file), content)
+    except ValidationError:  # of the facts of a net, method or metric
+        raise _damaged(file) from None
 
 
 def _damaged(file: Path) -> UsageError:
@@ -78,9 +84,9 @@ def _content(snapshot: Snapshot) -> dict[str, Any]:
     images = list(snapshot.images)
     return {
         "made": snapshot.origin,
-        "metrics": snapshot.metrics,
-        "methods": snapshot.methods,
-        "nets": snapshot.nets,
+        "metrics": _dumped(snapshot.metrics),
+        "methods": _dumped(snapshot.methods),
+        "nets": _dumped(snapshot.nets),
         "images": snapshot.images,
         "targets": {net: [targets.get(image) for image in images] for net, targets in snapshot.targets.items()},
         "costs": [
@@ -90,10 +96,14 @@ def _content(snapshot: Snapshot) -> dict[str, Any]:
     }
 
 
+def _dumped(facts: Mapping[str, BaseModel]) -> dict[str, Any]:
+    return {spec: model.model_dump(exclude_unset=True) for spec, model in facts.items()}
+
+
 def _values(snapshot: Snapshot, key: Key, images: list[str]) -> list[Value] | str:
     """The value, or the reason why there is none, of each image; a single reason if all images have the same."""
     scores = snapshot.scores[key]
-    bounded = None not in snapshot.metrics[key[2]]["range"]
+    bounded = None not in snapshot.metrics[key[2]].range
     values = [_rounded(scores.get(image), bounded=bounded) for image in images]
     reason = values[0] if values else None
     return reason if isinstance(reason, str) and values.count(reason) == len(values) else values
@@ -123,7 +133,10 @@ def _snapshot(name: str, content: dict[str, Any]) -> Snapshot:
     return Snapshot(
         name=name,
         origin=content["made"],
-        **{part: content[part] for part in ("metrics", "methods", "nets", "images")},
+        metrics={spec: MetricFacts(**facts) for spec, facts in content["metrics"].items()},
+        methods={spec: MethodFacts(**facts) for spec, facts in content["methods"].items()},
+        nets={spec: NetFacts(**facts) for spec, facts in content["nets"].items()},
+        images=content["images"],
         targets={net: _targets(images, targets) for net, targets in content["targets"].items()},
         scores={(net, method, metric): by_image(values) for net, method, metric, values in content["values"]},
         costs={(net, method): _costs(costs) for net, method, costs in content["costs"]},

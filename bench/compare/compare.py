@@ -12,7 +12,14 @@ import numpy as np
 from ..core.errors import UsageError
 from ..core.formatting import plural
 from ..store import run as store
-from ..store.comparability import difference, same_images
+from ..store.comparability import (
+    difference,
+    environment_difference,
+    image_difference,
+    pixel_difference,
+    same_pixels,
+    shared_images,
+)
 from . import baseline
 from .obrien import judge_methods
 from .snapshot import COUNTED, Key, Snapshot, take_snapshot
@@ -54,6 +61,8 @@ def load_snapshot(path: Path) -> Snapshot:
 
 def compare(base: Snapshot, new: Snapshot, *, strict: bool = False) -> Comparison:
     """Compare two snapshots. Raises UsageError if they have no net or no image in common."""
+    if why := nothing_shared(base, new):
+        raise UsageError(f"{base.name} and {new.name} have {why}")
     images, notes = _shared(base, new)
     scored = list(_scores(base, new, images, notes))
     paired = [cell for cell in scored if isinstance(cell, PairedValues)]
@@ -64,59 +73,58 @@ def compare(base: Snapshot, new: Snapshot, *, strict: bool = False) -> Compariso
     return Comparison(base, new, (*judge_methods(paired, results), *cells, *costs), len(images), tuple(notes), strict)
 
 
-def _shared(base: Snapshot, new: Snapshot) -> tuple[list[str], list[str]]:
-    """The images of both runs, and notes on the others."""
+def nothing_shared(base: Snapshot, new: Snapshot) -> str | None:
+    """Why two snapshots cannot be compared at all: they have no net or no image in common; None if they can be compared."""
     if not base.nets.keys() & new.nets.keys():
-        raise UsageError(
-            f"{base.name} and {new.name} have no net in common: {', '.join(base.nets)}, and {', '.join(new.nets)}"
-        )
-    named = [image for image in base.images if image in new.images]
-    shared = same_images(base.images, new.images)
-    if not shared:
-        why = (
-            f"the pixels of {plural(len(named), 'image')} with the same name differ" if named else "no name is in both"
-        )
-        raise UsageError(f"{base.name} and {new.name} have no image in common: {why}")
-    notes = (
-        [f"{plural(len(named) - len(shared), 'image')} left out: the pixels differ"] if len(named) > len(shared) else []
-    )
+        return f"no net in common: {', '.join(base.nets)}, and {', '.join(new.nets)}"
+    return pixel_difference(base.images, new.images)
+
+
+def _shared(base: Snapshot, new: Snapshot) -> tuple[list[str], list[str]]:
+    """The images with the same pixels in both runs, and notes on the others."""
+    same = same_pixels(base.images, new.images)
+    changed = len(base.images.keys() & new.images.keys()) - len(same)
+    notes = [f"{plural(changed, 'image')} left out: the pixels differ"] if changed else []
     for snapshot, other in ((base, new), (new, base)):
         if alone := len(snapshot.images.keys() - other.images.keys()):
             notes.append(f"{plural(alone, 'image')} left out: only in {snapshot.name}")
-    return shared, notes
+    return same, notes
 
 
 def _scores(base: Snapshot, new: Snapshot, images: list[str], notes: list[str]) -> Iterator[CellResult | PairedValues]:
-    explained = {net: _same_targets(base, new, net, images, notes) for net in base.nets if net in new.nets}
+    nets = [net for net in base.nets if net in new.nets]
+    for net in nets:
+        notes += _other_classes(base, new, net, images)
+    shared = {net: shared_images(base.net_images(net), new.net_images(net)) for net in nets}
+    unshared = {net: image_difference(base.net_images(net), new.net_images(net)) for net in nets}
     for key in {**base.scores, **new.scores}:
         if key not in new.scores:
             yield _unmeasured(base, key, "gone")
         elif key not in base.scores:
             yield _unmeasured(new, key, "new")
-        elif why := difference(base.meaning(*key), new.meaning(*key)):
+        elif why := difference(base.meaning(*key), new.meaning(*key)) or unshared[key[0]]:
             yield _unmeasured(new, key, "not comparable", why)
         else:
-            yield _pair(base, new, key, explained[key[0]], notes)
+            yield _pair(base, new, key, shared[key[0]], notes)
 
 
-def _same_targets(base: Snapshot, new: Snapshot, net: str, images: list[str], notes: list[str]) -> list[str]:
-    """The images for which both runs explain the same class."""
-    before, now = base.targets.get(net, {}), new.targets.get(net, {})
-    same = [image for image in images if before.get(image) == now.get(image)]
-    if len(same) < len(images):
-        image = next(image for image in images if image not in same)
-        notes.append(
-            f"{plural(len(images) - len(same), 'image')} left out on {net}: the explained class differs "
-            f"({image}: {before.get(image)} → {now.get(image)})"
+def _other_classes(base: Snapshot, new: Snapshot, net: str, images: list[str]) -> Iterator[str]:
+    """A note if the explained class differs on some of the images with the same pixels."""
+    shared = set(shared_images(base.net_images(net), new.net_images(net)))
+    others = [image for image in images if image not in shared]
+    if others:
+        base_class, new_class = (snapshot.targets.get(net, {}).get(others[0]) for snapshot in (base, new))
+        yield (
+            f"{plural(len(others), 'image')} left out on {net}: the explained class differs "
+            f"({others[0]}: {base_class} → {new_class})"
         )
-    return same
 
 
 def _pair(base: Snapshot, new: Snapshot, key: Key, images: list[str], notes: list[str]) -> CellResult | PairedValues:
     before, now = base.scores[key], new.scores[key]
     scored = [image for image in images if image in before and image in now]
     if not scored:
-        return _unmeasured(new, key, "not comparable", "no image in both has the same explained class")
+        return _unmeasured(new, key, "not comparable", "no image has a score in both")
     lost = [image for image in scored if isinstance(before[image], float) and isinstance(now[image], str)]
     if lost:
         had = sum(isinstance(before[image], float) for image in scored)
@@ -136,7 +144,7 @@ def _pair(base: Snapshot, new: Snapshot, key: Key, images: list[str], notes: lis
 def _unmeasured(snapshot: Snapshot, key: Key, verdict: Verdict, why: str = "") -> CellResult:
     """Make a verdict without numbers."""
     metric = snapshot.metrics[key[2]]
-    return CellResult(key, verdict, metric["better"], why=why, short=metric["short"])
+    return CellResult(key, verdict, metric.better, why=why, short=metric.short)
 
 
 def _costs(base: Snapshot, new: Snapshot, images: list[str], notes: list[str]) -> Iterator[CellResult]:
@@ -145,16 +153,12 @@ def _costs(base: Snapshot, new: Snapshot, images: list[str], notes: list[str]) -
     if both and (next(iter(base.images)) not in images or next(iter(base.images)) != next(iter(new.images))):
         notes.append("costs not judged: they are measured on the first image, which differs")
         return
-    differences = [
-        f"{key} {base.origin[key]} → {new.origin[key]}"
-        for key in ("device", "torch")
-        if base.origin[key] != new.origin[key]
-    ]
-    if both and differences:
-        notes.append(f"peak_bytes not judged: {', '.join(differences)}")
+    environments = environment_difference(base.origin, new.origin)
+    if both and environments:
+        notes.append(f"peak_bytes not judged: {environments}")
     for net, method in both:
         if net in new.nets and net in base.nets and not difference(base.meaning(net, method), new.meaning(net, method)):
-            for name in COUNTED[:1] if differences else COUNTED:
+            for name in COUNTED[:1] if environments else COUNTED:
                 before, now = base.costs[net, method][name], new.costs[net, method][name]
                 if not isnan(before) and not isnan(now):
                     yield judge_cost((net, method, name), before, now)

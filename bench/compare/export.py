@@ -1,9 +1,5 @@
-"""Writes a comparison as Markdown for a pull request, as JUnit XML for a CI system, and as JSON for other programs.
+"""Writes a comparison as Markdown for a pull request, as JUnit XML for a CI system, and as JSON for other programs."""
 
-Markdown needs no library: tabulate would be one more dependency for a few lines, and does not escape names.
-"""
-
-import html
 import json
 import re
 from dataclasses import asdict
@@ -12,32 +8,35 @@ from math import isnan
 from typing import Any
 from xml.etree import ElementTree
 
-from ..core.formatting import number
+from ..core.formatting import format_p
+from ..core.markdown import escape, format_table
 from .compare import Comparison
-from .summary import advice, change_rows, headline, label, notes, sentences
+from .summary import ChangeRow, advice, change_rows, headline, label, notes, sentences
 from .timing import median_seconds
 from .verdicts import CellResult
 
 HEADS = ("", "net", "method", "metric", "base", "new", "change", "95 % interval", "p")
-MARKUP = re.compile(r"([\\`*_{}\[\]()#|~!])")
+NUMERIC = (*[False] * 4, *[True] * 5)  # by column
 FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # in XML 1.0, even escaped
 
 
 def markdown(comparison: Comparison) -> str:
     """Format a headline, a table of the changed numbers, sentences on the other verdicts, notes and advice."""
-    lines = [f"### {_plain(headline(comparison))}", ""]
-    lines += [f"{_plain(comparison.base.name)} → {_plain(comparison.new.name)}", ""]
+    lines = [f"### {escape(headline(comparison))}", ""]
+    lines += [f"{escape(comparison.base.name)} → {escape(comparison.new.name)}", ""]
     if changed := change_rows(comparison):
-        lines += [_row(HEADS), _row(["---"] * 4 + ["---:"] * 5)]
-        for row in changed:
-            net, method, _ = map(_plain, row.cell.key)
-            verdict = f"**{row.cell.verdict}**" if comparison.fails(row.cell) else row.cell.verdict
-            cells = (_plain(label(row.cell)), row.base, row.new, row.change, row.interval, row.p)
-            lines.append(_row((verdict, net, method, *cells)))
-        lines.append("")
-    lines += [f"- **{verdict}**: {_plain(sentence)}" for verdict, sentence in sentences(comparison)]
-    lines += [f"- {_plain(sentence)}" for sentence in (*notes(comparison), *advice(comparison))]
+        lines += [*format_table(HEADS, NUMERIC, [_cells(comparison, row) for row in changed]), ""]
+    lines += [f"- **{verdict}**: {escape(sentence)}" for verdict, sentence in sentences(comparison)]
+    lines += [f"- {escape(sentence)}" for sentence in (*notes(comparison), *advice(comparison))]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _cells(comparison: Comparison, row: ChangeRow) -> list[str]:
+    """The cells of a changed number, in the order of HEADS."""
+    net, method, _ = row.cell.key
+    verdict = f"**{row.cell.verdict}**" if comparison.fails(row.cell) else row.cell.verdict
+    texts = (net, method, label(row.cell), row.base, row.new, row.change, row.interval, row.p)
+    return [verdict, *map(escape, texts)]
 
 
 def junit(comparison: Comparison) -> str:
@@ -76,7 +75,7 @@ def as_json(comparison: Comparison) -> str:
 
 def describe(cell: CellResult) -> str:
     """Describe a verdict with its evidence in one sentence."""
-    evidence = "" if isnan(cell.p) else f", p = {number(cell.p)}"
+    evidence = "" if isnan(cell.p) else f", {format_p(cell.p, 'p')}"
     if cell.why or isnan(cell.base):
         return f"{cell.verdict}: {cell.why}{evidence}".removesuffix(": ")
     return f"{cell.verdict}: {cell.base:.6g} → {cell.new:.6g}{evidence}"
@@ -91,15 +90,6 @@ def _cell_content(cell: CellResult) -> dict[str, Any]:
 
 def _without_nan(value: Any) -> Any:
     return None if isinstance(value, float) and isnan(value) else value
-
-
-def _row(cells: Any) -> str:
-    return f"| {' | '.join(cells)} |"
-
-
-def _plain(text: str) -> str:
-    """Escape text so that Markdown shows it literally."""
-    return MARKUP.sub(r"\\\1", html.escape(" ".join(text.split()), quote=False))
 
 
 def _xml(text: str) -> str:

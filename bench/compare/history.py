@@ -12,7 +12,7 @@ from functools import cache
 from math import nan
 
 from ..core.errors import UsageError
-from .compare import compare
+from .compare import compare, nothing_shared
 from .snapshot import COUNTED, Key, Snapshot
 from .verdicts import OVERALL, CellResult, Verdict
 
@@ -50,10 +50,9 @@ def make_history(runs: Sequence[Snapshot]) -> list[Series]:
 
     @cache
     def results(base: int, new: int) -> dict[Key, CellResult]:
-        try:
-            return {cell.key: cell for cell in compare(runs[base], runs[new]).cells}
-        except UsageError:  # nothing in common
+        if nothing_shared(runs[base], runs[new]):
             return {}
+        return {cell.key: cell for cell in compare(runs[base], runs[new]).cells}
 
     by_key: dict[Key, Series] = {}
     for index, run in enumerate(runs):
@@ -71,10 +70,10 @@ def make_history(runs: Sequence[Snapshot]) -> list[Series]:
 def _verdict(cells: dict[Key, CellResult], key: Key) -> Verdict:
     if key[2] != OVERALL:
         return cells[key].verdict if key in cells else "not comparable"
-    of_method = [cell for cell in cells.values() if cell.key[1] == key[1]]
-    if not of_method or any(cell.verdict == "not comparable" for cell in of_method):
+    method_cells = [cell for cell in cells.values() if cell.key[1] == key[1]]
+    if not method_cells or any(cell.verdict == "not comparable" for cell in method_cells):
         return "not comparable"
-    return next((cell.verdict for cell in of_method if cell.key[2] == OVERALL), "same")
+    return next((cell.verdict for cell in method_cells if cell.key[2] == OVERALL), "same")
 
 
 def _means(run: Snapshot) -> dict[Key, float]:
@@ -90,8 +89,8 @@ def _means(run: Snapshot) -> dict[Key, float]:
 
 def _series(run: Snapshot, key: Key) -> Series:
     metric = run.metrics.get(key[2])
-    better = "" if key[2] == OVERALL else metric["better"] if metric else "lower"
-    return Series(key, better, metric["short"] if metric else key[2])
+    better = "" if key[2] == OVERALL else metric.better if metric else "lower"
+    return Series(key, better, metric.short if metric else key[2])
 
 
 def as_csv(runs: Sequence[Snapshot], history: Sequence[Series]) -> str:

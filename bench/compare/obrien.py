@@ -11,9 +11,9 @@ from math import nan
 import numpy as np
 
 from ..core.formatting import plural
-from ..stats.estimate import Floats
+from ..stats.estimate import ALPHA, Floats
 from ..stats.significance import sign_test
-from .verdicts import ALPHA, OVERALL, CellResult, PairedValues, Verdict, correct, t_test
+from .verdicts import OVERALL, CellResult, PairedValues, Verdict, correct, t_test
 
 Cell = tuple[PairedValues, CellResult]
 
@@ -23,7 +23,7 @@ def judge_methods(cells: Sequence[PairedValues], results: Sequence[CellResult]) 
     methods: dict[str, list[Cell]] = {}
     for cell, result in zip(cells, results, strict=True):
         methods.setdefault(cell.key[1], []).append((cell, result))
-    sums = {method: sum_improvements([cell for cell, _ in of_method]) for method, of_method in methods.items()}
+    sums = {method: sum_improvements([cell for cell, _ in judged_cells]) for method, judged_cells in methods.items()}
     changed = {method: by_image for method, by_image in sums.items() if by_image.any()}
     p_values = correct([_p([cell for cell, _ in methods[method]], by_image) for method, by_image in changed.items()])
     judged = (_result(methods[method], changed[method], float(p)) for method, p in zip(changed, p_values, strict=True))
@@ -37,14 +37,14 @@ def sum_improvements(cells: Sequence[PairedValues]) -> Floats:
     }
     sums = np.zeros(len(images))
     for cell in cells:
-        improvements = cell.differences if cell.metric["better"] == "higher" else -cell.differences
+        improvements = cell.differences if cell.metric.better == "higher" else -cell.differences
         if unit := max(float(np.sqrt((improvements**2).mean())), cell.slack):
             sums[[images[image] for image in cell.images]] += improvements / unit
     return sums
 
 
 def _p(cells: Sequence[PairedValues], sums: Floats) -> float:
-    """Binary values have a sign test: Student's t would take two equal flips for differences that agree to four digits."""
+    """Binary values have a sign test. Two equal flips have no variance, so Student's t would give p = 0."""
     if sums.size < 2:
         return nan
     binary = all(cell.binary for cell in cells if cell.differences.any())

@@ -12,8 +12,8 @@ from typing import Any
 import pandas as pd
 
 from ..core.errors import UsageError, nearest
-from ..store.comparability import Meaning, method_facts, metric_facts, net_facts, pixel_hashes
-from ..store.header import Header
+from ..store.comparability import Meaning, NetImages, method_facts, metric_facts, net_facts, net_images, pixel_hashes
+from ..store.header import Header, MethodFacts, MetricFacts, NetFacts
 from ..store.run import Run
 
 Key = tuple[str, str, str]  # net, method, metric
@@ -27,9 +27,9 @@ class Snapshot:
 
     name: str  # the directory or file, as the user named it
     origin: dict[str, str]  # suite, device, precision, torch: seconds and peak bytes depend on device and torch
-    metrics: dict[str, dict[str, Any]]  # by spec: better, unit, range, slack, short, protocol
-    methods: dict[str, dict[str, Any]]  # by spec: version, settings, control; fingerprint of a user's own file
-    nets: dict[str, dict[str, Any]]  # by spec: layer, fingerprint
+    metrics: dict[str, MetricFacts]  # by spec
+    methods: dict[str, MethodFacts]  # by spec
+    nets: dict[str, NetFacts]  # by spec
     images: dict[str, str]  # by name: the start of their pixels' sha256
     targets: dict[str, dict[str, int]]  # by net and image: the class explained
     scores: dict[Key, dict[str, float | str]]  # by image: the value, or the reason why there is none
@@ -38,7 +38,11 @@ class Snapshot:
 
     def meaning(self, net: str, method: str, metric: str | None = None) -> Meaning:
         """The meaning of the values of a net, method and metric, or of a method's costs on a net."""
-        return Meaning(self.nets[net], self.methods[method], self.metrics[metric] if metric else {})
+        return Meaning(self.nets[net], self.methods[method], self.metrics[metric] if metric else None)
+
+    def net_images(self, net: str) -> NetImages:
+        """The images on a net, as they are compared."""
+        return NetImages(self.images, self.targets.get(net, {}))
 
     def select(
         self, nets: Sequence[str] | None, methods: Sequence[str] | None, metrics: Sequence[str] | None
@@ -80,7 +84,7 @@ def take_snapshot(run: Run, name: str | None = None) -> Snapshot:
         methods={spec: method_facts(method) for spec, method in header.methods.items()},
         nets={spec: net_facts(net) for spec, net in header.nets.items()},
         images=pixel_hashes(header, predictions),
-        targets=_targets(header, predictions),
+        targets={net: net_images(header, predictions, net).targets for net in header.nets},
         scores=_ordered(header, _scores(scores)),
         costs=_ordered(header, _costs(cost)),
         seconds=_seconds(cost, predictions),
@@ -109,13 +113,6 @@ def _origin(header: Header) -> dict[str, str]:
     suite = header.suite
     facts = {"suite": suite.name, "device": suite.device, "precision": suite.precision}
     return facts | {"torch": header.environment.get("torch", "unknown")}
-
-
-def _targets(header: Header, predictions: pd.DataFrame) -> dict[str, dict[str, int]]:
-    targets: dict[str, dict[str, int]] = {net: {} for net in header.nets}
-    for net, image, target in _rows(predictions, "net", "image", "target"):
-        targets[net][image] = int(target)
-    return targets
 
 
 def _ordered(header: Header, by_key: dict[Any, Any]) -> dict[Any, Any]:

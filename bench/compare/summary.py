@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import isnan
 
-from ..core.formatting import number, plural
+from ..core.formatting import MEGABYTE, format_p, number, plural
 from ..stats.estimate import format_interval
 from .compare import Comparison
 from .snapshot import COUNTED
@@ -12,7 +12,6 @@ from .timing import SECONDS, median_seconds
 from .verdicts import OVERALL, CellResult, Verdict
 
 ORDER: tuple[Verdict, ...] = ("worse", "broken", "gone", "not comparable", "unclear", "better", "fixed", "new", "same")
-MEGABYTE = 1e6
 NOTED = 1.5  # a ratio of seconds that is worth a note
 ADVICE: dict[Verdict, str] = {
     "worse": "worse: beyond the slack and significant (for costs: any increase); find the change that caused it",
@@ -51,7 +50,7 @@ def _numeric(cell: CellResult) -> bool:
 
 def _row(cell: CellResult) -> ChangeRow:
     if cell.key[2] == OVERALL:
-        return ChangeRow(cell, "", "", "", cell.why, _p_text(cell))
+        return ChangeRow(cell, "", "", "", cell.why, format_p(cell.p))
     if cell.change is None:
         scale = MEGABYTE if cell.key[2] == "peak_bytes" else 1
         times = f"x {cell.new / cell.base:.4g}" if cell.base else "from 0"
@@ -61,15 +60,11 @@ def _row(cell: CellResult) -> ChangeRow:
             format_figure(cell.new / scale),
             times,
             "runs" if cell.key[2] == SECONDS else "exact",
-            _p_text(cell),
+            format_p(cell.p),
         )
     interval = "one image" if isnan(cell.change.low) else format_interval(cell.change)
     change = ("+" if cell.change.mean > 0 else "") + format_figure(cell.change.mean)
-    return ChangeRow(cell, format_figure(cell.base), format_figure(cell.new), change, interval, _p_text(cell))
-
-
-def _p_text(cell: CellResult) -> str:
-    return "" if isnan(cell.p) else "<.001" if cell.p < 0.001 else number(cell.p)
+    return ChangeRow(cell, format_figure(cell.base), format_figure(cell.new), change, interval, format_p(cell.p))
 
 
 def format_figure(value: float) -> str:

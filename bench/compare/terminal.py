@@ -9,12 +9,12 @@ from rich.padding import Padding
 from rich.table import Table as Grid
 from rich.text import Text
 
-from ..core.formatting import plural
+from ..core.formatting import MEGABYTE, plural
 from ..core.tolerance import ROUNDING
 from .compare import Comparison
 from .history import Point, Series
 from .snapshot import Snapshot
-from .summary import MEGABYTE, ChangeRow, advice, change_rows, format_figure, headline, label, notes, sentences
+from .summary import ChangeRow, advice, change_rows, format_figure, headline, label, notes, sentences
 from .verdicts import FAILING
 
 STYLES = {"better": "green", "fixed": "green", "unclear": "yellow", "new": "dim"} | dict.fromkeys(FAILING, "bold red")

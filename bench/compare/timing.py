@@ -12,13 +12,13 @@ import numpy as np
 from scipy.stats import mannwhitneyu
 
 from ..core.errors import UsageError
-from ..stats.estimate import Floats
+from ..stats.estimate import ALPHA, Floats
 from ..stats.significance import holm
-from ..store.comparability import difference
+from ..store.comparability import difference, environment_difference
 from .snapshot import Snapshot
-from .verdicts import ALPHA, CellResult, Verdict
+from .verdicts import CellResult, Verdict
 
-RUNS = 3  # on each side, at least: with fewer, all new runs are slower by chance more often than once in twenty times
+RUNS = 3  # on each side, at least: with fewer, all new runs are slower by chance in more than 5 % of comparisons
 SECONDS = "seconds"
 
 Pair = tuple[Snapshot, Snapshot]  # base, new
@@ -61,11 +61,8 @@ def _check(pairs: Sequence[Pair]) -> None:
             raise UsageError(
                 f"{run.name} has no seconds of bare predictions (no baseline has them): compare run directories instead"
             )
-        for key in ("device", "torch"):
-            if run.origin[key] != first.origin[key]:
-                raise UsageError(
-                    f"seconds cannot be judged: {first.name} has {key} {first.origin[key]}, {run.name} {run.origin[key]}"
-                )
+        if why := environment_difference(first.origin, run.origin):
+            raise UsageError(f"seconds cannot be judged: {first.name} and {run.name} differ: {why}")
 
 
 def mann_whitney_p(base: Side, new: Side) -> float:

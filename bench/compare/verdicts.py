@@ -17,13 +17,13 @@ from scipy.stats import t
 
 from ..core import tolerance
 from ..stats import paired
-from ..stats.estimate import Estimate, Floats
+from ..stats.estimate import ALPHA, Estimate, Floats
+from ..stats.mean_scores import BINARY
 from ..stats.paired import PairedSample
 from ..stats.significance import Significance, holm, sign_test
-from ..store.comparability import Facts
+from ..store.header import MetricScale
 from .snapshot import Key
 
-ALPHA = 0.05  # the error rate of a comparison
 FAMILIES = 2  # of tests: one of single metrics, one of all metrics of a method
 OVERALL = "overall"
 EXACT = 1e-9  # relative rounding of costs
@@ -56,36 +56,32 @@ class PairedValues:
     images: tuple[str, ...]  # n of them
     base: Floats  # (n,)
     new: Floats  # (n,)
-    metric: Facts  # better, unit, range, slack, short
+    metric: MetricScale
 
     @property
     def differences(self) -> Floats:
         """New minus base (n,); 0 within rounding."""
         differences = self.new - self.base
         largest = max(float(np.abs(self.base).max(initial=0)), float(np.abs(self.new).max(initial=0)))
-        return np.where(np.abs(differences) <= tolerance.rounding(self.metric["range"], largest), 0.0, differences)
+        return np.where(np.abs(differences) <= tolerance.find_rounding(self.metric.range, largest), 0.0, differences)
 
     @property
     def binary(self) -> bool:
-        """Whether the metric is yes or no, or every value lies at an end of the range from 0 to 1.
-
-        Two shares that go from 0 to .9997 and from 0 to 1 are two flips, not two differences that agree to four digits.
-        """
-        ends = list(self.metric["range"])
-        if self.metric["unit"] == "yes or no" or ends != [0, 1]:
-            return self.metric["unit"] == "yes or no"
-        extreme = np.isclose(np.concatenate([self.base, self.new])[:, None], ends, rtol=0, atol=self.slack)
+        """Whether the values are judged as yes or no. Values at the ends of [0, 1] are treated as binary."""
+        if self.metric.unit == BINARY or self.metric.range != [0, 1]:
+            return self.metric.unit == BINARY
+        extreme = np.isclose(np.concatenate([self.base, self.new])[:, None], [0, 1], rtol=0, atol=self.slack)
         return bool(extreme.any(1).all())
 
     @property
     def slack(self) -> float:
-        return tolerance.slack(self.metric.get("slack"), self.metric["range"], float(self.base.mean()))
+        return tolerance.find_slack(self.metric.slack, self.metric.range, float(self.base.mean()))
 
 
 def judge_cells(cells: Sequence[PairedValues]) -> list[CellResult]:
     """Judge each cell; each has at least one image. The correction is over the cells in which a value changed."""
     differences = [cell.differences for cell in cells]
-    changed = [index for index, of_cell in enumerate(differences) if of_cell.any()]
+    changed = [index for index, by_image in enumerate(differences) if by_image.any()]
     samples = [_sample(cells[index], differences[index]) for index in changed]
     intervals = [pair.difference for pair in paired.compare(samples)] if samples else []
     tested = [_tested(sample) for sample in samples]
@@ -101,7 +97,7 @@ def correct(p: Sequence[float]) -> Floats:
 
 
 def _sample(cell: PairedValues, differences: Floats) -> PairedSample:
-    return PairedSample("new", "base", differences, cell.metric["better"], cell.binary)
+    return PairedSample("new", "base", differences, cell.metric.better, cell.binary)
 
 
 def _tested(sample: PairedSample) -> Significance:
@@ -128,8 +124,8 @@ def t_test(values: Floats) -> float:
 def _result(cell: PairedValues, change: Estimate | None, tested: Significance) -> CellResult:
     base, new = float(cell.base.mean()), float(cell.new.mean())
     return CellResult(
-        cell.key, _verdict(cell, change, tested), cell.metric["better"], base, new, change, tested.p, cell.slack,
-        short=cell.metric["short"],
+        cell.key, _verdict(cell, change, tested), cell.metric.better, base, new, change, tested.p, cell.slack,
+        short=cell.metric.short,
     )  # fmt: skip
 
 
@@ -140,7 +136,7 @@ def _verdict(cell: PairedValues, change: Estimate | None, tested: Significance) 
     excluded = cell.binary or change.low > 0 or change.high < 0
     if not excluded or not tested.p < ALPHA or np.sign(change.mean) != tested.sign:
         return "unclear"
-    return "better" if (change.mean > 0) == (cell.metric["better"] == "higher") else "worse"
+    return "better" if (change.mean > 0) == (cell.metric.better == "higher") else "worse"
 
 
 def judge_cost(key: Key, base: float, new: float) -> CellResult:

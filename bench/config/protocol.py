@@ -83,17 +83,17 @@ def names() -> list[str]:
 
 def find(spec: str, target: str | None = None) -> Protocol:
     """The protocol of a spec, with another target if one is given. Raises UsageError for an unknown name or choice."""
-    asked = specs.parse("protocol", spec)
-    if asked.name not in names():
-        raise UsageError(f"there is no protocol {asked.name!r}: {nearest(asked.name, names())}")
-    content = {"name": asked.name} | tomllib.loads(_read(asked.name))
-    if target not in (None, asked.settings.get("target", content.get("target", "predicted"))):
-        if "target" in asked.settings:
+    requested = specs.parse("protocol", spec)
+    if requested.name not in names():
+        raise UsageError(f"there is no protocol {requested.name!r}: {nearest(requested.name, names())}")
+    content = {"name": requested.name} | tomllib.loads(_read(requested.name))
+    if target not in (None, requested.settings.get("target", content.get("target", "predicted"))):
+        if "target" in requested.settings:
             raise UsageError(f"{spec} and the target {target!r} contradict each other: name one of the two")
-        asked.settings["target"] = target
-    for key, value in asked.settings.items():
+        requested.settings["target"] = target
+    for key, value in requested.settings.items():
         content = _override(content, spec, key, value)
-    content["name"] = asked.label(asked.name)
+    content["name"] = requested.label(requested.name)
     try:
         return Protocol(**content)
     except ValidationError as error:

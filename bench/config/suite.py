@@ -12,6 +12,7 @@ from ..core import plugins, specs
 from ..core.errors import UsageError, nearest
 from ..core.plugins import DATASET, METHOD, METRIC, Plugin
 from . import protocol as protocol_file
+from .defaults import DEFAULTS
 from .protocol import Protocol
 
 Precision = Literal["auto", "fp32", "tf32", "bf16", "fp16"]  # of perturbed images (see forward/precision.py)
@@ -25,7 +26,7 @@ class Suite(BaseModel):
 
     name: str = Field(pattern=r"^\w[\w .-]{0,99}$")
     description: str = ""
-    dataset: str = "scenes"  # empty if the user has to name one
+    dataset: str = DEFAULTS.dataset  # empty if the user has to name one
     needs: str = Field("images", exclude=True)  # which kind of data set the user has to name then
     images: int = Field(12, ge=1)
     subset: str | None = None  # a file with the names of the images to use
@@ -71,10 +72,7 @@ class Suite(BaseModel):
         """The data set, with a protocol's `resize` if it has this setting. Raises UsageError if the suite names none."""
         if not self.dataset:
             raise UsageError(f"this suite needs {self.needs}, which are not included: name the folder with --dataset")
-        is_folder = specs.ADDRESS in self.dataset.partition("[")[0] or (
-            self.dataset not in plugins.names(DATASET) and Path(self.dataset).is_dir()
-        )
-        dataset = (plugins.open_folder if is_folder else plugins.find)(DATASET, self.dataset, self.seed)
+        dataset = find_dataset(self.dataset, self.seed)
         if resize and "resize" in dataset.settings:
             return protocol_file.override_settings(dataset, {"resize": resize})
         return dataset
@@ -91,6 +89,12 @@ class Suite(BaseModel):
 
 
 Named = TypeVar("Named", Plugin, Protocol)
+
+
+def find_dataset(spec: str, seed: int | None = None) -> Plugin:
+    """The data set of a spec, or the one that opens the folder or address. Raises UsageError for what does not exist."""
+    is_folder = specs.ADDRESS in spec.partition("[")[0] or (spec not in plugins.names(DATASET) and Path(spec).is_dir())
+    return (plugins.open_folder if is_folder else plugins.find)(DATASET, spec, seed)
 
 
 def check_distinct(listed: list[Named]) -> list[Named]:

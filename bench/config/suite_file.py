@@ -21,14 +21,21 @@ def names() -> list[str]:
 
 
 def load(name: str, **changes: Any) -> Suite:
-    """A shipped suite or a TOML file, with changes to its keys (None: no change). Raises UsageError for a wrong one."""
+    """A shipped suite or a TOML file, with changes to its keys: a value, a function of the suite's own value, or None.
+
+    None, also as the result of a function, is no change. Raises UsageError for a wrong suite, key or value.
+    """
     path = Path(name) if name.endswith(".toml") else BUILT_IN / f"{name}.toml"
     if not path.is_file():
         raise UsageError(f"there is no suite {name!r}: {nearest(name, names())}, or a TOML file")
     original = {"name": path.stem} | _read(path)
-    suite = _validate(
-        path.name, _change(path, original, {key: value for key, value in changes.items() if value is not None})
-    )
+    functions = {key: value for key, value in changes.items() if callable(value)}
+    values = {key: value for key, value in changes.items() if value is not None and key not in functions}
+    suite = _validate(path.name, _change(path, original, values))
+    if functions:
+        results = {key: function(getattr(suite, key)) for key, function in functions.items()}
+        values |= {key: result for key, result in results.items() if result is not None}
+        suite = _validate(path.name, _change(path, original, values))
     if path.parent == BUILT_IN:
         suite._built_in = _validate(path.name, _change(path, original, {}))
     return suite

@@ -1,7 +1,7 @@
 """Conformance tests: do reference libraries compute the same numbers as this suite, on the same images and nets?
 
-Each plug-in in `references/` wraps one library and yields pairs of quantities, ours and the library's. A difference above
-the tolerance must be a documented fault of the library: when the fault is reproduced, our numbers equal the library's.
+Each plug-in in `references/` wraps one library and yields pairs of quantities, the suite's own and the library's. A difference
+above the tolerance must be a documented fault of the library: when the fault is reproduced, the numbers are equal.
 """
 
 import re
@@ -24,13 +24,12 @@ from ..core.errors import MissingLibrary, UsageError
 from ..core.formatting import number, plural
 from ..core.plugins import REFERENCE, Plugin
 from ..forward.device import exact_arithmetic
-from ..nets import load
 from ..nets.net import Net
 from ..run.plan import Plan, make_plan
 from ..show.terminal import WIDTH
 
 SAME, DIFFERS, KNOWN = "same", "differs", "known fault"
-FEW, MANY = 1e-5, 1e-4  # tolerances for the rounding of a few passes through the net, and of one pass for every channel
+FEW, MANY = 1e-5, 1e-4  # tolerances for methods of a few passes, and for one pass per channel
 
 
 @dataclass(frozen=True)
@@ -38,48 +37,48 @@ class Fault:
     """A documented fault of a reference library, and the two numbers that agree if the fault is the only difference."""
 
     line: str
-    ours: Tensor
-    theirs: Tensor
+    own: Tensor
+    library: Tensor
 
 
 @dataclass(frozen=True)
 class Quantity:
     """The same numbers from this suite and from a reference library: one for each image or pixel, under a protocol."""
 
-    name: str  # the spec of our method or metric
+    name: str  # the spec of this suite's method or metric
     protocol: str
-    ours: Tensor
-    theirs: Tensor
+    own: Tensor
+    library: Tensor
     tolerance: float
     fault: Fault | None = None
 
     @property
     def difference(self) -> float:
-        return max_difference(self.ours, self.theirs)
+        return max_difference(self.own, self.library)
 
     @property
     def verdict(self) -> str:
         if self.difference <= self.tolerance:
             return SAME
-        return KNOWN if self.fault and max_difference(self.fault.ours, self.fault.theirs) <= self.tolerance else DIFFERS
+        return KNOWN if self.fault and max_difference(self.fault.own, self.fault.library) <= self.tolerance else DIFFERS
 
     @property
     def label(self) -> str:
         return self.name if self.protocol == DEFAULT else f"{self.name}@{self.protocol}"
 
 
-def max_difference(ours: Tensor, theirs: Tensor) -> float:
+def max_difference(own: Tensor, library: Tensor) -> float:
     """The largest absolute difference; NaN, which exceeds every tolerance, if a number is NaN."""
-    if ours.shape != theirs.shape:
-        raise ValueError(f"{tuple(ours.shape)} and {tuple(theirs.shape)} cannot be compared")
-    return float((ours.double().cpu() - theirs.double().cpu()).abs().max())
+    if own.shape != library.shape:
+        raise ValueError(f"{tuple(own.shape)} and {tuple(library.shape)} cannot be compared")
+    return float((own.double().cpu() - library.double().cpu()).abs().max())
 
 
-def rescale(ours: Tensor, theirs: Tensor) -> tuple[Tensor, Tensor]:
-    """Maps (n, h, w) divided by the highest value of ours, so that a tolerance means the same on every net."""
-    highest = ours.amax((1, 2), keepdim=True)
+def rescale(own: Tensor, library: Tensor) -> tuple[Tensor, Tensor]:
+    """Maps (n, h, w) divided by the highest value of the suite's own, so that a tolerance means the same on every net."""
+    highest = own.amax((1, 2), keepdim=True)
     scale = torch.where(highest > 0, highest, 1)
-    return ours / scale, theirs.to(ours) / scale
+    return own / scale, library.to(own) / scale
 
 
 @exact_arithmetic()
@@ -89,8 +88,8 @@ def run(suite: Suite, references: Sequence[str] | None, device: str, console: Co
     Raises UsageError if no reference library is installed.
     """
     installed = _find_installed(references, suite.seed, console)
-    planned = make_plan(suite, device)
-    loaded = [load.load(spec, planned.device, "fp32") for spec in suite.nets]
+    planned = make_plan(suite.model_copy(update={"precision": "fp32", "compile": False}), device)
+    loaded = [planned.take_net(name) for name in planned.suite.nets]
     images, verdicts = _load_images(planned), Counter[str]()
     for reference in installed:
         for net in loaded:
@@ -107,17 +106,17 @@ def table(title: str, images: int, quantities: Sequence[Quantity]) -> Group:
     """A table with a row for each quantity, and notes: each known fault, and the difference once the fault is reproduced."""
     grid = Grid(box=None, padding=(0, 0, 0, 1), pad_edge=False, width=WIDTH)
     grid.add_column(Text("quantity"), ratio=1, overflow="fold")
-    for head in ("ours", "theirs", "largest\ndifference", "toler-\nance"):
+    for head in ("own", "library", "largest\ndifference", "toler-\nance"):
         grid.add_column(Text(head), justify="right", no_wrap=True)
     grid.add_column(Text("verdict"), no_wrap=True, min_width=len(KNOWN))
     notes: list[RenderableType] = []
     for quantity in quantities:
-        means = (number(float(values.double().mean())) for values in (quantity.ours, quantity.theirs))
+        means = (number(float(values.double().mean())) for values in (quantity.own, quantity.library))
         verdict = Text(quantity.verdict, style={DIFFERS: "bold red", KNOWN: "bold"}.get(quantity.verdict, ""))
         differences = (_format_small(value) for value in (quantity.difference, quantity.tolerance))
         grid.add_row(Text(_break_lines(quantity.label)), *means, *differences, verdict)
         if quantity.fault and quantity.verdict != SAME:
-            remaining = _format_small(max_difference(quantity.fault.ours, quantity.fault.theirs))
+            remaining = _format_small(max_difference(quantity.fault.own, quantity.fault.library))
             agreement = f"with the fault reproduced, the difference is {remaining}"
             note = Text(f"{_break_lines(quantity.label)}: {quantity.fault.line}; {agreement}", style="dim")
             notes.append(Padding(note, (0, 0, 0, 1), expand=False))

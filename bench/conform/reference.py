@@ -21,7 +21,11 @@ from ..scoring.rerun import prepare_rerun
 
 
 def compute_maps(spec: str, net: Net, images: Tensor, targets: Tensor) -> Tensor:
-    """The raw maps (n, h', w') of one of this suite's methods."""
+    """Compute the raw maps (n, h', w') of a method, neither fitted nor stretched.
+
+    `spec` names the method, `net` is loaded, images are (n, 3, h, w) in [0, 1], and targets (n,) are class indices. Raises
+    UsageError for a method that does not exist, NotApplicable where it does not apply to the net.
+    """
     maps: Tensor = plugins.find(METHOD, spec)(net, images.clone(), targets)
     return maps.detach()
 
@@ -45,13 +49,13 @@ def compute_scores(
 
     Metrics that explain the image again need the spec of the `method`. Raises NotApplicable as the metrics do.
     """
-    followed = protocol.find(protocol_name)
-    plugged = [followed.metric_plugins(metric, 0)[0] for metric in metrics]
-    finish, rows = partial(postprocess, size=(images.shape[2], images.shape[3]), protocol=followed), []
+    rules = protocol.find(protocol_name)
+    metric_plugins = [rules.metric_plugins(metric, 0)[0] for metric in metrics]
+    fit_and_stretch, rows = partial(postprocess, size=(images.shape[2], images.shape[3]), protocol=rules), []
     for image, target, map_ in zip(images, targets.tolist(), maps.cpu().numpy(), strict=True):
-        rerun = prepare_rerun(plugins.find(METHOD, method), net, image, target, finish) if method else None
+        rerun = prepare_rerun(plugins.find(METHOD, method), net, image, target, fit_and_stretch) if method else None
         case = Case(map_, target, (), image, map_, rerun)
-        rows.append([_as_number(score) for score in scoring.score(net, [case], plugged, followed.score)[0]])
+        rows.append([_as_number(score) for score in scoring.score(net, [case], metric_plugins, rules.score)[0]])
     return dict(zip(metrics, torch.tensor(rows, dtype=torch.float64).T, strict=True))
 
 

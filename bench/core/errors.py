@@ -60,5 +60,5 @@ def describe_error(error: BaseException, file: str) -> str:
         lines, message = [error.lineno], error.msg
     where = f"line {lines[-1]}" if lines and lines[-1] else "it"
     if isinstance(error, ImportError) and "relative import" in message:
-        message += "; a file outside the package writes `from cambench.bench.nets import Net`"
+        message += "; a file outside the package writes `from cambench import Net`"
     return " ".join(f"{where} raises {type(error).__name__}: {message}".split()).removesuffix(":")

@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from .errors import UsageError
+from .errors import Fatal, UsageError
 
 REASONS = {
     errno.ENOSPC: "the disk is full",
@@ -55,22 +55,22 @@ def _check_name(file: Path) -> None:
 
 def append_text(file: Path, text: str) -> None:
     """Appends to a text file, which is created if needed. Raises UsageError if it cannot be written."""
-    with explain_os_errors(file), file.open("a", encoding="utf-8") as opened:
-        opened.write(text)
+    with explain_os_errors(file), file.open("a", encoding="utf-8") as stream:
+        stream.write(text)
 
 
 @contextlib.contextmanager
 def explain_os_errors(directory: Path) -> Iterator[None]:
-    """Raises UsageError, with the reason, if the code inside cannot write to a directory."""
+    """Raises UsageError, with the reason, if the code inside cannot write to a directory, and Fatal if the disk is full."""
     try:
         yield
     except OSError as error:
-        kept = "; what was written is kept, and the same command resumes" if error.errno in FULL else ""
-        raise UsageError(
-            f"{directory} cannot be written: {REASONS.get(error.errno or 0, error.strerror)}{kept}"
-        ) from None
+        message = f"{directory} cannot be written: {REASONS.get(error.errno or 0, error.strerror)}"
+        if error.errno in FULL:
+            raise Fatal(f"{message}; what was written is kept; run the same command to resume") from None
+        raise UsageError(message) from None
 
 
-def sha256(path: Path) -> str:
+def hash_file(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

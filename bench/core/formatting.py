@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from math import isnan
 from typing import Any
 
+MEGABYTE = 1e6  # bytes
+
 
 def number(value: float) -> str:
     """Three decimals below 1, three digits above, no zero before the point: .781, 1.00, 12.3, 513."""
@@ -15,7 +17,15 @@ def number(value: float) -> str:
     return f"{value:.{max(0, 3 - len(str(int(abs(round(value, 3))))))}f}"
 
 
-def titled(suite: str, dataset: str) -> str:
+def format_p(p: float, name: str = "") -> str:
+    """A p-value: .012 or <.001; with a name, p = .012 or p < .001. Empty if it is NaN."""
+    if isnan(p):
+        return ""
+    relation, value = ("<", ".001") if p < 0.001 else ("=", number(p))
+    return f"{name} {relation} {value}" if name else f"{relation}{value}".removeprefix("=")
+
+
+def make_title(suite: str, dataset: str) -> str:
     """The title of a run: the suite's name, and the data set's if it differs; of a folder, the last part of its path."""
     path = re.search(r"path=([^,\]]+)", dataset)
     name = (path[1] if path else dataset.partition("[")[0]).rstrip("/").rpartition("/")[2]

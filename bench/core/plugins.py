@@ -10,11 +10,12 @@ import importlib
 import importlib.util
 import inspect
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, EntryPoints, entry_points
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, Literal
 
 from . import specs
 from .errors import MissingLibrary, PluginError, UsageError, nearest
@@ -69,10 +70,14 @@ class Plugin:
 
     def __call__(self, *arguments: Any) -> Any:
         """Calls the plug-in. What a user's own file raises becomes a PluginError that names the line."""
-        if not self.fingerprint:
-            return self.function(*arguments, **self.settings)  # a bug of the suite's own shows its traceback
-        with blame_user_code(f"{self.name}.py fails", str(self.module.__file__)):
+        with self.blame():
             return self.function(*arguments, **self.settings)
+
+    def blame(self) -> AbstractContextManager[None]:
+        """Turns what a user's own file raises into a PluginError. A bug of the suite's own file shows its traceback."""
+        if not self.fingerprint:
+            return nullcontext()
+        return blame_user_code(f"{self.name}.py fails", str(self.module.__file__), may_refuse=True)
 
     # Any plug-in
 
@@ -111,7 +116,7 @@ class Plugin:
     # Metrics
 
     @property
-    def better(self) -> str:
+    def better(self) -> Literal["higher", "lower"]:
         """BETTER: `higher` or `lower`, or this by the value of one setting: {"order": {"morf": "lower", ...}}. Required."""
         direction = self._read("BETTER", (str, dict))
         if isinstance(direction, dict):
@@ -119,7 +124,8 @@ class Plugin:
             direction = by_value.get(self.settings[setting])
         if direction not in ("higher", "lower"):
             raise PluginError(f"metric {self.spec}: BETTER is 'higher' or 'lower', not {direction!r}")
-        return str(direction)
+        better: Literal["higher", "lower"] = direction
+        return better
 
     @property
     def unit(self) -> str:
@@ -203,15 +209,15 @@ def find(kind: Kind, text: str, seed: int | None = None) -> Plugin:
     return _create(kind, name, module, spec=spec.label(name), settings=settings, seed=seed)
 
 
-def description(kind: Kind, name: str) -> str:
+def read_description(kind: Kind, name: str) -> str:
     """The first line of a plug-in's docstring, read from its file without importing it. Raises UsageError for no plug-in."""
     file = _shipped_file(kind, name)
     if file is None:
         entry = _entry_point(kind, name)
-        found = importlib.util.find_spec(entry.module)
-        if found is None or not found.origin:
+        module_spec = importlib.util.find_spec(entry.module)
+        if module_spec is None or not module_spec.origin:
             raise PluginError(f"{kind.word} {name}: the module of its entry point, {entry.module}, is not there")
-        file = Path(found.origin)
+        file = Path(module_spec.origin)
     return _first_line(ast.get_docstring(ast.parse(file.read_bytes())))
 
 
@@ -259,8 +265,10 @@ def _required(module: ModuleType) -> tuple[str, ...]:
 def _check_libraries(plugin: str, module: ModuleType) -> None:
     """Raises MissingLibrary where a required library is not installed; EXTRA names the extra that installs it."""
     for library in _required(module):
-        found = importlib.util.find_spec(library.partition(".")[0])
-        if found is None or found.origin is None:  # a mere folder, such as this checkout's datasets/, is no library
+        module_spec = importlib.util.find_spec(library.partition(".")[0])
+        if (
+            module_spec is None or module_spec.origin is None
+        ):  # a mere folder, such as this checkout's datasets/, is no library
             extra = getattr(module, "EXTRA", None)
             how = f": pip install '{PACKAGE}[{extra}]'" if extra else ", which is not installed"
             raise MissingLibrary(f"{plugin} needs the library {library}{how}")

@@ -76,7 +76,7 @@ def count_images(images: int) -> None:
         _active[-1].images += images
 
 
-def profile_table(spans: Spans) -> Table:
+def make_profile_table(spans: Spans) -> Table:
     """A row for each span: its seconds, its share of the total, and what it contains."""
     total = sum(spans.seconds.values())
     table = Table(box=None, padding=(0, 0, 0, 2), pad_edge=False)

@@ -58,5 +58,5 @@ def add_settings(kind: str, text: str, settings: dict[str, str]) -> str:
     """Adds settings to a spec. Raises UsageError where the spec sets one of them itself."""
     spec = parse(kind, text, str)
     if twice := next((key for key in settings if key in spec.settings), None):
-        raise UsageError(f"{text} sets {twice} itself, and --{twice} sets it again: leave out the one or the other")
+        raise UsageError(f"{text} sets {twice} itself, and --{twice} sets it again: remove one of them")
     return Spec(spec.name, spec.short, spec.settings | settings).label(spec.name)

@@ -11,18 +11,18 @@ RELATIVE = 0.02  # of the mean
 ROUNDING = 2e-6  # largest difference of equal values: a baseline keeps six decimals
 
 
-def slack_of_range(ends: Sequence[float | None]) -> float | None:
+def derive_slack(ends: Sequence[float | None]) -> float | None:
     """The slack that follows from a metric's range (low, high); None if the range is unbounded."""
     low, high = ends
     return None if low is None or high is None else SHARE * (high - low)
 
 
-def slack(declared: float | None, ends: Sequence[float | None], mean: float) -> float:
+def find_slack(declared: float | None, ends: Sequence[float | None], mean: float) -> float:
     """The slack of a metric at a mean: as declared or, if `declared` is None, from its range or its mean."""
-    absolute = slack_of_range(ends) if declared is None else declared
+    absolute = derive_slack(ends) if declared is None else declared
     return RELATIVE * abs(mean) if absolute is None else absolute
 
 
-def rounding(ends: Sequence[float | None], largest: float) -> float:
+def find_rounding(ends: Sequence[float | None], largest: float) -> float:
     """The largest difference that counts as rounding; relative to the largest value if the range is unbounded."""
-    return ROUNDING if slack_of_range(ends) is not None else ROUNDING * largest
+    return ROUNDING if derive_slack(ends) is not None else ROUNDING * largest

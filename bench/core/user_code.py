@@ -14,15 +14,22 @@ PACKAGE = __package__.partition(".")[0]  # cambench
 
 
 @contextmanager
-def blame_user_code(failure: str, file: str) -> Iterator[None]:
+def blame_user_code(failure: str, file: str, *, may_refuse: bool = False) -> Iterator[None]:
     """Turns what the user's code raises into a PluginError: `failure`, then the line of `file` and the exception.
 
-    NotApplicable and the errors of cambench pass unchanged: plug-ins raise them on purpose.
+    The message of a UsageError is kept, because the user's code raised it on purpose. The other errors of cambench pass
+    unchanged, and so does NotApplicable where `may_refuse`.
     """
     try:
         yield
-    except (NotApplicable, BenchError):
+    except UsageError as error:
+        raise PluginError(f"{failure}: {error}") from error
+    except BenchError:
         raise
+    except NotApplicable as reason:
+        if may_refuse:
+            raise
+        raise PluginError(f"{failure}: {describe_error(reason, file)}") from reason
     except (Exception, SystemExit) as error:
         raise PluginError(f"{failure}: {describe_error(error, file)}") from error
 

@@ -15,8 +15,12 @@ MAX_LABELS = 10**6  # for data sets whose classes have no names
 
 def open_dataset(dataset: Plugin) -> Images:
     """The images of a data set. Those of a user's own file raise PluginError for any error in it, here and at each image."""
-    images: Images = dataset()
-    return _UserImages(images, dataset.name, str(dataset.module.__file__)) if dataset.fingerprint else images
+    if not dataset.fingerprint:
+        images: Images = dataset()
+        return images
+    file = str(dataset.module.__file__)
+    with blame_user_code(f"{dataset.name}.py fails", file):
+        return _UserImages(dataset(), dataset.name, file)
 
 
 @dataclass(frozen=True)
@@ -66,14 +70,14 @@ class _UserImages:
         if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
             kind = getattr(pixels, "dtype", type(pixels).__name__)
             raise PluginError(f"{start}as {kind} of shape {np.shape(pixels)}: pixels are an array of uint8, (h, w, 3)")
-        for label in (image.label, *(thing.label for thing in image.objects)):
+        for label in (image.label, *(marked.label for marked in image.objects)):
             if label is not None and (not isinstance(label, int | np.integer) or not 0 <= label < self._labels):
                 raise PluginError(
                     f"{start}the label {label!r}: a label is None or an integer from 0 to {self._labels - 1}"
                 )
-        for thing in image.objects:
-            if thing.mask.dtype != np.bool_ or thing.mask.shape != pixels.shape[:2]:
-                kind = f"{thing.mask.dtype} of shape {thing.mask.shape}"
+        for marked in image.objects:
+            if marked.mask.dtype != np.bool_ or marked.mask.shape != pixels.shape[:2]:
+                kind = f"{marked.mask.dtype} of shape {marked.mask.shape}"
                 raise PluginError(f"{start}a mask as {kind}: masks are bool, {pixels.shape[:2]} as the image")
         return replace(image, pixels=np.ascontiguousarray(pixels))
 

@@ -8,7 +8,6 @@ from itertools import islice
 
 import torch
 
-from ..core.errors import ImageError, UsageError
 from ..core.profiling import span
 from .types import Image, Images
 
@@ -18,7 +17,7 @@ LoadImage = Callable[[], Image]
 
 
 def prefetch(images: Images, indices: Sequence[int], device: torch.device) -> Iterator[LoadImage]:
-    """For each index in turn, a function that returns the image, or raises the error of reading it as an ImageError.
+    """For each index in turn, a function that returns the image, or raises the error of reading it.
 
     For a GPU one thread reads ahead; one only, because a data set need not be thread-safe. For a CPU nothing is read ahead:
     its cores are busy, and reading would add to the measured seconds of the methods.
@@ -30,10 +29,7 @@ def prefetch(images: Images, indices: Sequence[int], device: torch.device) -> It
 def _profile_loading(load: LoadImage) -> LoadImage:
     def call() -> Image:
         with span("loading"):
-            try:
-                return load()
-            except UsageError as error:  # raised for one image: the others may be readable
-                raise ImageError(str(error)) from error
+            return load()
 
     return call
 

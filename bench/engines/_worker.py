@@ -1,9 +1,10 @@
 """A worker process with its own device. It computes shards of a run and writes each as a part."""
 
+import contextlib
 import os
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
@@ -35,10 +36,10 @@ class Task:
 
 @dataclass(frozen=True)
 class Reply:
-    """The seconds that a call took, and the message of the error that ends the run, if any."""
+    """The seconds that a call took, and the error that ends the run, if any."""
 
     seconds: float
-    error: str | None = None
+    error: BenchError | None = None
 
 
 class Worker:
@@ -60,23 +61,32 @@ class Worker:
     def _write(self, shard: Shard, part: str) -> None:
         if self._session is None or self._session[0] != shard.net:
             self._session = None  # frees the memory of the other net first
-            self._session = shard.net, Session(self._find_plan(), shard.net)
+            plan = self._find_plan()
+            with _name_machine():
+                self._session = shard.net, Session(plan, shard.net)
         groups = self._session[1].compute(shard.groups)
         store.write(self._task.directory, part, [unit for units in groups for unit in units])
 
     def _find_plan(self) -> Plan:
-        """The plan, made at the first call. Raises UsageError where it is not the plan of the run."""
+        """The plan, made at the first call; it holds no net. Raises UsageError where it is not the plan of the run."""
         if self._plan is None:
             _set_up_process(self._task)
-            try:
-                plan = make_plan(self._task.suite, self._task.device, self._task.memory)
-                difference = run_difference(read_header(self._task.directory), make_header(plan))
-            except BenchError as error:
-                raise UsageError(f"on the machine {socket.gethostname()}: {error}") from None
-            if difference:
-                raise UsageError(f"the machine {socket.gethostname()} would compute another run: {difference}")
+            with _name_machine():
+                header = read_header(self._task.directory)
+                plan = make_plan(self._task.suite, self._task.device, self._task.memory, net_headers=header.nets)
+                if difference := run_difference(header, make_header(plan)):
+                    raise UsageError(f"this would be another run: {difference}")
             self._plan = plan
         return self._plan
+
+
+@contextlib.contextmanager
+def _name_machine() -> Iterator[None]:
+    """Puts the name of this machine before the message of an error."""
+    try:
+        yield
+    except BenchError as error:
+        raise type(error)(f"on the machine {socket.gethostname()}: {error}") from None
 
 
 def _set_up_process(task: Task) -> None:
@@ -97,5 +107,5 @@ def _make_reply(call: Callable[[], object]) -> Reply:
     try:
         call()
     except BenchError as error:
-        return Reply(monotonic() - start, str(error))
+        return Reply(monotonic() - start, error)
     return Reply(monotonic() - start)

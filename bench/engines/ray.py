@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from ..core.errors import UsageError
+from ..core.errors import Fatal, UsageError
 from ..run.plan import Plan
 from ..run.session import make_failure
 from ..store import run as store
@@ -33,10 +33,10 @@ def work(plan: Plan, writer: Writer, *, address: str = LOCAL, workers: int | Non
 
     `address` is that of a running cluster; `auto` is the cluster to which this machine belongs. By default there is one
     worker for each of the cluster's GPUs, or for each of its CPUs where the plan's device is a CPU. Raises the errors of a
-    local run as UsageError.
+    local run, UsageError where there is no such cluster, and Fatal where workers die again and again.
     """
     groups = plan.remaining(writer.done)
-    plan.loaded.clear()  # frees their memory: each worker loads its own nets
+    plan.drop_nets()  # each worker loads the net that it works on
     if groups:
         with _connect(address, workers):
             count = workers or _count_devices(plan.device.type, address)
@@ -61,7 +61,7 @@ class _Crew:
             self._start_worker()
 
     def work(self, queue: ShardQueue) -> Iterator[Cell]:
-        """Computes all shards of a queue. A worker for which the cluster has no room yet starts when there is."""
+        """Computes all shards of a queue. Workers start as the cluster gets room for them."""
         while queue or any(shard for _, shard, _ in self._busy.values()):
             while queue and self._idle:
                 worker, shard, part = self._idle.pop(), queue.take(due(self._writer.began)), self._writer.part()
@@ -83,7 +83,7 @@ class _Crew:
         except ray.exceptions.RayActorError as death:
             return self._replace_worker(shard, part, queue, death)
         if reply.error:
-            raise UsageError(reply.error)
+            raise reply.error
         self._idle.append(worker)
         if shard is None:
             return []
@@ -96,9 +96,9 @@ class _Crew:
         self._deaths += 1
         if self._deaths > MAX_DEATHS_IN_A_ROW * self._count:
             message = str(death).splitlines()[0]
-            raise UsageError(
+            raise Fatal(
                 f"{self._deaths} workers died in a row ({message}): "
-                "finished images are kept, and the same command resumes the run"
+                "finished images are kept; run the same command to resume"
             )
         self._start_worker()
         if shard is None:
@@ -107,7 +107,7 @@ class _Crew:
             return self._cells(shard)
         failed = Shard(shard.net, [list(queue.put_back(shard))])
         if failed.images:
-            reason = f"{MAX_DEATHS} workers died at it"
+            reason = f"{MAX_DEATHS} workers crashed while computing this image"
             failures = [make_failure(self._plan, failed.net, index, reason) for index in failed.images]
             store.write(self._writer.directory, self._writer.part(), failures)
         return self._cells(failed)

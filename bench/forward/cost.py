@@ -36,7 +36,11 @@ def time_call(call: Callable[[], Result], device: torch.device) -> tuple[Result,
 
 
 def measure_work(call: Callable[[], object], device: torch.device) -> Work:
-    """The work of a call. The peak is that of the CUDA allocator, or on a CPU that of the tensors that the call makes."""
+    """The work of a call. The peak is that of the CUDA allocator, or on a CPU that of the tensors that the call makes.
+
+    On a GPU the peaks that `torch.cuda.memory_stats` reports start again: the allocator keeps a single peak, which cannot be
+    set back to its earlier value.
+    """
     cuda = device.type == "cuda"
     if cuda:
         torch.cuda.reset_peak_memory_stats(device)

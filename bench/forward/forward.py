@@ -72,7 +72,7 @@ class Forward:
 
     @torch.inference_mode()
     def prepare(self, images: Tensor) -> None:
-        """Decides how many images of this shape (n, 3, h, w) go into one pass, by one pass the first time.
+        """Sets the batch size for images of this shape (n, 3, h, w); the first call measures one pass.
 
         Raises Fatal where not even one image fits.
         """

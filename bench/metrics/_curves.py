@@ -101,8 +101,8 @@ def measure_tie_spread(
 ) -> Asking[float]:
     """The highest minus the lowest area over seeded orders of equal pixels.
 
-    `image` makes the image of a count of pixels and of an order. If the last pixel exchanged differs from the next one, the
-    order of ties does not matter: the image is scored once.
+    `image` returns the perturbed image for a pixel count and a tie order. If the last pixel exchanged differs from the
+    next one, the order of ties does not matter: the image is scored once.
     """
     counts = cumulative_counts(case.pixels, steps)
     descending = np.sort(case.map, axis=None)[::-1]

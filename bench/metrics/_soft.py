@@ -9,7 +9,7 @@ from ._correlation import correlate
 
 
 def mask_by_map(case: Case, fill: Substrate, top: float = 1.0) -> Masked:
-    """The image masked by its map; of the map only the highest pixels, the share `top` of all, are not set to 0."""
+    """The image masked by its map. Only the share `top` of highest pixels is kept."""
     return Masked(fill, None if top == 1 else round(top * case.pixels))
 
 

@@ -45,7 +45,7 @@ def _read(path: Path) -> Any:
         raise UsageError(f"{path} is not a safetensors file: {error}") from None
     except (UnpicklingError, RuntimeError, EOFError, LookupError, ValueError, TypeError, AttributeError):
         raise UsageError(
-            f"{path} does not hold weights alone, and nothing else is loaded from a file: write it with "
+            f"{path} holds objects other than weights, which are not loaded: write it with "
             "torch.save(net.state_dict(), FILE), or as safetensors"
         ) from None
 

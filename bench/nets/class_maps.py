@@ -14,18 +14,18 @@ COUNT_WORDS = ("no", "one", "two", "three", "four", "five")
 
 
 @torch.no_grad()
-def build_class_maps(rest: Mapping[str, nn.Module], activations: Tensor, layer: str) -> nn.Module:
+def build_class_maps(tail: Mapping[str, nn.Module], activations: Tensor, layer: str) -> nn.Module:
     """A module from activations (n, k, h, w) to class maps (n, classes, h, w).
 
     Their spatial means plus a constant are the logits.
 
-    `rest` holds the modules after the explained layer, in order; `activations` is an example of that layer's output. The
+    `tail` holds the modules after the explained layer, in order; `activations` is an example of that layer's output. The
     structure is read from the modules and confirmed on the example. Raises NotApplicable, with the reason, for a net without
     class maps. Source: Zhou et al., CVPR 2016.
     """
-    before, pooling, after = _split_at_pooling(rest, activations)
+    before, pooling, after = _split_at_pooling(tail, activations)
     if pooling is None:
-        raise NotApplicable(_why_no_pooling(rest, layer))
+        raise NotApplicable(_why_no_pooling(tail, layer))
     layers = [module for part in after for module in part.modules() if has_weights(module)]
     maps = nn.Sequential(*before)
     if len(layers) > 1:
@@ -38,16 +38,16 @@ def build_class_maps(rest: Mapping[str, nn.Module], activations: Tensor, layer: 
                 f"a {type(layers[0]).__name__} follows global pooling ({pooling}), and CAM needs a linear layer"
             )
         maps.append(PointwiseLinear(layers[0]))
-    _check(maps, nn.Sequential(*rest.values()), activations, layer)
+    _check(maps, nn.Sequential(*tail.values()), activations, layer)
     return maps
 
 
 def _split_at_pooling(
-    rest: Mapping[str, nn.Module], activations: Tensor
+    tail: Mapping[str, nn.Module], activations: Tensor
 ) -> tuple[list[nn.Module], str | None, list[nn.Module]]:
     """The modules before global average pooling, the name of the pooling (None without one), and the modules after it."""
-    current, modules = activations.clone(), list(rest.values())
-    for index, (name, module) in enumerate(rest.items()):
+    current, modules = activations.clone(), list(tail.values())
+    for index, (name, module) in enumerate(tail.items()):
         output, pooled = module(current.clone()), current.mean((2, 3))
         if output.dim() < 4 or output.shape[2:] != current.shape[2:]:
             flat = output.flatten(1)
@@ -57,9 +57,9 @@ def _split_at_pooling(
     return modules, None, []
 
 
-def _check(maps: nn.Module, rest: nn.Module, activations: Tensor, layer: str) -> None:
+def _check(maps: nn.Module, tail: nn.Module, activations: Tensor, layer: str) -> None:
     """Raises NotApplicable unless the maps' means explain the logits and each position depends on itself alone."""
-    values, logits = maps(activations.clone()), rest(activations.clone())
+    values, logits = maps(activations.clone()), tail(activations.clone())
     if values.dim() != 4 or values.shape[:2] != logits.shape:
         raise NotApplicable(f"global pooling after {layer} does not average one map for each class")
     constant = logits - values.mean((2, 3))
@@ -72,9 +72,9 @@ def _check(maps: nn.Module, rest: nn.Module, activations: Tensor, layer: str) ->
         raise NotApplicable(f"layers larger than 1 x 1 follow {layer}: class maps exist at a later layer only")
 
 
-def _why_no_pooling(rest: Mapping[str, nn.Module], layer: str) -> str:
-    dense = sum(isinstance(module, nn.Linear) for part in rest.values() for module in part.modules())
-    if any(isinstance(module, nn.Conv2d) for part in rest.values() for module in part.modules()):
+def _why_no_pooling(tail: Mapping[str, nn.Module], layer: str) -> str:
+    dense = sum(isinstance(module, nn.Linear) for part in tail.values() for module in part.modules())
+    if any(isinstance(module, nn.Conv2d) for part in tail.values() for module in part.modules()):
         return f"no global pooling of the output of {layer}: class maps exist at a later layer only"
     if dense == 1:
         return f"no global pooling: a fully connected layer weights every position of {layer} separately"

@@ -21,7 +21,7 @@ class Cut:
     class_maps: nn.Module | None = None  # activations (n, k, h, w) -> (n, classes, h, w), before pooling
     no_class_maps: str = ""  # the reason where there are none
     aliases: dict[str, str] = field(default_factory=dict)  # other names of keys of `modules`: layer4.1 is layer4
-    original: nn.Module | None = None  # the net before it was cut; None where it returns more or other than logits
+    original: nn.Module | None = None  # the net before it was cut; None if it does not return logits alone
 
     def split_at(self, net: str, layers: Sequence[str]) -> list[nn.Sequential]:
         """The modules split after each of the layers, in the sequence's order: len(layers) + 1 parts.

@@ -75,7 +75,7 @@ def _needed_nodes(graph: fx.Graph) -> list[fx.Node]:
 
 
 def _single_values(nodes: list[fx.Node]) -> list[fx.Node]:
-    """The nodes whose value is the only one that the nodes after them take from the nodes up to them."""
+    """Nodes where the graph can be cut: later nodes use earlier ones only through this value."""
     last_use = {used: index for index, node in enumerate(nodes) for used in node.all_input_nodes}
     singles, passing = [], set[fx.Node]()
     for index, node in enumerate(nodes):

@@ -2,12 +2,11 @@
 
 import copy
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import nn
 
-from ..core.errors import UsageError
+from ..core.errors import BenchError, UsageError
 from . import split
 from .loaded import LoadedModel, fingerprint
 from .net import Net
@@ -20,7 +19,8 @@ USUAL_SIZE = 224  # pixels: side of the images that needs no note
 def load(spec: str, device: torch.device, precision: str, layer: str | None = None) -> Net:
     """The net of a spec on a device, split at the layer in the spec, else at `layer`, else at its architecture's usual one.
 
-    `precision` (fp32, bf16 or fp16) is that of perturbed images. Raises UsageError where the net cannot be loaded or split.
+    `precision` (fp32, bf16 or fp16) is that of perturbed images. Raises UsageError where the net cannot be loaded or split,
+    PluginError where a net of the user's own breaks its contract.
     """
     source = parse_source(spec)
     return _make_net(source.name, source.load(), device, precision, source.layer or layer)
@@ -41,7 +41,7 @@ def from_module(
     """A net made of a copy of a live module, in eval mode, frozen and fp32; the module itself does not change.
 
     `preprocess` is applied to images in [0, 1]: imagenet, none or half, or else a mean and a std, one number or one a channel.
-    Raises UsageError for a module that does not classify images.
+    Raises PluginError for a module that does not classify images, UsageError for a setting that does not fit it.
     """
     mean, std = format_numbers(mean), format_numbers(std)
     normalisation = parse_preprocess("" if mean or std else preprocess, mean, std)
@@ -62,8 +62,8 @@ def _make_net(name: str, model: LoadedModel, device: torch.device, precision: st
     try:
         parts = split.split_net(module, model.preprocess or PRESETS["imagenet"], layer, model.layer)
         classes = _class_names(model.classes, parts.class_count)
-    except UsageError as error:
-        raise UsageError(f"{name}: {error}") from None
+    except BenchError as error:
+        raise type(error)(f"{name}: {error}") from None
     notes = [*parts.notes, *model.notes]
     if not model.classes:
         notes.append(f"its {len(classes)} classes have no names: classes=FILE gives them, one a line")
@@ -106,9 +106,3 @@ def specs_by_name(specs: Sequence[str]) -> dict[str, str]:
             raise UsageError(f"{by_name[name]} and {spec} would both be called {name}: rename a file of one of them")
         by_name[name] = spec
     return by_name
-
-
-def describe_net(net: Net) -> dict[str, Any]:
-    """A net's entry in a run's header: its layer, classes, fingerprints of weights and code, and notes."""
-    entry = {"layer": net.layer, "classes": list(net.classes), "fingerprint": net.fingerprint, "notes": list(net.notes)}
-    return entry | ({"code": net.code} if net.code else {})

@@ -86,7 +86,7 @@ class Net(nn.Module):
         return net
 
     def prepare(self, images: Tensor) -> None:
-        """Finds how many images of this shape fit into one forward pass, so that no method's or metric's cost includes it.
+        """Sets the batch size for images of this shape (n, 3, h, w). Call it before timing.
 
         Raises ImageError for images of a size that the net does not take.
         """

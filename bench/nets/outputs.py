@@ -6,7 +6,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from ..core.errors import UsageError
+from ..core.errors import PluginError
 
 SCORE_NAMES = ("logits", "out", "output", "scores", "pred")  # of class scores in libraries' dictionaries and objects
 TOLERANCE = 1e-3  # of the sum of probabilities
@@ -37,7 +37,7 @@ class Log(nn.Module):
 def wrap_scores(net: nn.Module, inputs: Tensor) -> tuple[ScoresOnly, Tensor]:
     """A net reduced to its class scores, and the scores (n, classes) of the inputs.
 
-    Raises UsageError for a net that does not classify.
+    Raises PluginError for a net that does not classify.
     """
     output = net(inputs)
     key = find_scores(output)
@@ -50,7 +50,7 @@ def wrap_scores(net: nn.Module, inputs: Tensor) -> tuple[ScoresOnly, Tensor]:
 
 
 def find_scores(output: Any) -> Key:
-    """Where the class scores are in what a net returned. Raises UsageError where there is no tensor."""
+    """Where the class scores are in what a net returned. Raises PluginError where there is no tensor."""
     if isinstance(output, Tensor):
         return None
     if isinstance(output, Mapping):
@@ -64,7 +64,7 @@ def find_scores(output: Any) -> Key:
         names = [name for name in SCORE_NAMES if isinstance(getattr(output, name, None), Tensor)]
     candidates = [name for name in SCORE_NAMES if name in names] or names
     if not candidates:
-        raise UsageError(f"the net returns {type(output).__name__} without class scores: return a tensor (n, classes)")
+        raise PluginError(f"the net returns {type(output).__name__} without class scores: return a tensor (n, classes)")
     return str(candidates[0])
 
 
@@ -78,17 +78,17 @@ def identify_kind(scores: Tensor) -> ScoreKind:
 
 
 def _check_scores(scores: Tensor, count: int) -> None:
-    """Raises UsageError for what are not class scores of so many images."""
+    """Raises PluginError for what are not class scores of so many images."""
     if scores.dim() != 2 or len(scores) != count:
-        raise UsageError(f"the net returns {tuple(scores.shape)} for {count} images: class scores are (n, classes)")
+        raise PluginError(f"the net returns {tuple(scores.shape)} for {count} images: class scores are (n, classes)")
     if scores.shape[1] < 2:
-        raise UsageError(
-            "the net returns one score an image: return one a class, at least two ([0, s] for a binary score s)"
+        raise PluginError(
+            "the net returns one score per image; return one per class, at least two ([0, s] for a binary score s)"
         )
     if not scores.is_floating_point():
-        raise UsageError(f"the net returns class scores as {scores.dtype}: return logits or probabilities")
+        raise PluginError(f"the net returns class scores as {scores.dtype}: return logits or probabilities")
     if not scores.isfinite().all():
-        raise UsageError("the net returns class scores that are not finite: its weights may be damaged")
+        raise PluginError("the net returns class scores that are not finite: its weights may be damaged")
 
 
 def _select(output: Any, key: Key) -> Any:

@@ -68,7 +68,7 @@ def parse_preprocess(preset: str, mean: str, std: str) -> Preprocess | None:
     """
     if mean or std:
         if preset:
-            raise UsageError(f"preprocess={preset} and a mean or std contradict each other: set the one or the other")
+            raise UsageError(f"preprocess={preset} and a mean or std contradict each other: remove one of them")
         return Preprocess(_parse_numbers("mean", mean or "0"), _parse_numbers("std", std or "1"))
     if preset and preset not in PRESETS:
         raise UsageError(f"there is no preprocess {preset!r}: {nearest(preset, PRESETS)}, or set mean=... and std=...")

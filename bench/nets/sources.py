@@ -71,7 +71,7 @@ def _check_architecture(name: str, text: str, *, has_weights: bool) -> None:
     if name != vgg16_gap.NAME:
         zoo.check_name(name)
     if "@" in name and has_weights:
-        raise UsageError(f"{text} names weights twice: leave out the one or the other")
+        raise UsageError(f"{text} names weights twice: remove one of them")
 
 
 def _record_name(spec: specs.Spec) -> str:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
-from ..core.errors import NotApplicable, UsageError
+from ..core.errors import NotApplicable, PluginError, UsageError
 from ..forward.device import exact_arithmetic
 from . import layers, outputs
 from .class_maps import TOLERANCE, build_class_maps
@@ -67,7 +67,7 @@ class SplitNet:
 def split_net(module: nn.Module, preprocess: Preprocess, layer: str | None, usual: str | None = None) -> SplitNet:
     """Cuts a frozen net in eval mode at `layer`, else at the architecture's usual one, else at one proposed by a rule.
 
-    Raises UsageError for a module that does not classify images, and for a layer at which it cannot be cut.
+    Raises PluginError for a module that does not classify images, UsageError for a layer at which it cannot be cut.
     """
     if layer is not None and layer not in dict(module.named_modules()):
         names = [name for name, _ in module.named_modules() if name]
@@ -103,11 +103,11 @@ def _probe(module: nn.Module, preprocess: nn.Module, first_size: int) -> Probe:
 
 
 def _repeatable_scores(module: nn.Module, inputs: Tensor) -> tuple[outputs.ScoresOnly, Tensor]:
-    """The net reduced to its class scores, and these. Raises UsageError where a second run gives others."""
+    """The net reduced to its class scores, and these. Raises PluginError where a second run gives others."""
     scorer, scores = outputs.wrap_scores(module, inputs)
     repeated = outputs.wrap_scores(module, inputs)[1]
     if not torch.allclose(scores, repeated, rtol=TOLERANCE, atol=TOLERANCE):
-        raise UsageError(
+        raise PluginError(
             "the net returns different class scores for the same images: make it deterministic in eval mode"
         )
     return scorer, scores

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import MissingLibrary, UsageError, nearest
-from ..core.files import sha256
+from ..core.files import hash_file
 from . import checkpoints, zoo
 from .layers import suggest_names
 from .loaded import LoadedModel, fingerprint, fixed_seed
@@ -26,7 +26,7 @@ def load_timm(name: str, weights: Path | None, *, pretrained: bool = True) -> Lo
         state = checkpoints.read_weights(weights)
         net.reset_classifier(zoo.count_classes(state, net))
         checkpoints.load_weights(net, state, weights, f"timm:{name}")
-        return LoadedModel(net, sha256(weights), (), preprocess, size=size)
+        return LoadedModel(net, hash_file(weights), (), preprocess, size=size)
     notes = () if pretrained else ("its weights are random: pretrained=false",)
     imagenet = zoo.imagenet_classes()
     classes = imagenet if pretrained and net.num_classes == len(imagenet) else ()

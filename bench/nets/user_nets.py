@@ -2,9 +2,10 @@
 
 import contextlib
 import hashlib
-import importlib
+import importlib.util
 import sys
 from collections.abc import Iterator
+from importlib.machinery import ModuleSpec
 from modulefinder import ModuleFinder
 from pathlib import Path
 from types import ModuleType
@@ -16,7 +17,7 @@ from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
 
 from ..core import user_code
 from ..core.errors import PluginError, UsageError, nearest
-from ..core.files import sha256
+from ..core.files import hash_file
 from ..core.settings import check_settings
 from . import checkpoints
 from .loaded import LoadedModel, fingerprint, fixed_seed
@@ -26,7 +27,7 @@ def load_user_net(name: str, factory: str, settings: dict[str, Any], weights: Pa
     """The net that a factory returns, with the weights in a file if one is given.
 
     `name` is a .py file or a module; the factory's keyword-only parameters are its settings. Raises UsageError for a factory
-    that does not exist or does not return a plain `torch.nn.Module`, PluginError for user code that fails.
+    that does not exist, PluginError for one that fails or does not return a plain `torch.nn.Module`.
     """
     file = Path(name) if name.endswith(".py") else None
     with _import_path(file.parent) if file else _import_path(Path(), keep_modules=True):
@@ -40,24 +41,24 @@ def load_user_net(name: str, factory: str, settings: dict[str, Any], weights: Pa
         note = "its weights are those that its factory sets: weights=FILE loads others"
         return LoadedModel(net, fingerprint(net), code=code, notes=(note,))
     checkpoints.load_weights(net, checkpoints.read_weights(weights), weights, f"{name}:{factory}")
-    return LoadedModel(net, sha256(weights), code=code)
+    return LoadedModel(net, hash_file(weights), code=code)
 
 
 def _check_weights(net: nn.Module, spec: str) -> None:
-    """Raises UsageError for a module whose weights cannot be read and changed, or that cannot be cut."""
+    """Raises PluginError for a module whose weights cannot be read and changed, or that cannot be cut."""
     if isinstance(net, torch.jit.ScriptModule):
-        raise UsageError(
+        raise PluginError(
             f"{spec} returns a compiled module (torch.jit), which cannot be cut: return the original module"
         )
     for name, weight in net.state_dict().items():
         if isinstance(weight, UninitializedParameter | UninitializedBuffer):
-            raise UsageError(
+            raise PluginError(
                 f"{spec} returns a lazy module: run it once on an image in the factory, so that {name} has a shape"
             )
         if not isinstance(weight, Tensor):
-            raise UsageError(f"{spec} returns a quantised module ({name} is not a tensor): return the original module")
+            raise PluginError(f"{spec} returns a quantised module ({name} is not a tensor): return the original module")
         if weight.is_meta:
-            raise UsageError(
+            raise PluginError(
                 f"{spec} returns weights without values ({name} is on the device meta): create them on the CPU"
             )
 
@@ -92,7 +93,7 @@ def _call_factory(module: ModuleType, spec: str, factory: str, settings: dict[st
     with user_code.blame_user_code(f"{spec} fails", str(module.__file__)), fixed_seed():
         net = make(**check_settings("net", spec, make, settings)) if settings else make()
     if not isinstance(net, nn.Module):
-        raise UsageError(f"{spec} returns {type(net).__name__}: a factory returns a torch.nn.Module")
+        raise PluginError(f"{spec} returns {type(net).__name__}: a factory returns a torch.nn.Module")
     return net
 
 
@@ -102,13 +103,20 @@ def _public_names(module: ModuleType) -> list[str]:
 
 
 def _import_module(name: str) -> ModuleType:
-    try:
-        with user_code.blame_user_code(f"{name} cannot be imported", ""):
-            return importlib.import_module(name)
-    except PluginError as error:
-        if isinstance(error.__cause__, ModuleNotFoundError) and name.startswith(str(error.__cause__.name)):
-            raise UsageError(f"there is no module {name} in this folder or installed") from None
-        raise
+    with user_code.blame_user_code(f"{name} cannot be imported", ""):
+        if _find_module(name) is None:
+            raise UsageError(f"there is no module {name} in this folder or installed")
+        return importlib.import_module(name)
+
+
+def _find_module(name: str) -> ModuleSpec | None:
+    """The spec of a module; None where the module or a package around it does not exist. The packages are imported."""
+    package_name = name.rpartition(".")[0]
+    if package_name:
+        package = _find_module(package_name)
+        if package is None or package.submodule_search_locations is None:
+            return None
+    return importlib.util.find_spec(name)
 
 
 @contextlib.contextmanager

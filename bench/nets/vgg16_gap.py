@@ -1,4 +1,4 @@
-"""VGG16 with global average pooling and one linear layer for its fully connected ones, so that plain CAM applies.
+"""VGG16 with its fully connected layers replaced by global average pooling and one linear layer.
 
 This is VGGnet-GAP of CAM's authors (Zhou et al., CVPR 2016, section 3.1). They also add a convolution and retrain the whole
 net; here the convolutions are frozen and only the linear layer is fitted (fit_vgg16_gap.py). Its file holds that layer, and
@@ -17,7 +17,7 @@ from torch import nn
 
 from ..core import specs
 from ..core.errors import UsageError
-from ..core.files import sha256, write_bytes
+from ..core.files import hash_file, write_bytes
 from . import checkpoints, quantised
 from .layers import usual_layer
 from .loaded import LoadedModel
@@ -110,7 +110,7 @@ def load_model(path: Path | None, load_base: Callable[[str], LoadedModel]) -> Lo
     }
     net = nn.Sequential(OrderedDict(parts))
     return LoadedModel(
-        net, sha256(path), metadata.classes, base.preprocess, LAYER, metadata.size, notes=(metadata.note(),)
+        net, hash_file(path), metadata.classes, base.preprocess, LAYER, metadata.size, notes=(metadata.note(),)
     )
 
 

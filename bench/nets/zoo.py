@@ -10,7 +10,7 @@ import torchvision
 from torch import nn
 
 from ..core.errors import UsageError, nearest
-from ..core.files import sha256
+from ..core.files import hash_file
 from . import checkpoints, quantised
 from .layers import usual_layer
 from .loaded import LoadedModel
@@ -59,7 +59,7 @@ def load_shipped(name: str) -> LoadedModel:
         raise UsageError(f"no weights of {name} ship with this suite: write {name}@imagenet, or {name}[weights=FILE]")
     net = _build(name, quantised.load(path), path)
     classes = tuple(quantised.read_metadata(path)["classes"].split(","))
-    return LoadedModel(net, sha256(path), classes, PRESETS["imagenet"], usual_layer(name))
+    return LoadedModel(net, hash_file(path), classes, PRESETS["imagenet"], usual_layer(name))
 
 
 def load_torchvision(name: str, weights: str) -> LoadedModel:
@@ -71,20 +71,20 @@ def load_torchvision(name: str, weights: str) -> LoadedModel:
     try:
         state = entry.get_state_dict(progress=False, check_hash=True, weights_only=True)
     except (URLError, OSError) as error:
-        raise UsageError(f"{name}@{weights} cannot be fetched ({error}): put torchvision's file at {path}") from None
+        raise UsageError(f"{name}@{weights} cannot be downloaded ({error}): put torchvision's file at {path}") from None
     except (UnpicklingError, RuntimeError, EOFError):
-        raise UsageError(f"{path} is not a file of weights: remove it, and it is fetched again") from None
+        raise UsageError(f"{path} is not a file of weights: delete it to download it again") from None
     transforms = entry.transforms()
     preprocess = Preprocess(tuple(transforms.mean), tuple(transforms.std))
     net = _build(name, state, path, **({"transform_input": True} if name in INCEPTIONS else {}))
     classes = tuple(entry.meta["categories"])
-    return LoadedModel(net, sha256(path), classes, preprocess, usual_layer(name), transforms.crop_size[0])
+    return LoadedModel(net, hash_file(path), classes, preprocess, usual_layer(name), transforms.crop_size[0])
 
 
 def load_architecture(name: str, path: Path) -> LoadedModel:
     """An architecture of torchvision with the user's weights. Raises UsageError where they do not fit it."""
     net = _build(name, checkpoints.read_weights(path), path)
-    return LoadedModel(net, sha256(path), layer=usual_layer(name))
+    return LoadedModel(net, hash_file(path), layer=usual_layer(name))
 
 
 def imagenet_classes() -> tuple[str, ...]:
@@ -93,7 +93,7 @@ def imagenet_classes() -> tuple[str, ...]:
 
 
 def _build(name: str, state: checkpoints.State, source: Path, **settings: Any) -> nn.Module:
-    """An architecture with weights, and as many classes as these have."""
+    """An architecture with these weights and their number of classes."""
     settings |= {"init_weights": False} if name in INCEPTIONS else {}
     with torch.device("meta"):  # initialising VGG16's 138 million numbers takes longer than reading them
         default: nn.Module = torchvision.models.get_model(name, **settings)
@@ -104,6 +104,6 @@ def _build(name: str, state: checkpoints.State, source: Path, **settings: Any) -
 
 
 def count_classes(state: checkpoints.State, net: nn.Module) -> int:
-    """How many classes weights of an architecture have: the length of its last tensor, the bias of the class scores."""
+    """The number of classes in these weights: the length of the last tensor, the bias of the class scores."""
     last_name = list(net.state_dict())[-1]
     return len(checkpoints.strip_prefix(state, net).get(last_name, net.state_dict()[last_name]))

@@ -15,11 +15,11 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from ..core import specs
 from ..data import labels
 from ..stats.aggregates import SHORT_NAMES, Measurement, add_protocol, measure
+from ..stats.estimate import Z
 from ..stats.summary import BINARY
 from ..store.run import Run
 
 FILE = Path(__file__).parent / "published.toml"
-Z = 1.96  # standard errors that hold 95 % of a normal distribution
 HALF_A_DIGIT = 0.5 + 1e-6  # of the last printed digit; the second term covers floating-point error
 
 Images = Literal["same", "other", "unknown"]  # whether a run's images are of the publication's data set

@@ -1,7 +1,8 @@
 """Published and measured numbers as text for a terminal and as Markdown, a table per published table."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import groupby
 from math import isnan
 
@@ -11,12 +12,14 @@ from rich.text import Text
 
 from ..core import plugins, specs
 from ..core.formatting import plural
+from ..core.markdown import escape, format_table
 from ..core.plugins import METRIC
 from ..show.terminal import NAMES
 from ..stats.aggregates import SHORT_NAMES
 from .published import PublishedTable, Reproduction, read_tables
 
 HEADS = ("method", "metric", "published", "measured", "difference", "allowed", "within?")
+NUMERIC = (False, False, True, True, True, True, False)  # by column
 NOTES = (
     "allowed: the largest difference that sampling explains, which is 1.96 times the root of the sum of both squared standard "
     "errors, but at least half a printed digit. The publication's standard error is estimated from the standard deviation "
@@ -30,30 +33,43 @@ IMAGES = {
 }
 
 
+@dataclass(frozen=True)
+class TableText:
+    """A published table and the same numbers as measured, in texts."""
+
+    title: str
+    source: str
+    rows: list[list[str]]  # cells under HEADS
+    remarks: list[str]
+
+
+def lay_out(reproductions: Sequence[Reproduction]) -> list[TableText]:
+    """The texts of each published table, in the order of the reproductions."""
+    groups = [list(rows) for _, rows in groupby(reproductions, key=lambda row: id(row.published.table))]
+    tables = [(rows[0].published.table, rows) for rows in groups]
+    return [
+        TableText(title(table, rows), table.source, list(map(row_cells, rows)), remarks(table))
+        for table, rows in tables
+    ]
+
+
 def text(reproductions: Sequence[Reproduction]) -> Group:
     """The tables for a terminal of 80 columns."""
     parts: list[RenderableType] = []
-    for table, rows in group_by_table(reproductions):
-        parts += [Text(title(table, rows), style="bold"), Text(table.source, style="dim"), _grid(rows)]
-        parts += [Text(note, style="dim") for note in remarks(table)]
+    for table in lay_out(reproductions):
+        parts += [Text(table.title, style="bold"), Text(table.source, style="dim"), _grid(table.rows)]
+        parts += [Text(note, style="dim") for note in table.remarks]
     return Group(*parts, Text(summary(reproductions)), *(Text(note, style="dim") for note in NOTES))
 
 
-def markdown(reproductions: Sequence[Reproduction]) -> str:
-    """The tables as a Markdown document."""
-    lines = ["# Published and measured", "", summary(reproductions)]
-    for table, rows in group_by_table(reproductions):
-        lines += ["", f"## {title(table, rows)}", "", f"{table.source}", ""]
-        lines += [_line(HEADS), _line(["---", "---", *["---:"] * 4, "---"])]
-        lines += [_line([f"`{cells[0]}`", *cells[1:]]) for cells in map(row_cells, rows)]
-        lines += ["", *remarks(table)] if remarks(table) else []
-    return "\n".join([*lines, "", *(f"- {note}" for note in NOTES)]) + "\n"
-
-
-def group_by_table(reproductions: Sequence[Reproduction]) -> Iterator[tuple[PublishedTable, list[Reproduction]]]:
-    for _, rows in groupby(reproductions, key=lambda row: id(row.published.table)):
-        group = list(rows)
-        yield group[0].published.table, group
+def markdown(reproductions: Sequence[Reproduction], level: int = 1) -> str:
+    """The tables as Markdown; `level` is that of the first heading."""
+    lines = [f"{'#' * level} Published and measured", "", escape(summary(reproductions))]
+    for table in lay_out(reproductions):
+        lines += ["", f"{'#' * (level + 1)} {escape(table.title)}", "", escape(table.source), ""]
+        lines += format_table(HEADS, NUMERIC, [list(map(escape, cells)) for cells in table.rows])
+        lines += ["", *map(escape, table.remarks)] if table.remarks else []
+    return "\n".join([*lines, "", *(f"- {escape(note)}" for note in NOTES)]) + "\n"
 
 
 def title(table: PublishedTable, rows: Sequence[Reproduction]) -> str:
@@ -132,17 +148,13 @@ def _head(metric: str) -> Text:
     return Text(plugins.find(METRIC, metric).short)
 
 
-def _grid(rows: Sequence[Reproduction]) -> Table:
+def _grid(rows: Sequence[Sequence[str]]) -> Table:
     grid = Table(box=None, padding=(0, 0, 0, 1), pad_edge=False)
     grid.add_column(HEADS[0], width=NAMES, overflow="fold")
-    for head in HEADS[1:]:
-        grid.add_column(head, justify="left" if head in ("metric", "within?") else "right", no_wrap=True)
+    for head, numeric in zip(HEADS[1:], NUMERIC[1:], strict=True):
+        grid.add_column(head, justify="right" if numeric else "left", no_wrap=True)
     previous = ""
-    for method, *cells in map(row_cells, rows):
+    for method, *cells in rows:
         grid.add_row(*map(Text, ["" if method == previous else method, *cells]))
         previous = method
     return grid
-
-
-def _line(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"

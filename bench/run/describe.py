@@ -8,7 +8,6 @@ from collections import Counter
 from importlib.metadata import version
 from math import isfinite
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -17,7 +16,7 @@ from ..core.errors import BenchError
 from ..core.plugins import Plugin
 from ..core.version import __version__
 from ..scoring.blend import BLENDING, TIES
-from ..store.header import FORMAT, UNREAD, Header
+from ..store.header import FORMAT, UNREAD, DataHeader, Header, MethodHeader, MetricHeader, Settings, SuiteHeader
 from .plan import Measure, Plan
 
 FINGERPRINTED = 16  # images whose pixels enter the data's fingerprint; the names of all images do
@@ -26,21 +25,24 @@ LIBRARIES = ("torch", "torchvision", "numpy", "scipy", "pandas")
 
 def make_header(plan: Plan) -> Header:
     """The header of a run: all that fixes the meaning of its numbers, and the environment."""
-    content = {
-        "format": FORMAT,
-        "suite": plan.suite.model_dump()
-        | {"precision": _describe_precision(plan), "device": plan.device.type, "target": plan.protocol.target},
-        "protocols": {measure.spec: _describe_protocol(plan, measure) for measure in plan.measures},
-        "metrics": _shorten_names({measure.spec: _describe_metric(measure) for measure in plan.measures}),
-        "methods": {method.spec: _describe_plugin(method) | {"control": method.control} for method in plan.methods},
-        "nets": plan.nets,
-        "data": _describe_data(plan),
-        "environment": describe_environment(plan.device),
-    }
-    return Header.model_validate(content)
+    return Header(
+        format=FORMAT,  # a key that is left to its default is left out of the file
+        suite=_describe_suite(plan),
+        protocols={measure.spec: _describe_protocol(plan, measure) for measure in plan.measures},
+        metrics=_shorten_names({measure.spec: _describe_metric(measure) for measure in plan.measures}),
+        methods={method.spec: _describe_method(method) for method in plan.methods},
+        nets=plan.nets,
+        data=_describe_data(plan),
+        environment=describe_environment(plan.device),
+    )
 
 
-def _describe_protocol(plan: Plan, measure: Measure) -> dict[str, Any]:
+def _describe_suite(plan: Plan) -> SuiteHeader:
+    chosen = {"precision": _describe_precision(plan), "device": plan.device.type, "target": plan.protocol.target}
+    return SuiteHeader.model_validate(plan.suite.model_dump() | chosen)
+
+
+def _describe_protocol(plan: Plan, measure: Measure) -> Settings:
     metric, protocol = measure.metric, measure.protocol
     metric_settings = {"metric": metric.name, "version": metric.version} | metric.settings
     choices = {f"protocol {key}" if key in metric_settings else key: value for key, value in protocol.choices().items()}
@@ -56,48 +58,61 @@ def _describe_precision(plan: Plan) -> str:
     return f"{plan.precision}, compiled" if plan.compiled else plan.precision
 
 
-def _describe_plugin(plugin: Plugin) -> dict[str, Any]:
-    entry = {"description": plugin.description, "version": plugin.version, "settings": plugin.settings}
-    return entry | ({"fingerprint": plugin.fingerprint} if plugin.fingerprint else {})
+def _without_empty(**texts: str) -> dict[str, str]:
+    """The texts that are not empty: the others are left out of the file."""
+    return {key: text for key, text in texts.items() if text}
 
 
-def _describe_metric(measure: Measure) -> dict[str, Any]:
+def _describe_method(method: Plugin) -> MethodHeader:
+    return MethodHeader(
+        description=method.description,
+        version=method.version,
+        settings=method.settings,
+        control=method.control,
+        **_without_empty(fingerprint=method.fingerprint),
+    )
+
+
+def _describe_metric(measure: Measure) -> MetricHeader:
     metric = measure.metric
     logits = measure.protocol.score == "logit"
     ends = [end if isfinite(end) and not logits else None for end in metric.bounds]
-    declared = {
-        "better": metric.better,
-        "unit": f"{metric.unit}, of logits" if logits else metric.unit,
-        "range": ends,
-        "slack": tolerance.slack_of_range(ends) if logits or metric.slack is None else metric.slack,
-        "short": metric.short + measure.spec.removeprefix(metric.spec),
-    }
-    words = {"family": metric.family, "caveat": metric.caveat}
-    return _describe_plugin(metric) | declared | {key: text for key, text in words.items() if text}
+    return MetricHeader(
+        description=metric.description,
+        version=metric.version,
+        settings=metric.settings,
+        better=metric.better,
+        unit=f"{metric.unit}, of logits" if logits else metric.unit,
+        range=ends,
+        slack=tolerance.derive_slack(ends) if logits or metric.slack is None else metric.slack,
+        short=metric.short + measure.spec.removeprefix(metric.spec),
+        **_without_empty(fingerprint=metric.fingerprint, family=metric.family, caveat=metric.caveat),
+    )
 
 
-def _shorten_names(metrics: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+def _shorten_names(metrics: dict[str, MetricHeader]) -> dict[str, MetricHeader]:
     """The metrics with short names for columns: with the protocol where there are several, whole specs where names collide."""
     protocols = {spec.partition("@")[2] for spec in metrics}
     names = {
-        spec: entry["short"].partition("@")[0] if len(protocols) == 1 else entry["short"]
-        for spec, entry in metrics.items()
+        spec: entry.short.partition("@")[0] if len(protocols) == 1 else entry.short for spec, entry in metrics.items()
     }
     counts = Counter(names.values())
     return {
-        spec: entry | {"short": names[spec] if counts[names[spec]] == 1 else spec} for spec, entry in metrics.items()
+        spec: entry.model_copy(update={"short": names[spec] if counts[names[spec]] == 1 else spec})
+        for spec, entry in metrics.items()
     }
 
 
-def _describe_data(plan: Plan) -> dict[str, Any]:
+def _describe_data(plan: Plan) -> DataHeader:
     names = [plan.images.name(index) for index in plan.indices]
-    return {
-        "settings": plan.dataset.settings,
-        "version": plan.dataset.version,
-        "classes": list(plan.images.classes),
-        "images": names,
-        "fingerprint": _fingerprint_data(plan, names),
-    } | ({"code": plan.dataset.fingerprint} if plan.dataset.fingerprint else {})
+    return DataHeader(
+        settings=plan.dataset.settings,
+        version=plan.dataset.version,
+        classes=list(plan.images.classes),
+        images=names,
+        fingerprint=_fingerprint_data(plan, names),
+        **_without_empty(code=plan.dataset.fingerprint),
+    )
 
 
 def _fingerprint_data(plan: Plan, names: list[str]) -> str:

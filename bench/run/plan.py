@@ -1,9 +1,8 @@
-"""The plan of a run: a suite with its plug-ins, images, nets, device and precision found and checked."""
+"""Resolves and checks a suite's plug-ins, images, nets, device and precision."""
 
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
 
@@ -20,6 +19,7 @@ from ..forward.device import find_device
 from ..forward.precision import check_compiler, choose_precision
 from ..nets import load
 from ..nets.net import Net
+from ..store.header import NetHeader
 
 PAIRS_PER_GROUP = {"cpu": 16, "cuda": 256}  # (method, metric) pairs that fill batches: with fewer, images share batches
 MAX_GROUP = 8  # images that share batches
@@ -52,7 +52,7 @@ class Plan:
     dataset: Plugin
     images: Images
     indices: list[int]  # of the chosen images in the data set
-    nets: dict[str, dict[str, Any]]  # their entries in the header, by name
+    nets: dict[str, NetHeader]  # by name
     device: torch.device
     precision: str  # of perturbed images: fp32, tf32, bf16 or fp16
     compiled: bool = False  # whether the forward passes of perturbed images are compiled
@@ -77,12 +77,20 @@ class Plan:
         return len(self.suite.nets) * len(self.indices)
 
     def take_net(self, name: str) -> Net:
-        """A net, ready to run. The plan hands over the net that it loaded once, and loads another one after that."""
+        """A net, ready to run. The plan hands over the net that it holds; where it holds none, it loads the net.
+
+        Raises UsageError where the net that it loads is not the one that was checked.
+        """
         net = self.loaded.pop(name, None)
         if net is None:
             net = load.load(self.specs[name], self.device, self.precision, find_layer(self.protocol, name))
+            _check_unchanged(name, self.nets[name], describe_net(net))
         net.configure(self.memory, compiled=self.compiled)
         return net
+
+    def drop_nets(self) -> None:
+        """Frees the memory of the nets that no session has taken: each is loaded again when it is taken."""
+        self.loaded.clear()
 
     def remaining(self, done: Collection[tuple[str, str]]) -> dict[str, list[list[int]]]:
         """By net, the groups of image indices that are not done. A net whose images are all done is left out."""
@@ -93,10 +101,13 @@ class Plan:
         return {net: groups for net, groups in remaining.items() if groups}
 
 
-def make_plan(suite: Suite, device: str = "auto", memory: float | None = None) -> Plan:
+def make_plan(
+    suite: Suite, device: str = "auto", memory: float | None = None, *, net_headers: dict[str, NetHeader] | None = None
+) -> Plan:
     """The plan of a suite on a device: auto, cpu, cuda or cuda:1.
 
-    `memory` limits the bytes that a forward pass of perturbed images takes. Raises UsageError for a suite that cannot run here.
+    `memory` limits the bytes that a forward pass of perturbed images takes. `net_headers` describe the nets where another
+    process has checked them: no net is loaded then until a session takes it. Raises UsageError for a suite that cannot run.
     """
     protocols = suite.load_protocols()
     protocol = _common_protocol(protocols, suite.dataset_plugin(None).settings.get("resize"))
@@ -110,17 +121,33 @@ def make_plan(suite: Suite, device: str = "auto", memory: float | None = None) -
     precision = choose_precision(suite.precision, resolved_device)
     if suite.compile:
         check_compiler(resolved_device)
-    nets = {
+    loaded = {
         name: load.load(spec, resolved_device, precision, find_layer(protocol, name))
-        for name, spec in specs_by_name.items()
+        for name, spec in (specs_by_name.items() if net_headers is None else ())
     }
     plan = Plan(
-        suite.model_copy(update={"nets": list(nets)}), specs_by_name, methods, measures, protocol, dataset, images,
-        indices, {name: load.describe_net(net) for name, net in nets.items()}, resolved_device, precision,
-        suite.compile, memory, nets,
+        suite=suite.model_copy(update={"nets": list(specs_by_name)}), specs=specs_by_name, methods=methods,
+        measures=measures, protocol=protocol, dataset=dataset, images=images, indices=indices,
+        nets=net_headers or {name: describe_net(net) for name, net in loaded.items()}, device=resolved_device,
+        precision=precision, compiled=suite.compile, memory=memory, loaded=loaded,
     )  # fmt: skip
     _check_classes(plan)
     return plan
+
+
+def describe_net(net: Net) -> NetHeader:
+    """What the header of a run says about a net: its layer, classes, fingerprints of weights and code, and notes."""
+    code = {"code": net.code} if net.code else {}  # a key without a value is left out of the file
+    return NetHeader(
+        layer=net.layer, classes=list(net.classes), fingerprint=net.fingerprint, notes=list(net.notes), **code
+    )
+
+
+def _check_unchanged(name: str, checked: NetHeader, loaded: NetHeader) -> None:
+    """Raises UsageError where a net differs from the one of this name that was checked. Notes change no number."""
+    for key in ("layer", "classes", "fingerprint", "code"):
+        if getattr(checked, key) != getattr(loaded, key):
+            raise UsageError(f"the net {name} is not the one of this run: it has another {key}")
 
 
 def find_layer(protocol: Protocol, net: str) -> str | None:
@@ -160,10 +187,10 @@ def apply_protocol(protocol: Protocol, method: Plugin) -> Plugin:
 def _check_classes(plan: Plan) -> None:
     """Raises UsageError where labels are the targets and a net lacks some of the data set's classes."""
     for net, entry in plan.nets.items():
-        if plan.protocol.target == "label" and (names := find_missing_classes(plan.images, entry["classes"])):
+        if plan.protocol.target == "label" and (names := find_missing_classes(plan.images, entry.classes)):
             raise UsageError(
-                f"the data set's classes ({abbreviate(names)}) are not among the {len(entry['classes'])} of {net} "
-                f"({abbreviate(entry['classes'])}): explain the predicted class (--target predicted)"
+                f"the data set's classes ({abbreviate(names)}) are not among the {len(entry.classes)} of {net} "
+                f"({abbreviate(entry.classes)}): explain the predicted class (--target predicted)"
             )
 
 

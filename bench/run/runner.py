@@ -30,10 +30,15 @@ ProtocolScores = tuple[
 ]  # of one image: by method, a score for each measure
 
 
-def compute_units(plan: Plan, net: Net, labels: dict[int, int], images: Sequence[tuple[int, Image]]) -> list[Unit]:
-    """The rows of indexed images that share batches; for the images that measure the drift, also their scores in fp32."""
+def compute_units(
+    plan: Plan, net: Net, labels: dict[int, int], images: Sequence[tuple[int, Image]], fp32_net: Net | None = None
+) -> list[Unit]:
+    """The rows of indexed images that share batches; for the images that measure the drift, also their scores in fp32.
+
+    `fp32_net` is the same net in fp32; None where no image measures the drift.
+    """
     drift_images = [(index, image) for index, image in images if index in plan.drift_indices]
-    drift = _score_in_fp32(plan, net, labels, drift_images) if drift_images else {}
+    drift = _score_in_fp32(plan, fp32_net, labels, drift_images) if fp32_net is not None else {}
     units = list(_compute_group(plan, net, labels, images))
     for unit in units:
         unit.rows["drift"] = drift.get(unit.cell, [])
@@ -41,11 +46,11 @@ def compute_units(plan: Plan, net: Net, labels: dict[int, int], images: Sequence
 
 
 def _score_in_fp32(
-    plan: Plan, net: Net, labels: dict[int, int], images: Sequence[tuple[int, Image]]
+    plan: Plan, fp32_net: Net, labels: dict[int, int], images: Sequence[tuple[int, Image]]
 ) -> dict[Cell, list[Row]]:
     """By cell, the rows of scores in fp32."""
     exact = replace(plan, precision="fp32", compiled=False)
-    return {unit.cell: unit.rows["scores"] for unit in _compute_group(exact, net.to_fp32(), labels, images)}
+    return {unit.cell: unit.rows["scores"] for unit in _compute_group(exact, fp32_net, labels, images)}
 
 
 def _compute_group(plan: Plan, net: Net, labels: dict[int, int], images: Sequence[tuple[int, Image]]) -> Iterator[Unit]:

@@ -16,6 +16,7 @@ from ..data.prefetch import prefetch
 from ..data.types import Image
 from ..forward.device import exact_arithmetic
 from ..forward.forward import TOO_LARGE
+from ..nets.net import Net
 from ..store.run import Unit
 from .explain_image import warm_up
 from .plan import Plan
@@ -31,6 +32,7 @@ class Session:
         self._plan, self.net = plan, plan.take_net(net)
         self._labels = map_labels(plan.images, self.net.classes)
         self._warm = False
+        self._fp32_net: Net | None = None  # while images measure the drift
 
     def compute(self, groups: Sequence[Sequence[int]]) -> Iterator[list[Unit]]:
         """For each group of image indices, the units of its images, failures included. Raises a BenchError to end the run."""
@@ -59,7 +61,7 @@ class Session:
     def _blame(self) -> contextlib.AbstractContextManager[None]:
         """Turns errors in the code of a user's own net into a PluginError."""
         name = self.net.name
-        if "code" not in self._plan.nets[name]:
+        if not self._plan.nets[name].code:
             return contextlib.nullcontext()
         return user_code.blame_user_code(f"net {name} fails", self._plan.specs[name].partition(":")[0])
 
@@ -68,9 +70,20 @@ class Session:
         index, image = images[0]
         if not self._warm and index != self._plan.indices[0]:
             warm_up(self._plan, self.net, self._labels, image)
-        units = compute_units(self._plan, self.net, self._labels, images)
+        units = compute_units(self._plan, self.net, self._labels, images, self._find_fp32_net(images))
         self._warm = True
         return units
+
+    def _find_fp32_net(self, images: Sequence[tuple[int, Image]]) -> Net | None:
+        """The net in fp32 where one of the images measures the drift; else None.
+
+        It is made once for all of these images, and freed after them: they are the first images of a run.
+        """
+        if self._plan.drift_indices.isdisjoint(index for index, _ in images):
+            self._fp32_net = None
+        elif self._fp32_net is None:
+            self._fp32_net = self.net.to_fp32()
+        return self._fp32_net
 
 
 def make_failure(plan: Plan, net: str, index: int, reason: str) -> Unit:
@@ -92,6 +105,6 @@ def _device_faults() -> Iterator[None]:
         if isinstance(fault, torch.AcceleratorError) or "CUDA error" in str(fault):
             message = str(fault).splitlines()[0]
             raise Fatal(
-                f"the device is lost ({message}): finished images are kept, and the same command resumes the run"
+                f"the device is lost ({message}): finished images are kept; run the same command to resume"
             ) from error
         raise

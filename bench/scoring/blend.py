@@ -104,7 +104,7 @@ def _group_key(perturbed: Perturbed) -> tuple[Substrate, object]:
 
 
 def canonical_key(case: int, perturbed: Perturbed, pixels: int, first_case: int = 0) -> tuple[int, Perturbed]:
-    """The key under which a perturbed image is scored once, although several cases describe it, in several ways.
+    """The key under which a perturbed image is scored once. Equal perturbed images of several cases have one key.
 
     An image that does not depend on the map, such as a curve's end point, is keyed by the first case of the same image.
     """

@@ -1,4 +1,7 @@
-"""Fits a map to its image's size and stretches it to [0, 1]: the one place where this is done, for all methods."""
+"""Fits a map to its image's size and stretches it to [0, 1], for all methods and metrics.
+
+bench/show/postprocess.py does the same without torch, for pictures; tests/show/test_postprocess.py holds the two equal.
+"""
 
 import torch
 from torch import Tensor

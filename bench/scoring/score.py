@@ -11,7 +11,7 @@ from typing import Any, Literal, Protocol, cast
 import torch
 from torch import Tensor
 
-from ..core.errors import NotApplicable
+from ..core.errors import NotApplicable, PluginError
 from ..core.plugins import Plugin
 from ..forward.forward import Stream, join_streams
 from .blend import blend_images, canonical_key
@@ -44,7 +44,7 @@ def score(
         keys = [[answers.key(n, question) for question in dialogue.questions] for n, dialogue in pending]
         answers.request([key for dialogue_keys in keys for key in dialogue_keys])
         for (_, dialogue), dialogue_keys in zip(pending, keys, strict=True):
-            dialogue.send([answers.known[key] for key in dialogue_keys])
+            dialogue.send([answers.by_key[key] for key in dialogue_keys])
     return [[dialogue.score for dialogue in row] for row in dialogues]
 
 
@@ -52,7 +52,7 @@ class _Answers:
     """The net's answers to the questions about some cases; each perturbed image is scored once."""
 
     def __init__(self, net: Scorer, cases: Sequence[Case], score_type: ScoreType) -> None:
-        self.known: dict[Key, Answer] = {}
+        self.by_key: dict[Key, Answer] = {}
         self._net, self._cases, self._score_type = net, cases, score_type
         self._maps = torch.stack([torch.from_numpy(case.map.copy()) for case in cases]).to(cases[0].image)
         firsts: dict[tuple[int, int], int] = {}  # by image and target: the first such case
@@ -64,14 +64,14 @@ class _Answers:
         return canonical_key(case, perturbed, self._cases[case].pixels, self._first[case])
 
     def request(self, keys: Sequence[Key]) -> None:
-        """Scores what is not known yet, image by image in one stream."""
-        new = [key for key in dict.fromkeys(keys) if key not in self.known]
+        """Scores the perturbed images that have no answer yet, image by image in one stream."""
+        new = [key for key in dict.fromkeys(keys) if key not in self.by_key]
         by_image = {first: [key for key in new if self._first[key[0]] == first] for first in dict.fromkeys(self._first)}
         groups = {first: group for first, group in by_image.items() if group}
         if groups:
             streams = [blend_images(self._cases[first].image, self._maps, group) for first, group in groups.items()]
             ordered = list(chain(*groups.values()))
-            self.known |= dict(zip(ordered, self._score(join_streams(streams), ordered), strict=True))
+            self.by_key |= dict(zip(ordered, self._score(join_streams(streams), ordered), strict=True))
 
     def _score(self, stream: Stream, keys: Iterable[Key]) -> list[Answer]:
         scores = self._net.scores(stream) if self._score_type == "softmax" else self._net.logits(stream).double()
@@ -83,7 +83,8 @@ class _Answers:
 class _Dialogue:
     """A metric that is scoring a case: its open questions, and its score once it has none."""
 
-    def __init__(self, result: Any) -> None:
+    def __init__(self, metric: Plugin, result: Any) -> None:
+        self._metric = metric
         self._asking: Asking[Score] | None = cast(Asking[Score], result) if isgenerator(result) else None
         self.questions: list[Question] = []
         self.score: Score = float("nan") if self._asking else result
@@ -98,18 +99,28 @@ class _Dialogue:
         ]
         self._advance(lambda asking: asking.send(values))
 
-    def _advance(self, step: Callable[[Asking[Score]], list[Question]]) -> None:
+    def _step(self, step: Callable[[Asking[Score]], list[Question]]) -> tuple[list[Question], Score]:
+        """The next questions, or none and the score."""
         assert self._asking is not None
         try:
-            self.questions = step(self._asking)
+            return step(self._asking), self.score
         except StopIteration as end:
-            self.questions, self.score = [], end.value
+            return [], end.value
+
+    def _advance(self, step: Callable[[Asking[Score]], list[Question]]) -> None:
+        try:
+            with self._metric.blame():
+                self.questions, self.score = self._step(step)
         except NotApplicable as reason:
             self.questions, self.score = [], reason
+        if not isinstance(self.questions, list) or not all(
+            isinstance(question, Question) for question in self.questions
+        ):
+            raise PluginError(f"metric {self._metric.spec} yields {self.questions!r}: yield a list of perturbed images")
 
 
 def _start(metric: Plugin, case: Case) -> _Dialogue:
     try:
-        return _Dialogue(metric(case))
+        return _Dialogue(metric, metric(case))
     except NotApplicable as reason:
-        return _Dialogue(reason)
+        return _Dialogue(metric, reason)

@@ -1,4 +1,8 @@
-"""Fit a stored map to its image and stretch it to [0, 1], as bench/scoring/postprocess.py does, but without torch."""
+"""Fit a stored map to its image and stretch it to [0, 1], for pictures.
+
+This is bench/scoring/postprocess.py again in NumPy, because code that reads runs starts without torch;
+tests/show/test_postprocess.py holds the two equal for every setting of a protocol.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,7 +27,7 @@ class Postprocessing:
     order: Order = "fit-stretch"
 
     @classmethod
-    def of(cls, run: Run, metric: str | None = None) -> "Postprocessing":
+    def from_run(cls, run: Run, metric: str | None = None) -> "Postprocessing":
         """The settings with which a run scored a metric; without `metric`, its first metric."""
         protocols = run.header.protocols
         settings: Mapping[str, Any] = protocols.get(metric or next(iter(protocols), ""), {})

@@ -27,7 +27,7 @@ class RunPictures:
         self._jpegs: dict[str, bytes] = dict(zip(images["image"], images["jpeg"], strict=True)) if len(images) else {}
         keys = ["net", "method", "image"]
         self._maps = maps.drop_duplicates(keys).set_index(keys) if len(maps) else pd.DataFrame()
-        self._postprocess = Postprocessing.of(run, metric)
+        self._postprocess = Postprocessing.from_run(run, metric)
         self._targets = predictions.set_index(["net", "image"])["target_name"].to_dict() if len(predictions) else {}
 
     def has(self, image: str) -> bool:

@@ -8,12 +8,12 @@ from rich.padding import Padding
 from rich.table import Table as Grid
 from rich.text import Text
 
-from ..core.formatting import number, plural
+from ..core.formatting import MEGABYTE, number, plural
+from ..stats.notes import describe_gaps
 from ..stats.summary import Cost, Metric, Table, build_table
 from ..store.run import Run
 
 WIDTH = 80
-MEGABYTE = 1e6
 NAMES = 17  # the widest column of method names: longer names wrap
 
 # The head of a column, and a function from a method to the lines of its cell: the mean and the ends of its interval, or a cost.
@@ -37,15 +37,8 @@ def show_methods(run: Run, net: str, width: int = WIDTH) -> Group:
 
 def notes(table: Table) -> list[str]:
     """Sentences below the table: the protocol, missing scores, means over fewer images, constant and non-finite maps."""
-    constant = [
-        f"{method}: {plural(count, 'map')} constant, without information"
-        for method, count in table.constant_maps.items()
-    ]
-    not_finite = [
-        f"{method}: {plural(count, 'map')} not finite (NaN or infinite), scored as constant"
-        for method, count in table.nonfinite_maps.items()
-    ]
-    return _protocol_note(table) + _missing_scores(table) + _fewer_images(table) + constant + not_finite
+    gaps = describe_gaps(table, lambda metric: metric.short)
+    return _protocol_note(table) + _missing_scores(table) + gaps
 
 
 def _protocol_note(table: Table) -> list[str]:
@@ -64,22 +57,10 @@ def _missing_scores(table: Table) -> list[str]:
                 methods[method] = heads[metric.short] = None
     lines = []
     for reason, (methods, heads) in missing.items():
-        who = "every method" if len(methods) == len(table.methods) else ", ".join(methods)
-        where = "" if len(heads) == len(table.metrics) else f" on {', '.join(heads)}"
-        lines.append(f"n/a, {who}{where}: {reason}")
+        methods_text = "every method" if len(methods) == len(table.methods) else ", ".join(methods)
+        metrics_text = "" if len(heads) == len(table.metrics) else f" on {', '.join(heads)}"
+        lines.append(f"n/a, {methods_text}{metrics_text}: {reason}")
     return lines
-
-
-def _fewer_images(table: Table) -> list[str]:
-    """A note per set of metrics whose means are over fewer images than are complete."""
-    heads_of: dict[str, list[str]] = {}
-    for metric in table.metrics:
-        scored = [mean_score for method in table.methods if (mean_score := table.mean_score(method, metric)).estimate.n]
-        least = min(scored, key=lambda mean_score: mean_score.estimate.n, default=None)
-        if least and least.estimate.n < table.images:
-            why = "; ".join(least.reasons) or "no result yet"
-            heads_of.setdefault(f"{least.estimate.n} of {table.images} images ({why})", []).append(metric.short)
-    return [f"{', '.join(heads)}: over {images}" for images, heads in heads_of.items()]
 
 
 def _title(table: Table) -> str:

@@ -13,7 +13,8 @@ from ..core.formatting import number
 
 RESAMPLES = 10_000
 CONFIDENCE = 0.95
-ALPHA = 1 - CONFIDENCE
+ALPHA = 1 - CONFIDENCE  # the error rate of tests and comparisons
+Z = float(norm.ppf((1 + CONFIDENCE) / 2))  # 1.96: +-Z holds 95 % of a standard normal distribution
 TIE = 1e-6  # scores that differ by at most this much are equal up to rounding
 FEW = 8  # with fewer values, a percentile bootstrap is far too narrow: with two, it covers the mean half the time
 MANY = 10_000  # with more values, Student's interval equals the bootstrap's up to its random error, and costs no time
@@ -30,10 +31,6 @@ class Estimate(NamedTuple):
     low: float
     high: float
     n: int
-
-    def overlaps(self, other: "Estimate") -> bool:
-        """Whether the two intervals have a point in common."""
-        return self.low <= other.high and other.low <= self.high
 
 
 def estimate_mean(
@@ -190,7 +187,7 @@ def _wilson(rate: float, n: int) -> tuple[float, float]:
 
     SciPy's `binomtest` needs a whole number of hits; a map with several peaks may be half a hit.
     """
-    z2 = float(norm.ppf((1 + CONFIDENCE) / 2)) ** 2
+    z2 = Z**2
     centre, half = rate + z2 / (2 * n), (z2 * (rate * (1 - rate) + z2 / (4 * n)) / n) ** 0.5
     # For a rate of 0 or 1, one end is the rate itself up to rounding.
     return min(rate, (centre - half) / (1 + z2 / n)), max(rate, (centre + half) / (1 + z2 / n))

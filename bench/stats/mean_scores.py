@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from .estimate import Estimate, Floats, estimate_means
+from .estimate import Estimate, Floats, estimate_mean, estimate_means
 
 BINARY = "yes or no"  # the unit of a metric whose mean is a rate
 
@@ -47,6 +47,11 @@ class MeanScore:
         if self.estimate.n:
             return None
         return "; ".join(self.reasons) or "no result yet"
+
+
+def estimate_score(metric: Metric, values: Floats) -> Estimate:
+    """Estimate the mean of per-image values (n,) of a metric, without the NaN."""
+    return estimate_mean(values, binary=metric.unit == BINARY, bounds=_bounds(metric, values))
 
 
 def average_scores(

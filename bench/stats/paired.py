@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm
 
-from .estimate import ALPHA, TIE, Estimate, Floats, estimate_columns
+from .estimate import ALPHA, TIE, Estimate, Floats, Z, estimate_columns
 from .significance import Significance, holm, sign_test, signed_rank_tests
 
 MAX_IMAGES = 10**9  # a comparison that needs more images is never decided
@@ -57,6 +57,13 @@ class Pair:
         if not isinstance(self.images_needed, int):
             return None
         return "a few more images" if self.images_needed == self.n + 1 else f"about {self.images_needed:,} images"
+
+    @property
+    def decision_text(self) -> str | None:
+        """Whether more images would decide it, and how many; None if it is decided or not known."""
+        if self.images_needed == "never":
+            return "more images would not decide it"
+        return f"{self.images_needed_text} would decide it" if self.images_needed_text else None
 
 
 def pair_methods(
@@ -138,7 +145,7 @@ def _estimate_rate_difference(differences: Floats) -> Estimate:
         return Estimate(mean, nan, nan, n)
     positive, negative = (float(part.sum()) + 1 for part in (differences.clip(0, None), (-differences).clip(0, None)))
     centre = (positive - negative) / (n + 2)
-    half = float(norm.ppf(1 - ALPHA / 2)) * (((positive + negative) / (n + 2) - centre**2) / (n + 2)) ** 0.5
+    half = Z * (((positive + negative) / (n + 2) - centre**2) / (n + 2)) ** 0.5
     return Estimate(mean, max(-1.0, min(centre - half, mean)), min(1.0, max(centre + half, mean)), n)
 
 

@@ -1,4 +1,8 @@
-"""Recommend a method for a need, and find the methods on the Pareto front of score and cost."""
+"""Recommend a method for a need, and find the methods on the Pareto front of score and cost.
+
+The page's script (reports/_page/templates/page.js) has the rules of `recommend` again, because its reader chooses the share of
+the best score and the milliseconds; tests/reports/test_page_browser.py holds the two equal at the amounts that stand here.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,7 +10,6 @@ from math import inf, isnan, nan
 from typing import Literal, get_args
 
 from .estimate import Estimate
-from .paired import Pair
 from .ranking import Place, Ranking
 from .summary import Cost
 
@@ -25,10 +28,6 @@ class Recommendation:
     reason: str | None
     estimate: Estimate | None
     cost: Cost | None
-    best_pair: Pair | None  # the best method against this one; None if it is the best itself
-    better_controls: tuple[str, ...]  # controls with a better mean
-    undecided: tuple[str, ...]  # for `best whatever it costs`: the methods that do not differ significantly from it
-    n: int
 
 
 def recommend(ranking: Ranking, costs: Mapping[str, Cost], need: Need) -> Recommendation:
@@ -39,25 +38,25 @@ def recommend(ranking: Ranking, costs: Mapping[str, Cost], need: Need) -> Recomm
     """
     methods = [place for place in ranking.places if not place.control]
     if not methods:
-        return _without_method(need, ranking, "no method has a score")
+        return _without_method(need, "no method has a score")
     if need == "best whatever it costs":
-        return _with_method(need, ranking, costs, methods[0])
+        return _with_method(need, costs, methods[0])
     measured = [place for place in methods if place.method in costs and not isnan(costs[place.method].seconds)]
     if need == "best under 50 ms":
         fast = [place for place in measured if costs[place.method].seconds < FAST]
         if not fast:
             reason = "no method explains an image in under 50 ms" if measured else "no cost is measured"
-            return _without_method(need, ranking, reason)
-        return _with_method(need, ranking, costs, fast[0])
+            return _without_method(need, reason)
+        return _with_method(need, costs, fast[0])
     near = [place for place in measured if ranking.relative_score(place) >= 1 - SLACK]
     if not near:
-        return _without_method(need, ranking, "no cost is measured")
+        return _without_method(need, "no cost is measured")
 
     def price(place: Place) -> tuple[float, float]:
         cost = costs[place.method]
         return inf if isnan(cost.forwards) else cost.forwards, cost.seconds
 
-    return _with_method(need, ranking, costs, min(near, key=price))
+    return _with_method(need, costs, min(near, key=price))
 
 
 def find_pareto_front(ranking: Ranking, costs: Mapping[str, float]) -> tuple[str, ...]:
@@ -80,14 +79,9 @@ def find_pareto_front(ranking: Ranking, costs: Mapping[str, float]) -> tuple[str
     return tuple(sorted(front, key=lambda method: costs[method]))
 
 
-def _with_method(need: Need, ranking: Ranking, costs: Mapping[str, Cost], place: Place) -> Recommendation:
-    undecided = tuple(method for method in ranking.top_group if method != place.method) if need == NEEDS[2] else ()
-    controls = tuple(other.method for other in ranking.places[: ranking.places.index(place)] if other.control)
-    cost = costs.get(place.method)
-    return Recommendation(
-        need, place.method, None, place.estimate, cost, place.best_pair, controls, undecided, ranking.n
-    )
+def _with_method(need: Need, costs: Mapping[str, Cost], place: Place) -> Recommendation:
+    return Recommendation(need, place.method, None, place.estimate, costs.get(place.method))
 
 
-def _without_method(need: Need, ranking: Ranking, reason: str) -> Recommendation:
-    return Recommendation(need, None, reason, None, None, None, (), (), ranking.n)
+def _without_method(need: Need, reason: str) -> Recommendation:
+    return Recommendation(need, None, reason, None, None)

@@ -1,20 +1,21 @@
 """When two numbers have the same meaning: the one definition for resuming, comparing, baselines, histories and pages.
 
-Values of two runs are comparable if the net, the method, the metric with its protocol, and the pixels of the images are the
-same. Descriptions and slacks do not matter. The code of a user's own method or net may differ, because a comparison tests such
-changes. A run is resumed only if the code, the device and the version of torch are the same as well, because its values must
-all be of one kind.
+Values of two runs are comparable if the net, the method, the metric with its protocol, the pixels of the image and the class
+explained are the same. Means are comparable over the images that two runs share. Descriptions and slacks do not matter. The
+code of a user's own method or net may differ, because a comparison tests such changes. A run is resumed only if the code, the
+device and the version of torch are the same as well, because its values must all be of one kind.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any
 
 import pandas as pd
+from pydantic import BaseModel
 
 from ..core.formatting import plural
-from .header import UNREAD, Header, MethodHeader, MetricHeader, NetHeader
+from .header import UNREAD, Header, MethodFacts, MethodHeader, MetricFacts, MetricHeader, NetFacts, NetHeader, Settings
 
 Facts = Mapping[str, Any]  # by name
 Hashes = dict[str, str]  # by image: the start of its pixels' SHA-256
@@ -33,23 +34,36 @@ BRIEF, LONG = 28, 60  # characters shown of a value
 class Meaning:
     """The facts that define the values of a metric, or the costs (no metric), of a method on a net."""
 
-    net: Facts
-    method: Facts
-    metric: Facts = field(default_factory=dict)
+    net: NetFacts
+    method: MethodFacts
+    metric: MetricFacts | None = None
 
 
-def net_facts(net: NetHeader) -> dict[str, Any]:
-    return {key: getattr(net, key) for key in NET}
+@dataclass(frozen=True)
+class NetImages:
+    """The images of a run on a net: what was explained."""
+
+    pixels: Hashes
+    targets: dict[str, int]  # by image: the class explained
+
+    def select(self, images: Collection[str]) -> "NetImages":
+        """Select images by name, in the order of this run."""
+        return NetImages({image: sha for image, sha in self.pixels.items() if image in images}, self.targets)
 
 
-def method_facts(method: MethodHeader) -> dict[str, Any]:
-    return method.model_dump(exclude={"description"}, exclude_unset=True)
+def net_facts(net: NetHeader) -> NetFacts:
+    """The facts that define a net."""
+    return NetFacts(**_set_fields(net, NetFacts))
 
 
-def metric_facts(metric: MetricHeader, protocol: Facts) -> dict[str, Any]:
-    content = metric.model_dump(exclude_unset=True)
-    keys = ("better", "unit", "range", "slack", "short", "fingerprint")
-    return {key: content[key] for key in keys if key in content} | {"protocol": protocol}
+def method_facts(method: MethodHeader) -> MethodFacts:
+    """The facts that define a method."""
+    return MethodFacts(**_set_fields(method, MethodFacts))
+
+
+def metric_facts(metric: MetricHeader, protocol: Settings) -> MetricFacts:
+    """The facts that define a metric under a protocol, which holds the version and the settings of the metric."""
+    return MetricFacts(**_set_fields(metric, MetricFacts), protocol=protocol)
 
 
 def meaning(header: Header, net: str, method: str, metric: str) -> Meaning:
@@ -66,29 +80,45 @@ def difference(base: Meaning, new: Meaning) -> str | None:
     return (
         net_difference(base.net, new.net)
         or method_difference(base.method, new.method)
-        or metric_difference(base.metric, new.metric)
+        or (metric_difference(base.metric, new.metric) if base.metric and new.metric else None)
     )
 
 
-def net_difference(base: Facts, new: Facts) -> str | None:
+def net_difference(base: NetFacts, new: NetFacts) -> str | None:
+    """The first difference of two nets, in words: of the layer or the weights; None if their values can be compared."""
     return _fact_difference("net", _chosen(base, NET), _chosen(new, NET))
 
 
-def method_difference(base: Facts, new: Facts) -> str | None:
+def method_difference(base: MethodFacts, new: MethodFacts) -> str | None:
+    """The first difference of two methods, in words: of the version or a setting; None if their values can be compared."""
     return _fact_difference("method", _chosen(base, METHOD), _chosen(new, METHOD)) or _fact_difference(
-        "method", base.get("settings", {}), new.get("settings", {})
+        "method", base.settings, new.settings
     )
 
 
-def metric_difference(base: Facts, new: Facts) -> str | None:
-    return _fact_difference("metric", base.get("protocol", {}), new.get("protocol", {})) or _fact_difference(
+def metric_difference(base: MetricFacts, new: MetricFacts) -> str | None:
+    """The first difference of two metrics and their protocols, in words; None if their values can be compared."""
+    return _fact_difference("metric", base.protocol, new.protocol) or _fact_difference(
         "metric", _chosen(base, METRIC), _chosen(new, METRIC)
     )
 
 
-def algorithm_difference(base: Facts, new: Facts) -> str | None:
+def algorithm_difference(base: MetricFacts, new: MetricFacts) -> str | None:
     """The first difference between two algorithms of a metric, apart from settings and protocols; None if there is none."""
     return _fact_difference("metric", _algorithm(base), _algorithm(new))
+
+
+def environment_difference(base: Mapping[str, str], new: Mapping[str, str]) -> str | None:
+    """How device and torch of two runs differ, in words: then seconds and peak bytes differ too. None if they are the same."""
+    differences = [f"{key} {base.get(key)} → {new.get(key)}" for key in ENVIRONMENT if base.get(key) != new.get(key)]
+    return ", ".join(differences) or None
+
+
+def net_images(header: Header, predictions: pd.DataFrame, net: str) -> NetImages:
+    """The images that are done on a net, from a run's table of predictions."""
+    rows = predictions[predictions["net"] == net] if len(predictions) else predictions
+    targets = rows.reindex(columns=["image", "target"]).itertuples(index=False)
+    return NetImages(pixel_hashes(header, rows), {str(image): int(target) for image, target in targets})
 
 
 def pixel_hashes(header: Header, predictions: pd.DataFrame) -> Hashes:
@@ -98,25 +128,39 @@ def pixel_hashes(header: Header, predictions: pd.DataFrame) -> Hashes:
     return {image: hashes[image] for image in header.data.images if image in hashes}
 
 
-def same_images(base: Hashes, new: Hashes) -> list[str]:
-    """The images with the same name and the same pixels in two runs."""
+def shared_images(base: NetImages, new: NetImages) -> list[str]:
+    """The images on which two runs are compared: the same name, pixels and explained class; in the order of the base."""
+    same = same_pixels(base.pixels, new.pixels)
+    return [image for image in same if base.targets.get(image) == new.targets.get(image)]
+
+
+def same_pixels(base: Hashes, new: Hashes) -> list[str]:
+    """The images with the same name and the same pixels in two runs, in the order of the base."""
     return [image for image in base if base[image] == new.get(image)]
 
 
-def image_difference(base: Hashes, new: Hashes) -> str | None:
-    """Why means over the images of two runs cannot be compared; None if they can be compared."""
-    named = [image for image in base if image in new]
-    if changed := len(named) - len(same_images(base, new)):
-        return f"data: the pixels of {plural(changed, 'image')} differ"
-    return None if named else "data: no image in common"
+def image_difference(base: NetImages, new: NetImages) -> str | None:
+    """Why two runs share no image, in words, so that nothing can be compared; None if they share any."""
+    if shared_images(base, new):
+        return None
+    return pixel_difference(base.pixels, new.pixels) or "no image in both has the same explained class"
+
+
+def pixel_difference(base: Hashes, new: Hashes) -> str | None:
+    """Why no image has the same name and pixels in two runs, in words; None if any has."""
+    if same_pixels(base, new):
+        return None
+    named = sum(image in new for image in base)
+    why = f"the pixels of {plural(named, 'image')} with the same name differ" if named else "no name is in both"
+    return f"no image in common: {why}"
 
 
 def run_difference(old: Header, new: Header) -> str | None:
     """Why a run cannot be resumed as another: the first part that differs, in words; None if it can be resumed."""
-    before, now = _resumed_facts(old), _resumed_facts(new)
-    for part in before:
-        for key in sorted({*before[part], *now[part]}):
-            old_fact, new_fact = before[part].get(key), now[part].get(key)
+    old_parts, new_parts = _resumed_facts(old), _resumed_facts(new)
+    for part in old_parts:
+        for key in sorted({*old_parts[part], *new_parts[part]}):
+            old_fact, new_fact = old_parts[part].get(key), new_parts[part].get(key)
             if old_fact != new_fact and not (
                 key == "fingerprint" and part == "data" and _may_be_same_data(str(old_fact), str(new_fact))
             ):
@@ -141,19 +185,23 @@ def _without_words(fact: Any) -> Any:
     return {key: value for key, value in fact.items() if key not in WORDS} if isinstance(fact, dict) else fact
 
 
-def _may_be_same_data(before: str, now: str) -> bool:
-    """Whether two fingerprints may belong to the same data: an image that one run could not read may be any image."""
-    pairs = zip_longest(before.split("-"), now.split("-"))
-    return all(old == new or UNREAD in (old, new) for old, new in pairs)
+def _may_be_same_data(old: str, new: str) -> bool:
+    """Whether two fingerprints may belong to the same data. An unreadable image matches any fingerprint."""
+    pairs = zip_longest(old.split("-"), new.split("-"))
+    return all(old_image == new_image or UNREAD in (old_image, new_image) for old_image, new_image in pairs)
 
 
-def _algorithm(metric: Facts) -> Facts:
-    protocol = metric.get("protocol", {})
-    return {"version": protocol.get("version"), **_chosen(metric, ("better", "fingerprint"))}
+def _set_fields(header: BaseModel, facts: type[BaseModel]) -> dict[str, Any]:
+    """The content of a header that `facts` has too, without the keys that were left to their defaults."""
+    return header.model_dump(include=set(facts.model_fields), exclude_unset=True)
 
 
-def _chosen(facts: Facts, keys: tuple[str, ...]) -> Facts:
-    return {key: facts[key] for key in keys if key in facts}
+def _algorithm(metric: MetricFacts) -> Facts:
+    return {"version": metric.protocol.get("version"), **_chosen(metric, ("better", "fingerprint"))}
+
+
+def _chosen(facts: BaseModel, keys: tuple[str, ...]) -> Facts:
+    return {key: getattr(facts, key) for key in keys}
 
 
 def _fact_difference(word: str, base: Facts, new: Facts) -> str | None:
@@ -167,16 +215,16 @@ def _brief(value: Any) -> str:
     return _shortened("none" if value in (None, "") else str(value), BRIEF)
 
 
-def _sentence(what: str, before: Any, now: Any) -> str:
+def _sentence(what: str, old: Any, new: Any) -> str:
     """The first difference of two values, in words."""
-    if isinstance(before, dict) and isinstance(now, dict):
-        key = next(key for key in (*before, *now) if before.get(key) != now.get(key))
+    if isinstance(old, dict) and isinstance(new, dict):
+        key = next(key for key in (*old, *new) if old.get(key) != new.get(key))
         if key in CODE:
             return f"its {what} has changed since (another {key})"
-        return _sentence(f"{key} of {what}", before.get(key), now.get(key))
+        return _sentence(f"{key} of {what}", old.get(key), new.get(key))
     if what in CODE:
         return "its images, or the file that loads them, have changed since"
-    return f"its {what} is {_listed(before)}, not {_listed(now)}"
+    return f"its {what} is {_listed(old)}, not {_listed(new)}"
 
 
 def _listed(value: Any) -> str:

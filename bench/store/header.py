@@ -19,7 +19,7 @@ MESSAGES = {"missing": "it has no {key!r}", "extra_forbidden": "this version kno
 
 
 class _Part(BaseModel):
-    """Values are not converted: a header that is read is the header that was written."""
+    """Types are strict; nothing is converted."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -44,38 +44,60 @@ class SuiteHeader(_Part):
     device: str
 
 
-class MethodHeader(_Part):
-    """A method; `fingerprint` is that of the file, for a user's own method."""
+class MethodFacts(_Part):
+    """What defines a method; `fingerprint` is that of the file, for a user's own method."""
 
-    description: str
     version: int
     settings: Settings
     fingerprint: str | None = None
     control: bool
 
 
-class MetricHeader(_Part):
+class MethodHeader(MethodFacts):
+    """A method and its description."""
+
+    description: str
+
+
+class MetricScale(_Part):
+    """How the values of a metric are judged and shown."""
+
+    better: Literal["higher", "lower"]
+    unit: str
+    range: Range
+    slack: float | None = None
+    short: str
+
+
+class MetricFacts(MetricScale):
+    """What defines a metric; `protocol` holds its version and all of its settings."""
+
+    fingerprint: str | None = None
+    protocol: Settings
+
+
+class MetricHeader(MetricScale):
     """A metric as one protocol defines it; `fingerprint` is that of the file, for a user's own metric."""
 
     description: str
     version: int
     settings: Settings
     fingerprint: str | None = None
-    better: Literal["higher", "lower"]
-    unit: str
-    range: Range
-    slack: float | None = None
-    short: str
     family: str = ""
     caveat: str = ""
 
 
-class NetHeader(_Part):
-    """A net; `fingerprint` is that of the weights, `code` that of the file with a user's own net."""
+class NetFacts(_Part):
+    """What defines a net; `fingerprint` is that of the weights."""
 
     layer: str
-    classes: list[str]
     fingerprint: str
+
+
+class NetHeader(NetFacts):
+    """A net with its classes and notes; `code` is the fingerprint of the file with a user's own net."""
+
+    classes: list[str]
     notes: list[str] = []
     code: str | None = None
 
@@ -113,10 +135,10 @@ def read_header(directory: Path) -> Header:
     file = directory / FILE
     if not file.is_file():
         raise UsageError(f"{directory} holds no run: it has no {FILE}")
-    text = file.read_text()
     try:
+        text = file.read_text(encoding="utf-8")
         content = json.loads(text)
-    except ValueError:
+    except ValueError:  # also for bytes that are not UTF-8
         raise _damaged(file, "it is not JSON") from None
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise UsageError(f"{file} was written by another version of this suite: its format is not {FORMAT}")

@@ -45,7 +45,7 @@ class Writer:
                 _claim(directory, header)
             run.tidy(directory)
             self.done = run.done(directory)
-        except UsageError:
+        except BaseException:
             self._lock.release()
             raise
         # Unique to this writer; later marks sort later.

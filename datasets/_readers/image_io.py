@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import ExifTags, ImageOps, UnidentifiedImageError
 from PIL import Image as Picture
 
-from ...bench.core.errors import UsageError
+from ...bench.core.errors import ImageError
 from ...bench.data.types import Mask, Pixels
 from .remote import readable_source
 
@@ -23,7 +23,10 @@ CROP = 256 / 224  # torchvision's: the shorter side becomes 256 pixels, of which
 
 
 def read(path: Path) -> Picture.Image:
-    """A picture in RGB, rotated as its EXIF data say. Every mode is converted; transparent pictures are put on white."""
+    """A picture in RGB, rotated as its EXIF data say. Every mode is converted; transparent pictures are put on white.
+
+    Raises ImageError for a file that cannot be read as an image.
+    """
     return to_rgb(_load(path))
 
 
@@ -72,7 +75,7 @@ def _open(path: Path) -> Iterator[Picture.Image]:
         with Picture.open(readable_source(path)) as file:
             yield file
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Picture.DecompressionBombError) as error:
-        raise UsageError(
+        raise ImageError(
             f"{path} cannot be read as an image ({error}): repair it, or remove it from the data set"
         ) from None
 

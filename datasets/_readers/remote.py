@@ -7,7 +7,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import cast
 
-from ...bench.core.errors import MissingLibrary, UsageError
+from ...bench.core.errors import BenchError, ImageError, MissingLibrary, UsageError
 from ...bench.core.specs import ADDRESS
 
 
@@ -24,21 +24,24 @@ def locate_folder(path: str) -> Path:
 
 
 @contextmanager
-def report_unreachable(path: Path | str) -> Iterator[None]:
-    """Turns any error of an address's library into a UsageError, because each library has its own errors."""
+def report_unreachable(path: Path | str, error_class: type[BenchError] = UsageError) -> Iterator[None]:
+    """Turns any error of an address's library into one of this class, because each library has its own errors."""
     try:
         yield
-    except UsageError:
+    except BenchError:
         raise
     except Exception as error:
         if ADDRESS not in str(path):
             raise
-        raise UsageError(f"{path} cannot be reached ({type(error).__name__}: {error})") from None
+        raise error_class(f"{path} cannot be reached ({type(error).__name__}: {error})") from None
 
 
 def readable_source(path: Path) -> Path | BytesIO:
-    """What other libraries can read a file from: its path, or a buffer with the bytes at its address."""
+    """What other libraries can read a file from: its path, or a buffer with the bytes at its address.
+
+    Raises ImageError for an address that cannot be reached: files of other images may be.
+    """
     if isinstance(path, os.PathLike):
         return path
-    with report_unreachable(path):
+    with report_unreachable(path, ImageError):
         return BytesIO(path.read_bytes())

@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from ...bench.core.errors import UsageError
+from ...bench.core.errors import ImageError
 from .image_io import Box, Region, read_palette
 from .lazy_images import area
 
@@ -15,13 +15,13 @@ VOID = 255  # the outline between objects, which belongs to none
 
 
 def read_boxes(file: Path, labels: Mapping[str, int]) -> LabelledRegions:
-    """The objects of an XML file whose names have a label, the largest first. Raises UsageError if it cannot be read."""
+    """The objects of an XML file whose names have a label, the largest first. Raises ImageError if it cannot be read."""
     try:
         root = ElementTree.parse(file).getroot()
         width, height = (float(root.findtext(f"size/{side}", "")) for side in ("width", "height"))
         named_boxes = [(element.findtext("name", ""), _box(element, width, height)) for element in root.iter("object")]
     except (ElementTree.ParseError, ValueError, ZeroDivisionError, OSError) as error:
-        raise UsageError(
+        raise ImageError(
             f"{file} cannot be read as VOC's annotations ({error}): download and unpack it again"
         ) from None
     return sort_by_area([(labels[name], box) for name, box in named_boxes if name in labels])

@@ -10,7 +10,7 @@ from ...bench.stats.agreement import Agreement, Consistency, measure_agreement, 
 from ...bench.stats.ranking import Ranking, rank_methods
 from ...bench.stats.recommend import NEEDS, Recommendation, find_pareto_front, recommend
 from ...bench.stats.summary import BINARY, Metric, Table, build_tables
-from ...bench.store.comparability import Hashes, pixel_hashes
+from ...bench.store.comparability import NetImages, net_images
 from ...bench.store.run import Run
 from .._plots.drawing import Style, assign_styles
 from .control_comparisons import ControlComparison, compare_with_controls
@@ -46,15 +46,15 @@ class NetAnalysis:
         return f"{self.table.net} · {self.run_label}" if self.run_label else self.table.net
 
     @cached_property
-    def pixels(self) -> Hashes:
-        """The hashes of the pixels of the images that are done."""
-        return pixel_hashes(self.run.header, self.run.table("predictions"))
+    def images(self) -> NetImages:
+        """The images that are done, as they are compared with those of other runs."""
+        return net_images(self.run.header, self.run.table("predictions"), self.table.net)
 
     @cached_property
     def by_metric(self) -> dict[str, MetricAnalysis]:
         """The analysis of each metric that has at least one value."""
         comparisons: dict[str, list[ControlComparison]] = {}
-        for comparison in compare_with_controls(self.table, paired=True):
+        for comparison in compare_with_controls(self.table):
             comparisons.setdefault(comparison.metric.spec, []).append(comparison)
         return {
             metric.spec: _analyse_metric(self.table, metric, comparisons.get(metric.spec, []))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from math import isnan
 from typing import Any
 
-from ...bench.core.formatting import number
+from ...bench.core.formatting import format_p
 from ...bench.show.terminal import brief
 from ...bench.stats.paired import Pair
 from ...bench.stats.ranking import Place
@@ -183,14 +183,14 @@ def _next_cell(pair: Pair | None) -> Cell:
     """The method against the next one in the ranking."""
     if pair is None or pair.verdict == "undecided":
         return _undecided_cell(pair)
-    return Cell("ahead", float(pair.corrected_p), _p(pair), "better")
+    return Cell("ahead", float(pair.corrected_p), format_p(pair.corrected_p, "p"), "better")
 
 
 def _best_cell(pair: Pair | None) -> Cell:
     """The best method against this one."""
     if pair is None or pair.verdict == "undecided":
         return _undecided_cell(pair)
-    return Cell(pair.verdict, float(pair.corrected_p), _p(pair))
+    return Cell(pair.verdict, float(pair.corrected_p), format_p(pair.corrected_p, "p"))
 
 
 def _undecided_cell(pair: Pair | None) -> Cell:
@@ -198,10 +198,6 @@ def _undecided_cell(pair: Pair | None) -> Cell:
         return Cell(MISSING, 2.0)
     needed = f"{pair.images_needed_text} would decide" if pair.images_needed_text else ""
     return Cell("undecided", 1 + pair.corrected_p, needed, "unsettled")
-
-
-def _p(pair: Pair) -> str:
-    return "p < .001" if pair.corrected_p < 0.001 else f"p = {number(pair.corrected_p)}"
 
 
 def _controls_cell(metric: MetricAnalysis, method: str) -> Cell:

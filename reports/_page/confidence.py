@@ -87,9 +87,7 @@ def _of_other(metric: MetricAnalysis, best: str, place: Place) -> list[str]:
 
 
 def _images_needed(pair: Pair | None) -> str:
-    if pair and pair.images_needed_text:
-        return f" ({pair.images_needed_text} would decide it)"
-    return " (more images would not decide it)" if pair and pair.images_needed == "never" else ""
+    return f" ({pair.decision_text})" if pair and pair.decision_text else ""
 
 
 def _against_controls(metric: MetricAnalysis, method: str) -> list[str]:

@@ -1,17 +1,13 @@
-"""Comparisons of methods with controls, by every metric.
-
-A comparison is a paired test over images (bench/stats/paired.py), or a check whether two intervals overlap.
-"""
+"""Comparisons of methods with controls, by every metric: paired tests over images (bench/stats/paired.py)."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from math import isnan
 from typing import Literal
 
-from ...bench.core.formatting import number, plural
+from ...bench.core.formatting import format_p, number, plural
 from ...bench.stats.estimate import Estimate, format_interval
 from ...bench.stats.paired import Pair, compare, pair_methods
-from ...bench.stats.summary import BINARY, MeanScore, Metric, Table
+from ...bench.stats.summary import BINARY, Metric, Table
 
 Verdict = Literal["better", "worse", "unsettled", "unknown"]
 VERDICTS: dict[str, Verdict] = {"ahead": "better", "behind": "worse", "undecided": "unsettled"}
@@ -26,22 +22,19 @@ class ControlComparison:
     control: str
     verdict: Verdict
     explanation: str
-    pair: Pair | None = None  # of a paired test
+    pair: Pair | None = None  # None if no image has a score of both
 
 
-def compare_with_controls(table: Table, *, paired: bool = False) -> Iterator[ControlComparison]:
-    """Compare every method with every control, by every metric.
-
-    If `paired`, by a paired test over images, with Holm's correction over the comparisons of a metric; otherwise by whether the
-    two intervals overlap.
-    """
+def compare_with_controls(table: Table) -> Iterator[ControlComparison]:
+    """Compare every method with every control, by every metric: paired tests, Holm-corrected over those of a metric."""
     tested = [method for method in table.methods if method not in table.controls]
     for metric in table.metrics:
         questions = [(method, control) for method in tested for control in table.controls]
-        pairs = _pairs(table, metric, questions) if paired else {}
+        pairs = _pairs(table, metric, questions)
         for method, control in questions:
             pair = pairs.get((method, control))
-            verdict, explanation = _paired_verdict(pair) if pair else _interval_verdict(table, metric, method, control)
+            reason = "" if pair else _why_not_paired(table, metric, method, control)
+            verdict, explanation = _paired_verdict(pair) if pair else ("unknown", reason)
             yield ControlComparison(metric, method, control, verdict, explanation, pair)
 
 
@@ -88,35 +81,17 @@ def _paired_verdict(pair: Pair) -> tuple[Verdict, str]:
         return "unsettled", f"one image gives no interval (the difference is {number(pair.difference.mean)})"
     difference = f"the difference is {_mean_and_interval(pair.difference)}"
     if pair.verdict == "undecided":
-        return "unsettled", f"undecided on {images}: {difference}{_images_needed(pair)}"
+        return "unsettled", "; ".join(filter(None, [f"undecided on {images}: {difference}", pair.decision_text]))
     winner = pair.first if pair.verdict == "ahead" else pair.second
     share = pair.superiority if pair.verdict == "ahead" else 1 - pair.superiority
-    p = "p < .001" if pair.corrected_p < 0.001 else f"p = {number(pair.corrected_p)}"
-    return VERDICTS[pair.verdict], f"{winner} is ahead: {difference}, better on {share:.0%} of {images}, {p}"
+    evidence = f"{difference}, better on {share:.0%} of {images}, {format_p(pair.corrected_p, 'p')}"
+    return VERDICTS[pair.verdict], f"{winner} is ahead: {evidence}"
 
 
-def _images_needed(pair: Pair) -> str:
-    if pair.images_needed == "never":
-        return "; the means are equal, and more images would not decide it"
-    return f"; {pair.images_needed_text} would decide it" if pair.images_needed_text else ""
-
-
-def _interval_verdict(table: Table, metric: Metric, method: str, control: str) -> tuple[Verdict, str]:
-    mean_scores: tuple[MeanScore, MeanScore] = table.mean_score(method, metric), table.mean_score(control, metric)
-    if reason := mean_scores[0].reason or (mean_scores[1].reason and f"{control}: {mean_scores[1].reason}"):
-        return "unknown", reason
-    score, baseline = mean_scores[0].estimate, mean_scores[1].estimate
-    if isnan(score.low) or isnan(baseline.low):
-        return "unsettled", f"one image gives no interval ({number(score.mean)} and {number(baseline.mean)})"
-    if score.overlaps(baseline):
-        return (
-            "unsettled",
-            f"undecided on {score.n} images: the intervals overlap ({format_interval(score)} and {format_interval(baseline)})",
-        )
-    both = f"{_mean_and_interval(score)} against {_mean_and_interval(baseline)}, {score.n} images"
-    if metric.is_better(score.mean, baseline.mean):
-        return "better", both
-    return "worse", f"{control} scores better: {both}"
+def _why_not_paired(table: Table, metric: Metric, method: str, control: str) -> str:
+    """Why there is no paired test: a method without a score, or no image in common."""
+    reason, reason_of_control = (table.mean_score(name, metric).reason for name in (method, control))
+    return reason or (f"{control}: {reason_of_control}" if reason_of_control else "no image has a score of both")
 
 
 def _mean_and_interval(estimate: Estimate) -> str:

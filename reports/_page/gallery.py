@@ -58,6 +58,7 @@ class Gallery:
 
 
 def make_section(analyses: Sequence[NetAnalysis]) -> Section | None:
+    """The maps of chosen images on each net that has scores; None if no net has."""
     galleries = [_gallery(analysis, metric) for analysis in analyses if (metric := analysis.primary)]
     return Section("gallery", "Gallery", fill("gallery.html", galleries=galleries)) if galleries else None
 

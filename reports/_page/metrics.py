@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from ...bench.core.formatting import number
-from ...bench.stats.agreement import build_rho_matrix
+from ...bench.stats.agreement import RELIABLE, TENTATIVE, build_rho_matrix
 from .._tables.grid import Cell, Grid, Head, Row, estimate_cell, name_cell, number_cell
 from .analysis import NetAnalysis
 from .render import fill
@@ -13,10 +13,14 @@ from .section import Section
 
 
 def make_section(analyses: Sequence[NetAnalysis]) -> Section | None:
+    """Krippendorff's alpha of each metric and the agreement of metrics; None if no net has scores."""
     reliabilities = [make_reliability_table(analysis) for analysis in analyses if analysis.by_metric]
     agreements = [grid for analysis in analyses if (grid := make_agreement_table(analysis))]
     tables = [*reliabilities, *agreements]
-    return Section("metrics", "The metrics", fill("metrics.html", tables=tables), tables=tables) if tables else None
+    if not tables:
+        return None
+    html = fill("metrics.html", tables=tables, reliable=RELIABLE, tentative=TENTATIVE)
+    return Section("metrics", "The metrics", html, tables=tables)
 
 
 def make_reliability_table(analysis: NetAnalysis) -> Grid:

@@ -1,12 +1,68 @@
 """The section "Protocol": what fixes the meaning of each number."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
+from ...bench.core.formatting import format_settings
+from ...bench.store.header import Header
 from ...bench.store.run import Run
+from .._tables.grid import Cell, Grid, Head, Row, name_cell
 from .analysis import NetAnalysis
 from .render import fill
 from .section import Section
 
 
 def make_section(runs: Sequence[Run], analyses: Sequence[NetAnalysis]) -> Section:
-    return Section("protocol", "Protocol", fill("protocol.html", runs=runs, analyses=analyses))
+    """Tables of the metrics, the methods and the nets of each run."""
+    parts = [(run, _make_tables(run, [one for one in analyses if one.run is run])) for run in runs]
+    tables = [grid for _, grids in parts for grid in grids]
+    return Section("protocol", "Protocol", fill("protocol.html", parts=parts), tables=tables)
+
+
+def _make_tables(run: Run, analyses: Sequence[NetAnalysis]) -> list[Grid]:
+    return [
+        _make_grid("Metrics", ["metric", "what it measures", "better", "unit", "protocol"], _metric_rows(run.header)),
+        _make_grid("Methods", ["method", "what it does", "settings"], _method_rows(run.header)),
+        _make_grid(
+            "Nets and images",
+            ["net", "layer", "on these images", "fingerprint of the weights"],
+            [_net_row(run.header, analysis) for analysis in analyses],
+        ),
+    ]
+
+
+def _make_grid(caption: str, heads: Sequence[str], rows: Iterable[Row]) -> Grid:
+    columns = [Head(head, row_header=not index) for index, head in enumerate(heads)]
+    return Grid(f"protocol-{caption.lower()}", caption, columns, list(rows), css="text")
+
+
+def _metric_rows(header: Header) -> list[Row]:
+    return [
+        Row(
+            [
+                name_cell(spec), Cell(metric.description, small=metric.caveat), Cell(metric.better), Cell(metric.unit),
+                Cell(format_settings(header.protocols.get(spec, {}))),
+            ],
+            {"metric": spec},
+        )
+        for spec, metric in header.metrics.items()
+    ]  # fmt: skip
+
+
+def _method_rows(header: Header) -> list[Row]:
+    return [
+        Row(
+            [
+                name_cell(spec), Cell(method.description),
+                Cell(f"{format_settings(method.settings) or 'none'}, version {method.version}"),
+            ],
+            {"method": spec},
+        )
+        for spec, method in header.methods.items()
+    ]  # fmt: skip
+
+
+def _net_row(header: Header, analysis: NetAnalysis) -> Row:
+    table = analysis.table
+    net = header.nets[table.net]
+    name = Cell(table.net, table.net, small="; ".join(net.notes))
+    return Row([name, Cell(table.layer), Cell(table.accuracy), Cell(net.fingerprint[:16])])

@@ -4,12 +4,29 @@ from collections.abc import Sequence
 
 from ...bench.published import published, table
 from ...bench.store.run import Run
+from .._tables.grid import Cell, Grid, Head, Row, name_cell
 from .render import fill
 from .section import Section
 
 
 def make_section(runs: Sequence[Run]) -> Section | None:
+    """A table for each published table that a run has measured too; None if there is none."""
     reproductions = {run.name: rows for run in runs if (rows := published.find_reproductions(run))}
     if not reproductions:
         return None
-    return Section("published", "Published", fill("published.html", reproductions=reproductions, table=table))
+    tables = {
+        name: [(part, _make_grid(name, part)) for part in table.lay_out(rows)] for name, rows in reproductions.items()
+    }
+    summaries = {name: table.summary(rows) for name, rows in reproductions.items()}
+    html = fill("published.html", tables=tables, summaries=summaries, notes=table.NOTES)
+    grids = [grid for parts in tables.values() for _, grid in parts]
+    return Section("published", "Published", html, tables=grids)
+
+
+def _make_grid(run: str, part: table.TableText) -> Grid:
+    heads = [
+        Head(head, number=number, row_header=not index)
+        for index, (head, number) in enumerate(zip(table.HEADS, table.NUMERIC, strict=True))
+    ]
+    rows = [Row([name_cell(method), *map(Cell, cells)]) for method, *cells in part.rows]
+    return Grid(f"published-{run}-{part.title}", f"Published and measured: {part.title}", heads, rows, part.remarks)

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import pandas as pd
 
@@ -12,14 +11,15 @@ from ...bench.stats.friedman import Ranks, rank_in_blocks
 from ...bench.stats.summary import Metric
 from ...bench.store.comparability import (
     algorithm_difference,
+    image_difference,
     method_difference,
     method_facts,
     metric_difference,
     metric_facts,
     net_difference,
     net_facts,
-    same_images,
 )
+from ...bench.store.header import MetricFacts
 from .._plots import cd
 from .._plots.drawing import Drawing
 from .analysis import NetAnalysis
@@ -98,17 +98,17 @@ class _Blocks:
         return any(method in header and method_difference(method_facts(header[method]), new) for header in headers)
 
 
-def _metric(analysis: NetAnalysis, spec: str) -> dict[str, Any]:
+def _metric(analysis: NetAnalysis, spec: str) -> MetricFacts:
     header = analysis.run.header
     return metric_facts(header.metrics[spec], header.protocols.get(spec, {}))
 
 
 def _same_block(first: NetAnalysis, first_spec: str, second: NetAnalysis, second_spec: str) -> bool:
-    """Whether two runs measured the same block: it counts once, with the values of the first run."""
+    """Whether two runs measured the same block, so that they can be compared: it counts once, with the values of the first."""
     net = first.table.net
     return (
         net == second.table.net
         and not net_difference(net_facts(first.run.header.nets[net]), net_facts(second.run.header.nets[net]))
         and not metric_difference(_metric(first, first_spec), _metric(second, second_spec))
-        and bool(same_images(first.pixels, second.pixels))
+        and not image_difference(first.images, second.images)
     )

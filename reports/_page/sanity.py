@@ -26,6 +26,7 @@ Strips = dict[str, tuple[str, list[Stage]]]  # by method: an image and its stage
 
 
 def make_section(analyses: Sequence[NetAnalysis]) -> Section | None:
+    """A strip of maps for each net and method, from the trained to the random net; None if no metric stores such maps."""
     strips = {
         analysis.title: net_strips for analysis in analyses if (net_strips := _strips(analysis.run, analysis.table.net))
     }

@@ -2,20 +2,23 @@
 
 from collections.abc import Sequence
 
-from ...bench.show.terminal import MEGABYTE, brief
+from ...bench.core.formatting import MEGABYTE
+from ...bench.show.terminal import brief
 from ...bench.stats.aggregates import ADCC_PARTS, estimate_adcc, estimate_win_rate
+from ...bench.stats.notes import describe_gaps
 from ...bench.stats.summary import Metric
 from ...bench.store.run import Run
 from .._tables.grid import Cell, Grid, Head, Row, estimate_cell, name_cell, number_cell
 from .analysis import NetAnalysis
 from .render import fill
 from .section import Section
-from .text import describe_incomplete_cells, number_reasons
+from .text import number_reasons
 
 NOT_AVAILABLE = Cell("n/a", float("nan"), css="none")
 
 
 def make_section(runs: Sequence[Run], analyses: Sequence[NetAnalysis]) -> Section:
+    """The table of scores of each net, and the aggregates of several metrics."""
     metrics = [metric for analysis in analyses for metric in analysis.table.metrics]
     tables = [make_score_table(analysis) for analysis in analyses]
     aggregates = [grid for analysis in analyses for grid in make_aggregate_tables(analysis)]
@@ -47,7 +50,7 @@ def make_score_table(analysis: NetAnalysis) -> Grid:
         for method in table.methods
     ]  # fmt: skip
     notes = [f"({number}) {reason}." for reason, number in reasons.items()]
-    notes += [f"{line}." for line in describe_incomplete_cells(table)]
+    notes += [f"{line}." for line in describe_gaps(table, lambda metric: metric.spec)]
     caption = f"Mean and 95 % interval by every metric on {analysis.title}"
     return Grid(f"scores-{analysis.title}", caption, heads, rows, notes)
 

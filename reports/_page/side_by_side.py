@@ -1,10 +1,20 @@
 """The section "The runs": what differs between several runs, and their scores side by side where they are comparable."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from typing import Any
 
-from ...bench.store.comparability import difference, header_facts, image_difference, meaning
+from ...bench.stats.estimate import Floats
+from ...bench.stats.mean_scores import estimate_score
+from ...bench.store.comparability import (
+    NetImages,
+    difference,
+    header_facts,
+    image_difference,
+    meaning,
+    shared_images,
+)
 from ...bench.store.header import Header
 from ...bench.store.run import Run
 from .._tables.grid import Cell, Grid, Head, Row, estimate_cell, name_cell
@@ -16,6 +26,13 @@ LONG = 60  # characters shown of a value
 SHOWN_ELSEWHERE = ("name", "nets", "methods", "metrics", "images")  # keys of the suite
 NAMES = ("classes", "images")  # long lists; the fingerprint of the data covers them
 NOT_COMPARABLE = "not comparable"
+NOTE = (
+    "Means are over the n images that the compared runs share (the same name, pixels and explained class) and score. "
+    f"‘{NOT_COMPARABLE}’: with the runs to the left, for the reason given. bench compare has the same rule."
+)
+
+# By run, why it shares no image with those before it; and the images that the others share.
+Shared = tuple[dict[str, str | None], frozenset[str]]
 
 
 def make_section(runs: Sequence[Run], analyses: Sequence[NetAnalysis]) -> Section | None:
@@ -51,42 +68,68 @@ def make_score_tables(analyses: Sequence[NetAnalysis]) -> list[Grid]:
 def _make_score_table(net: str, group: list[NetAnalysis]) -> Grid:
     metrics = list(dict.fromkeys(spec for analysis in group for spec in analysis.by_metric))
     methods = list(dict.fromkeys(method for analysis in group for method in analysis.table.methods))
+    share = cache(lambda keys: _share_images([analysis for analysis in group if analysis.key in keys]))
     rows = [
         Row(
-            [name_cell(method), name_cell(metric), *_scores(group, method, metric)],
+            [name_cell(method), name_cell(metric), *_make_cells(group, method, metric, share)],
             {"method": method, "metric": metric},
         )
         for metric in metrics
         for method in methods
     ]
     columns = [Head(analysis.run_label, "mean, 95 % interval, n", number=True) for analysis in group]
-    note = f"‘{NOT_COMPARABLE}’: with the first run that has this score, for the reason given. bench compare has the same rule."
     heads = [Head("method", row_header=True), Head("metric"), *columns]
-    return Grid(f"side-by-side-{net}", f"Runs side by side on {net}", heads, rows, [note])
+    return Grid(f"side-by-side-{net}", f"Runs side by side on {net}", heads, rows, [NOTE])
 
 
-def _scores(group: list[NetAnalysis], method: str, metric: str) -> Iterator[Cell]:
-    first = next((analysis for analysis in group if _has_score(analysis, method, metric)), None)
-    for analysis in group:
-        if first is None or not _has_score(analysis, method, metric):
-            yield Cell("–", float("nan"))
-        elif reason := _difference(first, analysis, method, metric):
-            yield Cell(NOT_COMPARABLE, float("nan"), reason, css="none")
-        else:
-            cell = estimate_cell(analysis.table.mean_score(method, analysis.by_metric[metric].metric).estimate)
-            count = f"n = {cell.estimate.n}" if cell.estimate else ""
-            small = ", ".join(filter(None, (cell.small, count)))
-            yield Cell(cell.text, cell.value, small, estimate=cell.estimate)
+def _make_cells(
+    group: list[NetAnalysis], method: str, metric: str, share: Callable[[tuple[str, ...]], Shared]
+) -> list[Cell]:
+    """A cell for each run: its mean over the shared images, why it is not comparable, or a dash if it has no such score."""
+    scored = [analysis for analysis in group if metric in analysis.table.values and method in analysis.table.methods]
+    reasons = {analysis.key: _meaning_difference(scored[0], analysis, method, metric) for analysis in scored}
+    unshared, images = share(tuple(key for key, reason in reasons.items() if not reason))
+    reasons |= unshared
+    compared = [analysis for analysis in scored if not reasons[analysis.key]]
+    means = {analysis.key: _mean_cell(analysis, metric, values)
+             for analysis, values in zip(compared, _pair_values(compared, method, metric, images), strict=True)}  # fmt: skip
+    return [means.get(analysis.key) or _cell_without_mean(reasons.get(analysis.key)) for analysis in group]
 
 
-def _has_score(analysis: NetAnalysis, method: str, metric: str) -> bool:
-    return metric in analysis.by_metric and method in analysis.table.methods
-
-
-def _difference(first: NetAnalysis, analysis: NetAnalysis, method: str, metric: str) -> str | None:
-    """Why the scores of two runs are not comparable; None if they are."""
+def _meaning_difference(first: NetAnalysis, analysis: NetAnalysis, method: str, metric: str) -> str | None:
     meanings = (meaning(side.run.header, side.table.net, method, metric) for side in (first, analysis))
-    return difference(*meanings) or image_difference(first.pixels, analysis.pixels)
+    return difference(*meanings)
+
+
+def _share_images(analyses: Sequence[NetAnalysis]) -> Shared:
+    unshared: dict[str, str | None] = {}
+    shared = analyses[0].images if analyses else NetImages({}, {})
+    for analysis in analyses[1:]:
+        if reason := image_difference(shared, analysis.images):
+            unshared[analysis.key] = reason
+        else:
+            shared = shared.select(set(shared_images(shared, analysis.images)))
+    return unshared, frozenset(shared.pixels)
+
+
+def _pair_values(analyses: Sequence[NetAnalysis], method: str, metric: str, images: frozenset[str]) -> list[Floats]:
+    """The values (n,) of each run on the images for which all runs have one; none for a run that has no value at all."""
+    columns = [analysis.table.values[metric][method].droplevel("dataset").dropna() for analysis in analyses]
+    columns = [column[column.index.isin(images)] for column in columns]
+    paired = images.intersection(*(column.index for column in columns if len(column)))
+    return [column[column.index.isin(paired)].to_numpy() for column in columns]
+
+
+def _mean_cell(analysis: NetAnalysis, metric: str, values: Floats) -> Cell:
+    estimate = estimate_score(next(known for known in analysis.table.metrics if known.spec == metric), values)
+    cell = estimate_cell(estimate)
+    count = f"n = {estimate.n}" if estimate.n else ""
+    small = ", ".join(filter(None, (cell.small, count)))
+    return Cell(cell.text, cell.value, small, estimate=cell.estimate)
+
+
+def _cell_without_mean(reason: str | None) -> Cell:
+    return Cell(NOT_COMPARABLE, float("nan"), reason, css="none") if reason else Cell("–", float("nan"))
 
 
 def _facts(header: Header) -> Iterator[tuple[str, str]]:

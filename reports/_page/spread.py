@@ -11,6 +11,7 @@ from .section import Section
 
 
 def make_section(analyses: Sequence[NetAnalysis]) -> Section | None:
+    """The scores of the single images for each net and metric; None if there is none to show."""
     spreads = [(analysis, drawings) for analysis in analyses if (drawings := dict(_spreads(analysis)))]
     if not spreads:
         return None

@@ -60,26 +60,6 @@ def number_reasons(table: Table) -> dict[str, int]:
     return {reason: number for number, reason in enumerate(dict.fromkeys(filter(None, reasons)), 1)}
 
 
-def describe_incomplete_cells(table: Table) -> list[str]:
-    """Describe means over fewer images than the others, with the reason, and maps that are constant or not finite."""
-    specs: dict[str, list[str]] = {}
-    for metric in table.metrics:
-        for method in table.methods:
-            mean_score = table.mean_score(method, metric)
-            if 0 < mean_score.estimate.n < table.images and mean_score.reasons:
-                why = "; ".join(f"{count} without a score: {reason}" for reason, count in mean_score.reasons.items())
-                specs.setdefault(f"{mean_score.estimate.n} of {table.images} images ({why})", []).append(metric.spec)
-    lines = [f"{', '.join(dict.fromkeys(metrics))}: mean over {note}" for note, metrics in specs.items()]
-    lines += [
-        f"{method}: constant maps on {count} of {plural(table.images, 'image')}, which give no peak and no order of pixels"
-        for method, count in table.constant_maps.items()
-    ]
-    return lines + [
-        f"{method}: maps with NaN or infinite values on {count} of {plural(table.images, 'image')}, scored as constant maps"
-        for method, count in table.nonfinite_maps.items()
-    ]
-
-
 def find_common_reason(table: Table, method: str) -> str | None:
     """The reason why a method has no score, if it is the same for every metric; None otherwise."""
     reasons = {table.mean_score(method, metric).reason for metric in table.metrics}

@@ -41,12 +41,6 @@ def compute_bands(rows: pd.DataFrame, methods: Sequence[str]) -> dict[str, Band]
     return {method: by_method[method] for method in methods if method in by_method}
 
 
-def compute_band(rows: pd.DataFrame) -> Band:
-    """Compute the band of one method: a separate interval of the mean at each share."""
-    (band,) = compute_bands(rows.assign(method="one"), ["one"]).values()
-    return band
-
-
 def _stack(rows: pd.DataFrame) -> tuple[Floats, Floats]:
     """The shares, and the curves (n, shares); curves with other shares are interpolated."""
     shares = np.asarray(max(rows["shares"], key=len), dtype=np.float64)

@@ -1,16 +1,7 @@
-"""Writes a table in Markdown; tabulate would be one more dependency for ten lines (see grid.py)."""
+"""Writes a table in Markdown."""
 
-import re
-from collections.abc import Sequence
-
+from ...bench.core.markdown import escape, format_table
 from .grid import Cell, Grid, Head
-
-
-def escape(text: object) -> str:
-    """Escape text so that Markdown shows it literally, in a cell of a table too."""
-    flat = " ".join(str(text).split())
-    flat = flat.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return re.sub(r"([\\`*|\[\]#~$]|(?<!\w)_|_(?!\w))", r"\\\1", flat)
 
 
 def write(grid: Grid) -> str:
@@ -21,9 +12,8 @@ def write(grid: Grid) -> str:
 
 def format_lines(grid: Grid) -> list[str]:
     """Format the lines of the table alone."""
-    rule = ["---:" if head.number else "---" for head in grid.heads]
     rows = [[_cell(cell) for cell in row.cells] for row in grid.rows]
-    return [_line(cells) for cells in ([_head(head) for head in grid.heads], rule, *rows)]
+    return format_table([_head(head) for head in grid.heads], [head.number for head in grid.heads], rows)
 
 
 def _head(head: Head) -> str:
@@ -33,7 +23,3 @@ def _head(head: Head) -> str:
 def _cell(cell: Cell) -> str:
     text = f"**{escape(cell.text)}**" if cell.bold else escape(cell.text)
     return f"{text} [{escape(cell.small)}]" if cell.small else text
-
-
-def _line(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"

@@ -68,7 +68,8 @@ def test_a_baseline_of_ten_methods_twelve_metrics_and_three_nets_is_small(run: P
     small = load_snapshot(run)
     metrics = {f"metric_{number}": small.metrics["insertion"] for number in range(12)}
     metrics = {
-        name: facts | {"protocol": {f"choice {n}": "x" * 20 for n in range(25)}} for name, facts in metrics.items()
+        name: facts.model_copy(update={"protocol": {f"choice {n}": "x" * 20 for n in range(25)}})
+        for name, facts in metrics.items()
     }
     images = {f"image {number:02}": "0" * 16 for number in range(8)}
     rng = np.random.default_rng(0)
@@ -85,7 +86,7 @@ def test_a_baseline_of_ten_methods_twelve_metrics_and_three_nets_is_small(run: P
 def test_small_values_of_a_metric_without_bounds_keep_their_digits(run: Path) -> None:
     snapshot = load_snapshot(run)
     key = ("resnet18", "cam", "energy")
-    unbounded = {**snapshot.metrics, "energy": snapshot.metrics["energy"] | {"range": [0, None]}}
+    unbounded = {**snapshot.metrics, "energy": snapshot.metrics["energy"].model_copy(update={"range": [0, None]})}
     tiny = replace(snapshot, metrics=unbounded, scores={key: dict.fromkeys(snapshot.images, 1.2345678e-9)})
     assert json.loads(baseline.format_baseline(tiny))["values"] == [[*key, [1.234568e-09] * 12]]
 

@@ -18,24 +18,23 @@ from cambench.bench.compare.timing import judge_seconds
 from cambench.bench.compare.verdicts import PairedValues, judge_cells
 from cambench.bench.core.errors import UsageError
 from cambench.bench.store import run as store
+from cambench.bench.store.header import MetricScale
 from cambench.tests.support import runs
 from cambench.tests.support.cli import bench, refused
 
 from ..support.comparisons import ONE_NET, edit_header, find_keys, shift_scores
 
-SHARE: dict[str, Any] = {"better": "higher", "unit": "share", "range": [0, 1], "short": "m", "protocol": {}}
+SHARE = MetricScale(better="higher", unit="share", range=[0, 1], short="m")
 EVIL = "a|b <i>*x*</i> [red]&\x01"
 
 
-def cell(
-    differences: list[float], metric: dict[str, Any] = SHARE, *, name: str = "m", base: float = 0.5
-) -> PairedValues:
+def cell(differences: list[float], metric: MetricScale = SHARE, *, name: str = "m", base: float = 0.5) -> PairedValues:
     start = np.full(len(differences), base)
     images = tuple(f"image {number}" for number in range(len(differences)))
     return PairedValues(("net", "method", name), images, start, start + differences, metric)
 
 
-def verdict(differences: list[float], metric: dict[str, Any] = SHARE, base: float = 0.5) -> str:
+def verdict(differences: list[float], metric: MetricScale = SHARE, base: float = 0.5) -> str:
     return judge_cells([cell(differences, metric, base=base)])[0].verdict
 
 
@@ -90,21 +89,21 @@ def test_a_change_is_judged_by_its_slack_and_its_significance(differences: list[
 
 
 def test_an_increase_is_worse_if_lower_is_better() -> None:
-    lower = SHARE | {"better": "lower"}
+    lower = SHARE.model_copy(update={"better": "lower"})
     assert (verdict([0.02] * 3, lower), verdict([-0.02] * 3, lower)) == ("worse", "better")
 
 
 def test_slack_is_declared_by_the_metric_or_a_share_of_the_range_or_mean() -> None:
-    assert verdict([-0.04] * 3, SHARE | {"slack": 0.05}) == "same"
-    unbounded = SHARE | {"range": [0, None]}
+    assert verdict([-0.04] * 3, SHARE.model_copy(update={"slack": 0.05})) == "same"
+    unbounded = SHARE.model_copy(update={"range": [0, None]})
     assert verdict([-0.19] * 3, unbounded, base=10) == "same"
     assert verdict([-0.21] * 3, unbounded, base=10) == "worse"
     assert verdict([-1e-7] * 3, unbounded, base=1e-6) == "worse"  # the rounding tolerance is relative to the values
-    assert verdict([1.9e-5] * 3, unbounded | {"slack": 0.0}, base=10) == "same"
+    assert verdict([1.9e-5] * 3, unbounded.model_copy(update={"slack": 0.0}), base=10) == "same"
 
 
 def test_a_binary_metric_is_worse_from_seven_flips() -> None:
-    rate = SHARE | {"unit": "yes or no"}
+    rate = SHARE.model_copy(update={"unit": "yes or no"})
     assert verdict([-1.0] * 6 + [0.0] * 3, rate, base=1) == "unclear"  # 2 x 2 x .5^6 = .0625
     assert verdict([-1.0] * 7 + [0.0] * 3, rate, base=1) == "worse"  # .03125
 
@@ -117,25 +116,25 @@ def test_shares_at_the_ends_of_the_range_are_binary() -> None:
 
 def test_one_large_fall_against_many_small_gains_is_unclear() -> None:
     """The mean decreases, and most values increase."""
-    rate = SHARE | {"unit": "yes or no"}
+    rate = SHARE.model_copy(update={"unit": "yes or no"})
     assert verdict([0.02] * 11 + [-1.0], rate) == "unclear"
 
 
 def test_values_at_the_ends_of_another_range_are_not_binary() -> None:
-    assert verdict([-2.0] * 4, SHARE | {"range": [-1, 1]}, base=1) == "worse"
+    assert verdict([-2.0] * 4, SHARE.model_copy(update={"range": [-1, 1]}), base=1) == "worse"
 
 
 # All metrics of a method at once
 
 
 def test_binary_metrics_alone_are_judged_together_by_the_sign_test() -> None:
-    flips = [cell([-1.0, -1.0], SHARE | {"unit": "yes or no"}, base=1)]
+    flips = [cell([-1.0, -1.0], SHARE.model_copy(update={"unit": "yes or no"}), base=1)]
     (overall,) = judge_methods(flips, judge_cells(flips))
     assert overall.verdict == "unclear" and overall.p == 1  # 2 x .5
 
 
 def test_improvements_are_summed_by_image_in_units_of_their_root_mean_square() -> None:
-    up, down = cell([0.3, -0.4, 0.0]), cell([0.1, 0.1, 0.1], SHARE | {"better": "lower"})
+    up, down = cell([0.3, -0.4, 0.0]), cell([0.1, 0.1, 0.1], SHARE.model_copy(update={"better": "lower"}))
     rms = (0.25 / 3) ** 0.5
     assert sum_improvements([up, down]) == pytest.approx([0.3 / rms - 1, -0.4 / rms - 1, -1])
 
@@ -152,7 +151,7 @@ def test_many_metrics_together_are_significant_where_none_is_alone() -> None:
 def test_rounding_errors_of_one_sign_are_not_evidence() -> None:
     biased = [cell([-1e-5, -1.1e-5, -0.9e-5, -1e-5, -1e-5, -1e-5], name=f"m{number}") for number in range(20)]
     assert judge_methods(biased, judge_cells(biased)) == []
-    flip = cell([-1.0, 0, 0, 0, 0, 0], SHARE | {"unit": "yes or no"}, base=1)
+    flip = cell([-1.0, 0, 0, 0, 0, 0], SHARE.model_copy(update={"unit": "yes or no"}), base=1)
     (overall,) = judge_methods([*biased, flip], judge_cells([*biased, flip]))
     assert overall.verdict == "unclear"
 
@@ -232,7 +231,7 @@ def test_a_gained_value_does_not_hide_a_decrease(base: Path, new: Path) -> None:
 def test_the_slack_is_that_of_the_base(base: Path, new: Path) -> None:
     shift_scores(new, "grad_cam", "insertion", -0.1)
     base_snapshot, new_snapshot = load_snapshot(base), load_snapshot(new)
-    metrics = {spec: facts | {"slack": 0.5} for spec, facts in new_snapshot.metrics.items()}
+    metrics = {spec: facts.model_copy(update={"slack": 0.5}) for spec, facts in new_snapshot.metrics.items()}
     assert compare(base_snapshot, replace(new_snapshot, metrics=metrics)).failed
 
 
@@ -464,7 +463,7 @@ def test_seconds_of_different_devices_are_refused(base: Path) -> None:
     start = load_snapshot(base)
     other = replace(start, origin=start.origin | {"device": "cuda"})
     pairs = [(timed("b", 1, seed, start), timed("n", 1, seed, other)) for seed in range(3)]
-    with pytest.raises(UsageError, match="b has device cpu, n cuda"):
+    with pytest.raises(UsageError, match="b and n differ: device cpu → cuda"):
         judge_seconds(pairs, 1.3)
 
 
@@ -473,7 +472,7 @@ def test_too_few_runs_or_runs_without_seconds_are_refused(base: Path) -> None:
     assert "seconds need at least 3 pairs of runs, not 1" in refused(*command)
     repeat = ["--repeat", base, base]
     assert "has no seconds of bare predictions" in refused(*command, *repeat, *repeat)
-    assert "--repeat names runs for --judge-seconds" in refused("compare", base, base, *repeat)
+    assert "--repeat has no effect without --judge-seconds" in refused("compare", base, base, *repeat)
     with pytest.raises(UsageError, match="has no seconds"):
         judge_seconds([(load_snapshot(base), load_snapshot(base))] * 3, 1.3)
 

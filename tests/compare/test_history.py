@@ -53,6 +53,15 @@ def test_a_change_of_meaning_is_the_new_point_of_comparison(drift: list[Path]) -
     assert points[5].against == 2
 
 
+def test_runs_without_a_net_or_an_image_in_common_are_not_comparable(tmp_path: Path) -> None:
+    first = _runs.write(tmp_path / "first", nets=ONE_NET)
+    photos = _runs.write(tmp_path / "photos", nets=ONE_NET, prefix="photo")
+    other = _runs.write(tmp_path / "other", nets={"resnet18": "layer4"})
+    assert [point.verdict for point in series([first, photos, photos]).points] == ["new", "not comparable", "same"]
+    overall = series([first, other], ("all nets", "grad_cam", "overall"))
+    assert [point.verdict for point in overall.points] == ["new", "not comparable"]
+
+
 def test_a_history_fits_into_eighty_columns(drift: list[Path]) -> None:
     result = bench("history", *drift, "--methods", "grad_cam", "--metrics", "insertion,deletion")
     assert result.exit_code == 0

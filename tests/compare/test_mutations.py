@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from cambench.bench.compare.snapshot import Snapshot
-from cambench.bench.compare.verdicts import ALPHA
 from cambench.bench.config import suite_file
+from cambench.bench.stats.estimate import ALPHA
 from cambench.tests.support import gate
 from cambench.tests.support.gate import FIGURES, MUTATIONS
 

@@ -6,7 +6,7 @@ import pytest
 
 from cambench.bench.config import suite_file
 from cambench.bench.core.errors import UsageError
-from cambench.bench.core.formatting import titled
+from cambench.bench.core.formatting import make_title
 
 
 def test_all_names_in_built_in_suites_exist() -> None:
@@ -74,4 +74,4 @@ def test_a_target_that_contradicts_the_protocol_is_refused() -> None:
     ],
 )
 def test_the_title_of_a_run_names_its_suite_and_data_set(dataset: str, title: str) -> None:
-    assert titled("scenes", dataset) == title
+    assert make_title("scenes", dataset) == title

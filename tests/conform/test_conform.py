@@ -18,6 +18,7 @@ from cambench.bench.conform.conform import Fault, Quantity, rescale
 from cambench.bench.core.errors import UsageError
 from cambench.bench.core.plugins import REFERENCE, find, names
 from cambench.bench.metrics import _curves, deletion
+from cambench.bench.nets import load
 from cambench.bench.nets.load import from_module
 from cambench.bench.nets.net import Net
 from cambench.bench.nets.zoo import SHIPPED
@@ -99,6 +100,20 @@ def compare(net, images, targets):
 '''
 
 
+def test_each_net_is_loaded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    specs: list[str] = []
+    original = load.load
+
+    def record(spec: str, *arguments: Any) -> Net:
+        specs.append(spec)
+        return original(spec, *arguments)
+
+    monkeypatch.setattr(load, "load", record)
+    (tmp_path / "my_reference.py").write_text(OWN_REFERENCE.format(requires=""))
+    assert conform(*SMALL, "--references", str(tmp_path / "my_reference.py")).exit_code == 0
+    assert len(specs) == len(set(specs)) == 1
+
+
 def test_a_missing_reference_library_is_reported_and_skipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     find_spec = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "captum" else find_spec(name))
@@ -133,9 +148,9 @@ def test_invalid_arguments_are_refused(arguments: list[str], message: str) -> No
     assert result.exit_code == 2 and result.stderr.startswith(f"bench: {message}")
 
 
-def quantity(theirs: float, *with_fault: float, tolerance: float = 0.1) -> Quantity:
+def quantity(library: float, *with_fault: float, tolerance: float = 0.1) -> Quantity:
     fault = Fault("they add 1", *map(torch.tensor, with_fault)) if with_fault else None
-    return Quantity("drop", "default", torch.tensor(1.0), torch.tensor(theirs), tolerance, fault)
+    return Quantity("drop", "default", torch.tensor(1.0), torch.tensor(library), tolerance, fault)
 
 
 @pytest.mark.parametrize(
@@ -159,10 +174,10 @@ def test_numbers_of_different_shapes_are_not_compared() -> None:
         _ = Quantity("drop", "default", torch.ones(2), torch.ones(2, 1), 1.0).verdict
 
 
-def test_maps_are_divided_by_the_highest_value_of_ours() -> None:
+def test_maps_are_divided_by_the_highest_value_of_our_maps() -> None:
     maps = torch.tensor([[[0.0, 4.0]], [[0.0, 0.0]]])
-    mine, theirs = rescale(maps, maps + 1)
-    assert mine.tolist() == [[[0.0, 1.0]], [[0.0, 0.0]]] and theirs.tolist() == [[[0.25, 1.25]], [[1.0, 1.0]]]
+    own, library = rescale(maps, maps + 1)
+    assert own.tolist() == [[[0.0, 1.0]], [[0.0, 0.0]]] and library.tolist() == [[[0.25, 1.25]], [[1.0, 1.0]]]
 
 
 @pytest.mark.parametrize("name", SHIPPED)

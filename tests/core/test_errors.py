@@ -29,10 +29,32 @@ def test_the_module_docstring_names_every_error_class() -> None:
     assert [name for name in classes if name not in (errors.__doc__ or "")] == []
 
 
-@pytest.mark.parametrize("error_class", [*CLASSES, NotApplicable])
+@pytest.mark.parametrize("error_class", [ImageError, PluginError, Fatal])
 def test_an_error_of_this_suite_raised_by_user_code_keeps_its_class(error_class: type[Exception]) -> None:
     with pytest.raises(error_class, match=r"^on purpose$"), blame_user_code("mine.py fails", "mine.py"):
         raise error_class("on purpose")
+
+
+def test_a_usage_error_of_user_code_is_a_plugin_error_that_names_the_file() -> None:
+    with pytest.raises(PluginError, match=r"^mine\.py fails: on purpose$"), blame_user_code("mine.py fails", "mine.py"):
+        raise UsageError("on purpose")
+
+
+def test_not_applicable_passes_only_where_a_plugin_may_refuse() -> None:
+    with pytest.raises(NotApplicable), blame_user_code("mine.py fails", "mine.py", may_refuse=True):
+        raise NotApplicable("no layer")
+    with pytest.raises(PluginError, match="NotApplicable: no layer"), blame_user_code("mine.py fails", "mine.py"):
+        raise NotApplicable("no layer")
+
+
+def test_a_metric_that_yields_no_perturbed_images_is_named(tmp_path: Path) -> None:
+    (tmp_path / "odd.py").write_text(
+        '"""Odd."""\nBETTER, UNIT, RANGE, SHORT = "higher", "share", (0, 1), "odd"\n\n\n'
+        "def score(case):\n    yield ['clean']\n    return 0.0\n"
+    )
+    result = _run(tmp_path / "run", "--methods", "centre", "--metrics", str(tmp_path / "odd.py"))
+    assert result.exit_code == 2
+    assert "yields ['clean']: yield a list of perturbed images" in " ".join(result.output.split())
 
 
 def test_any_other_error_of_user_code_is_a_plugin_error_with_its_line(tmp_path: Path) -> None:

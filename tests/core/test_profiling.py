@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from cambench.bench.core.errors import ImageError, UsageError
+from cambench.bench.core.errors import ImageError
 from cambench.bench.core.profiling import count_images, record_spans, span
 from cambench.bench.data.prefetch import AHEAD, prefetch
 from cambench.bench.data.types import Image
@@ -67,7 +67,7 @@ class _Images:
         self.read.append(index)
         self.threads.add(threading.current_thread().name)
         if index == 3:
-            raise UsageError("3 is no image")
+            raise ImageError("3 is no image")
         return Image(self.name(index), np.zeros((2, 2, 3), np.uint8), 0)
 
 

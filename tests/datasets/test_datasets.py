@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 from torchvision.datasets import CIFAR10
 
-from cambench.bench.core.errors import UsageError
+from cambench.bench.core.errors import ImageError, UsageError
 from cambench.bench.core.plugins import DATASET, find
 
 Loaded = Any  # bench.data.types.Images: what a plug-in's load returns
@@ -205,7 +205,7 @@ def test_a_broken_annotation_file_is_named_in_the_error(root: Path) -> None:
     (folder / "Annotations" / "2008_000003.xml").write_text("<annotation><size>")
     write_annotation(folder / "Annotations" / "2008_000002.xml", ("dog", 1, 1, 2, 2), width=0)
     for index in range(2):
-        with pytest.raises(UsageError, match=r"2008_00000\d\.xml cannot be read as VOC's annotations"):
+        with pytest.raises(ImageError, match=r"2008_00000\d\.xml cannot be read as VOC's annotations"):
             load_images("voc")[index]
 
 
@@ -329,6 +329,15 @@ def test_hugging_face(saved: Path) -> None:
     assert [by_name[f"test-0000{number}"].label for number in range(3)] == [0, 1, None]
     assert by_name["test-00001"].pixels.shape == (32, 32, 3) and (by_name["test-00001"].pixels == (0, 0, 255)).all()
     assert len(load_images(f"hf[name={saved},split=train]")) == 1
+
+
+def test_hugging_face_progress_bars_stay_as_they_were(saved: Path) -> None:
+    import datasets
+
+    for switch, disabled in ((datasets.disable_progress_bars, True), (datasets.enable_progress_bars, False)):
+        switch()
+        load_images(f"hf[name={saved},size=32]")
+        assert datasets.are_progress_bars_disabled() is disabled
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 from cambench.bench.cli.main import main
-from cambench.bench.core.errors import UsageError
+from cambench.bench.core.errors import ImageError, UsageError
 from cambench.bench.store import run as store
 from cambench.datasets.image_folder import load
 
@@ -94,7 +94,7 @@ def write_bytes(content: bytes) -> Callable[[Path], object]:
 )
 def test_a_file_that_is_not_an_image_is_named_in_the_error(tmp_path: Path, spoil: Callable[[Path], object]) -> None:
     spoil(write_folder(tmp_path, "file,class_index\na.png,0\n"))
-    with pytest.raises(UsageError, match=r"a\.png cannot be read as an image"):
+    with pytest.raises(ImageError, match=r"a\.png cannot be read as an image"):
         load_first(tmp_path)
 
 
@@ -103,7 +103,7 @@ def test_a_truncated_file_is_named_in_the_error(tmp_path: Path) -> None:
     Image.fromarray(noise).save(tmp_path / "a.jpg")
     (tmp_path / "a.jpg").write_bytes((tmp_path / "a.jpg").read_bytes()[:2000])
     (tmp_path / "labels.csv").write_text("file,class_index\na.jpg,0\n")
-    with pytest.raises(UsageError, match=r"a\.jpg cannot be read as an image"):
+    with pytest.raises(ImageError, match=r"a\.jpg cannot be read as an image"):
         load_first(tmp_path)
 
 

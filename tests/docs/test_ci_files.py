@@ -127,7 +127,7 @@ def test_the_reading_script_selects_existing_tests() -> None:
     assert os.access(ROOT / ".ci/reading", os.X_OK)
     paths = re.findall(r"tests/[\w/.]+", script)
     assert set(paths) >= {
-        f"tests/{package}" for package in ("core", "config", "store", "stats", "compare", "published")
+        f"tests/{package}" for package in ("core", "config", "store", "stats", "compare", "published", "show", "cli")
     }
     assert [path for path in paths if not (ROOT / path).exists()] == []
 
@@ -144,11 +144,12 @@ def test_workflows_pin_actions_and_pass_names_to_the_shell_as_variables(file: Pa
 
 
 def test_a_release_publishes_what_was_built_and_checked() -> None:
+    assert RELEASE["jobs"]["check"] == CI["jobs"]["check"]
     build, publish = RELEASE["jobs"]["build"], RELEASE["jobs"]["publish"]
     assert RELEASE[True]["push"] == {"tags": ["v*"]}  # YAML reads the key `on` as true
     assert commands(build)[-1] == '.ci/check-package dist "$TAG"'
     assert os.access(ROOT / ".ci/check-package", os.X_OK)
-    assert publish["needs"] == "build" and publish["permissions"] == {"id-token": "write"}
+    assert publish["needs"] == ["check", "build"] and publish["permissions"] == {"id-token": "write"}
     (upload,) = [step for step in build["steps"] if "upload-artifact" in step.get("uses", "")]
     (download,) = [step for step in publish["steps"] if "download-artifact" in step.get("uses", "")]
     assert upload["with"] == download["with"]

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from cambench.bench.core.errors import Fatal, UsageError
+from cambench.bench.core.errors import Fatal, ImageError
 from cambench.bench.forward import cost, forward
 from cambench.bench.forward.forward import Forward, Stream
 from cambench.bench.nets.net import Net
@@ -121,7 +121,7 @@ def test_a_first_image_that_does_not_fit_into_memory_raises_fatal() -> None:
 def test_scores_that_are_not_finite_are_refused(value: float) -> None:
     images = random_images(3, 8)
     images[2] = value
-    with pytest.raises(UsageError, match="not finite"):
+    with pytest.raises(ImageError, match="not finite"):
         Forward(nn.Flatten(), "fp32").logits(_stream(images))
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from cambench.bench.core.errors import Fatal, UsageError
+from cambench.bench.core.errors import Fatal, ImageError, UsageError
 from cambench.bench.forward import cost, precision
 from cambench.bench.forward.forward import COPIES_PER_IMAGE, Forward, Stream
 from cambench.bench.nets.net import Net
@@ -53,7 +53,7 @@ def test_an_overflow_in_fp16_is_reported() -> None:
 
     images, net = torch.ones(1, 3, 2, 2), Loud().eval()
     assert Forward(net, "fp32").logits(_stream(images)).isfinite().all()
-    with pytest.raises(UsageError, match="overflow in fp16"):
+    with pytest.raises(ImageError, match="overflow in fp16"):
         Forward(net, "fp16").logits(_stream(images))
 
 

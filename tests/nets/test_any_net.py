@@ -18,7 +18,9 @@ from cambench.bench.data.types import MEAN, STD
 from cambench.bench.nets import checkpoints, layers, load, sources, split
 from cambench.bench.nets.net import Net
 from cambench.bench.nets.preprocessing import PRESETS
+from cambench.bench.run.plan import describe_net
 from cambench.bench.scoring.rerun import randomise
+from cambench.bench.store.header import NetHeader
 from cambench.methods import cam, grad_cam, layer_cam
 from cambench.tests.support.nets import close, random_images
 
@@ -261,8 +263,6 @@ def test_images_need_not_be_square() -> None:
         (_Branch, {"classes": ["a", "b"]}, "2 class names, and the net has 6 classes"),
         (_Branch, {"preprocess": "imagnet"}, "there is no preprocess 'imagnet': did you mean 'imagenet'"),
         (lambda: _Branch(channels=4), {}, "takes images of 4 channels"),
-        (lambda: _Branch(classes=1), {}, "one score an image"),
-        (lambda: nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU()), {}, "class scores are"),
         (
             lambda: nn.Sequential(nn.Flatten(), nn.Linear(3 * 32 * 32, 5)),
             {},
@@ -348,8 +348,8 @@ def user_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def describe(spec: str) -> dict[str, Any]:
-    return load.describe_net(load.load(spec, CPU, "fp32"))
+def describe(spec: str) -> NetHeader:
+    return describe_net(load.load(spec, CPU, "fp32"))
 
 
 def test_a_net_is_loaded_from_a_factory_with_weights_and_class_names(user_folder: Path) -> None:
@@ -364,9 +364,8 @@ def test_a_net_is_loaded_from_a_factory_with_weights_and_class_names(user_folder
     entry = describe("own.py:make[weights=w.pth]")
     (user_folder / "own.py").write_text(FILE + "# changed\n")
     changed = describe("own.py:make[weights=w.pth]")
-    assert changed["code"] != entry["code"] and changed["fingerprint"] == entry["fingerprint"] == file_hash(
-        user_folder / "w.pth"
-    )
+    assert changed.code != entry.code
+    assert changed.fingerprint == entry.fingerprint == file_hash(user_folder / "w.pth")
     assert load.load("own.py:make[classes_=7]", CPU, "fp32").classes == tuple("0123456")
 
 
@@ -379,11 +378,11 @@ def test_the_code_fingerprint_includes_imports_from_the_same_folder(
     (user_folder / "one" / "__init__.py").write_text("")
     (user_folder / "one" / "inner.py").write_text(FILE.replace("from beside", "from .beside"))
     (user_folder / "one" / "beside.py").write_text("width = 6\n")
-    code = describe(spec)["code"]
-    assert describe(spec)["code"] == code
+    code = describe(spec).code
+    assert code and describe(spec).code == code
     for imported in (user_folder / "beside.py", user_folder / "one" / "beside.py"):
         imported.write_text("width = 6  # changed\n")
-    assert describe(spec)["code"] != code
+    assert describe(spec).code != code
 
 
 @pytest.mark.parametrize(
@@ -392,13 +391,14 @@ def test_the_code_fingerprint_includes_imports_from_the_same_folder(
         ("nn.Sequential(nn.LazyConv2d(4, 3))", "returns a lazy module: run it once on an image"),
         ("nn.Sequential(nn.Conv2d(3, 4, 3, device='meta'))", "returns weights without values"),
         ("torch.jit.script(nn.Conv2d(3, 4, 3))", "returns a compiled module"),
+        ("4", "returns int: a factory returns a torch.nn.Module"),
         ("torch.ao.quantization.quantize_dynamic(nn.Sequential(nn.Linear(4, 4)))", "returns a quantised module"),
     ],
 )
 @pytest.mark.filterwarnings("ignore")
 def test_a_module_without_plain_weights_is_refused(user_folder: Path, text: str, message: str) -> None:
     (user_folder / "odd.py").write_text(f"import torch\nfrom torch import nn\ndef make():\n    return {text}\n")
-    with pytest.raises(UsageError, match=message):
+    with pytest.raises(PluginError, match=message):
         load.load("odd.py:make", CPU, "fp32")
 
 
@@ -424,10 +424,12 @@ class _Deciding(_Branch):
     [
         (_Dropping, "returns different class scores for the same images"),
         (_Deciding, "class scores as torch.bool"),
+        (lambda: _Branch(classes=1), "net: the net returns one score per image"),
+        (lambda: nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU()), "class scores are"),
     ],
 )
-def test_a_net_whose_scores_cannot_be_explained_is_refused(make: type[nn.Module], message: str) -> None:
-    with pytest.raises(UsageError, match=message):
+def test_a_net_whose_scores_cannot_be_explained_is_refused(make: Any, message: str) -> None:
+    with pytest.raises(PluginError, match=message):
         load.from_module(_seeded(make))
 
 
@@ -439,7 +441,7 @@ def test_invalid_files_of_class_names_are_refused(user_folder: Path) -> None:
 
 
 def test_one_weights_file_for_two_nets_is_refused() -> None:
-    with pytest.raises(UsageError, match="--weights is of one net, and there are 2"):
+    with pytest.raises(UsageError, match="--weights applies to one net, and there are 2"):
         options.add_net_settings({"weights": "w.pth"}, ["resnet18", "vgg16"])
 
 
@@ -472,9 +474,10 @@ def test_random_weights_are_the_same_every_time(user_folder: Path) -> None:
         ("own.py:make[classes_=many]", "setting 'classes_'"),
         ("own.py:make[clases=n.txt]", "no setting 'clases': did you mean 'classes_'"),
         ("own.py:make[weights=none.pth]", "there is no file of weights none.pth"),
-        ("own.py:make[weights=own.py]", "own.py does not hold weights alone"),
-        ("own.py:make[weights=evil.pth]", "evil.pth does not hold weights alone"),
+        ("own.py:make[weights=own.py]", "own.py holds objects other than weights"),
+        ("own.py:make[weights=evil.pth]", "evil.pth holds objects other than weights"),
         ("nowhere.at_all:make", "there is no module nowhere.at_all"),
+        ("beside.at_all:make", "there is no module beside.at_all"),
         (
             "resnet50",
             r"no weights of resnet50 ship with this suite: write resnet50@imagenet, or resnet50\[weights=FILE\]",
@@ -491,6 +494,16 @@ def test_a_spec_without_a_net_is_refused(spec: str, message: str, user_folder: P
 def test_a_failing_factory_raises_a_plugin_error_with_its_line(user_folder: Path) -> None:
     with pytest.raises(PluginError, match=r"own\.py:broken fails: line \d+ raises RuntimeError: no such luck"):
         load.load("own.py:broken", CPU, "fp32")
+
+
+def test_a_module_that_misses_another_is_a_plugin_error(user_folder: Path, request: pytest.FixtureRequest) -> None:
+    """The module exists; one of the same package that it imports does not."""
+    request.addfinalizer(lambda: sys.modules.pop("two", None))
+    (user_folder / "two").mkdir()
+    (user_folder / "two" / "__init__.py").write_text("")
+    (user_folder / "two" / "inner.py").write_text("import two.missing\n")
+    with pytest.raises(PluginError, match=r"two\.inner cannot be imported: .*No module named 'two\.missing'"):
+        load.load("two.inner:make", CPU, "fp32")
 
 
 def test_weights_are_read_from_nested_checkpoints(tmp_path: Path) -> None:

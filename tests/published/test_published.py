@@ -1,5 +1,6 @@
 """Published and measured numbers: the file, the allowed difference, the aggregates of means, and the suite."""
 
+import re
 from decimal import Decimal
 from math import isnan, nan, sqrt
 from pathlib import Path
@@ -26,6 +27,7 @@ from cambench.bench.stats import aggregates
 from cambench.bench.stats.aggregates import Measurement, adcc_of_means
 from cambench.bench.store import run as store
 from cambench.datasets import image_folder
+from cambench.reports._page.published import make_section
 from cambench.tests.support import runs
 
 MEASURED = [each for each in published.read_tables() if not each.why_not]
@@ -135,7 +137,7 @@ def test_a_wrong_table_is_refused(changed: dict[str, object]) -> None:
 
 def test_the_interval_by_hand() -> None:
     """Errors of .02 and .01: 1.96 sqrt(.0004 + .0001) = .0438."""
-    assert reproduce(Measurement(0.50, 0.2, 100)).allowed == pytest.approx(1.96 * sqrt(0.0005))
+    assert reproduce(Measurement(0.50, 0.2, 100)).allowed == pytest.approx(1.96 * sqrt(0.0005), rel=1e-4)
     assert reproduce(Measurement(0.49, 0.2, 100)).within is True
     assert reproduce(Measurement(0.41, 0.2, 100)).within is True
     assert reproduce(Measurement(0.50, 0.2, 100)).within is False
@@ -152,7 +154,7 @@ def test_the_error_of_a_rate_is_known_from_both() -> None:
     """No yes in 100 images says little against 45 % of 400: together 36 %, sqrt(.36 .64 (1 / 100 + 1 / 400)) = .0537."""
     (number,) = make_table().numbers()
     found = Reproduction(number, "incr", Measurement(0.0, 0.0, 100), "same", binary=True)
-    assert found.allowed == pytest.approx(1.96 * sqrt(0.36 * 0.64 * 0.0125))
+    assert found.allowed == pytest.approx(1.96 * sqrt(0.36 * 0.64 * 0.0125), rel=1e-4)
 
 
 def test_what_cannot_be_compared_gets_no_verdict() -> None:
@@ -252,7 +254,22 @@ def test_the_table_is_80_columns_wide_and_says_all(run: store.Run) -> None:
     assert "whether these are among its images is not known" in " ".join(text.split())
     assert table.summary(found).startswith("Of 3 published numbers, ")
     lines = table.markdown(found).splitlines()
-    assert sum(line.startswith("| `grad_cam") for line in lines) == 3
+    assert sum(line.startswith("| grad_cam") for line in lines) == 3
+    assert [line.partition(" ")[0] for line in lines if line.startswith("#")] == ["#", "##"]
+    inside = table.markdown(found, level=2).splitlines()
+    assert [line.partition(" ")[0] for line in inside if line.startswith("#")] == ["##", "###"]
+
+
+def test_the_page_and_markdown_show_the_same_cells(run: store.Run) -> None:
+    found = published.find_reproductions(run)
+    (part,) = table.lay_out(found)
+    section = make_section([run])
+    assert section is not None
+    body = section.html.partition("<tbody>")[2].partition("</tbody>")[0]
+    cells = re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", body.replace("<wbr>", ""))
+    assert cells == [cell for row in part.rows for cell in row]
+    lines = table.markdown(found).splitlines()
+    assert all(f"| {' | '.join(row)} |" in lines for row in part.rows)
 
 
 def test_other_images_are_marked(run: store.Run) -> None:

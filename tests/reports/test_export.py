@@ -76,6 +76,7 @@ def test_every_figure_has_two_files_and_every_table_three(folder: Path) -> None:
     table_names = {file.rpartition(".")[0] for file in tables}
     assert tables == {f"{name}.{suffix}" for name in table_names for suffix in ("csv", "md", "tex")}
     expected = {"recommended", "scores-resnet18", "win-resnet18", "alpha-resnet18", "agreement-resnet18"}
+    expected |= {"protocol-metrics", "protocol-methods", "protocol-nets-and-images"}
     assert table_names == expected | {f"ranking-resnet18-{spec}" for spec in metrics}
 
 
@@ -182,7 +183,7 @@ def test_several_runs_share_a_page_and_are_not_averaged(run: Run, tmp_path: Path
     assert result.exit_code == 2 and "csv reports one run at a time" in result.output
 
 
-@pytest.mark.parametrize(("option", "message"), [("--csv", "--files goes with the page, not with csv")])
+@pytest.mark.parametrize(("option", "message"), [("--csv", "--files applies to the page, not to csv")])
 def test_files_need_the_html_report(run: Run, tmp_path: Path, option: str, message: str) -> None:
     result = CliRunner().invoke(main, ["report", str(run.directory), option, "--files", str(tmp_path)])
     assert result.exit_code == 2 and message in result.output

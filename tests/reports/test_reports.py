@@ -12,6 +12,7 @@ import pytest
 from rich.console import Console
 
 from cambench.bench.core import formatting
+from cambench.bench.core.markdown import escape
 from cambench.bench.show import terminal as console
 from cambench.bench.stats import estimate as stats
 from cambench.bench.stats import summary
@@ -20,8 +21,7 @@ from cambench.bench.store import run as store
 from cambench.bench.store.run import Run
 from cambench.reports import csv, html, markdown
 from cambench.reports._page.control_comparisons import compare_with_controls
-from cambench.reports._plots.bands import compute_band
-from cambench.reports._tables.markdown import escape
+from cambench.reports._plots.bands import compute_bands
 from cambench.tools.montage import draw_montage
 
 from ..support import runs
@@ -132,32 +132,10 @@ def test_methods_are_in_the_order_of_the_suite(run: Run, page: str) -> None:
     assert [row.replace("<wbr>", "") for row in rows] == list(runs.METHODS)
 
 
-@pytest.mark.parametrize(
-    ("cam", "centre", "verdict", "explanation"),
-    [
-        ([0.8, 0.81, 0.82, 0.83], [0.2, 0.21, 0.22, 0.23], "better", ".815 (.794 to .836) against .215 ("),
-        ([0.2, 0.21, 0.22, 0.23], [0.8, 0.81, 0.82, 0.83], "worse", "centre scores better: .215"),
-        ([0.2, 0.4, 0.6, 0.8], [0.3, 0.5, 0.7, 0.9], "unsettled", "undecided on 4 images: the intervals overlap"),
-    ],
-)
-def test_an_unpaired_comparison_is_decided_only_by_disjoint_intervals(
-    tmp_path: Path, cam: list[float], centre: list[float], verdict: str, explanation: str
-) -> None:
-    run = store.read(runs.write(tmp_path / "run", images=4, nets={"resnet18": "layer4"}))
-    _set(run, "resnet18", "cam", "insertion", cam)
-    _set(run, "resnet18", "centre", "insertion", centre)
-    comparisons = list(compare_with_controls(summary.build_table(run, "resnet18")))
-    assert {comparison.control for comparison in comparisons} == {"random", "centre"}
-    assert {comparison.method for comparison in comparisons} == {"cam", "grad_cam", "score_cam"}
-    key = ("insertion", "cam", "centre")
-    (tested,) = [pair for pair in comparisons if (pair.metric.spec, pair.method, pair.control) == key]
-    assert tested.verdict == verdict and explanation in tested.explanation
-
-
 def test_lower_values_win_if_lower_is_better(tmp_path: Path) -> None:
-    run = store.read(runs.write(tmp_path / "run", images=4, nets={"resnet18": "layer4"}))
-    _set(run, "resnet18", "cam", "deletion", [0.1, 0.11, 0.12, 0.13])
-    _set(run, "resnet18", "centre", "deletion", [0.8, 0.81, 0.82, 0.83])
+    run = store.read(runs.write(tmp_path / "run", images=12, nets={"resnet18": "layer4"}))
+    _set(run, "resnet18", "cam", "deletion", [0.1 + 0.01 * image for image in range(12)])
+    _set(run, "resnet18", "centre", "deletion", [0.8 + 0.01 * image for image in range(12)])
     comparisons = compare_with_controls(summary.build_table(run, "resnet18"))
     key = ("deletion", "cam", "centre")
     assert [pair.verdict for pair in comparisons if (pair.metric.spec, pair.method, pair.control) == key] == ["better"]
@@ -367,12 +345,29 @@ def test_numbers_have_three_significant_digits() -> None:
     assert [console.brief(value) for value in (0.0, 0.0021, 0.00002, 2.461)] == ["0", ".0021", "2e-05", "2.46"]
 
 
+def test_the_terminal_and_the_reports_say_alike_which_scores_and_maps_are_missing(tmp_path: Path) -> None:
+    run = store.read(runs.write(tmp_path / "run", images=4, nets={"resnet18": "layer4"}))
+    scores = run.table("scores")
+    first = (scores["image"] == "image 00") & (scores["method"] == "cam")
+    lost = first & (scores["metric"] == "insertion")
+    scores.loc[lost, "value"], scores.loc[lost, "reason"] = np.nan, "it is lost"
+    runs.rewrite(run.directory, "scores", scores.assign(constant_map=first))
+    for text in (_printed(run, "resnet18"), markdown.render(run), html.render(run)):
+        shown = " ".join(text.split())
+        assert "over 3 of 4 images (it is lost)" in shown and "cam: 1 map constant, without information" in shown
+
+
+def test_a_p_value_has_a_lowest_text() -> None:
+    assert [formatting.format_p(p) for p in (0.0004, 0.001, 0.25, float("nan"))] == ["<.001", ".001", ".250", ""]
+    assert [formatting.format_p(p, "p") for p in (0.0004, 0.012)] == ["p < .001", "p = .012"]
+
+
 @pytest.mark.parametrize("n", [2, 3, 7, 8, 12])
 def test_a_band_is_the_interval_of_each_mean_and_has_no_width_for_equal_values(n: int) -> None:
     middle = np.random.default_rng(5).beta(2, 3, n)
-    band = compute_band(
-        pd.DataFrame({"shares": [[0.0, 0.5, 1.0]] * n, "scores": [[0.0, value, 1.0] for value in middle]})
-    )
+    curves = [[0.0, value, 1.0] for value in middle]
+    rows = pd.DataFrame({"method": "cam", "shares": [[0.0, 0.5, 1.0]] * n, "scores": curves})
+    band = compute_bands(rows, ["cam"])["cam"]
     expected = stats.estimate_mean(middle, bounds=(0, 1))
     assert band.mean == pytest.approx([0, expected.mean, 1])
     assert band.low == pytest.approx([0, expected.low, 1], abs=0.01)
@@ -380,7 +375,8 @@ def test_a_band_is_the_interval_of_each_mean_and_has_no_width_for_equal_values(n
 
 
 def test_the_band_of_one_curve_has_no_width() -> None:
-    band = compute_band(pd.DataFrame({"shares": [[0.0, 1.0]], "scores": [[0.2, 0.9]]}))
+    rows = pd.DataFrame({"method": "cam", "shares": [[0.0, 1.0]], "scores": [[0.2, 0.9]]})
+    band = compute_bands(rows, ["cam"])["cam"]
     assert band.low.tolist() == band.mean.tolist() == band.high.tolist() == [0.2, 0.9]
 
 

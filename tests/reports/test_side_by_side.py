@@ -5,13 +5,19 @@ from pathlib import Path
 
 import pytest
 
+from cambench.bench.compare.compare import compare, load_snapshot
+from cambench.bench.compare.snapshot import Key
+from cambench.bench.compare.verdicts import CellResult
+from cambench.bench.core.errors import UsageError
 from cambench.bench.store import run as store
 from cambench.bench.store.header import Header
 from cambench.bench.store.run import Run
 from cambench.reports._page.analysis import NetAnalysis, analyse
 from cambench.reports._page.ranks import MetricRanks, rank_over_blocks
 from cambench.reports._page.side_by_side import NOT_COMPARABLE, make_score_tables
+from cambench.reports._tables.grid import Cell
 from cambench.tests.support import runs
+from cambench.tests.support.comparisons import shift_scores
 
 NET = {"resnet18": "layer4"}
 
@@ -34,6 +40,27 @@ def reasons(analyses: list[NetAnalysis]) -> dict[tuple[str, str], str]:
     return {key: cell.small for key, cell in rows.items() if cell.text == NOT_COMPARABLE}
 
 
+def means(analyses: list[NetAnalysis]) -> dict[tuple[str, str], list[Cell]]:
+    """By method and metric, the cells of the runs."""
+    (table,) = make_score_tables(analyses)
+    return {(row.data["method"], row.data["metric"]): row.cells[2:] for row in table.rows}
+
+
+def compare_first_two(directory: Path) -> dict[Key, CellResult]:
+    """What bench compare says about the first and the second run, without costs and all metrics together."""
+    cells = compare(*(load_snapshot(directory / name) for name in ("first", "second"))).cells
+    return {cell.key: cell for cell in cells if cell.key[2] in runs.METRICS}
+
+
+def assert_page_agrees_with_compare(analyses: list[NetAnalysis], results: dict[Key, CellResult], n: int) -> None:
+    for (_, method, metric), result in results.items():
+        base, new = means(analyses)[method, metric]
+        assert base.estimate and new.estimate
+        assert (base.estimate.mean, new.estimate.mean) == pytest.approx((result.base, result.new)), (method, metric)
+        assert base.estimate.n == new.estimate.n
+        assert base.estimate.n == n or metric == "distractor"
+
+
 def ranks(analyses: list[NetAnalysis], metric: str) -> MetricRanks:
     return next(of_metric for of_metric in rank_over_blocks(analyses) if of_metric.name == metric)
 
@@ -44,6 +71,12 @@ def edit_metric(header: Header) -> None:
 
 def edit_method(header: Header) -> None:
     header.methods["grad_cam"].version = 2
+
+
+def explain_another_class(directory: Path, images: int) -> None:
+    predictions = store.read(directory).table("predictions")
+    chosen = predictions["image"].isin(sorted(set(predictions["image"]))[-images:])
+    runs.rewrite(directory, "predictions", predictions.assign(target=predictions["target"].mask(chosen, 7)))
 
 
 def replace_photos(directory: Path, images: int) -> None:
@@ -78,15 +111,61 @@ def test_an_edited_metric_is_not_ranked_with_blocks_of_another_protocol_either(t
     assert [ranks(analyses, metric).ranks.n for metric in ("energy", "pointing")] == [1, 2]
 
 
-@pytest.mark.parametrize("images", [1, 5])
-def test_images_with_the_same_names_and_other_pixels_are_not_comparable(tmp_path: Path, images: int) -> None:
-    _write(tmp_path / "first"), _write(tmp_path / "second")
-    replace_photos(tmp_path / "second", images)
-    analyses = analyse([store.read(tmp_path / name) for name in ("first", "second")])
-    count = "1 image" if images == 1 else "5 images"
-    assert set(reasons(analyses).values()) == {f"data: the pixels of {count} differ"}
+def test_images_with_the_same_names_and_other_pixels_are_not_comparable(tmp_path: Path) -> None:
+    analyses = pair(tmp_path, lambda _: None)
+    replace_photos(tmp_path / "second", 5)
+    reason = "no image in common: the pixels of 5 images with the same name differ"
+    assert set(reasons(analyses).values()) == {reason}
     assert len(reasons(analyses)) == 5 * 8
-    assert ranks(analyses, "energy").ranks.n == (1 if images == 1 else 2)  # other photos are another block
+    assert ranks(analyses, "energy").ranks.n == 2  # other photos are another block
+    with pytest.raises(UsageError, match=reason):
+        compare_first_two(tmp_path)
+
+
+def test_an_image_with_other_pixels_is_left_out_of_the_means(tmp_path: Path) -> None:
+    analyses = pair(tmp_path, lambda _: None)
+    replace_photos(tmp_path / "second", 1)
+    assert_page_agrees_with_compare(analyses, compare_first_two(tmp_path), n=4)
+    assert ranks(analyses, "energy").ranks.n == 1
+
+
+def test_an_image_with_another_explained_class_is_left_out_of_the_means(tmp_path: Path) -> None:
+    analyses = pair(tmp_path, lambda _: None)
+    explain_another_class(tmp_path / "second", 2)
+    assert_page_agrees_with_compare(analyses, compare_first_two(tmp_path), n=3)
+
+
+def test_runs_that_explain_other_classes_are_not_comparable(tmp_path: Path) -> None:
+    analyses = pair(tmp_path, lambda _: None)
+    explain_another_class(tmp_path / "second", 5)
+    results = compare_first_two(tmp_path)
+    whys = {result.key[1:]: result.why for result in results.values() if result.verdict == "not comparable"}
+    assert reasons(analyses) == whys and len(whys) == 5 * 8
+    assert set(whys.values()) == {"no image in both has the same explained class"}
+    assert ranks(analyses, "energy").ranks.n == 2
+
+
+def test_the_means_of_a_run_and_its_subset_are_over_the_subset(tmp_path: Path) -> None:
+    analyses = pair(tmp_path, lambda _: None, images=3)
+    assert_page_agrees_with_compare(analyses, compare_first_two(tmp_path), n=3)
+
+
+def test_a_value_that_one_run_lacks_is_left_out_of_both_means(tmp_path: Path) -> None:
+    analyses = pair(tmp_path, lambda _: None)
+    shift_scores(tmp_path / "first", "grad_cam", "energy", None, images=2)
+    analyses = analyse([analysis.run for analysis in analyses])
+    assert {cell.estimate.n for cell in means(analyses)["grad_cam", "energy"] if cell.estimate} == {3}
+    shift_scores(tmp_path / "first", "grad_cam", "energy", None)
+    analyses = analyse([analysis.run for analysis in analyses])
+    assert [cell.estimate.n if cell.estimate else 0 for cell in means(analyses)["grad_cam", "energy"]] == [0, 5]
+
+
+def test_a_third_run_is_compared_with_the_images_that_the_others_share(tmp_path: Path) -> None:
+    three = [_write(tmp_path / "first"), _write(tmp_path / "second", images=3), _write(tmp_path / "third")]
+    replace_photos(tmp_path / "third", 4)
+    assert {cell.estimate.n for cell in means(analyse(three))["grad_cam", "energy"] if cell.estimate} == {1}
+    replace_photos(tmp_path / "second", 3)
+    assert [cell.text == NOT_COMPARABLE for cell in means(analyse(three))["cam", "energy"]] == [False, True, False]
 
 
 def test_a_method_of_another_version_is_left_out_of_the_ranks(tmp_path: Path) -> None:

@@ -134,12 +134,12 @@ ENDINGS = {
     "accelerator": (
         torch.AcceleratorError("CUDA error: device-side assert triggered\nmore"),
         "the device is lost (CUDA error: device-side assert triggered): "
-        "finished images are kept, and the same command resumes the run",
+        "finished images are kept; run the same command to resume",
     ),
     "cublas": (
         RuntimeError("CUDA error: CUBLAS_STATUS_EXECUTION_FAILED"),
         "the device is lost (CUDA error: CUBLAS_STATUS_EXECUTION_FAILED): "
-        "finished images are kept, and the same command resumes the run",
+        "finished images are kept; run the same command to resume",
     ),
     "memory": (
         torch.OutOfMemoryError("CUDA out of memory."),
@@ -156,10 +156,12 @@ def test_a_lost_device_ends_the_run_and_keeps_finished_images(
     error, sentence = ENDINGS[ending]
     compute_units = runner.compute_units
 
-    def lost(plan: Plan, net: Net, labels: dict[int, int], images: Sequence[tuple[int, DataImage]]) -> list[store.Unit]:
+    def lost(
+        plan: Plan, net: Net, labels: dict[int, int], images: Sequence[tuple[int, DataImage]], fp32_net: Net | None
+    ) -> list[store.Unit]:
         if images[0][0] == 2:
             raise error
-        return compute_units(plan, net, labels, images)
+        return compute_units(plan, net, labels, images, fp32_net)
 
     monkeypatch.setattr("cambench.bench.run.plan.MAX_GROUP", 2)
     monkeypatch.setattr("cambench.bench.run.session.compute_units", lost)
@@ -187,11 +189,11 @@ def test_an_error_of_a_users_net_fails_the_image(photos: Path, tmp_path: Path, m
     compute_units = runner.compute_units
 
     def raising(
-        plan: Plan, net: Net, labels: dict[int, int], images: Sequence[tuple[int, DataImage]]
+        plan: Plan, net: Net, labels: dict[int, int], images: Sequence[tuple[int, DataImage]], fp32_net: Net | None
     ) -> list[store.Unit]:
         if 2 in dict(images):
             raise ValueError("the image is odd")
-        return compute_units(plan, net, labels, images)
+        return compute_units(plan, net, labels, images, fp32_net)
 
     monkeypatch.setattr("cambench.bench.run.session.compute_units", raising)
     file = tmp_path / "mine.py"

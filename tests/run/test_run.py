@@ -96,7 +96,7 @@ def test_an_interrupted_run_says_how_to_resume(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(local, "work", interrupted)
     result = bench("run", *SMALL, *CHEAP, "--images", "2", "--out", tmp_path / "run")
     assert result.exit_code == 130
-    assert "the same command resumes" in " ".join(result.output.split())
+    assert "run the same command to resume" in " ".join(result.output.split())
     assert len(store.read(tmp_path / "run").table("predictions")) == 1
 
 

@@ -1,16 +1,34 @@
-"""A session builds and splits one net of a plan once."""
+"""A net is loaded, split and lowered once, and is in memory only while it is needed."""
 
+import gc
+import io
+import pickle
+import weakref
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 import cambench
+from cambench.bench.api.execute import execute
 from cambench.bench.config import suite_file
-from cambench.bench.nets import split
+from cambench.bench.config.suite import Suite
+from cambench.bench.core import plugins
+from cambench.bench.core.errors import PluginError, UsageError
+from cambench.bench.core.plugins import ENGINE
+from cambench.bench.engines import _worker
+from cambench.bench.engines._shards import Shard
+from cambench.bench.nets import load, split
+from cambench.bench.nets.net import Net
 from cambench.bench.run import forecast
+from cambench.bench.run.describe import make_header
 from cambench.bench.run.plan import make_plan
+from cambench.bench.store.writer import Writer
 
+NETS = ["squeezenet1_1", "resnet18"]
 SMALL = {"dataset": "scenes[size=64]", "methods": ["grad_cam"], "metrics": ["deletion"]}
 
 
@@ -31,12 +49,11 @@ def builds(monkeypatch: pytest.MonkeyPatch) -> list[object]:
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_a_run_builds_each_net_once(precision: str, tmp_path: Path, builds: list[object]) -> None:
     """Also if the first images are scored in fp32 too, to measure the drift of bf16."""
-    nets = ["squeezenet1_1", "resnet18"]
     cambench.run(
-        "smoke", out=tmp_path / "run", device="cpu", quiet=True, nets=nets, images=2, precision=precision,
+        "smoke", out=tmp_path / "run", device="cpu", quiet=True, nets=NETS, images=2, precision=precision,
         drift=1, **SMALL,
     )  # fmt: skip
-    assert len(builds) == len(nets)
+    assert len(builds) == len(NETS)
 
 
 def test_a_forecast_builds_a_net_once(builds: list[object]) -> None:
@@ -44,3 +61,102 @@ def test_a_forecast_builds_a_net_once(builds: list[object]) -> None:
     plan = make_plan(suite.model_copy(update={"images": forecast.min_images(suite.drift)}), "cpu")
     assert forecast.measure_needs(plan, "squeezenet1_1").forwards > 0
     assert len(builds) == 1
+
+
+def test_the_net_in_fp32_is_made_once_and_freed_after_the_images_that_measure_the_drift(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cambench.bench.run.plan.MAX_GROUP", 1)
+    made: weakref.WeakSet[Net] = weakref.WeakSet()
+    counts: list[int] = []  # of nets in fp32 that are alive, at each prediction of an image
+    to_fp32, prepare = Net.to_fp32, Net.prepare
+
+    def record(net: Net) -> Net:
+        exact = to_fp32(net)
+        made.add(exact)
+        counts.append(-1)
+        return exact
+
+    def count(net: Net, images: Any) -> None:
+        gc.collect()
+        counts.append(len(made))
+        prepare(net, images)
+
+    monkeypatch.setattr(Net, "to_fp32", record)
+    monkeypatch.setattr(Net, "prepare", count)
+    changes = {"nets": NETS[:1], "images": 4, "precision": "bf16", "drift": 2}
+    cambench.run("smoke", out=tmp_path / "run", device="cpu", quiet=True, **changes, **SMALL)
+    assert counts.count(-1) == 1 and counts[-1] == 0
+
+
+@pytest.fixture
+def loads(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
+    """Record each net that is loaded, and how many nets were in memory before."""
+    recorded: list[tuple[str, int]] = []
+    alive: weakref.WeakSet[Net] = weakref.WeakSet()
+    original = load.load
+
+    def record(spec: str, *arguments: Any) -> Net:
+        gc.collect()
+        recorded.append((spec, len(alive)))
+        net = original(spec, *arguments)
+        alive.add(net)
+        return net
+
+    monkeypatch.setattr(load, "load", record)
+    return recorded
+
+
+def small_suite(**changes: Any) -> Suite:
+    return suite_file.load("smoke", **{"precision": "fp32", "images": 2, **SMALL, **changes})
+
+
+def test_parts_are_checked_before_the_first_runs_and_hold_one_parts_nets(
+    tmp_path: Path, loads: list[tuple[str, int]]
+) -> None:
+    parts = [small_suite(nets=[net]).model_copy(update={"name": net}) for net in NETS]
+    console, engine = Console(file=io.StringIO()), plugins.find(ENGINE, "local")
+    suite = small_suite(nets=NETS).model_copy(update={"parts": parts})
+    assert execute(suite, tmp_path, partial(make_plan, device="cpu"), console, engine) == 0
+    assert loads == [(net, 0) for net in [*NETS, *NETS]]
+    wrong = parts[1].model_copy(update={"nets": ["resnet18[layer=none]"], "name": "wrong"})
+    suite = suite.model_copy(update={"parts": [parts[0].model_copy(update={"name": "new"}), wrong]})
+    with pytest.raises(UsageError, match="there is no layer 'none'"):
+        execute(suite, tmp_path, partial(make_plan, device="cpu"), console, engine)
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_net_that_has_changed_since_it_was_checked_is_refused() -> None:
+    plan = make_plan(small_suite(nets=NETS[:1]), "cpu")
+    plan.drop_nets()
+    assert plan.take_net(NETS[0]).name == NETS[0]
+    other = plan.nets[NETS[0]].model_copy(update={"fingerprint": "0"})
+    with pytest.raises(UsageError, match="squeezenet1_1 is not the one of this run: it has another fingerprint"):
+        replace(plan, nets={NETS[0]: other}).take_net(NETS[0])
+
+
+def start_worker(suite: Suite, folder: Path, monkeypatch: pytest.MonkeyPatch) -> _worker.Worker:
+    """A worker in this process, for a run that has begun."""
+    monkeypatch.setattr(_worker, "_set_up_process", lambda _: None)
+    Writer(folder, make_header(make_plan(suite, "cpu"))).close()
+    return _worker.Worker(_worker.Task(suite, "cpu", None, folder, folder))
+
+
+def test_a_worker_loads_the_net_that_it_works_on_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, loads: list[tuple[str, int]]
+) -> None:
+    worker = start_worker(small_suite(nets=NETS), tmp_path / "run", monkeypatch)
+    loads.clear()
+    assert worker.begin().error is None and not loads
+    for net in NETS:
+        assert worker.work(Shard(net, [[0], [1]]), net).error is None
+    assert loads == [(net, 0) for net in NETS]
+
+
+def test_an_error_of_a_worker_keeps_its_kind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text('"""Mine."""\n\n\ndef explain(net, images, targets):\n    raise ValueError("no")\n')
+    suite = small_suite(nets=NETS[:1], methods=[str(file)])
+    worker = start_worker(suite, tmp_path / "run", monkeypatch)
+    reply = pickle.loads(pickle.dumps(worker.work(Shard(NETS[0], [[0]]), "part")))
+    assert type(reply.error) is PluginError and str(reply.error) == "mine.py fails: line 5 raises ValueError: no"

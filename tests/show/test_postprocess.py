@@ -52,5 +52,5 @@ def test_the_settings_are_those_of_the_metrics_protocol(tmp_path: Path) -> None:
     run = store.read(runs.write(tmp_path / "run", images=1))
     first, second = list(run.header.protocols)[:2]
     run.header.protocols[second] |= {"protocol fit": "corners", "fit": "a setting of the metric", "stretch": "max"}
-    assert Postprocessing.of(run) == Postprocessing.of(run, first) == Postprocessing()
-    assert Postprocessing.of(run, second) == Postprocessing("corners", "max", "fit-stretch")
+    assert Postprocessing.from_run(run) == Postprocessing.from_run(run, first) == Postprocessing()
+    assert Postprocessing.from_run(run, second) == Postprocessing("corners", "max", "fit-stretch")

@@ -95,13 +95,6 @@ def test_the_interval_is_reproducible_and_depends_slightly_on_the_seed() -> None
     assert other != estimate_mean(values) and other.low == pytest.approx(estimate_mean(values).low, abs=0.02)
 
 
-def test_intervals_overlap_if_they_share_a_point() -> None:
-    low, high, middle = Estimate(0.2, 0.1, 0.3, 9), Estimate(0.5, 0.4, 0.6, 9), Estimate(0.35, 0.3, 0.4, 9)
-    assert not low.overlaps(high) and not high.overlaps(low)
-    assert low.overlaps(middle) and middle.overlaps(high) and low.overlaps(low)
-    assert Estimate(0.3, 0.0, 1.0, 9).overlaps(low) and low.overlaps(Estimate(0.3, 0.0, 1.0, 9))
-
-
 def test_the_bootstrap_of_each_column_is_scipys() -> None:
     columns = np.random.default_rng(8).beta(2, 3, (30, 3))
     reference = bootstrap((columns,), np.mean, n_resamples=10_000, method="percentile", rng=np.random.default_rng(5))

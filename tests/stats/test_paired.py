@@ -42,7 +42,7 @@ def test_pairing_decides_where_the_two_intervals_overlap() -> None:
     """Images differ much; the methods differ little, but on every image."""
     images = np.linspace(0, 1, 30)
     values = pd.DataFrame({"a": images + np.linspace(0.01, 0.03, 30), "b": images})
-    assert estimate.estimate_mean(values["a"]).overlaps(estimate.estimate_mean(values["b"]))
+    assert estimate.estimate_mean(values["a"]).low < estimate.estimate_mean(values["b"]).high
     (pair,) = compare(pair_methods(values, better="higher"))
     assert pair.verdict == "ahead" and pair.difference.mean == pytest.approx(0.02) and pair.superiority == 1
 
@@ -230,9 +230,14 @@ def test_each_family_is_corrected_separately() -> None:
         assert [pairs[index] for index in members] == compare([samples[index] for index in members])
 
 
-def test_images_needed_in_words() -> None:
+def test_what_would_decide_it_in_words() -> None:
     pair = Pair("a", "b", Estimate(0.1, -0.1, 0.3, 12), 0.6, 0.2, 0.2, "undecided", 1234)
     assert pair.images_needed_text == "about 1,234 images"
     assert replace(pair, images_needed=13).images_needed_text == "a few more images"
     assert replace(pair, images_needed="never").images_needed_text is None
     assert replace(pair, images_needed=None).images_needed_text is None
+    assert pair.decision_text == "about 1,234 images would decide it"
+    assert replace(pair, images_needed="never").decision_text == "more images would not decide it"
+    assert (
+        replace(pair, images_needed=None).decision_text is replace(pair, images_needed="unknown").decision_text is None
+    )

@@ -117,11 +117,9 @@ def test_the_seed_fixes_the_ranking() -> None:
 )  # cam costs as many forwards as grad_cam and more seconds
 def test_a_method_for_each_need(need: Need, method: str) -> None:
     recommendation = recommend(_ranking(MEANS), COSTS, need)
-    assert recommendation.method == method and recommendation.reason is None and recommendation.n == 30
+    assert recommendation.method == method and recommendation.reason is None
     assert recommendation.cost == COSTS[method] and recommendation.estimate is not None
     assert recommendation.estimate.mean == pytest.approx(MEANS[method])
-    assert (recommendation.best_pair is None) == (method == "score_cam")
-    assert recommendation.undecided == (("grad_cam", "cam") if need == BEST else ())
 
 
 def test_two_percent_is_relative_to_the_distance_from_the_worst_end() -> None:
@@ -162,9 +160,7 @@ def test_exactly_50_ms_is_not_under_50_ms() -> None:
 def test_controls_are_never_recommended() -> None:
     ranking = _ranking(MEANS | {"random": 0.95})
     for need in NEEDS:
-        recommendation = recommend(ranking, COSTS, need)
-        assert recommendation.method != "random" and recommendation.better_controls == ("random",)
-        assert recommend(_ranking(MEANS), COSTS, need).better_controls == ()
+        assert recommend(ranking, COSTS, need).method == recommend(_ranking(MEANS), COSTS, need).method != "random"
     assert recommend(_ranking({"random": 0.5}), COSTS, BEST).reason == "no method has a score"
 
 

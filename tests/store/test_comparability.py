@@ -6,16 +6,19 @@ import pandas as pd
 import pytest
 
 from cambench.bench.store.comparability import (
+    NetImages,
     algorithm_difference,
     difference,
+    environment_difference,
     image_difference,
     meaning,
     metric_facts,
     pixel_hashes,
     run_difference,
-    same_images,
+    same_pixels,
+    shared_images,
 )
-from cambench.bench.store.header import Header
+from cambench.bench.store.header import Header, MetricFacts
 from cambench.tests.support.runs import METRICS, NETS, make_header
 
 CELL = ("resnet18", "grad_cam", "insertion")
@@ -87,20 +90,46 @@ def test_an_image_that_could_not_be_read_may_be_any_image() -> None:
 
 
 def test_the_protocol_does_not_change_the_algorithm_of_a_metric() -> None:
-    def facts(**protocol: Any) -> dict[str, Any]:
+    def facts(**protocol: Any) -> MetricFacts:
         return metric_facts(header().metrics["insertion"], {"version": 1} | protocol)
 
     assert algorithm_difference(facts(steps=28), facts(steps=100)) is None
     assert algorithm_difference(facts(), facts(version=2)) == "metric's version: 1 → 2"
-    assert algorithm_difference(facts(), facts() | {"fingerprint": "77"}) == "metric's fingerprint: none → 77"
+    assert (
+        algorithm_difference(facts(), facts().model_copy(update={"fingerprint": "77"}))
+        == "metric's fingerprint: none → 77"
+    )
 
 
-def test_images_are_the_same_by_name_and_pixels() -> None:
-    base, new = {"a": "1", "b": "2", "c": "3"}, {"b": "2", "a": "9", "d": "4"}
-    assert same_images(base, new) == ["b"]
-    assert image_difference(base, new) == "data: the pixels of 1 image differ"
-    assert image_difference(base, {"b": "2", "d": "4"}) is None
-    assert image_difference(base, {"d": "4"}) == "data: no image in common"
+def test_images_are_the_same_by_name_pixels_and_explained_class() -> None:
+    base = NetImages({"a": "1", "b": "2", "c": "3"}, {"a": 0, "b": 0, "c": 0})
+    new = NetImages({"c": "3", "b": "2", "a": "9", "d": "4"}, {"a": 0, "b": 0, "c": 7, "d": 0})
+    assert same_pixels(base.pixels, new.pixels) == ["b", "c"]
+    assert shared_images(base, new) == ["b"]
+    assert image_difference(base, new) is None
+
+
+@pytest.mark.parametrize(
+    ("images", "reason"),
+    [
+        (["d"], "no image in common: no name is in both"),
+        (["a"], "no image in common: the pixels of 1 image with the same name differ"),
+        (["c"], "no image in both has the same explained class"),
+    ],
+)
+def test_runs_without_a_shared_image_say_why(images: list[str], reason: str) -> None:
+    base = NetImages({"a": "1", "b": "2", "c": "3"}, {"a": 0, "b": 0, "c": 0})
+    new = NetImages({"a": "9", "c": "3", "d": "4"}, {"a": 0, "c": 7, "d": 0})
+    assert image_difference(base, new.select(images)) == reason
+
+
+def test_device_and_torch_are_the_environment_of_costs() -> None:
+    base = {"device": "cpu", "torch": "2.11.0", "python": "3.11"}
+    assert environment_difference(base, base | {"python": "3.12"}) is None
+    assert (
+        environment_difference(base, base | {"device": "cuda", "torch": "3.0"})
+        == "device cpu → cuda, torch 2.11.0 → 3.0"
+    )
 
 
 def test_only_done_images_have_pixel_hashes() -> None:

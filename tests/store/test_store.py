@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from cambench.bench.core.errors import UsageError
+from cambench.bench.core.errors import Fatal, UsageError
 from cambench.bench.store import run as store
 from cambench.bench.store.header import FORMAT, Header, read_header
 from cambench.bench.store.run import Unit
@@ -117,6 +117,20 @@ def test_a_second_writer_is_refused(tmp_path: Path) -> None:
     Writer(tmp_path, HEADER).close()
 
 
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
+def test_a_writer_that_cannot_start_releases_the_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: type[BaseException]
+) -> None:
+    def fail(_: Path) -> None:
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "tidy", fail)
+        with pytest.raises(error) as _kept:  # a reference to the frame, which keeps the lock from being collected
+            Writer(tmp_path, HEADER)
+    Writer(tmp_path, HEADER).close()
+
+
 def test_a_full_disk_is_reported_and_the_run_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(tmp_path, unit("a", "x", 0.25))
     writer = Writer(tmp_path, HEADER)
@@ -126,7 +140,7 @@ def test_a_full_disk_is_reported_and_the_run_is_kept(tmp_path: Path, monkeypatch
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("pyarrow.parquet.write_table", full)
-    with pytest.raises(UsageError, match="the disk is full; what was written is kept"):
+    with pytest.raises(Fatal, match="the disk is full; what was written is kept"):
         writer.flush()
     writer.close()
     assert store.read(tmp_path).table("scores")["value"].tolist() == [0.25]

@@ -14,11 +14,11 @@ from typing import Any
 
 from cambench.bench.compare.compare import Comparison, compare
 from cambench.bench.compare.snapshot import COUNTED, Snapshot, take_snapshot
-from cambench.bench.compare.verdicts import ALPHA
 from cambench.bench.config import suite_file
 from cambench.bench.engines import local
 from cambench.bench.run.describe import make_header
 from cambench.bench.run.plan import make_plan
+from cambench.bench.stats.estimate import ALPHA
 from cambench.bench.store import run as store
 from cambench.bench.store.writer import Writer
 

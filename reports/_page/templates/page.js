@@ -11,7 +11,8 @@
     return created;
   };
 
-  // --- The recommendation, by the rules of bench/stats/recommend.py; methods are in the order of their ranking.
+  // --- The recommendation; methods are in the order of their ranking. The rules are those of bench/stats/recommend.py, written
+  // again because the reader chooses the amount; tests/reports/test_page_browser.py holds the two equal at the preset amounts.
   const cost = (method) => [method.forwards ?? Infinity, method.seconds];
   const NEEDS = {
     near: {
