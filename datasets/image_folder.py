@@ -9,7 +9,7 @@ from PIL import Image as Picture
 
 from ..bench.core.errors import UsageError
 from ..bench.data.types import Image
-from ._readers.folder import Entry, list_images, open_entries
+from ._readers.folder import LabelledFile, list_images, open_entries
 from ._readers.image_io import Box, Resize, fit_picture, read, read_size, to_rgb
 from ._readers.lazy_images import LazyImages
 from ._readers.remote import locate_folder, readable_source, report_unreachable
@@ -51,7 +51,7 @@ def photo(source: Path | Picture.Image, *, size: int = 224, resize: Resize = "cr
     return Image(name, fit_picture(picture, size, resize)[0], None)
 
 
-def _read_table(root: Path) -> tuple[list[Entry], tuple[str, ...]]:
+def _read_table(root: Path) -> tuple[list[LabelledFile], tuple[str, ...]]:
     file = root / "labels.csv"
     try:
         rows = pd.read_csv(readable_source(file), dtype=str, keep_default_na=False, index_col=False)
@@ -67,7 +67,7 @@ def _read_table(root: Path) -> tuple[list[Entry], tuple[str, ...]]:
     return entries, ()
 
 
-def _check_unique(file: Path, entries: list[Entry]) -> None:
+def _check_unique(file: Path, entries: list[LabelledFile]) -> None:
     """Raises UsageError if two rows name the same image."""
     lines: dict[Path, int] = {}
     for number, entry in enumerate(entries, start=2):
@@ -78,13 +78,13 @@ def _check_unique(file: Path, entries: list[Entry]) -> None:
             )
 
 
-def _read_row(root: Path, row: dict[str, str], number: int, box: str | None) -> Entry:
+def _read_row(root: Path, row: dict[str, str], number: int, box: str | None) -> LabelledFile:
     line = f"{root / 'labels.csv'}, line {number}"
     path = _find_file(root, row["file"], line)
     if not re.fullmatch(r"[0-9]{1,9}", row["class_index"].strip()):
         raise UsageError(f"{line}: {row['class_index']!r} is not a class index: a class index is a whole number from 0")
     region = _read_box(row[box], box, path, line) if box and row[box].strip() else None
-    return Entry(path, int(row["class_index"]), region, _find_mask(root, row.get("mask", ""), path, line))
+    return LabelledFile(path, int(row["class_index"]), region, _find_mask(root, row.get("mask", ""), path, line))
 
 
 def _find_file(root: Path, name: str, line: str) -> Path:

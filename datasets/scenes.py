@@ -11,7 +11,7 @@ import numpy as np
 
 from ..bench.core.errors import UsageError
 from ..bench.data.types import Image
-from ._synthetic.scene import Plan, draw_scene, other_label
+from ._synthetic.scene import ScenePlan, draw_scene, other_label
 from ._synthetic.shapes import CLASSES
 
 VERSION = 1
@@ -44,7 +44,7 @@ class Scenes:
         rng = generator(self.seed, self.split, index)
         label = index % len(CLASSES)
         labels = (label, other_label(rng, label)) if self.has_two_objects(index) else (label,)
-        pixels, objects = draw_scene(rng, self.size, labels, Plan())
+        pixels, objects = draw_scene(rng, self.size, labels, ScenePlan())
         return Image(self.name(index), pixels, label, objects)
 
     def has_two_objects(self, index: int) -> bool:

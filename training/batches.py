@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ..datasets._synthetic.scene import Plan, draw_scene, other_label
+from ..datasets._synthetic.scene import ScenePlan, draw_scene, other_label
 from ..datasets._synthetic.shapes import CLASSES
 from ..datasets.scenes import generator
 
@@ -24,7 +24,7 @@ class Source:
     seed: int
     position: int = 0
 
-    def batch(self, count: int, size: int, plan: Plan, double: float) -> tuple[Tensor, Tensor]:
+    def batch(self, count: int, size: int, plan: ScenePlan, double: float) -> tuple[Tensor, Tensor]:
         """Draw normalised images (n, 3, size, size) and their targets (n, 10); `double` is the share with two objects."""
         scenes = [self.scene(size, plan, double) for _ in range(count)]
         images = normalise_pixels(np.stack([pixels for pixels, _ in scenes]))
@@ -34,7 +34,7 @@ class Source:
             targets[row] = make_target(())
         return images, targets
 
-    def scene(self, size: int, plan: Plan, double: float) -> tuple[np.ndarray, tuple[int, ...]]:
+    def scene(self, size: int, plan: ScenePlan, double: float) -> tuple[np.ndarray, tuple[int, ...]]:
         """Draw a scene's pixels (size, size, 3) and the labels of its objects."""
         rng = self.next_rng()
         share, label = rng.random(), int(rng.integers(len(CLASSES)))

@@ -6,10 +6,10 @@ while the objects keep about the same size in pixels.
 
 from dataclasses import dataclass
 
-from ..datasets._synthetic.scene import EASY, Plan
+from ..datasets._synthetic.scene import EASY, ScenePlan
 
-FULL = Plan()
-LARGE = Plan(spans=(0.40, 0.90), spans_of_two=(0.32, 0.48), clutter=10)
+FULL = ScenePlan()
+LARGE = ScenePlan(spans=(0.40, 0.90), spans_of_two=(0.32, 0.48), clutter=10)
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class Stage:
 
     sizes: tuple[int, ...]  # pixels
     images: int
-    plan: Plan = FULL
+    plan: ScenePlan = FULL
     batch: int = 32
     double: float = 0.3  # the share of images with two objects
 

@@ -145,10 +145,10 @@ def explain_all(
     metrics = [metrics] if isinstance(metrics, str) else metrics
     targets = [targets] if isinstance(targets, str) else targets
     plugins_or_specs = [method if isinstance(method, str) else _make_plugin(method) for method in methods]
-    question = explaining.make_question(plugins_or_specs, metrics, protocol)
+    setup = explaining.make_setup(plugins_or_specs, metrics, protocol)
     loaded = _load_or_check(net, protocol, loading)
-    pixels = to_image(image, size or loaded.size or SIZE, question.protocol.resize)
-    return explaining.explain(pixels, loaded, [str(target) for target in targets], question)
+    pixels = to_image(image, size or loaded.size or SIZE, setup.protocol.resize)
+    return explaining.explain(pixels, loaded, [str(target) for target in targets], setup)
 
 
 def score(
@@ -178,10 +178,10 @@ def score(
         raise UsageError("score() needs the class that the map explains: set target, or give the Explanation itself")
     label = map.target.index if target is None and isinstance(map, Explanation) else target
     metrics = [metrics] if isinstance(metrics, str) else metrics
-    question = explaining.make_question([], metrics, protocol)
+    setup = explaining.make_setup([], metrics, protocol)
     loaded = _load_or_check(net, protocol, loading)
-    photo = to_image(image, size or loaded.size or SIZE, question.protocol.resize)
-    return explaining.score_map(torch.tensor(values, dtype=torch.float32), photo, loaded, str(label), question)
+    photo = to_image(image, size or loaded.size or SIZE, setup.protocol.resize)
+    return explaining.score_map(torch.tensor(values, dtype=torch.float32), photo, loaded, str(label), setup)
 
 
 def _map_values(map: NDArray[np.floating[Any]] | Explanation) -> NDArray[np.floating[Any]]:

@@ -39,7 +39,7 @@ CALLER = "the caller"  # stands for the method of a map that is given, in messag
 
 
 @dataclass(frozen=True)
-class Question:
+class ExplainSetup:
     """How every image is explained: the protocol, and the methods and metrics with its settings."""
 
     protocol: Protocol
@@ -47,9 +47,9 @@ class Question:
     measures: Sequence[Measure]
 
 
-def make_question(
+def make_setup(
     methods: Sequence[str | Plugin], metrics: Sequence[str] | None = None, protocol: str = "default"
-) -> Question:
+) -> ExplainSetup:
     """Find the methods, metrics and protocol of these specs.
 
     Without metrics, the default ones that belong to the protocol are taken, or else all of its metrics. Raises UsageError for
@@ -60,7 +60,7 @@ def make_question(
     suite = load_suite(DEFAULTS.suite, protocols=[protocol], metrics=list(metrics or defaults))
     measures = [Measure(plugin, variant) for plugin, variant in suite.metric_plugins([rules])]
     chosen = [plugins.find(METHOD, method, suite.seed) if isinstance(method, str) else method for method in methods]
-    return Question(rules, [apply_protocol(rules, method) for method in check_distinct(chosen)], measures)
+    return ExplainSetup(rules, [apply_protocol(rules, method) for method in check_distinct(chosen)], measures)
 
 
 def load_net(
@@ -100,7 +100,7 @@ def _check_module_settings(settings: Mapping[str, Any]) -> None:
 
 
 @exact_arithmetic()
-def explain(image: Image, net: Net, targets: Sequence[str], question: Question) -> list[Explanation]:
+def explain(image: Image, net: Net, targets: Sequence[str], setup: ExplainSetup) -> list[Explanation]:
     """Explain each target class by each method, in this order.
 
     A target is the index of a class, its name, or its rank among the likeliest classes, `top1` to `top5`. Raises UsageError
@@ -112,22 +112,22 @@ def explain(image: Image, net: Net, targets: Sequence[str], question: Question) 
     for index in dict.fromkeys(find_target(name, order, net.classes) for name in targets):
         subject = Subject(image, batch, None, index, (), probabilities)
         guess = guesses.get(index) or Guess(index, net.classes[index], float(probabilities[index]))
-        explanations += _explain_target(subject, guess, tuple(guesses.values()), net, question)
+        explanations += _explain_target(subject, guess, tuple(guesses.values()), net, setup)
     return explanations
 
 
 @exact_arithmetic()
-def score_map(map: Tensor, image: Image, net: Net, target: str, question: Question) -> dict[str, float]:
-    """The score of a map (h', w') of a target class by each metric of a question; `explain` says what a target is.
+def score_map(map: Tensor, image: Image, net: Net, target: str, setup: ExplainSetup) -> dict[str, float]:
+    """The score of a map (h', w') of a target class by each metric of a setup; `explain` says what a target is.
 
     Metrics that need further maps of the method are left out, because there is no method.
     """
     batch, probabilities, order = _predict(image, net)
     subject = Subject(image, batch, None, find_target(target, order, net.classes), (), probabilities)
     results = {CALLER: MethodResult(map.to(net.device))}
-    (scores,) = score_maps([], net, [(subject, results)], question.protocol, question.measures)
+    (scores,) = score_maps([], net, [(subject, results)], setup.protocol, setup.measures)
     by_metric = [
-        _metric_result(measure, score, CALLER) for measure, score in zip(question.measures, scores[CALLER], strict=True)
+        _metric_result(measure, score, CALLER) for measure, score in zip(setup.measures, scores[CALLER], strict=True)
     ]
     return {result.metric: result.value for result in by_metric if result.value is not None}
 
@@ -141,17 +141,17 @@ def _predict(image: Image, net: Net) -> tuple[Tensor, Tensor, list[int]]:
 
 
 def _explain_target(
-    subject: Subject, target: Guess, top: tuple[Guess, ...], net: Net, question: Question
+    subject: Subject, target: Guess, top: tuple[Guess, ...], net: Net, setup: ExplainSetup
 ) -> list[Explanation]:
-    results = explain_image(question.methods, net, subject, count=False)
-    (scores,) = score_maps(question.methods, net, [(subject, results)], question.protocol, question.measures)
+    results = explain_image(setup.methods, net, subject, count=False)
+    (scores,) = score_maps(setup.methods, net, [(subject, results)], setup.protocol, setup.measures)
     explanations = []
     for method, result in results.items():
-        raw, scored_map = _maps(result, subject, question.protocol)
+        raw, scored_map = _maps(result, subject, setup.protocol)
         # a method that does not apply has no scores
-        scored = zip(question.measures, scores.get(method, ()), strict=False)
+        scored = zip(setup.measures, scores.get(method, ()), strict=False)
         explanation = Explanation(
-            image=subject.image, net=net.name, layer=net.layer, protocol=question.protocol.name, method=method,
+            image=subject.image, net=net.name, layer=net.layer, protocol=setup.protocol.name, method=method,
             target=target, top=top, raw=raw, map=scored_map, reason=_fault(result), notes=net.notes,
             results=tuple(_metric_result(measure, score, method) for measure, score in scored),
         )  # fmt: skip

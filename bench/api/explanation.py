@@ -9,7 +9,7 @@ from ..core.errors import UsageError
 from ..core.formatting import number
 from ..data.types import Image, Pixels
 from ..show.overlay import COLOURS, OPACITY, overlay_map
-from ..show.panel import Panel, Row, Tile, draw_panel
+from ..show.panel import Panel, PanelRow, Tile, draw_panel
 from ..show.postprocess import FloatMap
 
 
@@ -121,10 +121,12 @@ def _subtitle(explanation: Explanation) -> str:
     return f"{explanation.image.name}: {explanation.net}, {explanation.layer}, protocol {explanation.protocol}"
 
 
-def _row(explanations: Sequence[Explanation]) -> Row:
+def _row(explanations: Sequence[Explanation]) -> PanelRow:
     first = explanations[0]
     caption = f"class {first.target.index}, probability {first.target.chance}"
-    return Row(first.target.name, caption, first.image.pixels, [_tile(explanation) for explanation in explanations])
+    return PanelRow(
+        first.target.name, caption, first.image.pixels, [_tile(explanation) for explanation in explanations]
+    )
 
 
 def _tile(explanation: Explanation) -> Tile:

@@ -14,7 +14,7 @@ from ..config.defaults import DEFAULTS
 from ..core.errors import UsageError, nearest
 from ..core.formatting import number
 from ..show.overlay import COLOURS, OPACITY
-from ..show.panel import DPI, STYLE, Panel, Row, Tile, draw_panel
+from ..show.panel import DPI, STYLE, Panel, PanelRow, Tile, draw_panel
 from ..show.postprocess import Postprocessing, read_map
 from ..stats.records import make_frame
 from ..stats.summary import list_metrics
@@ -93,7 +93,7 @@ class Run(store.Run):
         layer = self.header.nets[net].layer
         return draw_panel(f"{self.name}: {net}, {layer}", rows, colours=colours, opacity=opacity)
 
-    def _panel_row(self, net: str, image: str, methods: Sequence[str]) -> Row:
+    def _panel_row(self, net: str, image: str, methods: Sequence[str]) -> PanelRow:
         jpeg = _first(self.table("images", [image]))["jpeg"]
         pixels = np.asarray(Picture.open(io.BytesIO(jpeg)).convert("RGB"))
         prediction = _first(self._select("predictions", net, image))
@@ -105,7 +105,7 @@ class Run(store.Run):
             caption = self._caption(scores[scores["method"] == method], applies=fitted is not None)
             tiles.append(Tile(method, fitted, caption))
         caption = f"{image}; probability {number(prediction['probability'])}"
-        return Row(str(prediction["target_name"]), caption, pixels, tiles)
+        return PanelRow(str(prediction["target_name"]), caption, pixels, tiles)
 
     def _caption(self, scores: pd.DataFrame, *, applies: bool) -> str:
         if not applies:

@@ -141,14 +141,14 @@ def explain(
     output.check(images)
     for image in images:
         find_photo(image)
-    question = explaining.make_question(method, metrics, protocol)
+    setup = explaining.make_setup(method, metrics, protocol)
     (spec,) = add_net_settings(net_settings, [net]) or [net]
-    loaded = explaining.load_net(spec, layer, question.protocol, device, precision)
-    photos = [read_photo(image, size=size or loaded.size or SIZE, resize=question.protocol.resize) for image in images]
+    loaded = explaining.load_net(spec, layer, setup.protocol, device, precision)
+    photos = [read_photo(image, size=size or loaded.size or SIZE, resize=setup.protocol.resize) for image in images]
     records = []
     for image, pixels in zip(images, photos, strict=True):
         with stderr.status(f"explaining {image}"):
-            explanations = explaining.explain(pixels, loaded, target, question)
+            explanations = explaining.explain(pixels, loaded, target, setup)
         records.append(output.write(image, explanations, several=len(images) > 1))
     if as_json:
         click.echo(json.dumps(records, indent=1, ensure_ascii=False))

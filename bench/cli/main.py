@@ -9,7 +9,7 @@ from ..core.errors import BenchError
 from ..core.version import __version__
 
 
-class Entry(NamedTuple):
+class Origin(NamedTuple):
     """Where a command is defined, and the first line of its help."""
 
     module: str
@@ -18,16 +18,16 @@ class Entry(NamedTuple):
 
 
 COMMANDS = {
-    "baseline": Entry("compare", "baseline", "Write a run's baseline: a small text file to commit, for bench compare."),
-    "compare": Entry("compare", "compare", "Compare two runs, or a baseline and a run: what got worse, image by image."),
-    "conform": Entry("conform", "conform", "Compare this suite's maps and scores with those of reference libraries."),
-    "explain": Entry("explain", "explain", "Explain photos: draw the map of each method for the classes a network predicts."),
-    "fit": Entry("fit", "fit", "Fit a network that plain CAM applies to: VGG16 with global average pooling."),
-    "history": Entry("compare", "history", "Show each metric over many runs or baselines, and where it changed."),
-    "list": Entry("listing", "list_", "List networks, methods, metrics, data sets, protocols, suites and all other plug-ins."),
-    "plan": Entry("plan", "plan", "Forecast the time and disk space of a run on 1, 8 and 64 devices."),
-    "report": Entry("report", "report", "Report a run as a page (RUN/report.html), or print it as Markdown, CSV or LaTeX."),
-    "run": Entry("run", "run", "Run a suite: explain images on networks, score the maps, measure the cost."),
+    "baseline": Origin("compare", "baseline", "Write a run's baseline: a small text file to commit, for bench compare."),
+    "compare": Origin("compare", "compare", "Compare two runs, or a baseline and a run: what got worse, image by image."),
+    "conform": Origin("conform", "conform", "Compare this suite's maps and scores with those of reference libraries."),
+    "explain": Origin("explain", "explain", "Explain photos: draw the map of each method for the classes a network predicts."),
+    "fit": Origin("fit", "fit", "Fit a network that plain CAM applies to: VGG16 with global average pooling."),
+    "history": Origin("compare", "history", "Show each metric over many runs or baselines, and where it changed."),
+    "list": Origin("listing", "list_", "List networks, methods, metrics, data sets, protocols, suites and all other plug-ins."),
+    "plan": Origin("plan", "plan", "Forecast the time and disk space of a run on 1, 8 and 64 devices."),
+    "report": Origin("report", "report", "Report a run as a page (RUN/report.html), or print it as Markdown, CSV or LaTeX."),
+    "run": Origin("run", "run", "Run a suite: explain images on networks, score the maps, measure the cost."),
 }  # fmt: skip
 
 

@@ -42,7 +42,7 @@ class Tile:
 
 
 @dataclass(frozen=True)
-class Row:
+class PanelRow:
     """A photo (h, w, 3), the class explained in it, and a tile for each method."""
 
     title: str
@@ -82,7 +82,7 @@ def check_picture_name(file: Path | str) -> str:
     return kind
 
 
-def draw_panel(title: str, rows: Sequence[Row], *, colours: str = COLOURS, opacity: float = OPACITY) -> Panel:
+def draw_panel(title: str, rows: Sequence[PanelRow], *, colours: str = COLOURS, opacity: float = OPACITY) -> Panel:
     """Draw rows under a title. Raises UsageError for colours that matplotlib does not have."""
     check_colours(colours)
     pairs = max(len(row.tiles) for row in rows)
@@ -117,7 +117,7 @@ class _Sheet:
         return self.panel.add_axes(box)
 
 
-def _draw_row(sheet: _Sheet, row: Row, top: float, colours: str, opacity: float) -> None:
+def _draw_row(sheet: _Sheet, row: PanelRow, top: float, colours: str, opacity: float) -> None:
     titles, pictures, captions = top + 0.8 * LINE, top + 1.9 * LINE, top + 2.2 * LINE + SIDE
     _draw_title(sheet, MARGIN, titles, row.title, SIDE)
     draw_tile(sheet.add_axes(MARGIN, pictures), row.pixels)
@@ -147,7 +147,7 @@ def _wrap(text: str, width: float) -> str:
     return "\n".join(wrap(text, int(LETTERS * width)))
 
 
-def _row_height(row: Row) -> float:
+def _row_height(row: PanelRow) -> float:
     """The height in inches of a row's titles, pictures and captions."""
     captions = [(row.caption, SIDE), *((tile.caption, 2 * SIDE) for tile in row.tiles if tile.map is not None)]
     lines = max(len(wrap(text, int(LETTERS * width))) for text, width in captions)

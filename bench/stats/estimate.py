@@ -129,7 +129,7 @@ def resample_means(columns: Floats, seed: int = 0) -> Floats:
 def t_interval(values: Floats) -> tuple[Any, Any]:
     """The ends of Student's t interval of the mean over the first axis, which assumes normally distributed values.
 
-    Values that are all equal have an interval of no width; `scipy.stats.t.interval` and `ttest_1samp` return NaN for them.
+    Values that are all equal have an interval of no width; `scipy.stats.t.interval` returns NaN for them.
     """
     half = t.ppf((1 + CONFIDENCE) / 2, len(values) - 1) * values.std(0, ddof=1) / len(values) ** 0.5
     return values.mean(0) - half, values.mean(0) + half

@@ -15,7 +15,7 @@ from .significance import Significance, holm, sign_test, signed_rank_tests
 
 MAX_IMAGES = 10**9  # a comparison that needs more images is never decided
 
-Verdict = Literal["ahead", "behind", "undecided"]
+PairVerdict = Literal["ahead", "behind", "undecided"]
 ImagesNeeded = int | Literal["never", "unknown"]
 
 
@@ -44,7 +44,7 @@ class Pair:
     superiority: float  # the share of images on which the first is better; a tie counts half
     p: float  # of Wilcoxon's signed-rank test; for binary values, of McNemar's exact test
     corrected_p: float  # by Holm's correction, over the comparisons of a family
-    verdict: Verdict
+    verdict: PairVerdict
     images_needed: ImagesNeeded | None  # an estimate of how many images would decide it; None if it is decided
 
     @property
@@ -157,7 +157,7 @@ def _pair(sample: PairedSample, difference: Estimate, test: Significance, correc
     return Pair(sample.first, sample.second, difference, superiority, test.p, float(corrected), verdict, needed)
 
 
-def _verdict(better: str, difference: Estimate, sign: int, corrected: float) -> Verdict:
+def _verdict(better: str, difference: Estimate, sign: int, corrected: float) -> PairVerdict:
     """Decided only if mean and test have the same sign: in skewed data, most differences can be opposite to the mean."""
     excluded = difference.low > 0 or difference.high < 0
     if not excluded or not corrected < ALPHA or np.sign(difference.mean) != sign:

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from ...bench.core.errors import UsageError
 
-Source = TypeVar("Source")
+Opened = TypeVar("Opened")
 VARIABLE = "CAMBENCH_DATA"
 
 
@@ -17,7 +17,7 @@ def data_root(chosen: str) -> Path:
     return Path(chosen or os.environ.get(VARIABLE) or "~/.cache/cambench/data").expanduser()
 
 
-def open_or_download(open_source: Callable[..., Source], name: str, page: str, folder: Path) -> Source:
+def open_or_download(open_source: Callable[..., Opened], name: str, page: str, folder: Path) -> Opened:
     """The data set that `open_source` opens, after a download if necessary. Raises UsageError if the download fails."""
     try:
         return open_source(download=False)

@@ -12,7 +12,7 @@ EXTENSIONS = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif",
 
 
 @dataclass(frozen=True)
-class Entry:
+class LabelledFile:
     """An image file, and its label and object where they are known."""
 
     path: Path
@@ -27,14 +27,14 @@ class Entry:
 
 
 def open_entries(
-    root: Path, entries: Sequence[Entry], classes: Sequence[str], *, size: int, resize: Resize, seed: int
+    root: Path, entries: Sequence[LabelledFile], classes: Sequence[str], *, size: int, resize: Resize, seed: int
 ) -> LazyImages:
     """The images of entries in an order drawn from the seed, named by their paths relative to `root`."""
     names = [entry.path.relative_to(root).as_posix() for entry in entries]
     return shuffle_images(names, lambda index: entries[index].read(), classes, size=size, resize=resize, seed=seed)
 
 
-def list_images(root: Path) -> tuple[list[Entry], tuple[str, ...]]:
+def list_images(root: Path) -> tuple[list[LabelledFile], tuple[str, ...]]:
     """The images of a folder and their classes: each sub-folder is a class; images without sub-folders have no label.
 
     Raises UsageError for a folder that holds both.
@@ -47,8 +47,10 @@ def list_images(root: Path) -> tuple[list[Entry], tuple[str, ...]]:
             f"{root} holds both images ({loose[0].name}) and folders of images ({folders[0].name}): put each image "
             "into the folder of its class, or all into one folder, or name them in a labels.csv"
         )
-    entries = [Entry(path, label) for label, folder in enumerate(folders) for path in _image_files(folder.rglob("*"))]
-    return entries or [Entry(path, None) for path in loose], tuple(folder.name for folder in folders)
+    entries = [
+        LabelledFile(path, label) for label, folder in enumerate(folders) for path in _image_files(folder.rglob("*"))
+    ]
+    return entries or [LabelledFile(path, None) for path in loose], tuple(folder.name for folder in folders)
 
 
 def _image_files(paths: Iterable[Path]) -> list[Path]:

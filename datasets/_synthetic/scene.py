@@ -11,7 +11,7 @@ from .shapes import CLASSES
 
 
 @dataclass(frozen=True)
-class Plan:
+class ScenePlan:
     """How difficult the scenes are."""
 
     spans: tuple[float, float] = (0.25, 0.55)  # an object's extent, in widths of the image
@@ -19,11 +19,11 @@ class Plan:
     clutter: int = 14  # small things on the background, at most
 
 
-EASY = Plan(spans=(0.45, 0.95), spans_of_two=(0.35, 0.48), clutter=0)
+EASY = ScenePlan(spans=(0.45, 0.95), spans_of_two=(0.35, 0.48), clutter=0)
 
 
 def draw_scene(
-    rng: np.random.Generator, size: int, labels: tuple[int, ...], plan: Plan
+    rng: np.random.Generator, size: int, labels: tuple[int, ...], plan: ScenePlan
 ) -> tuple[Pixels, tuple[Object, ...]]:
     """A scene (size, size, 3) with an object of each of `labels` (none, one or two), and these objects with their masks."""
     canvas = draw_background(rng, size, plan.clutter)
@@ -42,7 +42,7 @@ def other_label(rng: np.random.Generator, label: int) -> int:
     return (label + 1 + int(rng.integers(len(CLASSES) - 1))) % len(CLASSES)
 
 
-def draw_placements(rng: np.random.Generator, size: int, labels: tuple[int, ...], plan: Plan) -> list[Placement]:
+def draw_placements(rng: np.random.Generator, size: int, labels: tuple[int, ...], plan: ScenePlan) -> list[Placement]:
     """Circles inside the image, one for each label, that overlap little or not at all."""
     smallest, largest = plan.spans if len(labels) < 2 else plan.spans_of_two
     while True:

@@ -13,7 +13,7 @@ from ...bench.stats.recommend import NEEDS, Recommendation
 from ...bench.stats.summary import Cost
 from .._plots import figures
 from .._plots.drawing import Drawing
-from .._tables.grid import Cell, Grid, Head, Row, estimate_cell, name_cell, number_cell
+from .._tables.grid import Cell, ColumnHead, Grid, GridRow, estimate_cell, name_cell, number_cell
 from .analysis import AXES, MetricAnalysis, NetAnalysis
 from .confidence import describe_certainty, describe_score, list_caveats, summarise
 from .render import fill
@@ -23,7 +23,7 @@ MISSING = "–"
 
 
 @dataclass(frozen=True)
-class Panel:
+class AnswerPanel:
     """The ranking of one metric on one net: its figures and its table."""
 
     key: str
@@ -71,7 +71,7 @@ def make_advice(analysis: NetAnalysis, metric: MetricAnalysis) -> list[Advice]:
 def make_overview(analyses: Sequence[NetAnalysis]) -> Grid | None:
     """A row per net: the method recommended for each need, by the net's primary metric."""
     rows = [
-        Row(
+        GridRow(
             [name_cell(analysis.title), name_cell(f"{metric.metric.spec} {metric.metric.arrow}")]
             + [Cell(summarise(metric, recommendation)) for recommendation in metric.recommendations]
             + [Cell(str(metric.ranking.n), metric.ranking.n)],
@@ -80,7 +80,12 @@ def make_overview(analyses: Sequence[NetAnalysis]) -> Grid | None:
         for analysis in analyses
         if (metric := analysis.primary)
     ]
-    heads = [Head("net", row_header=True), Head("by"), *(Head(need) for need in NEEDS), Head("n", number=True)]
+    heads = [
+        ColumnHead("net", row_header=True),
+        ColumnHead("by"),
+        *(ColumnHead(need) for need in NEEDS),
+        ColumnHead("n", number=True),
+    ]
     return Grid("recommended", "Recommended method on each net", heads, rows) if rows else None
 
 
@@ -122,15 +127,15 @@ def _make_advice(analysis: NetAnalysis, metric: MetricAnalysis, recommendation: 
     return Advice(need, method, score, describe_certainty(metric, place))
 
 
-def _make_panel(analysis: NetAnalysis, metric: MetricAnalysis) -> Panel:
+def _make_panel(analysis: NetAnalysis, metric: MetricAnalysis) -> AnswerPanel:
     key = f"{analysis.key}-{list(analysis.by_metric).index(metric.metric.spec)}"
-    subject = figures.Subject(metric.metric, analysis.title, analysis.styles)
+    subject = figures.FigureSubject(metric.metric, analysis.title, analysis.styles)
     drawings = {
         axis: figures.draw_costs(subject, metric.ranking, analysis.table.costs, axis=axis, front=metric.fronts[axis])
         for axis in AXES
     }
     costs = {axis: drawing for axis, drawing in drawings.items() if drawing}
-    return Panel(
+    return AnswerPanel(
         key,
         analysis,
         metric,
@@ -140,7 +145,7 @@ def _make_panel(analysis: NetAnalysis, metric: MetricAnalysis) -> Panel:
     )
 
 
-def _named_figures(panels: Sequence[Panel]) -> Iterator[tuple[str, Drawing]]:
+def _named_figures(panels: Sequence[AnswerPanel]) -> Iterator[tuple[str, Drawing]]:
     for panel in panels:
         subject = f"{panel.analysis.title}-{panel.metric.metric.spec}"
         yield f"ranking-{subject}", panel.ranking
@@ -151,10 +156,11 @@ def _named_figures(panels: Sequence[Panel]) -> Iterator[tuple[str, Drawing]]:
 def _make_ranking_table(analysis: NetAnalysis, metric: MetricAnalysis) -> Grid:
     spec, ranking = metric.metric.spec, metric.ranking
     heads = [
-        Head("rank", number=True), Head("method", row_header=True), Head("mean", "95 % interval", number=True),
-        Head("n", number=True), Head("against the next method", "Holm-corrected"),
-        Head("best method against this one", "Holm-corrected"), Head("against the controls"),
-        Head("seconds", "per image", number=True), Head("forwards", "per image", number=True),
+        ColumnHead("rank", number=True), ColumnHead("method", row_header=True),
+        ColumnHead("mean", "95 % interval", number=True),
+        ColumnHead("n", number=True), ColumnHead("against the next method", "Holm-corrected"),
+        ColumnHead("best method against this one", "Holm-corrected"), ColumnHead("against the controls"),
+        ColumnHead("seconds", "per image", number=True), ColumnHead("forwards", "per image", number=True),
     ]  # fmt: skip
     rows = [_ranking_row(analysis, metric, rank) for rank in range(1, len(ranking.places) + 1)]
     notes = [f"Without a score: {', '.join(ranking.left_out)}."] if ranking.left_out else []
@@ -162,7 +168,7 @@ def _make_ranking_table(analysis: NetAnalysis, metric: MetricAnalysis) -> Grid:
     return Grid(f"ranking-{analysis.title}-{spec}", caption, heads, rows, notes)
 
 
-def _ranking_row(analysis: NetAnalysis, metric: MetricAnalysis, rank: int) -> Row:
+def _ranking_row(analysis: NetAnalysis, metric: MetricAnalysis, rank: int) -> GridRow:
     place, best = metric.ranking.places[rank - 1], metric.ranking.best
     cells = [
         Cell(str(rank), rank), name_cell(place.method),
@@ -170,7 +176,7 @@ def _ranking_row(analysis: NetAnalysis, metric: MetricAnalysis, rank: int) -> Ro
         Cell(str(place.estimate.n), place.estimate.n), _next_cell(place.next_pair), _best_cell(place.best_pair),
         _controls_cell(metric, place.method), *_cost_cells(analysis.table.costs.get(place.method)),
     ]  # fmt: skip
-    return Row(cells, {"method": place.method}, "control" if place.control else "")
+    return GridRow(cells, {"method": place.method}, "control" if place.control else "")
 
 
 def _cost_cells(cost: Cost | None) -> list[Cell]:

@@ -9,8 +9,8 @@ from ...bench.stats.estimate import Estimate, format_interval
 from ...bench.stats.paired import Pair, compare, pair_methods
 from ...bench.stats.summary import BINARY, Metric, Table
 
-Verdict = Literal["better", "worse", "unsettled", "unknown"]
-VERDICTS: dict[str, Verdict] = {"ahead": "better", "behind": "worse", "undecided": "unsettled"}
+ControlVerdict = Literal["better", "worse", "unsettled", "unknown"]
+VERDICTS: dict[str, ControlVerdict] = {"ahead": "better", "behind": "worse", "undecided": "unsettled"}
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class ControlComparison:
     metric: Metric
     method: str
     control: str
-    verdict: Verdict
+    verdict: ControlVerdict
     explanation: str
     pair: Pair | None = None  # None if no image has a score of both
 
@@ -75,7 +75,7 @@ def _pairs(table: Table, metric: Metric, questions: list[tuple[str, str]]) -> di
     return {question: pair for question, pair in zip(questions, pairs, strict=True) if pair.n}
 
 
-def _paired_verdict(pair: Pair) -> tuple[Verdict, str]:
+def _paired_verdict(pair: Pair) -> tuple[ControlVerdict, str]:
     images = plural(pair.n, "image")
     if pair.n == 1:
         return "unsettled", f"one image gives no interval (the difference is {number(pair.difference.mean)})"

@@ -37,6 +37,6 @@ def _curves(analyses: Sequence[NetAnalysis]) -> Iterator[Curves]:
             rows = analysis.curves[analysis.curves["metric"] == metric.spec]
             rows = rows[[len(shares) > 1 for shares in rows["shares"]]] if len(rows) else rows
             if len(rows):
-                subject = figures.Subject(metric, analysis.title, analysis.styles)
+                subject = figures.FigureSubject(metric, analysis.title, analysis.styles)
                 drawing = figures.draw_curves(subject, compute_bands(rows, analysis.table.methods))
                 yield Curves(analysis, metric.spec, drawing)

@@ -3,7 +3,7 @@
 from ...bench.core.formatting import number, plural
 from ...bench.stats.drift import Drift, measure_drift
 from ...bench.store.run import Run
-from .._tables.grid import Cell, Grid, Head, Row, name_cell, number_cell
+from .._tables.grid import Cell, ColumnHead, Grid, GridRow, name_cell, number_cell
 from .analysis import NetAnalysis
 
 SMALL = 5e-4  # a change that three decimals do not show
@@ -15,11 +15,11 @@ def make_drift_table(analysis: NetAnalysis) -> Grid | None:
     if not net_drifts:
         return None
     heads = [
-        Head("metric", row_header=True), Head("mean change", number=True), Head("largest", number=True),
-        Head("n", number=True), Head("methods that change places"),
+        ColumnHead("metric", row_header=True), ColumnHead("mean change", number=True), ColumnHead("largest", number=True),
+        ColumnHead("n", number=True), ColumnHead("methods that change places"),
     ]  # fmt: skip
     rows = [
-        Row(
+        GridRow(
             [
                 name_cell(drift.metric),
                 _change(drift.mean),

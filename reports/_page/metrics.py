@@ -6,7 +6,7 @@ import pandas as pd
 
 from ...bench.core.formatting import number
 from ...bench.stats.agreement import RELIABLE, TENTATIVE, build_rho_matrix
-from .._tables.grid import Cell, Grid, Head, Row, estimate_cell, name_cell, number_cell
+from .._tables.grid import Cell, ColumnHead, Grid, GridRow, estimate_cell, name_cell, number_cell
 from .analysis import NetAnalysis
 from .render import fill
 from .section import Section
@@ -26,11 +26,11 @@ def make_section(analyses: Sequence[NetAnalysis]) -> Section | None:
 def make_reliability_table(analysis: NetAnalysis) -> Grid:
     """Krippendorff's alpha of each metric, and the caveat of the metric."""
     heads = [
-        Head("metric", row_header=True), Head("alpha", "95 % interval", number=True), Head("reliability"),
-        Head("n", number=True), Head("caveat"),
+        ColumnHead("metric", row_header=True), ColumnHead("alpha", "95 % interval", number=True), ColumnHead("reliability"),
+        ColumnHead("n", number=True), ColumnHead("caveat"),
     ]  # fmt: skip
     rows = [
-        Row(
+        GridRow(
             [
                 name_cell(spec), estimate_cell(metric.consistency.alpha),
                 Cell(metric.consistency.level, css=metric.consistency.level),
@@ -41,7 +41,7 @@ def make_reliability_table(analysis: NetAnalysis) -> Grid:
         for spec, metric in analysis.by_metric.items()
     ]  # fmt: skip
     if not any(metric.metric.caveat for metric in analysis.by_metric.values()):
-        heads, rows = heads[:-1], [Row(row.cells[:-1], row.data) for row in rows]
+        heads, rows = heads[:-1], [GridRow(row.cells[:-1], row.data) for row in rows]
     title = f"Krippendorff's alpha of each metric on {analysis.title}"
     return Grid(f"alpha-{analysis.title}", title, heads, rows, css="text")
 
@@ -52,9 +52,12 @@ def make_agreement_table(analysis: NetAnalysis) -> Grid | None:
         return None
     rho = build_rho_matrix(analysis.agreements)
     specs = [str(spec) for spec in rho.columns]
-    heads = [Head("metric", row_header=True), *(Head(spec, number=True, data={"metric": spec}) for spec in specs)]
+    heads = [
+        ColumnHead("metric", row_header=True),
+        *(ColumnHead(spec, number=True, data={"metric": spec}) for spec in specs),
+    ]
     rows = [
-        Row(
+        GridRow(
             [name_cell(spec), *(_rho(spec, other, value) for other, value in zip(specs, values, strict=True))],
             {"metric": spec},
         )

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from ...bench.core.formatting import format_settings
 from ...bench.store.header import Header
 from ...bench.store.run import Run
-from .._tables.grid import Cell, Grid, Head, Row, name_cell
+from .._tables.grid import Cell, ColumnHead, Grid, GridRow, name_cell
 from .analysis import NetAnalysis
 from .render import fill
 from .section import Section
@@ -30,14 +30,14 @@ def _make_tables(run: Run, analyses: Sequence[NetAnalysis]) -> list[Grid]:
     ]
 
 
-def _make_grid(caption: str, heads: Sequence[str], rows: Iterable[Row]) -> Grid:
-    columns = [Head(head, row_header=not index) for index, head in enumerate(heads)]
+def _make_grid(caption: str, heads: Sequence[str], rows: Iterable[GridRow]) -> Grid:
+    columns = [ColumnHead(head, row_header=not index) for index, head in enumerate(heads)]
     return Grid(f"protocol-{caption.lower()}", caption, columns, list(rows), css="text")
 
 
-def _metric_rows(header: Header) -> list[Row]:
+def _metric_rows(header: Header) -> list[GridRow]:
     return [
-        Row(
+        GridRow(
             [
                 name_cell(spec), Cell(metric.description, small=metric.caveat), Cell(metric.better), Cell(metric.unit),
                 Cell(format_settings(header.protocols.get(spec, {}))),
@@ -48,9 +48,9 @@ def _metric_rows(header: Header) -> list[Row]:
     ]  # fmt: skip
 
 
-def _method_rows(header: Header) -> list[Row]:
+def _method_rows(header: Header) -> list[GridRow]:
     return [
-        Row(
+        GridRow(
             [
                 name_cell(spec), Cell(method.description),
                 Cell(f"{format_settings(method.settings) or 'none'}, version {method.version}"),
@@ -61,8 +61,8 @@ def _method_rows(header: Header) -> list[Row]:
     ]  # fmt: skip
 
 
-def _net_row(header: Header, analysis: NetAnalysis) -> Row:
+def _net_row(header: Header, analysis: NetAnalysis) -> GridRow:
     table = analysis.table
     net = header.nets[table.net]
     name = Cell(table.net, table.net, small="; ".join(net.notes))
-    return Row([name, Cell(table.layer), Cell(table.accuracy), Cell(net.fingerprint[:16])])
+    return GridRow([name, Cell(table.layer), Cell(table.accuracy), Cell(net.fingerprint[:16])])

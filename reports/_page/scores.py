@@ -8,7 +8,7 @@ from ...bench.stats.aggregates import ADCC_PARTS, estimate_adcc, estimate_win_ra
 from ...bench.stats.notes import describe_gaps
 from ...bench.stats.summary import Metric
 from ...bench.store.run import Run
-from .._tables.grid import Cell, Grid, Head, Row, estimate_cell, name_cell, number_cell
+from .._tables.grid import Cell, ColumnHead, Grid, GridRow, estimate_cell, name_cell, number_cell
 from .analysis import NetAnalysis
 from .render import fill
 from .section import Section
@@ -36,13 +36,13 @@ def make_section(runs: Sequence[Run], analyses: Sequence[NetAnalysis]) -> Sectio
 def make_score_table(analysis: NetAnalysis) -> Grid:
     """Every method by every metric, and its cost: the table of the page, of Markdown and of LaTeX alike."""
     table, reasons = analysis.table, number_reasons(analysis.table)
-    heads = [Head("method", row_header=True), *(_head(analysis, metric) for metric in table.metrics)]
+    heads = [ColumnHead("method", row_header=True), *(_head(analysis, metric) for metric in table.metrics)]
     heads += [
-        Head(text, small, number=True, data={"family": "cost"})
+        ColumnHead(text, small, number=True, data={"family": "cost"})
         for text, small in (("seconds", "per image"), ("forwards", "per image"), ("peak MB", ""))
     ]
     rows = [
-        Row(
+        GridRow(
             [name_cell(method), *(_score(analysis, method, metric, reasons) for metric in table.metrics),
              *_costs(analysis, method)],
             {"method": method}, "control" if method in table.controls else "",
@@ -73,11 +73,11 @@ def _make_adcc_table(analysis: NetAnalysis, specs: Sequence[str], title: str) ->
     for method in analysis.table.methods:
         estimate = estimate_adcc(*(analysis.table.values[spec][method] for spec in specs))
         rows.append(
-            Row([name_cell(method), estimate_cell(estimate), Cell(str(estimate.n), estimate.n)], {"method": method})
+            GridRow([name_cell(method), estimate_cell(estimate), Cell(str(estimate.n), estimate.n)], {"method": method})
         )
-    heads = [Head("method", row_header=True), Head("ADCC of means ↑", "95 % interval", number=True)]
+    heads = [ColumnHead("method", row_header=True), ColumnHead("ADCC of means ↑", "95 % interval", number=True)]
     note = "The harmonic mean of the means of coherency, 1 - complexity and 1 - average drop."
-    return Grid(f"adcc-{title}", f"ADCC of means on {title}", [*heads, Head("n", number=True)], rows, [note])
+    return Grid(f"adcc-{title}", f"ADCC of means on {title}", [*heads, ColumnHead("n", number=True)], rows, [note])
 
 
 def _make_win_table(analysis: NetAnalysis, spec: str, title: str) -> Grid:
@@ -89,17 +89,17 @@ def _make_win_table(analysis: NetAnalysis, spec: str, title: str) -> Grid:
             share = estimate_win_rate(values[method], values[other]) if method != other else None
             count = max(count, share.n if share else 0)
             cells.append(number_cell(100 * share.mean, f"{100 * share.mean:.0f}") if share else Cell("–", float("nan")))
-        rows.append(Row(cells, {"method": str(method)}))
-    heads = [Head("wins over →", row_header=True), *(Head(str(other), number=True) for other in values)]
+        rows.append(GridRow(cells, {"method": str(method)}))
+    heads = [ColumnHead("wins over →", row_header=True), *(ColumnHead(str(other), number=True) for other in values)]
     note = f"The percentage of images on which a method's drop is smaller than the other's; n = {count}."
     return Grid(f"win-{title}", f"Win % by {spec} on {title}", heads, rows, [note])
 
 
-def _head(analysis: NetAnalysis, metric: Metric) -> Head:
+def _head(analysis: NetAnalysis, metric: Metric) -> ColumnHead:
     count = analysis.table.count(metric)
     data = {"family": _family(metric), "protocol": _protocol(metric), "metric": metric.spec}
     tooltip = f"{metric.description} {metric.caveat}".strip()
-    return Head(f"{metric.spec} {metric.arrow}", f"n = {count}" if count else "", tooltip, number=True, data=data)
+    return ColumnHead(f"{metric.spec} {metric.arrow}", f"n = {count}" if count else "", tooltip, number=True, data=data)
 
 
 def _family(metric: Metric) -> str:

@@ -17,7 +17,7 @@ from ...bench.store.comparability import (
 )
 from ...bench.store.header import Header
 from ...bench.store.run import Run
-from .._tables.grid import Cell, Grid, Head, Row, estimate_cell, name_cell
+from .._tables.grid import Cell, ColumnHead, Grid, GridRow, estimate_cell, name_cell
 from .analysis import NetAnalysis, label_runs
 from .render import fill
 from .section import Section
@@ -48,11 +48,11 @@ def make_difference_table(runs: Sequence[Run]) -> Grid:
     facts = [dict(_facts(run.header)) for run in runs]
     keys = list(dict.fromkeys(key for run_facts in facts for key in run_facts))
     rows = [
-        Row([name_cell(key), *(Cell(run_facts.get(key, "–")) for run_facts in facts)])
+        GridRow([name_cell(key), *(Cell(run_facts.get(key, "–")) for run_facts in facts)])
         for key in keys
         if len({run_facts.get(key) for run_facts in facts}) > 1
     ]
-    heads = [Head("what", row_header=True), *(Head(label) for label in label_runs(runs))]
+    heads = [ColumnHead("what", row_header=True), *(ColumnHead(label) for label in label_runs(runs))]
     notes = [] if rows else ["The headers of these runs are the same."]
     return Grid("differences", "What differs between the runs", heads, rows, notes, "text")
 
@@ -70,15 +70,15 @@ def _make_score_table(net: str, group: list[NetAnalysis]) -> Grid:
     methods = list(dict.fromkeys(method for analysis in group for method in analysis.table.methods))
     share = cache(lambda keys: _share_images([analysis for analysis in group if analysis.key in keys]))
     rows = [
-        Row(
+        GridRow(
             [name_cell(method), name_cell(metric), *_make_cells(group, method, metric, share)],
             {"method": method, "metric": metric},
         )
         for metric in metrics
         for method in methods
     ]
-    columns = [Head(analysis.run_label, "mean, 95 % interval, n", number=True) for analysis in group]
-    heads = [Head("method", row_header=True), Head("metric"), *columns]
+    columns = [ColumnHead(analysis.run_label, "mean, 95 % interval, n", number=True) for analysis in group]
+    heads = [ColumnHead("method", row_header=True), ColumnHead("metric"), *columns]
     return Grid(f"side-by-side-{net}", f"Runs side by side on {net}", heads, rows, [NOTE])
 
 

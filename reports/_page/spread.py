@@ -29,4 +29,7 @@ def _spreads(analysis: NetAnalysis) -> Iterator[tuple[str, Drawing]]:
         table = analysis.table.values[spec]
         values = {place.method: table[place.method].dropna().to_numpy() for place in metric.ranking.places}
         if metric.metric.unit != BINARY and any(len(scores) > 1 for scores in values.values()):
-            yield spec, figures.draw_spread(figures.Subject(metric.metric, analysis.title, analysis.styles), values)
+            yield (
+                spec,
+                figures.draw_spread(figures.FigureSubject(metric.metric, analysis.title, analysis.styles), values),
+            )

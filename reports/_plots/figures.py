@@ -26,7 +26,7 @@ Box = tuple[float, float, float, float]  # left, top, right, bottom
 
 
 @dataclass(frozen=True)
-class Subject:
+class FigureSubject:
     """What a figure shows: a metric on a net, with the styles of the methods."""
 
     metric: Metric
@@ -34,7 +34,7 @@ class Subject:
     styles: Mapping[str, Style]
 
 
-def draw_ranking(subject: Subject, ranking: Ranking) -> Drawing:
+def draw_ranking(subject: FigureSubject, ranking: Ranking) -> Drawing:
     """Draw a mark and an interval for each method, the best on top, and a band over the interval of the best one."""
     metric, places = subject.metric, ranking.places
     means = ", ".join(f"{place.method} {number(place.estimate.mean)}" for place in places)
@@ -56,7 +56,7 @@ def draw_ranking(subject: Subject, ranking: Ranking) -> Drawing:
 
 
 def draw_costs(
-    subject: Subject, ranking: Ranking, by_method: Mapping[str, Cost], *, axis: str, front: Sequence[str]
+    subject: FigureSubject, ranking: Ranking, by_method: Mapping[str, Cost], *, axis: str, front: Sequence[str]
 ) -> Drawing | None:
     """Draw a metric against seconds or forwards, with the Pareto front as a line; None if no cost was measured.
 
@@ -85,7 +85,7 @@ def draw_costs(
     return drawing
 
 
-def draw_curves(subject: Subject, bands: Mapping[str, Band]) -> Drawing:
+def draw_curves(subject: FigureSubject, bands: Mapping[str, Band]) -> Drawing:
     """Draw the mean curve of each method, with its band."""
     metric = subject.metric
     label = f"Mean {metric.spec} curves on {subject.net} with 95 % bands, for {', '.join(bands)}; {metric.better} is better."
@@ -105,7 +105,7 @@ def draw_curves(subject: Subject, bands: Mapping[str, Band]) -> Drawing:
     return drawing
 
 
-def draw_spread(subject: Subject, values: Mapping[str, Floats]) -> Drawing:
+def draw_spread(subject: FigureSubject, values: Mapping[str, Floats]) -> Drawing:
     """Draw the scores of each method over images: the histogram as an area, the quartiles as a bar, the median as a mark."""
     metric = subject.metric
     medians = ", ".join(f"{method} {number(float(np.median(scores)))}" for method, scores in values.items())

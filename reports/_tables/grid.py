@@ -34,7 +34,7 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Head:
+class ColumnHead:
     """The head of a column."""
 
     text: str
@@ -47,7 +47,7 @@ class Head:
 
 
 @dataclass(frozen=True)
-class Row:
+class GridRow:
     """The cells of a row, one for each column."""
 
     cells: list[Cell]
@@ -61,8 +61,8 @@ class Grid:
 
     name: str
     caption: str
-    heads: list[Head]
-    rows: list[Row]
+    heads: list[ColumnHead]
+    rows: list[GridRow]
     notes: Sequence[str] = ()
     css: str = ""
 
@@ -106,7 +106,7 @@ def _unique(head: str, taken: dict[str, list[object]]) -> str:
     return unique
 
 
-def _value(head: Head, cell: Cell) -> object:
+def _value(head: ColumnHead, cell: Cell) -> object:
     if not head.number:
         return f"{cell.text} ({cell.small})" if cell.small else cell.text
     if isinstance(cell.value, float) and isnan(cell.value):

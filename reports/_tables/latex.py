@@ -2,7 +2,7 @@
 
 import re
 
-from .grid import Cell, Grid, Head
+from .grid import Cell, ColumnHead, Grid
 
 ESCAPES = {
     "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "↑": r"$\uparrow$",
@@ -36,7 +36,7 @@ def format_table(grid: Grid) -> str:
     return "\n".join([*lines, r"\end{table}"])
 
 
-def _head(head: Head) -> str:
+def _head(head: ColumnHead) -> str:
     return escape(f"{head.text} ({head.small})" if head.small else head.text)
 
 

@@ -1,7 +1,7 @@
 """Writes a table in Markdown."""
 
 from ...bench.core.markdown import escape, format_table
-from .grid import Cell, Grid, Head
+from .grid import Cell, ColumnHead, Grid
 
 
 def write(grid: Grid) -> str:
@@ -16,7 +16,7 @@ def format_lines(grid: Grid) -> list[str]:
     return format_table([_head(head) for head in grid.heads], [head.number for head in grid.heads], rows)
 
 
-def _head(head: Head) -> str:
+def _head(head: ColumnHead) -> str:
     return escape(f"{head.text}, {head.small}" if head.small else head.text)
 
 

@@ -204,7 +204,7 @@ def test_the_terminal_shows_classes_and_scores_in_80_columns(photos: Path, here:
 
 @pytest.fixture(scope="module")
 def explained(photos: Path) -> list[Explanation]:
-    question = explain.make_question(["cam", "random"], ["deletion"])
+    question = explain.make_setup(["cam", "random"], ["deletion"])
     net: Net = explain.load_net("squeezenet1_1", None, question.protocol, "cpu", "fp32")
     return explain.explain(read_photo(photos / "a.png", size=64), net, ["top1", "top2"], question)
 

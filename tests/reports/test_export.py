@@ -24,7 +24,7 @@ from cambench.reports._plots.drawing import Drawing
 from cambench.reports._tables import csv as _csv
 from cambench.reports._tables import latex as _latex
 from cambench.reports._tables import markdown as _markdown
-from cambench.reports._tables.grid import Cell, Grid, Head, Row, estimate_cell, name_cell, number_cell
+from cambench.reports._tables.grid import Cell, ColumnHead, Grid, GridRow, estimate_cell, name_cell, number_cell
 
 from ..support import runs
 
@@ -45,16 +45,16 @@ def folder(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _grid() -> Grid:
-    heads = [Head("method"), Head("a_b %", "95 %", number=True), Head("verdict")]
+    heads = [ColumnHead("method"), ColumnHead("a_b %", "95 %", number=True), ColumnHead("verdict")]
     rows = [
-        Row(
+        GridRow(
             [
                 name_cell("cam_&_co"),
                 estimate_cell(Estimate(0.5, 0.25, 0.75, 4), bold=True),
                 Cell("ahead", 0.1, "p = .1"),
             ]
         ),
-        Row([name_cell("[x]"), number_cell(float("nan")), Cell("–", 2.0)]),
+        GridRow([name_cell("[x]"), number_cell(float("nan")), Cell("–", 2.0)]),
     ]
     return Grid("t", "50 % of #1", heads, rows, ["n_1 < 2"])
 
