@@ -195,9 +195,7 @@ def _map_values(map: NDArray[np.floating[Any]] | Explanation) -> NDArray[np.floa
         raise UsageError("a map is an array (h', w') of finite numbers, and these rows differ in length") from None
     numeric = values.dtype.kind in "biuf"
     if not numeric or values.ndim != 2 or not values.size or not np.isfinite(values.astype(np.float32)).all():
-        raise UsageError(
-            f"a map is an array (h', w') of finite float32 numbers, not {values.dtype} of shape {values.shape}"
-        )
+        raise UsageError(f"a map is an array (h', w') of finite numbers, not {values.dtype} of shape {values.shape}")
     return values
 
 

@@ -90,8 +90,9 @@ def _call_factory(module: ModuleType, spec: str, factory: str, settings: dict[st
         return make
     if not callable(make):
         raise UsageError(f"{spec} is not a function: name a function that returns a torch.nn.Module")
+    arguments = check_settings("net", spec, make, settings) if settings else {}
     with user_code.blame_user_code(f"{spec} fails", str(module.__file__)), fixed_seed():
-        net = make(**check_settings("net", spec, make, settings)) if settings else make()
+        net = make(**arguments)
     if not isinstance(net, nn.Module):
         raise PluginError(f"{spec} returns {type(net).__name__}: a factory returns a torch.nn.Module")
     return net
@@ -104,9 +105,9 @@ def _public_names(module: ModuleType) -> list[str]:
 
 def _import_module(name: str) -> ModuleType:
     with user_code.blame_user_code(f"{name} cannot be imported", ""):
-        if _find_module(name) is None:
-            raise UsageError(f"there is no module {name} in this folder or installed")
-        return importlib.import_module(name)
+        if _find_module(name) is not None:
+            return importlib.import_module(name)
+    raise UsageError(f"there is no module {name} in this folder or installed")
 
 
 def _find_module(name: str) -> ModuleSpec | None:

@@ -12,7 +12,7 @@ import torch
 import torchvision
 
 import cambench
-from cambench import Explanation, UsageError
+from cambench import Explanation, ImageError
 from cambench.datasets import cracks
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -68,7 +68,7 @@ def test_the_small_net_is_explained_as_it_predicts() -> None:
     assert explanation.raw is not None and explanation.raw.shape == (8, 8)
     assert explanation.map is not None and explanation.map.shape == (224, 224)
     assert 0 <= explanation.scores["average_drop"] <= 1
-    with pytest.raises(UsageError, match="takes images of 224 x 224, and these are 64 x 64"):
+    with pytest.raises(ImageError, match="takes images of 224 x 224, and these are 64 x 64"):
         explain(load_wall(64), spec, layer="conv.7", target=1)
 
 

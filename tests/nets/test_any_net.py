@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from cambench.bench.cli import options
-from cambench.bench.core.errors import NotApplicable, PluginError, UsageError
+from cambench.bench.core.errors import ImageError, NotApplicable, PluginError, UsageError
 from cambench.bench.data.types import MEAN, STD
 from cambench.bench.nets import checkpoints, layers, load, sources, split
 from cambench.bench.nets.net import Net
@@ -239,7 +239,7 @@ def test_a_net_of_fixed_image_size_refuses_other_sizes() -> None:
     net = load.from_module(_fixed_size_module(), name="cifar")
     assert net.size == 32 and "it takes images of 32 x 32 only" in net.notes
     net.prepare(random_images(1, 32))
-    with pytest.raises(UsageError, match="cifar takes images of 32 x 32, and these are 96 x 96"):
+    with pytest.raises(ImageError, match="cifar takes images of 32 x 32, and these are 96 x 96"):
         net.prepare(IMAGES)
 
 

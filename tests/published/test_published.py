@@ -369,9 +369,7 @@ def test_published_beside_measured_on_photographs(
     assert {path.name for path in (tmp_path / "run").iterdir()} == {"torchcam", "gradcampp", "published.md"}
     scores = store.read(tmp_path / "run" / "gradcampp").table("scores")
     drop = scores[scores["method"] == "grad_cam"]["value"].mean()
-    assert (
-        f"| `grad_cam` | drop | .250 | {table.format_number(drop, 3)} |" in (tmp_path / "run/published.md").read_text()
-    )
+    assert f"| grad_cam | drop | .250 | {table.format_number(drop, 3)} |" in (tmp_path / "run/published.md").read_text()
     assert "Of 3 published numbers," in " ".join(result.output.split())
     again = bench(*asked)
     assert again.output.count("2 of 2 done before") == 2
