@@ -142,7 +142,6 @@ def explain_all(
     >>> panel(explanations, colours="viridis", opacity=0.4).save("one.png")
     """
     methods = [methods] if isinstance(methods, str) else methods
-    metrics = [metrics] if isinstance(metrics, str) else metrics
     targets = [targets] if isinstance(targets, str) else targets
     plugins_or_specs = [method if isinstance(method, str) else _make_plugin(method) for method in methods]
     setup = explaining.make_setup(plugins_or_specs, metrics, protocol)
@@ -177,7 +176,6 @@ def score(
     if target is None and not isinstance(map, Explanation):
         raise UsageError("score() needs the class that the map explains: set target, or give the Explanation itself")
     label = map.target.index if target is None and isinstance(map, Explanation) else target
-    metrics = [metrics] if isinstance(metrics, str) else metrics
     setup = explaining.make_setup([], metrics, protocol)
     loaded = _load_or_check(net, protocol, loading)
     photo = to_image(image, size or loaded.size or SIZE, setup.protocol.resize)

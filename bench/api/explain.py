@@ -55,6 +55,7 @@ def make_setup(
     Without metrics, the default ones that belong to the protocol are taken, or else all of its metrics. Raises UsageError for
     a spec that names nothing.
     """
+    metrics = [metrics] if isinstance(metrics, str) else metrics
     rules = find(protocol)
     defaults = [name for name in DEFAULTS.metrics if name in rules.metric_names()] or rules.metric_names()
     suite = load_suite(DEFAULTS.suite, protocols=[protocol], metrics=list(metrics or defaults))

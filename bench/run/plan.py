@@ -163,16 +163,13 @@ def _common_protocol(protocols: Sequence[Protocol], resize: str | None) -> Proto
     first = protocols[0]
     for other in protocols[1:]:
         for choice in ("target", "of", "layers", "resize"):
-            first_choice, other_choice = getattr(first, choice), getattr(other, choice)
+            choices = [getattr(protocol, choice) for protocol in (first, other)]
             if choice == "resize":
-                first_choice, other_choice = (
-                    (resize and (first_choice or resize)),
-                    (resize and (other_choice or resize)),
-                )
-            if first_choice != other_choice:
+                choices = [resize and (own or resize) for own in choices]
+            if choices[0] != choices[1]:
                 raise UsageError(
                     f"protocols {first.name} and {other.name} explain different things "
-                    f"({choice}: {first_choice} and {other_choice}): run them separately"
+                    f"({choice}: {choices[0]} and {choices[1]}): run them separately"
                 )
     return first
 

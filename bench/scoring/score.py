@@ -3,7 +3,7 @@
 A perturbed image that several metrics or maps ask for is scored once.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from inspect import isgenerator
 from itertools import chain
 from typing import Any, Literal, Protocol, cast
@@ -89,7 +89,7 @@ class _Dialogue:
         self.questions: list[Question] = []
         self.score: Score = float("nan") if self._asking else result
         if self._asking:
-            self._advance(lambda asking: next(asking))
+            self._advance(None)
 
     def send(self, answers: Sequence[Answer]) -> None:
         """Answers the open questions, in their order."""
@@ -97,26 +97,28 @@ class _Dialogue:
             is_top if isinstance(question, IsTop1) else value
             for (value, is_top), question in zip(answers, self.questions, strict=True)
         ]
-        self._advance(lambda asking: asking.send(values))
+        self._advance(values)
 
-    def _step(self, step: Callable[[Asking[Score]], list[Question]]) -> tuple[list[Question], Score]:
-        """The next questions, or none and the score."""
-        assert self._asking is not None
-        try:
-            return step(self._asking), self.score
-        except StopIteration as end:
-            return [], end.value
-
-    def _advance(self, step: Callable[[Asking[Score]], list[Question]]) -> None:
+    def _advance(self, values: list[float] | None) -> None:
+        """Sends the answers, None at the start, and takes the next questions, or the score."""
         try:
             with self._metric.blame():
-                self.questions, self.score = self._step(step)
+                self.questions, self.score = self._ask(values)
         except NotApplicable as reason:
             self.questions, self.score = [], reason
         if not isinstance(self.questions, list) or not all(
             isinstance(question, Question) for question in self.questions
         ):
             raise PluginError(f"metric {self._metric.spec} yields {self.questions!r}: yield a list of perturbed images")
+
+    def _ask(self, values: list[float] | None) -> tuple[list[Question], Score]:
+        """The next questions; or none, and the score."""
+        assert self._asking is not None
+        try:
+            questions = next(self._asking) if values is None else self._asking.send(values)
+            return questions, self.score
+        except StopIteration as end:  # caught here, because blame() takes every exception of a user's file for an error
+            return [], end.value
 
 
 def _start(metric: Plugin, case: Case) -> _Dialogue:
