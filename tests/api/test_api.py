@@ -83,6 +83,11 @@ def test_score_leaves_out_metrics_that_need_further_maps_of_the_method(net: Net)
     assert score(np.eye(7), IMAGE, net, target="top1", metrics=["gini", "max_sensitivity"]).keys() == {"gini"}
 
 
+def test_a_single_metric_may_be_a_string(net: Net) -> None:
+    explanation = explain(IMAGE, net, metrics="gini")
+    assert explanation.scores.keys() == score(explanation, IMAGE, net, metrics="gini").keys() == {"gini"}
+
+
 def test_a_function_can_be_a_method(net: Net) -> None:
     def mean_activation(net: Net, images: Tensor, targets: Tensor) -> Tensor:
         return net.features(images).mean(1)
@@ -200,6 +205,8 @@ def test_a_loaded_net_is_not_explained_by_a_protocol_of_another_layer() -> None:
 @pytest.mark.parametrize(
     ("call", "message"),
     [
+        (lambda net: explain(IMAGE, net, method=None), "a method is a spec, such as grad_cam, or a function, not None"),
+        (lambda net: score([[1], [2, 3]], IMAGE, net, target=1), "these rows differ in length"),
         (lambda net: explain(None, net), "an image is a file, a PIL image, an array of uint8"),
         (lambda _: load_net(3), "a net is a spec, such as vgg16, or a torch.nn.Module, not int"),
         (lambda _: load_net("vgg16", precision="fp17"), "there is no precision 'fp17': did you mean 'fp16'"),

@@ -19,6 +19,16 @@ def test_all_names_in_built_in_suites_exist() -> None:
             assert suite.dataset_plugin(None).name == "scenes"
 
 
+def test_a_change_may_be_a_function_of_the_suites_own_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    reads: list[Path] = []
+    read = suite_file._read
+    monkeypatch.setattr(suite_file, "_read", lambda path: reads.append(path) or read(path))
+    suite = suite_file.load("smoke", images=2, nets=lambda nets: nets[:1], methods=lambda _: None)
+    plain = suite_file.load("smoke")
+    assert (suite.nets, suite.images, suite.methods) == (plain.nets[:1], 2, plain.methods)
+    assert len(reads) == 2, "a suite file is read once by each call"
+
+
 def test_changed_settings_override_the_suite_and_rename_its_directory() -> None:
     assert suite_file.load("scenes").directory_name() == "scenes"
     changed = suite_file.load("scenes", images=4, seed=None)

@@ -9,8 +9,9 @@ from torch import Tensor
 from cambench.bench.cli.main import main
 from cambench.bench.core import errors, plugins
 from cambench.bench.core.errors import BenchError, Fatal, ImageError, NotApplicable, PluginError, UsageError
-from cambench.bench.core.plugins import METHOD
+from cambench.bench.core.plugins import DATASET, METHOD
 from cambench.bench.core.user_code import blame_user_code
+from cambench.bench.data.checked import open_dataset
 
 CLASSES = (UsageError, ImageError, PluginError, Fatal)
 
@@ -45,6 +46,14 @@ def test_not_applicable_passes_only_where_a_plugin_may_refuse() -> None:
         raise NotApplicable("no layer")
     with pytest.raises(PluginError, match="NotApplicable: no layer"), blame_user_code("mine.py fails", "mine.py"):
         raise NotApplicable("no layer")
+
+
+def test_a_data_set_may_not_refuse(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(
+        '"""Mine."""\nfrom cambench import NotApplicable\n\n\ndef load():\n    raise NotApplicable("no images")\n'
+    )
+    with pytest.raises(PluginError, match=r"mine\.py fails: line 6 raises NotApplicable: no images"):
+        open_dataset(plugins.find(DATASET, str(tmp_path / "mine.py")))
 
 
 def test_a_metric_that_yields_no_perturbed_images_is_named(tmp_path: Path) -> None:

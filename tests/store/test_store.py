@@ -156,6 +156,7 @@ def changed(part: str, key: str, value: object) -> dict[str, Any]:
     ("content", "message"),
     [
         ("{", "is damaged: it is not JSON"),
+        (b"\xff\xfe{", "is damaged: it is not JSON"),
         ("[]", "another version"),
         (json.dumps({"format": 99}), "another version"),
         (json.dumps({"format": FORMAT}), "is damaged: it has no 'suite'"),
@@ -166,9 +167,9 @@ def changed(part: str, key: str, value: object) -> dict[str, Any]:
         (json.dumps(changed("data", "colour", "red")), "is damaged: this version knows no 'data.colour'"),
     ],
 )
-def test_a_damaged_header_is_refused_in_one_sentence(tmp_path: Path, content: str, message: str) -> None:
+def test_a_damaged_header_is_refused_in_one_sentence(tmp_path: Path, content: str | bytes, message: str) -> None:
     """The sentence names the file, the key and the remedy."""
-    (tmp_path / "run.json").write_text(content)
+    (tmp_path / "run.json").write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(UsageError) as refusal:
         store.read(tmp_path)
     sentence = str(refusal.value)
