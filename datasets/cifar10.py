@@ -14,11 +14,11 @@ PAGE = "https://www.cs.toronto.edu/~kriz/cifar.html"
 
 
 def load(*, split: Literal["train", "test"] = "test", size: int = 32, root: str = "", seed: int = 0) -> LazyImages:
-    """The split's images of 32 x 32 pixels, or resized to `size`, in an order drawn from the seed.
+    """Return the split's images of 32 x 32 pixels, or resized to `size`, in an order drawn from the seed.
 
     Names are test-00000 and so on; classes are airplane, automobile and so on; no objects are marked. `root` is the folder that
     holds cifar-10-batches-py/ (the "python version"), by default the data folder (CAMBENCH_DATA, or ~/.cache/cambench/data);
-    torchvision downloads the files there if they are missing, and checks their sums. Raises UsageError if that fails.
+    torchvision downloads the files there if they are missing, and checks their sums. Raise UsageError if that fails.
     """
     folder = data_root(root)
     open_source = partial(CIFAR10, folder, train=split == "train")

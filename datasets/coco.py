@@ -29,11 +29,11 @@ def load(
     root: str = "",
     seed: int = 0,
 ) -> LazyImages:
-    """The split's images that hold an object, in an order drawn from the seed; the label is the class of the largest object.
+    """Return the split's images that hold an object, in an order drawn from the seed; the label is the largest one's class.
 
     Names are file names. `objects` are boxes, or masks drawn from the polygons; crowds are left out. `root` is the folder that
     holds val2017/ and annotations/instances_val2017.json, by default coco/ in the data folder (CAMBENCH_DATA, or
-    ~/.cache/cambench/data). `resize` is as in image_folder. Raises UsageError if a file is missing or cannot be read.
+    ~/.cache/cambench/data). `resize` is as in image_folder. Raise UsageError if a file is missing or cannot be read.
     """
     folder = Path(root) if root else data_root("") / "coco"
     file = folder / "annotations" / f"instances_{split}.json"
@@ -61,7 +61,7 @@ Record = dict[str, Any]  # an object of COCO's JSON
 
 
 def _parse(annotations: Record) -> tuple[tuple[str, ...], list[tuple[Record, list[tuple[int, Record]]]]]:
-    """The classes, and the images that hold an object, by id, each with its objects and their labels."""
+    """Return the classes, and the images that hold an object, by id, each with its objects and their labels."""
     categories = sorted(annotations["categories"], key=lambda category: category["id"])
     labels = {category["id"]: label for label, category in enumerate(categories)}
     by_image: dict[int, list[tuple[int, Record]]] = defaultdict(list)

@@ -54,5 +54,5 @@ def load(
     seed: Annotated[int, Field(ge=0)] = 0,
     split: Literal["train", "val", "test"] = "test",
 ) -> Cracks:
-    """10,000 square walls of `size` pixels, named test-00000 and so on; each seed and split has its own walls."""
+    """Return 10,000 square walls of `size` pixels, named test-00000 and so on; each seed and split has its own walls."""
     return Cracks(size, seed, split)

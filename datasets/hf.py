@@ -29,12 +29,12 @@ def load(
     resize: Resize = "crop",
     seed: int = 0,
 ) -> LazyImages:
-    """The images of a split in an order drawn from the seed; the library downloads those that its cache does not hold.
+    """Return the images of a split in an order drawn from the seed; the library downloads those that its cache does not hold.
 
     Names are test-00000 and so on; no objects are marked. `name` is the data set's name on the hub, or a folder written by
     save_to_disk; `config` is its configuration. `image` and `label` are columns, by default the first that holds images and the
     first that holds classes; without a column of classes the images have no label. `resize` is as in image_folder. Code of a
-    data set is never run. Raises UsageError if the data set, the split or a column does not exist.
+    data set is never run. Raise UsageError if the data set, the split or a column does not exist.
     """
     rows = _select_split(_open(name, config, split), name, split)
     features: dict[str, Any] = rows.features
@@ -73,7 +73,7 @@ def _open(name: str, config: str, split: str) -> Any:
 
 @contextmanager
 def _hide_progress_bars() -> Iterator[None]:
-    """Switches the library's progress bars off inside the block."""
+    """Switch the library's progress bars off inside the block."""
     import datasets
 
     shown = not datasets.are_progress_bars_disabled()
@@ -86,7 +86,7 @@ def _hide_progress_bars() -> Iterator[None]:
 
 
 def _select_split(source: Any, name: str, split: str) -> Any:
-    """The split with this name; a saved data set may be a single split without a name."""
+    """Return the split with this name; a saved data set may be a single split without a name."""
     if not isinstance(source, dict):
         return source
     if split not in source:
@@ -95,7 +95,7 @@ def _select_split(source: Any, name: str, split: str) -> Any:
 
 
 def _column(features: dict[str, Any], column: str, feature_type: str, name: str) -> str | None:
-    """The column, or the first one of this kind; None if there is none."""
+    """Return the column, or the first one of this kind; None if there is none."""
     candidates = [name_ for name_, feature in features.items() if type(feature).__name__ == feature_type]
     if column and column not in candidates:
         raise UsageError(f"hf:{name} has no column {column!r} of {feature_type}: {nearest(column, candidates)}")

@@ -19,7 +19,7 @@ FOLDER = True  # the command line reads `--dataset FOLDER` with this plug-in
 
 
 def load(*, path: str, size: int = 224, resize: Resize = "crop", seed: int = 0) -> LazyImages:
-    """The images of a folder, or of an address that fsspec knows, in an order drawn from the seed.
+    """Return the images of a folder, or of an address that fsspec knows, in an order drawn from the seed.
 
     Names are paths in the folder. Photos are rotated as their EXIF data say. `crop` resizes the shorter side to 256/224 of the
     size and cuts out the centre, as torchvision does; `crop-all` resizes the shorter side to the size, so that only the longer
@@ -30,7 +30,7 @@ def load(*, path: str, size: int = 224, resize: Resize = "crop", seed: int = 0) 
     upright photo) or box_224_xyxy (in pixels of the photo squashed to 224 x 224). Without labels.csv each sub-folder is a
     class, and images without sub-folders have no label.
 
-    Raises UsageError for a folder without images or with both images and sub-folders of images, and for a row that cannot be
+    Raise UsageError for a folder without images or with both images and sub-folders of images, and for a row that cannot be
     read, whose file is not in the folder, or whose file already has a row.
     """
     root = locate_folder(path)
@@ -46,7 +46,7 @@ def load(*, path: str, size: int = 224, resize: Resize = "crop", seed: int = 0) 
 
 
 def photo(source: Path | Picture.Image, *, size: int = 224, resize: Resize = "crop") -> Image:
-    """One picture as an image without a label, resized as images of a folder are; its name is that of the file."""
+    """Read one picture as an image without a label, resized as images of a folder are; its name is that of the file."""
     picture, name = (read(source), source.name) if isinstance(source, Path) else (to_rgb(source), "picture")
     return Image(name, fit_picture(picture, size, resize)[0], None)
 
@@ -68,7 +68,7 @@ def _read_table(root: Path) -> tuple[list[LabelledFile], tuple[str, ...]]:
 
 
 def _check_unique(file: Path, entries: list[LabelledFile]) -> None:
-    """Raises UsageError if two rows name the same image."""
+    """Raise UsageError if two rows name the same image."""
     lines: dict[Path, int] = {}
     for number, entry in enumerate(entries, start=2):
         if (first := lines.setdefault(entry.path, number)) != number:
@@ -88,7 +88,7 @@ def _read_row(root: Path, row: dict[str, str], number: int, box: str | None) -> 
 
 
 def _find_file(root: Path, name: str, line: str) -> Path:
-    """The file of a row. It must lie in the folder, so that a foreign labels.csv cannot read other files."""
+    """Return the file of a row. It must lie in the folder, so that a foreign labels.csv cannot read other files."""
     if PurePath(name).is_absolute() or ".." in PurePath(name).parts:
         raise UsageError(f"{line}: {name!r} is absolute or has '..': files are named relative to {root}")
     path = next((path for path in (root / name, root / "images" / name) if path.is_file()), None)

@@ -13,12 +13,12 @@ PAGE = "https://www.image-net.org/download.php"
 
 
 def load(*, size: int = 224, resize: Resize = "crop", root: str = "", seed: int = 0) -> LazyImages:
-    """The validation images in an order drawn from the seed, each with its label and, if known, the boxes of its objects.
+    """Return the validation images in an order drawn from the seed, with their labels and, if known, the boxes of objects.
 
     Names are paths in val/; classes are its folders, n01440764 and so on, which nets know. `root` is the folder that holds val/
     (torchvision's ImageNet(split="val") creates it from the archive) and perhaps bbox/val/ (from the archive
     ILSVRC2012_bbox_val_v3), by default imagenet/ in the data folder (CAMBENCH_DATA, or ~/.cache/cambench/data). `resize` is as
-    in image_folder. Raises UsageError if the images are missing.
+    in image_folder. Raise UsageError if the images are missing.
     """
     folder = Path(root) if root else data_root("") / "imagenet"
     entries, classes = list_images(folder / "val") if (folder / "val").is_dir() else ([], ())

@@ -24,11 +24,11 @@ def load(
     root: str = "",
     seed: int = 0,
 ) -> LazyImages:
-    """The split's images in an order drawn from the seed, without objects; classes are ImageNet's folders, which nets know.
+    """Return the split's images in an order drawn from the seed, without objects; classes are ImageNet's folders.
 
     Names are paths in the split's folder. `files` is the archive: full size, or the shorter side of its images. `root` is the
     folder that holds imagenette2-320/ (or the other archive's folder), by default the data folder (CAMBENCH_DATA, or
-    ~/.cache/cambench/data); torchvision downloads it there if it is missing. `resize` is as in image_folder. Raises UsageError
+    ~/.cache/cambench/data); torchvision downloads it there if it is missing. `resize` is as in image_folder. Raise UsageError
     if that fails.
     """
     folder = data_root(root) / FILES[files]

@@ -12,11 +12,11 @@ PAGE = "https://ossci-datasets.s3.amazonaws.com/mnist/ (four .gz files, to be un
 
 
 def load(*, split: Literal["train", "test"] = "test", size: int = 28, root: str = "", seed: int = 0) -> LazyImages:
-    """The split's images of 28 x 28 pixels, or resized to `size`, in an order drawn from the seed.
+    """Return the split's images of 28 x 28 pixels, or resized to `size`, in an order drawn from the seed.
 
     Names are test-00000 and so on; classes are the digits 0 to 9; no objects are marked. `root` is the folder that
     holds MNIST/raw/ with the four idx files, by default the data folder (CAMBENCH_DATA, or ~/.cache/cambench/data);
-    torchvision downloads the files there if they are missing. Raises UsageError if that fails.
+    torchvision downloads the files there if they are missing. Raise UsageError if that fails.
     """
     digits = [name[0] for name in MNIST.classes]  # "0 - zero"
     return load_idx(MNIST, PAGE, split=split, size=size, root=root, seed=seed, classes=digits)

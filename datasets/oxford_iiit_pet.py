@@ -23,11 +23,11 @@ def load(
     root: str = "",
     seed: int = 0,
 ) -> LazyImages:
-    """The split's images in an order drawn from the seed; labels are breeds (`Basset Hound`), objects the animals' masks.
+    """Return the split's images in an order drawn from the seed; labels are breeds (`Basset Hound`), objects animals' masks.
 
     Names are file names. `root` is the folder that holds oxford-iiit-pet/images and oxford-iiit-pet/annotations, by default the
     data folder (CAMBENCH_DATA, or ~/.cache/cambench/data); torchvision downloads them there if they are missing. `resize` is as
-    in image_folder. Raises UsageError if that fails.
+    in image_folder. Raise UsageError if that fails.
     """
     folder = data_root(root) / "oxford-iiit-pet"
     open_source = partial(OxfordIIITPet, folder.parent, split=split)

@@ -22,7 +22,7 @@ CLASSES = tuple(name for name in LABELS.values() if name)
 
 
 def load(*, size: int = 224, resize: Resize = "crop") -> LazyImages:
-    """The photos in this order, the cat first, named by their files and without objects; `resize` is as in image_folder.
+    """Return the photos in this order, the cat first, named by their files and without objects; `resize` is as in image_folder.
 
     The labels are this suite's own and coarse: ginger cats have three classes, of which tabby is one, and the photo of the
     espresso also shows a cup.

@@ -48,7 +48,7 @@ class Scenes:
         return Image(self.name(index), pixels, label, objects)
 
     def has_two_objects(self, index: int) -> bool:
-        """Whether a scene holds two objects.
+        """Tell whether a scene holds two objects.
 
         With objects=mixed each class labels two of twenty scenes: one with two objects, one with a single object.
         """
@@ -56,14 +56,14 @@ class Scenes:
 
 
 def generator(seed: int, split: str, index: int) -> np.random.Generator:
-    """The random numbers of one scene: a stream of its own for each seed, split and index."""
+    """Make the generator of one scene's random numbers: a stream of its own for each seed, split and index."""
     return np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, SPLITS.index(split), index])))
 
 
 def load(*, size: int = 160, seed: int = 0, split: str = "test", objects: str = "mixed") -> Scenes:
-    """10,000 square scenes of `size` pixels, named test-00000 and so on, each object with its class and exact mask.
+    """Return 10,000 square scenes of `size` pixels, named test-00000 and so on, each object with its class and exact mask.
 
-    `objects` is single, double, or mixed (every other scene holds two). With two objects the first one has the label. Raises
+    `objects` is single, double, or mixed (every other scene holds two). With two objects the first one has the label. Raise
     UsageError for settings out of range.
     """
     if not SIZES[0] <= size <= SIZES[1]:

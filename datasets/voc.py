@@ -32,11 +32,11 @@ def load(
     root: str = "",
     seed: int = 0,
 ) -> LazyImages:
-    """The split's images in an order drawn from the seed, with all their objects; the label is the class of the largest one.
+    """Return the split's images in an order drawn from the seed, with all their objects; the label is the largest one's class.
 
     Names are file names. `objects` are the boxes of all images, or the masks of the segmented ones. Only 2007's test images
     have annotations. `root` is the folder that holds VOCdevkit/, by default the data folder (CAMBENCH_DATA, or
-    ~/.cache/cambench/data); torchvision downloads it there if it is missing. `resize` is as in image_folder. Raises UsageError
+    ~/.cache/cambench/data); torchvision downloads it there if it is missing. `resize` is as in image_folder. Raise UsageError
     if that fails.
     """
     if split == "test" and year != 2007:

@@ -41,7 +41,7 @@ class SmallCNN(nn.Module):
         self.linear = nn.Linear(4096, len(CLASSES))
 
     def forward(self, images: Tensor) -> Tensor:
-        """Log-probabilities (n, 2) of images (n, 3, 224, 224), normalised."""
+        """Return log-probabilities (n, 2) of images (n, 3, 224, 224), normalised."""
         return torch.log_softmax(self.linear(self.conv(images).flatten(1)), 1)
 
 
@@ -58,13 +58,13 @@ class ConcreteVGG(nn.Module):
         )
 
     def forward(self, images: Tensor) -> Tensor:
-        """Log-probabilities (n, 2) of images (n, 3, 224, 224), normalised."""
+        """Return log-probabilities (n, 2) of images (n, 3, 224, 224), normalised."""
         scores: Tensor = self.vgg16(images)
         return scores
 
 
 def walls(split: str, count: int) -> tuple[Tensor, Tensor]:
-    """Synthetic walls (n, 3, 224, 224), normalised, and their labels (n,)."""
+    """Draw synthetic walls (n, 3, 224, 224), normalised, and return them and their labels (n,)."""
     cracks = load_dataset(f"cracks[split={split}]")
     drawn_walls = [cracks[index] for index in range(count)]
     images = torch.stack([TRANSFORM(Image.fromarray(wall.pixels)) for wall in drawn_walls])
@@ -90,7 +90,7 @@ def train(net: nn.Module, images: Tensor, labels: Tensor, *, epochs: int, rate: 
 
 @torch.no_grad()
 def accuracy(net: nn.Module, images: Tensor, labels: Tensor) -> float:
-    """The share of images whose predicted class is their label."""
+    """Return the share of images whose predicted class is their label."""
     correct = [net(x).argmax(1) == y for x, y in zip(images.split(32), labels.split(32), strict=True)]
     return float(torch.cat(correct).float().mean())
 

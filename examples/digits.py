@@ -30,12 +30,12 @@ class DigitNet(nn.Module):
         self.pool = nn.AdaptiveAvgPool2d(1)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Logits (n, 10) of grey images (n, 1, h, w) in [-1, 1]."""
+        """Return logits (n, 10) of grey images (n, 1, h, w) in [-1, 1]."""
         return self.pool(self.maps(self.features(images))).flatten(1)
 
 
 def draw_digits(seed: int, count: int) -> tuple[Tensor, Tensor]:
-    """Images (n, 1, 56, 56) in [-1, 1] of one digit each, and their labels (n,)."""
+    """Draw images (n, 1, 56, 56) in [-1, 1] of one digit each; return them and their labels (n,)."""
     digits = drawn_digits.load(seed=seed)
     images = [digits[index] for index in range(count)]
     pixels = torch.stack([torch.tensor(image.pixels[None, :, :, 0]) for image in images])
@@ -61,7 +61,7 @@ def train(count: int = 1200, epochs: int = 6) -> DigitNet:
 
 @torch.no_grad()
 def accuracy(net: nn.Module, images: Tensor, labels: Tensor) -> float:
-    """The share of images whose predicted class is their label."""
+    """Return the share of images whose predicted class is their label."""
     return float((net(images).argmax(1) == labels).float().mean())
 
 

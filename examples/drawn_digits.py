@@ -54,7 +54,7 @@ class Digits:
 
 
 def _digit(rng: np.random.Generator, label: int) -> np.ndarray:
-    """A digit's ink (28, 28) in [0, 1], in a random typeface, size, rotation and position."""
+    """Draw a digit's ink (28, 28) in [0, 1], in a random typeface, size, rotation and position."""
     picture = Picture.new("L", (SIDE, SIDE))
     font = _font(FONTS[rng.integers(len(FONTS))], int(rng.integers(18, 27)))
     centre = tuple(SIDE / 2 + rng.uniform(-2, 2, 2))
@@ -69,5 +69,5 @@ def _font(name: str, size: int) -> ImageFont.FreeTypeFont:
 
 
 def load(*, count: int = 1, size: int = 56, seed: int = 0) -> Digits:
-    """Images of `count` different digits (at most 4 on 56 x 56 pixels); each seed gives other images."""
+    """Return images of `count` different digits (at most 4 on 56 x 56 pixels); each seed gives other images."""
     return Digits(min(count, (size // SIDE) ** 2), size, seed)

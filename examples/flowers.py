@@ -14,14 +14,14 @@ CLASSES = 5
 
 
 def resnet18() -> nn.Module:
-    """ResNet18 with random weights and a head for five classes."""
+    """Build a ResNet18 with random weights and a head for five classes."""
     net: nn.Module = torchvision.models.resnet18()
     net.fc = nn.Linear(512, CLASSES)
     return net
 
 
 def vgg16() -> nn.Module:
-    """VGG16 with random weights and a head for five classes."""
+    """Build a VGG16 with random weights and a head for five classes."""
     net = torchvision.models.vgg16()
     net.classifier[6] = nn.Linear(4096, CLASSES)
     return net

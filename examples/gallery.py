@@ -83,7 +83,7 @@ def save_weights(net: torch.nn.Module, file: Path) -> None:
 
 
 def imagenet_spec(name: str) -> tuple[str, str]:
-    """The spec of an architecture with ImageNet's weights and a note on them; random weights if the download fails."""
+    """Return the spec of an architecture with ImageNet's weights and a note on them; random weights if the download fails."""
     try:
         load_net(f"{name}@imagenet", device="cpu", precision="fp32")
     except UsageError:

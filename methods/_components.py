@@ -5,7 +5,7 @@ from torch import Tensor
 
 
 def project_on_first_component(values: Tensor, centred: bool) -> Tensor:
-    """The projection (h', w') of values (k, h', w') on their first principal component, whose entries have a positive sum."""
+    """Project values (k, h', w') on their first principal component, whose entries have a positive sum: (h', w')."""
     matrix = values.flatten(1).T  # (h' w', k)
     if centred:
         matrix = matrix - matrix.mean(0)

@@ -13,19 +13,19 @@ ScoreFunction = Callable[[Tensor], Tensor]  # logits (n, classes) -> scores (n,)
 
 
 def compute_gradients(net: Net, images: Tensor, targets: Tensor, of: ScoreKind) -> tuple[Tensor, Tensor]:
-    """Activations (n, k, h', w') of images (n, 3, h, w), and the gradients of the targets' scores, of the same shape."""
+    """Return activations (n, k, h', w') of images (n, 3, h, w), and the gradients of the targets' scores, of the same shape."""
     return compute_score_gradients(net, images, lambda logits: select_scores(logits, targets, of))
 
 
 def compute_score_gradients(net: Net, images: Tensor, score: ScoreFunction) -> tuple[Tensor, Tensor]:
-    """Activations at the net's cut, and the gradients of any score of the logits with respect to them."""
+    """Return activations at the net's cut, and the gradients of any score of the logits with respect to them."""
     return compute_layer_gradients([net.features, net.classify], images, score)[0]
 
 
 def compute_layer_gradients(
     parts: Sequence[nn.Module], images: Tensor, score: ScoreFunction
 ) -> list[tuple[Tensor, Tensor]]:
-    """Activations and gradients after each part of a net but the last, from one forward and one backward pass."""
+    """Return activations and gradients after each part of a net but the last, from one forward and one backward pass."""
     with torch.no_grad():
         activations = [parts[0](images).requires_grad_()]
     for part in parts[1:-1]:
@@ -36,12 +36,12 @@ def compute_layer_gradients(
 
 
 def copy_activations(activations: Tensor) -> Tensor:
-    """A differentiable copy for the next layer, which may be an in-place ReLU that would overwrite the activations."""
+    """Return a differentiable copy for the next layer, which may be an in-place ReLU that would overwrite the activations."""
     return activations.clone()
 
 
 def select_scores(logits: Tensor, targets: Tensor, of: ScoreKind) -> Tensor:
-    """The scores (n,) of the targets (n,), from logits (n, classes)."""
+    """Return the scores (n,) of the targets (n,), from logits (n, classes)."""
     transforms = {
         "logit": lambda: logits,
         "softmax": lambda: logits.softmax(1),

@@ -11,7 +11,7 @@ Bounds = tuple[int, float, str]  # fewest and most layers, and what the library'
 
 
 def check_variant(library: str, variant: str, variants: Iterable[str]) -> str:
-    """The name of a library's method. Raises UsageError if the library has no such method."""
+    """Return the name of a library's method. Raise UsageError if the library has no such method."""
     variants = list(variants)
     if variant not in variants:
         raise UsageError(f"{library} has no method {variant!r}: {nearest(variant, variants)}")
@@ -19,7 +19,7 @@ def check_variant(library: str, variant: str, variants: Iterable[str]) -> str:
 
 
 def check_layers(library: str, variant: str, layers: str, bounds: Mapping[str, Bounds]) -> str:
-    """The setting `layers`. Raises UsageError if the library's method cannot explain so many or so few layers."""
+    """Return the setting `layers`. Raise UsageError if the library's method cannot explain so many or so few layers."""
     if variant in bounds:
         minimum, maximum, reason = bounds[variant]
         if not minimum <= len(layer_names(layers)) <= maximum:
@@ -28,11 +28,11 @@ def check_layers(library: str, variant: str, layers: str, bounds: Mapping[str, B
 
 
 def layer_names(layers: str) -> list[str]:
-    """The names in a setting such as layer3+layer4; none in an empty one."""
+    """Return the names in a setting such as layer3+layer4; none in an empty one."""
     return [name for name in layers.split("+") if name]
 
 
 def split_net(net: Net, layers: str) -> tuple[nn.Module, list[nn.Sequential]]:
-    """The net's normalisation, and the rest of the net cut after each of these layers, or after its explained layer."""
+    """Return the net's normalisation, and the rest of the net cut after each of these layers, or after its explained layer."""
     normalise, *parts = net.split_at([next(iter(net.cut.modules)), *(layer_names(layers) or [net.layer])])
     return normalise, parts

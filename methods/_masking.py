@@ -28,31 +28,31 @@ class MaskedImage:
     weights: Weights = "softmax"
 
     def scores(self, count: int, masks: MakeMasks) -> Tensor:
-        """The scores (count,), float64, of the image under each of `count` masks; masks outside [0, 1] extrapolate."""
+        """Return the scores (count,), float64, of the image under each of `count` masks; masks outside [0, 1] extrapolate."""
         stream = Stream(count, lambda start, stop: torch.lerp(self.blank, self.image, masks(start, stop)[:, None]))
         scores = self.net.scores(stream) if self.weights == "softmax" else self.net.logits(stream).double()
         return scores[:, self.target]
 
     def image_score(self) -> Tensor:
-        """The score (1,) of the image without a mask."""
+        """Return the score (1,) of the image without a mask."""
         return self.scores(1, lambda *_: torch.ones_like(self.image[:1]))
 
     def blank_score(self) -> Tensor:
-        """The score (1,) of the blank image."""
+        """Return the score (1,) of the blank image."""
         return self.scores(1, lambda *_: torch.zeros_like(self.image[:1]))
 
 
 def make_masks(activations: Tensor, image: Tensor, first: First = "fit") -> Tensor:
-    """Masks (n, h, w) in [0, 1] of activations (n, h', w') for an image (3, h, w); a constant channel's mask is 0."""
+    """Make masks (n, h, w) in [0, 1] of activations (n, h', w') for an image (3, h, w); a constant channel's mask is 0."""
     size = (image.shape[1], image.shape[2])
     return stretch(fit(activations, size)) if first == "fit" else fit(stretch(activations), size)
 
 
 def non_constant(activations: Tensor) -> Tensor:
-    """Which of the channels (k, h', w') are not constant: booleans (k,). A constant channel makes no mask."""
+    """Tell which of the channels (k, h', w') are not constant: booleans (k,). A constant channel makes no mask."""
     return activations.amax((1, 2)) > activations.amin((1, 2))
 
 
 def combine(weights: Tensor, activations: Tensor) -> Tensor:
-    """The map (h', w') of weights (k,) and activations (k, h', w'): ReLU(sum_k w_k A_k)."""
+    """Return the map (h', w') of weights (k,) and activations (k, h', w'): ReLU(sum_k w_k A_k)."""
     return torch.tensordot(weights.to(activations.dtype), activations, 1).relu()

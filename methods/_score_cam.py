@@ -27,7 +27,7 @@ def explain_by_channel_scores(
     baseline: Baseline = "none",
     score_constant: bool = False,
 ) -> Tensor:
-    """Maps (n, h', w') of images (n, 3, h, w) for their target classes (n,): ReLU(sum_k s_k A_k).
+    """Return maps (n, h', w') of images (n, 3, h, w) for their target classes (n,): ReLU(sum_k s_k A_k).
 
     A constant channel makes no mask. Without a softmax over channels it is left out; with one it has the score of the blank
     image, unless `score_constant` has it scored as the others are. A map without any non-constant channel is 0.

@@ -7,10 +7,10 @@ from torch import Tensor
 
 
 def image_seed(image: Tensor, seed: int) -> int:
-    """A seed made from the setting `seed` and the bytes of an image."""
+    """Return a seed made from the setting `seed` and the bytes of an image."""
     return crc32(image.cpu().numpy().tobytes(), seed)
 
 
 def image_generator(image: Tensor, seed: int) -> torch.Generator:
-    """A generator on the CPU, which draws the same numbers for the same image and seed on every device."""
+    """Return a generator on the CPU, which draws the same numbers for the same image and seed on every device."""
     return torch.Generator().manual_seed(image_seed(image, seed))

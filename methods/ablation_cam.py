@@ -12,7 +12,7 @@ VERSION = 1
 
 @torch.inference_mode()
 def explain(net: Net, images: Tensor, targets: Tensor) -> Tensor:
-    """Maps (n, h', w') of images (n, 3, h, w) for their target classes (n,): ReLU(sum_k w_k A_k), w_k = (y - y_k) / y.
+    """Return maps (n, h', w') of images (n, 3, h, w) for their target classes (n,): ReLU(sum_k w_k A_k), w_k = (y - y_k) / y.
 
     y is the target's logit, and y_k its logit with channel k set to 0. A negative y turns every weight's sign, as in the
     paper's equation and in pytorch-grad-cam. At y = 0 the share is undefined, and w_k is the loss y - y_k itself. Only the

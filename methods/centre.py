@@ -11,7 +11,7 @@ CONTROL = True
 
 
 def explain(net: Net, images: Tensor, targets: Tensor, *, sigma: Positive = 0.25) -> Tensor:
-    """Maps (n, h, w) of images (n, 3, h, w): exp(-d^2 / (2 sigma^2)).
+    """Return maps (n, h, w) of images (n, 3, h, w): exp(-d^2 / (2 sigma^2)).
 
     d is the distance of a pixel's centre from the image's centre, as a share of the image's height and width.
     """

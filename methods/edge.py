@@ -12,7 +12,7 @@ LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, as in Pillow's grey
 
 
 def explain(net: Net, images: Tensor, targets: Tensor) -> Tensor:
-    """Maps (n, h, w) of images (n, 3, h, w): the magnitude of the Sobel filter on the grey image.
+    """Return maps (n, h, w) of images (n, 3, h, w): the magnitude of the Sobel filter on the grey image.
 
     Border pixels are repeated.
     """

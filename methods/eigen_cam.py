@@ -12,7 +12,7 @@ CLASS_BLIND = True  # the map is the same for every class
 
 @torch.inference_mode()
 def explain(net: Net, images: Tensor, targets: Tensor, *, centred: bool = False) -> Tensor:
-    """Maps (n, h', w') of images (n, 3, h, w), of any target: ReLU(A v).
+    """Return maps (n, h', w') of images (n, 3, h, w), of any target: ReLU(A v).
 
     A (h' w', k) holds the activations, and v is its first right singular vector. The paper does not centre A; pytorch-grad-cam
     subtracts each channel's mean first (centred=True). The sign of v is the one with which its numbers have a positive sum, so

@@ -11,7 +11,7 @@ VERSION = 1
 
 
 def explain(net: Net, images: Tensor, targets: Tensor, *, centred: bool = True, of: ScoreKind = "logit") -> Tensor:
-    """Maps (n, h', w') of images (n, 3, h, w) for their target classes (n,): Eigen-CAM of dy^c/dA_k * A_k instead of A_k.
+    """Return maps (n, h', w') of images (n, 3, h, w) for their target classes (n,): Eigen-CAM of dy^c/dA_k * A_k, not of A_k.
 
     y^c is the score `of` the class, in pytorch-grad-cam its logit. The library subtracts each channel's mean, as is the default
     here, and leaves the component's sign to chance; here the sign is the one that Eigen-CAM takes. Negative values become 0.

@@ -9,7 +9,7 @@ CONTROL = True
 
 
 def explain(net: Net, images: Tensor, targets: Tensor) -> Tensor:
-    """Maps (n, h, w) of images (n, 3, h, w): 1 everywhere but 0 at the top-left pixel.
+    """Return maps (n, h, w) of images (n, 3, h, w): 1 everywhere but 0 at the top-left pixel.
 
     A metric that this map wins must be read together with another metric.
     """

@@ -19,7 +19,7 @@ def explain(
     references: Count = 3,
     of: ScoreKind = "logit",
 ) -> Tensor:
-    """Maps (n, h', w') of images (n, 3, h, w) for their target classes (n,): Grad-CAM of y^c - gamma * mean_d y^d.
+    """Return maps (n, h', w') of images (n, 3, h, w) for their target classes (n,): Grad-CAM of y^c - gamma * mean_d y^d.
 
     y is the score `of` a class, in the paper its logit; d are the `references` classes whose logits are nearest to that of c.
     The mean over d is taken before the ReLU, as in the paper (arXiv 2501.11309). The authors' code weights each d by its
@@ -37,7 +37,7 @@ def explain(
 
 
 def _find_similar(logits: Tensor, targets: Tensor, references: int) -> Tensor:
-    """The classes (n, references) whose logits are nearest to the targets'; all other classes if there are fewer."""
+    """Return the classes (n, references) whose logits are nearest to the targets'; all other classes if there are fewer."""
     distances = (logits - logits.gather(1, targets[:, None])).abs()
     distances.scatter_(1, targets[:, None], torch.inf)
     return distances.argsort(dim=1, stable=True)[:, : min(references, logits.shape[1] - 1)]

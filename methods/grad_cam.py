@@ -9,7 +9,7 @@ VERSION = 1
 
 
 def explain(net: Net, images: Tensor, targets: Tensor, *, of: ScoreKind = "logit") -> Tensor:
-    """Maps (n, h', w') of images (n, 3, h, w) for their target classes (n,): ReLU(sum_k alpha_k^c A_k).
+    """Return maps (n, h', w') of images (n, 3, h, w) for their target classes (n,): ReLU(sum_k alpha_k^c A_k).
 
     alpha_k^c is the mean over positions of dy^c/dA_k; y^c is the score `of` the class, in the paper its logit.
     """

@@ -10,7 +10,7 @@ VERSION = 1
 
 
 def explain(net: Net, images: Tensor, targets: Tensor, *, of: ScoreKind = "logit") -> Tensor:
-    """Maps (n, h', w') of images (n, 3, h, w) for their target classes (n,): ReLU(sum_k w_k^c A_k).
+    """Return maps (n, h', w') of images (n, 3, h, w) for their target classes (n,): ReLU(sum_k w_k^c A_k).
 
     w_k^c is the sum over positions of alpha * ReLU(g), with g = dS^c/dA_k, S^c the score `of` the class (in the paper its
     logit) and alpha = g^2 / (2 g^2 + sum_ab A_ab g^3), eq. 19. The authors' code also divides the alphas of a channel by

@@ -21,7 +21,7 @@ def explain(
     denoise: ShareBelowOne = 0.7,
     sigma: Positive = 50.0,
 ) -> Tensor:
-    """Maps (n, h, w) of images (n, 3, h, w) for their target classes (n,): ReLU(sum_l (s_l - s) M_l).
+    """Return maps (n, h, w) of images (n, 3, h, w) for their target classes (n,): ReLU(sum_l (s_l - s) M_l).
 
     Channels are weighted by the mean gradients of the target's logit and summed in groups of neighbours. Of each group only the
     values above the `denoise` quantile are kept; fitted to the image and stretched, they are the mask M_l. s_l is the softmax
@@ -48,7 +48,7 @@ def explain(
 
 
 def _blur(image: Tensor, sigma: float) -> Tensor:
-    """The image (3, h, w) blurred and mirrored at its borders, with a smaller kernel if 51 pixels do not fit."""
+    """Return the image (3, h, w) blurred and mirrored at its borders, with a smaller kernel if 51 pixels do not fit."""
     height, width = (min(51, 2 * side - 1) for side in image.shape[1:])
     blurred: Tensor = gaussian_blur(image, [width, height], [sigma, sigma])
     return blurred

@@ -9,7 +9,7 @@ VERSION = 1
 
 
 def explain(net: Net, images: Tensor, targets: Tensor, *, relu: bool = True, of: ScoreKind = "logit") -> Tensor:
-    """Maps (n, h', w') of images (n, 3, h, w) for their target classes (n,): sum_k ds^c/dA_k * A_k.
+    """Return maps (n, h', w') of images (n, 3, h, w) for their target classes (n,): sum_k ds^c/dA_k * A_k.
 
     s^c is the score `of` the class, in the paper its logit. The authors' code keeps negative evidence (relu=False). By default
     negative values become 0, as in Grad-CAM and pytorch-grad-cam, so that a map's energy is evidence for the class.

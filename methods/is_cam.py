@@ -27,7 +27,7 @@ def explain(
     channels: Channels = "plain",
     first: First = "fit",
 ) -> Tensor:
-    """Maps (n, h', w') of images (n, 3, h, w) for their target classes (n,): ReLU(sum_k s_k A_k).
+    """Return maps (n, h', w') of images (n, 3, h, w) for their target classes (n,): ReLU(sum_k s_k A_k).
 
     s_k is the mean over i = 1 ... N of the score of the image masked by c_i M_k, where M_k is A_k fitted to the image and
     stretched to [0, 1]. By default (path=sum) the steps add up, c_i = 1/N + ... + i/N, and masks exceed 1; so does torchcam,

@@ -17,10 +17,10 @@ VERSION = 1
 def explain(
     net: Net, images: Tensor, targets: Tensor, *, layers: str = "", gamma: Positive = 2, of: ScoreKind = "logit"
 ) -> Tensor:
-    """Maps (n, h', w') of images (n, 3, h, w) for their target classes (n,): M = ReLU(sum_k ReLU(dy^c/dA_k) * A_k).
+    """Return maps (n, h', w') of images (n, 3, h, w) for their target classes (n,): M = ReLU(sum_k ReLU(dy^c/dA_k) * A_k).
 
     y^c is the score `of` the class, in the paper its logit. With several `layers` (layer2+layer3+layer4) each map is scaled to
-    tanh(gamma M / max M), eq. 9, and fitted to the finest map; the result is the maximum at each position. Raises NotApplicable
+    tanh(gamma M / max M), eq. 9, and fitted to the finest map; the result is the maximum at each position. Raise NotApplicable
     if the net has no such layer.
     """
     parts = net.split_at(layer_names(layers) or [net.layer])
@@ -35,6 +35,6 @@ def explain(
 
 
 def _scale(maps: Tensor, gamma: float) -> Tensor:
-    """Maps on one scale (eq. 9), because shallow layers have fainter maps than deep ones. A map of zeros stays zero."""
+    """Return maps on one scale (eq. 9), because shallow layers have fainter maps than deep ones. A map of zeros stays zero."""
     highest = maps.amax((1, 2), keepdim=True)
     return (gamma * maps / torch.where(highest > 0, highest, torch.inf)).tanh()

@@ -23,10 +23,10 @@ def explain(
     stride: Count = 16,
     fill: Substrate = "mean",
 ) -> Tensor:
-    """Maps (n, h, w) of images (n, 3, h, w) for their target classes (n,): the mean drop of the patches over each pixel.
+    """Return maps (n, h, w) of images (n, 3, h, w) for their target classes (n,): the mean drop of the patches over each pixel.
 
     A patch's drop is the softmax score of the image minus its score with the patch filled; the paper's patch is grey. Square
-    patches of `patch` pixels lie `stride` pixels apart; the last ones end at the image's border. Raises UsageError if patches
+    patches of `patch` pixels lie `stride` pixels apart; the last ones end at the image's border. Raise UsageError if patches
     leave gaps.
     """
     if stride > patch:
@@ -52,7 +52,7 @@ def explain(
 
 
 def _coverage(side: int, patch: int, stride: int) -> Tensor:
-    """Which pixels of a side each patch covers: booleans (patches, side). A patch larger than the side covers all of it."""
+    """Tell which pixels of a side each patch covers: booleans (patches, side). A patch larger than the side covers it all."""
     last = side - patch
     starts = torch.tensor([*range(0, last, stride), last])[:, None]
     pixels = torch.arange(side)

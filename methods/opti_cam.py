@@ -23,7 +23,7 @@ def explain(
     rate: Positive = 0.1,
     fill: Substrate = "mean",
 ) -> Tensor:
-    """Maps (n, h', w') of images (n, 3, h, w) for their target classes (n,): S(u) = sum_k softmax(u)_k A_k.
+    """Return maps (n, h', w') of images (n, 3, h, w) for their target classes (n,): S(u) = sum_k softmax(u)_k A_k.
 
     u starts at 0; Adam maximises the target's logit of the image masked by S(u), fitted to the image and stretched to [0, 1].
     `fill` replaces masked pixels, by default as in the metrics. The authors' code masks before it normalises (fill=black), and
@@ -49,7 +49,7 @@ def explain(
 
 
 def _maximise(score: Callable[[Tensor], Tensor], activations: Tensor, iterations: int, rate: float) -> Tensor:
-    """The map S(u) (h', w') of activations (k, h', w') whose score has been maximised."""
+    """Return the map S(u) (h', w') of activations (k, h', w') whose score has been maximised."""
     u = torch.zeros(len(activations), device=activations.device, requires_grad=True)
     adam = torch.optim.Adam([u], lr=rate, maximize=True)
     for _ in range(iterations):

@@ -29,7 +29,7 @@ LAYERS = {
 
 
 def _check_variant(variant: str) -> str:
-    """The name of one of the library's CAM methods: the classes that explain a target."""
+    """Return the name of one of the library's CAM methods: the classes that explain a target."""
     import pytorch_grad_cam as library
 
     classes = {name: member for name, member in vars(library).items() if hasattr(member, "forward")}
@@ -48,7 +48,7 @@ Layers = Annotated[str, Field(validate_default=True), AfterValidator(_check_laye
 def explain(
     net: Net, images: Tensor, targets: Tensor, *, variant: Variant = "GradCAM", layers: Layers = "", seed: int = 0
 ) -> Tensor:
-    """Maps (n, h, w) in [0, 1] of images (n, 3, h, w) for their target classes (n,), fitted to the image by the library.
+    """Return maps (n, h, w) in [0, 1] of images (n, 3, h, w) for their target classes (n,), fitted to the image by the library.
 
     The library gets normalised images, as in its documentation, so masked pixels become the mean colour. `layers`
     (layer3+layer4) are explained instead of the net's explained layer. RandomCAM's numbers, and the start of KPCA_CAM's search,
@@ -86,7 +86,7 @@ class _RequireGradients(nn.Module):
 
 @contextlib.contextmanager
 def _seed_numpy(seed: int) -> Iterator[None]:
-    """Seeds NumPy's global generator, from which the library draws, and restores its state afterwards."""
+    """Seed NumPy's global generator, from which the library draws, and restore its state afterwards."""
     state = np.random.get_state()
     np.random.seed(seed)
     try:

@@ -12,7 +12,7 @@ CONTROL = True
 
 
 def explain(net: Net, images: Tensor, targets: Tensor, *, seed: int = 0, size: Count = 7) -> Tensor:
-    """Maps (n, size, size), uniform in [0, 1), of images (n, 3, h, w); each depends on the seed and its image alone.
+    """Return maps (n, size, size), uniform in [0, 1), of images (n, 3, h, w); each depends on the seed and its image alone.
 
     The map is coarse because pixel noise is a weak control: half of the pixels, evenly spread, still show the object.
     """

@@ -14,7 +14,7 @@ VERSION = 1
 
 @torch.inference_mode()
 def explain(net: Net, images: Tensor, targets: Tensor, *, kernel: Literal["point", "gaussian"] = "point") -> Tensor:
-    """Maps (n, h', w') of images (n, 3, h, w) for their target classes (n,): at each position a softmax score.
+    """Return maps (n, h', w') of images (n, 3, h, w) for their target classes (n,): at each position a softmax score.
 
     It is the target's score of activations that keep their values at this position and are 0 elsewhere, as in the authors'
     code. With kernel=gaussian the position's values are also spread over its neighbours, with weights 1/4, 1/8 and 1/16. Only
@@ -36,7 +36,7 @@ def explain(net: Net, images: Tensor, targets: Tensor, *, kernel: Literal["point
 
 
 def _kernels(height: int, width: int, kernel: str) -> Tensor:
-    """The weights (h' w', 1, h', w') with which each position's values are placed over the activations."""
+    """Return the weights (h' w', 1, h', w') with which each position's values are placed over the activations."""
     positions = torch.eye(height * width).view(-1, 1, height, width)
     if kernel == "point":
         return positions

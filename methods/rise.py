@@ -27,7 +27,7 @@ def explain(
     seed: int = 0,
     fill: Substrate = "mean",
 ) -> Tensor:
-    """Maps (n, h, w) of images (n, 3, h, w) for their target classes (n,): sum_i s_i M_i / (count keep).
+    """Return maps (n, h, w) of images (n, 3, h, w) for their target classes (n,): sum_i s_i M_i / (count keep).
 
     s_i is the softmax score of the image masked by M_i. A mask is a grid of cells x cells, each cell kept with probability
     `keep`, fitted to one cell more than the image and shifted at random by less than a cell. The paper uses 4000 masks for

@@ -11,11 +11,11 @@ VERSION = 1
 
 
 def explain(net: Net, images: Tensor, targets: Tensor, *, of: ScoreKind = "rest") -> Tensor:
-    """Maps (n, h', w') of images (n, 3, h, w) for their target classes (n,): ReLU(sum_k w_k A_k).
+    """Return maps (n, h', w') of images (n, 3, h, w) for their target classes (n,): ReLU(sum_k w_k A_k).
 
     w_k is the mean over positions of g - H A / 2: each channel's Shapley value in a second-order expansion of the score, with
     g the score's gradient and H its Hessian at A. By default the score is the paper's ReST, logit + log-softmax. The logit
-    alone of a net that is linear after the cut has H = 0, and the map is Grad-CAM's. Raises NotApplicable if torch cannot
+    alone of a net that is linear after the cut has H = 0, and the map is Grad-CAM's. Raise NotApplicable if torch cannot
     differentiate a layer twice.
     """
     with torch.no_grad():
@@ -29,7 +29,7 @@ def explain(net: Net, images: Tensor, targets: Tensor, *, of: ScoreKind = "rest"
 
 
 def _hessian_product(activations: Tensor, gradients: Tensor) -> Tensor:
-    """H A, the derivative of the gradients in the direction of the activations."""
+    """Return H A, the derivative of the gradients in the direction of the activations."""
     try:
         (product,) = torch.autograd.grad(gradients, activations, activations.detach(), materialize_grads=True)
     except RuntimeError as error:

@@ -21,7 +21,7 @@ def explain(
     sigma: NonNegative = 0.15,
     of: ScoreKind = "logit",
 ) -> Tensor:
-    """Maps (n, h', w') of images (n, 3, h, w) for their target classes (n,): ReLU(sum_k w_k^c A_k).
+    """Return maps (n, h', w') of images (n, 3, h, w) for their target classes (n,): ReLU(sum_k w_k^c A_k).
 
     w_k^c is the sum over positions of alpha * ReLU(D1), with alpha = D2 / (2 D2 + sum_ab A_ab D3) and Dp the mean of g^p over
     `samples` copies of the image with Gaussian noise. The noise has the standard deviation `sigma`, on pixels in [0, 1]
@@ -38,7 +38,7 @@ def explain(
 
 
 def _combine(activations: Tensor, gradients: Tensor) -> Tensor:
-    """The map (h', w') of activations (k, h', w') and of the noisy images' gradients (samples, k, h', w')."""
+    """Return the map (h', w') of activations (k, h', w') and of the noisy images' gradients (samples, k, h', w')."""
     first, second, third = (gradients.pow(power).mean(0) for power in (1, 2, 3))  # (k, h', w')
     denominators = 2 * second + activations.sum((1, 2), keepdim=True) * third
     # The paper prints D1 as the numerator, which without noise would not be Grad-CAM++. Here, as in torchcam, it is D2.

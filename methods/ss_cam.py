@@ -29,7 +29,7 @@ def explain(
     channels: Channels = "plain",
     first: First = "fit",
 ) -> Tensor:
-    """Maps (n, h', w') of images (n, 3, h, w) for their target classes (n,): ReLU(sum_k s_k A_k).
+    """Return maps (n, h', w') of images (n, 3, h, w) for their target classes (n,): ReLU(sum_k s_k A_k).
 
     s_k is the mean over `samples` draws of the score of the image masked by M_k + noise. The noise is N(0, sigma^2) at each
     pixel, and M_k is A_k fitted to the image and stretched to [0, 1]: SS-CAM(1) of the paper. Such masks, and the pixels that
@@ -54,6 +54,6 @@ def explain(
 
 
 def _noise(mask: Tensor, seed: int, index: int) -> Tensor:
-    """The noise of the mask with this index: the same however many masks are scored at a time."""
+    """Return the noise of the mask with this index: the same however many masks are scored at a time."""
     generator = torch.Generator().manual_seed(crc32(index.to_bytes(4, "little"), seed))
     return torch.randn(mask.shape, generator=generator).to(mask)

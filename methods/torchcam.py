@@ -40,11 +40,11 @@ Layers = Annotated[str, Field(validate_default=True), AfterValidator(_check_laye
 def explain(
     net: Net, images: Tensor, targets: Tensor, *, variant: Variant = "GradCAM", layers: Layers = "", seed: int = 0
 ) -> Tensor:
-    """Maps (n, h', w') of images (n, 3, h, w) for their target classes (n,), raw as the library returns them.
+    """Return maps (n, h', w') of images (n, 3, h, w) for their target classes (n,), raw as the library returns them.
 
     The library gets normalised images, as in its documentation, so masked pixels become the mean colour. `layers`
     (layer3+layer4) are explained instead of the net's explained layer, and the library fuses their maps. The noise of SSCAM and
-    SmoothGradCAMpp depends on the seed and the image alone. Raises NotApplicable for LeGrad, and for CAM if more than one layer
+    SmoothGradCAMpp depends on the seed and the image alone. Raise NotApplicable for LeGrad, and for CAM if more than one layer
     with weights follows the explained layer.
     """
     if variant == "LeGrad":
@@ -70,7 +70,7 @@ def _explain(parts: list[nn.Sequential], image: Tensor, target: int, variant: st
 
 
 def _classifier(net: Net, head: nn.Module) -> nn.Module:
-    """The only layer with weights in the head. Raises NotApplicable if there is more than one."""
+    """Return the only layer with weights in the head. Raise NotApplicable if there is more than one."""
     weighted = [layer for layer in head.modules() if next(layer.parameters(recurse=False), None) is not None]
     if len(weighted) != 1:
         raise NotApplicable(f"torchcam's CAM needs one layer after {net.layer}, and {net.name} has {len(weighted)}")

@@ -9,7 +9,7 @@ CONTROL = True
 
 
 def explain(net: Net, images: Tensor, targets: Tensor) -> Tensor:
-    """Maps (n, 1, 1) of images (n, 3, h, w): 1 everywhere.
+    """Return maps (n, 1, 1) of images (n, 3, h, w): 1 everywhere.
 
     Stretching turns a constant map into 0, and its rows are marked constant_map. A metric that masks the image by the map then
     shows none of it: its drop is the largest possible and its gain the smallest. Curves order the pixels by the rule for ties,

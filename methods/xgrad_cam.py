@@ -10,7 +10,7 @@ VERSION = 1
 
 
 def explain(net: Net, images: Tensor, targets: Tensor, *, of: ScoreKind = "logit") -> Tensor:
-    """Maps (n, h', w') of images (n, 3, h, w) for their target classes (n,): ReLU(sum_k alpha_k^c A_k).
+    """Return maps (n, h', w') of images (n, 3, h, w) for their target classes (n,): ReLU(sum_k alpha_k^c A_k).
 
     alpha_k^c is the sum over positions of dS^c/dA_k * A_k, divided by the sum of A_k; S^c is the score `of` the class, in the
     paper its logit. A channel whose activations sum to 0 has the weight 0; the authors' code adds 1e-6 to the sum instead.

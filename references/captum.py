@@ -44,18 +44,18 @@ class _GradCAM:
         self.library = LayerGradCam(self.module, self.module.get_submodule(net.layer))
 
     def __call__(self, images: Tensor, targets: Tensor) -> Tensor:
-        """Maps (n, h', w')."""
+        """Return maps (n, h', w')."""
         maps: Tensor = self.library.attribute(reference.normalise(self.net, images), targets, relu_attributions=True)
         return maps[:, 0].detach()
 
     def scores(self, images: Tensor) -> Tensor:
-        """Softmax scores (n, classes)."""
+        """Return softmax scores (n, classes)."""
         scores: Tensor = self.module(reference.normalise(self.net, images)).softmax(1)
         return scores
 
 
 def _infidelity(metric: str, library: _GradCAM, image: Tensor, target: Tensor, map_: Tensor) -> Tensor:
-    """captum's normalised infidelity (1,). The map is repeated over colours, because captum expects the image's shape."""
+    """Return captum's normalised infidelity (1,). The map is repeated over colours: captum expects the image's shape."""
     from captum.metrics import infidelity
 
     amounts, remaining = _perturb(metric, image, map_)
@@ -72,7 +72,7 @@ def _infidelity(metric: str, library: _GradCAM, image: Tensor, target: Tensor, m
 
 
 def _perturb(metric: str, image: Tensor, map_: Tensor) -> tuple[Tensor, Tensor]:
-    """The amounts (n, 3, h, w) that our metric subtracts from an image (1 for a pixel replaced as a whole), and the results."""
+    """Return the amounts (n, 3, h, w) that our metric subtracts from an image (1 for a replaced pixel), and the results."""
     clean, *perturbed = reference.find_perturbed_images(metric, image, map_)
     assert clean == Clean()
     remaining = blend_images(image, map_[None], [(0, question) for question in perturbed]).make(0, len(perturbed))
@@ -85,7 +85,7 @@ def _perturb(metric: str, image: Tensor, map_: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _sensitivity(library: _GradCAM, image: Tensor, target: Tensor, map_: Tensor) -> Tensor:
-    """captum's sensitivity (1,) of its own Grad-CAM, whose maps are fitted and stretched in the same way as this suite's."""
+    """Return captum's sensitivity (1,) of its own Grad-CAM, whose maps are fitted and stretched as this suite's."""
     from captum.metrics import sensitivity_max
 
     neighbours = reference.find_explained_images("max_sensitivity", image, map_)

@@ -64,7 +64,7 @@ def _grad_cam_pp(net: Net, images: Tensor, targets: Tensor, library_maps: Tensor
 
 
 def _eigen_cam(net: Net, images: Tensor, targets: Tensor, library_maps: Tensor) -> Quantity:
-    """`library_maps` are the projections (n, h', w') before the ReLU."""
+    """Compare Eigen-CAM; `library_maps` are the projections (n, h', w') before the ReLU."""
     spec = "eigen_cam[centred=true]"
     own_maps = reference.compute_maps(spec, net, images, targets)
     oriented = torch.stack([_orient(*pair) for pair in zip(library_maps, own_maps, strict=True)])
@@ -73,12 +73,12 @@ def _eigen_cam(net: Net, images: Tensor, targets: Tensor, library_maps: Tensor) 
 
 
 def _orient(projection: Tensor, map: Tensor) -> Tensor:
-    """The positive part of a projection (h', w') or of its negative, whichever is nearer to the map."""
+    """Return the positive part of a projection (h', w') or of its negative, whichever is nearer to the map."""
     return min(projection.relu(), (-projection).relu(), key=lambda sign: float((sign - map.to(sign)).abs().max()))
 
 
 def _ablation_cam(net: Net, images: Tensor, targets: Tensor) -> Quantity:
-    """The library runs the layers after the cut in double precision: fp32 leaves four digits of its differences of logits."""
+    """Compare Ablation-CAM. Layers after the cut run in double: fp32 leaves four digits of the differences of logits."""
     with torch.no_grad():
         activations = net.features(images).double()
     head = nn.Sequential(OrderedDict(layer=nn.Identity(), rest=copy.deepcopy(net.classify).double()))
@@ -97,7 +97,7 @@ def _score_cam(net: Net, images: Tensor, targets: Tensor, library_maps: Tensor) 
 
 @torch.inference_mode()
 def _score_cam_with_corners(net: Net, images: Tensor, targets: Tensor) -> Tensor:
-    """Score-CAM with a softmax over the channels' logits, its masks fitted with align_corners."""
+    """Compute Score-CAM with a softmax over the channels' logits and masks fitted with align_corners."""
 
     def explain_image(image: Tensor, activations: Tensor, target: Tensor) -> Tensor:
         masks, blank = stretch(fit(activations, (image.shape[1], image.shape[2]), "corners")), substrate(image, "mean")
@@ -136,7 +136,7 @@ def _compare_scores(net: Net, images: Tensor, targets: Tensor) -> Iterator[Quant
 def _maps(
     module: nn.Module, layer: str, images: Tensor, targets: Tensor, variant: str, *, cut: bool = True
 ) -> tuple[Tensor, Tensor]:
-    """The library's maps: (n, h', w') before its post-processing, without negative values if `cut`, and (n, h, w) after it."""
+    """Return the library's maps: (n, h', w') before its post-processing, not negative if `cut`, and (n, h, w) after it."""
     import pytorch_grad_cam as library
     from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 
@@ -156,7 +156,7 @@ def _maps(
 
 
 def _scores(module: nn.Module, images: Tensor, targets: Tensor, maps: Tensor) -> dict[str, Tensor]:
-    """The library's scores (n,), by the name of our metric."""
+    """Return the library's scores (n,), by the name of our metric."""
     from pytorch_grad_cam.metrics.cam_mult_image import DropInConfidence, IncreaseInConfidence
     from pytorch_grad_cam.utils.model_targets import ClassifierOutputSoftmaxTarget
 
@@ -170,7 +170,7 @@ def _scores(module: nn.Module, images: Tensor, targets: Tensor, maps: Tensor) ->
 
 
 def _road(*arguments: Any) -> Any:
-    """ROADCombined without its noise, because the two libraries cannot draw the same noise."""
+    """Make ROADCombined without its noise, because the two libraries cannot draw the same noise."""
     from pytorch_grad_cam.metrics import perturbation_confidence as parts
     from pytorch_grad_cam.metrics.road import NoisyLinearImputer
 
@@ -186,6 +186,6 @@ def _road(*arguments: Any) -> Any:
 
 @contextlib.contextmanager
 def _silent() -> Iterator[None]:
-    """Hides the progress bars of Score-CAM and Ablation-CAM."""
+    """Hide the progress bars of Score-CAM and Ablation-CAM."""
     with contextlib.redirect_stderr(io.StringIO()):
         yield

@@ -64,7 +64,7 @@ def _compare_fitted_and_scored(net: Net, images: Tensor, targets: Tensor, stretc
 def _maps(
     module: nn.Module, layer: str, images: Tensor, targets: list[int], variant: str, *, normalized: bool = False
 ) -> Tensor:
-    """The library's maps (n, h', w')."""
+    """Return the library's maps (n, h', w')."""
     from torchcam import methods
 
     with getattr(methods, variant)(module, layer) as extractor:
@@ -90,7 +90,7 @@ class _FixedMaps:
 
 @torch.no_grad()
 def _scores(module: nn.Module, images: Tensor, targets: list[int], maps: Tensor) -> dict[str, Tensor]:
-    """The library's scores (n,), by the name of our metric. It returns means only, so it scores one image at a time."""
+    """Return the library's scores (n,), by the name of our metric. It returns means only, so it scores one image at a time."""
     from torchcam.metrics import ClassificationMetric, DeletionInsertionMetric
 
     softmax, rows = partial(torch.softmax, dim=-1), []

@@ -55,7 +55,7 @@ def _net(analysis: NetAnalysis) -> Iterator[str]:
 
 
 def _controls(table: Table) -> Iterator[str]:
-    """Sentences on the methods that beat the controls, and on the controls that no method beats."""
+    """Yield sentences on the methods that beat the controls, and on the controls that no method beats."""
     if not table.controls:
         return
     controls = " and ".join(table.controls)

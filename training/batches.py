@@ -54,7 +54,7 @@ def normalise_pixels(pixels: np.ndarray) -> Tensor:
 
 
 def make_target(labels: tuple[int, ...]) -> Tensor:
-    """The target probabilities (classes,): shared equally by the objects' classes, uniform without objects."""
+    """Make the target probabilities (classes,): shared equally by the objects' classes, uniform without objects."""
     even = torch.full((len(CLASSES),), 1 / len(CLASSES))
     if not labels:
         return even

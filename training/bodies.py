@@ -27,7 +27,7 @@ class Body(nn.Module):
         self.frozen = 0  # the number of leading stages that are no longer trained
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        """Scores (n, classes): those of the head and, in training, of the pooled head (if replaced) and of the two helpers."""
+        """Return scores (n, classes): the head's and, in training, those of the pooled head (if replaced) and two helpers."""
         scores = []
         for number, stage in enumerate(self.stages):
             with torch.set_grad_enabled(self.training and number >= self.frozen):
@@ -41,7 +41,7 @@ class Body(nn.Module):
         return [self.head(x), *scores]
 
     def parts(self) -> list[nn.Sequential]:
-        """The stages, typed as nn.Sequential."""
+        """Return the stages, typed as nn.Sequential."""
         return [stage for stage in self.stages if isinstance(stage, nn.Sequential)]
 
     def freeze(self, stages: int) -> None:
@@ -65,7 +65,7 @@ def resnet18() -> Body:
 
 
 def vgg16() -> Body:
-    """VGG16's convolutions with a pooled linear head; its own fully connected layers are fitted afterwards."""
+    """Build VGG16's convolutions with a pooled linear head; its own fully connected layers are fitted afterwards."""
     features = models.vgg16_bn(num_classes=COUNT).features
     stages: list[nn.Sequential] = [features[:14], features[14:24], features[24:34], features[34:]]
     head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(512, COUNT))

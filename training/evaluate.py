@@ -40,7 +40,7 @@ def load_shipped(name: str) -> nn.Module:
 
 
 def batches(size: int, objects: str, count: int, seed: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
-    """Test images (n, 3, size, size) and the classes of their objects (n, 1 or 2), the label first."""
+    """Yield test images (n, 3, size, size) and the classes of their objects (n, 1 or 2), the label first."""
     scenes = load(size=size, split="test", objects=objects, seed=seed)
     for first in range(0, count, BATCH):
         group = [scenes[k] for k in range(first, min(first + BATCH, count))]
@@ -49,7 +49,7 @@ def batches(size: int, objects: str, count: int, seed: int = 0) -> Iterator[tupl
 
 
 def compute_scores(net: nn.Module, images: Tensor, exact: bool) -> Tensor:
-    """Softmax scores (n, classes), in fp32 if `exact`, else in bf16."""
+    """Compute softmax scores (n, classes), in fp32 if `exact`, else in bf16."""
     with torch.autocast("cpu", torch.bfloat16, enabled=not exact):
         scores: Tensor = net(images.contiguous(memory_format=torch.channels_last)).float().softmax(1)
     return scores

@@ -25,7 +25,7 @@ from .train import SEED
 
 
 def fold(convolution: nn.Module, norm: nn.Module) -> tuple[Tensor, Tensor]:
-    """The weight and bias of a convolution that equals this convolution followed by its batch norm."""
+    """Return the weight and bias of a convolution that equals this convolution followed by its batch norm."""
     assert isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d)
     mean, variance = norm.running_mean, norm.running_var
     assert mean is not None and variance is not None
@@ -62,7 +62,7 @@ def squeezenet1_1_state(folder: Path) -> dict[str, Tensor]:
 
 
 def vgg16_state(folder: Path) -> dict[str, Tensor | Factors]:
-    """The weights of VGG16's convolutions, with batch norm folded in, and of its fitted layers."""
+    """Return the weights of VGG16's convolutions, with batch norm folded in, and of its fitted layers."""
     body = load_trained("vgg16", folder)
     layers = [layer for stage in body.parts() for layer in stage]
     indices = [k for k, layer in enumerate(layers) if isinstance(layer, nn.Conv2d)]
@@ -90,7 +90,7 @@ STATES: dict[str, Callable[[Path], Mapping[str, Tensor | Factors]]] = {
 
 
 def make_metadata(name: str) -> dict[str, str]:
-    """The metadata of the file, without the accuracy of the net."""
+    """Make the metadata of the file, without the accuracy of the net."""
     return {
         "net": name,
         "classes": ",".join(CLASSES),

@@ -29,7 +29,7 @@ class Thin(nn.Module):
         self.bias = nn.Parameter(torch.zeros(outputs))
 
     def factors(self) -> Factors:
-        """The factors, scaled so that values keep their variance whatever the number of inputs, as in He initialisation."""
+        """Return the factors, scaled as in He initialisation: values keep their variance whatever the number of inputs."""
         rank, inputs = self.right.shape
         return Factors(self.left * math.sqrt(2 / rank) / SPREAD, self.right * math.sqrt(1 / inputs) / SPREAD)
 
@@ -54,7 +54,7 @@ class Layers(nn.Module):
         return scores
 
     def state(self) -> dict[str, Tensor | Factors]:
-        """The weights and biases by torchvision's names."""
+        """Return the weights and biases by torchvision's names."""
         return {
             "classifier.0.weight": self.first.factors(),
             "classifier.0.bias": self.first.bias,

@@ -38,7 +38,7 @@ class Cycle:
 
 
 def first_stages(easy: int, large: int, batch: int = 32) -> tuple[Stage, ...]:
-    """The stages with large objects, on plain ground and then on full backgrounds, with these numbers of images."""
+    """Return the stages with large objects, on plain ground and then on full backgrounds, with these numbers of images."""
     return Stage((48,), easy, EASY, double=0.15), Stage((64,), large, LARGE, batch)
 
 

@@ -25,7 +25,7 @@ HELP = 0.3  # the weight of the helper heads' loss
 
 
 def make_optimiser(net: nn.Module, rate: float) -> torch.optim.AdamW:
-    """AdamW with weight decay on matrices and kernels only."""
+    """Make AdamW with weight decay on matrices and kernels only."""
     trainable = [p for p in net.parameters() if p.requires_grad]
     groups = [
         {"params": [p for p in trainable if p.ndim > 1], "weight_decay": 0.05},
@@ -35,12 +35,15 @@ def make_optimiser(net: nn.Module, rate: float) -> torch.optim.AdamW:
 
 
 def rate_factor(progress: float) -> float:
-    """The learning rate relative to its peak: a linear rise, then a cosine. `progress` in [0, 1] is that of the cycle."""
+    """Return the learning rate relative to its peak: a linear rise, then a cosine.
+
+    `progress` in [0, 1] is that of the cycle.
+    """
     return min(progress / WARM_UP, 1.0) * 0.5 * (1 + math.cos(math.pi * max(0.0, (progress - WARM_UP) / (1 - WARM_UP))))
 
 
 def compute_loss(net: Body, images: Tensor, targets: Tensor) -> Tensor:
-    """The cross-entropy of the heads plus the weighted one of the two helper heads."""
+    """Compute the cross-entropy of the heads plus the weighted one of the two helper heads."""
     with torch.autocast("cpu", torch.bfloat16):
         *heads, helper1, helper2 = [functional.cross_entropy(scores.float(), targets) for scores in net(images)]
     return torch.stack(heads).sum() + HELP * (helper1 + helper2)
@@ -85,7 +88,7 @@ def set_slope(net: Body, slope: float) -> None:
 
 @torch.no_grad()
 def compute_accuracy(net: Body, size: int, count: int = 400) -> float:
-    """The top-1 accuracy on scenes of the validation split with one object."""
+    """Compute the top-1 accuracy on scenes of the validation split with one object."""
     net.eval()
     scenes, correct = load(size=size, split="val", objects="single"), 0
     for first in range(0, count, 40):

@@ -14,7 +14,10 @@ MAX_LABELS = 10**6  # for data sets whose classes have no names
 
 
 def open_dataset(dataset: Plugin) -> Images:
-    """The images of a data set. Those of a user's own file raise PluginError for any error in it, here and at each image."""
+    """Return the images of a data set.
+
+    Those of a user's own file raise PluginError for any error in it, here and at each image.
+    """
     if not dataset.fingerprint:
         images: Images = dataset()
         return images
@@ -62,7 +65,7 @@ class _UserImages:
         return blame_user_code(f"{self.stem}.py fails{what and f' ({what})'}", self.file)
 
     def _check(self, image: Image, name: str) -> Image:
-        """The image with contiguous pixels. Raises PluginError for a wrong name, label, mask or array of pixels."""
+        """Return the image with contiguous pixels. Raise PluginError for a wrong name, label, mask or array of pixels."""
         start = f"{self.stem}.py gives image {name} "
         if image.name != name:
             raise PluginError(f"{start}the name {image.name!r}: name() and the image must give the same name")

@@ -14,7 +14,7 @@ IMAGENETTE = {
 
 
 def map_labels(images: Images, classes: Sequence[str]) -> dict[int, int]:
-    """The net's class index of each label that the net knows. Labels without names are class indices already.
+    """Return the net's class index of each label that the net knows. Labels without names are class indices already.
 
     Names match whatever their case, dashes and underscores. A name of several classes (ImageNet has two cranes) matches none.
     The folder names of ImageNet and Imagenette (n01440764) map to ImageNet's class indices.
@@ -34,18 +34,18 @@ def _normalise(name: str) -> str:
 
 
 def find_missing_classes(images: Images, classes: Sequence[str]) -> list[str]:
-    """The data set's classes that a net lacks."""
+    """Return the data set's classes that a net lacks."""
     labels = map_labels(images, classes)
     return [name for label, name in enumerate(images.classes) if label not in labels]
 
 
 def abbreviate(names: Sequence[str]) -> str:
-    """The first three names, joined by commas."""
+    """Return the first three names, joined by commas."""
     return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
 
 
 def map_wordnet_labels(names: Sequence[str]) -> dict[int, int] | None:
-    """ImageNet's class index of each label; None where the classes are not folder names of ImageNet or Imagenette."""
+    """Return ImageNet's class index of each label; None if the classes are not folder names of ImageNet or Imagenette."""
     if recognise_dataset(names) == "ImageNet":
         return {label: label for label in range(IMAGENET)}
     if names and set(names) <= IMAGENETTE.keys():
@@ -54,7 +54,7 @@ def map_wordnet_labels(names: Sequence[str]) -> dict[int, int] | None:
 
 
 def recognise_dataset(names: Sequence[str]) -> str | None:
-    """ImageNet or Imagenette where the class names are its folders, else None."""
+    """Return ImageNet or Imagenette if the class names are its folders, else None."""
     if len(names) == IMAGENET and all(re.fullmatch(r"n\d{8}", name) for name in names):
         return "ImageNet"
     return "Imagenette" if set(names) == IMAGENETTE.keys() else None

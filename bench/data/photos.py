@@ -16,9 +16,9 @@ SIZE = 224  # pixels: the default side of photos
 
 
 def read_photo(source: str | Path | Picture.Image, *, size: int = SIZE, resize: str | None = None) -> Image:
-    """A photo, from a file or a PIL image, `size` pixels wide and high. `resize` is crop, crop-all or squash.
+    """Read a photo from a file or a PIL image, `size` pixels wide and high. `resize` is crop, crop-all or squash.
 
-    Raises UsageError for a file that does not exist or is not an image.
+    Raise UsageError for a file that does not exist or is not an image.
     """
     if isinstance(source, str | Path):
         source = find_photo(source)
@@ -28,7 +28,7 @@ def read_photo(source: str | Path | Picture.Image, *, size: int = SIZE, resize: 
 
 
 def find_photo(source: str | Path) -> Path:
-    """The file of a photo. Raises UsageError where it does not exist."""
+    """Return the file of a photo. Raise UsageError if it does not exist."""
     file = Path(source)
     if file.is_dir():
         raise UsageError(f"{file} is a folder: name its images, such as {file}/*")
@@ -38,7 +38,7 @@ def find_photo(source: str | Path) -> Path:
 
 
 def to_image(photo: Photo, size: int, resize: str | None) -> Image:
-    """Images and arrays as they are; files and PIL images as photos. Raises UsageError for anything else."""
+    """Return an image or array as it is, a file or PIL image as a photo. Raise UsageError for anything else."""
     if isinstance(photo, Image):
         return photo
     if isinstance(photo, np.ndarray):

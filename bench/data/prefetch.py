@@ -17,7 +17,7 @@ LoadImage = Callable[[], Image]
 
 
 def prefetch(images: Images, indices: Sequence[int], device: torch.device) -> Iterator[LoadImage]:
-    """For each index in turn, a function that returns the image, or raises the error of reading it.
+    """Yield a function for each index in turn that returns the image, or raises the error of reading it.
 
     For a GPU one thread reads ahead; one only, because a data set need not be thread-safe. For a CPU nothing is read ahead:
     its cores are busy, and reading would add to the measured seconds of the methods.

@@ -19,7 +19,7 @@ Mask = NDArray[np.bool_]  # (h, w)
 
 @dataclass(frozen=True)
 class Object:
-    """An object in an image: its label (None where its class is unknown), and the pixels that it covers."""
+    """An object in an image: its label (None if its class is unknown), and the pixels that it covers."""
 
     label: int | None
     mask: Mask
@@ -27,7 +27,7 @@ class Object:
 
 @dataclass(frozen=True)
 class Image:
-    """An image, its label (None where there is none), and its objects, the labelled one first."""
+    """An image, its label (None if there is none), and its objects, the labelled one first."""
 
     name: str  # unique in its data set
     pixels: Pixels
@@ -40,10 +40,10 @@ class Images(Protocol):
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """The names of the labels; empty where labels are class indices of a net."""
+        """The names of the labels; empty if labels are class indices of a net."""
 
     def name(self, index: int) -> str:
-        """The name of an image, without making or reading the image."""
+        """Return the name of an image, without making or reading the image."""
 
     def __len__(self) -> int: ...
 

@@ -38,7 +38,7 @@ class ShardQueue:
         return bool(self._retries) or any(self._groups.values())
 
     def take(self, seconds: float) -> Shard:
-        """Takes about `seconds` of work on the first net with any left, and at most half of a worker's share of it.
+        """Take about `seconds` of work on the first net with any left, and at most half of a worker's share of it.
 
         The first shard of a net is one group, because its speed is not known yet.
         """
@@ -51,11 +51,11 @@ class ShardQueue:
         return Shard(net, [groups.popleft() for _ in range(max(1, int(limit)))])
 
     def record_time(self, shard: Shard, seconds: float) -> None:
-        """Updates the speed of a net from the seconds that a shard took."""
+        """Update the speed of a net from the seconds that a shard took."""
         self._seconds[shard.net] = max(seconds / len(shard.groups), 1e-6)
 
     def put_back(self, shard: Shard) -> Sequence[int]:
-        """Queues the groups of a dead worker's shard again. Returns the images, if any, at which too many workers have died."""
+        """Queue the groups of a dead worker's shard again. Return the images, if any, at which too many workers have died."""
         deaths = shard.deaths + 1
         if deaths < MAX_DEATHS:
             self._retries.extend(Shard(shard.net, [group], deaths) for group in shard.groups)

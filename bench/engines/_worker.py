@@ -51,11 +51,11 @@ class Worker:
         self._session: tuple[str, Session] | None = None  # of the net that is loaded
 
     def begin(self) -> Reply:
-        """Makes the plan. The reply has an error where it is not the plan of the run."""
+        """Make the plan. The reply has an error if it is not the plan of the run."""
         return _make_reply(self._find_plan)
 
     def work(self, shard: Shard, part: str) -> Reply:
-        """Computes a shard and writes it as a part of this name."""
+        """Compute a shard and writes it as a part of this name."""
         return _make_reply(lambda: self._write(shard, part))
 
     def _write(self, shard: Shard, part: str) -> None:
@@ -68,7 +68,7 @@ class Worker:
         store.write(self._task.directory, part, [unit for units in groups for unit in units])
 
     def _find_plan(self) -> Plan:
-        """The plan, made at the first call; it holds no net. Raises UsageError where it is not the plan of the run."""
+        """Return the plan, made at the first call; it holds no net. Raise UsageError if it is not the plan of the run."""
         if self._plan is None:
             _set_up_process(self._task)
             with _name_machine():
@@ -82,7 +82,7 @@ class Worker:
 
 @contextlib.contextmanager
 def _name_machine() -> Iterator[None]:
-    """Puts the name of this machine before the message of an error."""
+    """Put the name of this machine before the message of an error."""
     try:
         yield
     except BenchError as error:
@@ -90,7 +90,7 @@ def _name_machine() -> Iterator[None]:
 
 
 def _set_up_process(task: Task) -> None:
-    """Sets directory, import path, threads and allocator of this process, which belongs to the run alone.
+    """Set directory, import path, threads and allocator of this process, which belongs to the run alone.
 
     Ray puts the directory of the command on the import path; a local run does not import from there.
     """

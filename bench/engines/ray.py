@@ -29,11 +29,11 @@ MAX_DEATHS_IN_A_ROW = 3  # times the number of workers, after which the run ends
 
 
 def work(plan: Plan, writer: Writer, *, address: str = LOCAL, workers: int | None = None) -> Iterator[Cell]:
-    """Computes the cells that are not done, and yields each when it is on disk.
+    """Compute the cells that are not done, and yield each when it is on disk.
 
     `address` is that of a running cluster; `auto` is the cluster to which this machine belongs. By default there is one
-    worker for each of the cluster's GPUs, or for each of its CPUs where the plan's device is a CPU. Raises the errors of a
-    local run, UsageError where there is no such cluster, and Fatal where workers die again and again.
+    worker for each of the cluster's GPUs, or for each of its CPUs if the plan's device is a CPU. Raise the errors of a
+    local run, UsageError if there is no such cluster, and Fatal if workers die again and again.
     """
     groups = plan.remaining(writer.done)
     plan.drop_nets()  # each worker loads the net that it works on
@@ -61,7 +61,7 @@ class _Crew:
             self._start_worker()
 
     def work(self, queue: ShardQueue) -> Iterator[Cell]:
-        """Computes all shards of a queue. Workers start as the cluster gets room for them."""
+        """Compute all shards of a queue. Workers start as the cluster gets room for them."""
         while queue or any(shard for _, shard, _ in self._busy.values()):
             while queue and self._idle:
                 worker, shard, part = self._idle.pop(), queue.take(due(self._writer.began)), self._writer.part()
@@ -73,7 +73,7 @@ class _Crew:
         self._busy[worker.begin.remote()] = worker, None, ""
 
     def _wait_for_reply(self, queue: ShardQueue) -> list[Cell]:
-        """Waits for the reply of any worker, and returns the cells that it has done."""
+        """Wait for the reply of any worker, and return the cells that it has done."""
         import ray
 
         (reference,), _ = ray.wait(list(self._busy), num_returns=1)
@@ -92,7 +92,7 @@ class _Crew:
         return self._cells(shard)
 
     def _replace_worker(self, shard: Shard | None, part: str, queue: ShardQueue, death: Exception) -> list[Cell]:
-        """Starts another worker for one that died. Returns the cells that it had written, or that fail now."""
+        """Start another worker for one that died. Return the cells that it had written, or that fail now."""
         self._deaths += 1
         if self._deaths > MAX_DEATHS_IN_A_ROW * self._count:
             message = str(death).splitlines()[0]
@@ -118,7 +118,7 @@ class _Crew:
 
 @contextlib.contextmanager
 def _connect(address: str, cpus: int | None) -> Iterator[None]:
-    """Connects to a cluster, or starts one for the run. Raises UsageError where there is no cluster at the address."""
+    """Connect to a cluster, or start one for the run. Raise UsageError if there is no cluster at the address."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # silences a warning of Ray
     import ray

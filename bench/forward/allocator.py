@@ -12,7 +12,7 @@ KEPT_BYTES = 2**30  # freed blocks up to this size, and this much free memory in
 
 
 def keep_freed_memory() -> None:
-    """Makes this process keep the memory that it frees; only for processes that we own. No effect without glibc."""
+    """Make this process keep the memory that it frees; only for processes that we own. No effect without glibc."""
     if sys.platform == "linux" and hasattr(library := ctypes.CDLL(None), "gnu_get_libc_version"):
         library.mallopt(M_TRIM_THRESHOLD, KEPT_BYTES)
         library.mallopt(M_MMAP_THRESHOLD, KEPT_BYTES)

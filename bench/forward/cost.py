@@ -27,7 +27,7 @@ class Work:
 
 
 def time_call(call: Callable[[], Result], device: torch.device) -> tuple[Result, float]:
-    """The result of a call and its seconds; the device is synchronised before and after."""
+    """Return the result of a call and its seconds; the device is synchronised before and after."""
     _synchronise(device)
     start = time.perf_counter()
     result = call()
@@ -36,7 +36,7 @@ def time_call(call: Callable[[], Result], device: torch.device) -> tuple[Result,
 
 
 def measure_work(call: Callable[[], object], device: torch.device) -> Work:
-    """The work of a call. The peak is that of the CUDA allocator, or on a CPU that of the tensors that the call makes.
+    """Measure the work of a call. The peak is that of the CUDA allocator, or on a CPU that of the tensors that the call makes.
 
     On a GPU the peaks that `torch.cuda.memory_stats` reports start again: the allocator keeps a single peak, which cannot be
     set back to its earlier value.
@@ -51,7 +51,7 @@ def measure_work(call: Callable[[], object], device: torch.device) -> Work:
 
 
 def make_synchronise(device: str) -> Callable[[], None]:
-    """A function that waits until the device of this name has finished its work."""
+    """Make a function that waits until the device of this name has finished its work."""
     if device == "cpu" or not torch.cuda.is_available():
         return lambda: None
     return lambda: torch.cuda.synchronize(None if device == "auto" else device)

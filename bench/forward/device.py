@@ -11,7 +11,7 @@ from ..data.types import Image
 
 
 def to_batch(image: Image, device: torch.device) -> Tensor:
-    """An image as a batch of one: (1, 3, h, w) in [0, 1], float32."""
+    """Return an image as a batch of one: (1, 3, h, w) in [0, 1], float32."""
     pixels = torch.tensor(image.pixels)
     if device.type == "cuda":
         pixels = pixels.pin_memory().to(device, non_blocking=True)
@@ -19,7 +19,7 @@ def to_batch(image: Image, device: torch.device) -> Tensor:
 
 
 def find_device(name: str) -> torch.device:
-    """The device of a name: auto, cpu, cuda or cuda:1. Raises UsageError where this machine does not have it."""
+    """Return the device of a name: auto, cpu, cuda or cuda:1. Raise UsageError if this machine does not have it."""
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
@@ -37,7 +37,7 @@ def find_device(name: str) -> torch.device:
 
 @contextmanager
 def exact_arithmetic(*, tf32: bool = False) -> Iterator[None]:
-    """Uses deterministic cuDNN kernels, and fp32 products in fp32 unless `tf32`. Restores torch's flags at the end."""
+    """Use deterministic cuDNN kernels, and fp32 products in fp32 unless `tf32`. Restore torch's flags at the end."""
     cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
     flags = cudnn.allow_tf32, matmul.allow_tf32, cudnn.deterministic, cudnn.benchmark
     cudnn.allow_tf32, matmul.allow_tf32, cudnn.deterministic, cudnn.benchmark = tf32, tf32, True, False

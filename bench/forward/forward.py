@@ -18,9 +18,9 @@ from .device import exact_arithmetic
 from .precision import DTYPES, compile_net, fold_batch_norms, lower_precision
 
 CPU_CHUNK_BYTES = 64 * 2**20  # of activations: with more, the caches limit the speed
-CPU_CHUNK_SHARE = 0.5  # of the weights' bytes, where that is more: every pass reads the weights once, whatever its size
+CPU_CHUNK_SHARE = 0.5  # of the weights' bytes, if that is more: every pass reads the weights once, whatever its size
 GPU_CHUNK_BYTES = 1.5 * 2**30  # enough to keep the largest GPU busy
-GPU_CHUNK_SHARE = 0.4  # of the free memory, where that is less
+GPU_CHUNK_SHARE = 0.4  # of the free memory, if that is less
 MAX_CHUNK = 256  # images
 COPIES_PER_IMAGE = 6  # of its bytes, to make a perturbed image: mask, ranks, blend, and a copy in the net's precision
 TOO_LARGE = "one image does not fit into the device's memory: take smaller images or another device"
@@ -36,7 +36,7 @@ class Stream:
 
 
 def join_streams(streams: Sequence[Stream]) -> Stream:
-    """One stream of several, in their order, so that small streams share batches. All images have one size."""
+    """Join several streams into one, in their order, so that small streams share batches. All images have one size."""
     if len(streams) == 1:
         return streams[0]
     ends = list(accumulate(stream.count for stream in streams))
@@ -66,15 +66,15 @@ class Forward:
         self._chunk = 0  # images a pass, for the shape prepared last
 
     def tune(self, limit: float | None, *, compile: bool) -> None:
-        """Limits the bytes that a pass may take. `compile` compiles the net, which changes scores by rounding."""
+        """Limit the bytes that a pass may take. `compile` compiles the net, which changes scores by rounding."""
         self._limit = limit
         self._compiled_net = compile_net(self.net) if compile else None
 
     @torch.inference_mode()
     def prepare(self, images: Tensor) -> None:
-        """Sets the batch size for images of this shape (n, 3, h, w); the first call measures one pass.
+        """Set the batch size for images of this shape (n, 3, h, w); the first call measures one pass.
 
-        Raises Fatal where not even one image fits.
+        Raise Fatal if not even one image fits.
         """
         image = images[:1]
         if image.shape not in self._images_per_pass:
@@ -84,7 +84,7 @@ class Forward:
     @exact_arithmetic()
     @torch.inference_mode()
     def logits(self, stream: Stream) -> Tensor:
-        """The logits (count, classes) of a stream, fp32. Raises ImageError where one is not finite."""
+        """Return the logits (count, classes) of a stream, fp32. Raise ImageError if one is not finite."""
         if not self._chunk:
             self.prepare(stream.make(0, 1))
         chunks: list[Tensor] = []
@@ -106,7 +106,7 @@ class Forward:
         return logits
 
     def probabilities(self, stream: Stream) -> Tensor:
-        """The softmax scores (count, classes) of a stream, in float64, which keeps the digits of 1 - p near p = 1."""
+        """Return the softmax scores (count, classes) of a stream, in float64, which keeps the digits of 1 - p near p = 1."""
         return self.logits(stream).double().softmax(-1)
 
     def _score(self, images: Tensor) -> Tensor:
@@ -118,7 +118,7 @@ class Forward:
         return logits.float()
 
     def _count_images(self, image: Tensor) -> int:
-        """How many images of this shape (1, 3, h, w) go into one pass, by the memory of one image's pass."""
+        """Count the images of this shape (1, 3, h, w) that go into one pass, by the memory of one image's pass."""
         try:
             need = max(1, measure_work(lambda: self._score(image), image.device).peak_bytes)
         except torch.OutOfMemoryError:
@@ -127,7 +127,7 @@ class Forward:
         return min(MAX_CHUNK, within_budget, self._within_limit(need + COPIES_PER_IMAGE * image.nbytes))
 
     def _halve(self, tried: int) -> None:
-        """Halves the chunk of every shape. Raises Fatal where one image is too large."""
+        """Halve the chunk of every shape. Raise Fatal if one image is too large."""
         if tried == 1:
             raise Fatal(TOO_LARGE)
         torch.cuda.empty_cache()
@@ -135,7 +135,7 @@ class Forward:
         self._images_per_pass = {shape: min(count, self._chunk) for shape, count in self._images_per_pass.items()}
 
     def _within_limit(self, need: int) -> int:
-        """How many images fit into the user's limit, if one takes `need` bytes. Raises Fatal where none does."""
+        """Count the images that fit into the user's limit, if one takes `need` bytes. Raise Fatal if none does."""
         if self._limit is None:
             return MAX_CHUNK
         if need > self._limit:
@@ -144,7 +144,7 @@ class Forward:
 
 
 def _budget(net: nn.Module, device: torch.device) -> float:
-    """The bytes that one pass should take at most."""
+    """Return the bytes that one pass should take at most."""
     if device.type != "cuda":
         weights = sum(weight.nbytes for weight in net.parameters())
         return max(CPU_CHUNK_BYTES, CPU_CHUNK_SHARE * weights)

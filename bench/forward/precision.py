@@ -22,7 +22,7 @@ DTYPES = {"fp32": torch.float32, "tf32": torch.float32, "bf16": torch.bfloat16, 
 
 
 def choose_precision(name: str, device: torch.device) -> str:
-    """The precision of a name on a device; `auto` is resolved. Raises UsageError where the device does not support it."""
+    """Return the precision of a name on a device; `auto` is resolved. Raise UsageError if the device does not support it."""
     if name not in (*DTYPES, "auto"):
         raise UsageError(f"there is no precision {name!r}: {nearest(name, [*DTYPES, 'auto'])}")
     if name == "auto":
@@ -42,7 +42,7 @@ def _has_bf16(device: torch.device) -> bool:
 
 
 def lower_precision(net: nn.Module, dtype: torch.dtype) -> nn.Module:
-    """A copy of a net in a lower precision. Its last layer stays fp32: logits in bf16 would be off by up to 0.06."""
+    """Return a copy of a net in a lower precision. Its last layer stays fp32: logits in bf16 would be off by up to 0.06."""
     copied = copy.deepcopy(net).to(dtype)
     last_layer = [module for module in copied.modules() if list(module.parameters(recurse=False))][-1]
     last_layer.float().register_forward_pre_hook(lambda _, inputs: (inputs[0].float(),))
@@ -50,13 +50,13 @@ def lower_precision(net: nn.Module, dtype: torch.dtype) -> nn.Module:
 
 
 def check_compiler(device: torch.device) -> None:
-    """Raises UsageError where torch cannot compile a net for lack of a C++ compiler."""
+    """Raise UsageError if torch cannot compile a net for lack of a C++ compiler."""
     if device.type != "cuda" and not any(map(shutil.which, ("g++", "clang++", "c++"))):
         raise UsageError("--compile needs a C++ compiler (g++ or clang++) on a CPU: install one, or omit --compile")
 
 
 def compile_net(net: nn.Module) -> Callable[[Tensor], Tensor]:
-    """The compiled forward pass: fused kernels, and on a GPU one CUDA graph a chunk, which removes launch overhead."""
+    """Return the compiled forward pass: fused kernels, and on a GPU one CUDA graph a chunk, which removes launch overhead."""
     cuda = next(net.parameters()).device.type == "cuda"
     compiled: Callable[[Tensor], Tensor] = torch.compile(net, dynamic=False, mode="reduce-overhead" if cuda else None)
     return (
@@ -65,9 +65,9 @@ def compile_net(net: nn.Module) -> Callable[[Tensor], Tensor]:
 
 
 def fold_batch_norms(net: nn.Module) -> nn.Module:
-    """A copy of a net in eval mode with batch norms folded into convolutions; scores change by rounding, about 1e-6 in fp32.
+    """Return a copy of a net in eval mode with batch norms folded into convolutions; scores change by about 1e-6 in fp32.
 
-    The net itself where it has no batch norms, or cannot be traced.
+    Return the net itself if it has no batch norms, or cannot be traced.
     """
     if not any(isinstance(module, nn.BatchNorm2d) for module in net.modules()) or _has_hooks(net):
         return net
@@ -79,5 +79,5 @@ def fold_batch_norms(net: nn.Module) -> nn.Module:
 
 
 def _has_hooks(net: nn.Module) -> bool:
-    """Whether any module has hooks, which a traced graph would lose."""
+    """Tell whether any module has hooks, which a traced graph would lose."""
     return any(module._forward_hooks or module._forward_pre_hooks for module in net.modules())

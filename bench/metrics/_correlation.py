@@ -1,11 +1,11 @@
-"""Pearson's correlation, with None where it is undefined."""
+"""Pearson's correlation, with None if it is undefined."""
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 
 def correlate(first: ArrayLike, second: ArrayLike) -> float | None:
-    """Pearson's correlation over all values, in double precision; None if either input is constant or not finite."""
+    """Return Pearson's correlation of all values, in double precision; None if either input is constant or not finite."""
     a, b = (np.asarray(values, dtype=np.float64).ravel() for values in (first, second))
     if not (np.isfinite(a).all() and np.isfinite(b).all() and np.ptp(a) and np.ptp(b)):
         return None

@@ -32,16 +32,16 @@ class Schedule:
     cells: bool = False
 
     def inserted(self, substrate: Substrate) -> list[Question]:
-        """The images of an insertion curve: the substrate with the units exchanged so far shown."""
+        """Return the images of an insertion curve: the substrate with the units exchanged so far shown."""
         return self._cells(substrate, "insert") if self.cells else [Kept(0, count, substrate) for count in self.counts]
 
     def removed(self, substrate: Substrate) -> list[Question]:
-        """The images of a deletion curve: the image with the units exchanged so far replaced by the substrate."""
+        """Return the images of a deletion curve: the image with the units exchanged so far replaced by the substrate."""
         pixels = self.case.pixels
         return self._cells(substrate, "remove") if self.cells else [Kept(n, pixels, substrate) for n in self.counts]
 
     def step_means(self) -> list[float]:
-        """The mean of the map over the units of each step."""
+        """Return the mean of the map over the units of each step."""
         descending = np.sort(self.case.raw if self.cells else self.case.map, axis=None)[::-1].astype(np.float64)
         return [float(descending[start:stop].mean()) for start, stop in pairwise(self.counts)]
 
@@ -52,7 +52,7 @@ class Schedule:
 
 
 def make_schedule(case: Case, steps: int, *, cells: bool = False, even: bool = False) -> Schedule:
-    """A schedule of `steps` steps of pixels: by default of equal size, rounded up, so that the last may be smaller.
+    """Make a schedule of `steps` steps of pixels: by default of equal size, rounded up, so that the last may be smaller.
 
     `even` steps are xplique's: sizes are rounded down, and all steps have the same width. With `cells` a step is one cell of
     the map's own grid, whatever `steps` is; from twice CELL_STEPS cells on it is two cells, and so on.
@@ -72,7 +72,7 @@ def make_schedule(case: Case, steps: int, *, cells: bool = False, even: bool = F
 def _cell_images(
     raw: bytes, grid: Shape, size: Shape, *, counts: tuple[int, ...], substrate: Substrate, direction: Direction
 ) -> tuple[Question, ...]:
-    """The image inside its highest cells, or outside them, for each count; a pixel belongs to the cell nearest to it."""
+    """Return the image inside its highest cells, or outside them, for each count; a pixel belongs to the cell nearest to it."""
     values = torch.from_numpy(np.frombuffer(raw, dtype=np.float32).reshape(grid).copy())
     rank = interpolate(rank_pixels(values[None])[None].float(), list(size), mode="nearest")[0, 0].numpy()
     masks = (rank < count if direction == "insert" else rank >= count for count in counts)
@@ -86,9 +86,9 @@ def _show(mask: Mask, substrate: Substrate) -> Question:
 
 
 def normalise(scores: list[float], *, substrate_score: float, image_score: float) -> list[float]:
-    """Scores rescaled to 0 for the substrate alone and 1 for the whole image, and clipped to [0, 1].
+    """Rescale scores to 0 for the substrate alone and 1 for the whole image, and clip them to [0, 1].
 
-    Raises NotApplicable if the image does not score higher than the substrate.
+    Raise NotApplicable if the image does not score higher than the substrate.
     """
     if image_score <= substrate_score:
         raise NotApplicable("the image scores no higher than the substrate alone, so its curve cannot be normalised")
@@ -99,7 +99,7 @@ def normalise(scores: list[float], *, substrate_score: float, image_score: float
 def measure_tie_spread(
     case: Case, steps: int, orders: int, seed: int, image: Callable[[int, int | None], Kept]
 ) -> Asking[float]:
-    """The highest minus the lowest area over seeded orders of equal pixels.
+    """Return the highest minus the lowest area over seeded orders of equal pixels.
 
     `image` returns the perturbed image for a pixel count and a tie order. If the last pixel exchanged differs from the
     next one, the order of ties does not matter: the image is scored once.

@@ -8,5 +8,5 @@ from ..scoring.case import Case
 
 
 def make_generator(case: Case, seed: int) -> np.random.Generator:
-    """A generator seeded by the metric's setting and the image's bytes."""
+    """Make a generator seeded by the metric's setting and the image's bytes."""
     return np.random.default_rng([seed, crc32(case.image.cpu().numpy().tobytes())])

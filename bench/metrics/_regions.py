@@ -11,7 +11,7 @@ from ..scoring.case import Case
 
 
 def find_region(case: Case, on: Literal["hull", "mask", "box"]) -> Mask:
-    """The pixels (h, w) of the target's objects. Raises NotApplicable if no object of the target class is marked."""
+    """Return the pixels (h, w) of the target's objects. Raise NotApplicable if no object of the target class is marked."""
     mask = case.target_mask
     if on == "box":
         masks = (marked.mask for marked in case.objects if marked.label == case.target and marked.mask.any())
@@ -20,7 +20,7 @@ def find_region(case: Case, on: Literal["hull", "mask", "box"]) -> Mask:
 
 
 def _box(mask: Mask) -> Mask:
-    """The smallest upright rectangle around an object, filled."""
+    """Return the smallest upright rectangle around an object, filled."""
     box = np.zeros_like(mask)
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
     box[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] = True
@@ -28,14 +28,14 @@ def _box(mask: Mask) -> Mask:
 
 
 def _fill_hull(mask: Mask) -> Mask:
-    """The pixels whose centres lie in the convex hull of a mask."""
+    """Return the pixels whose centres lie in the convex hull of a mask."""
     centres = np.indices(mask.shape).reshape(2, -1).T + 0.5
     inside: Mask = Delaunay(_corners(mask)).find_simplex(centres) >= 0
     return inside.reshape(mask.shape)
 
 
 def _corners(mask: Mask) -> NDArray[np.int64]:
-    """The corners of each row's first and last pixel. They contain the hull's corners and never lie on one line."""
+    """Return the corners of each row's first and last pixel. They contain the hull's corners and never lie on one line."""
     rows = np.flatnonzero(mask.any(1))
     left, right = mask[rows].argmax(1), mask.shape[1] - mask[rows, ::-1].argmax(1)
     return np.concatenate([np.stack([y, x], 1) for y in (rows, rows + 1) for x in (left, right)])

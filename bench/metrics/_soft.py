@@ -9,18 +9,18 @@ from ._correlation import correlate
 
 
 def mask_by_map(case: Case, fill: Substrate, top: float = 1.0) -> Masked:
-    """The image masked by its map. Only the share `top` of highest pixels is kept."""
+    """Return the image masked by its map. Only the share `top` of highest pixels is kept."""
     return Masked(fill, None if top == 1 else round(top * case.pixels))
 
 
 def compute_drop(before: float, after: float, epsilon: float = 0.0) -> float:
-    """(before - after) / (before + epsilon): the share of a score that is lost, negative for a gain; 0 for a score of 0."""
+    """Return (before - after) / (before + epsilon): the share of a score lost, negative for a gain; 0 for a score of 0."""
     denominator = before + epsilon
     return (before - after) / denominator if denominator else 0.0
 
 
 def compute_coherency(case: Case, fill: Substrate) -> float:
-    """(1 + r) / 2, with r Pearson's correlation of the map and the method's map of the image masked by the map.
+    """Return (1 + r) / 2, with r Pearson's correlation of the map and the method's map of the image masked by the map.
 
     0 if either map is constant, where r is undefined, as in the authors' code.
     """

@@ -21,10 +21,10 @@ NEEDS = ("method",)
 
 
 def score(case: Case, *, fill: Substrate = "mean") -> Asking[float]:
-    """Harmonic mean of (coherency, 1 - complexity, 1 - drop) of one image, in [0, 1]; higher is better.
+    """Return the harmonic mean of (coherency, 1 - complexity, 1 - drop) of one image, in [0, 1]; higher is better.
 
     It is 0 if one of the three is 0, as for a constant map. This follows the authors' code; the tables of their paper are the
-    harmonic mean of the three means over images. Raises NotApplicable if only the map, not its method, is given.
+    harmonic mean of the three means over images. Raise NotApplicable if only the map, not its method, is given.
     """
     coherency, complexity = compute_coherency(case, fill), float(case.map.mean(dtype=np.float64))
     clean, masked = yield [Clean(), mask_by_map(case, fill)]

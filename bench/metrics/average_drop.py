@@ -19,7 +19,7 @@ CAVEAT = (
 def score(
     case: Case, *, fill: Substrate = "mean", top: Share = 1.0, epsilon: NonNegative = 0.0, relative: bool = True
 ) -> Asking[float]:
-    """max(0, Y - O) / Y in [0, 1]; lower is better.
+    """Return max(0, Y - O) / Y in [0, 1]; lower is better.
 
     Y is the softmax score of the image, O that of the image masked by its map. Only the share `top` of highest pixels is
     kept (Score-CAM's paper: 0.5). `epsilon` is added to the denominator (torchcam: 1e-7, xplique: 1e-8). With

@@ -15,9 +15,9 @@ NEEDS = ("method",)
 
 
 def score(case: Case, *, fill: Substrate = "mean") -> float:
-    """(1 + r) / 2 in [0, 1], with r Pearson's correlation of the two maps; higher is better.
+    """Return (1 + r) / 2 in [0, 1], with r Pearson's correlation of the two maps; higher is better.
 
     The second map is the method's, for the same class, of the image masked by the first: it costs one more explanation. If
-    either map is constant, r is undefined and the value is 0. Raises NotApplicable if only the map, not its method, is given.
+    either map is constant, r is undefined and the value is 0. Raise NotApplicable if only the map, not its method, is given.
     """
     return compute_coherency(case, fill)

@@ -14,5 +14,5 @@ CAVEAT = "It does not use the net: an almost empty map has the best value."
 
 
 def score(case: Case) -> float:
-    """The mean of the map, in [0, 1]: 0 for a constant map, 1 if all pixels are highlighted; lower is better."""
+    """Return the mean of the map, in [0, 1]: 0 for a constant map, 1 if all pixels are highlighted; lower is better."""
     return float(case.map.mean(dtype=np.float64))

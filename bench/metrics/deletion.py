@@ -16,7 +16,7 @@ CAVEAT = "Images with removed pixels are unlike any that the net was trained on;
 def score(
     case: Case, *, steps: Steps = 28, substrate: Substrate = "mean", cells: bool = False, even: bool = False
 ) -> Asking[Curve]:
-    """Area under the curve, in [0, 1]; lower is better.
+    """Return the area under the curve, in [0, 1]; lower is better.
 
     The curve is the softmax score against the share of pixels removed, with both end points. Steps have equal size; the last
     may be smaller. `cells` removes one cell of the map's own grid per step, in about 196 steps at most, whatever `steps` is

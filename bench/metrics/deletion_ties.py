@@ -24,7 +24,7 @@ def score(
     orders: CountFromTwo = 5,
     seed: int = 0,
 ) -> Asking[float]:
-    """The highest minus the lowest area over `orders` seeded orders of equal pixels, in [0, 1]; lower is better.
+    """Return the highest minus the lowest area over `orders` seeded orders of equal pixels, in [0, 1]; lower is better.
 
     It is 0 if no step separates equal pixels. More orders never give a smaller value: it is a lower bound of the effect of the
     rule for ties. For a constant map the rule decides everything.

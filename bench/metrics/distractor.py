@@ -15,8 +15,8 @@ NEEDS = ("object", "other object")
 
 
 def score(case: Case) -> float:
-    """Sum of the map inside the other objects' masks over its total sum, in [0, 1]; lower is better.
+    """Return the sum of the map inside the other objects' masks over its total sum, in [0, 1]; lower is better.
 
-    Raises NotApplicable unless the image has objects both of the target class and of another class.
+    Raise NotApplicable unless the image has objects both of the target class and of another class.
     """
     return share_inside(case.distractor_mask, case.map)

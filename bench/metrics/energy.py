@@ -16,8 +16,8 @@ NEEDS = ("object",)
 
 
 def score(case: Case, *, on: Literal["mask", "box"] = "mask") -> float:
-    """Sum of the map inside the object's mask, or its box (the paper's), over its total sum, in [0, 1]; higher is better.
+    """Return the map's sum inside the object's mask, or its box (the paper's), over its total, in [0, 1]; higher is better.
 
-    A constant map has the object's share of the image. Raises NotApplicable if no object of the target class is marked.
+    A constant map has the object's share of the image. Raise NotApplicable if no object of the target class is marked.
     """
     return share_inside(find_region(case, on), case.map)

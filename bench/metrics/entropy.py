@@ -14,7 +14,7 @@ CAVEAT = "It does not use the net: a map of one pixel has the best value."
 
 
 def score(case: Case) -> float:
-    """-sum_i p_i log p_i / log n in [0, 1], with p_i the n pixels' shares of the map's sum; lower is better.
+    """Return -sum_i p_i log p_i / log n in [0, 1], with p_i the n pixels' shares of the map's sum; lower is better.
 
     Bhatt et al. do not divide by log n (nats). A constant map has the value 1.
     """

@@ -20,7 +20,7 @@ CAVEAT = "It is drawn at random: with few subsets its noise is as large as the d
 def score(
     case: Case, *, runs: CountFromTwo = 100, subset: Count = 224, substrate: Substrate = "black", seed: int = 0
 ) -> Asking[float]:
-    """Pearson's correlation in [-1, 1] of the map's sum over a set of pixels and the score lost without it; higher is better.
+    """Return Pearson's r in [-1, 1] of the map's sum over a set of pixels and the score lost without it; higher is better.
 
     The correlation is over `runs` random sets of `subset` pixels, the same sets for every method. 224 pixels and black are the
     values of LATEC and Quantus. It is 0 if the map or the score is constant.

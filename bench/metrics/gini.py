@@ -16,7 +16,7 @@ EPSILON = 1e-7  # added to each value, as in Quantus
 
 
 def score(case: Case) -> float:
-    """sum_i (2 i - n - 1) v_i / (n sum_i v_i) in [0, 1), with v the n values in ascending order; higher is better.
+    """Return sum_i (2 i - n - 1) v_i / (n sum_i v_i) in [0, 1), with v the n values in ascending order; higher is better.
 
     A constant map has the value 0.
     """

@@ -29,7 +29,7 @@ def score(
     sigma: Positive = 0.2,
     seed: int = 0,
 ) -> Asking[float]:
-    """E[(beta s - d)^2] over perturbations I, from 0 up; lower is better.
+    """Return E[(beta s - d)^2] over perturbations I, from 0 up; lower is better.
 
     d is the score lost to I, s = I^T M the map's sum over it, and beta = E[s d] / E[s^2] the optimal scaling; a CAM's scale
     has no meaning, so it is always fitted. `square` removes a random square of 1/28 to 10/28 of the shorter side, as the

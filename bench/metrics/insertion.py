@@ -16,7 +16,7 @@ CAVEAT = "It starts from a blurred image, in which the net may still recognise s
 def score(
     case: Case, *, steps: Steps = 28, substrate: Substrate = "blur", cells: bool = False, even: bool = False
 ) -> Asking[Curve]:
-    """Area under the curve, in [0, 1]; higher is better.
+    """Return the area under the curve, in [0, 1]; higher is better.
 
     The curve is the softmax score against the share of pixels shown, with both end points. Steps have equal size; the last may
     be smaller. `cells` shows one cell of the map's own grid per step, in about 196 steps at most, whatever `steps` is (Gomez

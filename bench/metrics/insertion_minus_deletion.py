@@ -16,7 +16,7 @@ CAVEAT = "It combines two errors in one value: read insertion and deletion to se
 def score(
     case: Case, *, steps: Steps = 28, insertion: Substrate = "blur", deletion: Substrate = "mean", cells: bool = False
 ) -> Asking[float]:
-    """Area of insertion minus area of deletion, in [-1, 1]; higher is better.
+    """Return the area of insertion minus the area of deletion, in [-1, 1]; higher is better.
 
     Each has its own substrate. `cells` and constant maps are as in insertion and deletion.
     """

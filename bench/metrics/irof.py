@@ -20,7 +20,7 @@ CAVEAT = "It depends on the cut into superpixels, which are few; filled superpix
 
 
 def score(case: Case, *, segments: CountFromTwo = 100, substrate: Substrate = "mean") -> Asking[Curve]:
-    """1 - the area under min(1, f(x_k) / f(x_0)) against the share of superpixels removed, in [0, 1]; higher is better.
+    """Return 1 - the area under min(1, f(x_k) / f(x_0)) against the share of superpixels removed, in [0, 1]; higher is better.
 
     x_k is the image without its k superpixels of highest mean map; SLIC makes about `segments` of them. Equal superpixels are
     removed in SLIC's order. The value is 0 if the image's score f(x_0) is 0.
@@ -40,7 +40,7 @@ def score(case: Case, *, segments: CountFromTwo = 100, substrate: Substrate = "m
 
 @lru_cache(maxsize=2)  # the same for every method's map of an image
 def superpixels(pixels: bytes, size: tuple[int, int], segments: int) -> NDArray[np.int64]:
-    """The index of each pixel's superpixel (h, w), from 0; `pixels` are the bytes of RGB values in [0, 1], float32."""
+    """Return the index of each pixel's superpixel (h, w), from 0; `pixels` are the bytes of RGB values in [0, 1], float32."""
     image = np.frombuffer(pixels, dtype=np.float32).reshape(*size, 3)
     labels = slic(image, n_segments=segments, start_label=0)
     _, numbered = np.unique(labels, return_inverse=True)

@@ -20,11 +20,11 @@ NEEDS = ("method",)
 
 
 def score(case: Case, *, radius: Positive = 0.02, samples: Count = 10, seed: int = 0) -> float:
-    """max_d ||M(x + d) - M(x)|| / ||M(x)||, from 0 up; lower is better.
+    """Return max_d ||M(x + d) - M(x)|| / ||M(x)||, from 0 up; lower is better.
 
     d is uniform in [-radius, radius] on pixels in [0, 1], drawn `samples` times, which gives a lower bound of the maximum. The
     defaults are Captum's; Quantus and LATEC take a radius of 0.2. The maps are fitted and stretched as for every metric. A
-    constant map has the value 0 if it stays constant, else 1. It costs `samples` explanations. Raises NotApplicable if only the
+    constant map has the value 0 if it stays constant, else 1. It costs `samples` explanations. Raise NotApplicable if only the
     map, not its method, is given.
     """
     noise = make_generator(case, seed).uniform(-radius, radius, (samples, *case.image.shape)).astype(np.float32)

@@ -34,12 +34,12 @@ Pixels = NDArray[np.float32]  # (h, w, 3) in [0, 1]
 def score(
     case: Case, *, kind: Literal["sic", "aic"] = "sic", least: ShareBelowOne = 0.8, seed: int = 0
 ) -> Asking[Curve]:
-    """Area under the curve of score against information, both in [0, 1]; higher is better.
+    """Return the area under the curve of score against information, both in [0, 1]; higher is better.
 
     Information is the size of the image as lossless WebP. The score is the softmax score (sic), or 1 if the target is the top
     class (aic). Both axes run from the blurred image, interpolated from a random 1 % of the pixels and the corners, to the
     image itself, as pixels above 13 thresholds of the map are sharpened; the score never falls from one threshold to the
-    next. Raises NotApplicable where the authors leave the image out: if its score is below `least`, or if the blurred image
+    next. Raise NotApplicable if the authors leave the image out: if its score is below `least`, or if the blurred image
     does not score lower or does not compress better.
     """
     image = np.ascontiguousarray(case.image.permute(1, 2, 0).cpu().numpy())
@@ -63,7 +63,7 @@ def score(
 
 
 def _make_curve(information: list[float], heights: list[float]) -> Curve:
-    """The curve at evenly spaced points, both axes clipped to [0, 1]; heights never fall from one threshold to the next."""
+    """Make the curve at evenly spaced points, both axes clipped to [0, 1]; heights never fall with the threshold."""
     x, y = np.clip(information, 0, 1), np.maximum.accumulate(np.clip(heights, 0, 1))
     order = np.argsort(x, kind="stable")
     points = np.linspace(0, 1, POINTS)
@@ -71,7 +71,7 @@ def _make_curve(information: list[float], heights: list[float]) -> Curve:
 
 
 def _draw_known(case: Case, seed: int) -> NDArray[np.bool_]:
-    """The pixels (h, w) of the blurred image that are the image's: a random share, and the corners."""
+    """Draw the pixels (h, w) of the blurred image that are the image's: a random share, and the corners."""
     known: NDArray[np.bool_] = make_generator(case, seed).random(case.map.shape) < KNOWN
     for y in (0, -1):
         known[y, [0, -1]] = True
@@ -80,7 +80,7 @@ def _draw_known(case: Case, seed: int) -> NDArray[np.bool_]:
 
 @lru_cache(maxsize=2)  # the same for every method's map of an image
 def _interpolate(pixels: bytes, known: bytes, size: tuple[int, int]) -> Pixels:
-    """The image interpolated linearly between its known pixels; they include the corners, so that no pixel is outside."""
+    """Interpolate the image linearly between its known pixels; they include the corners, so that no pixel is outside."""
     image = np.frombuffer(pixels, dtype=np.float32).reshape(*size, 3)
     positions = np.argwhere(np.frombuffer(known, dtype=bool).reshape(size))
     grid = np.indices(size).reshape(2, -1).T
@@ -99,7 +99,7 @@ def _sharpen(image: Pixels, blurred: Pixels, mask: NDArray[np.bool_]) -> Pixels:
 
 
 def _information(image: Pixels) -> int:
-    """The bytes of the image as lossless WebP: the authors' estimate of its information."""
+    """Return the bytes of the image as lossless WebP: the authors' estimate of its information."""
     buffer = io.BytesIO()
     Image.fromarray((image * 255).round().astype(np.uint8)).save(buffer, "WEBP", lossless=True)
     return len(buffer.getvalue())

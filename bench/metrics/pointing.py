@@ -21,11 +21,11 @@ NEEDS = ("object",)
 def score(
     case: Case, *, on: Literal["hull", "mask", "box"] = "hull", tolerance: Annotated[int, Field(ge=0)] = 0
 ) -> float:
-    """The share of the map's peak pixels that lie on the object, in [0, 1]; higher is better.
+    """Return the share of the map's peak pixels that lie on the object, in [0, 1]; higher is better.
 
     With a single peak this is 1 or 0; in a constant map every pixel is a peak. By default the object is its convex hull,
     because rings have holes. A peak less than `tolerance` pixels away also counts (TorchRay: 15, on the mask). With on=box
-    each object has its own box. Raises NotApplicable if no object of the target class is marked.
+    each object has its own box. Raise NotApplicable if no object of the target class is marked.
     """
     distances = distance_transform_edt(~find_region(case, on))  # 0 inside, 1 next to it
     return float((distances[case.map == case.map.max()] < max(tolerance, 1)).mean())

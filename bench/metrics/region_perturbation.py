@@ -23,7 +23,7 @@ Order = Literal["morf", "lerf", "abpc"]
 def score(
     case: Case, *, order: Order = "morf", patch: Count = 8, regions: Count = 100, substrate: Substrate = "black"
 ) -> Asking[Curve]:
-    """AOPC = sum_{k=0..L} (f(x_0) - f(x_k)) / (L + 1), in [-1, 1]; higher is better, but lower with order=lerf.
+    """Return AOPC = sum_{k=0..L} (f(x_0) - f(x_k)) / (L + 1), in [-1, 1]; higher is better, but lower with order=lerf.
 
     x_k is the image with its k regions of highest mean map (morf) or lowest mean map (lerf) replaced. Regions are squares of
     `patch` pixels from the image's corner, smaller at its far edges; L is `regions`, or all that there are. Equal regions are
@@ -42,7 +42,7 @@ def score(
 
 
 def _rank_regions(values: FloatMap, patch: int) -> tuple[NDArray[np.int64], int]:
-    """The rank (h, w) of each pixel's region, 0 for the highest mean, and the number of regions."""
+    """Return the rank (h, w) of each pixel's region, 0 for the highest mean, and the number of regions."""
     y, x = np.indices(values.shape) // patch
     region = y * (int(x.max()) + 1) + x
     means = np.bincount(region.ravel(), values.ravel()) / np.bincount(region.ravel())

@@ -41,7 +41,7 @@ def score(
     space: Space = "normalised",
     seed: int = 0,
 ) -> Asking[float]:
-    """The mean over 10, 20, ..., 90 % of the pixels imputed, linearly and with noise; higher is better, but lower with morf.
+    """Return the mean over 10, 20, ..., 90 % of pixels imputed, linearly and with noise; higher is better, but lower with morf.
 
     `morf` imputes the most salient pixels first, `lerf` the least salient; `combined` is (lerf - morf) / 2, in [-0.5, 0.5].
     `confidence` reads the change of the softmax score (pytorch-grad-cam), `accuracy` whether the target is still the top class
@@ -73,7 +73,7 @@ def _impute(case: Case, rankings: list[Ranking], noise: Tensor, *, threshold: bo
 
 
 def _missing(case: Case, ranking: Ranking, *, threshold: bool) -> list[Mask]:
-    """The pixels (h, w) that are imputed at each percentile."""
+    """Return the pixels (h, w) that are imputed at each percentile."""
     if threshold:
         values = case.map if ranking == "morf" else 1 - case.map
         return [values >= np.percentile(values, percentile) for percentile in reversed(PERCENTILES)]

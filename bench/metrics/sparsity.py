@@ -16,6 +16,6 @@ CAVEAT = "It does not use the net: an almost empty map has the best value."
 
 
 def score(case: Case) -> float:
-    """max / mean of the map, from 1 (a constant map) to the number of pixels (one pixel); higher is better."""
+    """Return max / mean of the map, from 1 (a constant map) to the number of pixels (one pixel); higher is better."""
     mean = float(case.map.mean(dtype=np.float64))
     return float(case.map.max()) / mean if mean else 1.0

@@ -23,9 +23,9 @@ State = dict[str, Tensor]
 
 
 def read_weights(path: Path) -> State:
-    """The weights by name in a .safetensors or PyTorch file, also where training code nested them under one of WEIGHT_KEYS.
+    """Read the weights by name in a .safetensors or PyTorch file, also if training code nested them under one of WEIGHT_KEYS.
 
-    Raises UsageError for a file that is missing, damaged or holds anything but weights.
+    Raise UsageError for a file that is missing, damaged or holds anything but weights.
     """
     content = _read(path)
     for key in WEIGHT_KEYS:
@@ -59,7 +59,7 @@ def _is_state(content: Any) -> bool:
 
 
 def load_weights(net: nn.Module, state: State, source: Path, name: str) -> None:
-    """Loads weights into a net, which is fp32 afterwards. Raises UsageError where they do not fit it.
+    """Load weights into a net, which is fp32 afterwards. Raise UsageError if they do not fit it.
 
     `source` and `name` are the file and the net for that message.
     """
@@ -71,7 +71,7 @@ def load_weights(net: nn.Module, state: State, source: Path, name: str) -> None:
 
 
 def strip_prefix(state: State, net: nn.Module) -> State:
-    """The weights without the prefix that all their names share and the net's lack, such as DataParallel's `module.`."""
+    """Return the weights without the prefix that all their names share and the net's lack, such as DataParallel's `module.`."""
     expected = net.state_dict().keys()
     while not state.keys() & expected and len({name.partition(".")[0] for name in state}) == 1 and "." in min(state):
         state = {name.partition(".")[2]: weight for name, weight in state.items()}
@@ -79,6 +79,6 @@ def strip_prefix(state: State, net: nn.Module) -> State:
 
 
 def _first_mismatch(error: RuntimeError) -> str:
-    """The first mismatch that PyTorch lists, which stands on the second line of its message."""
+    """Return the first mismatch that PyTorch lists, which stands on the second line of its message."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[min(1, len(lines) - 1)] if lines else type(error).__name__

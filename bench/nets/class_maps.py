@@ -15,12 +15,12 @@ COUNT_WORDS = ("no", "one", "two", "three", "four", "five")
 
 @torch.no_grad()
 def build_class_maps(tail: Mapping[str, nn.Module], activations: Tensor, layer: str) -> nn.Module:
-    """A module from activations (n, k, h, w) to class maps (n, classes, h, w).
+    """Build a module from activations (n, k, h, w) to class maps (n, classes, h, w).
 
     Their spatial means plus a constant are the logits.
 
     `tail` holds the modules after the explained layer, in order; `activations` is an example of that layer's output. The
-    structure is read from the modules and confirmed on the example. Raises NotApplicable, with the reason, for a net without
+    structure is read from the modules and confirmed on the example. Raise NotApplicable, with the reason, for a net without
     class maps. Source: Zhou et al., CVPR 2016.
     """
     before, pooling, after = _split_at_pooling(tail, activations)
@@ -45,7 +45,7 @@ def build_class_maps(tail: Mapping[str, nn.Module], activations: Tensor, layer: 
 def _split_at_pooling(
     tail: Mapping[str, nn.Module], activations: Tensor
 ) -> tuple[list[nn.Module], str | None, list[nn.Module]]:
-    """The modules before global average pooling, the name of the pooling (None without one), and the modules after it."""
+    """Return the modules before global average pooling, the pooling's name (None without one), and the modules after it."""
     current, modules = activations.clone(), list(tail.values())
     for index, (name, module) in enumerate(tail.items()):
         output, pooled = module(current.clone()), current.mean((2, 3))
@@ -58,7 +58,7 @@ def _split_at_pooling(
 
 
 def _check(maps: nn.Module, tail: nn.Module, activations: Tensor, layer: str) -> None:
-    """Raises NotApplicable unless the maps' means explain the logits and each position depends on itself alone."""
+    """Raise NotApplicable unless the maps' means explain the logits and each position depends on itself alone."""
     values, logits = maps(activations.clone()), tail(activations.clone())
     if values.dim() != 4 or values.shape[:2] != logits.shape:
         raise NotApplicable(f"global pooling after {layer} does not average one map for each class")
@@ -90,6 +90,6 @@ class PointwiseLinear(nn.Module):
         self.linear = linear
 
     def forward(self, activations: Tensor) -> Tensor:
-        """Class maps (n, classes, h, w) of activations (n, k, h, w)."""
+        """Return class maps (n, classes, h, w) of activations (n, k, h, w)."""
         weight = self.linear.weight
         return conv2d(activations, weight if weight.dim() == 4 else weight[:, :, None, None])

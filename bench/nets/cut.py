@@ -19,14 +19,14 @@ class Cut:
     modules: dict[str, nn.Module]  # in order, normalisation first; names as in named_modules()
     layer: str
     class_maps: nn.Module | None = None  # activations (n, k, h, w) -> (n, classes, h, w), before pooling
-    no_class_maps: str = ""  # the reason where there are none
+    no_class_maps: str = ""  # the reason if there are none
     aliases: dict[str, str] = field(default_factory=dict)  # other names of keys of `modules`: layer4.1 is layer4
     original: nn.Module | None = None  # the net before it was cut; None if it does not return logits alone
 
     def split_at(self, net: str, layers: Sequence[str]) -> list[nn.Sequential]:
-        """The modules split after each of the layers, in the sequence's order: len(layers) + 1 parts.
+        """Split the modules after each of the layers, in the sequence's order: len(layers) + 1 parts.
 
-        Raises NotApplicable for a layer that is not in the sequence; `net` is the name for that message.
+        Raise NotApplicable for a layer that is not in the sequence; `net` is the name for that message.
         """
         keys = list(self.modules)
         missing = [layer for layer in layers if self.aliases.get(layer, layer) not in self.modules]

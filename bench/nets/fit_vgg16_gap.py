@@ -32,9 +32,9 @@ class Features:
 
 
 def fit(spec: str, images: Images, count: int, device: torch.device, *, dataset: str, seed: int) -> Head:
-    """Fits a linear layer to the first `count` images of a data set; a fifth of them, drawn by the seed, is held out.
+    """Fit a linear layer to the first `count` images of a data set; a fifth of them, drawn by the seed, is held out.
 
-    `spec` names the VGG16, `dataset` the images in the layer's metadata. Raises UsageError for another net, and for images
+    `spec` names the VGG16, `dataset` the images in the layer's metadata. Raise UsageError for another net, and for images
     without labels or of a single class.
     """
     vgg16_gap.check_base(spec)
@@ -57,9 +57,9 @@ def fit(spec: str, images: Images, count: int, device: torch.device, *, dataset:
 
 @torch.no_grad()
 def extract_features(net: Net, images: Images, indices: Sequence[int]) -> Features:
-    """A net's features of the images with these indices.
+    """Return a net's features of the images with these indices.
 
-    Raises UsageError for fewer than 10 images, an image without a label, several image sizes, or images of a single class.
+    Raise UsageError for fewer than 10 images, an image without a label, several image sizes, or images of a single class.
     """
     if len(indices) < LEAST:
         raise UsageError(
@@ -83,7 +83,7 @@ def extract_features(net: Net, images: Images, indices: Sequence[int]) -> Featur
 
 
 def fit_softmax_regression(inputs: Tensor, labels: Tensor, classes: int) -> nn.Linear:
-    """The linear layer (k -> classes) of the softmax regression of labels (n,) on inputs (n, k), float64.
+    """Return the linear layer (k -> classes) of the softmax regression of labels (n,) on inputs (n, k), float64.
 
     Each weight has a normal prior of unit variance on standardised inputs; biases have none. The layer takes the inputs as
     they are: the scales are folded into its weights. The loss is convex, so the result does not depend on the start.
@@ -115,7 +115,7 @@ def _make_linear(weight: Tensor, bias: Tensor) -> nn.Linear:
 
 
 def _label(image: Image, classes: int) -> int:
-    """An image's label. Raises UsageError where it has none, or one that is no class of the net."""
+    """Return an image's label. Raise UsageError if it has none, or one that is no class of the net."""
     if image.label is None:
         raise UsageError(
             f"{image.name} has no label: put images into one folder a class, or list labels in a labels.csv"
@@ -126,5 +126,5 @@ def _label(image: Image, classes: int) -> int:
 
 
 def _count_right(features: Features, held_out: Tensor, own_classes: dict[int, int]) -> int:
-    """How many held-out images the VGG16 itself classifies correctly; `own_classes` maps labels to its classes."""
+    """Count the held-out images that the VGG16 itself classifies correctly; `own_classes` maps labels to its classes."""
     return sum(own_classes[int(features.labels[n])] == int(features.predicted[n]) for n in held_out)

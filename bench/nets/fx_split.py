@@ -19,7 +19,7 @@ ROOT = "net"  # the wrapper's child that is the net
 class ModuleSequence:
     """Modules whose composition is the net, and where each named module's output is found in it."""
 
-    modules: dict[str, nn.Module]  # by the outermost module that outputs the same; `mean()` where none does
+    modules: dict[str, nn.Module]  # by the outermost module that outputs the same; `mean()` if none does
     aliases: dict[str, str]  # names of modules, inner and outer, to a key of `modules`
     next_key: dict[
         str, str
@@ -42,7 +42,7 @@ class _Tracer(fx.Tracer):
 
 
 def trace_sequence(wrapper: nn.Module) -> ModuleSequence | None:
-    """The modules of a wrapper's child `net`, in order; None where it cannot be traced. They share the net's parameters."""
+    """Return the modules of a wrapper's child `net`, in order; None if it cannot be traced. They share the net's parameters."""
     tracer = _Tracer()
     try:
         graph = tracer.trace(wrapper)
@@ -64,7 +64,7 @@ def trace_sequence(wrapper: nn.Module) -> ModuleSequence | None:
 
 
 def _needed_nodes(graph: fx.Graph) -> list[fx.Node]:
-    """The nodes that the output depends on, in order."""
+    """Return the nodes that the output depends on, in order."""
     (output,) = [node for node in graph.nodes if node.op == "output"]
     queue, needed = [output], {output}
     for node in queue:
@@ -75,7 +75,7 @@ def _needed_nodes(graph: fx.Graph) -> list[fx.Node]:
 
 
 def _single_values(nodes: list[fx.Node]) -> list[fx.Node]:
-    """Nodes where the graph can be cut: later nodes use earlier ones only through this value."""
+    """Return the nodes where the graph can be cut: later nodes use earlier ones only through this value."""
     last_use = {used: index for index, node in enumerate(nodes) for used in node.all_input_nodes}
     singles, passing = [], set[fx.Node]()
     for index, node in enumerate(nodes):
@@ -88,7 +88,7 @@ def _single_values(nodes: list[fx.Node]) -> list[fx.Node]:
 
 
 def _extract_module(wrapper: nn.Module, nodes: list[fx.Node], start: fx.Node, end: fx.Node) -> nn.Module:
-    """The computation from one value to another: the net's own module, or a new one that shares the net's parameters."""
+    """Return the computation from one value to another: the net's own module, or a new one that shares the net's parameters."""
     between = [node for node in nodes[nodes.index(start) + 1 : nodes.index(end) + 1] if node.op != "get_attr"]
     if between == [end] and end.op == "call_module" and end.args == (start,) and not end.kwargs:
         module: nn.Module = wrapper.get_submodule(str(end.target))
@@ -113,5 +113,5 @@ def _extract_module(wrapper: nn.Module, nodes: list[fx.Node], start: fx.Node, en
 
 
 def _strip_root(path: str) -> str:
-    """A module's name in the net itself, without the wrapper's prefix."""
+    """Return a module's name in the net itself, without the wrapper's prefix."""
     return path.removeprefix(f"{ROOT}.")

@@ -41,7 +41,7 @@ class UntilLayer(nn.Module):
         self.net, self._gate = net, (gate,)  # in a tuple: the gate is already registered inside the net
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """The layer's activations (n, k, h', w') for inputs (n, channels, h, w)."""
+        """Return the layer's activations (n, k, h', w') for inputs (n, channels, h, w)."""
         _refuse_tracing(inputs)
         (gate,) = self._gate
         gate.stops = True
@@ -65,7 +65,7 @@ class AfterLayer(nn.Module):
         self.register_buffer("empty", torch.zeros_like(inputs[:1]), persistent=False)
 
     def forward(self, activations: Tensor) -> Tensor:
-        """Class scores (n, classes) of the layer's activations (n, k, h', w')."""
+        """Return class scores (n, classes) of the layer's activations (n, k, h', w')."""
         _refuse_tracing(activations)
         net, gate = self._net_and_gate
         gate.replacement = activations
@@ -77,7 +77,7 @@ class AfterLayer(nn.Module):
 
 
 def split_by_hooks(wrapper: nn.Module, layer: str, inputs: Tensor) -> tuple[UntilLayer, AfterLayer]:
-    """Splits `wrapper.net` at one of its layers, which a gate replaces; `inputs` gives the shape of the net's input."""
+    """Split `wrapper.net` at one of its layers, which a gate replaces; `inputs` gives the shape of the net's input."""
     parent, _, name = f"net.{layer}".rpartition(".")
     gate = _Gate(wrapper.get_submodule(f"net.{layer}"))
     setattr(wrapper.get_submodule(parent), name, gate)
@@ -85,7 +85,7 @@ def split_by_hooks(wrapper: nn.Module, layer: str, inputs: Tensor) -> tuple[Unti
 
 
 def remove_gate(wrapper: nn.Module, layer: str) -> None:
-    """Puts a layer back in its gate's place."""
+    """Put a layer back in its gate's place."""
     parent, _, name = f"net.{layer}".rpartition(".")
     gate = wrapper.get_submodule(f"net.{layer}")
     if isinstance(gate, _Gate):

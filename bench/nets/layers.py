@@ -40,13 +40,13 @@ Output = tuple[str, nn.Module, Tensor]  # a module's name, the module, and its o
 
 
 def usual_layer(architecture: str) -> str | None:
-    """The layer usually explained for an architecture of torchvision; None for an unknown one."""
+    """Return the layer usually explained for an architecture of torchvision; None for an unknown one."""
     return next((layer for pattern, layer in USUAL_LAYERS.items() if re.fullmatch(pattern, architecture)), None)
 
 
 @torch.no_grad()
 def propose_layers(module: nn.Module, images: Tensor) -> list[str]:
-    """The layers that output maps (n, k, h, w) larger than 1 x 1, the best candidate first (see RULE).
+    """Return the layers that output maps (n, k, h, w) larger than 1 x 1, the best candidate first (see RULE).
 
     Where several modules output the same map, the outermost is named.
     """
@@ -62,14 +62,14 @@ def propose_layers(module: nn.Module, images: Tensor) -> list[str]:
 
 
 def suggest_names(word: str, names: Iterable[str]) -> str:
-    """The last part of an error message: the names most similar to a word."""
+    """Return the last part of an error message: the names most similar to a word."""
     candidates = list(names)
     close = difflib.get_close_matches(word, candidates, n=5, cutoff=0.4) or candidates[-5:]
     return f"the nearest are {', '.join(close)}"
 
 
 def _record_outputs(module: nn.Module, images: Tensor) -> list[Output]:
-    """The outputs of all inner modules, in the order in which the modules finish."""
+    """Return the outputs of all inner modules, in the order in which the modules finish."""
     outputs: list[Output] = []
 
     def recorder(name: str) -> Callable[[nn.Module, Any, Any], None]:
@@ -89,5 +89,5 @@ def _record_outputs(module: nn.Module, images: Tensor) -> list[Output]:
 
 
 def has_weights(module: nn.Module) -> bool:
-    """Whether a module has parameters of its own, outside its children."""
+    """Tell whether a module has parameters of its own, outside its children."""
     return any(True for _ in module.parameters(recurse=False))

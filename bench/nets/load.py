@@ -17,10 +17,10 @@ USUAL_SIZE = 224  # pixels: side of the images that needs no note
 
 
 def load(spec: str, device: torch.device, precision: str, layer: str | None = None) -> Net:
-    """The net of a spec on a device, split at the layer in the spec, else at `layer`, else at its architecture's usual one.
+    """Load the net of a spec on a device, split at the spec's layer, else at `layer`, else at its architecture's usual one.
 
-    `precision` (fp32, bf16 or fp16) is that of perturbed images. Raises UsageError where the net cannot be loaded or split,
-    PluginError where a net of the user's own breaks its contract.
+    `precision` (fp32, bf16 or fp16) is that of perturbed images. Raise UsageError if the net cannot be loaded or split,
+    PluginError if a net of the user's own breaks its contract.
     """
     source = parse_source(spec)
     return _make_net(source.name, source.load(), device, precision, source.layer or layer)
@@ -38,10 +38,10 @@ def from_module(
     device: torch.device | str = "cpu",
     precision: str = "fp32",
 ) -> Net:
-    """A net made of a copy of a live module, in eval mode, frozen and fp32; the module itself does not change.
+    """Make a net of a copy of a live module, in eval mode, frozen and fp32; the module itself does not change.
 
     `preprocess` is applied to images in [0, 1]: imagenet, none or half, or else a mean and a std, one number or one a channel.
-    Raises PluginError for a module that does not classify images, UsageError for a setting that does not fit it.
+    Raise PluginError for a module that does not classify images, UsageError for a setting that does not fit it.
     """
     mean, std = format_numbers(mean), format_numbers(std)
     normalisation = parse_preprocess("" if mean or std else preprocess, mean, std)
@@ -57,7 +57,7 @@ def from_module(
 
 
 def _make_net(name: str, model: LoadedModel, device: torch.device, precision: str, layer: str | None) -> Net:
-    """Splits a model into a net. Errors begin with the net's name."""
+    """Split a model into a net. Errors begin with the net's name."""
     module = model.module.to(device).eval().requires_grad_(False)
     try:
         parts = split.split_net(module, model.preprocess or PRESETS["imagenet"], layer, model.layer)
@@ -89,14 +89,17 @@ def _input_notes(model: LoadedModel, fixed_size: int | None) -> list[str]:
 
 
 def _class_names(names: tuple[str, ...], count: int) -> tuple[str, ...]:
-    """The names of a net's classes, their indices where there are no names. Raises UsageError for another number of names."""
+    """Return the names of a net's classes, or their indices if there are no names.
+
+    Raise UsageError for another number of names.
+    """
     if names and len(names) != count:
         raise UsageError(f"{len(names)} class names, and the net has {count} classes")
     return names or tuple(map(str, range(count)))
 
 
 def specs_by_name(specs: Sequence[str]) -> dict[str, str]:
-    """The specs of nets by the nets' names in records. Raises UsageError for an invalid spec, and for two of one name."""
+    """Return the specs of nets by the nets' names in records. Raise UsageError for an invalid spec, and for two of one name."""
     by_name: dict[str, str] = {}
     for spec in specs:
         name = parse_source(spec).name

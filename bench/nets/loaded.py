@@ -17,16 +17,16 @@ class LoadedModel:
 
     module: nn.Module
     fingerprint: str  # of the weights
-    classes: tuple[str, ...] = ()  # names in the order of the logits; empty where unknown
-    preprocess: Preprocess | None = None  # that the weights were trained with; None where unknown
-    layer: str | None = None  # usually explained for this architecture; None where unknown
+    classes: tuple[str, ...] = ()  # names in the order of the logits; empty if unknown
+    preprocess: Preprocess | None = None  # that the weights were trained with; None if unknown
+    layer: str | None = None  # usually explained for this architecture; None if unknown
     size: int | None = None  # pixels: side of the images that the weights were validated on
     code: str = ""  # fingerprint of the user's source files; empty for nets of libraries
     notes: tuple[str, ...] = ()  # sentences for the report
 
 
 def fingerprint(module: nn.Module) -> str:
-    """The SHA-256 of a module's weights and their names."""
+    """Return the SHA-256 of a module's weights and their names."""
     digest = hashlib.sha256()
     for name, weight in module.state_dict().items():
         digest.update(name.encode())
@@ -36,7 +36,7 @@ def fingerprint(module: nn.Module) -> str:
 
 @contextmanager
 def fixed_seed() -> Iterator[None]:
-    """Seeds torch's CPU generator with 0 inside the block, so that random weights repeat, and restores its state afterwards."""
+    """Seed torch's CPU generator with 0 inside the block, so that random weights repeat, and restore its state afterwards."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         yield

@@ -23,7 +23,7 @@ class Net(nn.Module):
         fingerprint: SHA-256 of the weights.
         code: SHA-256 of the user's source files; empty for nets of libraries.
         notes: what was decided about the net, in sentences for the report.
-        size: side of the only images that the net takes, in pixels; None where it takes any.
+        size: side of the only images that the net takes, in pixels; None if it takes any.
         memory_limit: bytes that a forward pass may take; None without a limit.
     """
 
@@ -53,25 +53,25 @@ class Net(nn.Module):
         self._head = Forward(self.classify, "fp32")
 
     def forward(self, images: Tensor) -> Tensor:
-        """Logits (n, classes) of images (n, 3, h, w) in [0, 1]."""
+        """Return logits (n, classes) of images (n, 3, h, w) in [0, 1]."""
         logits: Tensor = self.classify(self.features(images))
         return logits
 
     def split_at(self, layers: Sequence[str]) -> list[nn.Sequential]:
-        """The net split after each of the layers, in the net's order; the composition of the parts is the net.
+        """Split the net after each of the layers, in the net's order; the composition of the parts is the net.
 
-        Raises NotApplicable for a layer at which the net cannot be cut.
+        Raise NotApplicable for a layer at which the net cannot be cut.
         """
         return self.cut.split_at(self.name, layers)
 
     def configure(self, memory_limit: float | None, *, compiled: bool = False) -> None:
-        """Limits the bytes that a forward pass of perturbed images takes, and compiles it if `compiled`."""
+        """Limit the bytes that a forward pass of perturbed images takes, and compile it if `compiled`."""
         self.memory_limit = memory_limit
         self._forward.tune(memory_limit, compile=compiled)
         self._head.tune(memory_limit, compile=False)
 
     def to_fp32(self) -> "Net":
-        """The same net with perturbed images in fp32, not compiled. It shares this net's modules and weights."""
+        """Return the same net with perturbed images in fp32, not compiled. It shares this net's modules and weights."""
         net = Net(
             self.name,
             self.cut,
@@ -86,9 +86,9 @@ class Net(nn.Module):
         return net
 
     def prepare(self, images: Tensor) -> None:
-        """Sets the batch size for images of this shape (n, 3, h, w). Call it before timing.
+        """Set the batch size for images of this shape (n, 3, h, w). Call it before timing.
 
-        Raises ImageError for images of a size that the net does not take.
+        Raise ImageError for images of a size that the net does not take.
         """
         height, width = images.shape[2:]
         if self.size is not None and (height, width) != (self.size, self.size):
@@ -105,22 +105,22 @@ class Net(nn.Module):
             raise ImageError(f"{self.name} cannot take images of {width} x {height}: {reason}") from error
 
     def scores(self, stream: Stream) -> Tensor:
-        """Softmax scores (count, classes) in [0, 1] of a stream of perturbed images, float64."""
+        """Return softmax scores (count, classes) in [0, 1] of a stream of perturbed images, float64."""
         return self._forward.probabilities(stream)
 
     def logits(self, stream: Stream) -> Tensor:
-        """Logits (count, classes) of a stream of perturbed images, fp32."""
+        """Return logits (count, classes) of a stream of perturbed images, fp32."""
         return self._forward.logits(stream)
 
     def classify_stream(self, stream: Stream) -> Tensor:
-        """Logits (count, classes) of a stream of activations (k, h', w') of the explained layer, always computed in fp32."""
+        """Return logits (count, classes) of a stream of activations (k, h', w') of the explained layer, always in fp32."""
         self._head.prepare(stream.make(0, 1))
         return self._head.logits(stream)
 
     def class_maps(self, activations: Tensor) -> Tensor:
-        """Maps (n, classes, h', w') whose spatial means, plus a constant, are the logits; activations are (n, k, h', w').
+        """Return maps (n, classes, h', w') whose spatial means, plus a constant, are the logits, of activations (n, k, h', w').
 
-        Raises NotApplicable for a net that does not end in global average pooling and one linear layer.
+        Raise NotApplicable for a net that does not end in global average pooling and one linear layer.
         """
         if self.cut.class_maps is None:
             raise NotApplicable(self.cut.no_class_maps)
@@ -128,7 +128,7 @@ class Net(nn.Module):
         return maps
 
     def protected_state(self) -> tuple[object, ...]:
-        """What a method must leave unchanged: modes, hooks, and the weights' versions, addresses and gradients."""
+        """Return what a method must leave unchanged: modes, hooks, and the weights' versions, addresses and gradients."""
         modules = tuple((m.training, len(m._forward_hooks), len(m._forward_pre_hooks)) for m in self.modules())
         return modules, tuple((weight._version, weight.data_ptr(), weight.grad is None) for weight in self.parameters())
 

@@ -11,7 +11,7 @@ from ..core.errors import PluginError
 SCORE_NAMES = ("logits", "out", "output", "scores", "pred")  # of class scores in libraries' dictionaries and objects
 TOLERANCE = 1e-3  # of the sum of probabilities
 ScoreKind = Literal["logits", "probabilities", "log-probabilities"]
-Key = int | str | None  # where the class scores are in what a net returns; None where it returns the tensor itself
+Key = int | str | None  # where the class scores are in what a net returns; None if it returns the tensor itself
 
 
 class ScoresOnly(nn.Module):
@@ -22,7 +22,7 @@ class ScoresOnly(nn.Module):
         self.net, self.key, self.is_flat = net, key, is_flat
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Class scores (n, classes) of normalised inputs (n, channels, h, w)."""
+        """Return class scores (n, classes) of normalised inputs (n, channels, h, w)."""
         scores: Tensor = _select(self.net(inputs), self.key)
         return scores if self.is_flat else scores.flatten(1)  # fully convolutional nets give (n, classes, 1, 1)
 
@@ -35,9 +35,9 @@ class Log(nn.Module):
 
 
 def wrap_scores(net: nn.Module, inputs: Tensor) -> tuple[ScoresOnly, Tensor]:
-    """A net reduced to its class scores, and the scores (n, classes) of the inputs.
+    """Return a net reduced to its class scores, and the scores (n, classes) of the inputs.
 
-    Raises PluginError for a net that does not classify.
+    Raise PluginError for a net that does not classify.
     """
     output = net(inputs)
     key = find_scores(output)
@@ -50,7 +50,7 @@ def wrap_scores(net: nn.Module, inputs: Tensor) -> tuple[ScoresOnly, Tensor]:
 
 
 def find_scores(output: Any) -> Key:
-    """Where the class scores are in what a net returned. Raises PluginError where there is no tensor."""
+    """Return where the class scores are in what a net returned. Raise PluginError if there is no tensor."""
     if isinstance(output, Tensor):
         return None
     if isinstance(output, Mapping):
@@ -69,7 +69,7 @@ def find_scores(output: Any) -> Key:
 
 
 def identify_kind(scores: Tensor) -> ScoreKind:
-    """Whether class scores (n, classes) are logits, probabilities or log-probabilities, judged by their values."""
+    """Tell whether class scores (n, classes) are logits, probabilities or log-probabilities, judged by their values."""
     if (scores >= 0).all() and ((scores.sum(1) - 1).abs() < TOLERANCE).all():
         return "probabilities"
     if (scores <= 0).all() and (scores.logsumexp(1).abs() < TOLERANCE).all():
@@ -78,7 +78,7 @@ def identify_kind(scores: Tensor) -> ScoreKind:
 
 
 def _check_scores(scores: Tensor, count: int) -> None:
-    """Raises PluginError for what are not class scores of so many images."""
+    """Raise PluginError for what are not class scores of so many images."""
     if scores.dim() != 2 or len(scores) != count:
         raise PluginError(f"the net returns {tuple(scores.shape)} for {count} images: class scores are (n, classes)")
     if scores.shape[1] < 2:

@@ -21,7 +21,7 @@ class Preprocess:
     std: tuple[float, ...]
 
     def build(self, channels: int) -> nn.Module:
-        """The module from images (n, 3, h, w) in [0, 1] to a net's input (n, channels, h, w); one channel is the luminance."""
+        """Build the module from images (n, 3, h, w) in [0, 1] to a net's input (n, channels, h, w); 1 channel is luminance."""
         mean, std = _repeat(self.mean, 3), _repeat(self.std, 3)
         if channels == 3:
             return Normalise(mean, std)
@@ -62,9 +62,9 @@ PRESETS = {
 
 
 def parse_preprocess(preset: str, mean: str, std: str) -> Preprocess | None:
-    """The preprocessing of a spec's settings: a preset's name, or numbers; None where all three are empty.
+    """Return the preprocessing of a spec's settings: a preset's name, or numbers; None if all three are empty.
 
-    Numbers are written `0.5`, or `0.485+0.456+0.406` for the channels. Raises UsageError for other settings.
+    Numbers are written `0.5`, or `0.485+0.456+0.406` for the channels. Raise UsageError for other settings.
     """
     if mean or std:
         if preset:
@@ -76,14 +76,14 @@ def parse_preprocess(preset: str, mean: str, std: str) -> Preprocess | None:
 
 
 def format_numbers(numbers: str | float | Sequence[float]) -> str:
-    """Numbers in the notation of specs, joined by `+`; a string stays as it is."""
+    """Format numbers in the notation of specs, joined by `+`; a string stays as it is."""
     if isinstance(numbers, str):
         return numbers
     return "+".join(map(str, [numbers] if isinstance(numbers, int | float) else numbers))
 
 
 def input_channels(module: nn.Module) -> int:
-    """The input channels of a net's first convolution: 3, or 1 for grey images. Raises UsageError for other numbers."""
+    """Return the input channels of a net's first convolution: 3, or 1 for grey images. Raise UsageError for other numbers."""
     first = next((part for part in module.modules() if isinstance(part, nn.Conv2d)), None)
     count = 3 if first is None else first.in_channels
     if count not in (1, 3):

@@ -33,7 +33,7 @@ class Factors:
 
 
 def quantise(weight: Tensor) -> tuple[Tensor, Tensor]:
-    """Levels (int8, the weight's shape) and a float32 scale for each output channel, which is the first dimension."""
+    """Return levels (int8, the weight's shape) and a float32 scale for each output channel, which is the first dimension."""
     rows = weight.detach().float().flatten(1)
     scale = rows.abs().amax(1).clamp_min(1e-12) / LEVELS
     levels = (rows / scale[:, None]).round().to(torch.int8)
@@ -41,12 +41,12 @@ def quantise(weight: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def dequantise(levels: Tensor, scale: Tensor) -> Tensor:
-    """The float32 weight of levels and the scale of each output channel."""
+    """Return the float32 weight of levels and the scale of each output channel."""
     return levels.float() * scale.view(-1, *[1] * (levels.ndim - 1))
 
 
 def save(state: Mapping[str, Tensor | Factors], path: Path, metadata: Mapping[str, str]) -> None:
-    """Writes a net's state dict, its matrices and kernels rounded to 255 levels, and metadata into the file's header."""
+    """Write a net's state dict, its matrices and kernels rounded to 255 levels, and metadata into the file's header."""
     stored: dict[str, Tensor] = {}
     for name, weight in state.items():
         if isinstance(weight, Factors):
@@ -57,7 +57,7 @@ def save(state: Mapping[str, Tensor | Factors], path: Path, metadata: Mapping[st
 
 
 def _pack(name: str, tensor: Tensor) -> dict[str, Tensor]:
-    """The entries of a file for a tensor: a vector as it is, anything larger as levels and scale."""
+    """Return the entries of a file for a tensor: a vector as it is, anything larger as levels and scale."""
     if tensor.ndim < 2:
         return {name: tensor.detach().contiguous()}
     levels, scale = quantise(tensor)
@@ -65,7 +65,10 @@ def _pack(name: str, tensor: Tensor) -> dict[str, Tensor]:
 
 
 def load(path: Path) -> dict[str, Tensor]:
-    """A net's state dict: every tensor whole and float32, integer counters as stored. Raises UsageError for another file."""
+    """Load a net's state dict: every tensor whole and float32, integer counters as stored.
+
+    Raise UsageError for another file.
+    """
     tensors = _unpack(_read(path))
     state = {name: tensor for name, tensor in tensors.items() if ":" not in name}
     for left in [name for name in tensors if name.endswith(":left")]:
@@ -75,7 +78,7 @@ def load(path: Path) -> dict[str, Tensor]:
 
 
 def _unpack(stored: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The stored tensors, levels multiplied by their scales."""
+    """Return the stored tensors, levels multiplied by their scales."""
     tensors = {}
     for name, tensor in stored.items():
         if name.endswith(":levels"):
@@ -99,6 +102,6 @@ def _read(path: Path) -> dict[str, Tensor]:
 
 
 def read_metadata(path: Path) -> dict[str, str]:
-    """The metadata in a file's header: for shipped nets their classes, normalisation, recipe and accuracy."""
+    """Read the metadata in a file's header: for shipped nets their classes, normalisation, recipe and accuracy."""
     with safe_open(path, framework="pt") as file:
         return dict(file.metadata() or {})

@@ -26,7 +26,7 @@ class Source:
     settings: dict[str, Any]  # of the factory or library alone
 
     def load(self) -> LoadedModel:
-        """The model, with the classes and preprocessing of the spec. Raises UsageError where it cannot be loaded."""
+        """Load the model, with the classes and preprocessing of the spec. Raise UsageError if it cannot be loaded."""
         model = self._load()
         if self.classes:
             model = replace(model, classes=read_class_names(self.classes))
@@ -46,7 +46,7 @@ class Source:
 
 
 def parse_source(text: str) -> Source:
-    """The source of a net's spec. Raises UsageError for text that is no spec, and for a net that does not exist."""
+    """Return the source of a net's spec. Raise UsageError for text that is no spec, and for a net that does not exist."""
     spec = specs.parse("net", text, str)
     common = {key: spec.settings[key] for key in signature(_common_settings).parameters if key in spec.settings}
     own_settings = {key: value for key, value in spec.settings.items() if key not in common}
@@ -65,7 +65,7 @@ def parse_source(text: str) -> Source:
 
 
 def _check_architecture(name: str, text: str, *, has_weights: bool) -> None:
-    """Raises UsageError for the name of no architecture, and for a spec that names weights twice."""
+    """Raise UsageError for the name of no architecture, and for a spec that names weights twice."""
     if name.endswith(".py"):
         raise UsageError(f"{name} is a file: name the function in it that makes the net, {name}:factory")
     if name != vgg16_gap.NAME:
@@ -75,7 +75,7 @@ def _check_architecture(name: str, text: str, *, has_weights: bool) -> None:
 
 
 def _record_name(spec: specs.Spec) -> str:
-    """A net's name in records: its spec, files by their stems, without the file of class names."""
+    """Return a net's name in records: its spec, files by their stems, without the file of class names."""
     name = Path(spec.name).stem if spec.name.endswith(".py") else spec.name
     settings = {key: value for key, value in spec.settings.items() if key != "classes"}
     settings |= {"weights": Path(spec.settings["weights"]).stem} if "weights" in spec.settings else {}
@@ -83,7 +83,7 @@ def _record_name(spec: specs.Spec) -> str:
 
 
 def read_class_names(path: Path) -> tuple[str, ...]:
-    """Class names from a text file, one a line, in the order of the net's classes. Raises UsageError where there are none."""
+    """Read class names from a text file, one a line, in the order of the net's classes. Raise UsageError if there are none."""
     if not path.is_file():
         raise UsageError(f"there is no file of class names {path}")
     try:
@@ -102,8 +102,8 @@ def _path(text: str) -> Path | None:
 def _common_settings(
     *, weights: str = "", classes: str = "", preprocess: str = "", mean: str = "", std: str = "", layer: str = ""
 ) -> None:
-    """The settings of any net: `check_settings` checks a spec against this signature."""
+    """Declare the settings of any net: `check_settings` checks a spec against this signature."""
 
 
 def _timm_settings(*, pretrained: bool = True) -> None:
-    """The settings that only timm's nets have."""
+    """Declare the settings that only timm's nets have."""

@@ -21,7 +21,7 @@ from .hook_split import remove_gate, split_by_hooks
 from .preprocessing import Preprocess, input_channels
 
 SIZES = (224, 32, 28, 64, 96, 128, 160, 192, 256, 288, 299, 320, 331, 380, 384, 448, 512)  # pixels, tried in this order
-KNOWN_SIZE = 128  # pixels: of the probe where the layer is known; smaller is faster
+KNOWN_SIZE = 128  # pixels: of the probe if the layer is known; smaller is faster
 LEAST = 1e-6  # probability down to which logarithms are compared
 LOG, AFTER_LAYER = "log()", "rest()"  # keys of modules that are not the net's own
 
@@ -35,10 +35,10 @@ class Probe:
     images: Tensor  # (2, 3, h, w) in [0, 1]
     scores: Tensor  # (2, classes), as the net returns them
     kind: outputs.ScoreKind
-    fixed_size: int | None  # pixels: the only image side that the net takes; None where it takes any
+    fixed_size: int | None  # pixels: the only image side that the net takes; None if it takes any
 
     def agrees(self, logits: Tensor) -> bool:
-        """Whether these are the net's logits; where it returns probabilities, up to a constant of each image."""
+        """Tell whether these are the net's logits; if it returns probabilities, up to a constant of each image."""
         if self.kind != "logits":
             logs = self.scores if self.kind == "log-probabilities" else self.scores.clamp(min=LEAST).log()
             reliable = logs > math.log(10 * LEAST)
@@ -47,7 +47,7 @@ class Probe:
         return bool((logits - self.scores).abs().max() <= TOLERANCE * max(1.0, float(self.scores.abs().max())))
 
     def run(self, modules: list[nn.Module]) -> Tensor:
-        """The output of modules, run one after the other on the preprocessed images."""
+        """Return the output of modules, run one after the other on the preprocessed images."""
         result: Tensor = nn.Sequential(*modules)(self.preprocess(self.images))
         return result
 
@@ -58,16 +58,16 @@ class SplitNet:
 
     cut: Cut
     class_count: int
-    fixed_size: int | None  # pixels; None where the net takes images of any size
+    fixed_size: int | None  # pixels; None if the net takes images of any size
     notes: tuple[str, ...]  # the decisions, one sentence each
 
 
 @torch.no_grad()
 @exact_arithmetic()
 def split_net(module: nn.Module, preprocess: Preprocess, layer: str | None, usual: str | None = None) -> SplitNet:
-    """Cuts a frozen net in eval mode at `layer`, else at the architecture's usual one, else at one proposed by a rule.
+    """Cut a frozen net in eval mode at `layer`, else at the architecture's usual one, else at one proposed by a rule.
 
-    Raises PluginError for a module that does not classify images, UsageError for a layer at which it cannot be cut.
+    Raise PluginError for a module that does not classify images, UsageError for a layer at which it cannot be cut.
     """
     if layer is not None and layer not in dict(module.named_modules()):
         names = [name for name, _ in module.named_modules() if name]
@@ -86,7 +86,7 @@ def split_net(module: nn.Module, preprocess: Preprocess, layer: str | None, usua
 
 
 def _probe(module: nn.Module, preprocess: nn.Module, first_size: int) -> Probe:
-    """Runs the net on random images of the first size that it takes. Raises UsageError where it takes none."""
+    """Run the net on random images of the first size that it takes. Raise UsageError if it takes none."""
     device = next(module.parameters(), torch.empty(0)).device
     preprocess = preprocess.to(device)
     first_error = ""
@@ -103,7 +103,7 @@ def _probe(module: nn.Module, preprocess: nn.Module, first_size: int) -> Probe:
 
 
 def _repeatable_scores(module: nn.Module, inputs: Tensor) -> tuple[outputs.ScoresOnly, Tensor]:
-    """The net reduced to its class scores, and these. Raises PluginError where a second run gives others."""
+    """Return the net reduced to its class scores, and these. Raise PluginError if a second run gives others."""
     scorer, scores = outputs.wrap_scores(module, inputs)
     repeated = outputs.wrap_scores(module, inputs)[1]
     if not torch.allclose(scores, repeated, rtol=TOLERANCE, atol=TOLERANCE):
@@ -114,7 +114,7 @@ def _repeatable_scores(module: nn.Module, inputs: Tensor) -> tuple[outputs.Score
 
 
 def _run_error(module: nn.Module, inputs: Tensor) -> str:
-    """What the net raises on its input; empty where it runs."""
+    """Return the error that the net raises on its input; empty if it runs."""
     try:
         module(inputs)
     except UNTRACEABLE as error:
@@ -123,7 +123,7 @@ def _run_error(module: nn.Module, inputs: Tensor) -> str:
 
 
 def _cuts(probe: Probe, candidates: list[str], chosen: str | None) -> Iterator[Cut]:
-    """The net cut at each candidate that allows it. Raises UsageError where the chosen layer does not."""
+    """Yield the net cut at each candidate that allows it. Raise UsageError if the chosen layer does not."""
     sequence = _logits_sequence(probe)
     for layer in candidates:
         result = _cut_by_hooks(probe, layer) if sequence is None else _cut_sequence(probe, sequence, layer)
@@ -137,7 +137,7 @@ def _cuts(probe: Probe, candidates: list[str], chosen: str | None) -> Iterator[C
 
 
 def _logits_sequence(probe: Probe) -> ModuleSequence | None:
-    """The traced net as a sequence that gives logits; None where it cannot be traced, or the trace gives other scores."""
+    """Return the traced net as a sequence that gives logits; None if it cannot be traced, or the trace gives other scores."""
     traced = trace_sequence(probe.scorer)
     if traced is None:
         return None
@@ -155,7 +155,7 @@ def _logits_sequence(probe: Probe) -> ModuleSequence | None:
 
 
 def _cut_sequence(probe: Probe, sequence: ModuleSequence, layer: str) -> Cut | str:
-    """The sequence cut at a layer, or the reason why it cannot be."""
+    """Return the sequence cut at a layer, or the reason why it cannot be."""
     if layer in sequence.next_key:
         return f"a parallel branch also reaches the layers after it; cut at {sequence.next_key[layer]} instead"
     if layer not in sequence.aliases:
@@ -167,7 +167,7 @@ def _cut_sequence(probe: Probe, sequence: ModuleSequence, layer: str) -> Cut | s
 
 
 def _cut_by_hooks(probe: Probe, layer: str) -> Cut | str:
-    """The net split at a layer by hooks, or the reason why the two halves do not reproduce the net."""
+    """Return the net split at a layer by hooks, or the reason why the two halves do not reproduce the net."""
     try:
         up_to_layer, after_layer = split_by_hooks(probe.scorer, layer, probe.preprocess(probe.images))
         activations = up_to_layer(probe.preprocess(probe.images))
@@ -181,7 +181,7 @@ def _cut_by_hooks(probe: Probe, layer: str) -> Cut | str:
 
 
 def _with_class_maps(cut: Cut, end: int, activations: Tensor) -> Cut | str:
-    """A cut with its class maps or the reason for their absence; a reason instead where the layer outputs no map.
+    """Return a cut with its class maps or the reason for their absence; a reason instead if the layer outputs no map.
 
     `end` is the number of modules up to the layer, `activations` the layer's output.
     """
@@ -196,7 +196,7 @@ def _with_class_maps(cut: Cut, end: int, activations: Tensor) -> Cut | str:
 
 
 def _notes(probe: Probe, cut: Cut) -> Iterator[str]:
-    """What the harness decided about the net, in sentences for the report."""
+    """Yield what the harness decided about the net, in sentences for the report."""
     if AFTER_LAYER in cut.modules:
         yield "it runs twice for each image: its computation depends on its input's values, so it cannot be traced"
     if probe.scorer.key is not None:

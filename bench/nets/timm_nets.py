@@ -13,9 +13,9 @@ from .preprocessing import Preprocess
 
 
 def load_timm(name: str, weights: Path | None, *, pretrained: bool = True) -> LoadedModel:
-    """A net of timm with the weights in a file, else with timm's from its cache or downloaded, else with random ones.
+    """Load a net of timm with the weights in a file, else with timm's from its cache or downloaded, else with random ones.
 
-    Raises UsageError for a name that timm does not have, and for weights that cannot be loaded.
+    Raise UsageError for a name that timm does not have, and for weights that cannot be loaded.
     """
     _check_name(name)
     net = _create(name, pretrained=pretrained and weights is None)

@@ -24,9 +24,9 @@ from .loaded import LoadedModel, fingerprint, fixed_seed
 
 
 def load_user_net(name: str, factory: str, settings: dict[str, Any], weights: Path | None) -> LoadedModel:
-    """The net that a factory returns, with the weights in a file if one is given.
+    """Load the net that a factory returns, with the weights in a file if one is given.
 
-    `name` is a .py file or a module; the factory's keyword-only parameters are its settings. Raises UsageError for a factory
+    `name` is a .py file or a module; the factory's keyword-only parameters are its settings. Raise UsageError for a factory
     that does not exist, PluginError for one that fails or does not return a plain `torch.nn.Module`.
     """
     file = Path(name) if name.endswith(".py") else None
@@ -45,7 +45,7 @@ def load_user_net(name: str, factory: str, settings: dict[str, Any], weights: Pa
 
 
 def _check_weights(net: nn.Module, spec: str) -> None:
-    """Raises PluginError for a module whose weights cannot be read and changed, or that cannot be cut."""
+    """Raise PluginError for a module whose weights cannot be read and changed, or that cannot be cut."""
     if isinstance(net, torch.jit.ScriptModule):
         raise PluginError(
             f"{spec} returns a compiled module (torch.jit), which cannot be cut: return the original module"
@@ -64,7 +64,7 @@ def _check_weights(net: nn.Module, spec: str) -> None:
 
 
 def _code_fingerprint(name: str, file: Path | None) -> str:
-    """The SHA-256 of a file or an importable module, and of all that it imports from its own folder or package."""
+    """Return the SHA-256 of a file or an importable module, and of all that it imports from its own folder or package."""
     finder = ModuleFinder([str(file.parent if file else _package_root(name))])
     if file:
         finder.run_script(str(file))
@@ -75,14 +75,14 @@ def _code_fingerprint(name: str, file: Path | None) -> str:
 
 
 def _package_root(name: str) -> Path:
-    """The folder that holds a module's outermost package."""
+    """Return the folder that holds a module's outermost package."""
     module = sys.modules[name]
     levels = name.count(".") + (1 if hasattr(module, "__path__") else 0)
     return Path(str(module.__file__)).resolve().parents[levels]
 
 
 def _call_factory(module: ModuleType, spec: str, factory: str, settings: dict[str, Any]) -> nn.Module:
-    """The net that a factory of a module returns; a module's variable that is a net is returned as it is."""
+    """Return the net that a factory of a module returns; a module's variable that is a net is returned as it is."""
     make = getattr(module, factory, None)
     if make is None:
         raise UsageError(f"{spec.rpartition(':')[0]} has no {factory!r}: {nearest(factory, _public_names(module))}")
@@ -111,7 +111,7 @@ def _import_module(name: str) -> ModuleType:
 
 
 def _find_module(name: str) -> ModuleSpec | None:
-    """The spec of a module; None where the module or a package around it does not exist. The packages are imported."""
+    """Return the spec of a module; None if the module or a package around it does not exist. The packages are imported."""
     package_name = name.rpartition(".")[0]
     if package_name:
         package = _find_module(package_name)
@@ -122,7 +122,7 @@ def _find_module(name: str) -> ModuleSpec | None:
 
 @contextlib.contextmanager
 def _import_path(folder: Path, *, keep_modules: bool = False) -> Iterator[None]:
-    """Puts a folder first on the import path inside the block, as when Python runs a script in it.
+    """Put a folder first on the import path inside the block, as when Python runs a script in it.
 
     Unless modules are kept, those imported from the folder are forgotten afterwards, so that another net's folder may hold
     modules of the same names.

@@ -43,10 +43,10 @@ class HeadMetadata(BaseModel):
     seen: int  # classes among the fitted images
     held_out: int  # images
     right: int  # held-out images that it classifies correctly (top-1)
-    base_right: int | None  # the same of the VGG16 itself; None where it lacks some of the classes
+    base_right: int | None  # the same of the VGG16 itself; None if it lacks some of the classes
 
     def note(self) -> str:
-        """How the layer was fitted and how well it does, in one sentence for the report."""
+        """Describe how the layer was fitted and how well it does, in one sentence for the report."""
         classes = f"{self.seen} of its {len(self.classes)} classes"
         lacks = f"{self.base} itself does not know all of these classes"
         base = lacks if self.base_right is None else f"{self.base_right} by {self.base} itself"
@@ -65,19 +65,19 @@ class Head:
 
 
 def check_base(spec: str) -> None:
-    """Raises UsageError for the spec of a net that is not torchvision's VGG16."""
+    """Raise UsageError for the spec of a net that is not torchvision's VGG16."""
     parsed = specs.parse("net", spec, str)
     if parsed.short is not None or parsed.name.partition("@")[0] != BASE:
         raise UsageError(f"{spec} is not a VGG16: {NAME} is built on {BASE}, {BASE}@imagenet or {BASE}[weights=FILE]")
 
 
 def write_head(head: Head, path: Path) -> None:
-    """Writes a layer and its metadata to a .safetensors file."""
+    """Write a layer and its metadata to a .safetensors file."""
     write_bytes(path, save(dict(head.linear.state_dict()), {NAME: head.metadata.model_dump_json()}))
 
 
 def read_head(path: Path) -> Head:
-    """Reads the layer in a file. Raises UsageError for a file without one."""
+    """Read the layer in a file. Raise UsageError for a file without one."""
     state = checkpoints.read_weights(path)
     try:
         metadata = HeadMetadata.model_validate_json(quantised.read_metadata(path).get(NAME, ""))
@@ -90,9 +90,9 @@ def read_head(path: Path) -> Head:
 
 
 def load_model(path: Path | None, load_base: Callable[[str], LoadedModel]) -> LoadedModel:
-    """The convolutions of the VGG16 that a file names, global average pooling, and the linear layer in the file.
+    """Load the convolutions of the VGG16 that a file names, global average pooling, and the linear layer in the file.
 
-    `load_base` loads the VGG16 by its spec. Raises UsageError without a file, and for a VGG16 whose weights have changed.
+    `load_base` loads the VGG16 by its spec. Raise UsageError without a file, and for a VGG16 whose weights have changed.
     """
     if path is None:
         raise UsageError(
@@ -115,7 +115,7 @@ def load_model(path: Path | None, load_base: Callable[[str], LoadedModel]) -> Lo
 
 
 def _convolutions(vgg: nn.Module) -> nn.Sequential:
-    """All layers before the last pooling."""
+    """Return all layers before the last pooling."""
     features = vgg.get_submodule("features")
     assert isinstance(features, nn.Sequential)
     last = [f"features.{name}" for name, _ in features.named_children()].index(LAYER)

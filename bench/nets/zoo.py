@@ -36,12 +36,12 @@ INCEPTIONS = ("googlenet", "inception_v3")  # their ImageNet weights take images
 
 
 def architectures() -> list[str]:
-    """The names of torchvision's classifiers."""
+    """Return the names of torchvision's classifiers."""
     return torchvision.models.list_models(module=torchvision.models)
 
 
 def check_name(name: str) -> None:
-    """Raises UsageError for an unknown architecture or unknown weights in `resnet50` or `resnet50@IMAGENET1K_V2`."""
+    """Raise UsageError for an unknown architecture or unknown weights in `resnet50` or `resnet50@IMAGENET1K_V2`."""
     name, separator, weights = name.partition("@")
     if name not in architectures():
         raise UsageError(
@@ -53,7 +53,7 @@ def check_name(name: str) -> None:
 
 
 def load_shipped(name: str) -> LoadedModel:
-    """An architecture with the weights that ship with this suite. Raises UsageError for one without."""
+    """Load an architecture with the weights that ship with this suite. Raise UsageError for one without."""
     path = WEIGHTS / f"{name}.safetensors"
     if name not in SHIPPED:
         raise UsageError(f"no weights of {name} ship with this suite: write {name}@imagenet, or {name}[weights=FILE]")
@@ -63,7 +63,10 @@ def load_shipped(name: str) -> LoadedModel:
 
 
 def load_torchvision(name: str, weights: str) -> LoadedModel:
-    """An architecture with torchvision's weights, from its cache or downloaded. Raises UsageError where neither is possible."""
+    """Load an architecture with torchvision's weights, from its cache or downloaded.
+
+    Raise UsageError if neither is possible.
+    """
     known = torchvision.models.get_model_weights(name)
     first = "IMAGENET1K_V1" if "IMAGENET1K_V1" in known.__members__ else next(iter(known)).name
     entry = known[first if weights == IMAGENET else weights]
@@ -82,18 +85,18 @@ def load_torchvision(name: str, weights: str) -> LoadedModel:
 
 
 def load_architecture(name: str, path: Path) -> LoadedModel:
-    """An architecture of torchvision with the user's weights. Raises UsageError where they do not fit it."""
+    """Load an architecture of torchvision with the user's weights. Raise UsageError if they do not fit it."""
     net = _build(name, checkpoints.read_weights(path), path)
     return LoadedModel(net, hash_file(path), layer=usual_layer(name))
 
 
 def imagenet_classes() -> tuple[str, ...]:
-    """The names of ImageNet's 1000 classes, as torchvision has them."""
+    """Return the names of ImageNet's 1000 classes, as torchvision has them."""
     return tuple(torchvision.models.get_weight("ResNet18_Weights.IMAGENET1K_V1").meta["categories"])
 
 
 def _build(name: str, state: checkpoints.State, source: Path, **settings: Any) -> nn.Module:
-    """An architecture with these weights and their number of classes."""
+    """Build an architecture with these weights and their number of classes."""
     settings |= {"init_weights": False} if name in INCEPTIONS else {}
     with torch.device("meta"):  # initialising VGG16's 138 million numbers takes longer than reading them
         default: nn.Module = torchvision.models.get_model(name, **settings)
@@ -104,6 +107,6 @@ def _build(name: str, state: checkpoints.State, source: Path, **settings: Any) -
 
 
 def count_classes(state: checkpoints.State, net: nn.Module) -> int:
-    """The number of classes in these weights: the length of the last tensor, the bias of the class scores."""
+    """Return the number of classes in these weights: the length of the last tensor, the bias of the class scores."""
     last_name = list(net.state_dict())[-1]
     return len(checkpoints.strip_prefix(state, net).get(last_name, net.state_dict()[last_name]))

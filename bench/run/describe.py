@@ -24,7 +24,7 @@ LIBRARIES = ("torch", "torchvision", "numpy", "scipy", "pandas")
 
 
 def make_header(plan: Plan) -> Header:
-    """The header of a run: all that fixes the meaning of its numbers, and the environment."""
+    """Make the header of a run: all that fixes the meaning of its numbers, and the environment."""
     return Header(
         format=FORMAT,  # a key that is left to its default is left out of the file
         suite=_describe_suite(plan),
@@ -59,7 +59,7 @@ def _describe_precision(plan: Plan) -> str:
 
 
 def _without_empty(**texts: str) -> dict[str, str]:
-    """The texts that are not empty: the others are left out of the file."""
+    """Return the texts that are not empty: the others are left out of the file."""
     return {key: text for key, text in texts.items() if text}
 
 
@@ -91,7 +91,7 @@ def _describe_metric(measure: Measure) -> MetricHeader:
 
 
 def _shorten_names(metrics: dict[str, MetricHeader]) -> dict[str, MetricHeader]:
-    """The metrics with short names for columns: with the protocol where there are several, whole specs where names collide."""
+    """Return the metrics with short names for columns: with the protocol if there are several, whole specs if names collide."""
     protocols = {spec.partition("@")[2] for spec in metrics}
     names = {
         spec: entry.short.partition("@")[0] if len(protocols) == 1 else entry.short for spec, entry in metrics.items()
@@ -116,7 +116,7 @@ def _describe_data(plan: Plan) -> DataHeader:
 
 
 def _fingerprint_data(plan: Plan, names: list[str]) -> str:
-    """Hashes of all names and of each of the first images' pixels; UNREAD stands for an image that cannot be read."""
+    """Return hashes of all names and of each of the first images' pixels; UNREAD stands for an image that cannot be read."""
     parts = [hashlib.sha256("\n".join(names).encode()).hexdigest()[:16]]
     for index in plan.indices[:FINGERPRINTED]:
         try:
@@ -127,7 +127,7 @@ def _fingerprint_data(plan: Plan, names: list[str]) -> str:
 
 
 def describe_environment(device: torch.device) -> dict[str, str]:
-    """The machine and the versions of the software, by name."""
+    """Return the machine and the versions of the software, by name."""
     return {
         "cambench": __version__,
         "commit": _find_commit(),
@@ -147,7 +147,7 @@ def _describe_processor() -> str:
 
 
 def _find_commit() -> str:
-    """The checkout's commit, followed by + where files differ from it; `installed` without a checkout."""
+    """Return the checkout's commit, followed by + if files differ from it; `installed` without a checkout."""
     checkout = Path(__file__).parents[2]
     if not (checkout / ".git").exists():
         return "installed"

@@ -18,17 +18,20 @@ from .rows import MethodResult, Subject
 
 
 def explain_image(methods: Sequence[Plugin], net: Net, subject: Subject, *, count: bool) -> dict[str, MethodResult]:
-    """The result of each method, by its spec. `count` also measures the work and the peak memory, which takes one more call."""
+    """Return the result of each method, by its spec.
+
+    `count` also measures the work and the peak memory, which takes one more call.
+    """
     return {method.spec: _explain(method, net, subject, count=count) for method in methods}
 
 
 def warm_up(plan: Plan, net: Net, labels: dict[int, int], image: Image) -> None:
-    """Calls each method once, untimed, because a first call also pays for the set-up of libraries."""
+    """Call each method once, untimed, because a first call also pays for the set-up of libraries."""
     explain_image(plan.methods, net, make_subject(plan, net, labels, image), count=False)
 
 
 def make_subject(plan: Plan, net: Net, labels: dict[int, int], image: Image) -> Subject:
-    """An image on a net, with its prediction and its target. Raises ImageError where the label is missing or unknown."""
+    """Make an image on a net, with its prediction and its target. Raise ImageError if the label is missing or unknown."""
     batch = to_batch(image, plan.device)
     net.prepare(batch)
     probabilities, seconds = _time_prediction(net, batch)
@@ -41,7 +44,7 @@ def make_subject(plan: Plan, net: Net, labels: dict[int, int], image: Image) -> 
 
 
 def _map_label(label: int | None, labels: dict[int, int], image: Image, plan: Plan, net: Net) -> int | None:
-    """The net's class index of a label; None where the net lacks the class. Raises ImageError for an index out of range."""
+    """Return the net's class index of a label; None if the net lacks the class. Raise ImageError for an index out of range."""
     if label not in labels and not plan.images.classes:
         raise ImageError(
             f"{image.name} is of class {label}, but {net.name} has the classes 0 to {len(net.classes) - 1}"
@@ -51,7 +54,7 @@ def _map_label(label: int | None, labels: dict[int, int], image: Image, plan: Pl
 
 @torch.inference_mode()
 def predict(net: Net, batch: Tensor) -> Tensor:
-    """The probabilities (classes,) of one image (1, 3, h, w). Raises ImageError where they are not finite."""
+    """Return the probabilities (classes,) of one image (1, 3, h, w). Raise ImageError if they are not finite."""
     probabilities: Tensor = net(batch)[0].double().softmax(-1)
     if not probabilities.isfinite().all():
         raise ImageError(f"{net.name} gives class scores that are not finite (NaN or infinite): are its weights sound?")
@@ -59,7 +62,7 @@ def predict(net: Net, batch: Tensor) -> Tensor:
 
 
 def _time_prediction(net: Net, batch: Tensor) -> tuple[Tensor, float]:
-    """The probabilities (classes,), and the seconds of one prediction, the unit in which machines can be compared.
+    """Return the probabilities (classes,), and the seconds of one prediction, the unit in which machines can be compared.
 
     The faster of two calls counts, because the first may pay for the set-up of libraries.
     """
@@ -90,7 +93,7 @@ def _explain(method: Plugin, net: Net, subject: Subject, *, count: bool) -> Meth
 
 
 def _check_map(method: Plugin, net: Net, maps: Any) -> Tensor:
-    """The map (h, w) out of a method's maps (1, h, w), float32. Raises PluginError for anything else."""
+    """Return the map (h, w) out of a method's maps (1, h, w), float32. Raise PluginError for anything else."""
     if not isinstance(maps, Tensor) or maps.dim() != 3 or len(maps) != 1 or not maps.numel() or maps.is_complex():
         output = tuple(maps.shape) if isinstance(maps, Tensor) else type(maps).__name__
         raise PluginError(f"method {method.spec} gives {output} for one image: a map is a real tensor (1, h, w)")

@@ -31,14 +31,14 @@ class Needs:
 
 
 def min_images(drift: int) -> int:
-    """How many images a plan must have to be measured: those that are also scored in fp32 take longer than the others."""
+    """Return how many images a plan must have to be measured: those also scored in fp32 take longer than the others."""
     return max(1, drift) + SAMPLE_IMAGES
 
 
 def measure_needs(plan: Plan, net: str) -> Needs:
-    """The needs of an image, measured on the last images of a plan with at least `min_images`.
+    """Measure the needs of an image, measured on the last images of a plan with at least `min_images`.
 
-    Raises ImageError where one of them fails.
+    Raise ImageError if one of them fails.
     """
     session, units = Session(plan, net), []
 
@@ -56,14 +56,14 @@ def measure_needs(plan: Plan, net: str) -> Needs:
 
 
 def _prediction_flops(plan: Plan, net: Net, index: int) -> int:
-    """The floating-point operations of one prediction on an image of this size."""
+    """Return the floating-point operations of one prediction on an image of this size."""
     height, width, _ = plan.images[index].pixels.shape
     batch = torch.rand(1, 3, height, width, device=plan.device)
     return measure_work(torch.inference_mode()(lambda: net(batch)), plan.device).flops
 
 
 def _bytes_per_image(units: list[Unit]) -> float:
-    """The bytes that one more image adds to a part; what a file contains only once does not count."""
+    """Return the bytes that one more image adds to a part; what a file contains only once does not count."""
     sizes = []
     with tempfile.TemporaryDirectory() as folder:
         for part, sample in (("one", units[:1]), ("all", units)):

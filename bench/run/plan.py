@@ -61,7 +61,7 @@ class Plan:
 
     @property
     def groups(self) -> list[list[int]]:
-        """The image indices in groups that share batches: more than one where an image alone would not fill a batch."""
+        """The image indices in groups that share batches: more than one if an image alone would not fill a batch."""
         pairs = len(self.methods) * len(self.measures)
         size = max(1, min(MAX_GROUP, PAIRS_PER_GROUP[self.device.type] // pairs))
         return [self.indices[start : start + size] for start in range(0, len(self.indices), size)]
@@ -77,9 +77,9 @@ class Plan:
         return len(self.suite.nets) * len(self.indices)
 
     def take_net(self, name: str) -> Net:
-        """A net, ready to run. The plan hands over the net that it holds; where it holds none, it loads the net.
+        """Return a net, ready to run. The plan hands over the net that it holds; if it holds none, it loads the net.
 
-        Raises UsageError where the net that it loads is not the one that was checked.
+        Raise UsageError if the net that it loads is not the one that was checked.
         """
         net = self.loaded.pop(name, None)
         if net is None:
@@ -89,11 +89,11 @@ class Plan:
         return net
 
     def drop_nets(self) -> None:
-        """Frees the memory of the nets that no session has taken: each is loaded again when it is taken."""
+        """Free the memory of the nets that no session has taken: each is loaded again when it is taken."""
         self.loaded.clear()
 
     def remaining(self, done: Collection[tuple[str, str]]) -> dict[str, list[list[int]]]:
-        """By net, the groups of image indices that are not done. A net whose images are all done is left out."""
+        """Return the groups of image indices that are not done, by net. A net whose images are all done is left out."""
         remaining = {}
         for net in self.suite.nets:
             groups = [[n for n in group if (net, self.images.name(n)) not in done] for group in self.groups]
@@ -104,10 +104,10 @@ class Plan:
 def make_plan(
     suite: Suite, device: str = "auto", memory: float | None = None, *, net_headers: dict[str, NetHeader] | None = None
 ) -> Plan:
-    """The plan of a suite on a device: auto, cpu, cuda or cuda:1.
+    """Make the plan of a suite on a device: auto, cpu, cuda or cuda:1.
 
-    `memory` limits the bytes that a forward pass of perturbed images takes. `net_headers` describe the nets where another
-    process has checked them: no net is loaded then until a session takes it. Raises UsageError for a suite that cannot run.
+    `memory` limits the bytes that a forward pass of perturbed images takes. `net_headers` describe the nets if another
+    process has checked them: no net is loaded then until a session takes it. Raise UsageError for a suite that cannot run.
     """
     protocols = suite.load_protocols()
     protocol = _common_protocol(protocols, suite.dataset_plugin(None).settings.get("resize"))
@@ -136,7 +136,7 @@ def make_plan(
 
 
 def describe_net(net: Net) -> NetHeader:
-    """What the header of a run says about a net: its layer, classes, fingerprints of weights and code, and notes."""
+    """Return what the header of a run says about a net: its layer, classes, fingerprints of weights and code, and notes."""
     code = {"code": net.code} if net.code else {}  # a key without a value is left out of the file
     return NetHeader(
         layer=net.layer, classes=list(net.classes), fingerprint=net.fingerprint, notes=list(net.notes), **code
@@ -144,21 +144,21 @@ def describe_net(net: Net) -> NetHeader:
 
 
 def _check_unchanged(name: str, checked: NetHeader, loaded: NetHeader) -> None:
-    """Raises UsageError where a net differs from the one of this name that was checked. Notes change no number."""
+    """Raise UsageError if a net differs from the one of this name that was checked. Notes change no number."""
     for key in ("layer", "classes", "fingerprint", "code"):
         if getattr(checked, key) != getattr(loaded, key):
             raise UsageError(f"the net {name} is not the one of this run: it has another {key}")
 
 
 def find_layer(protocol: Protocol, net: str) -> str | None:
-    """The layer at which a protocol explains a net; None where the protocol leaves it to the net."""
+    """Return the layer at which a protocol explains a net; None if the protocol leaves it to the net."""
     return protocol.layers.get(specs.parse("net", net, str).name.partition("@")[0])
 
 
 def _common_protocol(protocols: Sequence[Protocol], resize: str | None) -> Protocol:
-    """The first protocol. Raises UsageError where another protocol would need other maps.
+    """Return the first protocol. Raise UsageError if another protocol would need other maps.
 
-    `resize` is how the data set resizes photos by default; None where it has no photos.
+    `resize` is how the data set resizes photos by default; None if it has no photos.
     """
     first = protocols[0]
     for other in protocols[1:]:
@@ -175,14 +175,14 @@ def _common_protocol(protocols: Sequence[Protocol], resize: str | None) -> Proto
 
 
 def apply_protocol(protocol: Protocol, method: Plugin) -> Plugin:
-    """A method with the protocol's choice of what gradients are of, unless its own spec chooses."""
+    """Return a method with the protocol's choice of what gradients are of, unless its own spec chooses."""
     if protocol.of is None or "of" not in method.settings or "of" in specs.parse("method", method.spec).settings:
         return method
     return override_settings(method, {"of": protocol.of})
 
 
 def _check_classes(plan: Plan) -> None:
-    """Raises UsageError where labels are the targets and a net lacks some of the data set's classes."""
+    """Raise UsageError if labels are the targets and a net lacks some of the data set's classes."""
     for net, entry in plan.nets.items():
         if plan.protocol.target == "label" and (names := find_missing_classes(plan.images, entry.classes)):
             raise UsageError(
@@ -192,9 +192,9 @@ def _check_classes(plan: Plan) -> None:
 
 
 def _choose_images(suite: Suite, images: Images) -> list[int]:
-    """The indices of the first images of the data set, or of those that the suite's subset names.
+    """Return the indices of the first images of the data set, or of those that the suite's subset names.
 
-    Raises UsageError where there is no image, and where two images have one name.
+    Raise UsageError if there is no image, and if two images have one name.
     """
     if not len(images):
         raise UsageError(f"data set {suite.dataset} holds no image")
@@ -207,7 +207,7 @@ def _choose_images(suite: Suite, images: Images) -> list[int]:
 
 
 def _find_images(subset: str, images: Images) -> list[int]:
-    """The indices of the images that a file names, one name a line."""
+    """Return the indices of the images that a file names, one name a line."""
     indices = {images.name(index): index for index in range(len(images))}
     names = image_names(subset)
     for name in names:
@@ -219,7 +219,7 @@ def _find_images(subset: str, images: Images) -> list[int]:
 
 
 def _check_names(names: Sequence[str]) -> None:
-    """Raises UsageError where two images have one name: their rows could not be told apart."""
+    """Raise UsageError if two images have one name: their rows could not be told apart."""
     name, count = Counter(names).most_common(1)[0]
     if count > 1:
         raise UsageError(f"{count} images of the data set have the name {name!r}: give each image a name of its own")

@@ -50,7 +50,10 @@ class MethodResult:
 
 
 def value_columns(score: Score, metric: Plugin, method: str) -> dict[str, Any]:
-    """The value of a score, or the reason why there is none. Raises PluginError for a value that is not a finite number."""
+    """Return the value of a score, or the reason why there is none.
+
+    Raise PluginError for a value that is not a finite number.
+    """
     if isinstance(score, NotApplicable):
         return {"value": NAN, "reason": str(score)}
     value = score.area if isinstance(score, Curve) else score
@@ -87,7 +90,7 @@ def map_columns(map: Tensor | None) -> dict[str, Any]:
 
 
 def strip_rows(curve: Curve) -> list[dict[str, Any]]:
-    """A row for each map along a curve; none where the curve has no maps."""
+    """Return a row for each map along a curve; none if the curve has no maps."""
     pairs = zip(curve.shares, curve.pictures, strict=True) if curve.pictures else ()
     return [{"share": share} | map_columns(torch.from_numpy(values.copy())) for share, values in pairs]
 

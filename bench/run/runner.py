@@ -33,9 +33,9 @@ ProtocolScores = tuple[
 def compute_units(
     plan: Plan, net: Net, labels: dict[int, int], images: Sequence[tuple[int, Image]], fp32_net: Net | None = None
 ) -> list[Unit]:
-    """The rows of indexed images that share batches; for the images that measure the drift, also their scores in fp32.
+    """Compute the rows of indexed images that share batches; for the images that measure the drift, also their scores in fp32.
 
-    `fp32_net` is the same net in fp32; None where no image measures the drift.
+    `fp32_net` is the same net in fp32; None if no image measures the drift.
     """
     drift_images = [(index, image) for index, image in images if index in plan.drift_indices]
     drift = _score_in_fp32(plan, fp32_net, labels, drift_images) if fp32_net is not None else {}
@@ -48,13 +48,13 @@ def compute_units(
 def _score_in_fp32(
     plan: Plan, fp32_net: Net, labels: dict[int, int], images: Sequence[tuple[int, Image]]
 ) -> dict[Cell, list[Row]]:
-    """By cell, the rows of scores in fp32."""
+    """Return the rows of scores in fp32, by cell."""
     exact = replace(plan, precision="fp32", compiled=False)
     return {unit.cell: unit.rows["scores"] for unit in _compute_group(exact, fp32_net, labels, images)}
 
 
 def _compute_group(plan: Plan, net: Net, labels: dict[int, int], images: Sequence[tuple[int, Image]]) -> Iterator[Unit]:
-    """The units of images whose perturbed images share batches."""
+    """Yield the units of images whose perturbed images share batches."""
     explained: list[ExplainedImage] = []
     for index, image in images:
         subject = make_subject(plan, net, labels, image)
@@ -72,7 +72,7 @@ def _compute_group(plan: Plan, net: Net, labels: dict[int, int], images: Sequenc
 def _make_unit(
     plan: Plan, net: Net, explained: ExplainedImage, scores: Sequence[ProtocolScores], *, keep_strips: bool
 ) -> Unit:
-    """All rows of one image on one net."""
+    """Make the unit of one image on one net, with all its rows."""
     subject, results = explained
     image_key = {"dataset": plan.suite.dataset, "image": subject.image.name}
     key: Row = {**image_key, "net": net.name}
@@ -94,7 +94,7 @@ def _make_unit(
 def _score_rows(
     key: Row, results: dict[str, MethodResult], scores: Sequence[ProtocolScores]
 ) -> tuple[list[Row], list[Row], list[Row]]:
-    """The rows of an image's scores, of its curves, and of the maps along the curves."""
+    """Return the rows of an image's scores, of its curves, and of the maps along the curves."""
     score_rows, curve_rows, strip_rows = [], [], []
     for protocol, measures, by_method in scores:
         for method, result in results.items():
@@ -118,7 +118,7 @@ def score_maps(
     protocol: Protocol,
     measures: Sequence[Measure],
 ) -> list[dict[str, list[Score]]]:
-    """For each image, the scores of each method that gave a map: one for each measure of a protocol.
+    """Return the scores of each method that gave a map, for each image: one for each measure of a protocol.
 
     Images of one size share batches. A map whose method is not among `methods` has no scores by metrics that run it again.
     """
@@ -143,7 +143,7 @@ def score_maps(
 def _make_cases(
     methods: dict[str, Plugin], net: Net, subject: Subject, results: dict[str, MethodResult], protocol: Protocol
 ) -> dict[str, Case]:
-    """What metrics score, by method: its map as it is and brought to the image. Both arrays are read-only."""
+    """Make the cases that metrics score, by method: its map as it is and brought to the image. Both arrays are read-only."""
     image = subject.batch[0]
     size = (image.shape[1], image.shape[2])
     cases = {}

@@ -35,7 +35,7 @@ class Session:
         self._fp32_net: Net | None = None  # while images measure the drift
 
     def compute(self, groups: Sequence[Sequence[int]]) -> Iterator[list[Unit]]:
-        """For each group of image indices, the units of its images, failures included. Raises a BenchError to end the run."""
+        """Yield the units of each group of image indices, failures included. Raise a BenchError to end the run."""
         images = prefetch(self._plan.images, [index for group in groups for index in group], self._plan.device)
         for group in groups:
             read, failed = [], []
@@ -47,7 +47,7 @@ class Session:
             yield self._try_group(read) + failed
 
     def _try_group(self, images: Sequence[tuple[int, Image]]) -> list[Unit]:
-        """The units of images that share batches. After an error each image is tried alone."""
+        """Compute the units of images that share batches. After an error, try each image alone."""
         try:
             with _device_faults(), self._blame():
                 return self._compute_group(images) if images else []
@@ -59,7 +59,7 @@ class Session:
             return [make_failure(self._plan, self.net.name, images[0][0], str(error))]
 
     def _blame(self) -> contextlib.AbstractContextManager[None]:
-        """Turns errors in the code of a user's own net into a PluginError."""
+        """Turn errors in the code of a user's own net into a PluginError."""
         name = self.net.name
         if not self._plan.nets[name].code:
             return contextlib.nullcontext()
@@ -75,7 +75,7 @@ class Session:
         return units
 
     def _find_fp32_net(self, images: Sequence[tuple[int, Image]]) -> Net | None:
-        """The net in fp32 where one of the images measures the drift; else None.
+        """Return the net in fp32 if one of the images measures the drift; else None.
 
         It is made once for all of these images, and freed after them: they are the first images of a run.
         """
@@ -87,7 +87,7 @@ class Session:
 
 
 def make_failure(plan: Plan, net: str, index: int, reason: str) -> Unit:
-    """The unit of an image that failed on a net."""
+    """Make the unit of an image that failed on a net."""
     name = plan.images.name(index)
     row = {"dataset": plan.suite.dataset, "image": name, "net": net, "reason": reason}
     return Unit((net, name), {"failures": [row]})
@@ -95,7 +95,7 @@ def make_failure(plan: Plan, net: str, index: int, reason: str) -> Unit:
 
 @contextlib.contextmanager
 def _device_faults() -> Iterator[None]:
-    """Raises Fatal for a lost device and for too little memory, also where a user's own file raised the error."""
+    """Raise Fatal for a lost device and for too little memory, also if a user's own file raised the error."""
     try:
         yield
     except (BenchError, RuntimeError) as error:

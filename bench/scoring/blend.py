@@ -23,11 +23,11 @@ TIES = "reading order"  # the first of equal pixels is the higher
 BLENDING = (
     f"pixels in [0, 1]; mean = {MEAN}; blur = Gaussian {BLUR_SIZE} x {BLUR_SIZE}, sigma {BLUR_SIGMA:g}, mean outside"
 )
-RankKey = tuple[int, int | None] | None  # a map's index and the seed of its ties; None where no ranks are needed
+RankKey = tuple[int, int | None] | None  # a map's index and the seed of its ties; None if no ranks are needed
 
 
 def rank_pixels(maps: Tensor, ties: int | None = None) -> Tensor:
-    """The rank of each pixel of maps (n, h, w): 0 for the highest value; equal values rank in reading order.
+    """Return the rank of each pixel of maps (n, h, w): 0 for the highest value; equal values rank in reading order.
 
     With a seed for `ties`, equal values rank in an order shuffled by it, the same for every map.
     """
@@ -42,7 +42,7 @@ def rank_pixels(maps: Tensor, ties: int | None = None) -> Tensor:
 
 
 def substrate(image: Tensor, name: Substrate) -> Tensor:
-    """What replaces removed pixels of an image (3, h, w) in [0, 1]: black, ImageNet's mean colour, or the blurred image.
+    """Return what replaces removed pixels of an image (3, h, w) in [0, 1]: black, ImageNet's mean colour, or the blurred image.
 
     `blur` is RISE's Gaussian blur, `box` the box blur of Gomez et al.; outside the image both see the mean colour.
     """
@@ -58,7 +58,7 @@ def substrate(image: Tensor, name: Substrate) -> Tensor:
 
 
 def blend_images(image: Tensor, maps: Tensor, requests: Sequence[tuple[int, Perturbed]]) -> Stream:
-    """A stream of perturbed images (3, h, w) in [0, 1], in the order of the requests.
+    """Return a stream of perturbed images (3, h, w) in [0, 1], in the order of the requests.
 
     A request pairs the index of a map with a description; `maps` are (n, h, w) in [0, 1], fitted to the image (3, h, w).
     """
@@ -88,7 +88,7 @@ def blend_images(image: Tensor, maps: Tensor, requests: Sequence[tuple[int, Pert
 
 
 def _weights(perturbed: Perturbed, map_: Tensor, in_bounds: Tensor) -> Tensor:
-    """The image's weights (n, h, w) in [0, 1]; `in_bounds` (n, h, w) is 1 where a pixel's rank is within an image's bounds."""
+    """Return the image's weights (n, h, w) in [0, 1]; `in_bounds` (n, h, w) is 1 for a pixel with a rank within the bounds."""
     if isinstance(perturbed, Inside):
         return torch.from_numpy(perturbed.mask).to(in_bounds)[None]
     if isinstance(perturbed, Masked):
@@ -97,14 +97,14 @@ def _weights(perturbed: Perturbed, map_: Tensor, in_bounds: Tensor) -> Tensor:
 
 
 def _group_key(perturbed: Perturbed) -> tuple[Substrate, object]:
-    """What images must share to be blended at once: their substrate, and how a map or a mask gives the weights."""
+    """Return what images must share to be blended at once: their substrate, and how a map or a mask gives the weights."""
     if isinstance(perturbed, Masked):
         return perturbed.substrate, perturbed.inverse
     return _substrate_of(perturbed), perturbed if isinstance(perturbed, Inside | Custom) else None
 
 
 def canonical_key(case: int, perturbed: Perturbed, pixels: int, first_case: int = 0) -> tuple[int, Perturbed]:
-    """The key under which a perturbed image is scored once. Equal perturbed images of several cases have one key.
+    """Return the key under which a perturbed image is scored once. Equal perturbed images of several cases have one key.
 
     An image that does not depend on the map, such as a curve's end point, is keyed by the first case of the same image.
     """
@@ -126,7 +126,7 @@ def _rank_key(index: int, perturbed: Perturbed) -> RankKey:
 
 
 def _ranks(maps: Tensor, key: RankKey) -> Tensor:
-    """The ranks (1, h, w) of a map's pixels; zeros where none are needed."""
+    """Return the ranks (1, h, w) of a map's pixels; zeros if none are needed."""
     if key is None:
         return torch.zeros_like(maps[:1], dtype=torch.int32)
     index, ties = key
@@ -134,7 +134,7 @@ def _ranks(maps: Tensor, key: RankKey) -> Tensor:
 
 
 def _rank_bounds(perturbed: Perturbed, pixels: int) -> tuple[int, int]:
-    """The first and the last rank, exclusive, of the pixels that are kept or weighted by the map."""
+    """Return the first and the last rank, exclusive, of the pixels that are kept or weighted by the map."""
     if isinstance(perturbed, Kept):
         return perturbed.first, perturbed.last
     return 0, pixels if not isinstance(perturbed, Masked) or perturbed.top is None else perturbed.top
@@ -142,13 +142,13 @@ def _rank_bounds(perturbed: Perturbed, pixels: int) -> tuple[int, int]:
 
 @cache
 def _gaussian_kernel() -> Tensor:
-    """RISE's kernel: scipy's Gaussian filter of a single point on BLUR_SIZE x BLUR_SIZE pixels."""
+    """Return RISE's kernel: scipy's Gaussian filter of a single point on BLUR_SIZE x BLUR_SIZE pixels."""
     point = np.zeros((BLUR_SIZE, BLUR_SIZE), dtype=np.float32)
     point[BLUR_SIZE // 2, BLUR_SIZE // 2] = 1
     return torch.from_numpy(gaussian_filter(point, BLUR_SIGMA))
 
 
 def _box_kernel(height: int) -> Tensor:
-    """The uniform kernel of Gomez et al.: its side is a fifth of the image's height, at least 9, made odd."""
+    """Return the uniform kernel of Gomez et al.: its side is a fifth of the image's height, at least 9, made odd."""
     side = max(height // 5, 9) | 1
     return torch.full((side, side), 1 / side**2)

@@ -59,14 +59,14 @@ class Case:
 
     @property
     def rerun(self) -> Rerun:
-        """The method, to be run again. Raises NotApplicable where only the map is known."""
+        """The method, to be run again. Raises NotApplicable if only the map is known."""
         if self.method is None:
             raise NotApplicable("the metric needs the method itself, and only its map is known")
         return self.method
 
     @property
     def target_mask(self) -> Mask:
-        """The mask (h, w) of the target class's objects. Raises NotApplicable where there are none."""
+        """The mask (h, w) of the target class's objects. Raises NotApplicable if there are none."""
         return self._union("no object of the class explained is marked in the image", is_target=True)
 
     @property
@@ -92,7 +92,7 @@ class Case:
 class Curve:
     """A class score (or another value) against the share of pixels changed so far; its area is the metric's score.
 
-    `value`, where it is given, is the score instead of the area.
+    `value`, if it is given, is the score instead of the area.
     """
 
     shares: list[float]  # in [0, 1], ascending
@@ -110,12 +110,12 @@ Score = float | Curve | NotApplicable
 
 
 def cumulative_counts(total: int, steps: int) -> list[int]:
-    """How many of `total` units have changed at each point of a curve: 0, a step, ..., all; a step is ceil(total / steps)."""
+    """List how many of `total` units changed at each point of a curve: 0, a step, ..., all; a step is ceil(total / steps)."""
     step = -(-total // steps)
     return [*range(0, total, step), total]
 
 
 def share_inside(mask: Mask, map: FloatMap) -> float:
-    """The share of a map's sum inside a mask, both (h, w); of a map of zeros, the share of the mask's area."""
+    """Return the share of a map's sum inside a mask, both (h, w); of a map of zeros, the share of the mask's area."""
     total = float(map.sum(dtype=np.float64))
     return float(map[mask].sum(dtype=np.float64)) / total if total else float(mask.mean())

@@ -34,7 +34,7 @@ _TRANSFER: Kernel = (
 
 @torch.no_grad()
 def impute(image: Tensor, missing: Tensor) -> Tensor:
-    """The image (3, h, w) with the missing pixels of each mask (n, h, w) imputed: (n, 3, h, w).
+    """Return the image (3, h, w) with the missing pixels of each mask (n, h, w) imputed: (n, 3, h, w).
 
     Where all pixels are missing, the result is ImageNet's mean colour.
     """
@@ -63,7 +63,7 @@ class _Imputation:
         self.buffer = torch.zeros_like(self.known)
 
     def solve(self) -> Tensor:
-        """The imputed images (n, 3, h, w)."""
+        """Return the imputed images (n, 3, h, w)."""
         values, residual = self.known, self._residual(self.known)
         initial_norm = residual.norm(dim=(2, 3))
         for cycle in range(1, MOST_CYCLES + 1):
@@ -74,7 +74,7 @@ class _Imputation:
         return values[..., : self.height, : self.width].reshape(self.sets, 3, self.height, self.width)
 
     def _stencils(self, missing: Tensor) -> Tensor:
-        """The coefficients (n, 9, h, w) of each missing pixel's equation, one for each missing neighbour and itself."""
+        """Return the coefficients (n, 9, h, w) of each missing pixel's equation, one for each missing neighbour and itself."""
         kernel = _kernel_tensor(_NEIGHBOURS, missing).view(9, 1, 1)
         stencils = torch.cat(_shifts(missing), 1).mul_(missing).mul_(-kernel)
         stencils[:, 4] = (self.total * missing)[:, 0]
@@ -90,7 +90,7 @@ class _Imputation:
         return _convolve(values, _NEIGHBOURS).addcmul_(values, self.total, value=-1).mul_(self.missing)
 
     def _correct(self, values: Tensor, residual: Tensor) -> Tensor:
-        """The values plus the coarse grid's solution for the residual."""
+        """Return the values plus the coarse grid's solution for the residual."""
         coarse = _convolve(residual, _TRANSFER, stride=2)
         error = self.coarse.solve(coarse.reshape(self.sets, 3, *coarse.shape[2:]).contiguous())
         self.buffer[..., ::2, ::2] = error.view(coarse.shape)
@@ -111,7 +111,7 @@ class _Grid:
         self.coarse = None if is_small else _Grid(_coarsen_stencils(_pad_to_odd(stencils)))
 
     def solve(self, right: Tensor, *, full: bool = True) -> Tensor:
-        """An approximation of x for b (n, 3, h, w): a full multigrid cycle visits the coarser grid twice, else once."""
+        """Return an approximation of x for b (n, 3, h, w): a full multigrid cycle visits the coarser grid twice, else once."""
         if self.inverse is not None:
             return (right.flatten(2) @ self.inverse).view_as(right)
         assert self.coarse is not None
@@ -129,7 +129,7 @@ class _Grid:
         return torch.linalg.inv(system + ridge[:, None, None] * torch.eye(points).to(system))
 
     def _apply(self, values: Tensor) -> Tensor:
-        """A x."""
+        """Return A x."""
         shifts = _shifts(values)
         total = self.stencils[:, :1] * shifts[0]
         for index in range(1, 9):
@@ -149,26 +149,26 @@ class _Grid:
 
 
 def _pad_to_odd(values: Tensor) -> Tensor:
-    """Appends a row and a column of zeros where their number is even."""
+    """Append a row and a column of zeros if their number is even."""
     height, width = values.shape[2:]
     return values if height % 2 and width % 2 else pad(values, (0, 1 - width % 2, 0, 1 - height % 2))
 
 
 def _shifts(values: Tensor) -> list[Tensor]:
-    """Each point's neighbours and itself, in the order of _OFFSETS; 0 outside."""
+    """Return each point's neighbours and itself, in the order of _OFFSETS; 0 outside."""
     height, width = values.shape[2:]
     padded = pad(values, (1, 1, 1, 1))
     return [padded[..., 1 + y : 1 + y + height, 1 + x : 1 + x + width] for y, x in _OFFSETS]
 
 
 def _convolve(planes: Tensor, kernel: Kernel, stride: int = 1) -> Tensor:
-    """The sum around each point weighted by a 3 x 3 kernel, plane by plane."""
+    """Return the sum around each point weighted by a 3 x 3 kernel, plane by plane."""
     count = planes.shape[1]
     return conv2d(planes, _depthwise_kernels(kernel, count, planes.dtype, planes.device), None, stride, 1, 1, count)
 
 
 def _coarsen_stencils(stencils: Tensor) -> Tensor:
-    """The coarse grid's stencils (n, 9, h', w'): the fine equations with the transfer's shares as values (Galerkin)."""
+    """Return the coarse grid's stencils (n, 9, h', w'): the fine equations with the transfer's shares as values (Galerkin)."""
     return conv2d(stencils, _stencil_products().to(stencils), stride=2, padding=1)
 
 
@@ -183,7 +183,7 @@ def _depthwise_kernels(kernel: Kernel, count: int, dtype: torch.dtype, device: t
 
 @cache
 def _stencil_products() -> Tensor:
-    """(9, 9, 3, 3), by coarse neighbour, fine neighbour and fine point: the point's share times the fine neighbour's share."""
+    """Return (9, 9, 3, 3), by coarse neighbour, fine neighbour and fine point: the point's share times the fine neighbour's."""
 
     def share(y: int, x: int) -> float:
         return _TRANSFER[y + 1][x + 1] if max(abs(y), abs(x)) <= 1 else 0.0

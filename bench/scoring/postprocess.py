@@ -11,7 +11,7 @@ from ..config.protocol import Fit, Protocol, Stretch
 
 
 def fit(maps: Tensor, size: tuple[int, int], mode: Fit = "bilinear") -> Tensor:
-    """Resizes maps (n, h', w') to their images' size (h, w): (n, h, w).
+    """Resize maps (n, h', w') to their images' size (h, w): (n, h, w).
 
     `corners` is bilinear interpolation with the corner pixels' centres aligned; the other modes align the pixels' edges.
     """
@@ -22,7 +22,7 @@ def fit(maps: Tensor, size: tuple[int, int], mode: Fit = "bilinear") -> Tensor:
 
 
 def stretch(maps: Tensor, mode: Stretch = "min-max") -> Tensor:
-    """Brings each map (n, h, w) to [0, 1]; a constant map, which carries no information, becomes 0 everywhere.
+    """Bring each map (n, h, w) to [0, 1]; a constant map, which carries no information, becomes 0 everywhere.
 
     `min-max` maps the lowest value to 0 and the highest to 1; `max` sets negative values to 0 and divides by the highest;
     `none` clips to [0, 1] and leaves constant maps otherwise as they are.
@@ -39,7 +39,7 @@ def stretch(maps: Tensor, mode: Stretch = "min-max") -> Tensor:
 
 
 def postprocess(maps: Tensor, size: tuple[int, int], protocol: Protocol) -> Tensor:
-    """Fits and stretches maps (n, h', w') in the order and the ways of a protocol: (n, h, w) in [0, 1]."""
+    """Fit and stretch maps (n, h', w') in the order and the ways of a protocol: (n, h, w) in [0, 1]."""
     if protocol.order == "fit-stretch":
         return stretch(fit(maps, size, protocol.fit), protocol.stretch)
     return fit(stretch(maps, protocol.stretch), size, protocol.fit).clamp(0, 1)

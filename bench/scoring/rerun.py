@@ -19,7 +19,7 @@ _RANDOMISED: WeakKeyDictionary[Net, dict[tuple[float, int], Net]] = WeakKeyDicti
 def prepare_rerun(
     method: Plugin, net: Net, image: Tensor, target: int, postprocess: Callable[[Tensor], Tensor]
 ) -> Rerun:
-    """A method to be run again for a target; `postprocess` turns its maps (n, h', w') into maps (n, h, w) in [0, 1]."""
+    """Prepare a method to be run again for a target; `postprocess` turns its maps (n, h', w') into maps (n, h, w) in [0, 1]."""
     cache: dict[bytes, FloatMap] = {}  # metrics that ask for the map of the same image share it
 
     def explain(images: Tensor) -> FloatMap:
@@ -42,7 +42,7 @@ def prepare_rerun(
 
 
 def randomise(net: Net, share: float, seed: int) -> Net:
-    """A copy of a net whose last layers, this share of those with weights, are initialised anew by the seed.
+    """Return a copy of a net whose last layers, this share of those with weights, are initialised anew by the seed.
 
     It is fp32 throughout. It is cached as long as the net exists, so that all images and methods see the same one.
     """
@@ -70,7 +70,7 @@ def _is_resettable(module: nn.Module) -> bool:
 
 
 def _reset(module: nn.Module) -> None:
-    """Applies the layer type's default initialisation on the CPU, so that the weights are the same on every device."""
+    """Apply the layer type's default initialisation on the CPU, so that the weights are the same on every device."""
     device = next(module.parameters()).device
     module.to("cpu").reset_parameters()  # type: ignore[operator]
     module.to(device)

@@ -20,7 +20,7 @@ from .perturbations import Perturbed
 
 ScoreType = Literal["softmax", "logit"]
 Key = tuple[int, Perturbed]  # a case's index, and the perturbed image of its image
-Answer = tuple[float, float]  # the target's score, and 1 where it is the highest, else 0
+Answer = tuple[float, float]  # the target's score, and 1 if it is the highest, else 0
 
 
 class Scorer(Protocol):
@@ -34,7 +34,7 @@ class Scorer(Protocol):
 def score(
     net: Scorer, cases: Sequence[Case], metrics: Sequence[Plugin], score_type: ScoreType = "softmax"
 ) -> list[list[Score]]:
-    """The scores of each case by each metric: one list a case, one score a metric, in the order given.
+    """Return the scores of each case by each metric: one list a case, one score a metric, in the order given.
 
     The cases' images must be of one size. `score_type` says whether metrics see the target's softmax score or its logit.
     """
@@ -59,12 +59,12 @@ class _Answers:
         self._first = [firsts.setdefault((case.image.data_ptr(), case.target), n) for n, case in enumerate(cases)]
 
     def key(self, case: int, question: Question) -> Key:
-        """The key of a question about a case; cases of one image and target share the keys that do not depend on the map."""
+        """Return the key of a question about a case; cases of one image and target share keys that do not depend on the map."""
         perturbed = question.image if isinstance(question, IsTop1) else question
         return canonical_key(case, perturbed, self._cases[case].pixels, self._first[case])
 
     def request(self, keys: Sequence[Key]) -> None:
-        """Scores the perturbed images that have no answer yet, image by image in one stream."""
+        """Score the perturbed images that have no answer yet, image by image in one stream."""
         new = [key for key in dict.fromkeys(keys) if key not in self.by_key]
         by_image = {first: [key for key in new if self._first[key[0]] == first] for first in dict.fromkeys(self._first)}
         groups = {first: group for first, group in by_image.items() if group}
@@ -92,7 +92,7 @@ class _Dialogue:
             self._advance(None)
 
     def send(self, answers: Sequence[Answer]) -> None:
-        """Answers the open questions, in their order."""
+        """Answer the open questions, in their order."""
         values = [
             is_top if isinstance(question, IsTop1) else value
             for (value, is_top), question in zip(answers, self.questions, strict=True)
@@ -100,7 +100,7 @@ class _Dialogue:
         self._advance(values)
 
     def _advance(self, values: list[float] | None) -> None:
-        """Sends the answers, None at the start, and takes the next questions, or the score."""
+        """Send the answers, None at the start, and take the next questions, or the score."""
         try:
             with self._metric.blame():
                 self.questions, self.score = self._ask(values)
@@ -112,7 +112,7 @@ class _Dialogue:
             raise PluginError(f"metric {self._metric.spec} yields {self.questions!r}: yield a list of perturbed images")
 
     def _ask(self, values: list[float] | None) -> tuple[list[Question], Score]:
-        """The next questions; or none, and the score."""
+        """Return the next questions; or none, and the score."""
         assert self._asking is not None
         try:
             questions = next(self._asking) if values is None else self._asking.send(values)

@@ -13,12 +13,12 @@ VARIABLE = "CAMBENCH_DATA"
 
 
 def data_root(chosen: str) -> Path:
-    """The chosen folder, or that of the variable CAMBENCH_DATA, or ~/.cache/cambench/data."""
+    """Return the chosen folder, or that of the variable CAMBENCH_DATA, or ~/.cache/cambench/data."""
     return Path(chosen or os.environ.get(VARIABLE) or "~/.cache/cambench/data").expanduser()
 
 
 def open_or_download(open_source: Callable[..., Opened], name: str, page: str, folder: Path) -> Opened:
-    """The data set that `open_source` opens, after a download if necessary. Raises UsageError if the download fails."""
+    """Return the data set that `open_source` opens, after a download if necessary. Raise UsageError if the download fails."""
     try:
         return open_source(download=False)
     except (RuntimeError, OSError):  # torchvision's errors for a missing or incomplete data set
@@ -31,7 +31,7 @@ def open_or_download(open_source: Callable[..., Opened], name: str, page: str, f
 
 
 def missing_dataset(reason: str, page: str, folder: Path) -> UsageError:
-    """The error for a missing data set: it names the page to download it from and the folder to put it into."""
+    """Make the error for a missing data set: it names the page to download it from and the folder to put it into."""
     return UsageError(
         f"{reason}: download it from {page} and unpack it so that there is {folder}, or name its folder with root="
     )

@@ -13,7 +13,7 @@ EXTENSIONS = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif",
 
 @dataclass(frozen=True)
 class LabelledFile:
-    """An image file, and its label and object where they are known."""
+    """An image file, and its label and object if they are known."""
 
     path: Path
     label: int | None
@@ -29,15 +29,15 @@ class LabelledFile:
 def open_entries(
     root: Path, entries: Sequence[LabelledFile], classes: Sequence[str], *, size: int, resize: Resize, seed: int
 ) -> LazyImages:
-    """The images of entries in an order drawn from the seed, named by their paths relative to `root`."""
+    """Return the images of entries in an order drawn from the seed, named by their paths relative to `root`."""
     names = [entry.path.relative_to(root).as_posix() for entry in entries]
     return shuffle_images(names, lambda index: entries[index].read(), classes, size=size, resize=resize, seed=seed)
 
 
 def list_images(root: Path) -> tuple[list[LabelledFile], tuple[str, ...]]:
-    """The images of a folder and their classes: each sub-folder is a class; images without sub-folders have no label.
+    """List the images of a folder and their classes: each sub-folder is a class; images without sub-folders have no label.
 
-    Raises UsageError for a folder that holds both.
+    Raise UsageError for a folder that holds both.
     """
     inside = [path for path in root.iterdir() if not path.name.startswith(".")]
     folders = sorted(path for path in inside if path.is_dir() and _image_files(path.rglob("*")))
@@ -54,6 +54,6 @@ def list_images(root: Path) -> tuple[list[LabelledFile], tuple[str, ...]]:
 
 
 def _image_files(paths: Iterable[Path]) -> list[Path]:
-    """The image files among these paths, sorted, without hidden ones (macOS adds a hidden file to each)."""
+    """Return the image files among these paths, sorted, without hidden ones (macOS adds a hidden file to each)."""
     visible = (path for path in paths if not path.name.startswith("."))
     return sorted(path for path in visible if path.suffix.lower() in EXTENSIONS and path.is_file())

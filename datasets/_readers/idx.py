@@ -12,7 +12,7 @@ from .lazy_images import LabelledPicture, LazyImages, shuffle_images
 def load_idx(
     dataset_class: Any, page: str, *, split: str, size: int, root: str, seed: int, classes: list[str]
 ) -> LazyImages:
-    """The images of a split, grey in all channels, read by torchvision's class. Raises UsageError if they are missing."""
+    """Load the images of a split, grey in all channels, read by torchvision's class. Raise UsageError if they are missing."""
     folder = data_root(root)
     open_source = partial(dataset_class, folder, train=split == "train")
     source = open_or_download(open_source, dataset_class.__name__, page, folder / dataset_class.__name__ / "raw")

@@ -23,15 +23,15 @@ CROP = 256 / 224  # torchvision's: the shorter side becomes 256 pixels, of which
 
 
 def read(path: Path) -> Picture.Image:
-    """A picture in RGB, rotated as its EXIF data say. Every mode is converted; transparent pictures are put on white.
+    """Read a picture in RGB, rotated as its EXIF data say. Every mode is converted; transparent pictures are put on white.
 
-    Raises ImageError for a file that cannot be read as an image.
+    Raise ImageError for a file that cannot be read as an image.
     """
     return to_rgb(_load(path))
 
 
 def to_rgb(picture: Picture.Image) -> Picture.Image:
-    """A picture of any mode in RGB."""
+    """Return a picture of any mode in RGB."""
     if picture.mode.startswith("I"):
         picture = Picture.fromarray((np.asarray(picture).astype(np.int64).clip(0, 65535) // 257).astype(np.uint8))
     if picture.has_transparency_data:
@@ -41,19 +41,19 @@ def to_rgb(picture: Picture.Image) -> Picture.Image:
 
 
 def read_mask(path: Path) -> Mask:
-    """The pixels (h, w) of a picture that are not 0: not the first colour of a palette, and not black in RGB."""
+    """Read the pixels (h, w) of a picture that are not 0: not the first colour of a palette, and not black in RGB."""
     values = np.asarray(_load(path))
     mask: Mask = (values if values.ndim == 2 else values[..., : 3 if values.shape[2] > 2 else 1].any(2)) != 0
     return mask
 
 
 def read_palette(path: Path) -> NDArray[np.uint8]:
-    """The palette indices (h, w) of a picture, the format of class and object masks."""
+    """Read the palette indices (h, w) of a picture, the format of class and object masks."""
     return np.asarray(_load(path))
 
 
 def read_size(path: Path) -> tuple[int, int]:
-    """The width and height of the upright picture, read without its pixels (except for a TIFF)."""
+    """Read the width and height of the upright picture, without its pixels (except for a TIFF)."""
     with _open(path) as file:
         if file.format == "TIFF":
             file.load()  # rotates it
@@ -81,7 +81,7 @@ def _open(path: Path) -> Iterator[Picture.Image]:
 
 
 def fit_picture(picture: Picture.Image, size: int, resize: Resize) -> tuple[Pixels, Box]:
-    """The resized image, and the window of the picture that it shows, as shares of its width and height."""
+    """Return the resized image, and the window of the picture that it shows, as shares of its width and height."""
     width, height = picture.size
     if resize == "squash":
         return np.asarray(picture.resize((size, size), Picture.Resampling.BILINEAR)), (0.0, 0.0, 1.0, 1.0)
@@ -92,7 +92,7 @@ def fit_picture(picture: Picture.Image, size: int, resize: Resize) -> tuple[Pixe
 
 
 def mask_region(region: Region, window: Box, size: int) -> Mask:
-    """The mask (size, size) of a region in the resized image: pixels whose centres lie in its box or on its mask."""
+    """Return the mask (size, size) of a region in the resized image: pixels whose centres lie in its box or on its mask."""
     x1, y1, x2, y2 = window
     centres = (np.arange(size) + 0.5) / size
     x, y = x1 + centres * (x2 - x1), y1 + centres * (y2 - y1)

@@ -29,7 +29,7 @@ class LazyImages:
     names: Sequence[str]
     read_picture: Callable[[int], LabelledPicture]
     order: Sequence[int]
-    classes: tuple[str, ...]  # empty where labels are class indices without names
+    classes: tuple[str, ...]  # empty if labels are class indices without names
     size: int
     resize: Resize
 
@@ -55,7 +55,7 @@ def shuffle_images(
     size: int,
     resize: Resize = "squash",
 ) -> LazyImages:
-    """Images in an order drawn from the seed, so that the first n are a random sample. Raises UsageError for a tiny size."""
+    """Put images in an order drawn from the seed, so that the first n are a random sample. Raise UsageError for a tiny size."""
     order = np.random.default_rng(seed).permutation(len(names)).tolist()
     return order_images(names, read_picture, classes, order=order, size=size, resize=resize)
 
@@ -69,14 +69,14 @@ def order_images(
     size: int,
     resize: Resize,
 ) -> LazyImages:
-    """Images in the given order. Raises UsageError for a tiny size."""
+    """Put images in the given order. Raise UsageError for a tiny size."""
     if size < SMALLEST:
         raise UsageError(f"size: {size} pixels are too few for any net; set {SMALLEST} or more, usually 224")
     return LazyImages(names, read_picture, order, tuple(classes), size, resize)
 
 
 def area(region: Region) -> float:
-    """A region's share of the picture."""
+    """Return a region's share of the picture."""
     if isinstance(region, tuple):
         return (region[2] - region[0]) * (region[3] - region[1])
     return float(region.mean())

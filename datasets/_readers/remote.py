@@ -12,7 +12,7 @@ from ...bench.core.specs import ADDRESS
 
 
 def locate_folder(path: str) -> Path:
-    """The folder of a path or an address. Raises UsageError for an unknown kind of address."""
+    """Return the folder of a path or an address. Raise UsageError for an unknown kind of address."""
     if ADDRESS not in path:
         return Path(path)
     try:
@@ -25,7 +25,7 @@ def locate_folder(path: str) -> Path:
 
 @contextmanager
 def report_unreachable(path: Path | str, error_class: type[BenchError] = UsageError) -> Iterator[None]:
-    """Turns any error of an address's library into one of this class, because each library has its own errors."""
+    """Turn any error of an address's library into one of this class, because each library has its own errors."""
     try:
         yield
     except BenchError:
@@ -37,9 +37,9 @@ def report_unreachable(path: Path | str, error_class: type[BenchError] = UsageEr
 
 
 def readable_source(path: Path) -> Path | BytesIO:
-    """What other libraries can read a file from: its path, or a buffer with the bytes at its address.
+    """Return what other libraries can read a file from: its path, or a buffer with the bytes at its address.
 
-    Raises ImageError for an address that cannot be reached: files of other images may be.
+    Raise ImageError for an address that cannot be reached: files of other images may be.
     """
     if isinstance(path, os.PathLike):
         return path

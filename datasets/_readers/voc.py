@@ -15,7 +15,7 @@ VOID = 255  # the outline between objects, which belongs to none
 
 
 def read_boxes(file: Path, labels: Mapping[str, int]) -> LabelledRegions:
-    """The objects of an XML file whose names have a label, the largest first. Raises ImageError if it cannot be read."""
+    """Read the objects of an XML file whose names have a label, the largest first. Raise ImageError if it cannot be read."""
     try:
         root = ElementTree.parse(file).getroot()
         width, height = (float(root.findtext(f"size/{side}", "")) for side in ("width", "height"))
@@ -28,13 +28,13 @@ def read_boxes(file: Path, labels: Mapping[str, int]) -> LabelledRegions:
 
 
 def _box(element: ElementTree.Element, width: float, height: float) -> Box:
-    """A box as shares of the image. In the file, pixels are numbered from 1, and the last one is inside the box."""
+    """Return a box as shares of the image. In the file, pixels are numbered from 1, and the last one is inside the box."""
     x1, y1, x2, y2 = (float(element.findtext(f"bndbox/{side}", "")) for side in ("xmin", "ymin", "xmax", "ymax"))
     return (x1 - 1) / width, (y1 - 1) / height, x2 / width, y2 / height
 
 
 def read_masks(classes: Path, objects: Path) -> LabelledRegions:
-    """The objects of two palette images, whose colours are class numbers from 1 and object numbers."""
+    """Read the objects of two palette images, whose colours are class numbers from 1 and object numbers."""
     class_numbers, object_numbers = read_palette(classes), read_palette(objects)
     regions: list[tuple[int, Region]] = []
     for number in np.setdiff1d(object_numbers, [0, VOID]):
@@ -45,5 +45,5 @@ def read_masks(classes: Path, objects: Path) -> LabelledRegions:
 
 
 def sort_by_area(regions: list[tuple[int, Region]]) -> LabelledRegions:
-    """The regions, the largest first."""
+    """Return the regions, the largest first."""
     return tuple(sorted(regions, key=lambda labelled: -area(labelled[1])))

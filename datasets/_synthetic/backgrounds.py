@@ -18,25 +18,25 @@ TEXTURES = ("brick", "fur", "grass", "gravel", "stars", "wood")
 
 @lru_cache(maxsize=len(TEXTURES))
 def load_texture(name: str) -> Plane:
-    """A packaged texture, tones in [0, 1]."""
+    """Load a packaged texture, tones in [0, 1]."""
     with (files("cambench") / "datasets" / "textures" / f"{name}.png").open("rb") as file, Image.open(file) as image:
         return np.asarray(image).astype(np.float32) / np.float32(255)
 
 
 def draw_uniform(rng: np.random.Generator, low: float, high: float) -> float:
-    """A random number, uniform in [low, high)."""
+    """Draw a random number, uniform in [low, high)."""
     return low + (high - low) * float(rng.random())
 
 
 def draw_colour(rng: np.random.Generator) -> Colour:
-    """A random colour of any brightness, most often a muted one."""
+    """Draw a random colour of any brightness, most often a muted one."""
     channels = rng.random(3)
     grey = (channels[0] + channels[1] + channels[2]) / 3
     return np.asarray(grey + (channels - grey) * draw_uniform(rng, 0.3, 1.2), dtype=np.float32)
 
 
 def resample(grid: Plane, rows: Positions, columns: Positions) -> Plane:
-    """The grid interpolated bilinearly at fractional rows and columns: (len(rows), len(columns))."""
+    """Return the grid interpolated bilinearly at fractional rows and columns: (len(rows), len(columns))."""
     top = np.minimum(rows.astype(np.int64), grid.shape[0] - 2)
     left = np.minimum(columns.astype(np.int64), grid.shape[1] - 2)
     row_shares = (rows - top).astype(np.float32)[:, None]
@@ -47,7 +47,7 @@ def resample(grid: Plane, rows: Positions, columns: Positions) -> Plane:
 
 
 def sample_texture(rng: np.random.Generator, size: int) -> Plane:
-    """A random square of a random texture, in one of its eight orientations."""
+    """Return a random square of a random texture, in one of its eight orientations."""
     texture = load_texture(TEXTURES[int(rng.integers(len(TEXTURES)))])
     if rng.random() < 0.5:
         texture = texture.T
@@ -59,7 +59,7 @@ def sample_texture(rng: np.random.Generator, size: int) -> Plane:
 
 
 def draw_noise(rng: np.random.Generator, size: int) -> Plane:
-    """Clouds: the sum of four octaves of random tones."""
+    """Draw clouds: the sum of four octaves of random tones."""
     total = np.zeros((size, size), dtype=np.float32)
     weight, falloff = 0.5, draw_uniform(rng, 0.35, 0.65)
     for cells in (3, 6, 13, 29):
@@ -70,13 +70,13 @@ def draw_noise(rng: np.random.Generator, size: int) -> Plane:
 
 
 def draw_gradient(rng: np.random.Generator, size: int) -> Plane:
-    """Tones that change smoothly between four random corners."""
+    """Draw tones that change smoothly between four random corners."""
     steps = (np.arange(size) + 0.5) / size
     return resample(rng.random((2, 2), dtype=np.float32), steps, steps)
 
 
 def draw_surface(rng: np.random.Generator, size: int) -> Canvas:
-    """One material: a plane of tones, coloured from a dark to a light colour."""
+    """Draw one material: a plane of tones, coloured from a dark to a light colour."""
     choice = rng.random()
     draw_plane = sample_texture if choice < 0.6 else draw_noise if choice < 0.85 else draw_gradient
     plane = draw_plane(rng, size)
@@ -88,13 +88,13 @@ def draw_surface(rng: np.random.Generator, size: int) -> Canvas:
 
 
 def draw_light(rng: np.random.Generator, size: int) -> Plane:
-    """The brightness of the light (size, size): uneven and smooth."""
+    """Draw the brightness of the light (size, size): uneven and smooth."""
     steps = (np.arange(size) + 0.5) * (2 / size)
     return np.float32(0.7) + np.float32(0.5) * resample(rng.random((3, 3), dtype=np.float32), steps, steps)
 
 
 def draw_horizon(rng: np.random.Generator, size: int) -> Plane:
-    """1 on one side of a slanted line, 0 on the other, blended over a few pixels or over a quarter of the image."""
+    """Draw 1 on one side of a slanted line, 0 on the other, blended over a few pixels or a quarter of the image."""
     axis = ((np.arange(size) + 0.5) / size).astype(np.float32)
     slope, height = (np.float32(draw_uniform(rng, -0.5, 0.5)), np.float32(draw_uniform(rng, 0.25, 0.75)))
     soft = np.float32(0.25 if rng.random() < 0.3 else 0.02)
@@ -104,7 +104,7 @@ def draw_horizon(rng: np.random.Generator, size: int) -> Plane:
 
 
 def draw_background(rng: np.random.Generator, size: int, clutter: int) -> Canvas:
-    """A square canvas (size, size, 3) with at most `clutter` small things on it."""
+    """Draw a square canvas (size, size, 3) with at most `clutter` small things on it."""
     canvas = draw_surface(rng, size)
     if rng.random() < 0.35:
         canvas += (draw_surface(rng, size) - canvas) * draw_horizon(rng, size)[:, :, None]
@@ -115,7 +115,7 @@ def draw_background(rng: np.random.Generator, size: int, clutter: int) -> Canvas
 
 
 def draw_clutter(rng: np.random.Generator, canvas: Canvas) -> None:
-    """Draws one pebble, stick, chip or spot of light onto the canvas in place."""
+    """Draw one pebble, stick, chip or spot of light onto the canvas in place."""
     size = canvas.shape[0]
     kind = int(rng.integers(4))
     reach = draw_uniform(rng, 0.015, 0.045) if kind != 1 else draw_uniform(rng, 0.05, 0.14)
@@ -133,7 +133,7 @@ def draw_clutter(rng: np.random.Generator, canvas: Canvas) -> None:
 
 
 def draw_direction(rng: np.random.Generator) -> tuple[float, float]:
-    """A random unit vector, computed without a sine so that every machine gets the same bytes."""
+    """Draw a random unit vector, computed without a sine so that every machine gets the same bytes."""
     while True:
         x, y = draw_uniform(rng, -1, 1), draw_uniform(rng, -1, 1)
         length = math.sqrt(x * x + y * y)
@@ -142,7 +142,7 @@ def draw_direction(rng: np.random.Generator) -> tuple[float, float]:
 
 
 def pixel_coverage(kind: int, u: NDArray[np.float64], v: NDArray[np.float64], radius: float) -> NDArray[np.float64]:
-    """The share of each pixel that a small thing covers; u and v are coordinates along its own axes, in radii."""
+    """Return the share of each pixel that a small thing covers; u and v are coordinates along its own axes, in radii."""
     if kind == 0:  # pebble
         edge = np.sqrt(u * u + v * v) - 0.9
     elif kind == 1:  # stick

@@ -23,7 +23,7 @@ class Crack:
 
 
 def make_wall(rng: np.random.Generator, size: int) -> Canvas:
-    """A wall of concrete (size, size, 3) without a crack; some walls have a joint."""
+    """Make a wall of concrete (size, size, 3) without a crack; some walls have a joint."""
     tones = np.float32(draw_uniform(rng, 0.5, 0.8)) + np.float32(draw_uniform(rng, 0.1, 0.3)) * (
         draw_noise(rng, size) - 0.5
     )
@@ -40,7 +40,7 @@ def make_wall(rng: np.random.Generator, size: int) -> Canvas:
 
 
 def _draw_stones(rng: np.random.Generator, size: int) -> Plane:
-    """The visible gravel (size, size): a photograph of gravel at a random scale."""
+    """Draw the visible gravel (size, size): a photograph of gravel at a random scale."""
     gravel, span = load_texture("gravel"), draw_uniform(rng, 130, 250)
     gravel = gravel[:: 1 if rng.random() < 0.5 else -1, :: 1 if rng.random() < 0.5 else -1]
     steps = (np.arange(size) + 0.5) * (span / size)
@@ -48,7 +48,7 @@ def _draw_stones(rng: np.random.Generator, size: int) -> Plane:
 
 
 def _draw_pore(rng: np.random.Generator, wall: Canvas) -> None:
-    """Draws the hole of an air bubble onto the wall in place: dark, with a bright lower rim."""
+    """Draw the hole of an air bubble onto the wall in place: dark, with a bright lower rim."""
     size = wall.shape[0]
     x, y, radius = draw_uniform(rng, 0, size), draw_uniform(rng, 0, size), draw_uniform(rng, 0.003, 0.014) * size + 0.3
     top, left = max(0, int(y - radius - 2)), max(0, int(x - radius - 2))
@@ -61,7 +61,7 @@ def _draw_pore(rng: np.random.Generator, wall: Canvas) -> None:
 
 
 def _draw_joint(rng: np.random.Generator, wall: Canvas) -> None:
-    """Draws a straight seam of the formwork onto the wall in place, which is not a crack."""
+    """Draw a straight seam of the formwork onto the wall in place, which is not a crack."""
     size = wall.shape[0]
     line = draw_uniform(rng, 0.1, 0.9) * size + (np.arange(size) - size / 2) * draw_uniform(rng, -0.05, 0.05)
     distance = np.abs(np.arange(size)[:, None] + 0.5 - line[None, :])
@@ -70,7 +70,7 @@ def _draw_joint(rng: np.random.Generator, wall: Canvas) -> None:
 
 
 def make_cracks(rng: np.random.Generator, size: int) -> list[Crack]:
-    """A crack across the wall and its branches, each thinner and shorter than the crack from which it branches."""
+    """Make a crack across the wall and its branches, each thinner and shorter than the crack from which it branches."""
     heading, half_width = draw_direction(rng), draw_uniform(rng, 0.004, 0.013) * size
     main = _walk(rng, size, heading, length=draw_uniform(rng, 0.7, 1.7), half_width=half_width)
     middle = len(main.x) // 2
@@ -100,7 +100,7 @@ def _walk(
     half_width: float,
     full_start: bool = False,
 ) -> Crack:
-    """A crack from (0, 0) that wanders around its heading: `length` image widths long, 2 `half_width` pixels wide.
+    """Return a crack from (0, 0) that wanders around its heading: `length` image widths long, 2 `half_width` pixels wide.
 
     It narrows at both ends, or only at its end with `full_start`.
     """
@@ -119,18 +119,18 @@ def _walk(
 
 
 def _draw_wave(rng: np.random.Generator, count: int, knots: int) -> Track:
-    """`count` points of a line through `knots` random numbers in [-1, 1]."""
+    """Draw `count` points of a line through `knots` random numbers in [-1, 1]."""
     return np.interp(np.linspace(0, knots - 1, count), np.arange(knots), 2 * rng.random(knots) - 1)
 
 
 def _half_angle_rotation(tangent: Track | float) -> tuple[Track, Track]:
-    """The cosine and sine of an angle, computed from the tangent of half the angle."""
+    """Return the cosine and sine of an angle, computed from the tangent of half the angle."""
     square = np.asarray(tangent) * tangent
     return (1 - square) / (1 + square), 2 * np.asarray(tangent) / (1 + square)
 
 
 def draw_cracks(rng: np.random.Generator, wall: Canvas, cracks: list[Crack]) -> Mask:
-    """Draws dark cracks with a bright rim on one side onto the wall in place. Returns their mask (size, size)."""
+    """Draw dark cracks with a bright rim on one side onto the wall in place. Return their mask (size, size)."""
     size = wall.shape[0]
     cover = _cover(cracks, size)
     dark = draw_uniform(rng, 0.45, 0.8) * (1 + 0.25 * (draw_noise(rng, size) - 0.5))
@@ -144,7 +144,7 @@ def draw_cracks(rng: np.random.Generator, wall: Canvas, cracks: list[Crack]) -> 
 
 
 def _cover(cracks: list[Crack], size: int) -> NDArray[np.float64]:
-    """The share of each pixel (size, size) that the cracks cover: the area closer to a crack's point than its half-width."""
+    """Return the share of each pixel (size, size) that cracks cover: the area closer to a crack's point than its half-width."""
     x, y, half_width = (np.concatenate([getattr(crack, name) for crack in cracks]) for name in ("x", "y", "half_width"))
     reach = math.ceil(float(half_width.max())) + 1
     steps = np.arange(-reach, reach + 1)
@@ -159,5 +159,5 @@ def _cover(cracks: list[Crack], size: int) -> NDArray[np.float64]:
 
 
 def light_wall(rng: np.random.Generator, wall: Canvas) -> Canvas:
-    """The wall under uneven light, in [0, 1]."""
+    """Return the wall under uneven light, in [0, 1]."""
     return np.clip(wall * draw_light(rng, wall.shape[0])[:, :, None], 0, 1)

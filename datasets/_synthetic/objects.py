@@ -51,7 +51,7 @@ class Shape:
 
 
 def make_shape(rng: np.random.Generator, placement: Placement, size: int) -> Shape:
-    """Rotates, flips, squeezes and shears the class's outline, and samples its distance field around its circle."""
+    """Rotate, flip, squeeze and shear the class's outline, and sample its distance field around its circle."""
     reach = placement.radius * 1.2 + 3
     rows = slice(max(0, int(placement.y - reach)), min(size, int(placement.y + reach) + 1))
     columns = slice(max(0, int(placement.x - reach)), min(size, int(placement.x + reach) + 1))
@@ -72,7 +72,7 @@ def make_shape(rng: np.random.Generator, placement: Placement, size: int) -> Sha
 
 
 def sample_field(grid: Plane, u: NDArray[np.float64], v: NDArray[np.float64]) -> Plane:
-    """A distance field sampled bilinearly at points (u, v); points outside [-REACH, REACH]^2 take the value at its border."""
+    """Sample a distance field bilinearly at points (u, v); points outside [-REACH, REACH]^2 take the value at its border."""
     scale, limit = CELLS / (2 * REACH), CELLS - 1.001
     x = np.clip((u + REACH) * scale - 0.5, 0, limit)
     y = np.clip((v + REACH) * scale - 0.5, 0, limit)
@@ -86,7 +86,7 @@ def sample_field(grid: Plane, u: NDArray[np.float64], v: NDArray[np.float64]) ->
 
 
 def cast_shadow(rng: np.random.Generator, canvas: Canvas, shape: Shape) -> None:
-    """Draws a soft shadow around an object onto the canvas in place."""
+    """Draw a soft shadow around an object onto the canvas in place."""
     soft = np.float32(shape.placement.radius * draw_uniform(rng, 0.08, 0.2))
     dark = np.float32(draw_uniform(rng, 0.0, 0.5))
     shade = 1 - dark * np.clip(np.float32(0.8) - shape.depth / soft, 0, 1)
@@ -94,7 +94,7 @@ def cast_shadow(rng: np.random.Generator, canvas: Canvas, shape: Shape) -> None:
 
 
 def paint(rng: np.random.Generator, canvas: Canvas, shape: Shape, surroundings: Mask) -> None:
-    """Paints the object onto the canvas in place, in the first random colours that differ enough from its surroundings."""
+    """Paint the object onto the canvas in place, in the first random colours that differ enough from its surroundings."""
     region = canvas[shape.box]
     ring = mean_colour(region, surroundings[shape.box])
     inside = shape.depth < 0
@@ -109,19 +109,19 @@ def paint(rng: np.random.Generator, canvas: Canvas, shape: Shape, surroundings: 
 
 
 def mean_colour(region: Canvas, mask: Mask) -> Colour:
-    """The mean colour under a mask, summed as integers, so that every machine gets the same bytes."""
+    """Return the mean colour under a mask, summed as integers, so that every machine gets the same bytes."""
     levels = (region[mask] * np.float32(4096)).astype(np.int64)
     total: Colour = (levels.sum(axis=0) / (4096 * max(1, len(levels)))).astype(np.float32)
     return total
 
 
 def contrast(a: Colour, b: Colour) -> float:
-    """The distance between two colours, summed over the channels."""
+    """Return the distance between two colours, summed over the channels."""
     return float(abs(a[0] - b[0])) + float(abs(a[1] - b[1])) + float(abs(a[2] - b[2]))
 
 
 def draw_shading(rng: np.random.Generator, shape: Shape) -> Plane:
-    """The brightness of each pixel of the object: lit from one side, darker or lighter at the edge, often textured."""
+    """Draw the brightness of each pixel of the object: lit from one side, darker or lighter at the edge, often textured."""
     ux, uy = draw_direction(rng)
     tones = 1 + np.float32(draw_uniform(rng, 0, 0.3)) * (shape.u * np.float32(ux) + shape.v * np.float32(uy))
     rim = np.float32(shape.placement.radius * draw_uniform(rng, 0.06, 0.2))
@@ -134,7 +134,7 @@ def draw_shading(rng: np.random.Generator, shape: Shape) -> Plane:
 
 
 def draw_stripes(rng: np.random.Generator, shape: Shape) -> Plane | None:
-    """A plane that is 1 where the object has its second colour and 0 elsewhere; None if it has one colour only."""
+    """Return a plane that is 1 where the object has its second colour and 0 elsewhere; None if it has one colour only."""
     if rng.random() < 0.7:
         return None
     position = shape.u * np.float32(draw_uniform(rng, 2, 5)) + np.float32(rng.random())
@@ -142,7 +142,7 @@ def draw_stripes(rng: np.random.Generator, shape: Shape) -> Plane | None:
 
 
 def mix_colours(rng: np.random.Generator, base: Colour, stripes: Plane | None) -> Canvas | Colour:
-    """The object's only colour (3,), or the colours (h, w, 3) of its pixels if it has stripes of a second, similar one."""
+    """Return the object's only colour (3,), or its pixels' colours (h, w, 3) if it has stripes of a second, similar one."""
     if stripes is None:
         return base
     second = base + (draw_colour(rng) - base) * np.float32(0.4)

@@ -25,7 +25,7 @@ EASY = ScenePlan(spans=(0.45, 0.95), spans_of_two=(0.35, 0.48), clutter=0)
 def draw_scene(
     rng: np.random.Generator, size: int, labels: tuple[int, ...], plan: ScenePlan
 ) -> tuple[Pixels, tuple[Object, ...]]:
-    """A scene (size, size, 3) with an object of each of `labels` (none, one or two), and these objects with their masks."""
+    """Draw a scene (size, size, 3) with an object of each of `labels` (none, one or two); return it and the objects."""
     canvas = draw_background(rng, size, plan.clutter)
     shapes = [make_shape(rng, placement, size) for placement in draw_placements(rng, size, labels, plan)]
     masks = visible_masks([shape.mask(size) for shape in shapes])
@@ -38,12 +38,12 @@ def draw_scene(
 
 
 def other_label(rng: np.random.Generator, label: int) -> int:
-    """A random class other than `label`."""
+    """Return a random class other than `label`."""
     return (label + 1 + int(rng.integers(len(CLASSES) - 1))) % len(CLASSES)
 
 
 def draw_placements(rng: np.random.Generator, size: int, labels: tuple[int, ...], plan: ScenePlan) -> list[Placement]:
-    """Circles inside the image, one for each label, that overlap little or not at all."""
+    """Draw circles inside the image, one for each label, that overlap little or not at all."""
     smallest, largest = plan.spans if len(labels) < 2 else plan.spans_of_two
     while True:
         circles = []
@@ -56,18 +56,18 @@ def draw_placements(rng: np.random.Generator, size: int, labels: tuple[int, ...]
 
 
 def are_apart(first: Placement, second: Placement) -> bool:
-    """Whether two circles overlap by at most 3 % of the sum of their radii."""
+    """Tell whether two circles overlap by at most 3 % of the sum of their radii."""
     dx, dy, min_distance = first.x - second.x, first.y - second.y, 0.97 * (first.radius + second.radius)
     return dx * dx + dy * dy >= min_distance * min_distance
 
 
 def visible_masks(masks: list[Mask]) -> list[Mask]:
-    """The visible part of each object's mask; the last object is on top."""
+    """Return the visible part of each object's mask; the last object is on top."""
     return [masks[0] & ~masks[1], masks[1]] if len(masks) == 2 else masks
 
 
 def surrounding_ring(shape: Shape, masks: list[Mask]) -> Mask:
-    """The ring around an object, a fifth of its radius wide, without the pixels of any object."""
+    """Return the ring around an object, a fifth of its radius wide, without the pixels of any object."""
     ring = np.zeros_like(masks[0])
     ring[shape.box] = (shape.depth > 0.5) & (shape.depth < 2 + 0.2 * shape.placement.radius)
     for mask in masks:
@@ -76,7 +76,7 @@ def surrounding_ring(shape: Shape, masks: list[Mask]) -> Mask:
 
 
 def add_grain(rng: np.random.Generator, canvas: Canvas) -> Pixels:
-    """The canvas as 8-bit pixels, with a few levels of random grain."""
+    """Return the canvas as 8-bit pixels, with a few levels of random grain."""
     size, strength = canvas.shape[0], int(rng.integers(1, 7))
     grain = rng.integers(-strength, strength + 1, size=(size, size, 1), dtype=np.int16)
     levels = (canvas * np.float32(255) + np.float32(0.5)).astype(np.int16) + grain

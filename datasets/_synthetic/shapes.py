@@ -29,7 +29,7 @@ class Outline:
 
 
 def polar(radius: float, turn: float, centre: Point = (0.0, 0.0), squash: float = 1.0) -> Point:
-    """A point at `turn` (1 = full circle); rounded, since the last digit of a sine differs between machines."""
+    """Return a point at `turn` (1 = full circle); rounded, since the last digit of a sine differs between machines."""
     angle = 2 * math.pi * turn
     return (centre[0] + round(radius * math.cos(angle), 9), centre[1] + round(radius * squash * math.sin(angle), 9))
 
@@ -118,7 +118,7 @@ CLASSES = tuple(draw.__name__ for draw in DRAWERS)
 
 
 def fit_to_unit_circle(outline: Outline) -> Outline:
-    """The outline centred and scaled so that its farthest point lies on the unit circle."""
+    """Return the outline centred and scaled so that its farthest point lies on the unit circle."""
     points = [p for loop in outline.solid for p in loop]
     middle = [(min(p[i] for p in points) + max(p[i] for p in points)) / 2 for i in (0, 1)]
     reach = max(math.sqrt((x - middle[0]) ** 2 + (y - middle[1]) ** 2) for x, y in points)
@@ -130,7 +130,7 @@ def fit_to_unit_circle(outline: Outline) -> Outline:
 
 
 def signed_distance(loop: Loop) -> NDArray[np.float64]:
-    """Signed distance of each cell's centre to a closed polygon, negative inside."""
+    """Return the signed distance of each cell's centre to a closed polygon, negative inside."""
     axis = ((np.arange(CELLS) + 0.5) / CELLS * 2 - 1) * REACH
     x, y = axis[None, :], axis[:, None]
     nearest = np.full((CELLS, CELLS), np.inf)
@@ -148,7 +148,7 @@ def signed_distance(loop: Loop) -> NDArray[np.float64]:
 
 @lru_cache(maxsize=len(CLASSES) * VARIANTS)
 def distance_field(label: int, variant: int) -> Field:
-    """Signed distance to a class's outline over [-REACH, REACH]^2."""
+    """Return the signed distance to a class's outline over [-REACH, REACH]^2."""
     outline = fit_to_unit_circle(DRAWERS[label](variant))
     total = signed_distance(outline.solid[0])
     for loop in outline.solid[1:]:

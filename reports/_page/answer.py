@@ -45,7 +45,7 @@ class Advice:
 
 
 def make_section(analyses: Sequence[NetAnalysis]) -> Section:
-    """The advice for each need on the first net that has scores, then ranking and cost for each net and metric."""
+    """Return the advice for each need on the first net that has scores, then ranking and cost for each net and metric."""
     first = next((analysis for analysis in analyses if analysis.primary), None)
     primary = first.primary if first else None
     panels = [_make_panel(analysis, metric) for analysis in analyses for metric in analysis.by_metric.values()]
@@ -69,7 +69,7 @@ def make_advice(analysis: NetAnalysis, metric: MetricAnalysis) -> list[Advice]:
 
 
 def make_overview(analyses: Sequence[NetAnalysis]) -> Grid | None:
-    """A row per net: the method recommended for each need, by the net's primary metric."""
+    """Return a row per net: the method recommended for each need, by the net's primary metric."""
     rows = [
         GridRow(
             [name_cell(analysis.title), name_cell(f"{metric.metric.spec} {metric.metric.arrow}")]
@@ -90,7 +90,7 @@ def make_overview(analyses: Sequence[NetAnalysis]) -> Grid | None:
 
 
 def make_script_data(analyses: Sequence[NetAnalysis]) -> list[dict[str, Any]]:
-    """The data from which the script of the page answers for another net, metric or need."""
+    """Return the data from which the script of the page answers for another net, metric or need."""
     return [
         {
             "key": analysis.key,
@@ -107,7 +107,7 @@ def make_script_data(analyses: Sequence[NetAnalysis]) -> list[dict[str, Any]]:
 
 
 def _choices(analysis: NetAnalysis, metric: MetricAnalysis) -> list[dict[str, Any]]:
-    """The methods that can be recommended, the best first."""
+    """Return the methods that can be recommended, the best first."""
     return [_choice(analysis, metric, place) for place in metric.ranking.places if not place.control]
 
 
@@ -186,14 +186,14 @@ def _cost_cells(cost: Cost | None) -> list[Cell]:
 
 
 def _next_cell(pair: Pair | None) -> Cell:
-    """The method against the next one in the ranking."""
+    """Return the method against the next one in the ranking."""
     if pair is None or pair.verdict == "undecided":
         return _undecided_cell(pair)
     return Cell("ahead", float(pair.corrected_p), format_p(pair.corrected_p, "p"), "better")
 
 
 def _best_cell(pair: Pair | None) -> Cell:
-    """The best method against this one."""
+    """Return the best method against this one."""
     if pair is None or pair.verdict == "undecided":
         return _undecided_cell(pair)
     return Cell(pair.verdict, float(pair.corrected_p), format_p(pair.corrected_p, "p"))

@@ -11,7 +11,7 @@ from .text import PAGE_COMPUTATION
 
 
 def make_section(runs: Sequence[Run], analyses: Sequence[NetAnalysis]) -> Section:
-    """How the numbers are computed, the environment of each run, and what its precision changed."""
+    """Return how the numbers are computed, the environment of each run, and what its precision changed."""
     drifts = [grid for analysis in analyses if (grid := make_drift_table(analysis))]
     html = fill(
         "computation.html",

@@ -107,7 +107,7 @@ def _against_controls(metric: MetricAnalysis, method: str) -> list[str]:
 
 
 def _strong_controls(metric: MetricAnalysis) -> list[str]:
-    """Warnings about controls that score as well as the best method."""
+    """List warnings about controls that score as well as the best method."""
     best, spec = metric.ranking.best, metric.metric.spec
     pairs = [(place.method, place.best_pair) for place in metric.ranking.places if place.control and place.best_pair]
     ahead = [control for control, pair in pairs if pair.verdict == "behind"]
@@ -124,7 +124,7 @@ def _strong_controls(metric: MetricAnalysis) -> list[str]:
 
 
 def _controls(names: Sequence[str], verb: str = "") -> str:
-    """`a control` or `controls`, depending on the number of names; with the verb `is` or `scores` in that form."""
+    """Return `a control` or `controls`, depending on the number of names; with the verb `is` or `scores` in that form."""
     several = {"is": "are", "scores": "score"}.get(verb, "")
     noun, form = ("a control", verb) if len(names) == 1 else ("controls", several)
     return f"{noun}, {form}" if verb else noun

@@ -39,7 +39,7 @@ def compare_with_controls(table: Table) -> Iterator[ControlComparison]:
 
 
 def metrics_won(comparisons: Sequence[ControlComparison]) -> dict[str, list[str]]:
-    """By method, the metrics on which it is better than every control; the method with the most comes first."""
+    """Return, by method, the metrics on which it is better than every control; the method with the most comes first."""
     verdicts: dict[tuple[str, str], set[str]] = {}
     for comparison in comparisons:
         verdicts.setdefault((comparison.method, comparison.metric.spec), set()).add(comparison.verdict)
@@ -51,7 +51,7 @@ def metrics_won(comparisons: Sequence[ControlComparison]) -> dict[str, list[str]
 
 
 def unbeaten_controls(comparisons: Sequence[ControlComparison]) -> dict[str, list[ControlComparison]]:
-    """By metric and control, the comparisons of each control that no method beats; methods without a score are left out."""
+    """Return the comparisons of each control that no method beats, by metric and control, without methods without a score."""
     groups: dict[str, list[ControlComparison]] = {}
     for comparison in comparisons:
         if comparison.verdict != "unknown":
@@ -67,7 +67,7 @@ def count_verdicts(comparisons: Sequence[ControlComparison]) -> dict[str, int]:
 
 
 def _pairs(table: Table, metric: Metric, questions: list[tuple[str, str]]) -> dict[tuple[str, str], Pair]:
-    """The paired tests of methods and controls that have an image in common."""
+    """Return the paired tests of methods and controls that have an image in common."""
     if metric.spec not in table.values:
         return {}
     values = table.values[metric.spec]
@@ -89,7 +89,7 @@ def _paired_verdict(pair: Pair) -> tuple[ControlVerdict, str]:
 
 
 def _why_not_paired(table: Table, metric: Metric, method: str, control: str) -> str:
-    """Why there is no paired test: a method without a score, or no image in common."""
+    """Explain why there is no paired test: a method without a score, or no image in common."""
     reason, reason_of_control = (table.mean_score(name, metric).reason for name in (method, control))
     return reason or (f"{control}: {reason_of_control}" if reason_of_control else "no image has a score of both")
 

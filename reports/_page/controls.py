@@ -20,7 +20,7 @@ class NetComparisons:
 
 
 def make_section(analyses: Sequence[NetAnalysis]) -> Section:
-    """The comparisons of methods with controls on each net."""
+    """Return the comparisons of methods with controls on each net."""
     nets = [net for analysis in analyses if (net := _net_comparisons(analysis)).total]
     return Section("controls", "Controls", fill("controls.html", nets=nets))
 

@@ -22,7 +22,7 @@ class Curves:
 
 
 def make_section(analyses: Sequence[NetAnalysis]) -> Section | None:
-    """The mean curves of the methods for each net and metric; None if no metric has curves."""
+    """Return the mean curves of the methods for each net and metric; None if no metric has curves."""
     curves = list(_curves(analyses))
     if not curves:
         return None

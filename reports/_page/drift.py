@@ -10,7 +10,7 @@ SMALL = 5e-4  # a change that three decimals do not show
 
 
 def make_drift_table(analysis: NetAnalysis) -> Grid | None:
-    """The drift of each metric on a net; None if it was not measured."""
+    """Return the drift of each metric on a net; None if it was not measured."""
     net_drifts = measure_drift(analysis.run, analysis.table.net)
     if not net_drifts:
         return None
@@ -39,7 +39,7 @@ def make_drift_table(analysis: NetAnalysis) -> Grid | None:
 
 
 def unmeasured_drift(run: Run) -> str | None:
-    """A sentence, if the precision of a run is not fp32 and its drift was not measured."""
+    """Return a sentence, if the precision of a run is not fp32 and its drift was not measured."""
     precision = run.header.suite.precision
     if precision == "fp32" or len(run.table("drift")):
         return None

@@ -17,7 +17,7 @@ WRITERS = (("csv", csv.write), ("md", markdown.write), ("tex", latex.write))  # 
 
 
 def write(sections: Sequence[Section], legend: Drawing, folder: Path) -> None:
-    """Writes figures/ and tables/. Raises UsageError if the folder cannot be written to."""
+    """Write figures/ and tables/. Raise UsageError if the folder cannot be written to."""
     figures = by_file_name([("legend", legend), *(item for section in sections for item in section.figures)])
     tables = by_file_name((grid.name, grid) for section in sections for grid in section.tables)
     with explain_os_errors(folder):
@@ -32,7 +32,7 @@ def write(sections: Sequence[Section], legend: Drawing, folder: Path) -> None:
 
 
 def by_file_name(items: Iterable[tuple[str, Item]]) -> dict[str, Item]:
-    """Items by a valid file name; if two names are equal, the later one gets a number."""
+    """Return items by a valid file name; if two names are equal, the later one gets a number."""
     named: dict[str, Item] = {}
     for text, item in items:
         name, count = slug(text), 2
@@ -43,5 +43,5 @@ def by_file_name(items: Iterable[tuple[str, Item]]) -> dict[str, Item]:
 
 
 def slug(text: str) -> str:
-    """A file name that is valid on every system: letters, digits and .-_@=,"""
+    """Return a file name that is valid on every system: letters, digits and .-_@=,"""
     return re.sub(r"[^\w.@=,-]+", "-", text, flags=re.ASCII).strip("-.")[:120] or "unnamed"

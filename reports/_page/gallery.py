@@ -58,7 +58,7 @@ class Gallery:
 
 
 def make_section(analyses: Sequence[NetAnalysis]) -> Section | None:
-    """The maps of chosen images on each net that has scores; None if no net has."""
+    """Return the maps of chosen images on each net that has scores; None if no net has."""
     galleries = [_gallery(analysis, metric) for analysis in analyses if (metric := analysis.primary)]
     return Section("gallery", "Gallery", fill("gallery.html", galleries=galleries)) if galleries else None
 
@@ -79,7 +79,7 @@ def _gallery(analysis: NetAnalysis, metric: MetricAnalysis) -> Gallery:
 
 
 def _choices(values: "pd.Series[float]", *, higher: bool) -> list[Choice]:
-    """The best, the median and the worst image; fewer if the run has fewer than three. Ties are broken by name."""
+    """Return the best, the median and the worst image; fewer if the run has fewer than three. Ties are broken by name."""
     frame = pd.DataFrame({"image": values.index, "value": values.to_numpy()})
     frame["order"] = -frame["value"] if higher else frame["value"]
     rows = frame.sort_values(["order", "image"])[["image", "value"]]
@@ -92,7 +92,7 @@ def _choices(values: "pd.Series[float]", *, higher: bool) -> list[Choice]:
 
 
 def _disputed(values: pd.DataFrame) -> list[str]:
-    """The images on which the scores of the methods differ most."""
+    """Return the images on which the scores of the methods differ most."""
     if values.dropna(axis=1, how="all").shape[1] < 2:
         return []
     spread: pd.Series[float] = (values.max(axis=1) - values.min(axis=1)).dropna()

@@ -13,7 +13,7 @@ from .section import Section
 
 
 def make_section(analyses: Sequence[NetAnalysis]) -> Section | None:
-    """Krippendorff's alpha of each metric and the agreement of metrics; None if no net has scores."""
+    """Return Krippendorff's alpha of each metric and the agreement of metrics; None if no net has scores."""
     reliabilities = [make_reliability_table(analysis) for analysis in analyses if analysis.by_metric]
     agreements = [grid for analysis in analyses if (grid := make_agreement_table(analysis))]
     tables = [*reliabilities, *agreements]
@@ -24,7 +24,7 @@ def make_section(analyses: Sequence[NetAnalysis]) -> Section | None:
 
 
 def make_reliability_table(analysis: NetAnalysis) -> Grid:
-    """Krippendorff's alpha of each metric, and the caveat of the metric."""
+    """Return Krippendorff's alpha of each metric, and the caveat of the metric."""
     heads = [
         ColumnHead("metric", row_header=True), ColumnHead("alpha", "95 % interval", number=True), ColumnHead("reliability"),
         ColumnHead("n", number=True), ColumnHead("caveat"),
@@ -47,7 +47,7 @@ def make_reliability_table(analysis: NetAnalysis) -> Grid:
 
 
 def make_agreement_table(analysis: NetAnalysis) -> Grid | None:
-    """Spearman's rho within images, of each two metrics."""
+    """Return Spearman's rho within images, of each two metrics."""
     if not analysis.agreements:
         return None
     rho = build_rho_matrix(analysis.agreements)

@@ -10,7 +10,7 @@ from .section import Section
 
 
 def make_section(runs: Sequence[Run]) -> Section | None:
-    """A table for each published table that a run has measured too; None if there is none."""
+    """Return a table for each published table that a run has measured too; None if there is none."""
     reproductions = {run.name: rows for run in runs if (rows := published.find_reproductions(run))}
     if not reproductions:
         return None

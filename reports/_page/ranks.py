@@ -92,7 +92,7 @@ class _Blocks:
             self.means.append(means.drop([method for method in means.index if self._differs(analysis, str(method))]))
 
     def _differs(self, analysis: NetAnalysis, method: str) -> bool:
-        """Whether an earlier block was measured with another method of the same name."""
+        """Tell whether an earlier block was measured with another method of the same name."""
         new = method_facts(analysis.run.header.methods[method])
         headers = (block.run.header.methods for block, _ in self.measured)
         return any(method in header and method_difference(method_facts(header[method]), new) for header in headers)
@@ -104,7 +104,7 @@ def _metric(analysis: NetAnalysis, spec: str) -> MetricFacts:
 
 
 def _same_block(first: NetAnalysis, first_spec: str, second: NetAnalysis, second_spec: str) -> bool:
-    """Whether two runs measured the same block, so that they can be compared: it counts once, with the values of the first."""
+    """Tell whether two runs measured the same block, so that they can be compared: it counts once, with the first's values."""
     net = first.table.net
     return (
         net == second.table.net

@@ -26,7 +26,7 @@ Strips = dict[str, tuple[str, list[Stage]]]  # by method: an image and its stage
 
 
 def make_section(analyses: Sequence[NetAnalysis]) -> Section | None:
-    """A strip of maps for each net and method, from the trained to the random net; None if no metric stores such maps."""
+    """Return a strip of maps for each net and method, from the trained to the random net; None if no metric stores them."""
     strips = {
         analysis.title: net_strips for analysis in analyses if (net_strips := _strips(analysis.run, analysis.table.net))
     }
@@ -34,7 +34,7 @@ def make_section(analyses: Sequence[NetAnalysis]) -> Section | None:
 
 
 def _strips(run: Run, net: str) -> Strips:
-    """The first image of each method that has a series of maps."""
+    """Return the first image of each method that has a series of maps."""
     rows = run.table("strips")
     if not len(rows):
         return {}

@@ -18,7 +18,7 @@ NOT_AVAILABLE = Cell("n/a", float("nan"), css="none")
 
 
 def make_section(runs: Sequence[Run], analyses: Sequence[NetAnalysis]) -> Section:
-    """The table of scores of each net, and the aggregates of several metrics."""
+    """Return the table of scores of each net, and the aggregates of several metrics."""
     metrics = [metric for analysis in analyses for metric in analysis.table.metrics]
     tables = [make_score_table(analysis) for analysis in analyses]
     aggregates = [grid for analysis in analyses for grid in make_aggregate_tables(analysis)]
@@ -34,7 +34,7 @@ def make_section(runs: Sequence[Run], analyses: Sequence[NetAnalysis]) -> Sectio
 
 
 def make_score_table(analysis: NetAnalysis) -> Grid:
-    """Every method by every metric, and its cost: the table of the page, of Markdown and of LaTeX alike."""
+    """Make the table of every method by every metric, and its cost, for the page, Markdown and LaTeX alike."""
     table, reasons = analysis.table, number_reasons(analysis.table)
     heads = [ColumnHead("method", row_header=True), *(_head(analysis, metric) for metric in table.metrics)]
     heads += [
@@ -56,7 +56,7 @@ def make_score_table(analysis: NetAnalysis) -> Grid:
 
 
 def make_aggregate_tables(analysis: NetAnalysis) -> list[Grid]:
-    """ADCC of means, and win, by each protocol whose metrics they are computed from."""
+    """Make tables of ADCC of means and of win, by each protocol whose metrics they are computed from."""
     grids: list[Grid] = []
     for protocol in dict.fromkeys(metric.spec.partition("@")[2] for metric in analysis.table.metrics):
         specs = [f"{metric}@{protocol}" if protocol else metric for metric in ADCC_PARTS]

@@ -44,7 +44,7 @@ def make_section(runs: Sequence[Run], analyses: Sequence[NetAnalysis]) -> Sectio
 
 
 def make_difference_table(runs: Sequence[Run]) -> Grid:
-    """A row for each fact that differs between the headers of the runs."""
+    """Return a row for each fact that differs between the headers of the runs."""
     facts = [dict(_facts(run.header)) for run in runs]
     keys = list(dict.fromkeys(key for run_facts in facts for key in run_facts))
     rows = [
@@ -58,7 +58,7 @@ def make_difference_table(runs: Sequence[Run]) -> Grid:
 
 
 def make_score_tables(analyses: Sequence[NetAnalysis]) -> list[Grid]:
-    """For each net that several runs have: a row per method and metric, a column per run."""
+    """Make a table for each net that several runs have: a row per method and metric, a column per run."""
     by_net: dict[str, list[NetAnalysis]] = {}
     for analysis in analyses:
         by_net.setdefault(analysis.table.net, []).append(analysis)
@@ -85,7 +85,7 @@ def _make_score_table(net: str, group: list[NetAnalysis]) -> Grid:
 def _make_cells(
     group: list[NetAnalysis], method: str, metric: str, share: Callable[[tuple[str, ...]], Shared]
 ) -> list[Cell]:
-    """A cell for each run: its mean over the shared images, why it is not comparable, or a dash if it has no such score."""
+    """Make a cell for each run: its mean over the shared images, why it is not comparable, or a dash if it has no score."""
     scored = [analysis for analysis in group if metric in analysis.table.values and method in analysis.table.methods]
     reasons = {analysis.key: _meaning_difference(scored[0], analysis, method, metric) for analysis in scored}
     unshared, images = share(tuple(key for key, reason in reasons.items() if not reason))
@@ -113,7 +113,7 @@ def _share_images(analyses: Sequence[NetAnalysis]) -> Shared:
 
 
 def _pair_values(analyses: Sequence[NetAnalysis], method: str, metric: str, images: frozenset[str]) -> list[Floats]:
-    """The values (n,) of each run on the images for which all runs have one; none for a run that has no value at all."""
+    """Return the values (n,) of each run on the images for which all runs have one; none for a run that has no value at all."""
     columns = [analysis.table.values[metric][method].droplevel("dataset").dropna() for analysis in analyses]
     columns = [column[column.index.isin(images)] for column in columns]
     paired = images.intersection(*(column.index for column in columns if len(column)))
@@ -133,7 +133,7 @@ def _cell_without_mean(reason: str | None) -> Cell:
 
 
 def _facts(header: Header) -> Iterator[tuple[str, str]]:
-    """The facts that define the numbers of a run: names and values as text."""
+    """Yield the facts that define the numbers of a run: names and values as text."""
     for part, facts in header_facts(header).items():
         for key, fact in facts.items():
             if part == "suite" and key in SHOWN_ELSEWHERE:

@@ -11,7 +11,7 @@ from .section import Section
 
 
 def make_section(analyses: Sequence[NetAnalysis]) -> Section | None:
-    """The scores of the single images for each net and metric; None if there is none to show."""
+    """Return the scores of the single images for each net and metric; None if there is none to show."""
     spreads = [(analysis, drawings) for analysis in analyses if (drawings := dict(_spreads(analysis)))]
     if not spreads:
         return None
@@ -24,7 +24,7 @@ def make_section(analyses: Sequence[NetAnalysis]) -> Section | None:
 
 
 def _spreads(analysis: NetAnalysis) -> Iterator[tuple[str, Drawing]]:
-    """A figure for each metric, the best method on top; yes-or-no metrics have none."""
+    """Yield a figure for each metric, the best method on top; yes-or-no metrics have none."""
     for spec, metric in analysis.by_metric.items():
         table = analysis.table.values[spec]
         values = {place.method: table[place.method].dropna().to_numpy() for place in metric.ranking.places}

@@ -45,7 +45,7 @@ class Scale:
 
 
 def pad(values: list[float], *, share: float = 0.06) -> tuple[float, float]:
-    """The minimum and the maximum of values, with a margin on either side."""
+    """Return the minimum and the maximum of values, with a margin on either side."""
     low, high = min(values), max(values)
     margin = share * (high - low) or 0.05 * (abs(high) or 1)
     return low - margin, high + margin

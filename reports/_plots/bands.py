@@ -42,7 +42,7 @@ def compute_bands(rows: pd.DataFrame, methods: Sequence[str]) -> dict[str, Band]
 
 
 def _stack(rows: pd.DataFrame) -> tuple[Floats, Floats]:
-    """The shares, and the curves (n, shares); curves with other shares are interpolated."""
+    """Return the shares, and the curves (n, shares); curves with other shares are interpolated."""
     shares = np.asarray(max(rows["shares"], key=len), dtype=np.float64)
     shares = shares[np.unique(np.linspace(0, len(shares) - 1, min(MOST, len(shares))).round().astype(int))]
     if all(len(xs) == len(shares) and np.array_equal(xs, shares) for xs in rows["shares"]):

@@ -166,7 +166,7 @@ def _histogram(scores: Floats, scale: Scale, y: float) -> list[Point]:
 
 
 def _cost_scale(values: list[float], axis: str) -> Scale:
-    """Logarithmic. Forwards are linear below 1, because a control may do no work at all."""
+    """Make a logarithmic scale. Forwards are linear below 1, because a control may do no work at all."""
     if axis == "forwards":
         return Scale(-0.2, max(2.0, *values) * 1.5, LEFT, RIGHT, log=True, linear=1.0)
     positive = [value for value in values if value > 0] or [1.0]

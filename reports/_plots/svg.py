@@ -47,7 +47,7 @@ def make_file(drawing: Drawing) -> str:
 
 
 def _body(drawing: Drawing, colours: dict[str, str]) -> str:
-    """The shapes; successive shapes of one method form a group."""
+    """Return the shapes; successive shapes of one method form a group."""
     parts: list[str] = []
     group = ""
     for shape in drawing.shapes:

@@ -67,7 +67,7 @@ class Grid:
     css: str = ""
 
     def frame(self) -> pd.DataFrame:
-        """The unrounded numbers; an estimate takes four columns."""
+        """Return the unrounded numbers; an estimate takes four columns."""
         columns: dict[str, list[object]] = {}
         for index, head in enumerate(self.heads):
             cells = [row.cells[index] for row in self.rows]
