@@ -6,7 +6,7 @@ from typing import Literal
 from PIL import Image as Picture
 from torchvision.datasets import CIFAR10
 
-from ._readers.cache import data_root, open_or_download
+from ._readers.cache import find_data_root, open_or_download
 from ._readers.lazy_images import LabelledPicture, LazyImages, shuffle_images
 
 VERSION = 1
@@ -20,7 +20,7 @@ def load(*, split: Literal["train", "test"] = "test", size: int = 32, root: str 
     holds cifar-10-batches-py/ (the "python version"), by default the data folder (CAMBENCH_DATA, or ~/.cache/cambench/data);
     torchvision downloads the files there if they are missing, and checks their sums. Raise UsageError if that fails.
     """
-    folder = data_root(root)
+    folder = find_data_root(root)
     open_source = partial(CIFAR10, folder, train=split == "train")
     source = open_or_download(open_source, "CIFAR-10", PAGE, folder / CIFAR10.base_folder)
 

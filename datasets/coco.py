@@ -11,7 +11,7 @@ from PIL import ImageDraw
 
 from ..bench.core.errors import ImageError, UsageError
 from ..bench.data.types import Mask
-from ._readers.cache import data_root, missing_dataset
+from ._readers.cache import find_data_root, make_missing_error
 from ._readers.image_io import Region, Resize, read
 from ._readers.lazy_images import LabelledPicture, LazyImages, shuffle_images
 from ._readers.voc import sort_by_area
@@ -35,11 +35,11 @@ def load(
     holds val2017/ and annotations/instances_val2017.json, by default coco/ in the data folder (CAMBENCH_DATA, or
     ~/.cache/cambench/data). `resize` is as in image_folder. Raise UsageError if a file is missing or cannot be read.
     """
-    folder = Path(root) if root else data_root("") / "coco"
+    folder = Path(root) if root else find_data_root("") / "coco"
     file = folder / "annotations" / f"instances_{split}.json"
     for needed in (folder / split, file):
         if not needed.exists():
-            raise missing_dataset(f"COCO's {split} is missing", PAGE, needed)
+            raise make_missing_error(f"COCO's {split} is missing", PAGE, needed)
     try:
         classes, images = _parse(json.loads(file.read_text(encoding="utf-8")))
     except (ValueError, KeyError, TypeError) as error:
@@ -49,7 +49,7 @@ def load(
 
     def read_picture(index: int) -> LabelledPicture:
         record, objects_ = images[index]
-        to_region = _box if objects == "boxes" else _mask
+        to_region = _read_box if objects == "boxes" else _draw_mask
         regions = sort_by_area([(label, to_region(record, annotation)) for label, annotation in objects_])
         return LabelledPicture(read(folder / split / Path(record["file_name"]).name), regions[0][0], regions)
 
@@ -74,14 +74,14 @@ def _parse(annotations: Record) -> tuple[tuple[str, ...], list[tuple[Record, lis
     return tuple(category["name"] for category in categories), [(image, by_image[image["id"]]) for image in images]
 
 
-def _box(image: Record, annotation: Record) -> Region:
+def _read_box(image: Record, annotation: Record) -> Region:
     left, top, width, height = annotation["bbox"]
     image_width, image_height = image["width"], image["height"]
     right, bottom = left + width, top + height
     return left / image_width, top / image_height, right / image_width, bottom / image_height
 
 
-def _mask(image: Record, annotation: Record) -> Mask:
+def _draw_mask(image: Record, annotation: Record) -> Mask:
     polygons = annotation["segmentation"]
     if not isinstance(polygons, list):
         raise ImageError(f"{image['file_name']} has an object whose mask is not a list of polygons: set objects=boxes")

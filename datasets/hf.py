@@ -38,10 +38,10 @@ def load(
     """
     rows = _select_split(_open(name, config, split), name, split)
     features: dict[str, Any] = rows.features
-    images = _column(features, image, "Image", name)
+    images = _find_column(features, image, "Image", name)
     if images is None:
         raise UsageError(f"hf:{name} has no column of images; it has {', '.join(features)}")
-    labels = _column(features, label, "ClassLabel", name)
+    labels = _find_column(features, label, "ClassLabel", name)
     classes = tuple(features[labels].names) if labels else ()
     undecoded = rows.cast_column(images, type(features[images])(decode=False))  # images are decoded one by one, later
 
@@ -94,7 +94,7 @@ def _select_split(source: Any, name: str, split: str) -> Any:
     return source[split]
 
 
-def _column(features: dict[str, Any], column: str, feature_type: str, name: str) -> str | None:
+def _find_column(features: dict[str, Any], column: str, feature_type: str, name: str) -> str | None:
     """Return the column, or the first one of this kind; None if there is none."""
     candidates = [name_ for name_, feature in features.items() if type(feature).__name__ == feature_type]
     if column and column not in candidates:

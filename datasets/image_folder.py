@@ -12,7 +12,7 @@ from ..bench.data.types import Image
 from ._readers.folder import LabelledFile, list_images, open_entries
 from ._readers.image_io import Box, Resize, fit_picture, read, read_size, to_rgb
 from ._readers.lazy_images import LazyImages
-from ._readers.remote import locate_folder, readable_source, report_unreachable
+from ._readers.remote import locate_folder, make_readable, report_unreachable
 
 VERSION = 2  # photos are rotated as their EXIF data say
 FOLDER = True  # the command line reads `--dataset FOLDER` with this plug-in
@@ -54,7 +54,7 @@ def photo(source: Path | Picture.Image, *, size: int = 224, resize: Resize = "cr
 def _read_table(root: Path) -> tuple[list[LabelledFile], tuple[str, ...]]:
     file = root / "labels.csv"
     try:
-        rows = pd.read_csv(readable_source(file), dtype=str, keep_default_na=False, index_col=False)
+        rows = pd.read_csv(make_readable(file), dtype=str, keep_default_na=False, index_col=False)
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise UsageError(f"{file} is not a table of comma-separated values: {error}") from None
     for column in ("file", "class_index"):

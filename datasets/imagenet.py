@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from ._readers.cache import data_root, missing_dataset
+from ._readers.cache import find_data_root, make_missing_error
 from ._readers.folder import list_images
 from ._readers.image_io import Resize, read
 from ._readers.lazy_images import LabelledPicture, LazyImages, shuffle_images
@@ -20,10 +20,12 @@ def load(*, size: int = 224, resize: Resize = "crop", root: str = "", seed: int 
     ILSVRC2012_bbox_val_v3), by default imagenet/ in the data folder (CAMBENCH_DATA, or ~/.cache/cambench/data). `resize` is as
     in image_folder. Raise UsageError if the images are missing.
     """
-    folder = Path(root) if root else data_root("") / "imagenet"
+    folder = Path(root) if root else find_data_root("") / "imagenet"
     entries, classes = list_images(folder / "val") if (folder / "val").is_dir() else ([], ())
     if not entries:
-        raise missing_dataset("ImageNet is missing, and cannot be downloaded without an account", PAGE, folder / "val")
+        raise make_missing_error(
+            "ImageNet is missing, and cannot be downloaded without an account", PAGE, folder / "val"
+        )
     labels = {name: label for label, name in enumerate(classes)}
 
     def read_picture(index: int) -> LabelledPicture:

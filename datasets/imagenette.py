@@ -5,7 +5,7 @@ from typing import Literal
 
 from torchvision.datasets import Imagenette
 
-from ._readers.cache import data_root, open_or_download
+from ._readers.cache import find_data_root, open_or_download
 from ._readers.folder import list_images, open_entries
 from ._readers.image_io import Resize
 from ._readers.lazy_images import LazyImages
@@ -31,7 +31,7 @@ def load(
     ~/.cache/cambench/data); torchvision downloads it there if it is missing. `resize` is as in image_folder. Raise UsageError
     if that fails.
     """
-    folder = data_root(root) / FILES[files]
+    folder = find_data_root(root) / FILES[files]
     open_or_download(partial(Imagenette, folder.parent, split=split, size=files), "Imagenette", PAGE, folder)
     entries, classes = list_images(folder / split)
     return open_entries(folder / split, entries, classes, size=size, resize=resize, seed=seed)

@@ -6,7 +6,7 @@ from typing import Literal
 
 from torchvision.datasets import OxfordIIITPet
 
-from ._readers.cache import data_root, open_or_download
+from ._readers.cache import find_data_root, open_or_download
 from ._readers.image_io import Resize, read, read_palette
 from ._readers.lazy_images import LabelledPicture, LazyImages, shuffle_images
 
@@ -29,7 +29,7 @@ def load(
     data folder (CAMBENCH_DATA, or ~/.cache/cambench/data); torchvision downloads them there if they are missing. `resize` is as
     in image_folder. Raise UsageError if that fails.
     """
-    folder = data_root(root) / "oxford-iiit-pet"
+    folder = find_data_root(root) / "oxford-iiit-pet"
     open_source = partial(OxfordIIITPet, folder.parent, split=split)
     source = open_or_download(open_source, "Oxford-IIIT Pet", PAGE, folder / "annotations")
 

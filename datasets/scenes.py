@@ -11,7 +11,7 @@ import numpy as np
 
 from ..bench.core.errors import UsageError
 from ..bench.data.types import Image
-from ._synthetic.scene import ScenePlan, draw_scene, other_label
+from ._synthetic.scene import ScenePlan, draw_other_label, draw_scene
 from ._synthetic.shapes import CLASSES
 
 VERSION = 1
@@ -41,9 +41,9 @@ class Scenes:
     def __getitem__(self, index: int) -> Image:
         if not 0 <= index < COUNT:
             raise IndexError(f"scene {index} of {COUNT}")
-        rng = generator(self.seed, self.split, index)
+        rng = make_generator(self.seed, self.split, index)
         label = index % len(CLASSES)
-        labels = (label, other_label(rng, label)) if self.has_two_objects(index) else (label,)
+        labels = (label, draw_other_label(rng, label)) if self.has_two_objects(index) else (label,)
         pixels, objects = draw_scene(rng, self.size, labels, ScenePlan())
         return Image(self.name(index), pixels, label, objects)
 
@@ -55,7 +55,7 @@ class Scenes:
         return self.objects == "double" or (self.objects == "mixed" and (index + index // len(CLASSES)) % 2 == 1)
 
 
-def generator(seed: int, split: str, index: int) -> np.random.Generator:
+def make_generator(seed: int, split: str, index: int) -> np.random.Generator:
     """Make the generator of one scene's random numbers: a stream of its own for each seed, split and index."""
     return np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, SPLITS.index(split), index])))
 

@@ -8,7 +8,7 @@ from torchvision.datasets import VOCDetection, VOCSegmentation
 from torchvision.datasets.voc import DATASET_YEAR_DICT
 
 from ..bench.core.errors import UsageError
-from ._readers.cache import data_root, open_or_download
+from ._readers.cache import find_data_root, open_or_download
 from ._readers.image_io import Resize, read
 from ._readers.lazy_images import LabelledPicture, LazyImages, shuffle_images
 from ._readers.voc import LabelledRegions, read_boxes, read_masks
@@ -42,9 +42,9 @@ def load(
     if split == "test" and year != 2007:
         raise UsageError(f"VOC {year} has no annotations of its test images: set split=val or year=2007")
     key = "2007-test" if (year, split) == (2007, "test") else str(year)
-    folder = data_root(root) / DATASET_YEAR_DICT[key]["base_dir"]
+    folder = find_data_root(root) / DATASET_YEAR_DICT[key]["base_dir"]
     dataset_class = VOCDetection if objects == "boxes" else VOCSegmentation
-    open_source = partial(dataset_class, data_root(root), year=str(year), image_set=split)
+    open_source = partial(dataset_class, find_data_root(root), year=str(year), image_set=split)
     files = [Path(file) for file in open_or_download(open_source, f"VOC {year}", PAGE, folder).images]
 
     def find_regions(name: str) -> LabelledRegions:

@@ -63,7 +63,7 @@ class ConcreteVGG(nn.Module):
         return scores
 
 
-def walls(split: str, count: int) -> tuple[Tensor, Tensor]:
+def draw_walls(split: str, count: int) -> tuple[Tensor, Tensor]:
     """Draw synthetic walls (n, 3, 224, 224), normalised, and return them and their labels (n,)."""
     cracks = load_dataset(f"cracks[split={split}]")
     drawn_walls = [cracks[index] for index in range(count)]
@@ -89,7 +89,7 @@ def train(net: nn.Module, images: Tensor, labels: Tensor, *, epochs: int, rate: 
 
 
 @torch.no_grad()
-def accuracy(net: nn.Module, images: Tensor, labels: Tensor) -> float:
+def compute_accuracy(net: nn.Module, images: Tensor, labels: Tensor) -> float:
     """Return the share of images whose predicted class is their label."""
     correct = [net(x).argmax(1) == y for x, y in zip(images.split(32), labels.split(32), strict=True)]
     return float(torch.cat(correct).float().mean())
@@ -99,7 +99,7 @@ def train_small_cnn(count: int = 600, epochs: int = 5) -> SmallCNN:
     """Train a SmallCNN from scratch."""
     torch.manual_seed(0)
     net = SmallCNN()
-    train(net, *walls("train", count), epochs=epochs, rate=3e-3)
+    train(net, *draw_walls("train", count), epochs=epochs, rate=3e-3)
     return net
 
 
@@ -108,7 +108,7 @@ def train_concrete_vgg(count: int = 200) -> ConcreteVGG:
     torch.manual_seed(0)
     net = ConcreteVGG()
     net.vgg16.features.load_state_dict(load_convolutions())
-    images, labels = walls("train", count)
+    images, labels = draw_walls("train", count)
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
         features = torch.cat([net.vgg16.features(part).flatten(1) for part in images.split(16)]).float()
     train(net.vgg16.classifier, features, labels, epochs=15, rate=3e-4)
@@ -134,11 +134,13 @@ def main(folder: Path) -> None:
     """Train both nets; write their weights and the class names into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "concrete.txt").write_text("\n".join(CLASSES))
-    images, labels = walls("test", 100)
+    images, labels = draw_walls("test", 100)
     for name, train_net in (("small_cnn", train_small_cnn), ("concrete_vgg", train_concrete_vgg)):
         net = train_net()
         torch.save(net.state_dict(), folder / f"{name}.pt")
-        print(f"{name}: {accuracy(net, images, labels):.1%} accuracy on 100 synthetic walls that it was not trained on")
+        print(
+            f"{name}: {compute_accuracy(net, images, labels):.1%} accuracy on 100 synthetic walls that it was not trained on"
+        )
 
 
 if __name__ == "__main__":

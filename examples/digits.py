@@ -60,7 +60,7 @@ def train(count: int = 1200, epochs: int = 6) -> DigitNet:
 
 
 @torch.no_grad()
-def accuracy(net: nn.Module, images: Tensor, labels: Tensor) -> float:
+def compute_accuracy(net: nn.Module, images: Tensor, labels: Tensor) -> float:
     """Return the share of images whose predicted class is their label."""
     return float((net(images).argmax(1) == labels).float().mean())
 
@@ -70,7 +70,9 @@ def main(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     net = train()
     torch.save(net.state_dict(), folder / "digits.pt")
-    print(f"digits: {accuracy(net, *draw_digits(2, 300)):.1%} accuracy on 300 drawn digits that it was not trained on")
+    print(
+        f"digits: {compute_accuracy(net, *draw_digits(2, 300)):.1%} accuracy on 300 drawn digits that it was not trained on"
+    )
 
 
 if __name__ == "__main__":

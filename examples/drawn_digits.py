@@ -46,17 +46,17 @@ class Digits:
         for label, cell in zip(map(int, labels), cells, strict=True):
             ink = np.zeros((self.size, self.size))
             top, left = (SIDE * int(cell_index) for cell_index in divmod(int(cell), self.size // SIDE))
-            ink[top : top + SIDE, left : left + SIDE] = _digit(rng, label)
+            ink[top : top + SIDE, left : left + SIDE] = _draw_digit(rng, label)
             canvas += (rng.uniform(170, 250) - canvas) * ink
             objects.append(Object(label, ink > 0.5))
         pixels = canvas.clip(0, 255).astype(np.uint8)[..., None].repeat(3, 2)
         return Image(self.name(index), pixels, int(labels[0]), tuple(objects))
 
 
-def _digit(rng: np.random.Generator, label: int) -> np.ndarray:
+def _draw_digit(rng: np.random.Generator, label: int) -> np.ndarray:
     """Draw a digit's ink (28, 28) in [0, 1], in a random typeface, size, rotation and position."""
     picture = Picture.new("L", (SIDE, SIDE))
-    font = _font(FONTS[rng.integers(len(FONTS))], int(rng.integers(18, 27)))
+    font = _load_font(FONTS[rng.integers(len(FONTS))], int(rng.integers(18, 27)))
     centre = tuple(SIDE / 2 + rng.uniform(-2, 2, 2))
     ImageDraw.Draw(picture).text(centre, str(label), fill=255, font=font, anchor="mm")
     rotated = picture.rotate(rng.uniform(-15, 15), Picture.Resampling.BILINEAR)
@@ -64,7 +64,7 @@ def _digit(rng: np.random.Generator, label: int) -> np.ndarray:
 
 
 @cache
-def _font(name: str, size: int) -> ImageFont.FreeTypeFont:
+def _load_font(name: str, size: int) -> ImageFont.FreeTypeFont:
     return ImageFont.truetype(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / f"{name}.ttf", size)
 
 

@@ -82,7 +82,7 @@ def save_weights(net: torch.nn.Module, file: Path) -> None:
     torch.save({name: weight.half() for name, weight in net.state_dict().items()}, file)
 
 
-def imagenet_spec(name: str) -> tuple[str, str]:
+def find_imagenet_spec(name: str) -> tuple[str, str]:
     """Return the spec of an architecture with ImageNet's weights and a note on them; random weights if the download fails."""
     try:
         load_net(f"{name}@imagenet", device="cpu", precision="fp32")
@@ -96,7 +96,7 @@ def imagenet_spec(name: str) -> tuple[str, str]:
 
 
 def classes_of_a_photo() -> Example:
-    net, note = imagenet_spec("vgg16")
+    net, note = find_imagenet_spec("vgg16")
     photo = save_picture(load_dataset("photos")[0], "cat.png")
     return Example(
         "classes",
@@ -155,7 +155,7 @@ LAYERS = {  # where each architecture is explained
 
 
 def score_cams() -> Example:
-    nets = {name: imagenet_spec(name) for name in LAYERS}
+    nets = {name: find_imagenet_spec(name) for name in LAYERS}
     photo = save_picture(load_dataset("photos")[0], "cat.png")
     methods = "score_cam,score_cam[weights=logit],score_cam[baseline=image],score_cam[baseline=image,channels=softmax]"
     return Example(

@@ -22,17 +22,17 @@ def check_layers(library: str, variant: str, layers: str, bounds: Mapping[str, B
     """Return the setting `layers`. Raise UsageError if the library's method cannot explain so many or so few layers."""
     if variant in bounds:
         minimum, maximum, reason = bounds[variant]
-        if not minimum <= len(layer_names(layers)) <= maximum:
+        if not minimum <= len(parse_layer_names(layers)) <= maximum:
             raise UsageError(f"{library}:{variant} {reason}")
     return layers
 
 
-def layer_names(layers: str) -> list[str]:
+def parse_layer_names(layers: str) -> list[str]:
     """Return the names in a setting such as layer3+layer4; none in an empty one."""
     return [name for name in layers.split("+") if name]
 
 
 def split_net(net: Net, layers: str) -> tuple[nn.Module, list[nn.Sequential]]:
     """Return the net's normalisation, and the rest of the net cut after each of these layers, or after its explained layer."""
-    normalise, *parts = net.split_at([next(iter(net.cut.modules)), *(layer_names(layers) or [net.layer])])
+    normalise, *parts = net.split_at([next(iter(net.cut.modules)), *(parse_layer_names(layers) or [net.layer])])
     return normalise, parts

@@ -27,19 +27,19 @@ class MaskedImage:
     target: Tensor
     weights: Weights = "softmax"
 
-    def scores(self, count: int, masks: MakeMasks) -> Tensor:
+    def score_masks(self, count: int, masks: MakeMasks) -> Tensor:
         """Return the scores (count,), float64, of the image under each of `count` masks; masks outside [0, 1] extrapolate."""
         stream = Stream(count, lambda start, stop: torch.lerp(self.blank, self.image, masks(start, stop)[:, None]))
         scores = self.net.scores(stream) if self.weights == "softmax" else self.net.logits(stream).double()
         return scores[:, self.target]
 
-    def image_score(self) -> Tensor:
+    def score_image(self) -> Tensor:
         """Return the score (1,) of the image without a mask."""
-        return self.scores(1, lambda *_: torch.ones_like(self.image[:1]))
+        return self.score_masks(1, lambda *_: torch.ones_like(self.image[:1]))
 
-    def blank_score(self) -> Tensor:
+    def score_blank(self) -> Tensor:
         """Return the score (1,) of the blank image."""
-        return self.scores(1, lambda *_: torch.zeros_like(self.image[:1]))
+        return self.score_masks(1, lambda *_: torch.zeros_like(self.image[:1]))
 
 
 def make_masks(activations: Tensor, image: Tensor, first: First = "fit") -> Tensor:
@@ -48,7 +48,7 @@ def make_masks(activations: Tensor, image: Tensor, first: First = "fit") -> Tens
     return stretch(fit(activations, size)) if first == "fit" else fit(stretch(activations), size)
 
 
-def non_constant(activations: Tensor) -> Tensor:
+def find_non_constant(activations: Tensor) -> Tensor:
     """Tell which of the channels (k, h', w') are not constant: booleans (k,). A constant channel makes no mask."""
     return activations.amax((1, 2)) > activations.amin((1, 2))
 

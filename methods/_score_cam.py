@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 from ..bench.nets.net import Net
-from ..bench.scoring.blend import substrate
+from ..bench.scoring.blend import make_substrate
 from ..bench.scoring.perturbations import Substrate
-from ._masking import Channels, MaskedImage, Weights, combine, non_constant
+from ._masking import Channels, MaskedImage, Weights, combine, find_non_constant
 
 Baseline = Literal["none", "image", "fill"]
 ScoreChannels = Callable[[MaskedImage, Tensor], Tensor]  # (image, activations (k, h', w')) -> the channels' scores (k,)
@@ -35,17 +35,17 @@ def explain_by_channel_scores(
 
     def explain_image(image: Tensor, target: Tensor) -> Tensor:
         activations = net.features(image[None])[0]  # (k, h', w')
-        live = non_constant(activations)
+        live = find_non_constant(activations)
         if not live.any():
             return torch.zeros_like(activations[0])
-        masked = MaskedImage(net, image, substrate(image, fill), target, weights)
+        masked = MaskedImage(net, image, make_substrate(image, fill), target, weights)
         if channels == "plain":
             scores = score_channels(masked, activations[live])
             return combine(_subtract_baseline(scores, masked, baseline), activations[live])
         if score_constant:
             scores = score_channels(masked, activations)
         else:
-            blank_scores = masked.blank_score().repeat(len(activations))
+            blank_scores = masked.score_blank().repeat(len(activations))
             scores = blank_scores.masked_scatter(live, score_channels(masked, activations[live]))
         return combine(_subtract_baseline(scores, masked, baseline).softmax(0), activations)
 
@@ -55,4 +55,4 @@ def explain_by_channel_scores(
 def _subtract_baseline(scores: Tensor, masked: MaskedImage, baseline: Baseline) -> Tensor:
     if baseline == "none":
         return scores
-    return scores - (masked.image_score() if baseline == "image" else masked.blank_score())
+    return scores - (masked.score_image() if baseline == "image" else masked.score_blank())

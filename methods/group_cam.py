@@ -7,7 +7,7 @@ from torchvision.transforms.functional import gaussian_blur
 from ..bench.core.constraints import Count, Positive, ShareBelowOne
 from ..bench.nets.net import Net
 from ._gradients import compute_gradients
-from ._masking import MaskedImage, combine, make_masks, non_constant
+from ._masking import MaskedImage, combine, find_non_constant, make_masks
 
 VERSION = 1
 
@@ -38,10 +38,10 @@ def explain(
         denoised = torch.where(sums > thresholds, sums, 0)
         # The first mask is 0: its score is that of the blurred image.
         masks = torch.cat(
-            [torch.zeros_like(image[:1]), make_masks(denoised[non_constant(denoised)], image)]
+            [torch.zeros_like(image[:1]), make_masks(denoised[find_non_constant(denoised)], image)]
         )  # (1 + l, h, w)
         masked = MaskedImage(net, image, _blur(image, sigma), target)
-        scores = masked.scores(len(masks), lambda start, stop: masks[start:stop])
+        scores = masked.score_masks(len(masks), lambda start, stop: masks[start:stop])
         return combine(scores - scores[0], masks)
 
     return torch.stack([explain_image(*pair) for pair in zip(images, targets, strict=True)])

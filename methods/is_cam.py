@@ -43,7 +43,7 @@ def explain(
             indices = torch.arange(start, stop, device=images.device)
             return amounts[indices % steps, None, None] * make_masks(activations[indices // steps], masked.image, first)
 
-        return masked.scores(len(activations) * steps, masks).view(len(activations), steps).mean(1)
+        return masked.score_masks(len(activations) * steps, masks).view(len(activations), steps).mean(1)
 
     return explain_by_channel_scores(
         net, images, targets, score_channels, fill=fill, weights=weights, channels=channels

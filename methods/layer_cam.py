@@ -9,7 +9,7 @@ from ..bench.core.constraints import Positive
 from ..bench.nets.net import Net
 from ..bench.scoring.postprocess import fit
 from ._gradients import ScoreKind, compute_layer_gradients, select_scores
-from ._library import layer_names
+from ._library import parse_layer_names
 
 VERSION = 1
 
@@ -23,7 +23,7 @@ def explain(
     tanh(gamma M / max M), eq. 9, and fitted to the finest map; the result is the maximum at each position. Raise NotApplicable
     if the net has no such layer.
     """
-    parts = net.split_at(layer_names(layers) or [net.layer])
+    parts = net.split_at(parse_layer_names(layers) or [net.layer])
     pairs = compute_layer_gradients(parts, images, lambda logits: select_scores(logits, targets, of))
     maps = [
         (gradients.relu() * activations).sum(1).relu() for activations, gradients in pairs

@@ -6,7 +6,7 @@ from torch import Tensor
 from ..bench.core.constraints import Count
 from ..bench.core.errors import UsageError
 from ..bench.nets.net import Net
-from ..bench.scoring.blend import substrate
+from ..bench.scoring.blend import make_substrate
 from ..bench.scoring.perturbations import Substrate
 from ._masking import MaskedImage
 
@@ -34,7 +34,7 @@ def explain(
             f"occlusion leaves gaps between its patches: set a stride of at most {patch} pixels, the size of a patch"
         )
     height, width = images.shape[2:]
-    rows, columns = (_coverage(side, patch, stride).to(images) for side in (height, width))  # (patches, pixels)
+    rows, columns = (_find_coverage(side, patch, stride).to(images) for side in (height, width))  # (patches, pixels)
     rows_or_none = torch.cat([rows, torch.zeros_like(rows[:1])])
 
     def masks(start: int, stop: int) -> Tensor:
@@ -42,8 +42,8 @@ def explain(
         return 1 - rows_or_none[indices // len(columns), :, None] * columns[indices % len(columns), None, :]
 
     def explain_image(image: Tensor, target: Tensor) -> Tensor:
-        masked = MaskedImage(net, image, substrate(image, fill), target)
-        scores = masked.scores(len(rows) * len(columns) + 1, masks)  # with each patch, then without any
+        masked = MaskedImage(net, image, make_substrate(image, fill), target)
+        scores = masked.score_masks(len(rows) * len(columns) + 1, masks)  # with each patch, then without any
         drops = scores[-1] - scores[:-1]
         total = rows.T @ drops.view(len(rows), len(columns)).to(rows.dtype) @ columns
         return total / torch.outer(rows.sum(0), columns.sum(0))
@@ -51,7 +51,7 @@ def explain(
     return torch.stack([explain_image(*pair) for pair in zip(images, targets, strict=True)])
 
 
-def _coverage(side: int, patch: int, stride: int) -> Tensor:
+def _find_coverage(side: int, patch: int, stride: int) -> Tensor:
     """Tell which pixels of a side each patch covers: booleans (patches, side). A patch larger than the side covers it all."""
     last = side - patch
     starts = torch.tensor([*range(0, last, stride), last])[:, None]

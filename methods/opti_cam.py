@@ -7,9 +7,9 @@ from torch import Tensor
 
 from ..bench.core.constraints import Count, Positive
 from ..bench.nets.net import Net
-from ..bench.scoring.blend import substrate
+from ..bench.scoring.blend import make_substrate
 from ..bench.scoring.perturbations import Substrate
-from ._masking import make_masks, non_constant
+from ._masking import find_non_constant, make_masks
 
 VERSION = 1
 
@@ -35,10 +35,10 @@ def explain(
         with torch.no_grad():
             activations = net.features(image[None])[0]  # (k, h', w')
         # A constant channel only shifts and scales S(u), which stretching undoes.
-        live = activations[non_constant(activations)]
+        live = activations[find_non_constant(activations)]
         if not len(live):
             return torch.zeros_like(activations[0])
-        blank = substrate(image, fill)
+        blank = make_substrate(image, fill)
 
         def score(map_: Tensor) -> Tensor:
             return net(torch.lerp(blank, image, make_masks(map_[None], image))[None])[0, target]

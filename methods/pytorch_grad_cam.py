@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from ..bench.nets.net import Net
 from ._library import check_layers, check_variant, split_net
-from ._seeds import image_seed
+from ._seeds import make_image_seed
 
 VERSION = 2
 REQUIRES: tuple[str, ...] = ("pytorch_grad_cam",)
@@ -59,7 +59,7 @@ def explain(
     for image, target in zip(images, targets.tolist(), strict=True):
         # Progress bars, and FullGrad's warning, are not printed.
         output, errors = contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO())
-        with _seed_numpy(image_seed(image, seed)), output, errors:
+        with _seed_numpy(make_image_seed(image, seed)), output, errors:
             maps.append(_explain(parts, normalise(image[None]), target, variant))
     return torch.cat(maps)
 

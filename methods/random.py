@@ -5,7 +5,7 @@ from torch import Tensor
 
 from ..bench.core.constraints import Count
 from ..bench.nets.net import Net
-from ._seeds import image_generator
+from ._seeds import make_image_generator
 
 VERSION = 1
 CONTROL = True
@@ -16,4 +16,6 @@ def explain(net: Net, images: Tensor, targets: Tensor, *, seed: int = 0, size: C
 
     The map is coarse because pixel noise is a weak control: half of the pixels, evenly spread, still show the object.
     """
-    return torch.stack([torch.rand(size, size, generator=image_generator(image, seed)).to(image) for image in images])
+    return torch.stack(
+        [torch.rand(size, size, generator=make_image_generator(image, seed)).to(image) for image in images]
+    )

@@ -24,7 +24,7 @@ def explain(net: Net, images: Tensor, targets: Tensor, *, kernel: Literal["point
     def explain_image(image: Tensor, target: Tensor) -> Tensor:
         activations = net.features(image[None])[0]  # (k, h', w')
         height, width = activations.shape[1:]
-        values, kernels = activations.flatten(1).T, _kernels(height, width, kernel).to(activations)
+        values, kernels = activations.flatten(1).T, _make_kernels(height, width, kernel).to(activations)
 
         def masked(start: int, stop: int) -> Tensor:
             return values[start:stop, :, None, None] * kernels[start:stop]
@@ -35,7 +35,7 @@ def explain(net: Net, images: Tensor, targets: Tensor, *, kernel: Literal["point
     return torch.stack([explain_image(*pair) for pair in zip(images, targets, strict=True)])
 
 
-def _kernels(height: int, width: int, kernel: str) -> Tensor:
+def _make_kernels(height: int, width: int, kernel: str) -> Tensor:
     """Return the weights (h' w', 1, h', w') with which each position's values are placed over the activations."""
     positions = torch.eye(height * width).view(-1, 1, height, width)
     if kernel == "point":

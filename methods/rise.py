@@ -5,11 +5,11 @@ from torch import Tensor
 
 from ..bench.core.constraints import Count, Fraction
 from ..bench.nets.net import Net
-from ..bench.scoring.blend import substrate
+from ..bench.scoring.blend import make_substrate
 from ..bench.scoring.perturbations import Substrate
 from ..bench.scoring.postprocess import fit
 from ._masking import MaskedImage
-from ._seeds import image_generator
+from ._seeds import make_image_generator
 
 VERSION = 1
 BATCH = 100  # masks summed at a time
@@ -37,7 +37,7 @@ def explain(
 
     def explain_image(image: Tensor, target: Tensor) -> Tensor:
         cell = [-(-side // cells) for side in image.shape[1:]]  # height and width in pixels
-        generator = image_generator(image, seed)
+        generator = make_image_generator(image, seed)
         grids = (torch.rand(count, cells, cells, generator=generator) < keep).to(image)
         shifts = torch.stack([torch.randint(side, (count,), generator=generator) for side in cell], 1).tolist()
 
@@ -47,7 +47,7 @@ def explain(
             pairs = zip(enlarged, shifts[start:stop], strict=True)
             return torch.stack([mask[y : y + height, x : x + width] for mask, (y, x) in pairs])
 
-        scores = MaskedImage(net, image, substrate(image, fill), target).scores(count, masks)
+        scores = MaskedImage(net, image, make_substrate(image, fill), target).score_masks(count, masks)
         total = torch.zeros_like(image[0], dtype=scores.dtype)
         for start in range(0, count, BATCH):
             stop = min(start + BATCH, count)

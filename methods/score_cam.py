@@ -39,7 +39,7 @@ def explain(
         def masks(start: int, stop: int) -> Tensor:
             return make_masks(activations[start:stop], masked.image, first)
 
-        return masked.scores(len(activations), masks)
+        return masked.score_masks(len(activations), masks)
 
     return explain_by_channel_scores(
         net, images, targets, score_channels, fill=fill, weights=weights, channels=channels, baseline=baseline

@@ -23,12 +23,14 @@ def explain(net: Net, images: Tensor, targets: Tensor, *, of: ScoreKind = "rest"
     activations.requires_grad_()
     total = select_scores(net.classify(copy_activations(activations)), targets, of).sum()
     (gradients,) = torch.autograd.grad(total, activations, create_graph=True)
-    products = _hessian_product(activations, gradients) if gradients.requires_grad else torch.zeros_like(activations)
+    products = (
+        _compute_hessian_product(activations, gradients) if gradients.requires_grad else torch.zeros_like(activations)
+    )
     weights = (gradients.detach() - products / 2).mean((2, 3), keepdim=True)
     return (weights * activations.detach()).sum(1).relu()
 
 
-def _hessian_product(activations: Tensor, gradients: Tensor) -> Tensor:
+def _compute_hessian_product(activations: Tensor, gradients: Tensor) -> Tensor:
     """Return H A, the derivative of the gradients in the direction of the activations."""
     try:
         (product,) = torch.autograd.grad(gradients, activations, activations.detach(), materialize_grads=True)

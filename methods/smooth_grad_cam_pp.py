@@ -6,7 +6,7 @@ from torch import Tensor
 from ..bench.core.constraints import Count, NonNegative
 from ..bench.nets.net import Net
 from ._gradients import ScoreKind, compute_gradients
-from ._seeds import image_generator
+from ._seeds import make_image_generator
 
 VERSION = 1
 
@@ -31,7 +31,7 @@ def explain(
         activations = net.features(images)  # (n, k, h', w')
     maps = []
     for image, features, target in zip(images, activations, targets, strict=True):
-        noise = sigma * torch.randn(samples, *image.shape, generator=image_generator(image, seed)).to(image)
+        noise = sigma * torch.randn(samples, *image.shape, generator=make_image_generator(image, seed)).to(image)
         _, gradients = compute_gradients(net, image + noise, target.expand(samples), of)
         maps.append(_combine(features, gradients))
     return torch.stack(maps)

@@ -10,7 +10,7 @@ from ..bench.nets.net import Net
 from ..bench.scoring.perturbations import Substrate
 from ._masking import Channels, First, MaskedImage, Weights, make_masks
 from ._score_cam import explain_by_channel_scores
-from ._seeds import image_seed
+from ._seeds import make_image_seed
 
 VERSION = 1
 
@@ -39,13 +39,15 @@ def explain(
     """
 
     def score_channels(masked: MaskedImage, activations: Tensor) -> Tensor:
-        noise_seed = image_seed(masked.image, seed)
+        noise_seed = make_image_seed(masked.image, seed)
 
         def masks(start: int, stop: int) -> Tensor:
             clean = make_masks(activations[torch.arange(start, stop) // samples], masked.image, first)
-            return clean + sigma * torch.stack([_noise(clean[0], noise_seed, index) for index in range(start, stop)])
+            return clean + sigma * torch.stack(
+                [_draw_noise(clean[0], noise_seed, index) for index in range(start, stop)]
+            )
 
-        return masked.scores(len(activations) * samples, masks).view(len(activations), samples).mean(1)
+        return masked.score_masks(len(activations) * samples, masks).view(len(activations), samples).mean(1)
 
     # Noise makes a mask even of a constant channel.
     return explain_by_channel_scores(
@@ -53,7 +55,7 @@ def explain(
     )
 
 
-def _noise(mask: Tensor, seed: int, index: int) -> Tensor:
+def _draw_noise(mask: Tensor, seed: int, index: int) -> Tensor:
     """Return the noise of the mask with this index: the same however many masks are scored at a time."""
     generator = torch.Generator().manual_seed(crc32(index.to_bytes(4, "little"), seed))
     return torch.randn(mask.shape, generator=generator).to(mask)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from ..bench.core.errors import NotApplicable
 from ..bench.nets.net import Net
 from ._library import check_layers, check_variant, split_net
-from ._seeds import image_seed
+from ._seeds import make_image_seed
 
 VERSION = 1
 REQUIRES: tuple[str, ...] = ("torchcam",)
@@ -50,11 +50,11 @@ def explain(
     if variant == "LeGrad":
         raise NotApplicable(f"torchcam's LeGrad explains the attention of a transformer, and {net.name} has none")
     normalise, parts = split_net(net, layers)
-    settings = {"fc_layer": _classifier(net, parts[-1])} if variant == "CAM" else {}
+    settings = {"fc_layer": _find_classifier(net, parts[-1])} if variant == "CAM" else {}
     maps = []
     with torch.random.fork_rng(devices=[]):  # the library draws its noise from torch's global generator on the CPU
         for image, target in zip(images, targets.tolist(), strict=True):
-            torch.default_generator.manual_seed(image_seed(image, seed))
+            torch.default_generator.manual_seed(make_image_seed(image, seed))
             maps.append(_explain(parts, normalise(image[None]), target, variant, settings))
     return torch.cat(maps)
 
@@ -69,7 +69,7 @@ def _explain(parts: list[nn.Sequential], image: Tensor, target: int, variant: st
         return (extractor.fuse_cams(maps) if len(maps) > 1 else maps[0]).detach()
 
 
-def _classifier(net: Net, head: nn.Module) -> nn.Module:
+def _find_classifier(net: Net, head: nn.Module) -> nn.Module:
     """Return the only layer with weights in the head. Raise NotApplicable if there is more than one."""
     weighted = [layer for layer in head.modules() if next(layer.parameters(recurse=False), None) is not None]
     if len(weighted) != 1:

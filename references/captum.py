@@ -26,9 +26,9 @@ def compare(net: Net, images: Tensor, targets: Tensor) -> Iterator[Quantity]:
     score = partial(reference.compute_scores, net, images, targets, maps, protocol_name=DEFAULT, method="grad_cam")
     explained = list(zip(images, targets, maps, strict=True))
     for metric in ("infidelity[kind=square]", "infidelity[kind=gaussian]"):
-        library_scores = torch.stack([_infidelity(metric, library, *triple) for triple in explained])
+        library_scores = torch.stack([_compute_infidelity(metric, library, *triple) for triple in explained])
         yield Quantity(metric, DEFAULT, score(metrics=[metric])[metric], library_scores, FEW)
-    library_scores = torch.stack([_sensitivity(library, *triple) for triple in explained])
+    library_scores = torch.stack([_compute_sensitivity(library, *triple) for triple in explained])
     yield Quantity(
         "max_sensitivity", DEFAULT, score(metrics=["max_sensitivity"])["max_sensitivity"], library_scores, FEW
     )
@@ -48,19 +48,19 @@ class _GradCAM:
         maps: Tensor = self.library.attribute(reference.normalise(self.net, images), targets, relu_attributions=True)
         return maps[:, 0].detach()
 
-    def scores(self, images: Tensor) -> Tensor:
+    def compute_scores(self, images: Tensor) -> Tensor:
         """Return softmax scores (n, classes)."""
         scores: Tensor = self.module(reference.normalise(self.net, images)).softmax(1)
         return scores
 
 
-def _infidelity(metric: str, library: _GradCAM, image: Tensor, target: Tensor, map_: Tensor) -> Tensor:
+def _compute_infidelity(metric: str, library: _GradCAM, image: Tensor, target: Tensor, map_: Tensor) -> Tensor:
     """Return captum's normalised infidelity (1,). The map is repeated over colours: captum expects the image's shape."""
     from captum.metrics import infidelity
 
     amounts, remaining = _perturb(metric, image, map_)
     score: Tensor = infidelity(
-        library.scores,
+        library.compute_scores,
         lambda _: (amounts, remaining),
         image[None],
         map_.expand(1, *image.shape),
@@ -84,7 +84,7 @@ def _perturb(metric: str, image: Tensor, map_: Tensor) -> tuple[Tensor, Tensor]:
     return torch.stack(amounts), remaining
 
 
-def _sensitivity(library: _GradCAM, image: Tensor, target: Tensor, map_: Tensor) -> Tensor:
+def _compute_sensitivity(library: _GradCAM, image: Tensor, target: Tensor, map_: Tensor) -> Tensor:
     """Return captum's sensitivity (1,) of its own Grad-CAM, whose maps are fitted and stretched as this suite's."""
     from captum.metrics import sensitivity_max
 

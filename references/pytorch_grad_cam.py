@@ -18,7 +18,7 @@ from ..bench.conform import reference
 from ..bench.conform.conform import FEW, MANY, Fault, Quantity, rescale
 from ..bench.forward.forward import Stream
 from ..bench.nets.net import Net
-from ..bench.scoring.blend import substrate
+from ..bench.scoring.blend import make_substrate
 from ..bench.scoring.postprocess import fit, stretch
 
 REQUIRES = ("pytorch_grad_cam",)
@@ -41,20 +41,20 @@ ABSOLUTE = "metrics/cam_mult_image.py takes Y - O, where the paper has (Y - O) /
 def compare(net: Net, images: Tensor, targets: Tensor) -> Iterator[Quantity]:
     """Compare raw maps for the targets' logits, Grad-CAM maps fitted to the image, and the scores of these fitted maps."""
     compute_library_maps = partial(
-        _maps, reference.library_module(net), net.layer, reference.normalise(net, images), targets
+        _compute_library_maps, reference.library_module(net), net.layer, reference.normalise(net, images), targets
     )
     for variant, spec in MAPS.items():
         own_maps = reference.compute_maps(spec, net, images, targets)
         yield Quantity(spec, DEFAULT, *rescale(own_maps, compute_library_maps(variant)[0]), FEW)
-    yield _grad_cam_pp(net, images, targets, compute_library_maps("GradCAMPlusPlus")[0])
-    yield _eigen_cam(net, images, targets, compute_library_maps("EigenCAM", cut=False)[0])
-    yield _ablation_cam(net, images, targets)
-    yield _score_cam(net, images, targets, compute_library_maps("ScoreCAM")[0])
+    yield _compare_grad_cam_pp(net, images, targets, compute_library_maps("GradCAMPlusPlus")[0])
+    yield _compare_eigen_cam(net, images, targets, compute_library_maps("EigenCAM", cut=False)[0])
+    yield _compare_ablation_cam(net, images, targets)
+    yield _compare_score_cam(net, images, targets, compute_library_maps("ScoreCAM")[0])
     yield _compare_fitted(net, images, targets, compute_library_maps("GradCAM")[1])
     yield from _compare_scores(net, images, targets)
 
 
-def _grad_cam_pp(net: Net, images: Tensor, targets: Tensor, library_maps: Tensor) -> Quantity:
+def _compare_grad_cam_pp(net: Net, images: Tensor, targets: Tensor, library_maps: Tensor) -> Quantity:
     activations, slopes = reference.compute_gradients(net, images, targets)
     denominators = 2 * slopes**2 + activations.sum((2, 3), keepdim=True) * slopes**3 + 1e-6
     weights = (slopes**2 / denominators * slopes.relu()).sum((2, 3), keepdim=True)
@@ -63,7 +63,7 @@ def _grad_cam_pp(net: Net, images: Tensor, targets: Tensor, library_maps: Tensor
     return Quantity("grad_cam_pp", DEFAULT, *rescale(own_maps, library_maps), FEW, fault)
 
 
-def _eigen_cam(net: Net, images: Tensor, targets: Tensor, library_maps: Tensor) -> Quantity:
+def _compare_eigen_cam(net: Net, images: Tensor, targets: Tensor, library_maps: Tensor) -> Quantity:
     """Compare Eigen-CAM; `library_maps` are the projections (n, h', w') before the ReLU."""
     spec = "eigen_cam[centred=true]"
     own_maps = reference.compute_maps(spec, net, images, targets)
@@ -77,30 +77,33 @@ def _orient(projection: Tensor, map: Tensor) -> Tensor:
     return min(projection.relu(), (-projection).relu(), key=lambda sign: float((sign - map.to(sign)).abs().max()))
 
 
-def _ablation_cam(net: Net, images: Tensor, targets: Tensor) -> Quantity:
+def _compare_ablation_cam(net: Net, images: Tensor, targets: Tensor) -> Quantity:
     """Compare Ablation-CAM. Layers after the cut run in double: fp32 leaves four digits of the differences of logits."""
     with torch.no_grad():
         activations = net.features(images).double()
     head = nn.Sequential(OrderedDict(layer=nn.Identity(), rest=copy.deepcopy(net.classify).double()))
-    library_maps, _ = _maps(head, "layer", activations, targets, "AblationCAM")
+    library_maps, _ = _compute_library_maps(head, "layer", activations, targets, "AblationCAM")
     own_maps = reference.compute_maps("ablation_cam", net, images, targets)
     return Quantity("ablation_cam", DEFAULT, *rescale(own_maps, library_maps), MANY)
 
 
-def _score_cam(net: Net, images: Tensor, targets: Tensor, library_maps: Tensor) -> Quantity:
+def _compare_score_cam(net: Net, images: Tensor, targets: Tensor, library_maps: Tensor) -> Quantity:
     spec = "score_cam[channels=softmax,weights=logit]"
-    fault = Fault(CORNERS, *rescale(_score_cam_with_corners(net, images, targets), library_maps))
+    fault = Fault(CORNERS, *rescale(_compute_score_cam_with_corners(net, images, targets), library_maps))
     return Quantity(
         spec, DEFAULT, *rescale(reference.compute_maps(spec, net, images, targets), library_maps), MANY, fault
     )
 
 
 @torch.inference_mode()
-def _score_cam_with_corners(net: Net, images: Tensor, targets: Tensor) -> Tensor:
+def _compute_score_cam_with_corners(net: Net, images: Tensor, targets: Tensor) -> Tensor:
     """Compute Score-CAM with a softmax over the channels' logits and masks fitted with align_corners."""
 
     def explain_image(image: Tensor, activations: Tensor, target: Tensor) -> Tensor:
-        masks, blank = stretch(fit(activations, (image.shape[1], image.shape[2]), "corners")), substrate(image, "mean")
+        masks, blank = (
+            stretch(fit(activations, (image.shape[1], image.shape[2]), "corners")),
+            make_substrate(image, "mean"),
+        )
         stream = Stream(len(masks), lambda start, stop: torch.lerp(blank, image, masks[start:stop, None]))
         weights = net.logits(stream)[:, target].softmax(0)
         return torch.tensordot(weights, activations, 1).relu()
@@ -120,7 +123,9 @@ def _compare_fitted(net: Net, images: Tensor, targets: Tensor, library_maps: Ten
 
 def _compare_scores(net: Net, images: Tensor, targets: Tensor) -> Iterator[Quantity]:
     maps = reference.fit_maps(FOLLOWS, reference.compute_maps("grad_cam", net, images, targets), images)
-    library_scores = _scores(reference.library_module(net), reference.normalise(net, images), targets, maps)
+    library_scores = _compute_library_scores(
+        reference.library_module(net), reference.normalise(net, images), targets, maps
+    )
     own_scores = reference.compute_scores(
         net, images, targets, maps, metrics=list(library_scores), protocol_name=FOLLOWS
     )
@@ -133,7 +138,7 @@ def _compare_scores(net: Net, images: Tensor, targets: Tensor) -> Iterator[Quant
     yield Quantity("average_drop", DEFAULT, drop, library_scores["average_drop"], FEW, absolute)
 
 
-def _maps(
+def _compute_library_maps(
     module: nn.Module, layer: str, images: Tensor, targets: Tensor, variant: str, *, cut: bool = True
 ) -> tuple[Tensor, Tensor]:
     """Return the library's maps: (n, h', w') before its post-processing, not negative if `cut`, and (n, h, w) after it."""
@@ -142,7 +147,10 @@ def _maps(
 
     raw_maps: list[Any] = []
     requests = [ClassifierOutputTarget(target) for target in targets.tolist()]
-    with getattr(library, variant)(model=module, target_layers=[module.get_submodule(layer)]) as extractor, _silent():
+    with (
+        getattr(library, variant)(model=module, target_layers=[module.get_submodule(layer)]) as extractor,
+        _hide_progress_bars(),
+    ):
         formula = extractor.get_cam_image
 
         def keep(*arguments: Any) -> Any:
@@ -155,37 +163,37 @@ def _maps(
     return raw.relu() if cut else raw, torch.from_numpy(fitted)
 
 
-def _scores(module: nn.Module, images: Tensor, targets: Tensor, maps: Tensor) -> dict[str, Tensor]:
+def _compute_library_scores(module: nn.Module, images: Tensor, targets: Tensor, maps: Tensor) -> dict[str, Tensor]:
     """Return the library's scores (n,), by the name of our metric."""
     from pytorch_grad_cam.metrics.cam_mult_image import DropInConfidence, IncreaseInConfidence
     from pytorch_grad_cam.utils.model_targets import ClassifierOutputSoftmaxTarget
 
     requests = [ClassifierOutputSoftmaxTarget(target) for target in targets.tolist()]
     metrics: dict[str, Any] = {"average_drop": DropInConfidence(), "average_increase": IncreaseInConfidence()}
-    metrics |= {"road[noise=0]": _road}
+    metrics |= {"road[noise=0]": _compute_road}
     arrays = maps.cpu().numpy()
     # NumPy warns about ROAD's use of tensors.
     with warnings.catch_warnings(action="ignore", category=DeprecationWarning):
         return {name: torch.from_numpy(metric(images, arrays, requests, module)) for name, metric in metrics.items()}
 
 
-def _road(*arguments: Any) -> Any:
+def _compute_road(*arguments: Any) -> Any:
     """Make ROADCombined without its noise, because the two libraries cannot draw the same noise."""
     from pytorch_grad_cam.metrics import perturbation_confidence as parts
     from pytorch_grad_cam.metrics.road import NoisyLinearImputer
 
-    def mean(strategy: Any) -> Any:
+    def average(strategy: Any) -> Any:
         imputer = NoisyLinearImputer(noise=0)
         change = parts.AveragerAcrossThresholds(
             lambda share: parts.PerturbationConfidenceMetric(strategy(share, imputer))
         )
         return change(*arguments)
 
-    return (mean(parts.RemoveLeastRelevantFirst) - mean(parts.RemoveMostRelevantFirst)) / 2
+    return (average(parts.RemoveLeastRelevantFirst) - average(parts.RemoveMostRelevantFirst)) / 2
 
 
 @contextlib.contextmanager
-def _silent() -> Iterator[None]:
+def _hide_progress_bars() -> Iterator[None]:
     """Hide the progress bars of Score-CAM and Ablation-CAM."""
     with contextlib.redirect_stderr(io.StringIO()):
         yield

@@ -31,16 +31,20 @@ NO_DIVISION = (
 def compare(net: Net, images: Tensor, targets: Tensor) -> Iterator[Quantity]:
     """Compare raw maps for the targets' logits, Grad-CAM maps fitted to the image, and the scores of these fitted maps."""
     compute_library_maps = partial(
-        _maps, reference.library_module(net), net.layer, reference.normalise(net, images), targets.tolist()
+        _compute_library_maps,
+        reference.library_module(net),
+        net.layer,
+        reference.normalise(net, images),
+        targets.tolist(),
     )
     for variant, (spec, tolerance) in MAPS.items():
         own_maps = reference.compute_maps(spec, net, images, targets)
         yield Quantity(spec, DEFAULT, *rescale(own_maps, compute_library_maps(variant)), tolerance)
-    yield _grad_cam_pp(net, images, targets, compute_library_maps("GradCAMpp"))
+    yield _compare_grad_cam_pp(net, images, targets, compute_library_maps("GradCAMpp"))
     yield from _compare_fitted_and_scored(net, images, targets, compute_library_maps("GradCAM", normalized=True))
 
 
-def _grad_cam_pp(net: Net, images: Tensor, targets: Tensor, library_maps: Tensor) -> Quantity:
+def _compare_grad_cam_pp(net: Net, images: Tensor, targets: Tensor, library_maps: Tensor) -> Quantity:
     activations, slopes = reference.compute_gradients(net, images, targets)
     weights = (slopes**2 * slopes.relu()).sum((2, 3), keepdim=True)
     fault = Fault(NO_DIVISION, *rescale((weights * activations).sum(1).relu(), library_maps))
@@ -53,7 +57,9 @@ def _compare_fitted_and_scored(net: Net, images: Tensor, targets: Tensor, stretc
 
     maps = reference.fit_maps(FOLLOWS, reference.compute_maps("grad_cam", net, images, targets), images)
     yield Quantity("grad_cam, fitted", FOLLOWS, maps, _resize_cam(stretched, tuple(images.shape[2:])), FEW)
-    library_scores = _scores(reference.library_module(net), reference.normalise(net, images), targets.tolist(), maps)
+    library_scores = _compute_library_scores(
+        reference.library_module(net), reference.normalise(net, images), targets.tolist(), maps
+    )
     own_scores = reference.compute_scores(
         net, images, targets, maps, metrics=list(library_scores), protocol_name=FOLLOWS
     )
@@ -61,7 +67,7 @@ def _compare_fitted_and_scored(net: Net, images: Tensor, targets: Tensor, stretc
         yield Quantity(metric, FOLLOWS, own_scores[metric], library_scores[metric], FEW)
 
 
-def _maps(
+def _compute_library_maps(
     module: nn.Module, layer: str, images: Tensor, targets: list[int], variant: str, *, normalized: bool = False
 ) -> Tensor:
     """Return the library's maps (n, h', w')."""
@@ -89,7 +95,7 @@ class _FixedMaps:
 
 
 @torch.no_grad()
-def _scores(module: nn.Module, images: Tensor, targets: list[int], maps: Tensor) -> dict[str, Tensor]:
+def _compute_library_scores(module: nn.Module, images: Tensor, targets: list[int], maps: Tensor) -> dict[str, Tensor]:
     """Return the library's scores (n,), by the name of our metric. It returns means only, so it scores one image at a time."""
     from torchcam.metrics import ClassificationMetric, DeletionInsertionMetric
 

@@ -37,7 +37,7 @@ def render(run: Run) -> str:
 def page(runs: Sequence[Run], files: Path | None = None) -> str:
     """Render the page of one run, or of several side by side. Figures and tables are also written to `files`, if given."""
     analyses = analyse(runs)
-    sections = _sections(runs, analyses)
+    sections = _make_sections(runs, analyses)
     if files is not None:
         export.write(sections, draw_legend(analyses[0].styles if analyses else {}), files)
     title = " and ".join(dict.fromkeys(make_title(run.name, run.header.suite.dataset) for run in runs))
@@ -45,7 +45,7 @@ def page(runs: Sequence[Run], files: Path | None = None) -> str:
     return fill_page(data, title=title, runs=runs, analyses=analyses, sections=sections)
 
 
-def _sections(runs: Sequence[Run], analyses: Sequence[NetAnalysis]) -> list[Section]:
+def _make_sections(runs: Sequence[Run], analyses: Sequence[NetAnalysis]) -> list[Section]:
     """Make the sections in the order of the page; sections with nothing to show are left out."""
     sections = [
         answer.make_section(analyses),

@@ -9,7 +9,7 @@ from ..bench.published import table as published_table
 from ..bench.stats.summary import Table
 from ..bench.store.run import Run
 from ._page.analysis import NetAnalysis, analyse
-from ._page.control_comparisons import compare_with_controls, metrics_won, unbeaten_controls
+from ._page.control_comparisons import compare_with_controls, find_metrics_won, find_unbeaten_controls
 from ._page.scores import make_score_table
 from ._page.text import COMPUTATION, describe_progress, describe_run
 from ._tables.markdown import format_lines
@@ -24,23 +24,23 @@ def render(run: Run) -> str:
     if progress := describe_progress(analysis.table for analysis in analyses):
         lines += ["", f"**{escape(progress)}**"]
     for analysis in analyses:
-        lines += ["", f"## {escape(analysis.table.net)}", "", *_net(analysis)]
+        lines += ["", f"## {escape(analysis.table.net)}", "", *_describe_net(analysis)]
     if reproductions := published.find_reproductions(run):
         lines += ["", *published_table.markdown(reproductions, level=2).splitlines()]
     protocols = [
         f"**{escape(metric)}**: {escape(format_settings(settings))}"
         for metric, settings in run.header.protocols.items()
     ]
-    lines += ["", *_list("Protocol", protocols), "", *_list("How the numbers are computed", COMPUTATION)]
+    lines += ["", *_format_list("Protocol", protocols), "", *_format_list("How the numbers are computed", COMPUTATION)]
     environment = [f"{escape(key)}: {escape(value)}" for key, value in run.header.environment.items()]
-    return "\n".join([*lines, "", *_list("Environment", environment)]) + "\n"
+    return "\n".join([*lines, "", *_format_list("Environment", environment)]) + "\n"
 
 
-def _list(title: str, items: list[str] | tuple[str, ...]) -> list[str]:
+def _format_list(title: str, items: list[str] | tuple[str, ...]) -> list[str]:
     return [f"## {title}", "", *(f"- {item}" for item in items)]
 
 
-def _net(analysis: NetAnalysis) -> Iterator[str]:
+def _describe_net(analysis: NetAnalysis) -> Iterator[str]:
     table = analysis.table
     if not table.images:
         yield "No image is complete yet."
@@ -51,19 +51,19 @@ def _net(analysis: NetAnalysis) -> Iterator[str]:
     grid = make_score_table(analysis)
     yield from format_lines(grid)
     yield ""
-    yield from (f"- {escape(line)}" for line in (*grid.notes, *_controls(table)))
+    yield from (f"- {escape(line)}" for line in (*grid.notes, *_describe_controls(table)))
 
 
-def _controls(table: Table) -> Iterator[str]:
+def _describe_controls(table: Table) -> Iterator[str]:
     """Yield sentences on the methods that beat the controls, and on the controls that no method beats."""
     if not table.controls:
         return
     controls = " and ".join(table.controls)
     comparisons = list(compare_with_controls(table))
-    for method, metrics in metrics_won(comparisons).items():
+    for method, metrics in find_metrics_won(comparisons).items():
         names = f": {', '.join(metrics)}" if metrics else ""
         yield f"{method} beats {controls} on {len(metrics)} of {len(table.metrics)} metrics{names}."
-    for key, group in unbeaten_controls(comparisons).items():
+    for key, group in find_unbeaten_controls(comparisons).items():
         behind = [comparison.method for comparison in group if comparison.verdict == "worse"]
         count = table.count(group[0].metric) or table.images
         undecided = "the comparison is undecided" if count > 1 else "there is no interval"

@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ..datasets._synthetic.scene import ScenePlan, draw_scene, other_label
+from ..datasets._synthetic.scene import ScenePlan, draw_other_label, draw_scene
 from ..datasets._synthetic.shapes import CLASSES
-from ..datasets.scenes import generator
+from ..datasets.scenes import make_generator
 
 SMOOTHING = 0.05  # the share of a target that is spread over all classes
 EMPTY = 0.07  # share of images without an object
@@ -24,27 +24,27 @@ class Source:
     seed: int
     position: int = 0
 
-    def batch(self, count: int, size: int, plan: ScenePlan, double: float) -> tuple[Tensor, Tensor]:
+    def draw_batch(self, count: int, size: int, plan: ScenePlan, double: float) -> tuple[Tensor, Tensor]:
         """Draw normalised images (n, 3, size, size) and their targets (n, 10); `double` is the share with two objects."""
-        scenes = [self.scene(size, plan, double) for _ in range(count)]
+        scenes = [self.draw_labelled_scene(size, plan, double) for _ in range(count)]
         images = normalise_pixels(np.stack([pixels for pixels, _ in scenes]))
         targets = torch.stack([make_target(labels) for _, labels in scenes])
-        for row in np.flatnonzero(self.next_rng().random(count) < BLURRED):
+        for row in np.flatnonzero(self.advance().random(count) < BLURRED):
             images[row] = blur(images[row], 3 + self.position % 4)
             targets[row] = make_target(())
         return images, targets
 
-    def scene(self, size: int, plan: ScenePlan, double: float) -> tuple[np.ndarray, tuple[int, ...]]:
+    def draw_labelled_scene(self, size: int, plan: ScenePlan, double: float) -> tuple[np.ndarray, tuple[int, ...]]:
         """Draw a scene's pixels (size, size, 3) and the labels of its objects."""
-        rng = self.next_rng()
+        rng = self.advance()
         share, label = rng.random(), int(rng.integers(len(CLASSES)))
-        labels = () if share < EMPTY else (label,) if share > EMPTY + double else (label, other_label(rng, label))
+        labels = () if share < EMPTY else (label,) if share > EMPTY + double else (label, draw_other_label(rng, label))
         return draw_scene(rng, size, labels, plan)[0], labels
 
-    def next_rng(self) -> np.random.Generator:
+    def advance(self) -> np.random.Generator:
         """Advance the position; return its random generator."""
         self.position += 1
-        return generator(self.seed, "train", self.position)
+        return make_generator(self.seed, "train", self.position)
 
 
 def normalise_pixels(pixels: np.ndarray) -> Tensor:

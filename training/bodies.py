@@ -40,8 +40,9 @@ class Body(nn.Module):
             return [self.layers(x.detach() + PASSED * (x - x.detach())), *scores]
         return [self.head(x), *scores]
 
+    @property
     def parts(self) -> list[nn.Sequential]:
-        """Return the stages, typed as nn.Sequential."""
+        """The stages, typed as nn.Sequential."""
         return [stage for stage in self.stages if isinstance(stage, nn.Sequential)]
 
     def freeze(self, stages: int) -> None:

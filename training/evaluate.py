@@ -39,7 +39,7 @@ def load_shipped(name: str) -> nn.Module:
     return net.eval().to(memory_format=torch.channels_last)
 
 
-def batches(size: int, objects: str, count: int, seed: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
+def draw_batches(size: int, objects: str, count: int, seed: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
     """Yield test images (n, 3, size, size) and the classes of their objects (n, 1 or 2), the label first."""
     scenes = load(size=size, split="test", objects=objects, seed=seed)
     for first in range(0, count, BATCH):
@@ -70,13 +70,13 @@ def measure(name: str, size: int, count: int = 3000, exact: bool = False) -> Acc
     """
     net = load_shipped(name)
     top1, both, p_target, p_blurred = [], [], [], []
-    for number, (images, labels) in enumerate(batches(size, "single", count)):
+    for number, (images, labels) in enumerate(draw_batches(size, "single", count)):
         scores = compute_scores(net, images, exact)
         top1.append(scores.argmax(1) == labels[:, 0])
         p_target.append(scores.gather(1, labels))
         if number <= count // BATCH // 10:
             p_blurred.append(compute_scores(net, blur(images), exact).gather(1, labels))
-    for images, labels in batches(size, "double", count // 3, seed=1):
+    for images, labels in draw_batches(size, "double", count // 3, seed=1):
         best = compute_scores(net, images, exact).topk(2).indices
         both.append((best.sort(1).values == labels.sort(1).values).all(1))
     return Accuracy(*(float(torch.cat(part).float().mean()) for part in (top1, both, p_target, p_blurred)))

@@ -41,9 +41,9 @@ def load_trained(name: str, folder: Path) -> Body:
     return body.eval()
 
 
-def resnet18_state(folder: Path) -> dict[str, Tensor]:
+def make_resnet18_state(folder: Path) -> dict[str, Tensor]:
     body = load_trained("resnet18", folder)
-    stem, *others = body.parts()
+    stem, *others = body.parts
     net = models.resnet18(num_classes=len(CLASSES))
     net.conv1, net.bn1, net.layer1 = stem[0], stem[1], stem[4]
     net.layer2, net.layer3, net.layer4 = others
@@ -51,7 +51,7 @@ def resnet18_state(folder: Path) -> dict[str, Tensor]:
     return dict(net.state_dict())
 
 
-def squeezenet1_1_state(folder: Path) -> dict[str, Tensor]:
+def make_squeezenet1_1_state(folder: Path) -> dict[str, Tensor]:
     body = load_trained("squeezenet1_1", folder)
     net = models.squeezenet1_1(num_classes=len(CLASSES))
     pairs = [m for stage in body.stages for m in stage.modules() if isinstance(m, nn.Sequential)]
@@ -61,15 +61,15 @@ def squeezenet1_1_state(folder: Path) -> dict[str, Tensor]:
     return dict(net.state_dict())
 
 
-def vgg16_state(folder: Path) -> dict[str, Tensor | Factors]:
+def make_vgg16_state(folder: Path) -> dict[str, Tensor | Factors]:
     """Return the weights of VGG16's convolutions, with batch norm folded in, and of its fitted layers."""
     body = load_trained("vgg16", folder)
-    layers = [layer for stage in body.parts() for layer in stage]
+    layers = [layer for stage in body.parts for layer in stage]
     indices = [k for k, layer in enumerate(layers) if isinstance(layer, nn.Conv2d)]
     features = models.vgg16(num_classes=len(CLASSES)).features
     fill(features, [fold(layers[k], layers[k + 1]) for k in indices])
     assert isinstance(body.layers, Layers)
-    return {f"features.{name}": tensor for name, tensor in features.state_dict().items()} | body.layers.state()
+    return {f"features.{name}": tensor for name, tensor in features.state_dict().items()} | body.layers.make_state()
 
 
 @torch.no_grad()
@@ -83,9 +83,9 @@ def fill(features: nn.Module, layers: list[tuple[Tensor, Tensor]]) -> None:
 
 
 STATES: dict[str, Callable[[Path], Mapping[str, Tensor | Factors]]] = {
-    "resnet18": resnet18_state,
-    "vgg16": vgg16_state,
-    "squeezenet1_1": squeezenet1_1_state,
+    "resnet18": make_resnet18_state,
+    "vgg16": make_vgg16_state,
+    "squeezenet1_1": make_squeezenet1_1_state,
 }
 
 

@@ -19,7 +19,7 @@ from .batches import SMOOTHING, Source
 from .bodies import COUNT, Body, vgg16
 from .layers import Layers
 from .schedule import BOTH, FULL
-from .train import APART, SEED, compute_accuracy, make_optimiser, rate_factor
+from .train import APART, SEED, compute_accuracy, compute_rate_factor, make_optimiser
 
 SCENES = {160: 2600, 224: 1800}
 BATCH = 64
@@ -33,7 +33,7 @@ def compute_features(body: Body, source: Source, size: int, count: int) -> tuple
     """Compute feature maps (count, 512, h, w), bf16, and targets (count, classes)."""
     maps, targets = [], []
     for _ in range(count // 20):
-        x, target = source.batch(20, size, FULL, double=0.3)
+        x, target = source.draw_batch(20, size, FULL, double=0.3)
         with torch.autocast("cpu", torch.bfloat16):
             for stage in body.stages:
                 x = stage(x)
@@ -62,7 +62,7 @@ def fit(layers: Layers, data: list[tuple[Tensor, Tensor]]) -> None:
     optimiser = make_optimiser(layers, RATE)
     for step in range(1, STEPS + 1):
         for group in optimiser.param_groups:
-            group["lr"] = max(RATE * rate_factor(step / STEPS), 1e-6)
+            group["lr"] = max(RATE * compute_rate_factor(step / STEPS), 1e-6)
         maps, targets = data[step % len(data)]
         rows = torch.randint(len(maps), (BATCH,), generator=rng)
         batch = maps[rows].float()

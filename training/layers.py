@@ -28,13 +28,13 @@ class Thin(nn.Module):
         self.right = nn.Parameter(torch.randn(rank, inputs) * SPREAD)
         self.bias = nn.Parameter(torch.zeros(outputs))
 
-    def factors(self) -> Factors:
+    def compute_factors(self) -> Factors:
         """Return the factors, scaled as in He initialisation: values keep their variance whatever the number of inputs."""
         rank, inputs = self.right.shape
         return Factors(self.left * math.sqrt(2 / rank) / SPREAD, self.right * math.sqrt(1 / inputs) / SPREAD)
 
     def forward(self, x: Tensor) -> Tensor:
-        factors = self.factors()
+        factors = self.compute_factors()
         return functional.linear(functional.linear(x, factors.right), factors.left, self.bias)
 
 
@@ -53,12 +53,12 @@ class Layers(nn.Module):
         scores: Tensor = self.last(x)
         return scores
 
-    def state(self) -> dict[str, Tensor | Factors]:
+    def make_state(self) -> dict[str, Tensor | Factors]:
         """Return the weights and biases by torchvision's names."""
         return {
-            "classifier.0.weight": self.first.factors(),
+            "classifier.0.weight": self.first.compute_factors(),
             "classifier.0.bias": self.first.bias,
-            "classifier.3.weight": self.second.factors(),
+            "classifier.3.weight": self.second.compute_factors(),
             "classifier.3.bias": self.second.bias,
             "classifier.6.weight": self.last.weight,
             "classifier.6.bias": self.last.bias,

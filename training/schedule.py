@@ -37,7 +37,7 @@ class Cycle:
     fit: bool = False  # whether VGG16's fully connected layers are trained too
 
 
-def first_stages(easy: int, large: int, batch: int = 32) -> tuple[Stage, ...]:
+def make_first_stages(easy: int, large: int, batch: int = 32) -> tuple[Stage, ...]:
     """Return the stages with large objects, on plain ground and then on full backgrounds, with these numbers of images."""
     return Stage((48,), easy, EASY, double=0.15), Stage((64,), large, LARGE, batch)
 
@@ -48,18 +48,18 @@ SCHEDULES = {
     "squeezenet1_1": (
         Cycle(
             1.5e-3,
-            (*first_stages(60_000, 60_000), Stage((112,), 24_000), Stage((224,), 5_000, batch=16)),
+            (*make_first_stages(60_000, 60_000), Stage((112,), 24_000), Stage((224,), 5_000, batch=16)),
             slopes=(0.3, 0.3),
         ),
         Cycle(1e-3, (Stage((160,), 24_000),), slopes=(0.3, 0.07)),
         Cycle(7e-4, (Stage(BOTH, 22_000, batch=24),), slopes=(0.07, -0.07)),
     ),
     "resnet18": (
-        Cycle(1.2e-3, (*first_stages(20_000, 26_000, batch=64), Stage((112,), 14_000), Stage((160,), 4_000))),
+        Cycle(1.2e-3, (*make_first_stages(20_000, 26_000, batch=64), Stage((112,), 14_000), Stage((160,), 4_000))),
         Cycle(6e-4, (Stage(BOTH, 13_000, batch=24),)),
     ),
     "vgg16": (
-        Cycle(7e-4, first_stages(26_000, 14_000)),
+        Cycle(7e-4, make_first_stages(26_000, 14_000)),
         Cycle(5e-4, (Stage((112,), 8_000), Stage((160,), 4_000)), frozen=1),
         Cycle(4e-4, (Stage(BOTH, 9_000, batch=24),), frozen=1, fit=True),
     ),

@@ -34,7 +34,7 @@ def make_optimiser(net: nn.Module, rate: float) -> torch.optim.AdamW:
     return torch.optim.AdamW(groups, lr=rate, betas=(0.9, 0.98))
 
 
-def rate_factor(progress: float) -> float:
+def compute_rate_factor(progress: float) -> float:
     """Return the learning rate relative to its peak: a linear rise, then a cosine.
 
     `progress` in [0, 1] is that of the cycle.
@@ -58,10 +58,10 @@ def run_stage(net: Body, optimiser: torch.optim.AdamW, source: Source, cycle: Cy
     for step in range(1, stage.images // stage.batch + 1):
         progress = (before + step * stage.batch) / total
         for group in optimiser.param_groups:
-            group["lr"] = max(cycle.rate * rate_factor(progress), 1e-6)
+            group["lr"] = max(cycle.rate * compute_rate_factor(progress), 1e-6)
         set_slope(net, max(0.0, cycle.slopes[0] + (cycle.slopes[1] - cycle.slopes[0]) * progress))
         size = stage.sizes[step % len(stage.sizes)]
-        loss = take_step(net, optimiser, *source.batch(stage.batch, size, stage.plan, stage.double))
+        loss = take_step(net, optimiser, *source.draw_batch(stage.batch, size, stage.plan, stage.double))
         running += (loss - running) / min(step, 50)
         if step % 50 == 0:
             seen = step * stage.batch

@@ -19,14 +19,14 @@ from ..core import plugins
 from ..core.errors import UsageError
 from ..core.plugins import METHOD, Plugin
 from ..data.types import Image
-from ..forward.device import exact_arithmetic, find_device, to_batch
+from ..forward.device import find_device, to_batch, use_exact_arithmetic
 from ..forward.precision import choose_precision
 from ..nets import load as nets
 from ..nets.net import Net
 from ..nets.zoo import SHIPPED
 from ..run.explain_image import explain_image, predict
 from ..run.plan import Measure, apply_protocol, find_layer
-from ..run.rows import MethodResult, Subject, value_columns
+from ..run.rows import MethodResult, Subject, make_value_columns
 from ..run.runner import score_maps
 from ..scoring.case import FloatMap, Score
 from ..scoring.postprocess import postprocess
@@ -100,7 +100,7 @@ def _check_module_settings(settings: Mapping[str, Any]) -> None:
         raise UsageError(f"{', '.join(sorted(unknown))}: a module takes {', '.join(MODULE_SETTINGS)}")
 
 
-@exact_arithmetic()
+@use_exact_arithmetic()
 def explain(image: Image, net: Net, targets: Sequence[str], setup: ExplainSetup) -> list[Explanation]:
     """Explain each target class by each method, in this order.
 
@@ -117,7 +117,7 @@ def explain(image: Image, net: Net, targets: Sequence[str], setup: ExplainSetup)
     return explanations
 
 
-@exact_arithmetic()
+@use_exact_arithmetic()
 def score_map(map: Tensor, image: Image, net: Net, target: str, setup: ExplainSetup) -> dict[str, float]:
     """The score of a map (h', w') of a target class by each metric of a setup; `explain` says what a target is.
 
@@ -174,7 +174,7 @@ def _maps(result: MethodResult, subject: Subject, protocol: Protocol) -> tuple[F
 
 def _metric_result(measure: Measure, score: Score, method: str) -> MetricResult:
     metric = measure.metric
-    row = value_columns(score, metric, method)
+    row = make_value_columns(score, metric, method)
     value = None if row["reason"] else row["value"]
     return MetricResult(metric.spec, metric.short, metric.better, value, row["reason"] or "")
 

@@ -37,17 +37,17 @@ def fit(*, name: str, net: str, dataset: str, images: int, seed: int, device: st
     compare its accuracy with that of VGG16. The fitted network is vgg16_gap[weights=FILE].
     """
     from ..data.checked import open_dataset
-    from ..forward.device import exact_arithmetic, find_device
+    from ..forward.device import find_device, use_exact_arithmetic
     from ..nets import fit_vgg16_gap, vgg16_gap  # imports torch, which is slow, so only when the command runs
 
     if out.suffix != ".safetensors":
         raise UsageError(f"{out} is not a .safetensors file: write --out {out.with_suffix('.safetensors')}")
     check_target(out)
     suite = suite_file.load(DEFAULTS.suite, dataset=dataset, images=images, seed=seed)
-    with stderr.status(f"{images} images on {net}"), exact_arithmetic():
+    with stderr.status(f"{images} images on {net}"), use_exact_arithmetic():
         head = fit_vgg16_gap.fit(
             net, open_dataset(suite.dataset_plugin(None)), images, find_device(device), dataset=dataset, seed=seed
         )
     vgg16_gap.write_head(head, out)
-    console.print(f"{name}: {head.metadata.note()}", markup=False)
+    console.print(f"{name}: {head.metadata.describe()}", markup=False)
     console.print(f'bench run --net "{name}[weights={out}]" ...', soft_wrap=True, markup=False)

@@ -34,13 +34,16 @@ def plan(*, name: str, device: str, images: int, rate: float | None, **changes: 
     devices that make so many predictions per second in batches; without it, from the seconds measured here.
     """
     from ..forward.allocator import keep_freed_memory
-    from ..run.forecast import measure_needs, min_images  # imports torch, which is slow, so only when the command runs
+    from ..run.forecast import (  # imports torch, which is slow, so only when the command runs
+        compute_min_images,
+        measure_needs,
+    )
     from ..run.plan import make_plan
 
     suite = suite_file.load(name, **changes)
     if suite.parts:
         raise UsageError(f"the suite {name} has parts: write a part as a suite of its own, and forecast that")
-    minimum = min_images(suite.drift)
+    minimum = compute_min_images(suite.drift)
     planned = make_plan(suite.model_copy(update={"images": minimum}), device)
     if len(planned.indices) < minimum:
         raise UsageError(f"{len(planned.indices)} images are too few to measure: at least {minimum} are needed")

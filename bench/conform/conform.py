@@ -23,7 +23,7 @@ from ..core import plugins
 from ..core.errors import MissingLibrary, UsageError
 from ..core.formatting import number, plural
 from ..core.plugins import REFERENCE, Plugin
-from ..forward.device import exact_arithmetic
+from ..forward.device import use_exact_arithmetic
 from ..nets.net import Net
 from ..run.plan import Plan, make_plan
 from ..show.terminal import WIDTH
@@ -81,7 +81,7 @@ def rescale(own: Tensor, library: Tensor) -> tuple[Tensor, Tensor]:
     return own / scale, library.to(own) / scale
 
 
-@exact_arithmetic()
+@use_exact_arithmetic()
 def run(suite: Suite, references: Sequence[str] | None, device: str, console: Console) -> bool:
     """Print a table for each reference library on each net. False if a number differs and no known fault explains it.
 

@@ -10,7 +10,7 @@ from ..store.writer import Writer
 
 def work(plan: Plan, writer: Writer) -> Iterator[Cell]:
     """Compute the cells that are not done, and yield each. When the last of a net is yielded, all of them are on disk."""
-    for net, groups in plan.remaining(writer.done).items():
+    for net, groups in plan.list_remaining(writer.done).items():
         remaining = len(groups)
         for units in Session(plan, net).compute(groups):
             remaining -= 1

@@ -35,7 +35,7 @@ def work(plan: Plan, writer: Writer, *, address: str = LOCAL, workers: int | Non
     worker for each of the cluster's GPUs, or for each of its CPUs if the plan's device is a CPU. Raise the errors of a
     local run, UsageError if there is no such cluster, and Fatal if workers die again and again.
     """
-    groups = plan.remaining(writer.done)
+    groups = plan.list_remaining(writer.done)
     plan.drop_nets()  # each worker loads the net that it works on
     if groups:
         with _connect(address, workers):
@@ -89,7 +89,7 @@ class _Crew:
             return []
         self._deaths = 0
         queue.record_time(shard, reply.seconds)
-        return self._cells(shard)
+        return self._list_cells(shard)
 
     def _replace_worker(self, shard: Shard | None, part: str, queue: ShardQueue, death: Exception) -> list[Cell]:
         """Start another worker for one that died. Return the cells that it had written, or that fail now."""
@@ -104,15 +104,15 @@ class _Crew:
         if shard is None:
             return []
         if store.holds(self._writer.directory, part):
-            return self._cells(shard)
+            return self._list_cells(shard)
         failed = Shard(shard.net, [list(queue.put_back(shard))])
         if failed.images:
             reason = f"{MAX_DEATHS} workers crashed while computing this image"
             failures = [make_failure(self._plan, failed.net, index, reason) for index in failed.images]
             store.write(self._writer.directory, self._writer.part(), failures)
-        return self._cells(failed)
+        return self._list_cells(failed)
 
-    def _cells(self, shard: Shard) -> list[Cell]:
+    def _list_cells(self, shard: Shard) -> list[Cell]:
         return [(shard.net, self._plan.images.name(index)) for index in shard.images]
 
 

@@ -80,12 +80,12 @@ class _Counter(TorchDispatchMode):
                 parts = func.decompose(*args, **kwargs)
             if parts is not NotImplemented:
                 return parts
-        input_ids = {_storage_id(leaf) for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, torch.Tensor)}
+        input_ids = {_identify_storage(leaf) for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, torch.Tensor)}
         result = func(*args, **kwargs)
         if func._overloadpacket in flop_registry:
             self.flops += flop_registry[func._overloadpacket](*args, **kwargs, out_val=result)
         for leaf in tree_leaves(result):
-            if isinstance(leaf, torch.Tensor) and _storage_id(leaf) not in input_ids:
+            if isinstance(leaf, torch.Tensor) and _identify_storage(leaf) not in input_ids:
                 self._track(leaf.untyped_storage())
         return result
 
@@ -103,5 +103,5 @@ class _Counter(TorchDispatchMode):
         self.live -= size
 
 
-def _storage_id(tensor: torch.Tensor) -> int:
+def _identify_storage(tensor: torch.Tensor) -> int:
     return tensor.untyped_storage()._cdata

@@ -36,7 +36,7 @@ def find_device(name: str) -> torch.device:
 
 
 @contextmanager
-def exact_arithmetic(*, tf32: bool = False) -> Iterator[None]:
+def use_exact_arithmetic(*, tf32: bool = False) -> Iterator[None]:
     """Use deterministic cuDNN kernels, and fp32 products in fp32 unless `tf32`. Restore torch's flags at the end."""
     cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
     flags = cudnn.allow_tf32, matmul.allow_tf32, cudnn.deterministic, cudnn.benchmark

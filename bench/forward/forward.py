@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from ..core.errors import Fatal, ImageError
 from ..core.profiling import count_images, span
 from .cost import measure_work
-from .device import exact_arithmetic
+from .device import use_exact_arithmetic
 from .precision import DTYPES, compile_net, fold_batch_norms, lower_precision
 
 CPU_CHUNK_BYTES = 64 * 2**20  # of activations: with more, the caches limit the speed
@@ -81,9 +81,9 @@ class Forward:
             self._images_per_pass[image.shape] = self._count_images(image)
         self._chunk = self._images_per_pass[image.shape]
 
-    @exact_arithmetic()
+    @use_exact_arithmetic()
     @torch.inference_mode()
-    def logits(self, stream: Stream) -> Tensor:
+    def compute_logits(self, stream: Stream) -> Tensor:
         """Return the logits (count, classes) of a stream, fp32. Raise ImageError if one is not finite."""
         if not self._chunk:
             self.prepare(stream.make(0, 1))
@@ -102,18 +102,18 @@ class Forward:
         count_images(stream.count)
         logits = torch.cat(chunks)
         if not logits.isfinite().all():
-            raise ImageError(_not_finite(self.dtype))
+            raise ImageError(_describe_overflow(self.dtype))
         return logits
 
-    def probabilities(self, stream: Stream) -> Tensor:
+    def compute_probabilities(self, stream: Stream) -> Tensor:
         """Return the softmax scores (count, classes) of a stream, in float64, which keeps the digits of 1 - p near p = 1."""
-        return self.logits(stream).double().softmax(-1)
+        return self.compute_logits(stream).double().softmax(-1)
 
     def _score(self, images: Tensor) -> Tensor:
         # The input is not channels_last: normalising three interleaved channels takes as long as the first convolution.
         # That convolution's weights are channels_last, which brings all later activations into that layout.
         net = self._compiled_net if self._compiled_net and len(images) == self._chunk else self.net
-        with exact_arithmetic(tf32=self._precision == "tf32"):
+        with use_exact_arithmetic(tf32=self._precision == "tf32"):
             logits: Tensor = net(images.to(self.dtype, memory_format=torch.contiguous_format))
         return logits.float()
 
@@ -123,8 +123,8 @@ class Forward:
             need = max(1, measure_work(lambda: self._score(image), image.device).peak_bytes)
         except torch.OutOfMemoryError:
             raise Fatal(TOO_LARGE) from None
-        within_budget = max(1, int(_budget(self.net, image.device) // need))
-        return min(MAX_CHUNK, within_budget, self._within_limit(need + COPIES_PER_IMAGE * image.nbytes))
+        within_budget = max(1, int(_compute_budget(self.net, image.device) // need))
+        return min(MAX_CHUNK, within_budget, self._count_within_limit(need + COPIES_PER_IMAGE * image.nbytes))
 
     def _halve(self, tried: int) -> None:
         """Halve the chunk of every shape. Raise Fatal if one image is too large."""
@@ -134,7 +134,7 @@ class Forward:
         self._chunk = tried // 2
         self._images_per_pass = {shape: min(count, self._chunk) for shape, count in self._images_per_pass.items()}
 
-    def _within_limit(self, need: int) -> int:
+    def _count_within_limit(self, need: int) -> int:
         """Count the images that fit into the user's limit, if one takes `need` bytes. Raise Fatal if none does."""
         if self._limit is None:
             return MAX_CHUNK
@@ -143,7 +143,7 @@ class Forward:
         return int(self._limit // need)
 
 
-def _budget(net: nn.Module, device: torch.device) -> float:
+def _compute_budget(net: nn.Module, device: torch.device) -> float:
     """Return the bytes that one pass should take at most."""
     if device.type != "cuda":
         weights = sum(weight.nbytes for weight in net.parameters())
@@ -151,7 +151,7 @@ def _budget(net: nn.Module, device: torch.device) -> float:
     return min(GPU_CHUNK_BYTES, GPU_CHUNK_SHARE * torch.cuda.mem_get_info(device)[0])
 
 
-def _not_finite(dtype: torch.dtype) -> str:
+def _describe_overflow(dtype: torch.dtype) -> str:
     if dtype == torch.float16:
         return "the net's class scores overflow in fp16, or are not finite at all: take --precision bf16 or fp32"
     return "the net gives class scores that are not finite (NaN or infinite): are its weights sound?"

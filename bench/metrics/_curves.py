@@ -13,7 +13,7 @@ from torch.nn.functional import interpolate
 from ..core.errors import NotApplicable
 from ..data.types import Mask
 from ..scoring.blend import rank_pixels
-from ..scoring.case import Asking, Case, Curve, Question, cumulative_counts
+from ..scoring.case import Asking, Case, Curve, Question, list_cumulative_counts
 from ..scoring.perturbations import Clean, Inside, Kept, Substrate
 
 Shape = tuple[int, ...]
@@ -31,24 +31,32 @@ class Schedule:
     shares: list[float]
     cells: bool = False
 
-    def inserted(self, substrate: Substrate) -> list[Question]:
+    def list_insertion_images(self, substrate: Substrate) -> list[Question]:
         """Return the images of an insertion curve: the substrate with the units exchanged so far shown."""
-        return self._cells(substrate, "insert") if self.cells else [Kept(0, count, substrate) for count in self.counts]
+        return (
+            self._list_cell_images(substrate, "insert")
+            if self.cells
+            else [Kept(0, count, substrate) for count in self.counts]
+        )
 
-    def removed(self, substrate: Substrate) -> list[Question]:
+    def list_deletion_images(self, substrate: Substrate) -> list[Question]:
         """Return the images of a deletion curve: the image with the units exchanged so far replaced by the substrate."""
         pixels = self.case.pixels
-        return self._cells(substrate, "remove") if self.cells else [Kept(n, pixels, substrate) for n in self.counts]
+        return (
+            self._list_cell_images(substrate, "remove")
+            if self.cells
+            else [Kept(n, pixels, substrate) for n in self.counts]
+        )
 
-    def step_means(self) -> list[float]:
+    def compute_step_means(self) -> list[float]:
         """Return the mean of the map over the units of each step."""
         descending = np.sort(self.case.raw if self.cells else self.case.map, axis=None)[::-1].astype(np.float64)
         return [float(descending[start:stop].mean()) for start, stop in pairwise(self.counts)]
 
-    def _cells(self, substrate: Substrate, direction: Direction) -> list[Question]:
+    def _list_cell_images(self, substrate: Substrate, direction: Direction) -> list[Question]:
         raw, counts = self.case.raw, tuple(self.counts)
         shapes = (raw.shape, self.case.map.shape)
-        return list(_cell_images(raw.tobytes(), *shapes, counts=counts, substrate=substrate, direction=direction))
+        return list(_make_cell_images(raw.tobytes(), *shapes, counts=counts, substrate=substrate, direction=direction))
 
 
 def make_schedule(case: Case, steps: int, *, cells: bool = False, even: bool = False) -> Schedule:
@@ -64,12 +72,12 @@ def make_schedule(case: Case, steps: int, *, cells: bool = False, even: bool = F
     if even:
         counts = [int(count) for count in np.linspace(0, units, steps + 1, dtype=np.int64)]
         return Schedule(case, counts, [step / steps for step in range(steps + 1)], cells)
-    counts = cumulative_counts(units, steps)
+    counts = list_cumulative_counts(units, steps)
     return Schedule(case, counts, [count / units for count in counts], cells)
 
 
 @lru_cache(maxsize=4)  # metrics of the same curve get the same objects, which are then scored once
-def _cell_images(
+def _make_cell_images(
     raw: bytes, grid: Shape, size: Shape, *, counts: tuple[int, ...], substrate: Substrate, direction: Direction
 ) -> tuple[Question, ...]:
     """Return the image inside its highest cells, or outside them, for each count; a pixel belongs to the cell nearest to it."""
@@ -104,7 +112,7 @@ def measure_tie_spread(
     `image` returns the perturbed image for a pixel count and a tie order. If the last pixel exchanged differs from the
     next one, the order of ties does not matter: the image is scored once.
     """
-    counts = cumulative_counts(case.pixels, steps)
+    counts = list_cumulative_counts(case.pixels, steps)
     descending = np.sort(case.map, axis=None)[::-1]
     split_ties = {count for count in counts[1:-1] if descending[count - 1] == descending[count]}
     seeds = range(seed * SEED_STRIDE, seed * SEED_STRIDE + orders)  # so that more orders include the fewer

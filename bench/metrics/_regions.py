@@ -15,11 +15,11 @@ def find_region(case: Case, on: Literal["hull", "mask", "box"]) -> Mask:
     mask = case.target_mask
     if on == "box":
         masks = (marked.mask for marked in case.objects if marked.label == case.target and marked.mask.any())
-        return np.logical_or.reduce([_box(mask) for mask in masks])
+        return np.logical_or.reduce([_fill_box(mask) for mask in masks])
     return _fill_hull(mask) if on == "hull" else mask
 
 
-def _box(mask: Mask) -> Mask:
+def _fill_box(mask: Mask) -> Mask:
     """Return the smallest upright rectangle around an object, filled."""
     box = np.zeros_like(mask)
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
@@ -30,11 +30,11 @@ def _box(mask: Mask) -> Mask:
 def _fill_hull(mask: Mask) -> Mask:
     """Return the pixels whose centres lie in the convex hull of a mask."""
     centres = np.indices(mask.shape).reshape(2, -1).T + 0.5
-    inside: Mask = Delaunay(_corners(mask)).find_simplex(centres) >= 0
+    inside: Mask = Delaunay(_find_corners(mask)).find_simplex(centres) >= 0
     return inside.reshape(mask.shape)
 
 
-def _corners(mask: Mask) -> NDArray[np.int64]:
+def _find_corners(mask: Mask) -> NDArray[np.int64]:
     """Return the corners of each row's first and last pixel. They contain the hull's corners and never lie on one line."""
     rows = np.flatnonzero(mask.any(1))
     left, right = mask[rows].argmax(1), mask.shape[1] - mask[rows, ::-1].argmax(1)

@@ -24,5 +24,5 @@ def score(
     removed in reading order.
     """
     schedule = make_schedule(case, steps, cells=cells, even=even)
-    scores = yield schedule.removed(substrate)
+    scores = yield schedule.list_deletion_images(substrate)
     return Curve(schedule.shares, scores)

@@ -26,5 +26,5 @@ def score(case: Case, *, steps: Steps = 28, substrate: Substrate = "mean", cells
     deletion).
     """
     schedule = make_schedule(case, steps, cells=cells)
-    scores = yield schedule.removed(substrate)
-    return correlate(-np.diff(scores), schedule.step_means()) or 0.0
+    scores = yield schedule.list_deletion_images(substrate)
+    return correlate(-np.diff(scores), schedule.compute_step_means()) or 0.0

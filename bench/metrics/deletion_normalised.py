@@ -22,5 +22,5 @@ def score(case: Case, *, steps: Steps = 28, substrate: Substrate = "mean", cells
     NotApplicable if the image does not score higher than the substrate alone.
     """
     schedule = make_schedule(case, steps, cells=cells)
-    scores = yield schedule.removed(substrate)
+    scores = yield schedule.list_deletion_images(substrate)
     return Curve(schedule.shares, normalise(scores, substrate_score=scores[-1], image_score=scores[0]))

@@ -29,8 +29,8 @@ def score(
     It is 0 if no step separates equal pixels. More orders never give a smaller value: it is a lower bound of the effect of the
     rule for ties. For a constant map the rule decides everything.
     """
-    return (yield from measure_tie_spread(case, steps, orders, seed, partial(_image, case.pixels, substrate)))
+    return (yield from measure_tie_spread(case, steps, orders, seed, partial(_make_image, case.pixels, substrate)))
 
 
-def _image(pixels: int, substrate: Substrate, count: int, ties: int | None) -> Kept:
+def _make_image(pixels: int, substrate: Substrate, count: int, ties: int | None) -> Kept:
     return Kept(count, pixels, substrate, ties)

@@ -1,6 +1,6 @@
 """Distractor energy: the share of the map that lies on objects of other classes than the target."""
 
-from ..scoring.case import Case, share_inside
+from ..scoring.case import Case, compute_share_inside
 
 VERSION = 1
 BETTER = "lower"
@@ -19,4 +19,4 @@ def score(case: Case) -> float:
 
     Raise NotApplicable unless the image has objects both of the target class and of another class.
     """
-    return share_inside(case.distractor_mask, case.map)
+    return compute_share_inside(case.distractor_mask, case.map)

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from ..scoring.case import Case, share_inside
+from ..scoring.case import Case, compute_share_inside
 from ._regions import find_region
 
 VERSION = 1
@@ -20,4 +20,4 @@ def score(case: Case, *, on: Literal["mask", "box"] = "mask") -> float:
 
     A constant map has the object's share of the image. Raise NotApplicable if no object of the target class is marked.
     """
-    return share_inside(find_region(case, on), case.map)
+    return compute_share_inside(find_region(case, on), case.map)

@@ -24,5 +24,5 @@ def score(
     reading order.
     """
     schedule = make_schedule(case, steps, cells=cells, even=even)
-    scores = yield schedule.inserted(substrate)
+    scores = yield schedule.list_insertion_images(substrate)
     return Curve(schedule.shares, scores)

@@ -21,7 +21,7 @@ def score(
     Each has its own substrate. `cells` and constant maps are as in insertion and deletion.
     """
     schedule = make_schedule(case, steps, cells=cells)
-    insertions, deletions = schedule.inserted(insertion), schedule.removed(deletion)
+    insertions, deletions = schedule.list_insertion_images(insertion), schedule.list_deletion_images(deletion)
     scores = yield [*insertions, *deletions]
     rising, falling = scores[: len(insertions)], scores[len(insertions) :]
     return Curve(schedule.shares, rising).area - Curve(schedule.shares, falling).area

@@ -22,5 +22,5 @@ def score(case: Case, *, steps: Steps = 28, substrate: Substrate = "blur", cells
     NotApplicable if the image does not score higher than the substrate alone.
     """
     schedule = make_schedule(case, steps, cells=cells)
-    scores = yield schedule.inserted(substrate)
+    scores = yield schedule.list_insertion_images(substrate)
     return Curve(schedule.shares, normalise(scores, substrate_score=scores[0], image_score=scores[-1]))

@@ -25,7 +25,7 @@ def score(case: Case, *, segments: CountFromTwo = 100, substrate: Substrate = "m
     x_k is the image without its k superpixels of highest mean map; SLIC makes about `segments` of them. Equal superpixels are
     removed in SLIC's order. The value is 0 if the image's score f(x_0) is 0.
     """
-    labels = superpixels(case.image.permute(1, 2, 0).cpu().numpy().tobytes(), case.map.shape, segments)
+    labels = find_superpixels(case.image.permute(1, 2, 0).cpu().numpy().tobytes(), case.map.shape, segments)
     count = int(labels.max()) + 1
     means = np.bincount(labels.ravel(), case.map.ravel()) / np.bincount(labels.ravel())
     ranks = np.empty(count, dtype=np.int64)
@@ -39,7 +39,7 @@ def score(case: Case, *, segments: CountFromTwo = 100, substrate: Substrate = "m
 
 
 @lru_cache(maxsize=2)  # the same for every method's map of an image
-def superpixels(pixels: bytes, size: tuple[int, int], segments: int) -> NDArray[np.int64]:
+def find_superpixels(pixels: bytes, size: tuple[int, int], segments: int) -> NDArray[np.int64]:
     """Return the index of each pixel's superpixel (h, w), from 0; `pixels` are the bytes of RGB values in [0, 1], float32."""
     image = np.frombuffer(pixels, dtype=np.float32).reshape(*size, 3)
     labels = slic(image, n_segments=segments, start_label=0)

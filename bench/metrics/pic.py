@@ -49,7 +49,7 @@ def score(
     steps = [blurred, *sharpened]
     questions = [Custom(torch.from_numpy(step).permute(2, 0, 1).to(case.image)) for step in steps]
     clean, *scores = yield [Clean(), *questions]
-    sizes = [_information(step) for step in (*steps, image)]
+    sizes = [_measure_information(step) for step in (*steps, image)]
     if clean < least:
         raise NotApplicable(f"the target scores less than {least:g} on the image")
     if sizes[0] >= sizes[-1] or scores[0] >= clean:
@@ -98,7 +98,7 @@ def _sharpen(image: Pixels, blurred: Pixels, mask: NDArray[np.bool_]) -> Pixels:
     return np.where(mask[..., None], image, blurred)
 
 
-def _information(image: Pixels) -> int:
+def _measure_information(image: Pixels) -> int:
     """Return the bytes of the image as lossless WebP: the authors' estimate of its information."""
     buffer = io.BytesIO()
     Image.fromarray((image * 255).round().astype(np.uint8)).save(buffer, "WEBP", lossless=True)

@@ -21,5 +21,5 @@ def score(case: Case, *, steps: Steps = 28, substrate: Substrate = "black") -> A
     step width.
     """
     schedule = make_schedule(case, steps)
-    scores = yield schedule.removed(substrate)
+    scores = yield schedule.list_deletion_images(substrate)
     return Curve(schedule.shares, scores)

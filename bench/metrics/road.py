@@ -66,13 +66,13 @@ def _draw_noise(case: Case, sigma: float, space: Space, seed: int) -> Tensor:
 
 
 def _impute(case: Case, rankings: list[Ranking], noise: Tensor, *, threshold: bool) -> list[Custom]:
-    missing = np.stack([mask for ranking in rankings for mask in _missing(case, ranking, threshold=threshold)])
+    missing = np.stack([mask for ranking in rankings for mask in _select_missing(case, ranking, threshold=threshold)])
     imputed = torch.from_numpy(missing).to(case.image.device)
     images = impute(case.image, imputed) + noise * imputed[:, None]
     return [Custom(image) for image in images]
 
 
-def _missing(case: Case, ranking: Ranking, *, threshold: bool) -> list[Mask]:
+def _select_missing(case: Case, ranking: Ranking, *, threshold: bool) -> list[Mask]:
     """Return the pixels (h, w) that are imputed at each percentile."""
     if threshold:
         values = case.map if ranking == "morf" else 1 - case.map

@@ -66,7 +66,7 @@ def load_weights(net: nn.Module, state: State, source: Path, name: str) -> None:
     try:
         net.load_state_dict(strip_prefix(state, net), assign=True)
     except RuntimeError as error:
-        raise UsageError(f"{source} does not fit {name}: {_first_mismatch(error)}") from None
+        raise UsageError(f"{source} does not fit {name}: {_find_first_mismatch(error)}") from None
     net.float()
 
 
@@ -78,7 +78,7 @@ def strip_prefix(state: State, net: nn.Module) -> State:
     return state
 
 
-def _first_mismatch(error: RuntimeError) -> str:
+def _find_first_mismatch(error: RuntimeError) -> str:
     """Return the first mismatch that PyTorch lists, which stands on the second line of its message."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[min(1, len(lines) - 1)] if lines else type(error).__name__

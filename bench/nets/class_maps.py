@@ -25,7 +25,7 @@ def build_class_maps(tail: Mapping[str, nn.Module], activations: Tensor, layer: 
     """
     before, pooling, after = _split_at_pooling(tail, activations)
     if pooling is None:
-        raise NotApplicable(_why_no_pooling(tail, layer))
+        raise NotApplicable(_explain_no_pooling(tail, layer))
     layers = [module for part in after for module in part.modules() if has_weights(module)]
     maps = nn.Sequential(*before)
     if len(layers) > 1:
@@ -72,7 +72,7 @@ def _check(maps: nn.Module, tail: nn.Module, activations: Tensor, layer: str) ->
         raise NotApplicable(f"layers larger than 1 x 1 follow {layer}: class maps exist at a later layer only")
 
 
-def _why_no_pooling(tail: Mapping[str, nn.Module], layer: str) -> str:
+def _explain_no_pooling(tail: Mapping[str, nn.Module], layer: str) -> str:
     dense = sum(isinstance(module, nn.Linear) for part in tail.values() for module in part.modules())
     if any(isinstance(module, nn.Conv2d) for part in tail.values() for module in part.modules()):
         return f"no global pooling of the output of {layer}: class maps exist at a later layer only"

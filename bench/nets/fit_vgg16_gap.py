@@ -69,7 +69,7 @@ def extract_features(net: Net, images: Images, indices: Sequence[int]) -> Featur
     pooled, labels, predicted = [], list[int](), []
     for start in range(0, len(indices), CHUNK):
         chunk = [images[index] for index in indices[start : start + CHUNK]]
-        labels += [_label(image, count) for image in chunk]
+        labels += [_read_label(image, count) for image in chunk]
         if len({image.pixels.shape for image in chunk}) > 1:
             raise UsageError("the images are of several sizes: a linear layer is fitted to images of one size")
         batch = torch.cat([to_batch(image, net.device) for image in chunk])
@@ -114,7 +114,7 @@ def _make_linear(weight: Tensor, bias: Tensor) -> nn.Linear:
     return linear.requires_grad_(False)
 
 
-def _label(image: Image, classes: int) -> int:
+def _read_label(image: Image, classes: int) -> int:
     """Return an image's label. Raise UsageError if it has none, or one that is no class of the net."""
     if image.label is None:
         raise UsageError(

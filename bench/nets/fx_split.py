@@ -48,8 +48,8 @@ def trace_sequence(wrapper: nn.Module) -> ModuleSequence | None:
         graph = tracer.trace(wrapper)
     except UNTRACEABLE:
         return None
-    nodes = _needed_nodes(graph)
-    cuts = _single_values(nodes)
+    nodes = _find_needed_nodes(graph)
+    cuts = _find_single_values(nodes)
     outermost = {node: path for path, node in sorted(tracer.outputs.items(), key=lambda item: -len(item[0]))}
     keys = {node: outermost.get(node, f"{node.name}()") for node in cuts}
     modules = {keys[end]: _extract_module(wrapper, nodes, start, end) for start, end in pairwise(cuts)}
@@ -63,7 +63,7 @@ def trace_sequence(wrapper: nn.Module) -> ModuleSequence | None:
     return ModuleSequence(modules, aliases, next_key) if modules else None
 
 
-def _needed_nodes(graph: fx.Graph) -> list[fx.Node]:
+def _find_needed_nodes(graph: fx.Graph) -> list[fx.Node]:
     """Return the nodes that the output depends on, in order."""
     (output,) = [node for node in graph.nodes if node.op == "output"]
     queue, needed = [output], {output}
@@ -74,7 +74,7 @@ def _needed_nodes(graph: fx.Graph) -> list[fx.Node]:
     return [node for node in graph.nodes if node in needed and node is not output]
 
 
-def _single_values(nodes: list[fx.Node]) -> list[fx.Node]:
+def _find_single_values(nodes: list[fx.Node]) -> list[fx.Node]:
     """Return the nodes where the graph can be cut: later nodes use earlier ones only through this value."""
     last_use = {used: index for index, node in enumerate(nodes) for used in node.all_input_nodes}
     singles, passing = [], set[fx.Node]()

@@ -39,7 +39,7 @@ PASS_THROUGH = (nn.Dropout, nn.Dropout2d, nn.Identity)  # in eval mode their out
 Output = tuple[str, nn.Module, Tensor]  # a module's name, the module, and its output
 
 
-def usual_layer(architecture: str) -> str | None:
+def find_usual_layer(architecture: str) -> str | None:
     """Return the layer usually explained for an architecture of torchvision; None for an unknown one."""
     return next((layer for pattern, layer in USUAL_LAYERS.items() if re.fullmatch(pattern, architecture)), None)
 
@@ -72,14 +72,14 @@ def _record_outputs(module: nn.Module, images: Tensor) -> list[Output]:
     """Return the outputs of all inner modules, in the order in which the modules finish."""
     outputs: list[Output] = []
 
-    def recorder(name: str) -> Callable[[nn.Module, Any, Any], None]:
+    def make_recorder(name: str) -> Callable[[nn.Module, Any, Any], None]:
         def record(child: nn.Module, _: Any, output: Any) -> None:
             if isinstance(output, Tensor):
                 outputs.append((name, child, output))
 
         return record
 
-    handles = [child.register_forward_hook(recorder(name)) for name, child in module.named_modules() if name]
+    handles = [child.register_forward_hook(make_recorder(name)) for name, child in module.named_modules() if name]
     try:
         module(images)
     finally:

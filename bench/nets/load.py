@@ -8,7 +8,7 @@ from torch import nn
 
 from ..core.errors import BenchError, UsageError
 from . import split
-from .loaded import LoadedModel, fingerprint
+from .loaded import LoadedModel, compute_fingerprint
 from .net import Net
 from .preprocessing import PRESETS, format_numbers, parse_preprocess
 from .sources import parse_source
@@ -52,7 +52,7 @@ def from_module(
         raise UsageError(
             f"{name} cannot be copied ({error}): pass a module that was just built and has not run yet"
         ) from None
-    model = LoadedModel(copied, fingerprint(copied), tuple(classes), normalisation)
+    model = LoadedModel(copied, compute_fingerprint(copied), tuple(classes), normalisation)
     return _make_net(name, model, torch.device(device), precision, layer)
 
 
@@ -61,7 +61,7 @@ def _make_net(name: str, model: LoadedModel, device: torch.device, precision: st
     module = model.module.to(device).eval().requires_grad_(False)
     try:
         parts = split.split_net(module, model.preprocess or PRESETS["imagenet"], layer, model.layer)
-        classes = _class_names(model.classes, parts.class_count)
+        classes = _check_class_names(model.classes, parts.class_count)
     except BenchError as error:
         raise type(error)(f"{name}: {error}") from None
     notes = [*parts.notes, *model.notes]
@@ -70,7 +70,7 @@ def _make_net(name: str, model: LoadedModel, device: torch.device, precision: st
     if split.AFTER_LAYER in parts.cut.modules and precision in ("bf16", "fp16"):
         precision = "fp32"  # the last layer must stay fp32, and the order of the modules does not tell which it is
         notes.append("its perturbed images run in fp32")
-    notes += _input_notes(model, parts.fixed_size)
+    notes += _list_input_notes(model, parts.fixed_size)
     net = Net(
         name, parts.cut, classes, precision, model.fingerprint,
         code=model.code, notes=tuple(notes), size=parts.fixed_size,
@@ -78,7 +78,7 @@ def _make_net(name: str, model: LoadedModel, device: torch.device, precision: st
     return net.to(device)
 
 
-def _input_notes(model: LoadedModel, fixed_size: int | None) -> list[str]:
+def _list_input_notes(model: LoadedModel, fixed_size: int | None) -> list[str]:
     notes = []
     if model.preprocess is None:
         notes.append("its images are normalised by ImageNet's mean and standard deviation: preprocess=... changes that")
@@ -88,7 +88,7 @@ def _input_notes(model: LoadedModel, fixed_size: int | None) -> list[str]:
     return notes
 
 
-def _class_names(names: tuple[str, ...], count: int) -> tuple[str, ...]:
+def _check_class_names(names: tuple[str, ...], count: int) -> tuple[str, ...]:
     """Return the names of a net's classes, or their indices if there are no names.
 
     Raise UsageError for another number of names.
@@ -98,7 +98,7 @@ def _class_names(names: tuple[str, ...], count: int) -> tuple[str, ...]:
     return names or tuple(map(str, range(count)))
 
 
-def specs_by_name(specs: Sequence[str]) -> dict[str, str]:
+def name_specs(specs: Sequence[str]) -> dict[str, str]:
     """Return the specs of nets by the nets' names in records. Raise UsageError for an invalid spec, and for two of one name."""
     by_name: dict[str, str] = {}
     for spec in specs:

@@ -25,7 +25,7 @@ class LoadedModel:
     notes: tuple[str, ...] = ()  # sentences for the report
 
 
-def fingerprint(module: nn.Module) -> str:
+def compute_fingerprint(module: nn.Module) -> str:
     """Return the SHA-256 of a module's weights and their names."""
     digest = hashlib.sha256()
     for name, weight in module.state_dict().items():
@@ -35,7 +35,7 @@ def fingerprint(module: nn.Module) -> str:
 
 
 @contextmanager
-def fixed_seed() -> Iterator[None]:
+def fix_seed() -> Iterator[None]:
     """Seed torch's CPU generator with 0 inside the block, so that random weights repeat, and restore its state afterwards."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)

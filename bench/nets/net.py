@@ -106,16 +106,16 @@ class Net(nn.Module):
 
     def scores(self, stream: Stream) -> Tensor:
         """Return softmax scores (count, classes) in [0, 1] of a stream of perturbed images, float64."""
-        return self._forward.probabilities(stream)
+        return self._forward.compute_probabilities(stream)
 
     def logits(self, stream: Stream) -> Tensor:
         """Return logits (count, classes) of a stream of perturbed images, fp32."""
-        return self._forward.logits(stream)
+        return self._forward.compute_logits(stream)
 
     def classify_stream(self, stream: Stream) -> Tensor:
         """Return logits (count, classes) of a stream of activations (k, h', w') of the explained layer, always in fp32."""
         self._head.prepare(stream.make(0, 1))
-        return self._head.logits(stream)
+        return self._head.compute_logits(stream)
 
     def class_maps(self, activations: Tensor) -> Tensor:
         """Return maps (n, classes, h', w') whose spatial means, plus a constant, are the logits, of activations (n, k, h', w').

@@ -25,7 +25,7 @@ class Preprocess:
         mean, std = _repeat(self.mean, 3), _repeat(self.std, 3)
         if channels == 3:
             return Normalise(mean, std)
-        return nn.Sequential(Luminance(), Normalise((_luminance(mean),), (_luminance(std),)))
+        return nn.Sequential(Luminance(), Normalise((_compute_luminance(mean),), (_compute_luminance(std),)))
 
 
 class Normalise(nn.Module):
@@ -82,7 +82,7 @@ def format_numbers(numbers: str | float | Sequence[float]) -> str:
     return "+".join(map(str, [numbers] if isinstance(numbers, int | float) else numbers))
 
 
-def input_channels(module: nn.Module) -> int:
+def count_input_channels(module: nn.Module) -> int:
     """Return the input channels of a net's first convolution: 3, or 1 for grey images. Raise UsageError for other numbers."""
     first = next((part for part in module.modules() if isinstance(part, nn.Conv2d)), None)
     count = 3 if first is None else first.in_channels
@@ -91,7 +91,7 @@ def input_channels(module: nn.Module) -> int:
     return count
 
 
-def _luminance(colour: Sequence[float]) -> float:
+def _compute_luminance(colour: Sequence[float]) -> float:
     return sum(weight * value for weight, value in zip(LUMINANCE, colour, strict=True))
 
 

@@ -28,7 +28,7 @@ class Factors:
     left: Tensor
     right: Tensor
 
-    def product(self) -> Tensor:
+    def multiply(self) -> Tensor:
         return self.left @ self.right
 
 
@@ -73,7 +73,7 @@ def load(path: Path) -> dict[str, Tensor]:
     state = {name: tensor for name, tensor in tensors.items() if ":" not in name}
     for left in [name for name in tensors if name.endswith(":left")]:
         name = left.removesuffix(":left")
-        state[name] = Factors(tensors[left], tensors[f"{name}:right"]).product()
+        state[name] = Factors(tensors[left], tensors[f"{name}:right"]).multiply()
     return state
 
 

@@ -48,7 +48,7 @@ class Source:
 def parse_source(text: str) -> Source:
     """Return the source of a net's spec. Raise UsageError for text that is no spec, and for a net that does not exist."""
     spec = specs.parse("net", text, str)
-    common = {key: spec.settings[key] for key in signature(_common_settings).parameters if key in spec.settings}
+    common = {key: spec.settings[key] for key in signature(_declare_common_settings).parameters if key in spec.settings}
     own_settings = {key: value for key, value in spec.settings.items() if key not in common}
     if spec.short is None:
         _check_architecture(spec.name, text, has_weights="weights" in common)
@@ -57,11 +57,11 @@ def parse_source(text: str) -> Source:
             {},
         )  # an architecture has no other settings: `check_settings` refuses them
     elif spec.name == "timm":
-        own_settings = check_settings("net", spec.name, _timm_settings, own_settings)
-    options = check_settings("net", spec.name, _common_settings, common)
+        own_settings = check_settings("net", spec.name, _declare_timm_settings, own_settings)
+    options = check_settings("net", spec.name, _declare_common_settings, common)
     preprocess = parse_preprocess(options["preprocess"], options["mean"], options["std"])
-    weights, classes = _path(options["weights"]), _path(options["classes"])
-    return Source(_record_name(spec), spec, weights, classes, preprocess, options["layer"] or None, own_settings)
+    weights, classes = _make_path(options["weights"]), _make_path(options["classes"])
+    return Source(_make_record_name(spec), spec, weights, classes, preprocess, options["layer"] or None, own_settings)
 
 
 def _check_architecture(name: str, text: str, *, has_weights: bool) -> None:
@@ -74,7 +74,7 @@ def _check_architecture(name: str, text: str, *, has_weights: bool) -> None:
         raise UsageError(f"{text} names weights twice: remove one of them")
 
 
-def _record_name(spec: specs.Spec) -> str:
+def _make_record_name(spec: specs.Spec) -> str:
     """Return a net's name in records: its spec, files by their stems, without the file of class names."""
     name = Path(spec.name).stem if spec.name.endswith(".py") else spec.name
     settings = {key: value for key, value in spec.settings.items() if key != "classes"}
@@ -95,15 +95,15 @@ def read_class_names(path: Path) -> tuple[str, ...]:
     return names
 
 
-def _path(text: str) -> Path | None:
+def _make_path(text: str) -> Path | None:
     return Path(text).expanduser() if text else None
 
 
-def _common_settings(
+def _declare_common_settings(
     *, weights: str = "", classes: str = "", preprocess: str = "", mean: str = "", std: str = "", layer: str = ""
 ) -> None:
     """Declare the settings of any net: `check_settings` checks a spec against this signature."""
 
 
-def _timm_settings(*, pretrained: bool = True) -> None:
+def _declare_timm_settings(*, pretrained: bool = True) -> None:
     """Declare the settings that only timm's nets have."""

@@ -12,13 +12,13 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from ..core.errors import NotApplicable, PluginError, UsageError
-from ..forward.device import exact_arithmetic
+from ..forward.device import use_exact_arithmetic
 from . import layers, outputs
 from .class_maps import TOLERANCE, build_class_maps
 from .cut import Cut
 from .fx_split import UNTRACEABLE, ModuleSequence, trace_sequence
 from .hook_split import remove_gate, split_by_hooks
-from .preprocessing import Preprocess, input_channels
+from .preprocessing import Preprocess, count_input_channels
 
 SIZES = (224, 32, 28, 64, 96, 128, 160, 192, 256, 288, 299, 320, 331, 380, 384, 448, 512)  # pixels, tried in this order
 KNOWN_SIZE = 128  # pixels: of the probe if the layer is known; smaller is faster
@@ -63,7 +63,7 @@ class SplitNet:
 
 
 @torch.no_grad()
-@exact_arithmetic()
+@use_exact_arithmetic()
 def split_net(module: nn.Module, preprocess: Preprocess, layer: str | None, usual: str | None = None) -> SplitNet:
     """Cut a frozen net in eval mode at `layer`, else at the architecture's usual one, else at one proposed by a rule.
 
@@ -72,14 +72,14 @@ def split_net(module: nn.Module, preprocess: Preprocess, layer: str | None, usua
     if layer is not None and layer not in dict(module.named_modules()):
         names = [name for name, _ in module.named_modules() if name]
         raise UsageError(f"there is no layer {layer!r}: {layers.suggest_names(layer, names)}")
-    probe = _probe(module, preprocess.build(input_channels(module)), KNOWN_SIZE if usual else SIZES[0])
+    probe = _probe(module, preprocess.build(count_input_channels(module)), KNOWN_SIZE if usual else SIZES[0])
     chosen = layer or usual
     candidates = [chosen] if chosen else layers.propose_layers(probe.scorer.net, probe.preprocess(probe.images))
-    cut = next(_cuts(probe, candidates, chosen), None)
+    cut = next(_find_cuts(probe, candidates, chosen), None)
     if cut is None:
         raise UsageError("the net cannot be explained: no layer at which it can be cut outputs a map (n, k, h, w)")
     notes = [] if chosen else [f"explained at {cut.layer}: {layers.RULE}"]
-    notes += _notes(probe, cut)
+    notes += _list_notes(probe, cut)
     if probe.kind == "logits" and probe.scorer.key is None and probe.scorer.is_flat:
         cut = replace(cut, original=module)
     return SplitNet(cut, probe.scores.shape[1], probe.fixed_size, tuple(notes))
@@ -92,17 +92,17 @@ def _probe(module: nn.Module, preprocess: nn.Module, first_size: int) -> Probe:
     first_error = ""
     for size in (first_size, *SIZES):
         images = torch.rand(2, 3, size, size, generator=torch.Generator().manual_seed(0)).to(device)
-        error = _run_error(module, preprocess(images))
+        error = _find_run_error(module, preprocess(images))
         if not error:
-            is_fixed = bool(_run_error(module, preprocess(pad(images, (0, 32, 0, 32)))))
-            scorer, scores = _repeatable_scores(module, preprocess(images))
+            is_fixed = bool(_find_run_error(module, preprocess(pad(images, (0, 32, 0, 32)))))
+            scorer, scores = _find_repeatable_scores(module, preprocess(images))
             kind = outputs.identify_kind(scores)
             return Probe(scorer, preprocess, images, scores, kind, size if is_fixed else None)
         first_error = first_error or error
     raise UsageError(f"the net cannot be run on images of {first_size} x {first_size}: {first_error}")
 
 
-def _repeatable_scores(module: nn.Module, inputs: Tensor) -> tuple[outputs.ScoresOnly, Tensor]:
+def _find_repeatable_scores(module: nn.Module, inputs: Tensor) -> tuple[outputs.ScoresOnly, Tensor]:
     """Return the net reduced to its class scores, and these. Raise PluginError if a second run gives others."""
     scorer, scores = outputs.wrap_scores(module, inputs)
     repeated = outputs.wrap_scores(module, inputs)[1]
@@ -113,7 +113,7 @@ def _repeatable_scores(module: nn.Module, inputs: Tensor) -> tuple[outputs.Score
     return scorer, scores
 
 
-def _run_error(module: nn.Module, inputs: Tensor) -> str:
+def _find_run_error(module: nn.Module, inputs: Tensor) -> str:
     """Return the error that the net raises on its input; empty if it runs."""
     try:
         module(inputs)
@@ -122,9 +122,9 @@ def _run_error(module: nn.Module, inputs: Tensor) -> str:
     return ""
 
 
-def _cuts(probe: Probe, candidates: list[str], chosen: str | None) -> Iterator[Cut]:
+def _find_cuts(probe: Probe, candidates: list[str], chosen: str | None) -> Iterator[Cut]:
     """Yield the net cut at each candidate that allows it. Raise UsageError if the chosen layer does not."""
-    sequence = _logits_sequence(probe)
+    sequence = _find_logits_sequence(probe)
     for layer in candidates:
         result = _cut_by_hooks(probe, layer) if sequence is None else _cut_sequence(probe, sequence, layer)
         if isinstance(result, Cut):
@@ -136,7 +136,7 @@ def _cuts(probe: Probe, candidates: list[str], chosen: str | None) -> Iterator[C
             raise UsageError(f"the net cannot be cut at {layer}: {result}")
 
 
-def _logits_sequence(probe: Probe) -> ModuleSequence | None:
+def _find_logits_sequence(probe: Probe) -> ModuleSequence | None:
     """Return the traced net as a sequence that gives logits; None if it cannot be traced, or the trace gives other scores."""
     traced = trace_sequence(probe.scorer)
     if traced is None:
@@ -163,7 +163,7 @@ def _cut_sequence(probe: Probe, sequence: ModuleSequence, layer: str) -> Cut | s
     modules: dict[str, nn.Module] = {"": probe.preprocess} | sequence.modules
     end = list(modules).index(sequence.aliases[layer]) + 1
     activations = nn.Sequential(*list(modules.values())[:end])(probe.images)
-    return _with_class_maps(Cut(modules, layer, aliases=sequence.aliases), end, activations)
+    return _add_class_maps(Cut(modules, layer, aliases=sequence.aliases), end, activations)
 
 
 def _cut_by_hooks(probe: Probe, layer: str) -> Cut | str:
@@ -177,10 +177,10 @@ def _cut_by_hooks(probe: Probe, layer: str) -> Cut | str:
             return "the layers after it use more than its output"
     except UNTRACEABLE as error:
         return str(error)
-    return _with_class_maps(Cut(modules, layer), 2, activations)
+    return _add_class_maps(Cut(modules, layer), 2, activations)
 
 
-def _with_class_maps(cut: Cut, end: int, activations: Tensor) -> Cut | str:
+def _add_class_maps(cut: Cut, end: int, activations: Tensor) -> Cut | str:
     """Return a cut with its class maps or the reason for their absence; a reason instead if the layer outputs no map.
 
     `end` is the number of modules up to the layer, `activations` the layer's output.
@@ -195,21 +195,21 @@ def _with_class_maps(cut: Cut, end: int, activations: Tensor) -> Cut | str:
         return replace(cut, no_class_maps=str(reason))
 
 
-def _notes(probe: Probe, cut: Cut) -> Iterator[str]:
+def _list_notes(probe: Probe, cut: Cut) -> Iterator[str]:
     """Yield what the harness decided about the net, in sentences for the report."""
     if AFTER_LAYER in cut.modules:
         yield "it runs twice for each image: its computation depends on its input's values, so it cannot be traced"
     if probe.scorer.key is not None:
         yield f"its class scores are its output {probe.scorer.key!r}"
     if probe.kind != "logits":
-        yield f"it returns {probe.kind}: " + _how_logits_are_read(cut)
-    if input_channels(probe.scorer.net) == 1:
+        yield f"it returns {probe.kind}: " + _describe_logits(cut)
+    if count_input_channels(probe.scorer.net) == 1:
         yield "it takes grey images: its input is the luminance"
     if probe.fixed_size:
         yield f"it takes images of {probe.fixed_size} x {probe.fixed_size} only"
 
 
-def _how_logits_are_read(cut: Cut) -> str:
+def _describe_logits(cut: Cut) -> str:
     if LOG in cut.modules:
         return "their logarithms serve as logits"
     return "log-probabilities serve as logits" if AFTER_LAYER in cut.modules else "its last softmax is removed"

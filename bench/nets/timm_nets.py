@@ -8,7 +8,7 @@ from ..core.errors import MissingLibrary, UsageError, nearest
 from ..core.files import hash_file
 from . import checkpoints, zoo
 from .layers import suggest_names
-from .loaded import LoadedModel, fingerprint, fixed_seed
+from .loaded import LoadedModel, compute_fingerprint, fix_seed
 from .preprocessing import Preprocess
 
 
@@ -28,9 +28,9 @@ def load_timm(name: str, weights: Path | None, *, pretrained: bool = True) -> Lo
         checkpoints.load_weights(net, state, weights, f"timm:{name}")
         return LoadedModel(net, hash_file(weights), (), preprocess, size=size)
     notes = () if pretrained else ("its weights are random: pretrained=false",)
-    imagenet = zoo.imagenet_classes()
+    imagenet = zoo.list_imagenet_classes()
     classes = imagenet if pretrained and net.num_classes == len(imagenet) else ()
-    return LoadedModel(net, fingerprint(net), classes, preprocess, size=size, notes=notes)
+    return LoadedModel(net, compute_fingerprint(net), classes, preprocess, size=size, notes=notes)
 
 
 def _check_name(name: str) -> None:
@@ -50,7 +50,7 @@ def _create(name: str, *, pretrained: bool) -> Any:
     import timm
 
     try:
-        with fixed_seed():
+        with fix_seed():
             return timm.create_model(name, pretrained=pretrained)
     except (OSError, RuntimeError, ValueError) as error:
         raise UsageError(

@@ -20,7 +20,7 @@ from ..core.errors import PluginError, UsageError, nearest
 from ..core.files import hash_file
 from ..core.settings import check_settings
 from . import checkpoints
-from .loaded import LoadedModel, fingerprint, fixed_seed
+from .loaded import LoadedModel, compute_fingerprint, fix_seed
 
 
 def load_user_net(name: str, factory: str, settings: dict[str, Any], weights: Path | None) -> LoadedModel:
@@ -30,16 +30,16 @@ def load_user_net(name: str, factory: str, settings: dict[str, Any], weights: Pa
     that does not exist, PluginError for one that fails or does not return a plain `torch.nn.Module`.
     """
     file = Path(name) if name.endswith(".py") else None
-    with _import_path(file.parent) if file else _import_path(Path(), keep_modules=True):
+    with _extend_import_path(file.parent) if file else _extend_import_path(Path(), keep_modules=True):
         module = user_code.import_file(file) if file else _import_module(name)
         net = _call_factory(module, f"{name}:{factory}", factory, settings)
-    code = _code_fingerprint(name, file) if module.__file__ else ""
+    code = _compute_code_fingerprint(name, file) if module.__file__ else ""
     net = net.module if isinstance(net, nn.DataParallel) else net
     _check_weights(net, f"{name}:{factory}")
     if weights is None:
         net.float()
         note = "its weights are those that its factory sets: weights=FILE loads others"
-        return LoadedModel(net, fingerprint(net), code=code, notes=(note,))
+        return LoadedModel(net, compute_fingerprint(net), code=code, notes=(note,))
     checkpoints.load_weights(net, checkpoints.read_weights(weights), weights, f"{name}:{factory}")
     return LoadedModel(net, hash_file(weights), code=code)
 
@@ -63,9 +63,9 @@ def _check_weights(net: nn.Module, spec: str) -> None:
             )
 
 
-def _code_fingerprint(name: str, file: Path | None) -> str:
+def _compute_code_fingerprint(name: str, file: Path | None) -> str:
     """Return the SHA-256 of a file or an importable module, and of all that it imports from its own folder or package."""
-    finder = ModuleFinder([str(file.parent if file else _package_root(name))])
+    finder = ModuleFinder([str(file.parent if file else _find_package_root(name))])
     if file:
         finder.run_script(str(file))
     else:
@@ -74,7 +74,7 @@ def _code_fingerprint(name: str, file: Path | None) -> str:
     return hashlib.sha256(b"".join(Path(path).read_bytes() for path in paths)).hexdigest()
 
 
-def _package_root(name: str) -> Path:
+def _find_package_root(name: str) -> Path:
     """Return the folder that holds a module's outermost package."""
     module = sys.modules[name]
     levels = name.count(".") + (1 if hasattr(module, "__path__") else 0)
@@ -85,20 +85,22 @@ def _call_factory(module: ModuleType, spec: str, factory: str, settings: dict[st
     """Return the net that a factory of a module returns; a module's variable that is a net is returned as it is."""
     make = getattr(module, factory, None)
     if make is None:
-        raise UsageError(f"{spec.rpartition(':')[0]} has no {factory!r}: {nearest(factory, _public_names(module))}")
+        raise UsageError(
+            f"{spec.rpartition(':')[0]} has no {factory!r}: {nearest(factory, _list_public_names(module))}"
+        )
     if isinstance(make, nn.Module):
         return make
     if not callable(make):
         raise UsageError(f"{spec} is not a function: name a function that returns a torch.nn.Module")
     arguments = check_settings("net", spec, make, settings) if settings else {}
-    with user_code.blame_user_code(f"{spec} fails", str(module.__file__)), fixed_seed():
+    with user_code.blame_user_code(f"{spec} fails", str(module.__file__)), fix_seed():
         net = make(**arguments)
     if not isinstance(net, nn.Module):
         raise PluginError(f"{spec} returns {type(net).__name__}: a factory returns a torch.nn.Module")
     return net
 
 
-def _public_names(module: ModuleType) -> list[str]:
+def _list_public_names(module: ModuleType) -> list[str]:
     defined = [name for name, member in vars(module).items() if getattr(member, "__module__", "") == module.__name__]
     return [name for name in defined if not name.startswith("_")] or ["nothing of its own"]
 
@@ -121,7 +123,7 @@ def _find_module(name: str) -> ModuleSpec | None:
 
 
 @contextlib.contextmanager
-def _import_path(folder: Path, *, keep_modules: bool = False) -> Iterator[None]:
+def _extend_import_path(folder: Path, *, keep_modules: bool = False) -> Iterator[None]:
     """Put a folder first on the import path inside the block, as when Python runs a script in it.
 
     Unless modules are kept, those imported from the folder are forgotten afterwards, so that another net's folder may hold

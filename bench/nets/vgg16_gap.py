@@ -19,11 +19,11 @@ from ..core import specs
 from ..core.errors import UsageError
 from ..core.files import hash_file, write_bytes
 from . import checkpoints, quantised
-from .layers import usual_layer
+from .layers import find_usual_layer
 from .loaded import LoadedModel
 
 NAME, BASE = "vgg16_gap", "vgg16"
-LAYER = usual_layer(BASE) or ""
+LAYER = find_usual_layer(BASE) or ""
 CHANNELS = 512  # of that layer
 FIT_COMMAND = f"bench fit {NAME} --dataset FOLDER --out FILE.safetensors"
 
@@ -45,7 +45,7 @@ class HeadMetadata(BaseModel):
     right: int  # held-out images that it classifies correctly (top-1)
     base_right: int | None  # the same of the VGG16 itself; None if it lacks some of the classes
 
-    def note(self) -> str:
+    def describe(self) -> str:
         """Describe how the layer was fitted and how well it does, in one sentence for the report."""
         classes = f"{self.seen} of its {len(self.classes)} classes"
         lacks = f"{self.base} itself does not know all of these classes"
@@ -103,18 +103,18 @@ def load_model(path: Path | None, load_base: Callable[[str], LoadedModel]) -> Lo
     if base.fingerprint != metadata.fingerprint:
         raise UsageError(f"{path} was fitted on {metadata.base} when it had other weights: fit it again, {FIT_COMMAND}")
     parts = {
-        "features": _convolutions(base.module),
+        "features": _select_convolutions(base.module),
         "avgpool": nn.AdaptiveAvgPool2d(1),
         "flatten": nn.Flatten(),
         "classifier": head.linear,
     }
     net = nn.Sequential(OrderedDict(parts))
     return LoadedModel(
-        net, hash_file(path), metadata.classes, base.preprocess, LAYER, metadata.size, notes=(metadata.note(),)
+        net, hash_file(path), metadata.classes, base.preprocess, LAYER, metadata.size, notes=(metadata.describe(),)
     )
 
 
-def _convolutions(vgg: nn.Module) -> nn.Sequential:
+def _select_convolutions(vgg: nn.Module) -> nn.Sequential:
     """Return all layers before the last pooling."""
     features = vgg.get_submodule("features")
     assert isinstance(features, nn.Sequential)

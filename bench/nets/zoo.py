@@ -12,7 +12,7 @@ from torch import nn
 from ..core.errors import UsageError, nearest
 from ..core.files import hash_file
 from . import checkpoints, quantised
-from .layers import usual_layer
+from .layers import find_usual_layer
 from .loaded import LoadedModel
 from .preprocessing import PRESETS, Preprocess
 
@@ -35,7 +35,7 @@ IMAGENET = "imagenet"  # short for torchvision's first ImageNet weights of an ar
 INCEPTIONS = ("googlenet", "inception_v3")  # their ImageNet weights take images in [-1, 1]
 
 
-def architectures() -> list[str]:
+def list_architectures() -> list[str]:
     """Return the names of torchvision's classifiers."""
     return torchvision.models.list_models(module=torchvision.models)
 
@@ -43,7 +43,7 @@ def architectures() -> list[str]:
 def check_name(name: str) -> None:
     """Raise UsageError for an unknown architecture or unknown weights in `resnet50` or `resnet50@IMAGENET1K_V2`."""
     name, separator, weights = name.partition("@")
-    if name not in architectures():
+    if name not in list_architectures():
         raise UsageError(
             f"there is no net {name!r}: {nearest(name, [*SHIPPED])}, or any of torchvision's with its weights"
         )
@@ -59,7 +59,7 @@ def load_shipped(name: str) -> LoadedModel:
         raise UsageError(f"no weights of {name} ship with this suite: write {name}@imagenet, or {name}[weights=FILE]")
     net = _build(name, quantised.load(path), path)
     classes = tuple(quantised.read_metadata(path)["classes"].split(","))
-    return LoadedModel(net, hash_file(path), classes, PRESETS["imagenet"], usual_layer(name))
+    return LoadedModel(net, hash_file(path), classes, PRESETS["imagenet"], find_usual_layer(name))
 
 
 def load_torchvision(name: str, weights: str) -> LoadedModel:
@@ -81,16 +81,16 @@ def load_torchvision(name: str, weights: str) -> LoadedModel:
     preprocess = Preprocess(tuple(transforms.mean), tuple(transforms.std))
     net = _build(name, state, path, **({"transform_input": True} if name in INCEPTIONS else {}))
     classes = tuple(entry.meta["categories"])
-    return LoadedModel(net, hash_file(path), classes, preprocess, usual_layer(name), transforms.crop_size[0])
+    return LoadedModel(net, hash_file(path), classes, preprocess, find_usual_layer(name), transforms.crop_size[0])
 
 
 def load_architecture(name: str, path: Path) -> LoadedModel:
     """Load an architecture of torchvision with the user's weights. Raise UsageError if they do not fit it."""
     net = _build(name, checkpoints.read_weights(path), path)
-    return LoadedModel(net, hash_file(path), layer=usual_layer(name))
+    return LoadedModel(net, hash_file(path), layer=find_usual_layer(name))
 
 
-def imagenet_classes() -> tuple[str, ...]:
+def list_imagenet_classes() -> tuple[str, ...]:
     """Return the names of ImageNet's 1000 classes, as torchvision has them."""
     return tuple(torchvision.models.get_weight("ResNet18_Weights.IMAGENET1K_V1").meta["categories"])
 

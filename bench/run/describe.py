@@ -58,7 +58,7 @@ def _describe_precision(plan: Plan) -> str:
     return f"{plan.precision}, compiled" if plan.compiled else plan.precision
 
 
-def _without_empty(**texts: str) -> dict[str, str]:
+def _drop_empty(**texts: str) -> dict[str, str]:
     """Return the texts that are not empty: the others are left out of the file."""
     return {key: text for key, text in texts.items() if text}
 
@@ -69,7 +69,7 @@ def _describe_method(method: Plugin) -> MethodHeader:
         version=method.version,
         settings=method.settings,
         control=method.control,
-        **_without_empty(fingerprint=method.fingerprint),
+        **_drop_empty(fingerprint=method.fingerprint),
     )
 
 
@@ -86,7 +86,7 @@ def _describe_metric(measure: Measure) -> MetricHeader:
         range=ends,
         slack=tolerance.derive_slack(ends) if logits or metric.slack is None else metric.slack,
         short=metric.short + measure.spec.removeprefix(metric.spec),
-        **_without_empty(fingerprint=metric.fingerprint, family=metric.family, caveat=metric.caveat),
+        **_drop_empty(fingerprint=metric.fingerprint, family=metric.family, caveat=metric.caveat),
     )
 
 
@@ -111,7 +111,7 @@ def _describe_data(plan: Plan) -> DataHeader:
         classes=list(plan.images.classes),
         images=names,
         fingerprint=_fingerprint_data(plan, names),
-        **_without_empty(code=plan.dataset.fingerprint),
+        **_drop_empty(code=plan.dataset.fingerprint),
     )
 
 

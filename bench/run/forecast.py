@@ -30,13 +30,13 @@ class Needs:
     bytes: float  # on disk
 
 
-def min_images(drift: int) -> int:
+def compute_min_images(drift: int) -> int:
     """Return how many images a plan must have to be measured: those also scored in fp32 take longer than the others."""
     return max(1, drift) + SAMPLE_IMAGES
 
 
 def measure_needs(plan: Plan, net: str) -> Needs:
-    """Measure the needs of an image, measured on the last images of a plan with at least `min_images`.
+    """Measure the needs of an image on the last images of a plan, which has at least `compute_min_images`.
 
     Raise ImageError if one of them fails.
     """
@@ -52,17 +52,17 @@ def measure_needs(plan: Plan, net: str) -> Needs:
     compute(warm_up)
     flops = measure_work(lambda: compute(counted), plan.device).flops
     seconds = time_call(lambda: compute(timed), plan.device)[1]
-    return Needs(flops / _prediction_flops(plan, session.net, counted), seconds, _bytes_per_image(units))
+    return Needs(flops / _count_prediction_flops(plan, session.net, counted), seconds, _compute_bytes_per_image(units))
 
 
-def _prediction_flops(plan: Plan, net: Net, index: int) -> int:
+def _count_prediction_flops(plan: Plan, net: Net, index: int) -> int:
     """Return the floating-point operations of one prediction on an image of this size."""
     height, width, _ = plan.images[index].pixels.shape
     batch = torch.rand(1, 3, height, width, device=plan.device)
     return measure_work(torch.inference_mode()(lambda: net(batch)), plan.device).flops
 
 
-def _bytes_per_image(units: list[Unit]) -> float:
+def _compute_bytes_per_image(units: list[Unit]) -> float:
     """Return the bytes that one more image adds to a part; what a file contains only once does not count."""
     sizes = []
     with tempfile.TemporaryDirectory() as folder:

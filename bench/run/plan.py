@@ -92,7 +92,7 @@ class Plan:
         """Free the memory of the nets that no session has taken: each is loaded again when it is taken."""
         self.loaded.clear()
 
-    def remaining(self, done: Collection[tuple[str, str]]) -> dict[str, list[list[int]]]:
+    def list_remaining(self, done: Collection[tuple[str, str]]) -> dict[str, list[list[int]]]:
         """Return the groups of image indices that are not done, by net. A net whose images are all done is left out."""
         remaining = {}
         for net in self.suite.nets:
@@ -110,11 +110,11 @@ def make_plan(
     process has checked them: no net is loaded then until a session takes it. Raise UsageError for a suite that cannot run.
     """
     protocols = suite.load_protocols()
-    protocol = _common_protocol(protocols, suite.dataset_plugin(None).settings.get("resize"))
+    protocol = _find_common_protocol(protocols, suite.dataset_plugin(None).settings.get("resize"))
     methods = [apply_protocol(protocol, method) for method in suite.method_plugins()]
     measures = [Measure(metric, metric_protocol) for metric, metric_protocol in suite.metric_plugins(protocols)]
     dataset = suite.dataset_plugin(protocol.resize)
-    specs_by_name = load.specs_by_name(suite.nets)
+    specs_by_name = load.name_specs(suite.nets)
     resolved_device = find_device(device)
     images = open_dataset(dataset)
     indices = _choose_images(suite, images)
@@ -155,7 +155,7 @@ def find_layer(protocol: Protocol, net: str) -> str | None:
     return protocol.layers.get(specs.parse("net", net, str).name.partition("@")[0])
 
 
-def _common_protocol(protocols: Sequence[Protocol], resize: str | None) -> Protocol:
+def _find_common_protocol(protocols: Sequence[Protocol], resize: str | None) -> Protocol:
     """Return the first protocol. Raise UsageError if another protocol would need other maps.
 
     `resize` is how the data set resizes photos by default; None if it has no photos.

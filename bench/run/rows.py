@@ -49,7 +49,7 @@ class MethodResult:
         return self.map is not None and not bool((self.map != self.map.flatten()[0]).any())
 
 
-def value_columns(score: Score, metric: Plugin, method: str) -> dict[str, Any]:
+def make_value_columns(score: Score, metric: Plugin, method: str) -> dict[str, Any]:
     """Return the value of a score, or the reason why there is none.
 
     Raise PluginError for a value that is not a finite number.
@@ -62,7 +62,7 @@ def value_columns(score: Score, metric: Plugin, method: str) -> dict[str, Any]:
     return {"value": float(value), "reason": None}
 
 
-def prediction_columns(net: Net, subject: Subject) -> dict[str, Any]:
+def make_prediction_columns(net: Net, subject: Subject) -> dict[str, Any]:
     label, target = subject.label, subject.target
     true = {marked.label for marked in subject.objects}
     likeliest = set(subject.probabilities.topk(2).indices.tolist())
@@ -80,19 +80,19 @@ def prediction_columns(net: Net, subject: Subject) -> dict[str, Any]:
     }
 
 
-def cost_columns(result: MethodResult) -> dict[str, float]:
+def make_cost_columns(result: MethodResult) -> dict[str, float]:
     return {"seconds": result.seconds, "forwards": result.forwards, "peak_bytes": result.peak_bytes}
 
 
-def map_columns(map: Tensor | None) -> dict[str, Any]:
+def make_map_columns(map: Tensor | None) -> dict[str, Any]:
     assert map is not None
     return {"height": map.shape[0], "width": map.shape[1], "values": map.flatten().cpu().numpy()}
 
 
-def strip_rows(curve: Curve) -> list[dict[str, Any]]:
+def make_strip_rows(curve: Curve) -> list[dict[str, Any]]:
     """Return a row for each map along a curve; none if the curve has no maps."""
     pairs = zip(curve.shares, curve.pictures, strict=True) if curve.pictures else ()
-    return [{"share": share} | map_columns(torch.from_numpy(values.copy())) for share, values in pairs]
+    return [{"share": share} | make_map_columns(torch.from_numpy(values.copy())) for share, values in pairs]
 
 
 def encode_jpeg(image: Image) -> bytes:

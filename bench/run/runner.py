@@ -78,12 +78,14 @@ def _make_unit(
     key: Row = {**image_key, "net": net.name}
     maps = {method: result for method, result in results.items() if result.map is not None}
     unit = Unit((net.name, subject.image.name))
-    unit.rows["predictions"] = [key | rows.prediction_columns(net, subject)]
+    unit.rows["predictions"] = [key | rows.make_prediction_columns(net, subject)]
     if net.name == plan.suite.nets[0]:
         unit.rows["images"] = [image_key | {"jpeg": rows.encode_jpeg(subject.image)}]
-    unit.rows["maps"] = [key | {"method": method} | rows.map_columns(result.map) for method, result in maps.items()]
+    unit.rows["maps"] = [
+        key | {"method": method} | rows.make_map_columns(result.map) for method, result in maps.items()
+    ]
     unit.rows["cost"] = [
-        key | {"layer": net.layer, "method": method} | rows.cost_columns(result) for method, result in maps.items()
+        key | {"layer": net.layer, "method": method} | rows.make_cost_columns(result) for method, result in maps.items()
     ]
     key |= {"layer": net.layer, "label": subject.label, "target": subject.target}
     unit.rows["scores"], unit.rows["curves"], strips = _score_rows(key, results, scores)
@@ -103,11 +105,11 @@ def _score_rows(
             for measure, score in zip(measures, method_scores, strict=True):
                 row = key | {"method": method, "metric": measure.spec} | flags
                 row |= {"protocol": protocol.name, "version": measure.metric.version}
-                score_rows.append(row | rows.value_columns(score, measure.metric, method))
+                score_rows.append(row | rows.make_value_columns(score, measure.metric, method))
                 if isinstance(score, Curve):
                     curve_key = {name: row[name] for name in ("dataset", "image", "net", "method", "metric")}
                     curve_rows.append(curve_key | {"shares": score.shares, "scores": score.scores})
-                    strip_rows += [curve_key | strip for strip in rows.strip_rows(score)]
+                    strip_rows += [curve_key | strip for strip in rows.make_strip_rows(score)]
     return score_rows, curve_rows, strip_rows
 
 

@@ -14,7 +14,7 @@ from ..core.errors import BenchError, Fatal, ImageError, PluginError
 from ..data.labels import map_labels
 from ..data.prefetch import prefetch
 from ..data.types import Image
-from ..forward.device import exact_arithmetic
+from ..forward.device import use_exact_arithmetic
 from ..forward.forward import TOO_LARGE
 from ..nets.net import Net
 from ..store.run import Unit
@@ -49,7 +49,7 @@ class Session:
     def _try_group(self, images: Sequence[tuple[int, Image]]) -> list[Unit]:
         """Compute the units of images that share batches. After an error, try each image alone."""
         try:
-            with _device_faults(), self._blame():
+            with _raise_device_faults(), self._blame():
                 return self._compute_group(images) if images else []
         except IMAGE_ERRORS as error:
             if len(images) > 1:
@@ -65,7 +65,7 @@ class Session:
             return contextlib.nullcontext()
         return user_code.blame_user_code(f"net {name} fails", self._plan.specs[name].partition(":")[0])
 
-    @exact_arithmetic()
+    @use_exact_arithmetic()
     def _compute_group(self, images: Sequence[tuple[int, Image]]) -> list[Unit]:
         index, image = images[0]
         if not self._warm and index != self._plan.indices[0]:
@@ -94,7 +94,7 @@ def make_failure(plan: Plan, net: str, index: int, reason: str) -> Unit:
 
 
 @contextlib.contextmanager
-def _device_faults() -> Iterator[None]:
+def _raise_device_faults() -> Iterator[None]:
     """Raise Fatal for a lost device and for too little memory, also if a user's own file raised the error."""
     try:
         yield

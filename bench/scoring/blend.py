@@ -41,7 +41,7 @@ def rank_pixels(maps: Tensor, ties: int | None = None) -> Tensor:
     return torch.empty_like(ranks, memory_format=torch.contiguous_format).scatter_(1, order, ranks).view(maps.shape)
 
 
-def substrate(image: Tensor, name: Substrate) -> Tensor:
+def make_substrate(image: Tensor, name: Substrate) -> Tensor:
     """Return what replaces removed pixels of an image (3, h, w) in [0, 1]: black, ImageNet's mean colour, or the blurred image.
 
     `blur` is RISE's Gaussian blur, `box` the box blur of Gomez et al.; outside the image both see the mean colour.
@@ -52,7 +52,7 @@ def substrate(image: Tensor, name: Substrate) -> Tensor:
     if name == "mean":
         return mean.expand_as(image)
     # RISE blurs the normalised image and pads it with 0, which is the mean colour here.
-    kernel = (_gaussian_kernel() if name == "blur" else _box_kernel(image.shape[-2])).to(image)
+    kernel = (_make_gaussian_kernel() if name == "blur" else _make_box_kernel(image.shape[-2])).to(image)
     weight = kernel.expand(3, 1, *kernel.shape)
     return conv2d((image - mean)[None], weight, padding=len(kernel) // 2, groups=3)[0] + mean
 
@@ -64,12 +64,14 @@ def blend_images(image: Tensor, maps: Tensor, requests: Sequence[tuple[int, Pert
     """
     pixels = maps[0].numel()
     perturbed = [description for _, description in requests]
-    rank_keys = [_rank_key(index, description) for index, description in requests]
+    rank_keys = [_make_rank_key(index, description) for index, description in requests]
     with span("ordering"):
-        ranks = {key: _ranks(maps, key) for key in dict.fromkeys(rank_keys)}
-    bases = {name: substrate(image, name) for name in dict.fromkeys(map(_substrate_of, perturbed))}
-    groups = [(index, key, *_group_key(item)) for (index, item), key in zip(requests, rank_keys, strict=True)]
-    bounds = torch.tensor([_rank_bounds(item, pixels) for item in perturbed], dtype=torch.int32, device=image.device)
+        ranks = {key: _compute_ranks(maps, key) for key in dict.fromkeys(rank_keys)}
+    bases = {name: make_substrate(image, name) for name in dict.fromkeys(map(_find_substrate, perturbed))}
+    groups = [(index, key, *_make_group_key(item)) for (index, item), key in zip(requests, rank_keys, strict=True)]
+    bounds = torch.tensor(
+        [_find_rank_bounds(item, pixels) for item in perturbed], dtype=torch.int32, device=image.device
+    )
     first, last = bounds[:, :, None, None].unbind(1)
 
     def make(start: int, stop: int) -> Tensor:
@@ -81,13 +83,15 @@ def blend_images(image: Tensor, maps: Tensor, requests: Sequence[tuple[int, Pert
             if isinstance(item := perturbed[run[0]], Custom):
                 output.copy_(item.image)
             else:
-                torch.lerp(bases[base], image, _weights(item, maps[index], in_bounds.to(image))[:, None], out=output)
+                torch.lerp(
+                    bases[base], image, _compute_weights(item, maps[index], in_bounds.to(image))[:, None], out=output
+                )
         return images
 
     return Stream(len(requests), make)
 
 
-def _weights(perturbed: Perturbed, map_: Tensor, in_bounds: Tensor) -> Tensor:
+def _compute_weights(perturbed: Perturbed, map_: Tensor, in_bounds: Tensor) -> Tensor:
     """Return the image's weights (n, h, w) in [0, 1]; `in_bounds` (n, h, w) is 1 for a pixel with a rank within the bounds."""
     if isinstance(perturbed, Inside):
         return torch.from_numpy(perturbed.mask).to(in_bounds)[None]
@@ -96,14 +100,14 @@ def _weights(perturbed: Perturbed, map_: Tensor, in_bounds: Tensor) -> Tensor:
     return in_bounds
 
 
-def _group_key(perturbed: Perturbed) -> tuple[Substrate, object]:
+def _make_group_key(perturbed: Perturbed) -> tuple[Substrate, object]:
     """Return what images must share to be blended at once: their substrate, and how a map or a mask gives the weights."""
     if isinstance(perturbed, Masked):
         return perturbed.substrate, perturbed.inverse
-    return _substrate_of(perturbed), perturbed if isinstance(perturbed, Inside | Custom) else None
+    return _find_substrate(perturbed), perturbed if isinstance(perturbed, Inside | Custom) else None
 
 
-def canonical_key(case: int, perturbed: Perturbed, pixels: int, first_case: int = 0) -> tuple[int, Perturbed]:
+def make_canonical_key(case: int, perturbed: Perturbed, pixels: int, first_case: int = 0) -> tuple[int, Perturbed]:
     """Return the key under which a perturbed image is scored once. Equal perturbed images of several cases have one key.
 
     An image that does not depend on the map, such as a curve's end point, is keyed by the first case of the same image.
@@ -115,17 +119,17 @@ def canonical_key(case: int, perturbed: Perturbed, pixels: int, first_case: int 
     return (first_case, perturbed) if isinstance(perturbed, Clean | Inside | Custom) else (case, perturbed)
 
 
-def _substrate_of(perturbed: Perturbed) -> Substrate:
+def _find_substrate(perturbed: Perturbed) -> Substrate:
     return "mean" if isinstance(perturbed, Clean | Custom) else perturbed.substrate
 
 
-def _rank_key(index: int, perturbed: Perturbed) -> RankKey:
+def _make_rank_key(index: int, perturbed: Perturbed) -> RankKey:
     if isinstance(perturbed, Kept):
         return index, perturbed.ties
     return (index, None) if isinstance(perturbed, Masked) and perturbed.top is not None else None
 
 
-def _ranks(maps: Tensor, key: RankKey) -> Tensor:
+def _compute_ranks(maps: Tensor, key: RankKey) -> Tensor:
     """Return the ranks (1, h, w) of a map's pixels; zeros if none are needed."""
     if key is None:
         return torch.zeros_like(maps[:1], dtype=torch.int32)
@@ -133,7 +137,7 @@ def _ranks(maps: Tensor, key: RankKey) -> Tensor:
     return rank_pixels(maps[index : index + 1], ties)
 
 
-def _rank_bounds(perturbed: Perturbed, pixels: int) -> tuple[int, int]:
+def _find_rank_bounds(perturbed: Perturbed, pixels: int) -> tuple[int, int]:
     """Return the first and the last rank, exclusive, of the pixels that are kept or weighted by the map."""
     if isinstance(perturbed, Kept):
         return perturbed.first, perturbed.last
@@ -141,14 +145,14 @@ def _rank_bounds(perturbed: Perturbed, pixels: int) -> tuple[int, int]:
 
 
 @cache
-def _gaussian_kernel() -> Tensor:
+def _make_gaussian_kernel() -> Tensor:
     """Return RISE's kernel: scipy's Gaussian filter of a single point on BLUR_SIZE x BLUR_SIZE pixels."""
     point = np.zeros((BLUR_SIZE, BLUR_SIZE), dtype=np.float32)
     point[BLUR_SIZE // 2, BLUR_SIZE // 2] = 1
     return torch.from_numpy(gaussian_filter(point, BLUR_SIGMA))
 
 
-def _box_kernel(height: int) -> Tensor:
+def _make_box_kernel(height: int) -> Tensor:
     """Return the uniform kernel of Gomez et al.: its side is a fifth of the image's height, at least 9, made odd."""
     side = max(height // 5, 9) | 1
     return torch.full((side, side), 1 / side**2)

@@ -67,7 +67,7 @@ class Case:
     @property
     def target_mask(self) -> Mask:
         """The mask (h, w) of the target class's objects. Raises NotApplicable if there are none."""
-        return self._union("no object of the class explained is marked in the image", is_target=True)
+        return self._join_masks("no object of the class explained is marked in the image", is_target=True)
 
     @property
     def distractor_mask(self) -> Mask:
@@ -75,9 +75,11 @@ class Case:
 
         Raises NotApplicable unless both the target class and another have objects in the image.
         """
-        return self._union("no object of another class is marked in the image", is_target=False) & ~self.target_mask
+        return (
+            self._join_masks("no object of another class is marked in the image", is_target=False) & ~self.target_mask
+        )
 
-    def _union(self, missing: str, *, is_target: bool) -> Mask:
+    def _join_masks(self, missing: str, *, is_target: bool) -> Mask:
         labelled = [marked for marked in self.objects if marked.label is not None]
         masks = [marked.mask for marked in labelled if (marked.label == self.target) is is_target]
         if not masks and len(labelled) < len(self.objects):
@@ -109,13 +111,13 @@ class Curve:
 Score = float | Curve | NotApplicable
 
 
-def cumulative_counts(total: int, steps: int) -> list[int]:
+def list_cumulative_counts(total: int, steps: int) -> list[int]:
     """List how many of `total` units changed at each point of a curve: 0, a step, ..., all; a step is ceil(total / steps)."""
     step = -(-total // steps)
     return [*range(0, total, step), total]
 
 
-def share_inside(mask: Mask, map: FloatMap) -> float:
+def compute_share_inside(mask: Mask, map: FloatMap) -> float:
     """Return the share of a map's sum inside a mask, both (h, w); of a map of zeros, the share of the mask's area."""
     total = float(map.sum(dtype=np.float64))
     return float(map[mask].sum(dtype=np.float64)) / total if total else float(mask.mean())

@@ -56,37 +56,37 @@ class _Imputation:
         masks = _pad_to_odd(missing[:, None].to(image))  # (n, 1, h, w)
         total = _pad_to_odd(_convolve(torch.ones_like(image[None, :1]), _NEIGHBOURS))  # of the neighbours' weights
         self.total = total.clamp_min(DIAGONAL)
-        self.coarse = _Grid(_coarsen_stencils(self._stencils(masks)))
-        self.missing = self._planes(masks.expand(-1, 3, -1, -1))
+        self.coarse = _Grid(_coarsen_stencils(self._make_stencils(masks)))
+        self.missing = self._join_planes(masks.expand(-1, 3, -1, -1))
         self.sweep_weights = self.missing / self.total
-        self.known = self._planes(_pad_to_odd(image[None]).expand(self.sets, -1, -1, -1)).mul_(1 - self.missing)
+        self.known = self._join_planes(_pad_to_odd(image[None]).expand(self.sets, -1, -1, -1)).mul_(1 - self.missing)
         self.buffer = torch.zeros_like(self.known)
 
     def solve(self) -> Tensor:
         """Return the imputed images (n, 3, h, w)."""
-        values, residual = self.known, self._residual(self.known)
+        values, residual = self.known, self._compute_residual(self.known)
         initial_norm = residual.norm(dim=(2, 3))
         for cycle in range(1, MOST_CYCLES + 1):
             values = self._sweep(self._sweep(self._correct(values, residual)))
-            residual = self._residual(values)
+            residual = self._compute_residual(values)
             if cycle >= LEAST_CYCLES and bool((residual.norm(dim=(2, 3)) <= TOLERANCE * initial_norm).all()):
                 break
         return values[..., : self.height, : self.width].reshape(self.sets, 3, self.height, self.width)
 
-    def _stencils(self, missing: Tensor) -> Tensor:
+    def _make_stencils(self, missing: Tensor) -> Tensor:
         """Return the coefficients (n, 9, h, w) of each missing pixel's equation, one for each missing neighbour and itself."""
-        kernel = _kernel_tensor(_NEIGHBOURS, missing).view(9, 1, 1)
-        stencils = torch.cat(_shifts(missing), 1).mul_(missing).mul_(-kernel)
+        kernel = _make_kernel_tensor(_NEIGHBOURS, missing).view(9, 1, 1)
+        stencils = torch.cat(_shift(missing), 1).mul_(missing).mul_(-kernel)
         stencils[:, 4] = (self.total * missing)[:, 0]
         return stencils
 
-    def _planes(self, images: Tensor) -> Tensor:
+    def _join_planes(self, images: Tensor) -> Tensor:
         return images.reshape(1, -1, *images.shape[2:]).contiguous(memory_format=torch.channels_last)
 
     def _sweep(self, values: Tensor) -> Tensor:
         return torch.addcmul(self.known, self.sweep_weights, _convolve(values, _NEIGHBOURS))
 
-    def _residual(self, values: Tensor) -> Tensor:
+    def _compute_residual(self, values: Tensor) -> Tensor:
         return _convolve(values, _NEIGHBOURS).addcmul_(values, self.total, value=-1).mul_(self.missing)
 
     def _correct(self, values: Tensor, residual: Tensor) -> Tensor:
@@ -130,7 +130,7 @@ class _Grid:
 
     def _apply(self, values: Tensor) -> Tensor:
         """Return A x."""
-        shifts = _shifts(values)
+        shifts = _shift(values)
         total = self.stencils[:, :1] * shifts[0]
         for index in range(1, 9):
             total.addcmul_(self.stencils[:, index : index + 1], shifts[index])
@@ -154,7 +154,7 @@ def _pad_to_odd(values: Tensor) -> Tensor:
     return values if height % 2 and width % 2 else pad(values, (0, 1 - width % 2, 0, 1 - height % 2))
 
 
-def _shifts(values: Tensor) -> list[Tensor]:
+def _shift(values: Tensor) -> list[Tensor]:
     """Return each point's neighbours and itself, in the order of _OFFSETS; 0 outside."""
     height, width = values.shape[2:]
     padded = pad(values, (1, 1, 1, 1))
@@ -164,25 +164,27 @@ def _shifts(values: Tensor) -> list[Tensor]:
 def _convolve(planes: Tensor, kernel: Kernel, stride: int = 1) -> Tensor:
     """Return the sum around each point weighted by a 3 x 3 kernel, plane by plane."""
     count = planes.shape[1]
-    return conv2d(planes, _depthwise_kernels(kernel, count, planes.dtype, planes.device), None, stride, 1, 1, count)
+    return conv2d(
+        planes, _make_depthwise_kernels(kernel, count, planes.dtype, planes.device), None, stride, 1, 1, count
+    )
 
 
 def _coarsen_stencils(stencils: Tensor) -> Tensor:
     """Return the coarse grid's stencils (n, 9, h', w'): the fine equations with the transfer's shares as values (Galerkin)."""
-    return conv2d(stencils, _stencil_products().to(stencils), stride=2, padding=1)
+    return conv2d(stencils, _compute_stencil_products().to(stencils), stride=2, padding=1)
 
 
-def _kernel_tensor(kernel: Kernel, like: Tensor) -> Tensor:
+def _make_kernel_tensor(kernel: Kernel, like: Tensor) -> Tensor:
     return torch.tensor(kernel, dtype=like.dtype, device=like.device)
 
 
 @cache
-def _depthwise_kernels(kernel: Kernel, count: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+def _make_depthwise_kernels(kernel: Kernel, count: int, dtype: torch.dtype, device: torch.device) -> Tensor:
     return torch.tensor(kernel, dtype=dtype, device=device).repeat(count, 1, 1, 1)
 
 
 @cache
-def _stencil_products() -> Tensor:
+def _compute_stencil_products() -> Tensor:
     """Return (9, 9, 3, 3), by coarse neighbour, fine neighbour and fine point: the point's share times the fine neighbour's."""
 
     def share(y: int, x: int) -> float:

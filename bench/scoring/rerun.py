@@ -25,10 +25,10 @@ def prepare_rerun(
     def explain(images: Tensor) -> FloatMap:
         key = sha256(images.cpu().numpy().tobytes()).digest()
         if key not in cache:
-            cache[key] = _maps(net, images)
+            cache[key] = _compute_maps(net, images)
         return cache[key]
 
-    def _maps(model: Net, images: Tensor) -> FloatMap:
+    def _compute_maps(model: Net, images: Tensor) -> FloatMap:
         targets = torch.full((len(images),), target, device=images.device)
         raw_maps: Tensor = method(model, images.clone(), targets)
         raw_maps = raw_maps.detach().to(images.device, torch.float32)
@@ -38,7 +38,7 @@ def prepare_rerun(
         )  # a map with a NaN counts as constant
         return maps
 
-    return Rerun(explain, lambda share, seed: _maps(randomise(net, share, seed), image[None])[0])
+    return Rerun(explain, lambda share, seed: _compute_maps(randomise(net, share, seed), image[None])[0])
 
 
 def randomise(net: Net, share: float, seed: int) -> Net:

@@ -14,7 +14,7 @@ from torch import Tensor
 from ..core.errors import NotApplicable, PluginError
 from ..core.plugins import Plugin
 from ..forward.forward import Stream, join_streams
-from .blend import blend_images, canonical_key
+from .blend import blend_images, make_canonical_key
 from .case import Asking, Case, IsTop1, Question, Score
 from .perturbations import Perturbed
 
@@ -41,7 +41,7 @@ def score(
     answers = _Answers(net, cases, score_type)
     dialogues = [[_start(metric, case) for metric in metrics] for case in cases]
     while pending := [(n, dialogue) for n, row in enumerate(dialogues) for dialogue in row if dialogue.questions]:
-        keys = [[answers.key(n, question) for question in dialogue.questions] for n, dialogue in pending]
+        keys = [[answers.make_key(n, question) for question in dialogue.questions] for n, dialogue in pending]
         answers.request([key for dialogue_keys in keys for key in dialogue_keys])
         for (_, dialogue), dialogue_keys in zip(pending, keys, strict=True):
             dialogue.send([answers.by_key[key] for key in dialogue_keys])
@@ -58,10 +58,10 @@ class _Answers:
         firsts: dict[tuple[int, int], int] = {}  # by image and target: the first such case
         self._first = [firsts.setdefault((case.image.data_ptr(), case.target), n) for n, case in enumerate(cases)]
 
-    def key(self, case: int, question: Question) -> Key:
-        """Return the key of a question about a case; cases of one image and target share keys that do not depend on the map."""
+    def make_key(self, case: int, question: Question) -> Key:
+        """Make the key of a question about a case; cases of one image and target share keys that do not depend on the map."""
         perturbed = question.image if isinstance(question, IsTop1) else question
-        return canonical_key(case, perturbed, self._cases[case].pixels, self._first[case])
+        return make_canonical_key(case, perturbed, self._cases[case].pixels, self._first[case])
 
     def request(self, keys: Sequence[Key]) -> None:
         """Score the perturbed images that have no answer yet, image by image in one stream."""

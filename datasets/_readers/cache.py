@@ -12,7 +12,7 @@ Opened = TypeVar("Opened")
 VARIABLE = "CAMBENCH_DATA"
 
 
-def data_root(chosen: str) -> Path:
+def find_data_root(chosen: str) -> Path:
     """Return the chosen folder, or that of the variable CAMBENCH_DATA, or ~/.cache/cambench/data."""
     return Path(chosen or os.environ.get(VARIABLE) or "~/.cache/cambench/data").expanduser()
 
@@ -27,10 +27,10 @@ def open_or_download(open_source: Callable[..., Opened], name: str, page: str, f
         return open_source(download=True)
     except (RuntimeError, OSError, HTTPException) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(":.")
-        raise missing_dataset(f"{name} cannot be downloaded ({reason})", page, folder) from None
+        raise make_missing_error(f"{name} cannot be downloaded ({reason})", page, folder) from None
 
 
-def missing_dataset(reason: str, page: str, folder: Path) -> UsageError:
+def make_missing_error(reason: str, page: str, folder: Path) -> UsageError:
     """Make the error for a missing data set: it names the page to download it from and the folder to put it into."""
     return UsageError(
         f"{reason}: download it from {page} and unpack it so that there is {folder}, or name its folder with root="

@@ -40,20 +40,22 @@ def list_images(root: Path) -> tuple[list[LabelledFile], tuple[str, ...]]:
     Raise UsageError for a folder that holds both.
     """
     inside = [path for path in root.iterdir() if not path.name.startswith(".")]
-    folders = sorted(path for path in inside if path.is_dir() and _image_files(path.rglob("*")))
-    loose = _image_files(inside)
+    folders = sorted(path for path in inside if path.is_dir() and _select_image_files(path.rglob("*")))
+    loose = _select_image_files(inside)
     if loose and folders:
         raise UsageError(
             f"{root} holds both images ({loose[0].name}) and folders of images ({folders[0].name}): put each image "
             "into the folder of its class, or all into one folder, or name them in a labels.csv"
         )
     entries = [
-        LabelledFile(path, label) for label, folder in enumerate(folders) for path in _image_files(folder.rglob("*"))
+        LabelledFile(path, label)
+        for label, folder in enumerate(folders)
+        for path in _select_image_files(folder.rglob("*"))
     ]
     return entries or [LabelledFile(path, None) for path in loose], tuple(folder.name for folder in folders)
 
 
-def _image_files(paths: Iterable[Path]) -> list[Path]:
+def _select_image_files(paths: Iterable[Path]) -> list[Path]:
     """Return the image files among these paths, sorted, without hidden ones (macOS adds a hidden file to each)."""
     visible = (path for path in paths if not path.name.startswith("."))
     return sorted(path for path in visible if path.suffix.lower() in EXTENSIONS and path.is_file())

@@ -5,7 +5,7 @@ from typing import Any
 
 from PIL import Image as Picture
 
-from .cache import data_root, open_or_download
+from .cache import find_data_root, open_or_download
 from .lazy_images import LabelledPicture, LazyImages, shuffle_images
 
 
@@ -13,7 +13,7 @@ def load_idx(
     dataset_class: Any, page: str, *, split: str, size: int, root: str, seed: int, classes: list[str]
 ) -> LazyImages:
     """Load the images of a split, grey in all channels, read by torchvision's class. Raise UsageError if they are missing."""
-    folder = data_root(root)
+    folder = find_data_root(root)
     open_source = partial(dataset_class, folder, train=split == "train")
     source = open_or_download(open_source, dataset_class.__name__, page, folder / dataset_class.__name__ / "raw")
 

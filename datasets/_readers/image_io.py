@@ -12,7 +12,7 @@ from PIL import Image as Picture
 
 from ...bench.core.errors import ImageError
 from ...bench.data.types import Mask, Pixels
-from .remote import readable_source
+from .remote import make_readable
 
 Resize = Literal["crop", "crop-all", "squash"]
 Box = tuple[float, float, float, float]  # x1 y1 x2 y2, as shares of the picture's width and height
@@ -72,7 +72,7 @@ def _load(path: Path) -> Picture.Image:
 @contextmanager
 def _open(path: Path) -> Iterator[Picture.Image]:
     try:
-        with Picture.open(readable_source(path)) as file:
+        with Picture.open(make_readable(path)) as file:
             yield file
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Picture.DecompressionBombError) as error:
         raise ImageError(

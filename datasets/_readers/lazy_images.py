@@ -75,7 +75,7 @@ def order_images(
     return LazyImages(names, read_picture, order, tuple(classes), size, resize)
 
 
-def area(region: Region) -> float:
+def compute_area(region: Region) -> float:
     """Return a region's share of the picture."""
     if isinstance(region, tuple):
         return (region[2] - region[0]) * (region[3] - region[1])

@@ -36,7 +36,7 @@ def report_unreachable(path: Path | str, error_class: type[BenchError] = UsageEr
         raise error_class(f"{path} cannot be reached ({type(error).__name__}: {error})") from None
 
 
-def readable_source(path: Path) -> Path | BytesIO:
+def make_readable(path: Path) -> Path | BytesIO:
     """Return what other libraries can read a file from: its path, or a buffer with the bytes at its address.
 
     Raise ImageError for an address that cannot be reached: files of other images may be.

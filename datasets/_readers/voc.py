@@ -8,7 +8,7 @@ import numpy as np
 
 from ...bench.core.errors import ImageError
 from .image_io import Box, Region, read_palette
-from .lazy_images import area
+from .lazy_images import compute_area
 
 LabelledRegions = tuple[tuple[int, Region], ...]
 VOID = 255  # the outline between objects, which belongs to none
@@ -19,7 +19,9 @@ def read_boxes(file: Path, labels: Mapping[str, int]) -> LabelledRegions:
     try:
         root = ElementTree.parse(file).getroot()
         width, height = (float(root.findtext(f"size/{side}", "")) for side in ("width", "height"))
-        named_boxes = [(element.findtext("name", ""), _box(element, width, height)) for element in root.iter("object")]
+        named_boxes = [
+            (element.findtext("name", ""), _read_box(element, width, height)) for element in root.iter("object")
+        ]
     except (ElementTree.ParseError, ValueError, ZeroDivisionError, OSError) as error:
         raise ImageError(
             f"{file} cannot be read as VOC's annotations ({error}): download and unpack it again"
@@ -27,7 +29,7 @@ def read_boxes(file: Path, labels: Mapping[str, int]) -> LabelledRegions:
     return sort_by_area([(labels[name], box) for name, box in named_boxes if name in labels])
 
 
-def _box(element: ElementTree.Element, width: float, height: float) -> Box:
+def _read_box(element: ElementTree.Element, width: float, height: float) -> Box:
     """Return a box as shares of the image. In the file, pixels are numbered from 1, and the last one is inside the box."""
     x1, y1, x2, y2 = (float(element.findtext(f"bndbox/{side}", "")) for side in ("xmin", "ymin", "xmax", "ymax"))
     return (x1 - 1) / width, (y1 - 1) / height, x2 / width, y2 / height
@@ -46,4 +48,4 @@ def read_masks(classes: Path, objects: Path) -> LabelledRegions:
 
 def sort_by_area(regions: list[tuple[int, Region]]) -> LabelledRegions:
     """Return the regions, the largest first."""
-    return tuple(sorted(regions, key=lambda labelled: -area(labelled[1])))
+    return tuple(sorted(regions, key=lambda labelled: -compute_area(labelled[1])))

@@ -127,7 +127,7 @@ def draw_clutter(rng: np.random.Generator, canvas: Canvas) -> None:
     left, right = max(0, int(x - radius - 2)), min(size, int(x + radius + 3))
     dx = (np.arange(left, right) + 0.5 - x)[None, :] / radius
     dy = (np.arange(top, bottom) + 0.5 - y)[:, None] / radius
-    cover = pixel_coverage(kind, dx * ux + dy * uy, (dy * ux - dx * uy) / thin, radius)
+    cover = compute_coverage(kind, dx * ux + dy * uy, (dy * ux - dx * uy) / thin, radius)
     region = canvas[top:bottom, left:right]
     region += (tone - region) * (cover.astype(np.float32) * opacity)[:, :, None]
 
@@ -141,7 +141,7 @@ def draw_direction(rng: np.random.Generator) -> tuple[float, float]:
             return x / length, y / length
 
 
-def pixel_coverage(kind: int, u: NDArray[np.float64], v: NDArray[np.float64], radius: float) -> NDArray[np.float64]:
+def compute_coverage(kind: int, u: NDArray[np.float64], v: NDArray[np.float64], radius: float) -> NDArray[np.float64]:
     """Return the share of each pixel that a small thing covers; u and v are coordinates along its own axes, in radii."""
     if kind == 0:  # pebble
         edge = np.sqrt(u * u + v * v) - 0.9

@@ -81,7 +81,7 @@ def make_cracks(rng: np.random.Generator, size: int) -> list[Crack]:
         stem, (ux, uy), reach = stems.pop()
         for _ in range(int(rng.integers(4)) if reach > 0.2 else 0):
             start = int(draw_uniform(rng, 0.1, 0.9) * len(stem.x))
-            cos, sin = map(float, _half_angle_rotation(draw_uniform(rng, 0.2, 0.6) * (1 if rng.random() < 0.5 else -1)))
+            cos, sin = map(float, _compute_rotation(draw_uniform(rng, 0.2, 0.6) * (1 if rng.random() < 0.5 else -1)))
             aside = (ux * cos - uy * sin, ux * sin + uy * cos)
             length, half_width = draw_uniform(rng, 0.3, 1) * reach, 0.7 * float(stem.half_width[start])
             twig = _walk(rng, size, aside, length=length, half_width=half_width, full_start=True)
@@ -107,7 +107,7 @@ def _walk(
     count = max(8, math.ceil(length * size / SPACING))
     wander = 0.3 * _draw_wave(rng, count, 5) + 0.35 * _draw_wave(rng, count, 2 + round(14 * length))
     wander = wander + 0.5 * _draw_wave(rng, count, 2 + round(50 * length))
-    cos, sin = _half_angle_rotation(wander)
+    cos, sin = _compute_rotation(wander)
     ux, uy = heading
     x, y = np.cumsum((ux * cos - uy * sin) * SPACING), np.cumsum((ux * sin + uy * cos) * SPACING)
     position = (np.arange(count) + 0.5) / count
@@ -123,7 +123,7 @@ def _draw_wave(rng: np.random.Generator, count: int, knots: int) -> Track:
     return np.interp(np.linspace(0, knots - 1, count), np.arange(knots), 2 * rng.random(knots) - 1)
 
 
-def _half_angle_rotation(tangent: Track | float) -> tuple[Track, Track]:
+def _compute_rotation(tangent: Track | float) -> tuple[Track, Track]:
     """Return the cosine and sine of an angle, computed from the tangent of half the angle."""
     square = np.asarray(tangent) * tangent
     return (1 - square) / (1 + square), 2 * np.asarray(tangent) / (1 + square)

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from ...bench.data.types import Mask
 from .backgrounds import Canvas, Colour, Plane, draw_colour, draw_direction, draw_uniform, sample_texture
-from .shapes import CELLS, REACH, VARIANTS, distance_field
+from .shapes import CELLS, REACH, VARIANTS, compute_distance_field
 
 CONTRAST = 0.6  # smallest distance between an object's mean colour and its surroundings', summed over RGB (3 at most)
 TRIES = 40  # colours tried; the last is black or white in each channel, whichever differs more from the surroundings
@@ -44,7 +44,7 @@ class Shape:
         cover: Plane = np.clip(np.float32(0.5) - self.depth, 0, 1)
         return cover
 
-    def mask(self, size: int) -> Mask:
+    def draw_mask(self, size: int) -> Mask:
         mask_ = np.zeros((size, size), dtype=np.bool_)
         mask_[self.box] = self.depth < 0
         return mask_
@@ -65,7 +65,7 @@ def make_shape(rng: np.random.Generator, placement: Placement, size: int) -> Sha
     )
     u = (dx * cos + dy * sin) * (1 + abs(shear))
     v = (dy * cos - dx * sin) * (flip * squeeze) + u * shear
-    depth = sample_field(distance_field(placement.label, int(rng.integers(VARIANTS))), u, v) * np.float32(
+    depth = sample_field(compute_distance_field(placement.label, int(rng.integers(VARIANTS))), u, v) * np.float32(
         placement.radius / squeeze
     )
     return Shape(placement, rows, columns, u.astype(np.float32), v.astype(np.float32), depth)
@@ -96,26 +96,28 @@ def cast_shadow(rng: np.random.Generator, canvas: Canvas, shape: Shape) -> None:
 def paint(rng: np.random.Generator, canvas: Canvas, shape: Shape, surroundings: Mask) -> None:
     """Paint the object onto the canvas in place, in the first random colours that differ enough from its surroundings."""
     region = canvas[shape.box]
-    ring = mean_colour(region, surroundings[shape.box])
+    ring = compute_mean_colour(region, surroundings[shape.box])
     inside = shape.depth < 0
     tones, stripes = draw_shading(rng, shape), draw_stripes(rng, shape)
     for attempt in range(TRIES):
         base = draw_colour(rng) if attempt < TRIES - 1 else np.asarray(ring < 0.5, dtype=np.float32)
         colours = np.clip(tones[:, :, None] * mix_colours(rng, base, stripes), 0, 1)
         painted = region + (colours - region) * shape.cover[:, :, None]
-        if contrast(mean_colour(painted, inside), ring) >= CONTRAST + 0.03:  # some is lost to rounding and to grain
+        if (
+            compute_contrast(compute_mean_colour(painted, inside), ring) >= CONTRAST + 0.03
+        ):  # some is lost to rounding and to grain
             break
     canvas[shape.box] = painted
 
 
-def mean_colour(region: Canvas, mask: Mask) -> Colour:
+def compute_mean_colour(region: Canvas, mask: Mask) -> Colour:
     """Return the mean colour under a mask, summed as integers, so that every machine gets the same bytes."""
     levels = (region[mask] * np.float32(4096)).astype(np.int64)
     total: Colour = (levels.sum(axis=0) / (4096 * max(1, len(levels)))).astype(np.float32)
     return total
 
 
-def contrast(a: Colour, b: Colour) -> float:
+def compute_contrast(a: Colour, b: Colour) -> float:
     """Return the distance between two colours, summed over the channels."""
     return float(abs(a[0] - b[0])) + float(abs(a[1] - b[1])) + float(abs(a[2] - b[2]))
 

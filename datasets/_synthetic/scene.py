@@ -28,16 +28,16 @@ def draw_scene(
     """Draw a scene (size, size, 3) with an object of each of `labels` (none, one or two); return it and the objects."""
     canvas = draw_background(rng, size, plan.clutter)
     shapes = [make_shape(rng, placement, size) for placement in draw_placements(rng, size, labels, plan)]
-    masks = visible_masks([shape.mask(size) for shape in shapes])
+    masks = find_visible_masks([shape.draw_mask(size) for shape in shapes])
     for shape in shapes:
         cast_shadow(rng, canvas, shape)
     for shape in shapes:
-        paint(rng, canvas, shape, surrounding_ring(shape, masks))
+        paint(rng, canvas, shape, find_surrounding_ring(shape, masks))
     objects = tuple(Object(label, mask) for label, mask in zip(labels, masks, strict=True))
     return add_grain(rng, canvas), objects
 
 
-def other_label(rng: np.random.Generator, label: int) -> int:
+def draw_other_label(rng: np.random.Generator, label: int) -> int:
     """Return a random class other than `label`."""
     return (label + 1 + int(rng.integers(len(CLASSES) - 1))) % len(CLASSES)
 
@@ -61,12 +61,12 @@ def are_apart(first: Placement, second: Placement) -> bool:
     return dx * dx + dy * dy >= min_distance * min_distance
 
 
-def visible_masks(masks: list[Mask]) -> list[Mask]:
+def find_visible_masks(masks: list[Mask]) -> list[Mask]:
     """Return the visible part of each object's mask; the last object is on top."""
     return [masks[0] & ~masks[1], masks[1]] if len(masks) == 2 else masks
 
 
-def surrounding_ring(shape: Shape, masks: list[Mask]) -> Mask:
+def find_surrounding_ring(shape: Shape, masks: list[Mask]) -> Mask:
     """Return the ring around an object, a fifth of its radius wide, without the pixels of any object."""
     ring = np.zeros_like(masks[0])
     ring[shape.box] = (shape.depth > 0.5) & (shape.depth < 2 + 0.2 * shape.placement.radius)

@@ -123,13 +123,13 @@ def fit_to_unit_circle(outline: Outline) -> Outline:
     middle = [(min(p[i] for p in points) + max(p[i] for p in points)) / 2 for i in (0, 1)]
     reach = max(math.sqrt((x - middle[0]) ** 2 + (y - middle[1]) ** 2) for x, y in points)
 
-    def moved(loop: Loop) -> Loop:
+    def move(loop: Loop) -> Loop:
         return [((x - middle[0]) / reach, (y - middle[1]) / reach) for x, y in loop]
 
-    return Outline([moved(loop) for loop in outline.solid], [moved(loop) for loop in outline.holes])
+    return Outline([move(loop) for loop in outline.solid], [move(loop) for loop in outline.holes])
 
 
-def signed_distance(loop: Loop) -> NDArray[np.float64]:
+def compute_signed_distance(loop: Loop) -> NDArray[np.float64]:
     """Return the signed distance of each cell's centre to a closed polygon, negative inside."""
     axis = ((np.arange(CELLS) + 0.5) / CELLS * 2 - 1) * REACH
     x, y = axis[None, :], axis[:, None]
@@ -147,12 +147,12 @@ def signed_distance(loop: Loop) -> NDArray[np.float64]:
 
 
 @lru_cache(maxsize=len(CLASSES) * VARIANTS)
-def distance_field(label: int, variant: int) -> Field:
+def compute_distance_field(label: int, variant: int) -> Field:
     """Return the signed distance to a class's outline over [-REACH, REACH]^2."""
     outline = fit_to_unit_circle(DRAWERS[label](variant))
-    total = signed_distance(outline.solid[0])
+    total = compute_signed_distance(outline.solid[0])
     for loop in outline.solid[1:]:
-        total = np.minimum(total, signed_distance(loop))
+        total = np.minimum(total, compute_signed_distance(loop))
     for loop in outline.holes:
-        total = np.maximum(total, -signed_distance(loop))
+        total = np.maximum(total, -compute_signed_distance(loop))
     return total.astype(np.float32)

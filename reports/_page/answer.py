@@ -13,7 +13,7 @@ from ...bench.stats.recommend import NEEDS, Recommendation
 from ...bench.stats.summary import Cost
 from .._plots import figures
 from .._plots.drawing import Drawing
-from .._tables.grid import Cell, ColumnHead, Grid, GridRow, estimate_cell, name_cell, number_cell
+from .._tables.grid import Cell, ColumnHead, Grid, GridRow, make_estimate_cell, make_name_cell, make_number_cell
 from .analysis import AXES, MetricAnalysis, NetAnalysis
 from .confidence import describe_certainty, describe_score, list_caveats, summarise
 from .render import fill
@@ -60,7 +60,7 @@ def make_section(analyses: Sequence[NetAnalysis]) -> Section:
         panels=panels,
     )
     tables = [*([overview] if overview else []), *(panel.table for panel in panels)]
-    return Section("answer", "The answer", html, list(_named_figures(panels)), tables)
+    return Section("answer", "The answer", html, list(_name_figures(panels)), tables)
 
 
 def make_advice(analysis: NetAnalysis, metric: MetricAnalysis) -> list[Advice]:
@@ -72,7 +72,7 @@ def make_overview(analyses: Sequence[NetAnalysis]) -> Grid | None:
     """Return a row per net: the method recommended for each need, by the net's primary metric."""
     rows = [
         GridRow(
-            [name_cell(analysis.title), name_cell(f"{metric.metric.spec} {metric.metric.arrow}")]
+            [make_name_cell(analysis.title), make_name_cell(f"{metric.metric.spec} {metric.metric.arrow}")]
             + [Cell(summarise(metric, recommendation)) for recommendation in metric.recommendations]
             + [Cell(str(metric.ranking.n), metric.ranking.n)],
             {"net": analysis.table.net, "run": analysis.run_label},
@@ -96,7 +96,7 @@ def make_script_data(analyses: Sequence[NetAnalysis]) -> list[dict[str, Any]]:
             "key": analysis.key,
             "title": analysis.title,
             "metrics": [
-                {"spec": spec, "caveats": list_caveats(metric), "methods": _choices(analysis, metric)}
+                {"spec": spec, "caveats": list_caveats(metric), "methods": _list_choices(analysis, metric)}
                 for spec, metric in analysis.by_metric.items()
             ],
             "primary": list(analysis.by_metric).index(primary.metric.spec),
@@ -106,12 +106,12 @@ def make_script_data(analyses: Sequence[NetAnalysis]) -> list[dict[str, Any]]:
     ]
 
 
-def _choices(analysis: NetAnalysis, metric: MetricAnalysis) -> list[dict[str, Any]]:
+def _list_choices(analysis: NetAnalysis, metric: MetricAnalysis) -> list[dict[str, Any]]:
     """Return the methods that can be recommended, the best first."""
-    return [_choice(analysis, metric, place) for place in metric.ranking.places if not place.control]
+    return [_make_choice(analysis, metric, place) for place in metric.ranking.places if not place.control]
 
 
-def _choice(analysis: NetAnalysis, metric: MetricAnalysis, place: Place) -> dict[str, Any]:
+def _make_choice(analysis: NetAnalysis, metric: MetricAnalysis, place: Place) -> dict[str, Any]:
     cost = analysis.table.costs.get(place.method)
     costs = {axis: None if cost is None or isnan(getattr(cost, axis)) else getattr(cost, axis) for axis in AXES}
     words = {"score": describe_score(metric, place, cost), "certainty": describe_certainty(metric, place)}
@@ -145,7 +145,7 @@ def _make_panel(analysis: NetAnalysis, metric: MetricAnalysis) -> AnswerPanel:
     )
 
 
-def _named_figures(panels: Sequence[AnswerPanel]) -> Iterator[tuple[str, Drawing]]:
+def _name_figures(panels: Sequence[AnswerPanel]) -> Iterator[tuple[str, Drawing]]:
     for panel in panels:
         subject = f"{panel.analysis.title}-{panel.metric.metric.spec}"
         yield f"ranking-{subject}", panel.ranking
@@ -162,51 +162,51 @@ def _make_ranking_table(analysis: NetAnalysis, metric: MetricAnalysis) -> Grid:
         ColumnHead("best method against this one", "Holm-corrected"), ColumnHead("against the controls"),
         ColumnHead("seconds", "per image", number=True), ColumnHead("forwards", "per image", number=True),
     ]  # fmt: skip
-    rows = [_ranking_row(analysis, metric, rank) for rank in range(1, len(ranking.places) + 1)]
+    rows = [_make_ranking_row(analysis, metric, rank) for rank in range(1, len(ranking.places) + 1)]
     notes = [f"Without a score: {', '.join(ranking.left_out)}."] if ranking.left_out else []
     caption = f"Ranking on {analysis.title} by {spec}, {metric.metric.better} is better"
     return Grid(f"ranking-{analysis.title}-{spec}", caption, heads, rows, notes)
 
 
-def _ranking_row(analysis: NetAnalysis, metric: MetricAnalysis, rank: int) -> GridRow:
+def _make_ranking_row(analysis: NetAnalysis, metric: MetricAnalysis, rank: int) -> GridRow:
     place, best = metric.ranking.places[rank - 1], metric.ranking.best
     cells = [
-        Cell(str(rank), rank), name_cell(place.method),
-        estimate_cell(place.estimate, bold=best is not None and place.method == best.method),
-        Cell(str(place.estimate.n), place.estimate.n), _next_cell(place.next_pair), _best_cell(place.best_pair),
-        _controls_cell(metric, place.method), *_cost_cells(analysis.table.costs.get(place.method)),
+        Cell(str(rank), rank), make_name_cell(place.method),
+        make_estimate_cell(place.estimate, bold=best is not None and place.method == best.method),
+        Cell(str(place.estimate.n), place.estimate.n), _make_next_cell(place.next_pair), _make_best_cell(place.best_pair),
+        _make_controls_cell(metric, place.method), *_make_cost_cells(analysis.table.costs.get(place.method)),
     ]  # fmt: skip
     return GridRow(cells, {"method": place.method}, "control" if place.control else "")
 
 
-def _cost_cells(cost: Cost | None) -> list[Cell]:
+def _make_cost_cells(cost: Cost | None) -> list[Cell]:
     if cost is None:
         return [Cell(MISSING, float("nan"))] * 2
-    return [number_cell(value, brief(value)) for value in (cost.seconds, cost.forwards)]
+    return [make_number_cell(value, brief(value)) for value in (cost.seconds, cost.forwards)]
 
 
-def _next_cell(pair: Pair | None) -> Cell:
+def _make_next_cell(pair: Pair | None) -> Cell:
     """Return the method against the next one in the ranking."""
     if pair is None or pair.verdict == "undecided":
-        return _undecided_cell(pair)
+        return _make_undecided_cell(pair)
     return Cell("ahead", float(pair.corrected_p), format_p(pair.corrected_p, "p"), "better")
 
 
-def _best_cell(pair: Pair | None) -> Cell:
+def _make_best_cell(pair: Pair | None) -> Cell:
     """Return the best method against this one."""
     if pair is None or pair.verdict == "undecided":
-        return _undecided_cell(pair)
+        return _make_undecided_cell(pair)
     return Cell(pair.verdict, float(pair.corrected_p), format_p(pair.corrected_p, "p"))
 
 
-def _undecided_cell(pair: Pair | None) -> Cell:
+def _make_undecided_cell(pair: Pair | None) -> Cell:
     if pair is None:
         return Cell(MISSING, 2.0)
     needed = f"{pair.images_needed_text} would decide" if pair.images_needed_text else ""
     return Cell("undecided", 1 + pair.corrected_p, needed, "unsettled")
 
 
-def _controls_cell(metric: MetricAnalysis, method: str) -> Cell:
+def _make_controls_cell(metric: MetricAnalysis, method: str) -> Cell:
     comparisons = [comparison for comparison in metric.comparisons if comparison.method == method]
     if not comparisons:
         return Cell(MISSING, -1)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from ...bench.store.run import Run, failures_sentence
 from .analysis import NetAnalysis
-from .drift import make_drift_table, unmeasured_drift
+from .drift import describe_unmeasured_drift, make_drift_table
 from .render import fill
 from .section import Section
 from .text import PAGE_COMPUTATION
@@ -16,12 +16,12 @@ def make_section(runs: Sequence[Run], analyses: Sequence[NetAnalysis]) -> Sectio
     html = fill(
         "computation.html",
         lines=PAGE_COMPUTATION,
-        environments=[(run, _environment(run)) for run in runs],
+        environments=[(run, _describe_environment(run)) for run in runs],
         drifts=drifts,
     )
     return Section("computation", "How the numbers are computed", html, tables=drifts)
 
 
-def _environment(run: Run) -> dict[str, str]:
-    notes = {"precision": unmeasured_drift(run), "failed": failures_sentence(run)}
+def _describe_environment(run: Run) -> dict[str, str]:
+    notes = {"precision": describe_unmeasured_drift(run), "failed": failures_sentence(run)}
     return {**run.header.environment, **{key: note for key, note in notes.items() if note}}

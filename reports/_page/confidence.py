@@ -22,7 +22,7 @@ def describe_score(metric: MetricAnalysis, place: Place, cost: Cost | None) -> s
     score = f"{metric.metric.spec} {number(estimate.mean)}{interval}"
     if best and place.method != best.method:
         score += f", {metric.ranking.relative_score(place):.1%} of the score of {best.method}"
-    return f"{score}; {_cost(cost)}."
+    return f"{score}; {_describe_cost(cost)}."
 
 
 def describe_certainty(metric: MetricAnalysis, place: Place) -> str:
@@ -30,14 +30,14 @@ def describe_certainty(metric: MetricAnalysis, place: Place) -> str:
     best = metric.ranking.best
     if best is None:
         return ""
-    sentences = _of_best(metric) if place.method == best.method else _of_other(metric, best.method, place)
-    return " ".join([*sentences, *_against_controls(metric, place.method)])
+    sentences = _describe_best(metric) if place.method == best.method else _describe_other(metric, best.method, place)
+    return " ".join([*sentences, *_describe_controls(metric, place.method)])
 
 
 def list_caveats(metric: MetricAnalysis) -> list[str]:
     """List the reasons not to choose a method by this metric alone."""
     of_metric = [f"{metric.metric.spec}: {metric.metric.caveat}"] if metric.metric.caveat else []
-    return [*_strong_controls(metric), *_inconsistency(metric), *of_metric]
+    return [*_list_control_warnings(metric), *_describe_inconsistency(metric), *of_metric]
 
 
 def summarise(metric: MetricAnalysis, recommendation: Recommendation) -> str:
@@ -46,17 +46,17 @@ def summarise(metric: MetricAnalysis, recommendation: Recommendation) -> str:
     if method is None or estimate is None:
         return f"none: {recommendation.reason}"
     level = [other for other in metric.ranking.top_group if other != method]
-    undecided = f"; undecided against {_names(level)}" if level and method in metric.ranking.top_group else ""
-    return f"{method}, {number(estimate.mean)}: {_cost(recommendation.cost)}{undecided}"
+    undecided = f"; undecided against {_join_names(level)}" if level and method in metric.ranking.top_group else ""
+    return f"{method}, {number(estimate.mean)}: {_describe_cost(recommendation.cost)}{undecided}"
 
 
-def _cost(cost: Cost | None) -> str:
+def _describe_cost(cost: Cost | None) -> str:
     if cost is None:
         return "its cost is not measured"
     return f"{brief(cost.seconds)} s and {brief(cost.forwards)} forwards per image"
 
 
-def _of_best(metric: MetricAnalysis) -> list[str]:
+def _describe_best(metric: MetricAnalysis) -> list[str]:
     others = [place for place in metric.ranking.places if not place.control and place.best_pair]
     if not others:
         return ["It is the only method with a score."]
@@ -66,31 +66,31 @@ def _of_best(metric: MetricAnalysis) -> list[str]:
     if not behind:
         sentences = [f"The first place is undecided on {images}."]
     elif not undecided:
-        sentences = [f"Significantly better than every other method ({_names(behind)}) on {images}."]
+        sentences = [f"Significantly better than every other method ({_join_names(behind)}) on {images}."]
     else:
-        rivals = f"{len(behind)} of {len(others)} other methods ({_names(behind)})"
+        rivals = f"{len(behind)} of {len(others)} other methods ({_join_names(behind)})"
         sentences = [f"Significantly better than {rivals} on {images}."]
     if undecided:
-        names = [place.method + _images_needed(place.best_pair) for place in undecided]
-        sentences.append(f"Undecided against {_names(names)}.")
+        names = [place.method + _describe_images_needed(place.best_pair) for place in undecided]
+        sentences.append(f"Undecided against {_join_names(names)}.")
     return sentences
 
 
-def _of_other(metric: MetricAnalysis, best: str, place: Place) -> list[str]:
+def _describe_other(metric: MetricAnalysis, best: str, place: Place) -> list[str]:
     pair, images = place.best_pair, plural(metric.ranking.n, "image")
     if pair is None:
         return []
     difference = f"{best} is ahead by {number(abs(pair.difference.mean))} on average"
     if pair.verdict == "ahead":
         return [f"{difference}, which is significant on {images}."]
-    return [f"Undecided against {best} on {images}: {difference}{_images_needed(pair)}."]
+    return [f"Undecided against {best} on {images}: {difference}{_describe_images_needed(pair)}."]
 
 
-def _images_needed(pair: Pair | None) -> str:
+def _describe_images_needed(pair: Pair | None) -> str:
     return f" ({pair.decision_text})" if pair and pair.decision_text else ""
 
 
-def _against_controls(metric: MetricAnalysis, method: str) -> list[str]:
+def _describe_controls(metric: MetricAnalysis, method: str) -> list[str]:
     comparisons = [comparison for comparison in metric.comparisons if comparison.method == method]
     if not comparisons:
         return ["This run has no control, so it does not show whether the method explains anything."]
@@ -99,14 +99,16 @@ def _against_controls(metric: MetricAnalysis, method: str) -> list[str]:
         for verdicts in (("better",), ("worse",), ("unsettled", "unknown"))
     )
     if len(won) == len(comparisons):
-        return [f"It beats every control ({_names(won)})."]
-    sentences = [f"It beats {_names(won)}."] if won else []
-    sentences += [f"Caveat: {_names(lost)}, {_controls(lost, 'is')} better."] if lost else []
-    sentences += [f"Caveat: undecided against {_names(undecided)}, {_controls(undecided)}."] if undecided else []
+        return [f"It beats every control ({_join_names(won)})."]
+    sentences = [f"It beats {_join_names(won)}."] if won else []
+    sentences += [f"Caveat: {_join_names(lost)}, {_format_controls(lost, 'is')} better."] if lost else []
+    sentences += (
+        [f"Caveat: undecided against {_join_names(undecided)}, {_format_controls(undecided)}."] if undecided else []
+    )
     return sentences
 
 
-def _strong_controls(metric: MetricAnalysis) -> list[str]:
+def _list_control_warnings(metric: MetricAnalysis) -> list[str]:
     """List warnings about controls that score as well as the best method."""
     best, spec = metric.ranking.best, metric.metric.spec
     pairs = [(place.method, place.best_pair) for place in metric.ranking.places if place.control and place.best_pair]
@@ -115,22 +117,24 @@ def _strong_controls(metric: MetricAnalysis) -> list[str]:
     sentences = []
     if best and ahead:
         sentences.append(
-            f"Do not choose by {spec} here: {_names(ahead)}, {_controls(ahead, 'scores')} better than the best method, "
-            f"{best.method}. Either the metric rewards something else, or these maps are not informative."
+            f"Do not choose by {spec} here: {_join_names(ahead)}, {_format_controls(ahead, 'scores')} better than the best "
+            f"method, {best.method}. Either the metric rewards something else, or these maps are not informative."
         )
     if best and level:
-        sentences.append(f"By {spec}, even the best method is undecided against {_names(level)}, {_controls(level)}.")
+        sentences.append(
+            f"By {spec}, even the best method is undecided against {_join_names(level)}, {_format_controls(level)}."
+        )
     return sentences
 
 
-def _controls(names: Sequence[str], verb: str = "") -> str:
+def _format_controls(names: Sequence[str], verb: str = "") -> str:
     """Return `a control` or `controls`, depending on the number of names; with the verb `is` or `scores` in that form."""
     several = {"is": "are", "scores": "score"}.get(verb, "")
     noun, form = ("a control", verb) if len(names) == 1 else ("controls", several)
     return f"{noun}, {form}" if verb else noun
 
 
-def _inconsistency(metric: MetricAnalysis) -> list[str]:
+def _describe_inconsistency(metric: MetricAnalysis) -> list[str]:
     spec, alpha = metric.metric.spec, number(metric.consistency.alpha.mean)
     if metric.consistency.level == "unreliable":
         return [
@@ -145,7 +149,7 @@ def _inconsistency(metric: MetricAnalysis) -> list[str]:
     return []
 
 
-def _names(names: Sequence[str]) -> str:
+def _join_names(names: Sequence[str]) -> str:
     if len(names) <= MANY:
         return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
     return f"{', '.join(names[:MANY])} and {len(names) - MANY} more"

@@ -30,15 +30,15 @@ def compare_with_controls(table: Table) -> Iterator[ControlComparison]:
     tested = [method for method in table.methods if method not in table.controls]
     for metric in table.metrics:
         questions = [(method, control) for method in tested for control in table.controls]
-        pairs = _pairs(table, metric, questions)
+        pairs = _compute_pairs(table, metric, questions)
         for method, control in questions:
             pair = pairs.get((method, control))
-            reason = "" if pair else _why_not_paired(table, metric, method, control)
-            verdict, explanation = _paired_verdict(pair) if pair else ("unknown", reason)
+            reason = "" if pair else _explain_missing_pair(table, metric, method, control)
+            verdict, explanation = _describe_verdict(pair) if pair else ("unknown", reason)
             yield ControlComparison(metric, method, control, verdict, explanation, pair)
 
 
-def metrics_won(comparisons: Sequence[ControlComparison]) -> dict[str, list[str]]:
+def find_metrics_won(comparisons: Sequence[ControlComparison]) -> dict[str, list[str]]:
     """Return, by method, the metrics on which it is better than every control; the method with the most comes first."""
     verdicts: dict[tuple[str, str], set[str]] = {}
     for comparison in comparisons:
@@ -50,7 +50,7 @@ def metrics_won(comparisons: Sequence[ControlComparison]) -> dict[str, list[str]
     return dict(sorted(won.items(), key=lambda item: -len(item[1])))
 
 
-def unbeaten_controls(comparisons: Sequence[ControlComparison]) -> dict[str, list[ControlComparison]]:
+def find_unbeaten_controls(comparisons: Sequence[ControlComparison]) -> dict[str, list[ControlComparison]]:
     """Return the comparisons of each control that no method beats, by metric and control, without methods without a score."""
     groups: dict[str, list[ControlComparison]] = {}
     for comparison in comparisons:
@@ -66,7 +66,7 @@ def count_verdicts(comparisons: Sequence[ControlComparison]) -> dict[str, int]:
     return counts
 
 
-def _pairs(table: Table, metric: Metric, questions: list[tuple[str, str]]) -> dict[tuple[str, str], Pair]:
+def _compute_pairs(table: Table, metric: Metric, questions: list[tuple[str, str]]) -> dict[tuple[str, str], Pair]:
     """Return the paired tests of methods and controls that have an image in common."""
     if metric.spec not in table.values:
         return {}
@@ -75,11 +75,11 @@ def _pairs(table: Table, metric: Metric, questions: list[tuple[str, str]]) -> di
     return {question: pair for question, pair in zip(questions, pairs, strict=True) if pair.n}
 
 
-def _paired_verdict(pair: Pair) -> tuple[ControlVerdict, str]:
+def _describe_verdict(pair: Pair) -> tuple[ControlVerdict, str]:
     images = plural(pair.n, "image")
     if pair.n == 1:
         return "unsettled", f"one image gives no interval (the difference is {number(pair.difference.mean)})"
-    difference = f"the difference is {_mean_and_interval(pair.difference)}"
+    difference = f"the difference is {_format_mean(pair.difference)}"
     if pair.verdict == "undecided":
         return "unsettled", "; ".join(filter(None, [f"undecided on {images}: {difference}", pair.decision_text]))
     winner = pair.first if pair.verdict == "ahead" else pair.second
@@ -88,11 +88,11 @@ def _paired_verdict(pair: Pair) -> tuple[ControlVerdict, str]:
     return VERDICTS[pair.verdict], f"{winner} is ahead: {evidence}"
 
 
-def _why_not_paired(table: Table, metric: Metric, method: str, control: str) -> str:
+def _explain_missing_pair(table: Table, metric: Metric, method: str, control: str) -> str:
     """Explain why there is no paired test: a method without a score, or no image in common."""
     reason, reason_of_control = (table.mean_score(name, metric).reason for name in (method, control))
     return reason or (f"{control}: {reason_of_control}" if reason_of_control else "no image has a score of both")
 
 
-def _mean_and_interval(estimate: Estimate) -> str:
+def _format_mean(estimate: Estimate) -> str:
     return f"{number(estimate.mean)} ({format_interval(estimate)})"

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .analysis import NetAnalysis
-from .control_comparisons import ControlComparison, count_verdicts, unbeaten_controls
+from .control_comparisons import ControlComparison, count_verdicts, find_unbeaten_controls
 from .render import fill
 from .section import Section
 
@@ -21,10 +21,10 @@ class NetComparisons:
 
 def make_section(analyses: Sequence[NetAnalysis]) -> Section:
     """Return the comparisons of methods with controls on each net."""
-    nets = [net for analysis in analyses if (net := _net_comparisons(analysis)).total]
+    nets = [net for analysis in analyses if (net := _make_net_comparisons(analysis)).total]
     return Section("controls", "Controls", fill("controls.html", nets=nets))
 
 
-def _net_comparisons(analysis: NetAnalysis) -> NetComparisons:
+def _make_net_comparisons(analysis: NetAnalysis) -> NetComparisons:
     comparisons = [comparison for metric in analysis.by_metric.values() for comparison in metric.comparisons]
-    return NetComparisons(analysis, len(comparisons), count_verdicts(comparisons), unbeaten_controls(comparisons))
+    return NetComparisons(analysis, len(comparisons), count_verdicts(comparisons), find_unbeaten_controls(comparisons))

@@ -23,7 +23,7 @@ class Curves:
 
 def make_section(analyses: Sequence[NetAnalysis]) -> Section | None:
     """Return the mean curves of the methods for each net and metric; None if no metric has curves."""
-    curves = list(_curves(analyses))
+    curves = list(_draw_curves(analyses))
     if not curves:
         return None
     legend = {method: svg(draw_swatch(style)) for method, style in analyses[0].styles.items()}
@@ -31,7 +31,7 @@ def make_section(analyses: Sequence[NetAnalysis]) -> Section | None:
     return Section("curves", "Curves", fill("curves.html", curves=curves, legend=legend), drawings)
 
 
-def _curves(analyses: Sequence[NetAnalysis]) -> Iterator[Curves]:
+def _draw_curves(analyses: Sequence[NetAnalysis]) -> Iterator[Curves]:
     for analysis in analyses:
         for metric in analysis.table.metrics if len(analysis.curves) else ():
             rows = analysis.curves[analysis.curves["metric"] == metric.spec]

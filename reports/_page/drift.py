@@ -3,7 +3,7 @@
 from ...bench.core.formatting import number, plural
 from ...bench.stats.drift import Drift, measure_drift
 from ...bench.store.run import Run
-from .._tables.grid import Cell, ColumnHead, Grid, GridRow, name_cell, number_cell
+from .._tables.grid import Cell, ColumnHead, Grid, GridRow, make_name_cell, make_number_cell
 from .analysis import NetAnalysis
 
 SMALL = 5e-4  # a change that three decimals do not show
@@ -21,11 +21,11 @@ def make_drift_table(analysis: NetAnalysis) -> Grid | None:
     rows = [
         GridRow(
             [
-                name_cell(drift.metric),
-                _change(drift.mean),
-                _change(drift.largest),
+                make_name_cell(drift.metric),
+                _make_change_cell(drift.mean),
+                _make_change_cell(drift.largest),
                 Cell(str(drift.n), drift.n),
-                _swaps(drift),
+                _make_swaps_cell(drift),
             ],
             {"metric": drift.metric},
         )
@@ -38,7 +38,7 @@ def make_drift_table(analysis: NetAnalysis) -> Grid | None:
     return Grid(f"drift-{analysis.title}", title, heads, rows, [note], "text")
 
 
-def unmeasured_drift(run: Run) -> str | None:
+def describe_unmeasured_drift(run: Run) -> str | None:
     """Return a sentence, if the precision of a run is not fp32 and its drift was not measured."""
     precision = run.header.suite.precision
     if precision == "fp32" or len(run.table("drift")):
@@ -46,11 +46,11 @@ def unmeasured_drift(run: Run) -> str | None:
     return f"How far {precision} changes these scores from fp32 was not measured; bench run --drift 4 measures it."
 
 
-def _change(value: float) -> Cell:
-    return number_cell(value, f"{value:.0e}" if 0 < value < SMALL else number(value))
+def _make_change_cell(value: float) -> Cell:
+    return make_number_cell(value, f"{value:.0e}" if 0 < value < SMALL else number(value))
 
 
-def _swaps(drift: Drift) -> Cell:
+def _make_swaps_cell(drift: Drift) -> Cell:
     if not drift.swapped:
         return Cell("none", 0.0)
     (first, second), *more = drift.swapped

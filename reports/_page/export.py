@@ -18,8 +18,8 @@ WRITERS = (("csv", csv.write), ("md", markdown.write), ("tex", latex.write))  # 
 
 def write(sections: Sequence[Section], legend: Drawing, folder: Path) -> None:
     """Write figures/ and tables/. Raise UsageError if the folder cannot be written to."""
-    figures = by_file_name([("legend", legend), *(item for section in sections for item in section.figures)])
-    tables = by_file_name((grid.name, grid) for section in sections for grid in section.tables)
+    figures = name_files([("legend", legend), *(item for section in sections for item in section.figures)])
+    tables = name_files((grid.name, grid) for section in sections for grid in section.tables)
     with explain_os_errors(folder):
         for kind in ("figures", "tables"):
             (folder / kind).mkdir(parents=True, exist_ok=True)
@@ -31,17 +31,17 @@ def write(sections: Sequence[Section], legend: Drawing, folder: Path) -> None:
                 (folder / "tables" / f"{name}.{suffix}").write_text(writer(grid))
 
 
-def by_file_name(items: Iterable[tuple[str, Item]]) -> dict[str, Item]:
+def name_files(items: Iterable[tuple[str, Item]]) -> dict[str, Item]:
     """Return items by a valid file name; if two names are equal, the later one gets a number."""
     named: dict[str, Item] = {}
     for text, item in items:
-        name, count = slug(text), 2
+        name, count = make_file_name(text), 2
         while name in named:
-            name, count = f"{slug(text)}-{count}", count + 1
+            name, count = f"{make_file_name(text)}-{count}", count + 1
         named[name] = item
     return named
 
 
-def slug(text: str) -> str:
+def make_file_name(text: str) -> str:
     """Return a file name that is valid on every system: letters, digits and .-_@=,"""
     return re.sub(r"[^\w.@=,-]+", "-", text, flags=re.ASCII).strip("-.")[:120] or "unnamed"

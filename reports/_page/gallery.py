@@ -59,26 +59,26 @@ class Gallery:
 
 def make_section(analyses: Sequence[NetAnalysis]) -> Section | None:
     """Return the maps of chosen images on each net that has scores; None if no net has."""
-    galleries = [_gallery(analysis, metric) for analysis in analyses if (metric := analysis.primary)]
+    galleries = [_make_gallery(analysis, metric) for analysis in analyses if (metric := analysis.primary)]
     return Section("gallery", "Gallery", fill("gallery.html", galleries=galleries)) if galleries else None
 
 
-def _gallery(analysis: NetAnalysis, metric: MetricAnalysis) -> Gallery:
+def _make_gallery(analysis: NetAnalysis, metric: MetricAnalysis) -> Gallery:
     net = analysis.table.net
     values = analysis.table.values[metric.metric.spec].droplevel("dataset")
     higher = metric.metric.better == "higher"
-    choices = {str(method): _choices(values[method].dropna(), higher=higher) for method in values}
-    disputed = _disputed(values[[method for method in values if method not in analysis.table.controls]])
+    choices = {str(method): _choose_images(values[method].dropna(), higher=higher) for method in values}
+    disputed = _find_disputed(values[[method for method in values if method not in analysis.table.controls]])
     names = {choice.image for of_method in choices.values() for choice in of_method} | set(disputed)
     pictures = RunPictures(analysis.run, names, metric.metric.spec)
     return Gallery(
         analysis, metric,
-        {method: list(_overlays(pictures, net, method, of_method)) for method, of_method in choices.items()},
-        [_disagreement(pictures, net, values, image) for image in disputed if pictures.has(image)],
+        {method: list(_make_overlays(pictures, net, method, of_method)) for method, of_method in choices.items()},
+        [_make_disagreement(pictures, net, values, image) for image in disputed if pictures.has(image)],
     )  # fmt: skip
 
 
-def _choices(values: "pd.Series[float]", *, higher: bool) -> list[Choice]:
+def _choose_images(values: "pd.Series[float]", *, higher: bool) -> list[Choice]:
     """Return the best, the median and the worst image; fewer if the run has fewer than three. Ties are broken by name."""
     frame = pd.DataFrame({"image": values.index, "value": values.to_numpy()})
     frame["order"] = -frame["value"] if higher else frame["value"]
@@ -91,7 +91,7 @@ def _choices(values: "pd.Series[float]", *, higher: bool) -> list[Choice]:
     return list(choices.values())
 
 
-def _disputed(values: pd.DataFrame) -> list[str]:
+def _find_disputed(values: pd.DataFrame) -> list[str]:
     """Return the images on which the scores of the methods differ most."""
     if values.dropna(axis=1, how="all").shape[1] < 2:
         return []
@@ -100,7 +100,7 @@ def _disputed(values: pd.DataFrame) -> list[str]:
     return [str(image) for image in order.index[:DISAGREEMENTS]]
 
 
-def _overlays(pictures: RunPictures, net: str, method: str, choices: list[Choice]) -> Iterator[Overlay]:
+def _make_overlays(pictures: RunPictures, net: str, method: str, choices: list[Choice]) -> Iterator[Overlay]:
     for choice in choices:
         overlay = pictures.overlay(net, method, choice.image)
         if overlay is not None:
@@ -108,7 +108,7 @@ def _overlays(pictures: RunPictures, net: str, method: str, choices: list[Choice
             yield Overlay(choice.rank, choice.image, pictures.target(net, choice.image), choice.score, uri)
 
 
-def _disagreement(pictures: RunPictures, net: str, values: pd.DataFrame, image: str) -> Disagreement:
+def _make_disagreement(pictures: RunPictures, net: str, values: pd.DataFrame, image: str) -> Disagreement:
     of_image: Any = values.loc[image]
     scores = of_image.dropna().sort_values(ascending=False)
     overlays = {str(method): pictures.overlay(net, str(method), image) for method in scores.index}

@@ -6,7 +6,7 @@ import pandas as pd
 
 from ...bench.core.formatting import number
 from ...bench.stats.agreement import RELIABLE, TENTATIVE, build_rho_matrix
-from .._tables.grid import Cell, ColumnHead, Grid, GridRow, estimate_cell, name_cell, number_cell
+from .._tables.grid import Cell, ColumnHead, Grid, GridRow, make_estimate_cell, make_name_cell, make_number_cell
 from .analysis import NetAnalysis
 from .render import fill
 from .section import Section
@@ -32,7 +32,7 @@ def make_reliability_table(analysis: NetAnalysis) -> Grid:
     rows = [
         GridRow(
             [
-                name_cell(spec), estimate_cell(metric.consistency.alpha),
+                make_name_cell(spec), make_estimate_cell(metric.consistency.alpha),
                 Cell(metric.consistency.level, css=metric.consistency.level),
                 Cell(str(metric.consistency.n), metric.consistency.n), Cell(metric.metric.caveat),
             ],
@@ -58,7 +58,10 @@ def make_agreement_table(analysis: NetAnalysis) -> Grid | None:
     ]
     rows = [
         GridRow(
-            [name_cell(spec), *(_rho(spec, other, value) for other, value in zip(specs, values, strict=True))],
+            [
+                make_name_cell(spec),
+                *(_make_rho_cell(spec, other, value) for other, value in zip(specs, values, strict=True)),
+            ],
             {"metric": spec},
         )
         for spec, values in zip(specs, rho.to_numpy(dtype=float).tolist(), strict=True)
@@ -70,9 +73,9 @@ def make_agreement_table(analysis: NetAnalysis) -> Grid | None:
     return Grid(f"agreement-{analysis.title}", title, heads, rows, [note], "matrix")
 
 
-def _rho(metric: str, other: str, value: float) -> Cell:
+def _make_rho_cell(metric: str, other: str, value: float) -> Cell:
     if metric == other:
         return Cell("1", 1.0, css="same")
     css = "rho" + ("" if pd.isna(value) else f" r{round(abs(value) * 5)}{'n' if value < 0 else ''}")
-    cell = number_cell(value, number(value))
+    cell = make_number_cell(value, number(value))
     return Cell(cell.text, cell.value, css=css)

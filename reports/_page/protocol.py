@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from ...bench.core.formatting import format_settings
 from ...bench.store.header import Header
 from ...bench.store.run import Run
-from .._tables.grid import Cell, ColumnHead, Grid, GridRow, name_cell
+from .._tables.grid import Cell, ColumnHead, Grid, GridRow, make_name_cell
 from .analysis import NetAnalysis
 from .render import fill
 from .section import Section
@@ -20,12 +20,14 @@ def make_section(runs: Sequence[Run], analyses: Sequence[NetAnalysis]) -> Sectio
 
 def _make_tables(run: Run, analyses: Sequence[NetAnalysis]) -> list[Grid]:
     return [
-        _make_grid("Metrics", ["metric", "what it measures", "better", "unit", "protocol"], _metric_rows(run.header)),
-        _make_grid("Methods", ["method", "what it does", "settings"], _method_rows(run.header)),
+        _make_grid(
+            "Metrics", ["metric", "what it measures", "better", "unit", "protocol"], _make_metric_rows(run.header)
+        ),
+        _make_grid("Methods", ["method", "what it does", "settings"], _make_method_rows(run.header)),
         _make_grid(
             "Nets and images",
             ["net", "layer", "on these images", "fingerprint of the weights"],
-            [_net_row(run.header, analysis) for analysis in analyses],
+            [_make_net_row(run.header, analysis) for analysis in analyses],
         ),
     ]
 
@@ -35,11 +37,11 @@ def _make_grid(caption: str, heads: Sequence[str], rows: Iterable[GridRow]) -> G
     return Grid(f"protocol-{caption.lower()}", caption, columns, list(rows), css="text")
 
 
-def _metric_rows(header: Header) -> list[GridRow]:
+def _make_metric_rows(header: Header) -> list[GridRow]:
     return [
         GridRow(
             [
-                name_cell(spec), Cell(metric.description, small=metric.caveat), Cell(metric.better), Cell(metric.unit),
+                make_name_cell(spec), Cell(metric.description, small=metric.caveat), Cell(metric.better), Cell(metric.unit),
                 Cell(format_settings(header.protocols.get(spec, {}))),
             ],
             {"metric": spec},
@@ -48,11 +50,11 @@ def _metric_rows(header: Header) -> list[GridRow]:
     ]  # fmt: skip
 
 
-def _method_rows(header: Header) -> list[GridRow]:
+def _make_method_rows(header: Header) -> list[GridRow]:
     return [
         GridRow(
             [
-                name_cell(spec), Cell(method.description),
+                make_name_cell(spec), Cell(method.description),
                 Cell(f"{format_settings(method.settings) or 'none'}, version {method.version}"),
             ],
             {"method": spec},
@@ -61,7 +63,7 @@ def _method_rows(header: Header) -> list[GridRow]:
     ]  # fmt: skip
 
 
-def _net_row(header: Header, analysis: NetAnalysis) -> GridRow:
+def _make_net_row(header: Header, analysis: NetAnalysis) -> GridRow:
     table = analysis.table
     net = header.nets[table.net]
     name = Cell(table.net, table.net, small="; ".join(net.notes))

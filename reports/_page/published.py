@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from ...bench.published import published, table
 from ...bench.store.run import Run
-from .._tables.grid import Cell, ColumnHead, Grid, GridRow, name_cell
+from .._tables.grid import Cell, ColumnHead, Grid, GridRow, make_name_cell
 from .render import fill
 from .section import Section
 
@@ -28,5 +28,5 @@ def _make_grid(run: str, part: table.TableText) -> Grid:
         ColumnHead(head, number=number, row_header=not index)
         for index, (head, number) in enumerate(zip(table.HEADS, table.NUMERIC, strict=True))
     ]
-    rows = [GridRow([name_cell(method), *map(Cell, cells)]) for method, *cells in part.rows]
+    rows = [GridRow([make_name_cell(method), *map(Cell, cells)]) for method, *cells in part.rows]
     return Grid(f"published-{run}-{part.title}", f"Published and measured: {part.title}", heads, rows, part.remarks)

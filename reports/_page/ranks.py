@@ -84,31 +84,35 @@ class _Blocks:
     excluded: list[str] = field(default_factory=list)
 
     def add(self, analysis: NetAnalysis, spec: str) -> None:
-        if reason := algorithm_difference(_metric(self.first, self.spec), _metric(analysis, spec)):
+        if reason := algorithm_difference(
+            _find_metric_facts(self.first, self.spec), _find_metric_facts(analysis, spec)
+        ):
             self.excluded.append(f"{spec} on {analysis.title}: {reason}")
-        elif not any(_same_block(*block, analysis, spec) for block in self.measured):
+        elif not any(_is_same_block(*block, analysis, spec) for block in self.measured):
             means = keep_complete(analysis.table.values[spec]).mean()
             self.measured.append((analysis, spec))
-            self.means.append(means.drop([method for method in means.index if self._differs(analysis, str(method))]))
+            self.means.append(
+                means.drop([method for method in means.index if self._is_different(analysis, str(method))])
+            )
 
-    def _differs(self, analysis: NetAnalysis, method: str) -> bool:
+    def _is_different(self, analysis: NetAnalysis, method: str) -> bool:
         """Tell whether an earlier block was measured with another method of the same name."""
         new = method_facts(analysis.run.header.methods[method])
         headers = (block.run.header.methods for block, _ in self.measured)
         return any(method in header and method_difference(method_facts(header[method]), new) for header in headers)
 
 
-def _metric(analysis: NetAnalysis, spec: str) -> MetricFacts:
+def _find_metric_facts(analysis: NetAnalysis, spec: str) -> MetricFacts:
     header = analysis.run.header
     return metric_facts(header.metrics[spec], header.protocols.get(spec, {}))
 
 
-def _same_block(first: NetAnalysis, first_spec: str, second: NetAnalysis, second_spec: str) -> bool:
+def _is_same_block(first: NetAnalysis, first_spec: str, second: NetAnalysis, second_spec: str) -> bool:
     """Tell whether two runs measured the same block, so that they can be compared: it counts once, with the first's values."""
     net = first.table.net
     return (
         net == second.table.net
         and not net_difference(net_facts(first.run.header.nets[net]), net_facts(second.run.header.nets[net]))
-        and not metric_difference(_metric(first, first_spec), _metric(second, second_spec))
+        and not metric_difference(_find_metric_facts(first, first_spec), _find_metric_facts(second, second_spec))
         and not image_difference(first.images, second.images)
     )

@@ -24,7 +24,7 @@ QUALITY = 84  # of JPEG
 
 def fill(template: str, **context: Any) -> Markup:
     """Fill a template and return its HTML."""
-    return Markup(_environment().get_template(template).render(context))
+    return Markup(_make_environment().get_template(template).render(context))
 
 
 def fill_page(data: Any, **context: Any) -> str:
@@ -52,7 +52,7 @@ def encode_jpeg(pixels: Pixels) -> str:
 
 
 @cache
-def _environment() -> Environment:
+def _make_environment() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(FOLDER),
         autoescape=True,

@@ -28,12 +28,14 @@ Strips = dict[str, tuple[str, list[Stage]]]  # by method: an image and its stage
 def make_section(analyses: Sequence[NetAnalysis]) -> Section | None:
     """Return a strip of maps for each net and method, from the trained to the random net; None if no metric stores them."""
     strips = {
-        analysis.title: net_strips for analysis in analyses if (net_strips := _strips(analysis.run, analysis.table.net))
+        analysis.title: net_strips
+        for analysis in analyses
+        if (net_strips := _make_strips(analysis.run, analysis.table.net))
     }
     return Section("sanity", "Sanity check", fill("sanity.html", strips=strips)) if strips else None
 
 
-def _strips(run: Run, net: str) -> Strips:
+def _make_strips(run: Run, net: str) -> Strips:
     """Return the first image of each method that has a series of maps."""
     rows = run.table("strips")
     if not len(rows):
@@ -45,9 +47,12 @@ def _strips(run: Run, net: str) -> Strips:
     for (method, image, metric), maps in series:
         if method not in strips:
             stages = zip(maps.to_dict("records"), scores[net, method, image, metric], strict=True)
-            strips[method] = (image, [Stage(row["share"], score, encode_jpeg(_picture(row))) for row, score in stages])
+            strips[method] = (
+                image,
+                [Stage(row["share"], score, encode_jpeg(_draw_picture(row))) for row, score in stages],
+            )
     return strips
 
 
-def _picture(row: Any) -> Pixels:
+def _draw_picture(row: Any) -> Pixels:
     return colour_map(read_map(row))  # stored as it was scored: fitted and in [0, 1]

@@ -8,7 +8,7 @@ from ...bench.stats.aggregates import ADCC_PARTS, estimate_adcc, estimate_win_ra
 from ...bench.stats.notes import describe_gaps
 from ...bench.stats.summary import Metric
 from ...bench.store.run import Run
-from .._tables.grid import Cell, ColumnHead, Grid, GridRow, estimate_cell, name_cell, number_cell
+from .._tables.grid import Cell, ColumnHead, Grid, GridRow, make_estimate_cell, make_name_cell, make_number_cell
 from .analysis import NetAnalysis
 from .render import fill
 from .section import Section
@@ -27,8 +27,8 @@ def make_section(runs: Sequence[Run], analyses: Sequence[NetAnalysis]) -> Sectio
         runs=runs,
         nets=list(zip(analyses, tables, strict=True)),
         aggregates=aggregates,
-        families=[*dict.fromkeys(map(_family, metrics)), "cost"],
-        protocols=[*dict.fromkeys(map(_protocol, metrics))],
+        families=[*dict.fromkeys(map(_find_family, metrics)), "cost"],
+        protocols=[*dict.fromkeys(map(_find_protocol, metrics))],
     )
     return Section("scores", "Scores", html, tables=[*tables, *aggregates])
 
@@ -36,15 +36,15 @@ def make_section(runs: Sequence[Run], analyses: Sequence[NetAnalysis]) -> Sectio
 def make_score_table(analysis: NetAnalysis) -> Grid:
     """Make the table of every method by every metric, and its cost, for the page, Markdown and LaTeX alike."""
     table, reasons = analysis.table, number_reasons(analysis.table)
-    heads = [ColumnHead("method", row_header=True), *(_head(analysis, metric) for metric in table.metrics)]
+    heads = [ColumnHead("method", row_header=True), *(_make_head(analysis, metric) for metric in table.metrics)]
     heads += [
         ColumnHead(text, small, number=True, data={"family": "cost"})
         for text, small in (("seconds", "per image"), ("forwards", "per image"), ("peak MB", ""))
     ]
     rows = [
         GridRow(
-            [name_cell(method), *(_score(analysis, method, metric, reasons) for metric in table.metrics),
-             *_costs(analysis, method)],
+            [make_name_cell(method), *(_make_score_cell(analysis, method, metric, reasons) for metric in table.metrics),
+             *_make_cost_cells(analysis, method)],
             {"method": method}, "control" if method in table.controls else "",
         )
         for method in table.methods
@@ -73,7 +73,10 @@ def _make_adcc_table(analysis: NetAnalysis, specs: Sequence[str], title: str) ->
     for method in analysis.table.methods:
         estimate = estimate_adcc(*(analysis.table.values[spec][method] for spec in specs))
         rows.append(
-            GridRow([name_cell(method), estimate_cell(estimate), Cell(str(estimate.n), estimate.n)], {"method": method})
+            GridRow(
+                [make_name_cell(method), make_estimate_cell(estimate), Cell(str(estimate.n), estimate.n)],
+                {"method": method},
+            )
         )
     heads = [ColumnHead("method", row_header=True), ColumnHead("ADCC of means ↑", "95 % interval", number=True)]
     note = "The harmonic mean of the means of coherency, 1 - complexity and 1 - average drop."
@@ -84,50 +87,52 @@ def _make_win_table(analysis: NetAnalysis, spec: str, title: str) -> Grid:
     values = analysis.table.values[spec].dropna(axis=1, how="all")
     rows, count = [], 0
     for method in values:
-        cells = [name_cell(str(method))]
+        cells = [make_name_cell(str(method))]
         for other in values:
             share = estimate_win_rate(values[method], values[other]) if method != other else None
             count = max(count, share.n if share else 0)
-            cells.append(number_cell(100 * share.mean, f"{100 * share.mean:.0f}") if share else Cell("–", float("nan")))
+            cells.append(
+                make_number_cell(100 * share.mean, f"{100 * share.mean:.0f}") if share else Cell("–", float("nan"))
+            )
         rows.append(GridRow(cells, {"method": str(method)}))
     heads = [ColumnHead("wins over →", row_header=True), *(ColumnHead(str(other), number=True) for other in values)]
     note = f"The percentage of images on which a method's drop is smaller than the other's; n = {count}."
     return Grid(f"win-{title}", f"Win % by {spec} on {title}", heads, rows, [note])
 
 
-def _head(analysis: NetAnalysis, metric: Metric) -> ColumnHead:
+def _make_head(analysis: NetAnalysis, metric: Metric) -> ColumnHead:
     count = analysis.table.count(metric)
-    data = {"family": _family(metric), "protocol": _protocol(metric), "metric": metric.spec}
+    data = {"family": _find_family(metric), "protocol": _find_protocol(metric), "metric": metric.spec}
     tooltip = f"{metric.description} {metric.caveat}".strip()
     return ColumnHead(f"{metric.spec} {metric.arrow}", f"n = {count}" if count else "", tooltip, number=True, data=data)
 
 
-def _family(metric: Metric) -> str:
+def _find_family(metric: Metric) -> str:
     return metric.family or "metrics"
 
 
-def _protocol(metric: Metric) -> str:
+def _find_protocol(metric: Metric) -> str:
     return metric.spec.partition("@")[2] or "default"
 
 
-def _score(analysis: NetAnalysis, method: str, metric: Metric, reasons: dict[str, int]) -> Cell:
+def _make_score_cell(analysis: NetAnalysis, method: str, metric: Metric, reasons: dict[str, int]) -> Cell:
     mean_score = analysis.table.mean_score(method, metric)
     if mean_score.reason:
         return Cell(f"n/a ({reasons[mean_score.reason]})", float("nan"), css="none")
-    cell = estimate_cell(mean_score.estimate, bold=method in analysis.table.best(metric))
+    cell = make_estimate_cell(mean_score.estimate, bold=method in analysis.table.best(metric))
     if analysis.table.count(metric) is not None:
         return cell
     small = f"{cell.small}, n = {mean_score.estimate.n}".removeprefix(", ")
     return Cell(cell.text, cell.value, small, cell.css, cell.bold, cell.estimate)
 
 
-def _costs(analysis: NetAnalysis, method: str) -> list[Cell]:
+def _make_cost_cells(analysis: NetAnalysis, method: str) -> list[Cell]:
     cost = analysis.table.costs.get(method)
     if cost is None:
         return [NOT_AVAILABLE] * 3
     low, high = cost.quartiles
     return [
-        number_cell(cost.seconds, brief(cost.seconds), f"{brief(low)} to {brief(high)}"),
-        number_cell(cost.forwards, brief(cost.forwards)),
-        number_cell(cost.peak_bytes / MEGABYTE, brief(cost.peak_bytes / MEGABYTE)),
+        make_number_cell(cost.seconds, brief(cost.seconds), f"{brief(low)} to {brief(high)}"),
+        make_number_cell(cost.forwards, brief(cost.forwards)),
+        make_number_cell(cost.peak_bytes / MEGABYTE, brief(cost.peak_bytes / MEGABYTE)),
     ]

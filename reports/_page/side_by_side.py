@@ -17,7 +17,7 @@ from ...bench.store.comparability import (
 )
 from ...bench.store.header import Header
 from ...bench.store.run import Run
-from .._tables.grid import Cell, ColumnHead, Grid, GridRow, estimate_cell, name_cell
+from .._tables.grid import Cell, ColumnHead, Grid, GridRow, make_estimate_cell, make_name_cell
 from .analysis import NetAnalysis, label_runs
 from .render import fill
 from .section import Section
@@ -45,10 +45,10 @@ def make_section(runs: Sequence[Run], analyses: Sequence[NetAnalysis]) -> Sectio
 
 def make_difference_table(runs: Sequence[Run]) -> Grid:
     """Return a row for each fact that differs between the headers of the runs."""
-    facts = [dict(_facts(run.header)) for run in runs]
+    facts = [dict(_list_facts(run.header)) for run in runs]
     keys = list(dict.fromkeys(key for run_facts in facts for key in run_facts))
     rows = [
-        GridRow([name_cell(key), *(Cell(run_facts.get(key, "–")) for run_facts in facts)])
+        GridRow([make_name_cell(key), *(Cell(run_facts.get(key, "–")) for run_facts in facts)])
         for key in keys
         if len({run_facts.get(key) for run_facts in facts}) > 1
     ]
@@ -68,10 +68,10 @@ def make_score_tables(analyses: Sequence[NetAnalysis]) -> list[Grid]:
 def _make_score_table(net: str, group: list[NetAnalysis]) -> Grid:
     metrics = list(dict.fromkeys(spec for analysis in group for spec in analysis.by_metric))
     methods = list(dict.fromkeys(method for analysis in group for method in analysis.table.methods))
-    share = cache(lambda keys: _share_images([analysis for analysis in group if analysis.key in keys]))
+    share = cache(lambda keys: _find_shared_images([analysis for analysis in group if analysis.key in keys]))
     rows = [
         GridRow(
-            [name_cell(method), name_cell(metric), *_make_cells(group, method, metric, share)],
+            [make_name_cell(method), make_name_cell(metric), *_make_cells(group, method, metric, share)],
             {"method": method, "metric": metric},
         )
         for metric in metrics
@@ -87,21 +87,21 @@ def _make_cells(
 ) -> list[Cell]:
     """Make a cell for each run: its mean over the shared images, why it is not comparable, or a dash if it has no score."""
     scored = [analysis for analysis in group if metric in analysis.table.values and method in analysis.table.methods]
-    reasons = {analysis.key: _meaning_difference(scored[0], analysis, method, metric) for analysis in scored}
+    reasons = {analysis.key: _find_meaning_difference(scored[0], analysis, method, metric) for analysis in scored}
     unshared, images = share(tuple(key for key, reason in reasons.items() if not reason))
     reasons |= unshared
     compared = [analysis for analysis in scored if not reasons[analysis.key]]
-    means = {analysis.key: _mean_cell(analysis, metric, values)
+    means = {analysis.key: _make_mean_cell(analysis, metric, values)
              for analysis, values in zip(compared, _pair_values(compared, method, metric, images), strict=True)}  # fmt: skip
-    return [means.get(analysis.key) or _cell_without_mean(reasons.get(analysis.key)) for analysis in group]
+    return [means.get(analysis.key) or _make_empty_cell(reasons.get(analysis.key)) for analysis in group]
 
 
-def _meaning_difference(first: NetAnalysis, analysis: NetAnalysis, method: str, metric: str) -> str | None:
+def _find_meaning_difference(first: NetAnalysis, analysis: NetAnalysis, method: str, metric: str) -> str | None:
     meanings = (meaning(side.run.header, side.table.net, method, metric) for side in (first, analysis))
     return difference(*meanings)
 
 
-def _share_images(analyses: Sequence[NetAnalysis]) -> Shared:
+def _find_shared_images(analyses: Sequence[NetAnalysis]) -> Shared:
     unshared: dict[str, str | None] = {}
     shared = analyses[0].images if analyses else NetImages({}, {})
     for analysis in analyses[1:]:
@@ -120,19 +120,19 @@ def _pair_values(analyses: Sequence[NetAnalysis], method: str, metric: str, imag
     return [column[column.index.isin(paired)].to_numpy() for column in columns]
 
 
-def _mean_cell(analysis: NetAnalysis, metric: str, values: Floats) -> Cell:
+def _make_mean_cell(analysis: NetAnalysis, metric: str, values: Floats) -> Cell:
     estimate = estimate_score(next(known for known in analysis.table.metrics if known.spec == metric), values)
-    cell = estimate_cell(estimate)
+    cell = make_estimate_cell(estimate)
     count = f"n = {estimate.n}" if estimate.n else ""
     small = ", ".join(filter(None, (cell.small, count)))
     return Cell(cell.text, cell.value, small, estimate=cell.estimate)
 
 
-def _cell_without_mean(reason: str | None) -> Cell:
+def _make_empty_cell(reason: str | None) -> Cell:
     return Cell(NOT_COMPARABLE, float("nan"), reason, css="none") if reason else Cell("–", float("nan"))
 
 
-def _facts(header: Header) -> Iterator[tuple[str, str]]:
+def _list_facts(header: Header) -> Iterator[tuple[str, str]]:
     """Yield the facts that define the numbers of a run: names and values as text."""
     for part, facts in header_facts(header).items():
         for key, fact in facts.items():
@@ -140,12 +140,12 @@ def _facts(header: Header) -> Iterator[tuple[str, str]]:
                 continue
             if isinstance(fact, dict):
                 settings = {field: value for field, value in fact.items() if field not in NAMES}
-                yield from ((f"{part}: {key}: {field}", _shortened(value)) for field, value in settings.items())
+                yield from ((f"{part}: {key}: {field}", _shorten(value)) for field, value in settings.items())
             else:
-                yield f"{part}: {key}", _shortened(fact)
+                yield f"{part}: {key}", _shorten(fact)
 
 
-def _shortened(value: Any) -> str:
+def _shorten(value: Any) -> str:
     text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
     if len(text) <= LONG:
         return text

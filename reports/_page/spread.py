@@ -12,7 +12,7 @@ from .section import Section
 
 def make_section(analyses: Sequence[NetAnalysis]) -> Section | None:
     """Return the scores of the single images for each net and metric; None if there is none to show."""
-    spreads = [(analysis, drawings) for analysis in analyses if (drawings := dict(_spreads(analysis)))]
+    spreads = [(analysis, drawings) for analysis in analyses if (drawings := dict(_draw_spreads(analysis)))]
     if not spreads:
         return None
     named_drawings = [
@@ -23,7 +23,7 @@ def make_section(analyses: Sequence[NetAnalysis]) -> Section | None:
     return Section("spread", "Image by image", fill("spread.html", spreads=spreads), named_drawings)
 
 
-def _spreads(analysis: NetAnalysis) -> Iterator[tuple[str, Drawing]]:
+def _draw_spreads(analysis: NetAnalysis) -> Iterator[tuple[str, Drawing]]:
     """Yield a figure for each metric, the best method on top; yes-or-no metrics have none."""
     for spec, metric in analysis.by_metric.items():
         table = analysis.table.values[spec]

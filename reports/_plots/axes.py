@@ -22,10 +22,10 @@ class Scale:
     linear: float = 0.0
 
     def __call__(self, value: float) -> float:
-        low, high, position = (self._transformed(number) for number in (self.low, self.high, value))
+        low, high, position = (self._transform(number) for number in (self.low, self.high, value))
         return self.start + (position - low) / ((high - low) or 1) * (self.end - self.start)
 
-    def ticks(self) -> list[float]:
+    def list_ticks(self) -> list[float]:
         if not self.log:
             count = max(3, int(abs(self.end - self.start) / 60))
             values = MaxNLocator(nbins=count, steps=[1, 2, 2.5, 5, 10]).tick_values(self.low, self.high)
@@ -36,7 +36,7 @@ class Scale:
         step = max(1, ceil(len(powers) / max(1, abs(self.end - self.start) / 55)))
         return ([0.0] if self.low <= 0 else []) + [10.0**power for power in powers][::step]
 
-    def _transformed(self, value: float) -> float:
+    def _transform(self, value: float) -> float:
         if not self.log:
             return value
         if self.linear:
@@ -63,18 +63,18 @@ def format_tick(value: float) -> str:
 
 def draw_bottom_axis(drawing: Drawing, scale: Scale, top: float, bottom: float, title: str) -> None:
     """Draw an axis along the bottom."""
-    for value in scale.ticks():
-        drawing.line([(scale(value), top), (scale(value), bottom)], "grid")
-        drawing.text(scale(value), bottom + 12, format_tick(value), anchor="middle", colour="muted", size=SMALL)
-    drawing.line([(scale.start, bottom), (scale.end, bottom)], "muted")
-    drawing.text((scale.start + scale.end) / 2, bottom + 29, title, anchor="middle", colour="muted", size=SMALL)
+    for value in scale.list_ticks():
+        drawing.add_line([(scale(value), top), (scale(value), bottom)], "grid")
+        drawing.add_text(scale(value), bottom + 12, format_tick(value), anchor="middle", colour="muted", size=SMALL)
+    drawing.add_line([(scale.start, bottom), (scale.end, bottom)], "muted")
+    drawing.add_text((scale.start + scale.end) / 2, bottom + 29, title, anchor="middle", colour="muted", size=SMALL)
 
 
 def draw_left_axis(drawing: Drawing, scale: Scale, left: float, right: float, title: str) -> None:
     """Draw an axis along the left."""
-    for value in scale.ticks():
-        drawing.line([(left, scale(value)), (right, scale(value))], "grid")
-        drawing.text(left - 6, scale(value), format_tick(value), anchor="end", colour="muted", size=SMALL)
-    drawing.line([(left, scale.start), (left, scale.end)], "muted")
+    for value in scale.list_ticks():
+        drawing.add_line([(left, scale(value)), (right, scale(value))], "grid")
+        drawing.add_text(left - 6, scale(value), format_tick(value), anchor="end", colour="muted", size=SMALL)
+    drawing.add_line([(left, scale.start), (left, scale.end)], "muted")
     middle = (scale.start + scale.end) / 2
-    drawing.text(left - 42, middle, title, anchor="middle", colour="muted", size=SMALL, turned=True)
+    drawing.add_text(left - 42, middle, title, anchor="middle", colour="muted", size=SMALL, turned=True)

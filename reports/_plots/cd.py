@@ -22,21 +22,21 @@ DEPTH = 58.0  # of the axis of ranks below the top
 
 def draw_diagram(ranks: Ranks, controls: Collection[str] = ()) -> Drawing | None:
     """Draw the diagram; None if fewer than two methods are ranked."""
-    if not _drawable(ranks):
+    if not _is_drawable(ranks):
         return None
     bars = () if ranks.undecidable else ranks.cliques
-    layout = _layout(ranks, len(bars))
+    layout = _make_layout(ranks, len(bars))
     drawing = Drawing(layout.width, layout.height, describe(ranks))
-    _axis(drawing, layout)
-    _difference(drawing, layout, ranks)
-    _bars(drawing, layout, ranks, bars)
-    _names(drawing, layout, ranks, controls)
+    _draw_axis(drawing, layout)
+    _draw_difference(drawing, layout, ranks)
+    _draw_bars(drawing, layout, ranks, bars)
+    _draw_names(drawing, layout, ranks, controls)
     return drawing
 
 
 def describe(ranks: Ranks) -> str:
     """Describe the diagram in words."""
-    if not _drawable(ranks):
+    if not _is_drawable(ranks):
         return f"No ranking: {ranks.undecidable}."
     pairs = zip(ranks.methods, ranks.mean_ranks, strict=True)
     parts = [
@@ -51,7 +51,7 @@ def describe(ranks: Ranks) -> str:
     return "; ".join(parts) + "."
 
 
-def _drawable(ranks: Ranks) -> bool:
+def _is_drawable(ranks: Ranks) -> bool:
     return len(ranks.methods) > 1 and not isnan(ranks.critical_difference)
 
 
@@ -68,11 +68,11 @@ class _Layout:
     def width(self) -> float:
         return LENGTH + 2 * self.margin
 
-    def x(self, rank: float) -> float:
+    def to_x(self, rank: float) -> float:
         return self.margin + (rank - 1) / (self.last - 1) * LENGTH
 
 
-def _layout(ranks: Ranks, bars: int) -> _Layout:
+def _make_layout(ranks: Ranks, bars: int) -> _Layout:
     methods = len(ranks.methods)
     names = DEPTH + BAR * (bars + 1)
     rows = ceil(methods / 2) + (1.5 if ranks.undecidable else 0.5)
@@ -82,42 +82,46 @@ def _layout(ranks: Ranks, bars: int) -> _Layout:
     return _Layout(margin, names, names + LINE * rows, methods)
 
 
-def _axis(drawing: Drawing, layout: _Layout) -> None:
+def _draw_axis(drawing: Drawing, layout: _Layout) -> None:
     """Draw the axis of ranks with its ticks; the best rank is on the left."""
-    drawing.line([(layout.x(1), DEPTH), (layout.x(layout.last), DEPTH)])
+    drawing.add_line([(layout.to_x(1), DEPTH), (layout.to_x(layout.last), DEPTH)])
     for rank in range(1, layout.last + 1, ceil(layout.last / 12)):
-        drawing.line([(layout.x(rank), DEPTH - 5), (layout.x(rank), DEPTH)])
-        drawing.text(layout.x(rank), DEPTH - 13, str(rank), anchor="middle", size=11)
+        drawing.add_line([(layout.to_x(rank), DEPTH - 5), (layout.to_x(rank), DEPTH)])
+        drawing.add_text(layout.to_x(rank), DEPTH - 13, str(rank), anchor="middle", size=11)
 
 
-def _difference(drawing: Drawing, layout: _Layout, ranks: Ranks) -> None:
+def _draw_difference(drawing: Drawing, layout: _Layout, ranks: Ranks) -> None:
     """Draw the critical difference as a length above the axis and, if it decides nothing, the reason at the bottom."""
-    first, last, end = (layout.x(rank) for rank in (1, layout.last, 1 + ranks.critical_difference))
+    first, last, end = (layout.to_x(rank) for rank in (1, layout.last, 1 + ranks.critical_difference))
     tick = [(end, 25.0)] if end <= last else []
-    drawing.line([(first, 25), (first, 20), (min(end, last), 20), *tick], "muted")
+    drawing.add_line([(first, 25), (first, 20), (min(end, last), 20), *tick], "muted")
     length = f"critical difference {number(ranks.critical_difference)}"
-    drawing.text(first, 11, length, colour="muted", size=11)
+    drawing.add_text(first, 11, length, colour="muted", size=11)
     if ranks.undecidable:
-        drawing.text(layout.width / 2, layout.height - 9, ranks.undecidable, anchor="middle", colour="muted", size=11)
+        drawing.add_text(
+            layout.width / 2, layout.height - 9, ranks.undecidable, anchor="middle", colour="muted", size=11
+        )
 
 
-def _bars(drawing: Drawing, layout: _Layout, ranks: Ranks, cliques: Collection[tuple[str, ...]]) -> None:
+def _draw_bars(drawing: Drawing, layout: _Layout, ranks: Ranks, cliques: Collection[tuple[str, ...]]) -> None:
     ranks_of = dict(zip(ranks.methods, ranks.mean_ranks, strict=True))
     for row, clique in enumerate(cliques, 1):
         depth = DEPTH + BAR * row
-        drawing.line([(layout.x(ranks_of[clique[0]]) - 4, depth), (layout.x(ranks_of[clique[-1]]) + 4, depth)], width=4)
+        drawing.add_line(
+            [(layout.to_x(ranks_of[clique[0]]) - 4, depth), (layout.to_x(ranks_of[clique[-1]]) + 4, depth)], width=4
+        )
 
 
-def _names(drawing: Drawing, layout: _Layout, ranks: Ranks, controls: Collection[str]) -> None:
+def _draw_names(drawing: Drawing, layout: _Layout, ranks: Ranks, controls: Collection[str]) -> None:
     """Write the better half on the left with the best on top, the other half on the right with the worst on top."""
     half, count = ceil(layout.last / 2), layout.last
     for index, (method, rank) in enumerate(zip(ranks.methods, ranks.mean_ranks, strict=True)):
         left = index < half
         depth = layout.names + LINE * ((index if left else count - 1 - index) + 0.5)
-        end = layout.x(1) - 14 if left else layout.x(count) + 14
+        end = layout.to_x(1) - 14 if left else layout.to_x(count) + 14
         colour = "muted" if method in controls else "ink"
-        drawing.line([(layout.x(rank), DEPTH), (layout.x(rank), depth), (end, depth)], colour, width=0.8)
+        drawing.add_line([(layout.to_x(rank), DEPTH), (layout.to_x(rank), depth), (end, depth)], colour, width=0.8)
         text = f"{method}  {number(rank)}" if left else f"{number(rank)}  {method}"
-        drawing.text(
+        drawing.add_text(
             end - 5 if left else end + 5, depth, text, anchor="end" if left else "start", colour=colour, size=11
         )

@@ -74,29 +74,29 @@ class Drawing:
     label: str
     shapes: list[Line | Area | Text] = field(default_factory=list)
 
-    def line(self, points: Points, colour: str = "ink", **options: Any) -> None:
+    def add_line(self, points: Points, colour: str = "ink", **options: Any) -> None:
         self.shapes.append(Line(points, colour, **options))
 
-    def area(self, points: Points, colour: str, **options: Any) -> None:
+    def add_area(self, points: Points, colour: str, **options: Any) -> None:
         self.shapes.append(Area(points, colour, **options))
 
-    def text(self, x: float, y: float, text: str, **options: Any) -> None:
+    def add_text(self, x: float, y: float, text: str, **options: Any) -> None:
         self.shapes.append(Text(x, y, text, **options))
 
-    def box(self, left: float, top: float, right: float, bottom: float, colour: str, **options: Any) -> None:
-        self.area([(left, top), (right, top), (right, bottom), (left, bottom)], colour, **options)
+    def add_box(self, left: float, top: float, right: float, bottom: float, colour: str, **options: Any) -> None:
+        self.add_area([(left, top), (right, top), (right, bottom), (left, bottom)], colour, **options)
 
-    def mark(self, x: float, y: float, style: Style, radius: float = 4.0, method: str = "") -> None:
+    def add_mark(self, x: float, y: float, style: Style, radius: float = 4.0, method: str = "") -> None:
         """Add the mark of a method, centred on a point."""
         if style.mark in ("cross", "plus"):
             turn = pi / 4 if style.mark == "cross" else 0
             for angle in (turn, turn + pi / 2):
                 across = (radius * cos(angle), radius * sin(angle))
                 ends = [(x - across[0], y - across[1]), (x + across[0], y + across[1])]
-                self.line(ends, style.colour, width=1.8, method=method)
+                self.add_line(ends, style.colour, width=1.8, method=method)
         else:
             outline = [(x + radius * dx, y + radius * dy) for dx, dy in OUTLINES[style.mark]]
-            self.area(outline, style.colour, method=method)
+            self.add_area(outline, style.colour, method=method)
 
 
 def assign_styles(methods: list[str], controls: list[str]) -> dict[str, Style]:
@@ -114,12 +114,12 @@ def assign_styles(methods: list[str], controls: list[str]) -> dict[str, Style]:
 def draw_swatch(style: Style) -> Drawing:
     """Draw the line and the mark of a method, for a legend."""
     drawing = Drawing(40, 15, "")
-    drawing.line([(1, 7.5), (39, 7.5)], style.colour, width=2, dashes=style.dashes)
-    drawing.mark(20, 7.5, style, 4.5)
+    drawing.add_line([(1, 7.5), (39, 7.5)], style.colour, width=2, dashes=style.dashes)
+    drawing.add_mark(20, 7.5, style, 4.5)
     return drawing
 
 
-def _polygon(corners: int, turn: float = 0.0, inner: float = 1.0) -> Points:
+def _make_polygon(corners: int, turn: float = 0.0, inner: float = 1.0) -> Points:
     count = corners * (2 if inner < 1 else 1)
     angles = [2 * pi * corner / count - pi / 2 + turn for corner in range(count)]
     radii = [inner if inner < 1 and corner % 2 else 1.1 for corner in range(count)]
@@ -127,12 +127,12 @@ def _polygon(corners: int, turn: float = 0.0, inner: float = 1.0) -> Points:
 
 
 OUTLINES: dict[str, Points] = {
-    "circle": _polygon(14),
-    "square": _polygon(4, pi / 4),
-    "diamond": _polygon(4),
-    "up": _polygon(3),
-    "down": _polygon(3, pi),
-    "pentagon": _polygon(5),
-    "hexagon": _polygon(6),
-    "star": _polygon(5, inner=0.5),
+    "circle": _make_polygon(14),
+    "square": _make_polygon(4, pi / 4),
+    "diamond": _make_polygon(4),
+    "up": _make_polygon(3),
+    "down": _make_polygon(3, pi),
+    "pentagon": _make_polygon(5),
+    "hexagon": _make_polygon(6),
+    "star": _make_polygon(5, inner=0.5),
 }

@@ -40,18 +40,20 @@ def draw_ranking(subject: FigureSubject, ranking: Ranking) -> Drawing:
     means = ", ".join(f"{place.method} {number(place.estimate.mean)}" for place in places)
     images = plural(ranking.n, "image")
     label = f"Ranking on {subject.net} by {metric.spec}, {metric.better} is better, {images}: {means}."
-    drawing, scale = _rows([place.method for place in places], _ends(places), f"{metric.spec} {metric.arrow}", label)
+    drawing, scale = _draw_rows(
+        [place.method for place in places], _list_ends(places), f"{metric.spec} {metric.arrow}", label
+    )
     best = ranking.best
     if best and not isnan(best.estimate.low):
         left, right = scale(best.estimate.low), scale(best.estimate.high)
-        drawing.box(left, 4, right, 8 + ROW * len(places), "accent", opacity=0.1)
+        drawing.add_box(left, 4, right, 8 + ROW * len(places), "accent", opacity=0.1)
     for row, place in enumerate(places):
-        y, (mean, low, high, _) = _middle(row), place.estimate
+        y, (mean, low, high, _) = _find_middle(row), place.estimate
         style = subject.styles[place.method]
         if not isnan(low):
-            drawing.line([(scale(low), y), (scale(high), y)], style.colour, width=2, method=place.method)
-        drawing.mark(scale(mean), y, style, 4.2, method=place.method)
-        drawing.text(WIDTH - 4, y, number(mean), anchor="end", size=SMALL, method=place.method)
+            drawing.add_line([(scale(low), y), (scale(high), y)], style.colour, width=2, method=place.method)
+        drawing.add_mark(scale(mean), y, style, 4.2, method=place.method)
+        drawing.add_text(WIDTH - 4, y, number(mean), anchor="end", size=SMALL, method=place.method)
     return drawing
 
 
@@ -71,16 +73,16 @@ def draw_costs(
     label += f"No other method is both cheaper and better than {', '.join(front)}." if front else ""
     drawing = Drawing(WIDTH, HEIGHT, label)
     across, up = (
-        _cost_scale([by_axis[place.method] for place in places], axis),
-        Scale(*pad(_ends(places)), BOTTOM, TOP),
+        _make_cost_scale([by_axis[place.method] for place in places], axis),
+        Scale(*pad(_list_ends(places)), BOTTOM, TOP),
     )
     draw_bottom_axis(drawing, across, TOP, BOTTOM, f"{axis} per image, logarithmic")
     draw_left_axis(drawing, up, LEFT, WIDTH - 10, f"{metric.spec} {metric.arrow}")
     points = {place.method: (across(by_axis[place.method]), up(place.estimate.mean)) for place in places}
     if len(front) > 1:
-        drawing.line([points[method] for method in front], "accent", width=1.4, dashes=(4.0, 3.0))
+        drawing.add_line([points[method] for method in front], "accent", width=1.4, dashes=(4.0, 3.0))
     for place in places:
-        _point(drawing, points[place.method], place, up, subject.styles[place.method])
+        _draw_point(drawing, points[place.method], place, up, subject.styles[place.method])
     _name_points(drawing, {method: points[method] for method in front}, list(points.values()))
     return drawing
 
@@ -98,10 +100,10 @@ def draw_curves(subject: FigureSubject, bands: Mapping[str, Band]) -> Drawing:
         style = subject.styles[method]
         xs = [across(share) for share in band.shares]
         upper, mean, lower = ([*zip(xs, map(up, ys), strict=True)] for ys in (band.high, band.mean, band.low))
-        drawing.area([*upper, *reversed(lower)], style.colour, opacity=0.13, method=method)
-        drawing.line(mean, style.colour, width=1.8, dashes=style.dashes, method=method)
+        drawing.add_area([*upper, *reversed(lower)], style.colour, opacity=0.13, method=method)
+        drawing.add_line(mean, style.colour, width=1.8, dashes=style.dashes, method=method)
         for x, y in mean[:: max(1, len(mean) // 5)]:
-            drawing.mark(x, y, style, 3.2, method=method)
+            drawing.add_mark(x, y, style, 3.2, method=method)
     return drawing
 
 
@@ -112,14 +114,14 @@ def draw_spread(subject: FigureSubject, values: Mapping[str, Floats]) -> Drawing
     images = plural(max(map(len, values.values())), "image")
     label = f"{metric.spec} image by image on {subject.net}, {images}; median: {medians}."
     ends = [float(end) for scores in values.values() for end in (scores.min(), scores.max())]
-    drawing, scale = _rows(list(values), ends, f"{metric.spec} {metric.arrow}, image by image", label)
+    drawing, scale = _draw_rows(list(values), ends, f"{metric.spec} {metric.arrow}, image by image", label)
     for row, (method, scores) in enumerate(values.items()):
-        y, style = _middle(row) + 7, subject.styles[method]
-        outline = _histogram(scores, scale, y)
-        drawing.area(outline, style.colour, opacity=0.28, method=method)
+        y, style = _find_middle(row) + 7, subject.styles[method]
+        outline = _make_histogram(scores, scale, y)
+        drawing.add_area(outline, style.colour, opacity=0.28, method=method)
         low, median, high = np.percentile(scores, [25, 50, 75])
-        drawing.line([(scale(low), y), (scale(high), y)], style.colour, width=2.4, method=method)
-        drawing.mark(scale(median), y, style, 3.4, method=method)
+        drawing.add_line([(scale(low), y), (scale(high), y)], style.colour, width=2.4, method=method)
+        drawing.add_mark(scale(median), y, style, 3.4, method=method)
     return drawing
 
 
@@ -131,13 +133,13 @@ def draw_legend(styles: Mapping[str, Style]) -> Drawing:
     for row, (method, style) in enumerate(styles.items()):
         y = MARGIN + ROW * (row + 0.5)
         line = draw_swatch(style).shapes[0]
-        drawing.line([(MARGIN, y), (MARGIN + 40, y)], line.colour, width=2, dashes=style.dashes, method=method)
-        drawing.mark(MARGIN + 20, y, style, 4.5, method=method)
-        drawing.text(MARGIN + 50, y, method, method=method)
+        drawing.add_line([(MARGIN, y), (MARGIN + 40, y)], line.colour, width=2, dashes=style.dashes, method=method)
+        drawing.add_mark(MARGIN + 20, y, style, 4.5, method=method)
+        drawing.add_text(MARGIN + 50, y, method, method=method)
     return drawing
 
 
-def _rows(methods: Sequence[str], ends: list[float], title: str, label: str) -> tuple[Drawing, Scale]:
+def _draw_rows(methods: Sequence[str], ends: list[float], title: str, label: str) -> tuple[Drawing, Scale]:
     """Start a drawing with a row for each method; return it with the scale along its bottom."""
     names = [method if len(method) <= NAMES else method[: NAMES - 1] + "…" for method in methods]
     left = 14 + LETTER * 12 * max(map(len, names))
@@ -146,26 +148,26 @@ def _rows(methods: Sequence[str], ends: list[float], title: str, label: str) -> 
     scale = Scale(*pad(ends), left, WIDTH - 52)
     draw_bottom_axis(drawing, scale, 4, bottom, title)
     for row, (method, text) in enumerate(zip(methods, names, strict=True)):
-        drawing.text(left - 8, _middle(row), text, anchor="end", method=method)
+        drawing.add_text(left - 8, _find_middle(row), text, anchor="end", method=method)
     return drawing, scale
 
 
-def _middle(row: int) -> float:
+def _find_middle(row: int) -> float:
     return 8 + ROW * (row + 0.5)
 
 
-def _ends(places: Sequence[Place]) -> list[float]:
+def _list_ends(places: Sequence[Place]) -> list[float]:
     return [end for place in places for end in place.estimate[:3] if not isnan(end)]
 
 
-def _histogram(scores: Floats, scale: Scale, y: float) -> list[Point]:
+def _make_histogram(scores: Floats, scale: Scale, y: float) -> list[Point]:
     counts, edges = np.histogram(scores, BINS, (scale.low, scale.high))
     bins = zip(edges, edges[1:], counts, strict=False)
     tops = [(scale((left + right) / 2), y - 14 * count / counts.max()) for left, right, count in bins]
     return [(scale.start, y), *tops, (scale.end, y)]
 
 
-def _cost_scale(values: list[float], axis: str) -> Scale:
+def _make_cost_scale(values: list[float], axis: str) -> Scale:
     """Make a logarithmic scale. Forwards are linear below 1, because a control may do no work at all."""
     if axis == "forwards":
         return Scale(-0.2, max(2.0, *values) * 1.5, LEFT, RIGHT, log=True, linear=1.0)
@@ -173,12 +175,12 @@ def _cost_scale(values: list[float], axis: str) -> Scale:
     return Scale(min(positive) / 1.6, max(positive) * 1.6, LEFT, RIGHT, log=True)
 
 
-def _point(drawing: Drawing, point: Point, place: Place, up: Scale, style: Style) -> None:
+def _draw_point(drawing: Drawing, point: Point, place: Place, up: Scale, style: Style) -> None:
     x, y = point
     if not isnan(place.estimate.low):
         ends = [(x, up(place.estimate.low)), (x, up(place.estimate.high))]
-        drawing.line(ends, style.colour, width=1.2, method=place.method)
-    drawing.mark(x, y, style, 4.6, method=place.method)
+        drawing.add_line(ends, style.colour, width=1.2, method=place.method)
+    drawing.add_mark(x, y, style, 4.6, method=place.method)
 
 
 def _name_points(drawing: Drawing, points: Mapping[str, Point], marks: Sequence[Point]) -> None:
@@ -189,7 +191,7 @@ def _name_points(drawing: Drawing, points: Mapping[str, Point], marks: Sequence[
         for left, middle in ((x - width - 8, y - 8), (x + 8, y - 8), (x - width - 8, y + 10), (x + 8, y + 10)):
             box = (left, middle - 6, left + width, middle + 6)
             if left >= LEFT + 2 and left + width <= WIDTH and not any(_overlap(box, other) for other in taken):
-                drawing.text(left, middle, method, size=SMALL, method=method)
+                drawing.add_text(left, middle, method, size=SMALL, method=method)
                 taken.append(box)
                 break
 

@@ -32,13 +32,13 @@ def make_figure(drawing: Drawing) -> Figure:
         plot.set(xlim=(0, drawing.width), ylim=(drawing.height, 0))
         for order, shape in enumerate(drawing.shapes):
             if isinstance(shape, Words):
-                plot.text(shape.x, shape.y, shape.text, zorder=order, **_text_options(shape))
+                plot.text(shape.x, shape.y, shape.text, zorder=order, **_make_text_options(shape))
             else:
-                plot.add_artist(_artist(shape, order))
+                plot.add_artist(_make_artist(shape, order))
     return figure
 
 
-def _artist(shape: Line | Area, order: int) -> Any:
+def _make_artist(shape: Line | Area, order: int) -> Any:
     if isinstance(shape, Area):
         return Polygon(shape.points, color=PAPER[shape.colour], alpha=shape.opacity, linewidth=0, zorder=order)
     width = shape.width * 72 / INCH
@@ -49,7 +49,7 @@ def _artist(shape: Line | Area, order: int) -> Any:
     )
 
 
-def _text_options(shape: Words) -> dict[str, Any]:
+def _make_text_options(shape: Words) -> dict[str, Any]:
     options = {"color": PAPER[shape.colour], "fontsize": shape.size * 72 / INCH, "parse_math": False}
     options |= {"ha": ANCHORS[shape.anchor], "va": "center_baseline", "weight": "bold" if shape.bold else "normal"}
     if not shape.turned:

@@ -29,7 +29,7 @@ def make_element(drawing: Drawing) -> Markup:
     """Make an element of the page, in its light or dark colours. Shapes carry their method's name, so that it can be hidden."""
     role = f'role="img" aria-label="{escape(drawing.label)}"' if drawing.label else 'aria-hidden="true"'
     size = f'viewBox="0 0 {drawing.width:g} {drawing.height:g}" style="max-width:{drawing.width:g}px"'
-    return Markup(f"<svg {role} {size}>{_body(drawing, PAGE)}</svg>")
+    return Markup(f"<svg {role} {size}>{_write_body(drawing, PAGE)}</svg>")
 
 
 def make_file(drawing: Drawing) -> str:
@@ -37,16 +37,16 @@ def make_file(drawing: Drawing) -> str:
     size = f'width="{drawing.width:g}" height="{drawing.height:g}" viewBox="0 0 {drawing.width:g} {drawing.height:g}"'
     letters = "".join(sorted({letter for shape in drawing.shapes if isinstance(shape, Text) for letter in shape.text}))
     faces = "".join(
-        f'@font-face{{font-family:"{FONT}";font-weight:{weight};src:url(data:font/ttf;base64,{_font(name, letters)})}}'
+        f'@font-face{{font-family:"{FONT}";font-weight:{weight};src:url(data:font/ttf;base64,{_encode_font(name, letters)})}}'
         for weight, name in (("normal", "DejaVuSans.ttf"), ("bold", "DejaVuSans-Bold.ttf"))
         if any(isinstance(shape, Text) and shape.bold == (weight == "bold") for shape in drawing.shapes)
     )
     head = f"<title>{escape(drawing.label)}</title><style>{faces}text{{font-family:'{FONT}',sans-serif}}</style>"
     white = '<rect width="100%" height="100%" fill="#ffffff"/>'
-    return f'<svg xmlns="http://www.w3.org/2000/svg" {size}>{head}{white}{_body(drawing, PAPER)}</svg>\n'
+    return f'<svg xmlns="http://www.w3.org/2000/svg" {size}>{head}{white}{_write_body(drawing, PAPER)}</svg>\n'
 
 
-def _body(drawing: Drawing, colours: dict[str, str]) -> str:
+def _write_body(drawing: Drawing, colours: dict[str, str]) -> str:
     """Return the shapes; successive shapes of one method form a group."""
     parts: list[str] = []
     group = ""
@@ -55,18 +55,18 @@ def _body(drawing: Drawing, colours: dict[str, str]) -> str:
             parts += ["</g>"] if group else []
             parts += [f'<g data-method="{escape(shape.method)}">'] if shape.method else []
             group = shape.method
-        parts.append(_shape(shape, colours))
+        parts.append(_write_shape(shape, colours))
     return "".join([*parts, "</g>" if group else ""])
 
 
-def _shape(shape: Line | Area | Text, colours: dict[str, str]) -> str:
+def _write_shape(shape: Line | Area | Text, colours: dict[str, str]) -> str:
     colour = colours[shape.colour]
     if isinstance(shape, Line):
         dashes = f' stroke-dasharray="{" ".join(f"{length:g}" for length in shape.dashes)}"' if shape.dashes else ""
-        return f'<path d="{_path(shape.points)}" fill="none" stroke="{colour}" stroke-width="{shape.width:g}"{dashes}/>'
+        return f'<path d="{_write_path(shape.points)}" fill="none" stroke="{colour}" stroke-width="{shape.width:g}"{dashes}/>'
     if isinstance(shape, Area):
         pale = f' fill-opacity="{shape.opacity:g}"' if shape.opacity < 1 else ""
-        return f'<path d="{_path(shape.points)}z" fill="{colour}"{pale}/>'
+        return f'<path d="{_write_path(shape.points)}z" fill="{colour}"{pale}/>'
     position = f'x="{shape.x:.5g}" y="{shape.y + 0.36 * shape.size:.5g}"'
     if shape.turned:
         position = f'transform="translate({shape.x + 0.36 * shape.size:.5g} {shape.y:.5g}) rotate(-90)"'
@@ -75,12 +75,12 @@ def _shape(shape: Line | Area | Text, colours: dict[str, str]) -> str:
     return f'<text {position} font-size="{shape.size:g}" fill="{colour}"{anchor}{bold}>{escape(shape.text)}</text>'
 
 
-def _path(points: Points) -> str:
+def _write_path(points: Points) -> str:
     return "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in points).replace(".0 ", " ").replace(".0L", "L")
 
 
 @cache
-def _font(name: str, letters: str) -> str:
+def _encode_font(name: str, letters: str) -> str:
     """Reduce a font to these letters, in base 64."""
     font = TTFont(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / name, recalcTimestamp=False)
     options = subset.Options(layout_features=["kern"], notdef_outline=True, drop_tables=["FFTM"])

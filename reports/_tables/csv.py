@@ -4,4 +4,4 @@ from .grid import Grid
 
 
 def write(grid: Grid) -> str:
-    return str(grid.frame().to_csv(index=False, lineterminator="\n"))
+    return str(grid.to_frame().to_csv(index=False, lineterminator="\n"))

@@ -66,31 +66,31 @@ class Grid:
     notes: Sequence[str] = ()
     css: str = ""
 
-    def frame(self) -> pd.DataFrame:
+    def to_frame(self) -> pd.DataFrame:
         """Return the unrounded numbers; an estimate takes four columns."""
         columns: dict[str, list[object]] = {}
         for index, head in enumerate(self.heads):
             cells = [row.cells[index] for row in self.rows]
-            columns[_unique(head.text, columns)] = [_value(head, cell) for cell in cells]
+            columns[_make_unique(head.text, columns)] = [_find_value(head, cell) for cell in cells]
             if any(cell.estimate for cell in cells):
                 for end in ("low", "high", "n"):
-                    columns[_unique(f"{head.text} {end}", columns)] = [
+                    columns[_make_unique(f"{head.text} {end}", columns)] = [
                         getattr(cell.estimate, end) if cell.estimate else None for cell in cells
                     ]
         return pd.DataFrame(columns)
 
 
-def name_cell(text: str) -> Cell:
+def make_name_cell(text: str) -> Cell:
     """Make a cell that names its row."""
     return Cell(text, text)
 
 
-def number_cell(value: float, text: str | None = None, small: str = "") -> Cell:
+def make_number_cell(value: float, text: str | None = None, small: str = "") -> Cell:
     """Make a cell of a number; a dash if the number is NaN."""
     return Cell("–" if isnan(value) else text or number(value), value, "" if isnan(value) else small)
 
 
-def estimate_cell(estimate: Estimate, *, bold: bool = False) -> Cell:
+def make_estimate_cell(estimate: Estimate, *, bold: bool = False) -> Cell:
     """Make a cell of a mean and its interval; a dash if there is no value."""
     if not estimate.n:
         return Cell("–", float("nan"))
@@ -98,7 +98,7 @@ def estimate_cell(estimate: Estimate, *, bold: bool = False) -> Cell:
     return Cell(number(estimate.mean), float(estimate.mean), small, bold=bold, estimate=estimate)
 
 
-def _unique(head: str, taken: dict[str, list[object]]) -> str:
+def _make_unique(head: str, taken: dict[str, list[object]]) -> str:
     """Make a column name that no other column has."""
     unique, count = head, 2
     while unique in taken:
@@ -106,7 +106,7 @@ def _unique(head: str, taken: dict[str, list[object]]) -> str:
     return unique
 
 
-def _value(head: ColumnHead, cell: Cell) -> object:
+def _find_value(head: ColumnHead, cell: Cell) -> object:
     if not head.number:
         return f"{cell.text} ({cell.small})" if cell.small else cell.text
     if isinstance(cell.value, float) and isnan(cell.value):

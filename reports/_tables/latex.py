@@ -27,28 +27,33 @@ def format_table(grid: Grid) -> str:
         r"\begin{table}",
         r"\centering",
         rf"\caption{{{escape(grid.caption)}.}}",
-        rf"\label{{tab:{_label(grid.name)}}}",
+        rf"\label{{tab:{_format_label(grid.name)}}}",
     ]
-    lines += [rf"\begin{{tabular}}{{{columns}}}", r"\toprule", _line([_head(head) for head in grid.heads]), r"\midrule"]
-    lines += [_line([_cell(cell) for cell in row.cells]) for row in grid.rows]
+    lines += [
+        rf"\begin{{tabular}}{{{columns}}}",
+        r"\toprule",
+        _format_line([_format_head(head) for head in grid.heads]),
+        r"\midrule",
+    ]
+    lines += [_format_line([_format_cell(cell) for cell in row.cells]) for row in grid.rows]
     lines += [r"\bottomrule", r"\end{tabular}"]
     lines += [rf"\par\smallskip{{\footnotesize {escape(' '.join(grid.notes))}}}"] if grid.notes else []
     return "\n".join([*lines, r"\end{table}"])
 
 
-def _head(head: ColumnHead) -> str:
+def _format_head(head: ColumnHead) -> str:
     return escape(f"{head.text} ({head.small})" if head.small else head.text)
 
 
-def _cell(cell: Cell) -> str:
+def _format_cell(cell: Cell) -> str:
     text = rf"\textbf{{{escape(cell.text)}}}" if cell.bold else escape(cell.text)
     return rf"{text} {{\scriptsize [{escape(cell.small)}]}}" if cell.small else text
 
 
-def _line(cells: list[str]) -> str:
+def _format_line(cells: list[str]) -> str:
     # LaTeX would read a bracket at the start of a line as an argument of the line break before it.
     return "{}" * cells[0].startswith("[") + " & ".join(cells) + r" \\"
 
 
-def _label(name: str) -> str:
+def _format_label(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-").lower()

@@ -12,14 +12,14 @@ def write(grid: Grid) -> str:
 
 def format_lines(grid: Grid) -> list[str]:
     """Format the lines of the table alone."""
-    rows = [[_cell(cell) for cell in row.cells] for row in grid.rows]
-    return format_table([_head(head) for head in grid.heads], [head.number for head in grid.heads], rows)
+    rows = [[_format_cell(cell) for cell in row.cells] for row in grid.rows]
+    return format_table([_format_head(head) for head in grid.heads], [head.number for head in grid.heads], rows)
 
 
-def _head(head: ColumnHead) -> str:
+def _format_head(head: ColumnHead) -> str:
     return escape(f"{head.text}, {head.small}" if head.small else head.text)
 
 
-def _cell(cell: Cell) -> str:
+def _format_cell(cell: Cell) -> str:
     text = f"**{escape(cell.text)}**" if cell.bold else escape(cell.text)
     return f"{text} [{escape(cell.small)}]" if cell.small else text

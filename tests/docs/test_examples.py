@@ -115,7 +115,7 @@ def test_nets_with_heads_of_five_classes() -> None:
 
 def test_several_classes_of_one_photo_are_explained() -> None:
     """ImageNet's weights cannot be downloaded here: the gallery takes random ones and says so."""
-    net, note = import_example("gallery").imagenet_spec("alexnet")
+    net, note = import_example("gallery").find_imagenet_spec("alexnet")
     assert note == "alexnet's weights cannot be downloaded and are RANDOM"
     explanations = [explain(load_wall(64), net, layer="features[11]", target=target) for target in (159, 511, 978)]
     assert [item.target.index for item in explanations] == [159, 511, 978]

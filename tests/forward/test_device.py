@@ -1,11 +1,11 @@
-"""exact_arithmetic: exact inside the block, and torch's flags restored afterwards."""
+"""use_exact_arithmetic: exact inside the block, and torch's flags restored afterwards."""
 
 from typing import Any
 
 import pytest
 import torch
 
-from cambench.bench.forward.device import exact_arithmetic
+from cambench.bench.forward.device import use_exact_arithmetic
 from cambench.bench.forward.forward import Forward, Stream
 from cambench.tests.support.nets import random_images
 
@@ -18,9 +18,9 @@ def flags() -> tuple[bool, ...]:
 @pytest.mark.parametrize("tf32", [True, False])
 def test_exact_arithmetic_applies_inside_the_block_only(tf32: bool) -> None:
     initial = flags()
-    with exact_arithmetic(tf32=tf32):
+    with use_exact_arithmetic(tf32=tf32):
         assert flags() == (tf32, tf32, True, False)
-        with exact_arithmetic(tf32=not tf32):
+        with use_exact_arithmetic(tf32=not tf32):
             assert flags() == (not tf32, not tf32, True, False)
         assert flags() == (tf32, tf32, True, False)
     assert flags() == initial
@@ -28,7 +28,7 @@ def test_exact_arithmetic_applies_inside_the_block_only(tf32: bool) -> None:
 
 def test_flags_are_restored_after_an_error() -> None:
     initial = flags()
-    with pytest.raises(ValueError, match="inside"), exact_arithmetic():
+    with pytest.raises(ValueError, match="inside"), use_exact_arithmetic():
         raise ValueError("inside")
     assert flags() == initial
 
@@ -48,7 +48,7 @@ def test_streams_are_made_in_fp32_and_passes_run_in_their_precision(precision: s
             return super().forward(images)
 
     hot = Forward(Recording(), precision)
-    hot.logits(Stream(2, make))
+    hot.compute_logits(Stream(2, make))
     tf32 = precision == "tf32"
     assert set(passing) == {(tf32, tf32, True, False)}
     assert set(making) == {(False, False, True, False)}

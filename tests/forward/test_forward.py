@@ -30,7 +30,7 @@ def test_scores_do_not_depend_on_the_chunk(chunk: int, pooled: Net) -> None:
     hot = _in_chunks(Forward(_as_sequential(pooled), "fp32"), chunk)
     with torch.inference_mode():
         expected = pooled(images).double().softmax(-1)
-    scores = hot.probabilities(_stream(images))
+    scores = hot.compute_probabilities(_stream(images))
     assert scores.dtype == torch.float64
     torch.testing.assert_close(scores, expected, rtol=0, atol=1e-6)
 
@@ -40,10 +40,10 @@ def test_the_chunk_size_fits_the_budget_and_is_at_most_256(pooled: Net, monkeypa
 
     def run(budget: float, count: int) -> None:
         sizes.clear()
-        monkeypatch.setattr(forward, "_budget", lambda *_: budget)
+        monkeypatch.setattr(forward, "_compute_budget", lambda *_: budget)
         hot = Forward(_as_sequential(pooled), "fp32")
         hot.net.register_forward_pre_hook(lambda _, inputs: sizes.append(len(inputs[0])))
-        hot.logits(_stream(random_images(count, 8)))
+        hot.compute_logits(_stream(random_images(count, 8)))
         assert sum(sizes) == count + 1  # one more image measures the memory
 
     image, hot = random_images(1, 8), Forward(_as_sequential(pooled), "fp32")
@@ -76,7 +76,7 @@ class _SmallMemory(nn.Module):
 
 def test_out_of_memory_halves_the_chunk_without_changing_scores() -> None:
     images, net = random_images(23, 8), _SmallMemory(capacity=3)
-    scores = Forward(net, "fp32").probabilities(_stream(images))
+    scores = Forward(net, "fp32").compute_probabilities(_stream(images))
     torch.testing.assert_close(scores, (images.flatten(1)[:, :3] * 2).double().softmax(-1))
     assert sum(net.seen) == 23 + 1 and max(net.seen) <= 3
     assert net.refused == [23, 11, 5]
@@ -85,14 +85,14 @@ def test_out_of_memory_halves_the_chunk_without_changing_scores() -> None:
 def test_a_reduced_chunk_size_is_remembered() -> None:
     images, net = random_images(23, 8), _SmallMemory(capacity=3)
     hot = Forward(net, "fp32")
-    hot.logits(_stream(images))
+    hot.compute_logits(_stream(images))
     count = len(net.seen)
-    hot.logits(_stream(images))
+    hot.compute_logits(_stream(images))
     assert len(set(net.seen[count:-1])) == 1, "it runs out of memory again"
 
 
 def test_fewer_of_larger_images_fit_into_a_pass(pooled: Net, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(forward, "_budget", lambda *_: 2e6)
+    monkeypatch.setattr(forward, "_compute_budget", lambda *_: 2e6)
     hot = Forward(_as_sequential(pooled), "fp32")
     sizes: list[int] = []
     hot.net.register_forward_pre_hook(lambda _, inputs: sizes.append(len(inputs[0])))
@@ -100,7 +100,7 @@ def test_fewer_of_larger_images_fit_into_a_pass(pooled: Net, monkeypatch: pytest
     for size in (16, 64, 16):
         hot.prepare(random_images(1, size))
         sizes.clear()
-        hot.logits(_stream(random_images(40, size)))
+        hot.compute_logits(_stream(random_images(40, size)))
         largest.append(max(sizes))
     assert largest[0] == largest[2] > largest[1] > 1
 
@@ -109,12 +109,12 @@ def test_an_image_that_does_not_fit_into_memory_raises_fatal() -> None:
     images = random_images(4, 8)
     hot = _in_chunks(Forward(_SmallMemory(capacity=0), "fp32"), 4)
     with pytest.raises(Fatal, match="one image does not fit"):
-        hot.logits(_stream(images))
+        hot.compute_logits(_stream(images))
 
 
 def test_a_first_image_that_does_not_fit_into_memory_raises_fatal() -> None:
     with pytest.raises(Fatal, match="one image does not fit"):
-        Forward(_SmallMemory(capacity=0), "fp32").logits(_stream(random_images(4, 8)))
+        Forward(_SmallMemory(capacity=0), "fp32").compute_logits(_stream(random_images(4, 8)))
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
@@ -122,7 +122,7 @@ def test_scores_that_are_not_finite_are_refused(value: float) -> None:
     images = random_images(3, 8)
     images[2] = value
     with pytest.raises(ImageError, match="not finite"):
-        Forward(nn.Flatten(), "fp32").logits(_stream(images))
+        Forward(nn.Flatten(), "fp32").compute_logits(_stream(images))
 
 
 def test_a_stream_makes_each_image_once_in_order(pooled: Net) -> None:
@@ -133,7 +133,7 @@ def test_a_stream_makes_each_image_once_in_order(pooled: Net) -> None:
         requests.append((start, stop))
         return images[start:stop]
 
-    _in_chunks(Forward(_as_sequential(pooled), "fp32"), 2).logits(Stream(5, make))
+    _in_chunks(Forward(_as_sequential(pooled), "fp32"), 2).compute_logits(Stream(5, make))
     assert requests == [(0, 2), (2, 4), (4, 5)]
 
 
@@ -163,13 +163,13 @@ def test_the_last_layer_of_the_bf16_copy_stays_fp32() -> None:
     dtypes = [parameter.dtype for parameter in hot.net.parameters()]
     assert dtypes == [torch.bfloat16] * 4 + [torch.float32] * 2
     assert sum(len(module_._forward_pre_hooks) for module_ in hot.net.modules()) == 1
-    logits = hot.logits(_stream(random_images(3)))
+    logits = hot.compute_logits(_stream(random_images(3)))
     assert not torch.equal(logits, logits.bfloat16().float()), "logits are rounded to bf16"
 
 
 def test_probabilities_keep_their_digits_near_one() -> None:
     logits = torch.tensor([[30.0, 0.0]]).view(1, 2, 1, 1)
-    scores = Forward(nn.Flatten(), "fp32").probabilities(_stream(logits))
+    scores = Forward(nn.Flatten(), "fp32").compute_probabilities(_stream(logits))
     assert float(1 - scores[0, 0]) == pytest.approx(9.357622968839299e-14, rel=1e-2)
 
 
@@ -197,7 +197,7 @@ def test_batch_norms_are_folded_in_a_copy_of_the_net() -> None:
     state = {name: value.clone() for name, value in net.state_dict().items()}
     hot = Forward(net, "fp32")
     assert not any(isinstance(module, nn.BatchNorm2d) for module in hot.net.modules())
-    torch.testing.assert_close(hot.logits(_stream(images)), net(images), rtol=0, atol=1e-5)
+    torch.testing.assert_close(hot.compute_logits(_stream(images)), net(images), rtol=0, atol=1e-5)
     assert all(torch.equal(value, state[name]) for name, value in net.state_dict().items())
 
 

@@ -52,9 +52,9 @@ def test_an_overflow_in_fp16_is_reported() -> None:
             return logits
 
     images, net = torch.ones(1, 3, 2, 2), Loud().eval()
-    assert Forward(net, "fp32").logits(_stream(images)).isfinite().all()
+    assert Forward(net, "fp32").compute_logits(_stream(images)).isfinite().all()
     with pytest.raises(ImageError, match="overflow in fp16"):
-        Forward(net, "fp16").logits(_stream(images))
+        Forward(net, "fp16").compute_logits(_stream(images))
 
 
 def test_a_memory_limit_is_respected_and_refused_if_too_small(pooled: Net) -> None:
@@ -63,9 +63,9 @@ def test_a_memory_limit_is_respected_and_refused_if_too_small(pooled: Net) -> No
     with torch.inference_mode():
         need = cost.measure_work(lambda: hot._score(images[:1]), CPU).peak_bytes + COPIES_PER_IMAGE * images[:1].nbytes
     hot.tune(5.5 * need, compile=False)
-    logits = hot.logits(_stream(images))
+    logits = hot.compute_logits(_stream(images))
     hook = hot.net.register_forward_pre_hook(lambda _, inputs: sizes.append(len(inputs[0])))
-    torch.testing.assert_close(hot.logits(_stream(images)), logits)
+    torch.testing.assert_close(hot.compute_logits(_stream(images)), logits)
     hook.remove()
     assert set(sizes) == {5}
 
@@ -76,11 +76,11 @@ def test_a_memory_limit_is_respected_and_refused_if_too_small(pooled: Net) -> No
             return images[start:stop].clone()
 
     with torch.inference_mode():
-        assert cost.measure_work(lambda: hot.logits(Stream(40, MakeImages())), CPU).peak_bytes <= 5.5 * need
+        assert cost.measure_work(lambda: hot.compute_logits(Stream(40, MakeImages())), CPU).peak_bytes <= 5.5 * need
     hot = Forward(nn.Sequential(pooled.features, pooled.classify), "fp32")
     hot.tune(need / 2, compile=False)
     with pytest.raises(Fatal, match=r"one image takes \d+ MB, more than --memory allows"):
-        hot.logits(_stream(images))
+        hot.compute_logits(_stream(images))
 
 
 def test_compiled_passes_give_the_same_scores_and_run_whole_chunks_only(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,7 @@ from cambench.bench.core.plugins import METRIC, find
 from cambench.bench.data.types import MEAN, STD
 from cambench.bench.nets.net import Net
 from cambench.bench.scoring import score as scoring
-from cambench.bench.scoring.blend import substrate
+from cambench.bench.scoring.blend import make_substrate
 from cambench.bench.scoring.case import Curve, Score
 from cambench.bench.scoring.postprocess import fit, stretch
 from cambench.tests.support.naive import grey
@@ -70,7 +70,7 @@ def test_even_curves_equal_a_naive_loop(spec: str, steps: int, pooled: Net) -> N
     image, map_ = random_images(1, 9)[0], random_maps(1, 9)[0]
     curve = score_map(pooled, image, map_, f"{spec}[steps={steps},substrate=mean,even=true]")
     order = sorted(range(81), key=lambda pixel: -float(map_.flatten()[pixel]))
-    base, scores = substrate(image, "mean"), []
+    base, scores = make_substrate(image, "mean"), []
     for step in range(steps + 1):
         start, end = (image, base) if spec == "deletion" else (base, image)
         current = start.clone()
@@ -105,7 +105,7 @@ def test_curves_by_cells_change_whole_cells() -> None:
 def test_curves_by_cells_equal_a_naive_loop(spec: str, height: int, width: int, step: int, pooled: Net) -> None:
     """One cell per step, two from 392 cells on, three from 588 on, as the authors' code rounds down."""
     image, raw = random_images(1, 21)[0], coarse(height, width)
-    base, cells = substrate(image, "box"), height * width
+    base, cells = make_substrate(image, "box"), height * width
     order = sorted(range(cells), key=lambda cell: -float(raw.flatten()[cell]))
     counts = [*range(0, cells, step), cells]
     start, end = (image, base) if spec == "deletion" else (base, image)
@@ -286,7 +286,9 @@ def test_tie_spread_of_a_constant_map_by_hand(orders: int, seed: int) -> None:
 def test_tie_spread_equals_a_naive_loop(word: str, pooled: Net) -> None:
     """Areas of curves that change pixels one by one, sorted by value and ties by a seeded shuffle."""
     image, map_ = random_images(1, 12)[0], (random_maps(1, 12)[0] * 3).floor() / 3
-    start, end = (image, substrate(image, "mean")) if word == "deletion" else (substrate(image, "blur"), image)
+    start, end = (
+        (image, make_substrate(image, "mean")) if word == "deletion" else (make_substrate(image, "blur"), image)
+    )
     areas = []
     for seed in range(4):
         shuffle = shuffled(144, seed)

@@ -13,8 +13,8 @@ from cambench.bench.core.errors import NotApplicable
 from cambench.bench.core.plugins import METRIC, Plugin, find, names
 from cambench.bench.data.types import MEAN, STD, Mask, Object
 from cambench.bench.nets.net import Net
-from cambench.bench.scoring.blend import substrate
-from cambench.bench.scoring.case import Asking, Case, Curve, Score, cumulative_counts
+from cambench.bench.scoring.blend import make_substrate
+from cambench.bench.scoring.case import Asking, Case, Curve, Score, list_cumulative_counts
 from cambench.bench.scoring.perturbations import Clean, Kept
 from cambench.tests.support.naive import naive_blur
 from cambench.tests.support.nets import FakeNet, brightness, random_images, random_maps, scores_of
@@ -72,7 +72,7 @@ def test_the_area_of_a_curve_follows_the_trapezoid_rule() -> None:
     ],
 )
 def test_cumulative_counts(pixels: int, steps: int, expected: list[int]) -> None:
-    assert cumulative_counts(pixels, steps) == expected
+    assert list_cumulative_counts(pixels, steps) == expected
 
 
 def test_a_curve_has_28_steps_by_default() -> None:
@@ -195,7 +195,7 @@ def test_a_soft_map_weights_each_pixel() -> None:
 def test_drop_increase_and_gain_follow_the_papers_equations(fill: Any, pooled: Net) -> None:
     drops, increases, gains = [], [], []
     image, maps = random_images(1, seed=4)[0], random_maps(8)
-    base = substrate(image, fill)
+    base = make_substrate(image, fill)
     for target in (0, 3, 5, 8):
         specs = [find(METRIC, f"average_{word}[fill={fill}]") for word in ("drop", "increase", "gain")]
         rows = scores_of(pooled, image, target, maps, (), specs)

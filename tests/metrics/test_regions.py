@@ -15,7 +15,7 @@ from cambench.bench.core.errors import NotApplicable
 from cambench.bench.core.plugins import METRIC, find
 from cambench.bench.data.types import MEAN
 from cambench.bench.metrics import pic
-from cambench.bench.metrics.irof import superpixels
+from cambench.bench.metrics.irof import find_superpixels
 from cambench.bench.scoring.case import Curve
 from cambench.tests.support.nets import FakeNet, brightness, random_images, random_maps, scores_of
 
@@ -129,7 +129,7 @@ def test_pixel_sets_depend_on_the_seed_and_not_on_the_map() -> None:
 @pytest.mark.parametrize("seed", [0, 1])
 def test_irof_is_a_loop_over_superpixels(seed: int) -> None:
     image, map_ = random_images(1, 32, seed=seed)[0], random_maps(1, 32, seed=seed)[0]
-    labels = superpixels(image.permute(1, 2, 0).numpy().tobytes(), (32, 32), 12)
+    labels = find_superpixels(image.permute(1, 2, 0).numpy().tobytes(), (32, 32), 12)
     numbers = np.unique(labels)
     assert len(numbers) > 3
     ordered = sorted(numbers, key=lambda k: -float(map_.numpy()[labels == k].mean(dtype=np.float64)))

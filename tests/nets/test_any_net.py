@@ -60,7 +60,7 @@ def _run_module(module: nn.Module, images: Tensor) -> Tensor:
 def test_an_architecture_is_cut_at_its_last_map(name: str, layer: str, pooled: bool) -> None:
     settings = {"init_weights": False} if name in ("googlenet", "inception_v3") else {}
     module = _seeded(lambda: torchvision.models.get_model(name, num_classes=5, **settings)).requires_grad_(False)
-    halves = split.split_net(module, PRESETS["imagenet"], None, layers.usual_layer(name))
+    halves = split.split_net(module, PRESETS["imagenet"], None, layers.find_usual_layer(name))
     net = Net(name, halves.cut, tuple("abcde"), "fp32")
     assert net.layer == layer
     images = random_images(2, 128)
@@ -81,7 +81,7 @@ def test_an_architecture_is_cut_at_its_last_map(name: str, layer: str, pooled: b
 def test_nets_with_fully_connected_layers_are_cut_before_the_last_pooling(name: str) -> None:
     with torch.device("meta"):
         modules = list(torchvision.models.get_model(name).features.named_children())
-    index = [name for name, _ in modules].index((layers.usual_layer(name) or "").removeprefix("features."))
+    index = [name for name, _ in modules].index((layers.find_usual_layer(name) or "").removeprefix("features."))
     assert isinstance(modules[index][1], nn.ReLU) and isinstance(modules[index + 1][1], nn.MaxPool2d)
     assert index == len(modules) - 2
 
@@ -95,7 +95,9 @@ def test_an_architecture_takes_the_users_weights(tmp_path: Path) -> None:
 
 
 def test_the_table_lists_every_convolutional_classifier_of_torchvision() -> None:
-    listed = {name for name in torchvision.models.list_models(module=torchvision.models) if layers.usual_layer(name)}
+    listed = {
+        name for name in torchvision.models.list_models(module=torchvision.models) if layers.find_usual_layer(name)
+    }
     unlisted = set(torchvision.models.list_models(module=torchvision.models)) - listed
     assert unlisted == {"vit_b_16", "vit_b_32", "vit_l_16", "vit_l_32", "vit_h_14", "maxvit_t"}
 

@@ -11,7 +11,7 @@ from torchvision import models
 from cambench.bench.core.errors import UsageError
 from cambench.bench.nets import quantised
 from cambench.datasets._synthetic.shapes import CLASSES
-from cambench.training.evaluate import NETS, WEIGHTS, batches, load_shipped
+from cambench.training.evaluate import NETS, WEIGHTS, draw_batches, load_shipped
 
 
 def file(name: str) -> Path:
@@ -75,7 +75,7 @@ def test_loading_is_quick() -> None:
 @pytest.mark.parametrize("name", NETS)
 def test_a_net_knows_its_classes(name: str) -> None:
     net, right = load_shipped(name), []
-    for images, labels in batches(160, "single", 200, seed=5):
+    for images, labels in draw_batches(160, "single", 200, seed=5):
         with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
             scores = net(images)
         right.append(scores.argmax(1) == labels[:, 0])

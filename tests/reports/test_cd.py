@@ -61,15 +61,15 @@ def _lines(drawing: Drawing, width: float) -> list[Line]:
 def test_bars_span_the_cliques_and_the_mark_spans_the_critical_difference() -> None:
     ranks = CASES["six"]
     assert ranks.cliques and ranks.undecidable is None
-    drawing, layout = _draw(ranks), cd._layout(ranks, len(ranks.cliques))
+    drawing, layout = _draw(ranks), cd._make_layout(ranks, len(ranks.cliques))
     rank_of = dict(zip(ranks.methods, ranks.mean_ranks, strict=True))
     for bar, clique in zip(_lines(drawing, 4), ranks.cliques, strict=True):
-        ends = [layout.x(rank_of[clique[0]]), layout.x(rank_of[clique[-1]])]
+        ends = [layout.to_x(rank_of[clique[0]]), layout.to_x(rank_of[clique[-1]])]
         assert [x for x, _ in bar.points] == pytest.approx([ends[0] - 4, ends[1] + 4])
     feet = [line.points[0][0] for line in _lines(drawing, 0.8)]
-    assert feet == pytest.approx([layout.x(rank) for rank in ranks.mean_ranks])
+    assert feet == pytest.approx([layout.to_x(rank) for rank in ranks.mean_ranks])
     (mark,) = (line.points for line in _lines(drawing, 1) if line.colour == "muted")
-    assert mark[-1][0] - mark[0][0] == pytest.approx(layout.x(1 + ranks.critical_difference) - layout.x(1))
+    assert mark[-1][0] - mark[0][0] == pytest.approx(layout.to_x(1 + ranks.critical_difference) - layout.to_x(1))
 
 
 def test_undecidable_ranks_have_no_bars() -> None:

@@ -117,9 +117,9 @@ def test_summaries_use_only_the_given_comparisons(tmp_path: Path) -> None:
         ]
         for method in ("cam", "grad_cam", "score_cam")
     }
-    assert controls.metrics_won(comparisons) == won
-    assert list(controls.metrics_won(comparisons)) == sorted(won, key=lambda method: -len(won[method]))
-    unbeaten = controls.unbeaten_controls(comparisons)
+    assert controls.find_metrics_won(comparisons) == won
+    assert list(controls.find_metrics_won(comparisons)) == sorted(won, key=lambda method: -len(won[method]))
+    unbeaten = controls.find_unbeaten_controls(comparisons)
     assert all(comparison.verdict != "better" for group in unbeaten.values() for comparison in group)
     keys = {
         f"{comparison.metric.spec} against {comparison.control}"

@@ -24,7 +24,15 @@ from cambench.reports._plots.drawing import Drawing
 from cambench.reports._tables import csv as _csv
 from cambench.reports._tables import latex as _latex
 from cambench.reports._tables import markdown as _markdown
-from cambench.reports._tables.grid import Cell, ColumnHead, Grid, GridRow, estimate_cell, name_cell, number_cell
+from cambench.reports._tables.grid import (
+    Cell,
+    ColumnHead,
+    Grid,
+    GridRow,
+    make_estimate_cell,
+    make_name_cell,
+    make_number_cell,
+)
 
 from ..support import runs
 
@@ -49,12 +57,12 @@ def _grid() -> Grid:
     rows = [
         GridRow(
             [
-                name_cell("cam_&_co"),
-                estimate_cell(Estimate(0.5, 0.25, 0.75, 4), bold=True),
+                make_name_cell("cam_&_co"),
+                make_estimate_cell(Estimate(0.5, 0.25, 0.75, 4), bold=True),
                 Cell("ahead", 0.1, "p = .1"),
             ]
         ),
-        GridRow([name_cell("[x]"), number_cell(float("nan")), Cell("–", 2.0)]),
+        GridRow([make_name_cell("[x]"), make_number_cell(float("nan")), Cell("–", 2.0)]),
     ]
     return Grid("t", "50 % of #1", heads, rows, ["n_1 < 2"])
 
@@ -158,10 +166,10 @@ def test_the_latex_report_has_a_table_for_each_net(run: Run) -> None:
 
 def test_file_names_are_safe_and_unique() -> None:
     evil = "../<script>alert(1)</script>"
-    assert export.slug(evil) == "script-alert-1-script"
-    assert list(export.by_file_name([("a b", 1), ("a/b", 2), ("a:b", 3)])) == ["a-b", "a-b-2", "a-b-3"]
+    assert export.make_file_name(evil) == "script-alert-1-script"
+    assert list(export.name_files([("a b", 1), ("a/b", 2), ("a:b", 3)])) == ["a-b", "a-b-2", "a-b-3"]
     drawing = Drawing(50, 20, evil)
-    drawing.text(1, 10, evil, method=evil)
+    drawing.add_text(1, 10, evil, method=evil)
     for text in (svg.make_file(drawing), str(svg.make_element(drawing))):
         assert "<script" not in text
     assert ElementTree.fromstring(svg.make_file(drawing)).find(f"{SVG}title") is not None

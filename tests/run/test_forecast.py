@@ -18,7 +18,7 @@ SMALL = {"nets": ["squeezenet1_1"], "dataset": "scenes[size=64]", "precision": "
 
 def measure(**changes: object) -> forecast.Needs:
     suite = suite_file.load("smoke", **SMALL | changes)
-    plan = make_plan(suite.model_copy(update={"images": forecast.min_images(suite.drift)}), "cpu")
+    plan = make_plan(suite.model_copy(update={"images": forecast.compute_min_images(suite.drift)}), "cpu")
     return forecast.measure_needs(plan, "squeezenet1_1")
 
 

@@ -58,7 +58,7 @@ def test_a_run_builds_each_net_once(precision: str, tmp_path: Path, builds: list
 
 def test_a_forecast_builds_a_net_once(builds: list[object]) -> None:
     suite = suite_file.load("smoke", nets=["squeezenet1_1"], precision="fp32", **SMALL)
-    plan = make_plan(suite.model_copy(update={"images": forecast.min_images(suite.drift)}), "cpu")
+    plan = make_plan(suite.model_copy(update={"images": forecast.compute_min_images(suite.drift)}), "cpu")
     assert forecast.measure_needs(plan, "squeezenet1_1").forwards > 0
     assert len(builds) == 1
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from cambench.bench.data.types import MEAN, STD
-from cambench.bench.scoring.blend import blend_images, canonical_key, rank_pixels, substrate
+from cambench.bench.scoring.blend import blend_images, make_canonical_key, make_substrate, rank_pixels
 from cambench.bench.scoring.perturbations import Clean, Custom, Inside, Kept, Masked, Perturbed, Substrate
 from cambench.tests.support.nets import random_images, random_maps
 
@@ -28,22 +28,22 @@ def test_the_blur_equals_rises_on_normalised_images() -> None:
     image = random_images(1, 17)[0]
     mean, std = np.array(MEAN)[:, None, None], np.array(STD)[:, None, None]
     expected = naive_blur((image.double().numpy() - mean) / std) * std + mean
-    np.testing.assert_allclose(substrate(image, "blur").numpy(), expected, atol=1e-6)
+    np.testing.assert_allclose(make_substrate(image, "blur").numpy(), expected, atol=1e-6)
 
 
 def test_mean_is_the_mean_colour_and_black_is_0() -> None:
     image = random_images(1, 4)[0]
-    mean = substrate(image, "mean")
+    mean = make_substrate(image, "mean")
     assert mean.shape == image.shape
     torch.testing.assert_close(mean[:, 2, 3], torch.tensor(MEAN))
-    assert not substrate(image, "black").any()
+    assert not make_substrate(image, "black").any()
 
 
 def naive_blend(image: Tensor, map: Tensor, description: Perturbed) -> Tensor:
     """The blend computed pixel by pixel: a share of the image plus the remaining share of the substrate."""
     if isinstance(description, Clean | Custom):
         return image if isinstance(description, Clean) else description.image
-    filled, blend, width = substrate(image, description.substrate), torch.empty_like(image), map.shape[1]
+    filled, blend, width = make_substrate(image, description.substrate), torch.empty_like(image), map.shape[1]
     order = sorted(range(map.numel()), key=lambda pixel: -float(map.flatten()[pixel]))
     for rank, pixel in enumerate(order):
         y, x = divmod(pixel, width)
@@ -108,27 +108,27 @@ def test_the_box_blur_is_a_mean_over_a_square_padded_with_the_mean_colour() -> N
     padded = mean.view(3, 1, 1).expand(3, 72, 72).clone()
     padded[:, 6:66, 6:66] = image
     expected = padded[:, 10 : 10 + 13, 20 : 20 + 13].mean((1, 2))  # a fifth of 60, made odd
-    torch.testing.assert_close(substrate(image, "box")[:, 10, 20], expected)
+    torch.testing.assert_close(make_substrate(image, "box")[:, 10, 20], expected)
 
 
 def test_end_points_equal_the_image_and_its_substrate_exactly() -> None:
     image, maps = random_images(1, 12)[0], random_maps(1, 12)
     all_pixels, no_pixels = blend_images(image, maps, [(0, Kept(0, 144, "blur")), (0, Kept(0, 0, "blur"))]).make(0, 2)
-    assert torch.equal(all_pixels, image) and torch.equal(no_pixels, substrate(image, "blur"))
+    assert torch.equal(all_pixels, image) and torch.equal(no_pixels, make_substrate(image, "blur"))
 
 
 def test_equal_perturbed_images_have_one_key() -> None:
-    assert canonical_key(3, Kept(0, 9, "blur"), 9) == canonical_key(1, Clean(), 9) == (0, Clean())
-    assert canonical_key(3, Kept(9, 9, "mean"), 9) == canonical_key(1, Kept(0, 0, "mean"), 9)
-    assert canonical_key(3, Kept(9, 9, "mean"), 9) != canonical_key(3, Kept(9, 9, "blur"), 9)
-    assert canonical_key(3, Kept(0, 8, "mean"), 9) == (3, Kept(0, 8, "mean"))
-    assert canonical_key(3, Masked("mean"), 9) == (3, Masked("mean"))
+    assert make_canonical_key(3, Kept(0, 9, "blur"), 9) == make_canonical_key(1, Clean(), 9) == (0, Clean())
+    assert make_canonical_key(3, Kept(9, 9, "mean"), 9) == make_canonical_key(1, Kept(0, 0, "mean"), 9)
+    assert make_canonical_key(3, Kept(9, 9, "mean"), 9) != make_canonical_key(3, Kept(9, 9, "blur"), 9)
+    assert make_canonical_key(3, Kept(0, 8, "mean"), 9) == (3, Kept(0, 8, "mean"))
+    assert make_canonical_key(3, Masked("mean"), 9) == (3, Masked("mean"))
 
 
 def test_different_images_have_different_keys() -> None:
     image, maps = random_images(1, 8)[0], random_maps(1, 8)
     descriptions: list[Perturbed] = [Clean(), Masked("mean"), *(Kept(0, n, "mean") for n in range(64))]
     images = blend_images(image, maps, [(0, description) for description in descriptions]).make(0, len(descriptions))
-    assert len({canonical_key(0, description, 64) for description in descriptions}) == len(descriptions)
+    assert len({make_canonical_key(0, description, 64) for description in descriptions}) == len(descriptions)
     assert len({tuple(blend.flatten().tolist()) for blend in images}) == len(descriptions)
     assert all(not torch.equal(a, b) for a, b in pairwise(images))

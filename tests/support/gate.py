@@ -40,7 +40,7 @@ class Mutation:
 
 
 _MAP = "return (weights * activations).sum(1).relu()"
-_SCORES = "return masked.scores(len(activations), masks)"
+_SCORES = "return masked.score_masks(len(activations), masks)"
 _LEAK = """maps = (weights * activations).sum(1).relu()
     previous = globals().get("LAST", maps)
     globals()["LAST"] = maps
@@ -118,8 +118,8 @@ def false_alarm(seed: int, directory: Path) -> bool:
     changed = []
     for spec in RANDOM:
         name, bracket, settings = spec.partition("[")
-        file = copy_method(name, directory / "changed", "image_generator(image, seed)",
-                      "image_generator(image, seed + 1_000_003)")  # fmt: skip
+        file = copy_method(name, directory / "changed", "make_image_generator(image, seed)",
+                      "make_image_generator(image, seed + 1_000_003)")  # fmt: skip
         changed.append(file + bracket + settings)
     comparison = compare(base, run_smoke(changed, directory / "new", **changes))
     assert comparison.counts["same"] < len(comparison.cells), "other draws must give other numbers"

@@ -56,7 +56,7 @@ def architecture(name: str, channels: int = LIVE) -> nn.Module:
 
 
 def cut_net(name: str, module: nn.Module, precision: str = "fp32") -> Net:
-    split_net = split.split_net(module.requires_grad_(False), PRESETS["imagenet"], None, layers.usual_layer(name))
+    split_net = split.split_net(module.requires_grad_(False), PRESETS["imagenet"], None, layers.find_usual_layer(name))
     return Net(name, split_net.cut, CLASSES, precision)
 
 
