@@ -57,6 +57,7 @@ def load(
 
 
 def _open(name: str, config: str, split: str) -> Any:
+    """Open a saved data set, or one of the hub. Raise UsageError if it cannot be loaded."""
     import datasets
 
     try:
@@ -103,6 +104,7 @@ def _find_column(features: dict[str, Any], column: str, feature_type: str, name:
 
 
 def _decode(encoded: dict[str, Any], name: str) -> Picture.Image:
+    """Decode a picture in RGB, upright. Raise ImageError if it cannot be read."""
     try:
         with Picture.open(BytesIO(encoded["bytes"]) if encoded["bytes"] else encoded["path"]) as file:
             file.load()

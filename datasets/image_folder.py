@@ -52,6 +52,7 @@ def photo(source: Path | Picture.Image, *, size: int = 224, resize: Resize = "cr
 
 
 def _read_table(root: Path) -> tuple[list[LabelledFile], tuple[str, ...]]:
+    """Read the entries in labels.csv. Raise UsageError for a table without the columns."""
     file = root / "labels.csv"
     try:
         rows = pd.read_csv(make_readable(file), dtype=str, keep_default_na=False, index_col=False)
@@ -98,6 +99,7 @@ def _find_file(root: Path, name: str, line: str) -> Path:
 
 
 def _find_mask(root: Path, name: str, path: Path, line: str) -> Path | None:
+    """Return the file of a row's mask, if it names one. Raise UsageError unless it has the photo's size."""
     if not name.strip():
         return None
     mask = _find_file(root, name, line)

@@ -95,7 +95,8 @@ def find_imagenet_spec(name: str) -> tuple[str, str]:
     return f"{name}@imagenet", f"{name} has ImageNet's weights"
 
 
-def classes_of_a_photo() -> Example:
+def make_classes() -> Example:
+    """Make the example on several classes of one photo; write the photo."""
     net, note = find_imagenet_spec("vgg16")
     photo = save_picture(load_dataset("photos")[0], "cat.png")
     return Example(
@@ -107,7 +108,8 @@ def classes_of_a_photo() -> Example:
     )
 
 
-def transfer() -> Example:
+def make_concrete() -> Example:
+    """Make the example on concrete; write a wall, and train the nets if their weights are missing."""
     if not Path("weights/concrete_vgg.pt").is_file():
         concrete.main(Path("weights"))
     wall = save_picture(load_dataset("cracks")[3], "wall.png")
@@ -128,7 +130,8 @@ def transfer() -> Example:
     )
 
 
-def five_classes() -> Example:
+def make_flowers() -> Example:
+    """Make the example on heads of five classes; write a photo, and random weights if there are none."""
     torch.manual_seed(0)
     Path("weights/flowers.txt").write_text("daisy\ndandelion\nrose\nsunflower\ntulip\n")
     for name in ("resnet18", "vgg16"):
@@ -154,7 +157,8 @@ LAYERS = {  # where each architecture is explained
 }  # fmt: skip
 
 
-def score_cams() -> Example:
+def make_score_cam() -> Example:
+    """Make the example on variants of Score-CAM; write the photo."""
     nets = {name: find_imagenet_spec(name) for name in LAYERS}
     photo = save_picture(load_dataset("photos")[0], "cat.png")
     methods = "score_cam,score_cam[weights=logit],score_cam[baseline=image],score_cam[baseline=image,channels=softmax]"
@@ -171,7 +175,8 @@ def score_cams() -> Example:
     )
 
 
-def several_digits() -> Example:
+def make_digits() -> Example:
+    """Make the example on digits; write an image, and train the net if its weights are missing."""
     if not Path("weights/digits.pt").is_file():
         digits.main(Path("weights"))
     image = drawn_digits.load(count=3)[7]
@@ -189,7 +194,8 @@ def several_digits() -> Example:
     )
 
 
-def shapes() -> Example:
+def make_scenes() -> Example:
+    """Make the example on two objects; write the scene."""
     photo = save_picture(load_dataset("scenes[size=224,objects=double]")[4], "scene.png")
     return Example(
         "scenes",
@@ -200,8 +206,8 @@ def shapes() -> Example:
 
 
 EXAMPLES: dict[str, Callable[[], Example]] = {
-    "scenes": shapes, "classes": classes_of_a_photo, "concrete": transfer, "flowers": five_classes,
-    "score_cam": score_cams, "digits": several_digits,
+    "scenes": make_scenes, "classes": make_classes, "concrete": make_concrete, "flowers": make_flowers,
+    "score_cam": make_score_cam, "digits": make_digits,
 }  # fmt: skip
 
 if __name__ == "__main__":

@@ -53,6 +53,7 @@ def explain_by_channel_scores(
 
 
 def _subtract_baseline(scores: Tensor, masked: MaskedImage, baseline: Baseline) -> Tensor:
+    """Subtract the score of the image, or of the blank image, from scores (count,)."""
     if baseline == "none":
         return scores
     return scores - (masked.score_image() if baseline == "image" else masked.score_blank())

@@ -59,6 +59,7 @@ class Body(nn.Module):
 
 
 def resnet18() -> Body:
+    """Build a ResNet18 with two helper heads."""
     net = models.resnet18(num_classes=COUNT)
     stem = nn.Sequential(net.conv1, net.bn1, net.relu, net.maxpool, net.layer1)
     head = nn.Sequential(net.avgpool, nn.Flatten(), net.fc)
@@ -76,6 +77,7 @@ def vgg16() -> Body:
 
 
 def squeezenet1_1() -> Body:
+    """Build a SqueezeNet with batch norm after every convolution, and two helper heads."""
     net = models.squeezenet1_1(num_classes=COUNT)
     add_batch_norm(net.features)
     stages: list[nn.Sequential] = [net.features[:6], net.features[6:9], net.features[9:11], net.features[11:]]

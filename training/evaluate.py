@@ -83,6 +83,7 @@ def measure(name: str, size: int, count: int = 3000, exact: bool = False) -> Acc
 
 
 def main() -> None:
+    """Print the accuracy of the nets at each image size."""
     names = [word for word in sys.argv[1:] if word != "--fp32"] or NETS
     print(f"{'net':14} {'px':>4} {'top-1':>7} {'both':>7} {'p':>6} {'p blurred':>10}")
     for name in names:

@@ -42,6 +42,7 @@ def load_trained(name: str, folder: Path) -> Body:
 
 
 def make_resnet18_state(folder: Path) -> dict[str, Tensor]:
+    """Return the weights of the trained ResNet18 by torchvision's names."""
     body = load_trained("resnet18", folder)
     stem, *others = body.parts
     net = models.resnet18(num_classes=len(CLASSES))
@@ -52,6 +53,7 @@ def make_resnet18_state(folder: Path) -> dict[str, Tensor]:
 
 
 def make_squeezenet1_1_state(folder: Path) -> dict[str, Tensor]:
+    """Return the weights of the trained SqueezeNet by torchvision's names, with batch norm folded in."""
     body = load_trained("squeezenet1_1", folder)
     net = models.squeezenet1_1(num_classes=len(CLASSES))
     pairs = [m for stage in body.stages for m in stage.modules() if isinstance(m, nn.Sequential)]

@@ -78,6 +78,7 @@ def fit(layers: Layers, data: list[tuple[Tensor, Tensor]]) -> None:
 
 
 def main(folder: Path) -> None:
+    """Fit the layers of the trained VGG16 in a folder, and write them into its file."""
     torch.manual_seed(SEED)
     body, saved = vgg16(), torch.load(folder / "vgg16.pt", weights_only=True)
     layers, body.layers = body.layers, None

@@ -90,6 +90,7 @@ class _Counter(TorchDispatchMode):
         return result
 
     def _track(self, storage: torch.UntypedStorage) -> None:
+        """Add the bytes of a storage while it lives."""
         key, size = storage._cdata, storage.nbytes()
         if key in self._tracked:
             return

@@ -88,6 +88,7 @@ def _make_cell_images(
 
 
 def _show(mask: Mask, substrate: Substrate) -> Question:
+    """Return the image inside a mask, written as Clean or Kept if the mask is full or empty."""
     if mask.all():
         return Clean()
     return Inside(mask, substrate) if mask.any() else Kept(0, 0, substrate)

@@ -66,6 +66,7 @@ def _draw_noise(case: Case, sigma: float, space: Space, seed: int) -> Tensor:
 
 
 def _impute(case: Case, rankings: list[Ranking], noise: Tensor, *, threshold: bool) -> list[Custom]:
+    """Return the image with the pixels of each step imputed, plus noise at these pixels."""
     missing = np.stack([mask for ranking in rankings for mask in _select_missing(case, ranking, threshold=threshold)])
     imputed = torch.from_numpy(missing).to(case.image.device)
     images = impute(case.image, imputed) + noise * imputed[:, None]

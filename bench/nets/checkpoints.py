@@ -37,6 +37,7 @@ def read_weights(path: Path) -> State:
 
 
 def _read(path: Path) -> Any:
+    """Read whatever a file of weights holds. Raise UsageError for a file that is missing or holds other objects."""
     if not path.is_file():
         raise UsageError(f"there is no file of weights {path}")
     try:
@@ -51,6 +52,7 @@ def _read(path: Path) -> Any:
 
 
 def _is_state(content: Any) -> bool:
+    """Tell whether content is a state dict: tensors by their names."""
     if not isinstance(content, Mapping) or not content:
         return False
     return all(

@@ -92,6 +92,7 @@ def _check_scores(scores: Tensor, count: int) -> None:
 
 
 def _select(output: Any, key: Key) -> Any:
+    """Return what a net's output holds at a key; the output itself at None."""
     if key is None:
         return output
     return output[key] if isinstance(output, Mapping) or isinstance(key, int) else getattr(output, key)

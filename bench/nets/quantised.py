@@ -29,6 +29,7 @@ class Factors:
     right: Tensor
 
     def multiply(self) -> Tensor:
+        """Return the weight, the product of the factors."""
         return self.left @ self.right
 
 
@@ -90,6 +91,7 @@ def _unpack(stored: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _read(path: Path) -> dict[str, Tensor]:
+    """Read the stored tensors by name. Raise UsageError for a file that this suite has not written."""
     refusal = f"{path} is not a file of weights that this suite has written; reinstall it, or name another."
     try:
         with safe_open(path, framework="pt") as file:

@@ -34,6 +34,7 @@ def load_timm(name: str, weights: Path | None, *, pretrained: bool = True) -> Lo
 
 
 def _check_name(name: str) -> None:
+    """Raise MissingLibrary without timm, and UsageError for an architecture or weights that it does not have."""
     if importlib.util.find_spec("timm") is None:
         raise MissingLibrary("timm's nets need the library timm: pip install 'cambench[timm]'")
     import timm

@@ -63,6 +63,7 @@ def make_value_columns(score: Score, metric: Plugin, method: str) -> dict[str, A
 
 
 def make_prediction_columns(net: Net, subject: Subject) -> dict[str, Any]:
+    """Make the columns of an image's row of predictions: label, target, probability, top-1, hash and seconds."""
     label, target = subject.label, subject.target
     true = {marked.label for marked in subject.objects}
     likeliest = set(subject.probabilities.topk(2).indices.tolist())
@@ -81,10 +82,12 @@ def make_prediction_columns(net: Net, subject: Subject) -> dict[str, Any]:
 
 
 def make_cost_columns(result: MethodResult) -> dict[str, float]:
+    """Make the columns of a method's cost on an image: seconds, forwards and peak memory in bytes."""
     return {"seconds": result.seconds, "forwards": result.forwards, "peak_bytes": result.peak_bytes}
 
 
 def make_map_columns(map: Tensor | None) -> dict[str, Any]:
+    """Make the columns of a stored map (h', w'): its size, and its values in reading order."""
     assert map is not None
     return {"height": map.shape[0], "width": map.shape[1], "values": map.flatten().cpu().numpy()}
 
@@ -96,6 +99,7 @@ def make_strip_rows(curve: Curve) -> list[dict[str, Any]]:
 
 
 def encode_jpeg(image: Image) -> bytes:
+    """Encode an image as JPEG."""
     buffer = io.BytesIO()
     Picture.fromarray(image.pixels).save(buffer, "JPEG", quality=JPEG_QUALITY)
     return buffer.getvalue()

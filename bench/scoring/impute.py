@@ -57,9 +57,9 @@ class _Imputation:
         total = _pad_to_odd(_convolve(torch.ones_like(image[None, :1]), _NEIGHBOURS))  # of the neighbours' weights
         self.total = total.clamp_min(DIAGONAL)
         self.coarse = _Grid(_coarsen_stencils(self._make_stencils(masks)))
-        self.missing = self._join_planes(masks.expand(-1, 3, -1, -1))
+        self.missing = self._to_planes(masks.expand(-1, 3, -1, -1))
         self.sweep_weights = self.missing / self.total
-        self.known = self._join_planes(_pad_to_odd(image[None]).expand(self.sets, -1, -1, -1)).mul_(1 - self.missing)
+        self.known = self._to_planes(_pad_to_odd(image[None]).expand(self.sets, -1, -1, -1)).mul_(1 - self.missing)
         self.buffer = torch.zeros_like(self.known)
 
     def solve(self) -> Tensor:
@@ -80,10 +80,11 @@ class _Imputation:
         stencils[:, 4] = (self.total * missing)[:, 0]
         return stencils
 
-    def _join_planes(self, images: Tensor) -> Tensor:
+    def _to_planes(self, images: Tensor) -> Tensor:
         return images.reshape(1, -1, *images.shape[2:]).contiguous(memory_format=torch.channels_last)
 
     def _sweep(self, values: Tensor) -> Tensor:
+        """Replace each missing pixel by the weighted mean of its neighbours (a Jacobi sweep)."""
         return torch.addcmul(self.known, self.sweep_weights, _convolve(values, _NEIGHBOURS))
 
     def _compute_residual(self, values: Tensor) -> Tensor:
@@ -121,6 +122,7 @@ class _Grid:
         return values.addcmul_(self.sweep_weights, right - self._apply(values))
 
     def _invert(self) -> Tensor:
+        """Return the inverses of the systems on the coarsest grid."""
         points = self.size.numel()
         unit = torch.eye(points).to(self.stencils).view(1, points, *self.size).expand(len(self.stencils), -1, -1, -1)
         system = self._apply(unit).flatten(2)
@@ -137,11 +139,13 @@ class _Grid:
         return total
 
     def _coarsen(self, values: Tensor) -> Tensor:
+        """Restrict values (n, c, h, w) to the coarser grid, which has every other point."""
         planes = _pad_to_odd(values).flatten(0, 1)[None]
         coarse = _convolve(planes, _TRANSFER, stride=2)
         return coarse.view(*values.shape[:2], *coarse.shape[2:])
 
     def _refine(self, values: Tensor) -> Tensor:
+        """Interpolate values (n, c, h', w') of the coarser grid to this one."""
         buffer = _pad_to_odd(values.new_zeros(1, values.shape[0] * values.shape[1], *self.size))
         buffer[..., ::2, ::2] = values.flatten(0, 1)
         fine = _convolve(buffer, _TRANSFER)[..., : self.size[0], : self.size[1]]

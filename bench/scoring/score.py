@@ -26,9 +26,11 @@ Answer = tuple[float, float]  # the target's score, and 1 if it is the highest, 
 class Scorer(Protocol):
     """What scoring needs of a net: class scores (count, classes) of a stream."""
 
-    def scores(self, stream: Stream) -> Tensor: ...
+    def scores(self, stream: Stream) -> Tensor:
+        """Return softmax scores (count, classes) in [0, 1]."""
 
-    def logits(self, stream: Stream) -> Tensor: ...
+    def logits(self, stream: Stream) -> Tensor:
+        """Return logits (count, classes)."""
 
 
 def score(
@@ -122,6 +124,7 @@ class _Dialogue:
 
 
 def _start(metric: Plugin, case: Case) -> _Dialogue:
+    """Start the dialogue of a metric with a case; the reason is its score if the metric does not apply."""
     try:
         return _Dialogue(metric, metric(case))
     except NotApplicable as reason:

@@ -21,6 +21,7 @@ class LabelledFile:
     mask: Path | None = None
 
     def read(self) -> LabelledPicture:
+        """Read the picture, with its label and object."""
         region: Region | None = read_mask(self.mask) if self.mask else self.box
         regions = () if self.label is None or region is None else ((self.label, region),)
         return LabelledPicture(read(self.path), self.label, regions)

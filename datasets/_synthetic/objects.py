@@ -45,6 +45,7 @@ class Shape:
         return cover
 
     def draw_mask(self, size: int) -> Mask:
+        """Draw the object's mask (size, size), before other objects cover it."""
         mask_ = np.zeros((size, size), dtype=np.bool_)
         mask_[self.box] = self.depth < 0
         return mask_

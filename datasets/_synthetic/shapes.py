@@ -35,40 +35,48 @@ def polar(radius: float, turn: float, centre: Point = (0.0, 0.0), squash: float 
 
 
 def circle(radius: float, centre: Point = (0.0, 0.0), squash: float = 1.0) -> Loop:
+    """Return a circle, or an ellipse, as a polygon of 36 points."""
     return [polar(radius, k / 36, centre, squash) for k in range(36)]
 
 
 def box(left: float, top: float, right: float, bottom: float) -> Loop:
+    """Return an upright rectangle."""
     return [(left, top), (right, top), (right, bottom), (left, bottom)]
 
 
 def star(variant: int) -> Outline:
+    """Return a star of five to seven points."""
     points, inner = ((5, 0.40), (5, 0.50), (6, 0.50), (7, 0.52))[variant]
     return Outline([[polar(1 if k % 2 == 0 else inner, k / (2 * points)) for k in range(2 * points)]], [])
 
 
 def ring(variant: int) -> Outline:
+    """Return a ring, round or squashed."""
     inner, squash = ((0.50, 1.0), (0.62, 1.0), (0.70, 1.0), (0.60, 0.80))[variant]
     return Outline([circle(1, squash=squash)], [circle(inner, squash=squash)])
 
 
 def cross(variant: int) -> Outline:
+    """Return a cross of two bars."""
     half_width, width = ((0.16, 1.0), (0.21, 1.0), (0.27, 1.0), (0.20, 0.8))[variant]
     return Outline([box(-1, -half_width, 1, half_width), box(-half_width, -width, half_width, width)], [])
 
 
 def key(variant: int) -> Outline:
+    """Return a key with two or three teeth."""
     bow, hole, teeth = ((0.38, 0.20, 2), (0.44, 0.24, 2), (0.40, 0.22, 3), (0.46, 0.22, 3))[variant]
     cut = [box(0.94 - 0.24 * k, 0, 1.07 - 0.24 * k, 0.36 - 0.04 * k) for k in range(teeth)]
     return Outline([circle(bow, (-0.62, 0)), box(-0.5, -0.1, 1.07, 0.1), *cut], [circle(hole, (-0.66, 0))])
 
 
 def crescent(variant: int) -> Outline:
+    """Return a disc without a smaller one at its side."""
     bite, shift = ((0.80, 0.40), (0.86, 0.48), (0.78, 0.52), (0.92, 0.56))[variant]
     return Outline([circle(1)], [circle(bite, (shift, 0.0))])
 
 
 def bolt(variant: int) -> Outline:
+    """Return a bolt of lightning."""
     fat, lean = ((0.08, 0.0), (0.16, 0.0), (0.10, 0.10), (0.18, 0.10))[variant]
     upper = [(0.22 + lean, -1.0), (-0.48 - fat, 0.14), (-0.06, 0.14)]
     lower = [(-0.30 - lean, 1.0), (0.48 + fat, -0.22), (0.08, -0.22), (0.50 + lean, -1.0)]
@@ -76,6 +84,7 @@ def bolt(variant: int) -> Outline:
 
 
 def leaf(variant: int) -> Outline:
+    """Return a leaf with its stalk, its edge smooth or serrated."""
     width, teeth = ((0.40, 0.0), (0.52, 0.0), (0.46, 0.06), (0.56, 0.07))[variant]
     steps = 18
     side = []
@@ -88,6 +97,7 @@ def leaf(variant: int) -> Outline:
 
 
 def gear(variant: int) -> Outline:
+    """Return a gear of eight to twelve teeth, with a hole."""
     teeth, root, hole = ((8, 0.74, 0.30), (9, 0.76, 0.24), (10, 0.78, 0.36), (12, 0.80, 0.28))[variant]
     rim = []
     for k in range(teeth):
@@ -97,12 +107,14 @@ def gear(variant: int) -> Outline:
 
 
 def arrow(variant: int) -> Outline:
+    """Return an arrow that points to the right."""
     half_width, head, wing = ((0.13, 0.2, 0.52), (0.18, 0.1, 0.62), (0.22, 0.15, 0.66), (0.16, 0.3, 0.50))[variant]
     upper = [(-1.0, half_width), (head, half_width), (head - 0.06, wing), (1.0, 0.0)]
     return Outline([upper + [(x, -y) for x, y in reversed(upper[:-1])]], [])
 
 
 def heart(variant: int) -> Outline:
+    """Return a heart."""
     squash, dip = ((1.0, 5.0), (0.88, 5.0), (1.0, 6.0), (1.12, 5.0))[variant]
     loop = []
     for k in range(44):

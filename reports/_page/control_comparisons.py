@@ -60,6 +60,7 @@ def find_unbeaten_controls(comparisons: Sequence[ControlComparison]) -> dict[str
 
 
 def count_verdicts(comparisons: Sequence[ControlComparison]) -> dict[str, int]:
+    """Count the comparisons of each verdict."""
     counts = dict.fromkeys(("better", "unsettled", "worse", "unknown"), 0)
     for comparison in comparisons:
         counts[comparison.verdict] += 1

@@ -50,6 +50,7 @@ class MetricRanks:
 
 
 def make_section(analyses: Sequence[NetAnalysis]) -> Section:
+    """Return the mean ranks of the methods over the nets and data sets, for each metric."""
     ranks = rank_over_blocks(analyses)
     figures = [(f"ranks-{metric.name}", metric.diagram) for metric in ranks if metric.diagram]
     return Section("ranks", "Over nets", fill("ranks.html", ranks=ranks), figures)
@@ -67,6 +68,7 @@ def rank_over_blocks(analyses: Sequence[NetAnalysis]) -> list[MetricRanks]:
 
 
 def _rank(blocks: "_Blocks", controls: set[str]) -> MetricRanks:
+    """Rank the methods over the blocks of one metric, and draw the diagram."""
     # A method that does not apply to some block would be left out of all; with few blocks, the page says so in words.
     metric = blocks.first.by_metric[blocks.spec].metric
     ranks = rank_in_blocks(pd.DataFrame(blocks.means), metric.better)

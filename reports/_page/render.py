@@ -46,6 +46,7 @@ def make_breakable(spec: str) -> Markup:
 
 
 def encode_jpeg(pixels: Pixels) -> str:
+    """Encode pixels (h, w, 3) as the data URL of a JPEG."""
     buffer = io.BytesIO()
     Picture.fromarray(pixels).save(buffer, "JPEG", quality=QUALITY, optimize=True)
     return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()

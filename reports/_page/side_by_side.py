@@ -36,6 +36,7 @@ Shared = tuple[dict[str, str | None], frozenset[str]]
 
 
 def make_section(runs: Sequence[Run], analyses: Sequence[NetAnalysis]) -> Section | None:
+    """Return the differences and the scores of several runs; None for a single run."""
     if len(runs) < 2:
         return None
     differences, scores = make_difference_table(runs), make_score_tables(analyses)
@@ -102,6 +103,7 @@ def _find_meaning_difference(first: NetAnalysis, analysis: NetAnalysis, method: 
 
 
 def _find_shared_images(analyses: Sequence[NetAnalysis]) -> Shared:
+    """Return why some analyses share no image, by their keys, and the names of the images that all others share."""
     unshared: dict[str, str | None] = {}
     shared = analyses[0].images if analyses else NetImages({}, {})
     for analysis in analyses[1:]:

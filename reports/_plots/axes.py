@@ -26,6 +26,7 @@ class Scale:
         return self.start + (position - low) / ((high - low) or 1) * (self.end - self.start)
 
     def list_ticks(self) -> list[float]:
+        """List the values of the ticks: round numbers, or powers of ten on a logarithmic scale."""
         if not self.log:
             count = max(3, int(abs(self.end - self.start) / 60))
             values = MaxNLocator(nbins=count, steps=[1, 2, 2.5, 5, 10]).tick_values(self.low, self.high)

@@ -75,15 +75,19 @@ class Drawing:
     shapes: list[Line | Area | Text] = field(default_factory=list)
 
     def add_line(self, points: Points, colour: str = "ink", **options: Any) -> None:
+        """Add a line through points."""
         self.shapes.append(Line(points, colour, **options))
 
     def add_area(self, points: Points, colour: str, **options: Any) -> None:
+        """Add a filled polygon."""
         self.shapes.append(Area(points, colour, **options))
 
     def add_text(self, x: float, y: float, text: str, **options: Any) -> None:
+        """Add text at a point."""
         self.shapes.append(Text(x, y, text, **options))
 
     def add_box(self, left: float, top: float, right: float, bottom: float, colour: str, **options: Any) -> None:
+        """Add a filled upright rectangle."""
         self.add_area([(left, top), (right, top), (right, bottom), (left, bottom)], colour, **options)
 
     def add_mark(self, x: float, y: float, style: Style, radius: float = 4.0, method: str = "") -> None:
@@ -120,6 +124,7 @@ def draw_swatch(style: Style) -> Drawing:
 
 
 def _make_polygon(corners: int, turn: float = 0.0, inner: float = 1.0) -> Points:
+    """Return a regular polygon around (0, 0), or a star if its inner corners lie at the radius `inner`."""
     count = corners * (2 if inner < 1 else 1)
     angles = [2 * pi * corner / count - pi / 2 + turn for corner in range(count)]
     radii = [inner if inner < 1 and corner % 2 else 1.1 for corner in range(count)]

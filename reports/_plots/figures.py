@@ -161,6 +161,7 @@ def _list_ends(places: Sequence[Place]) -> list[float]:
 
 
 def _make_histogram(scores: Floats, scale: Scale, y: float) -> list[Point]:
+    """Return the outline of a histogram of the scores, on the line at y."""
     counts, edges = np.histogram(scores, BINS, (scale.low, scale.high))
     bins = zip(edges, edges[1:], counts, strict=False)
     tops = [(scale((left + right) / 2), y - 14 * count / counts.max()) for left, right, count in bins]

@@ -18,6 +18,7 @@ ANCHORS = {"start": "left", "middle": "center", "end": "right"}
 
 
 def make_png(drawing: Drawing) -> bytes:
+    """Draw a drawing as PNG, on white."""
     buffer = io.BytesIO()
     make_figure(drawing).savefig(buffer, format="png", dpi=DPI, facecolor="white")
     return buffer.getvalue()

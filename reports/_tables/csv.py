@@ -4,4 +4,5 @@ from .grid import Grid
 
 
 def write(grid: Grid) -> str:
+    """Format a table as CSV."""
     return str(grid.to_frame().to_csv(index=False, lineterminator="\n"))

@@ -107,6 +107,7 @@ def _make_unique(head: str, taken: dict[str, list[object]]) -> str:
 
 
 def _find_value(head: ColumnHead, cell: Cell) -> object:
+    """Return the value of a cell for a data frame: a number if the column holds numbers, else text."""
     if not head.number:
         return f"{cell.text} ({cell.small})" if cell.small else cell.text
     if isinstance(cell.value, float) and isnan(cell.value):

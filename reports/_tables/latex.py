@@ -17,6 +17,7 @@ def escape(text: str) -> str:
 
 
 def write(grid: Grid) -> str:
+    """Format a table as LaTeX, ending in a line break."""
     return format_table(grid) + "\n"
 
 
