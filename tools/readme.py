@@ -12,7 +12,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from ..bench.cli.listing import listing
+from ..bench.cli.listing import list_by_kind
 from ..bench.show.terminal import WIDTH, show_methods
 from ..bench.store.run import Run, read
 from .montage import draw_montage
@@ -24,15 +24,15 @@ TIMED = ROOT / "tests" / "data" / "speed.json"  # written by tests/benchmarks if
 KEPT = ("run.json", "scores", "curves", "cost", "predictions")
 
 
-def _between(start: str, end: str) -> re.Pattern[str]:
+def _make_pattern(start: str, end: str) -> re.Pattern[str]:
     """The text between two comments of the README."""
     return re.compile(rf"(?<=<!-- {start} -->\n).*?(?=<!-- {end} -->)", re.DOTALL)
 
 
-BLOCK = _between("table", "end of table")
-FEATURES = _between("features", "end of features")
-GATE = _between("gate", "end of gate")
-SPEED = _between("speed", "end of speed")
+BLOCK = _make_pattern("table", "end of table")
+FEATURES = _make_pattern("features", "end of features")
+GATE = _make_pattern("gate", "end of gate")
+SPEED = _make_pattern("speed", "end of speed")
 
 
 def format_tables(run: Run) -> str:
@@ -50,7 +50,7 @@ def format_tables(run: Run) -> str:
 def format_features() -> str:
     """Everything that `bench list` lists: a Markdown table for each kind."""
     parts = []
-    for kind, rows in listing().items():
+    for kind, rows in list_by_kind().items():
         lines = [f"| `{name}` | {description.replace('|', '&#124;')} |" for name, description in rows]
         summary = f"<details><summary><b>{kind}</b>: {', '.join(name for name, _ in rows)}</summary>"
         parts.append("\n".join([summary, "", f"| {kind} | |", "|---|---|", *lines, "", "</details>"]))

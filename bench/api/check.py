@@ -40,7 +40,9 @@ class Check:
 
 def run(check: Check, directory: Path) -> Snapshot:
     """Run the suite into a directory, without output. Raises ImageError if an image fails."""
-    controls = [method.spec for method in suite_file.load(DEFAULTS.smallest_suite).method_plugins() if method.control]
+    controls = [
+        method.spec for method in suite_file.load(DEFAULTS.smallest_suite).find_method_plugins() if method.control
+    ]
     suite = suite_file.load(
         DEFAULTS.smallest_suite, nets=[check.net], methods=[_resolve_method(check.method, check.root), *controls],
         metrics=_to_list(check.metrics), protocols=_to_list(check.protocols), images=check.images,
@@ -54,7 +56,7 @@ def run(check: Check, directory: Path) -> Snapshot:
     finally:
         writer.close()
     finished = store.read(directory)
-    if failures := store.failures_sentence(finished):
+    if failures := store.describe_failures(finished):
         raise ImageError(failures)
     return take_snapshot(finished, "this run")
 

@@ -41,12 +41,12 @@ def parse_specs(context: click.Context, parameter: click.Parameter, text: str | 
     return names
 
 
-def list_option(*names: str, help: str) -> Callable[..., Any]:
+def make_list_option(*names: str, help: str) -> Callable[..., Any]:
     """An option that takes a comma-separated list of specs, which may be empty."""
     return click.option(*(f"--{name}" for name in names), callback=_split_specs, metavar="A,B", help=help)
 
 
-def net_options(command: Callable[..., Any]) -> Callable[..., Any]:
+def add_net_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Options that set what a net's spec can also set in brackets; see `add_net_settings`."""
     for option in (
         click.option(
@@ -89,7 +89,7 @@ def _parse_normalisation(text: str) -> dict[str, str]:
     return settings
 
 
-def engine_options(command: Callable[..., Any]) -> Callable[..., Any]:
+def add_engine_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Options that choose the engine of a run; see `find_engine`."""
     for option in (
         click.option(

@@ -21,7 +21,7 @@ from ..config.protocol import DEFAULT
 from ..config.suite import Suite, check_distinct
 from ..core import plugins
 from ..core.errors import MissingLibrary, UsageError
-from ..core.formatting import number, plural
+from ..core.formatting import format_count, format_number
 from ..core.plugins import REFERENCE, Plugin
 from ..forward.device import exact_arithmetic
 from ..nets.net import Net
@@ -95,14 +95,16 @@ def run(suite: Suite, references: Sequence[str] | None, device: str, console: Co
         for net in loaded:
             with console.status(f"{reference.spec} on {net.name}"):
                 quantities = list(reference(net, images, _predict(net, images)))
-            console.print(table(f"{_name_with_version(reference)} on {net.name}, {net.layer}", len(images), quantities))
+            console.print(
+                make_table(f"{_name_with_version(reference)} on {net.name}, {net.layer}", len(images), quantities)
+            )
             verdicts.update(quantity.verdict for quantity in quantities)
-    faults = plural(verdicts[KNOWN], KNOWN)
+    faults = format_count(verdicts[KNOWN], KNOWN)
     console.print(f"{verdicts[SAME]} {SAME}, {faults}, {verdicts[DIFFERS]} {DIFFERS[:-1]}")
     return not verdicts[DIFFERS]
 
 
-def table(title: str, images: int, quantities: Sequence[Quantity]) -> Group:
+def make_table(title: str, images: int, quantities: Sequence[Quantity]) -> Group:
     """A table with a row for each quantity, and notes: each known fault, and the difference once the fault is reproduced."""
     grid = Grid(box=None, padding=(0, 0, 0, 1), pad_edge=False, width=WIDTH)
     grid.add_column(Text("quantity"), ratio=1, overflow="fold")
@@ -111,7 +113,7 @@ def table(title: str, images: int, quantities: Sequence[Quantity]) -> Group:
     grid.add_column(Text("verdict"), no_wrap=True, min_width=len(KNOWN))
     notes: list[RenderableType] = []
     for quantity in quantities:
-        means = (number(float(values.double().mean())) for values in (quantity.own, quantity.library))
+        means = (format_number(float(values.double().mean())) for values in (quantity.own, quantity.library))
         verdict = Text(quantity.verdict, style={DIFFERS: "bold red", KNOWN: "bold"}.get(quantity.verdict, ""))
         differences = (_format_small(value) for value in (quantity.difference, quantity.tolerance))
         grid.add_row(Text(_break_lines(quantity.label)), *means, *differences, verdict)
@@ -120,7 +122,7 @@ def table(title: str, images: int, quantities: Sequence[Quantity]) -> Group:
             agreement = f"with the fault reproduced, the difference is {remaining}"
             note = Text(f"{_break_lines(quantity.label)}: {quantity.fault.line}; {agreement}", style="dim")
             notes.append(Padding(note, (0, 0, 0, 1), expand=False))
-    return Group(Text(f"{title}: {plural(images, 'image')}", style="bold"), grid, *notes)
+    return Group(Text(f"{title}: {format_count(images, 'image')}", style="bold"), grid, *notes)
 
 
 def _break_lines(label: str) -> str:
@@ -130,12 +132,12 @@ def _break_lines(label: str) -> str:
 
 def _format_small(value: float) -> str:
     if not value or value >= 1e-3:
-        return number(value) if value else "0"
+        return format_number(value) if value else "0"
     return f"{value:.0e}"
 
 
 def _find_installed(references: Sequence[str] | None, seed: int, console: Console) -> list[Plugin]:
-    installed, specs = [], plugins.names(REFERENCE) if references is None else references
+    installed, specs = [], plugins.list_names(REFERENCE) if references is None else references
     for spec in specs:
         try:
             installed.append(plugins.find(REFERENCE, spec, seed))

@@ -50,7 +50,7 @@ def compute_scores(
     Metrics that explain the image again need the spec of the `method`. Raises NotApplicable as the metrics do.
     """
     rules = protocol.find(protocol_name)
-    metric_plugins = [rules.metric_plugins(metric, 0)[0] for metric in metrics]
+    metric_plugins = [rules.find_metric_plugins(metric, 0)[0] for metric in metrics]
     fit_and_stretch, rows = partial(postprocess, size=(images.shape[2], images.shape[3]), protocol=rules), []
     for image, target, map_ in zip(images, targets.tolist(), maps.cpu().numpy(), strict=True):
         rerun = prepare_rerun(plugins.find(METHOD, method), net, image, target, fit_and_stretch) if method else None
@@ -99,7 +99,7 @@ def normalise(net: Net, images: Tensor) -> Tensor:
     return normalised
 
 
-def library_module(net: Net) -> nn.Module:
+def make_library_module(net: Net) -> nn.Module:
     """The module that the net was made from, with the same weights, but neither cut nor frozen and without normalisation.
 
     Raises UsageError if the module does not return logits, because libraries would then explain another output.

@@ -45,7 +45,7 @@ class NotApplicable(Exception):
     """A method does not apply to a net, or a metric to an image; the message is the reason."""
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
+def list_known_names(word: str, known: Iterable[str]) -> str:
     """The end of an error message about an unknown name: the closest known name, then all known names."""
     known = list(known)
     close = difflib.get_close_matches(word, known, n=1)

@@ -8,7 +8,7 @@ from typing import Any
 MEGABYTE = 1e6  # bytes
 
 
-def number(value: float) -> str:
+def format_number(value: float) -> str:
     """Three decimals below 1, three digits above, no zero before the point: .781, 1.00, 12.3, 513."""
     if isnan(value):
         return "-"
@@ -21,7 +21,7 @@ def format_p(p: float, name: str = "") -> str:
     """A p-value: .012 or <.001; with a name, p = .012 or p < .001. Empty if it is NaN."""
     if isnan(p):
         return ""
-    relation, value = ("<", ".001") if p < 0.001 else ("=", number(p))
+    relation, value = ("<", ".001") if p < 0.001 else ("=", format_number(p))
     return f"{name} {relation} {value}" if name else f"{relation}{value}".removeprefix("=")
 
 
@@ -32,7 +32,7 @@ def make_title(suite: str, dataset: str) -> str:
     return suite if name == suite else f"{suite} on {name}"
 
 
-def plural(count: int, noun: str) -> str:
+def format_count(count: int, noun: str) -> str:
     """A count with its noun: 1 image, 2 images."""
     return f"{count} {noun}" + ("" if count == 1 else "s")
 

@@ -61,7 +61,7 @@ def record_spans(wait: Callable[[], None] = lambda: None) -> Iterator[Spans]:
 
 
 @contextmanager
-def span(name: str) -> Iterator[None]:
+def time_span(name: str) -> Iterator[None]:
     """Adds the time inside to a span, if spans are being recorded."""
     if not _active:
         yield

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
 
 from ..core import user_code
-from ..core.errors import PluginError, UsageError, nearest
+from ..core.errors import PluginError, UsageError, list_known_names
 from ..core.files import hash_file
 from ..core.settings import check_settings
 from . import checkpoints
@@ -85,7 +85,9 @@ def _call_factory(module: ModuleType, spec: str, factory: str, settings: dict[st
     """The net that a factory of a module returns; a module's variable that is a net is returned as it is."""
     make = getattr(module, factory, None)
     if make is None:
-        raise UsageError(f"{spec.rpartition(':')[0]} has no {factory!r}: {nearest(factory, _public_names(module))}")
+        raise UsageError(
+            f"{spec.rpartition(':')[0]} has no {factory!r}: {list_known_names(factory, _public_names(module))}"
+        )
     if isinstance(make, nn.Module):
         return make
     if not callable(make):

@@ -59,7 +59,7 @@ class PublishedTable(BaseModel):
         """The net as a suite names it."""
         return f"{self.net}@{self.weights}"
 
-    def numbers(self) -> Iterator["PublishedNumber"]:
+    def list_numbers(self) -> Iterator["PublishedNumber"]:
         """The numbers that the publication prints: empty cells are left out."""
         for method, values in self.values.items():
             for metric, value in zip(self.metrics, values, strict=True):
@@ -138,7 +138,7 @@ def find_reproductions(run: Run) -> list[Reproduction]:
     if not len(scores):
         return []
     tables = [table for table in read_tables() if table.spec in run.header.nets]
-    pairs = [(number, _measure(scores, number)) for table in tables for number in table.numbers()]
+    pairs = [(number, _measure(scores, number)) for table in tables for number in table.list_numbers()]
     return [_reproduce(run, number, measured) for number, measured in pairs if measured]
 
 

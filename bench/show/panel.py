@@ -87,7 +87,7 @@ def draw_panel(title: str, rows: Sequence[PanelRow], *, colours: str = COLOURS, 
     check_colours(colours)
     pairs = max(len(row.tiles) for row in rows)
     width = 2 * MARGIN + SIDE + pairs * (PAIR_GAP + 2 * SIDE + GAP)
-    heights = [_row_height(row) for row in rows]
+    heights = [_compute_row_height(row) for row in rows]
     height = 2 * MARGIN + LINE + sum(heights)
     with matplotlib.rc_context(STYLE):
         panel = Panel(figsize=(width, height), dpi=DPI, facecolor="white")
@@ -147,7 +147,7 @@ def _wrap(text: str, width: float) -> str:
     return "\n".join(wrap(text, int(LETTERS * width)))
 
 
-def _row_height(row: PanelRow) -> float:
+def _compute_row_height(row: PanelRow) -> float:
     """The height in inches of a row's titles, pictures and captions."""
     captions = [(row.caption, SIDE), *((tile.caption, 2 * SIDE) for tile in row.tiles if tile.map is not None)]
     lines = max(len(wrap(text, int(LETTERS * width))) for text, width in captions)

@@ -49,7 +49,7 @@ def read_map(row: Any) -> FloatMap:
 
 def fit_map(map: FloatMap, size: tuple[int, int], fit: Fit = "bilinear") -> FloatMap:
     """Resize a map (h', w') to the size (h, w) of its image."""
-    rows, columns = (_weights(old, new, fit) for old, new in zip(map.shape, size, strict=True))
+    rows, columns = (_compute_weights(old, new, fit) for old, new in zip(map.shape, size, strict=True))
     fitted: FloatMap = (rows @ map @ columns.T).astype(np.float32)
     return fitted
 
@@ -64,18 +64,18 @@ def stretch_map(map: FloatMap, stretch: Stretch = "min-max") -> FloatMap:
     return (map - low) / (high - low) if high > low else np.zeros_like(map)
 
 
-def _weights(old: int, new: int, fit: Fit) -> NDArray[np.floating]:
+def _compute_weights(old: int, new: int, fit: Fit) -> NDArray[np.floating]:
     """The weights (new, old) of the old pixels in each new pixel; positions beyond the edge take the edge pixel."""
-    positions = _positions(old, new, fit)
+    positions = _compute_positions(old, new, fit)
     first = np.floor(positions).astype(int)
     weights = np.zeros((new, old))
     for tap in (-1, 0, 1, 2):
         index = (first + tap).clip(0, old - 1)
-        np.add.at(weights, (np.arange(new), index), _kernel(np.abs(positions - (first + tap)), fit))
+        np.add.at(weights, (np.arange(new), index), _evaluate_kernel(np.abs(positions - (first + tap)), fit))
     return weights
 
 
-def _positions(old: int, new: int, fit: Fit) -> NDArray[np.floating]:
+def _compute_positions(old: int, new: int, fit: Fit) -> NDArray[np.floating]:
     """The centres of the new pixels in units of the old pixels."""
     index = np.arange(new)
     if fit == "corners":
@@ -85,7 +85,7 @@ def _positions(old: int, new: int, fit: Fit) -> NDArray[np.floating]:
     return (index + 0.5) * (old / new) - 0.5
 
 
-def _kernel(distance: NDArray[np.floating], fit: Fit) -> NDArray[np.floating]:
+def _evaluate_kernel(distance: NDArray[np.floating], fit: Fit) -> NDArray[np.floating]:
     """The weight of a pixel at a distance, in pixels."""
     if fit != "bicubic":
         return np.maximum(1 - distance, 0)

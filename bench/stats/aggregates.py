@@ -27,7 +27,9 @@ def estimate_adcc(drop: ArrayLike, coherency: ArrayLike, complexity: ArrayLike, 
 
     Range [0, 1], higher is better.
     """
-    return estimate_columns(_complete_rows(drop, coherency, complexity), _adcc_column, bounds=(0, 1), seed=seed)[0]
+    return estimate_columns(
+        _complete_rows(drop, coherency, complexity), _compute_adcc_column, bounds=(0, 1), seed=seed
+    )[0]
 
 
 def adcc_of_means(means: Floats) -> Floats:
@@ -47,7 +49,7 @@ def estimate_win_rate(drops: ArrayLike, other_drops: ArrayLike) -> Estimate:
     Both are per-image values (n,); images without one of the two are left out. Drops that differ by at most TIE are a win of
     neither method. Range [0, 1], higher is better.
     """
-    return estimate_mean(_wins(drops, other_drops), binary=True)
+    return estimate_mean(_mark_wins(drops, other_drops), binary=True)
 
 
 def measure(scores: pd.DataFrame, method: str, metric: str, protocol: str) -> Measurement | None:
@@ -58,7 +60,7 @@ def measure(scores: pd.DataFrame, method: str, metric: str, protocol: str) -> Me
     if spec.name == "win":
         drop = add_protocol(ADCC_PARTS[0], protocol)
         drops = _select(scores, [(method, drop), (str(spec.settings["over"]), drop)])
-        return _measure_mean(_wins(drops[:, 0], drops[:, 1]))
+        return _measure_mean(_mark_wins(drops[:, 0], drops[:, 1]))
     return _measure_mean(_select(scores, [(method, add_protocol(metric, protocol))])[:, 0])
 
 
@@ -67,7 +69,7 @@ def add_protocol(metric: str, protocol: str) -> str:
     return metric if protocol == "default" else f"{metric}@{protocol}"
 
 
-def _wins(drops: ArrayLike, other_drops: ArrayLike) -> Floats:
+def _mark_wins(drops: ArrayLike, other_drops: ArrayLike) -> Floats:
     """By image (n,): 1 for a win, 0 for none, NaN if a drop is missing."""
     gains = np.asarray(other_drops, dtype=np.float64) - np.asarray(drops, dtype=np.float64)
     return np.where(np.isnan(gains), np.nan, gains > TIE)
@@ -98,9 +100,9 @@ def _measure_mean(values: Floats) -> Measurement | None:
 def _measure_adcc(values: Floats) -> Measurement | None:
     if not len(values):
         return None
-    error = standard_error(values, _adcc_column)[0]
+    error = standard_error(values, _compute_adcc_column)[0]
     return Measurement(estimate_adcc(*values.T).mean, float(error) * sqrt(len(values)), len(values))
 
 
-def _adcc_column(means: Floats) -> Floats:
+def _compute_adcc_column(means: Floats) -> Floats:
     return adcc_of_means(means)[..., None]

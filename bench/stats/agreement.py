@@ -89,7 +89,7 @@ def measure_agreement(
     """
     names = list(combinations(values, 2)) if pairs is None else list(pairs)
     ranks = {metric: _rank(keep_complete(table), better[metric]) for metric, table in values.items()}
-    rows = [_products(ranks[a], ranks[b], better[a], better[b]) for a, b in names]
+    rows = [_multiply_ranks(ranks[a], ranks[b], better[a], better[b]) for a, b in names]
     agreements: dict[int, Agreement] = {}
     for count in {len(products) for products, _ in rows}:  # pairs of as many images are resampled together
         indices = [index for index, (products, _) in enumerate(rows) if len(products) == count]
@@ -121,7 +121,7 @@ def _rank(values: pd.DataFrame, better: str) -> _Ranks:
     return _Ranks(values, rank_rows(values.to_numpy(dtype=np.float64), better) - (values.shape[1] + 1) / 2)
 
 
-def _products(first: _Ranks, second: _Ranks, better: str, second_better: str) -> tuple[Floats, int]:
+def _multiply_ranks(first: _Ranks, second: _Ranks, better: str, second_better: str) -> tuple[Floats, int]:
     """By shared image (n, 3), the sums over shared methods of r1 r2, r1^2 and r2^2; and the number of these methods.
 
     The means of the three columns determine rho, so a resample needs no ranks, as `scipy.stats.spearmanr` does.

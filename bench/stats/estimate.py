@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import norm, t
 
-from ..core.formatting import number
+from ..core.formatting import format_number
 
 RESAMPLES = 10_000
 CONFIDENCE = 0.95
@@ -121,7 +121,7 @@ def resample_means(columns: Floats, seed: int = 0) -> Floats:
     as long for the 40 columns of a run, because it gathers the values where this multiplies by kept counts.
     """
     count = len(columns)
-    draws = _cached_draws(count, seed) if count * RESAMPLES <= CACHE_LIMIT else _draw_counts(count, seed)
+    draws = _cache_draws(count, seed) if count * RESAMPLES <= CACHE_LIMIT else _draw_counts(count, seed)
     means = [counts.astype(np.float64) @ (columns - columns[0]) / count for counts in draws]
     return columns[0] + np.concatenate(means)
 
@@ -137,11 +137,11 @@ def t_interval(values: Floats) -> tuple[Any, Any]:
 
 def format_interval(estimate: Estimate) -> str:
     """An interval in words, `.100 to .300`: a hyphen would read as the sign of a negative bound."""
-    return f"{number(estimate.low)} to {number(estimate.high)}"
+    return f"{format_number(estimate.low)} to {format_number(estimate.high)}"
 
 
 @lru_cache(maxsize=4)
-def _cached_draws(count: int, seed: int) -> tuple[NDArray[np.uint8], ...]:
+def _cache_draws(count: int, seed: int) -> tuple[NDArray[np.uint8], ...]:
     return tuple(_draw_counts(count, seed))
 
 

@@ -54,7 +54,7 @@ def rank_in_blocks(blocks: pd.DataFrame, better: str) -> Ranks:
     mean_ranks = tuple(float(means[index]) for index in order)
     statistic, p = _test(ranks) if n and k > 1 else (nan, nan)
     critical = critical_difference(k, n) if n and k > 1 else nan
-    cliques = _cliques(methods, mean_ranks, critical if p < ALPHA else inf)
+    cliques = _find_cliques(methods, mean_ranks, critical if p < ALPHA else inf)
     needed = count_blocks_needed(k) if k > 1 else 0
     return Ranks(methods, mean_ranks, n, left_out, statistic, p, critical, cliques, needed)
 
@@ -104,7 +104,7 @@ def _test(ranks: Floats) -> tuple[float, float]:
     return float(result.statistic), float(result.pvalue)
 
 
-def _cliques(methods: tuple[str, ...], ranks: tuple[float, ...], critical: float) -> tuple[tuple[str, ...], ...]:
+def _find_cliques(methods: tuple[str, ...], ranks: tuple[float, ...], critical: float) -> tuple[tuple[str, ...], ...]:
     """The maximal groups of neighbours whose first and last mean ranks differ by less than the critical difference."""
     spans: list[tuple[int, int]] = []
     for first in range(len(methods)):

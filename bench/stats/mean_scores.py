@@ -51,7 +51,7 @@ class MeanScore:
 
 def estimate_score(metric: Metric, values: Floats) -> Estimate:
     """Estimate the mean of per-image values (n,) of a metric, without the NaN."""
-    return estimate_mean(values, binary=metric.unit == BINARY, bounds=_bounds(metric, values))
+    return estimate_mean(values, binary=metric.unit == BINARY, bounds=_choose_bounds(metric, values))
 
 
 def average_scores(
@@ -69,7 +69,7 @@ def average_scores(
     unique = scores[["method", "metric"]].drop_duplicates().itertuples(index=False, name=None)
     keys = [(str(method), str(metric)) for method, metric in unique]
     columns = [values[metric][method].to_numpy() for method, metric in keys]
-    bounds = [_bounds(by_spec[metric], column) for (_, metric), column in zip(keys, columns, strict=True)]
+    bounds = [_choose_bounds(by_spec[metric], column) for (_, metric), column in zip(keys, columns, strict=True)]
     binary = [by_spec[metric].unit == BINARY for _, metric in keys]
     estimates = zip(keys, estimate_means(columns, bounds, binary), strict=True)
     return {key: MeanScore(estimate, dict(reasons.get(key, {}))) for key, estimate in estimates}
@@ -80,7 +80,7 @@ def parse_range(low: float | None, high: float | None) -> tuple[float, float]:
     return -inf if low is None else low, inf if high is None else high
 
 
-def _bounds(metric: Metric, values: Floats) -> tuple[float, float]:
+def _choose_bounds(metric: Metric, values: Floats) -> tuple[float, float]:
     """The metric's range, or no bounds if a value is outside it, as scores of logits or of some protocols can be."""
     low, high = metric.range
     return metric.range if not ((values < low) | (values > high)).any() else (-inf, inf)

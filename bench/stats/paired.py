@@ -152,12 +152,12 @@ def _estimate_rate_difference(differences: Floats) -> Estimate:
 def _pair(sample: PairedSample, difference: Estimate, test: Significance, corrected: float, family_size: int) -> Pair:
     gains = sample.differences if sample.better == "higher" else -sample.differences
     superiority = float((gains > 0).mean() + (gains == 0).mean() / 2) if gains.size else nan
-    verdict = _verdict(sample.better, difference, test.sign, corrected)
-    needed = _images_needed(sample.differences, family_size) if verdict == "undecided" else None
+    verdict = _decide_verdict(sample.better, difference, test.sign, corrected)
+    needed = _estimate_images_needed(sample.differences, family_size) if verdict == "undecided" else None
     return Pair(sample.first, sample.second, difference, superiority, test.p, float(corrected), verdict, needed)
 
 
-def _verdict(better: str, difference: Estimate, sign: int, corrected: float) -> PairVerdict:
+def _decide_verdict(better: str, difference: Estimate, sign: int, corrected: float) -> PairVerdict:
     """Decided only if mean and test have the same sign: in skewed data, most differences can be opposite to the mean."""
     excluded = difference.low > 0 or difference.high < 0
     if not excluded or not corrected < ALPHA or np.sign(difference.mean) != sign:
@@ -165,7 +165,7 @@ def _verdict(better: str, difference: Estimate, sign: int, corrected: float) -> 
     return "ahead" if (difference.mean > 0) == (better == "higher") else "behind"
 
 
-def _images_needed(differences: Floats, family_size: int) -> ImagesNeeded:
+def _estimate_images_needed(differences: Floats, family_size: int) -> ImagesNeeded:
     """The images for which the half width of the interval, at this spread and Bonferroni-corrected, is the mean difference.
 
     At least one more than there are, and at least as many as an exact test needs to be significant.
