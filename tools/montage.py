@@ -46,7 +46,7 @@ def draw_montage(
 
 
 def _make_titles(columns: Sequence[tuple[str, str]]) -> list[str]:
-    """The method of each column; the first column of a net names the net too."""
+    """Write the method of each column; the first column of a net names the net too."""
     nets = [net for net, _ in columns]
     return [
         (f"{net}\n" if nets.index(net) == index else "") + method.replace(":", ":\n")
@@ -55,5 +55,5 @@ def _make_titles(columns: Sequence[tuple[str, str]]) -> list[str]:
 
 
 def _select_evenly(names: list[str], count: int) -> list[str]:
-    """`count` of the names, evenly spaced."""
+    """Select `count` of the names, evenly spaced."""
     return [names[index] for index in np.unique(np.linspace(0, len(names) - 1, min(count, len(names))).astype(int))]

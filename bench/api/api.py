@@ -183,6 +183,7 @@ def score(
 
 
 def _check_map(map: NDArray[np.floating[Any]] | Explanation) -> NDArray[np.floating[Any]]:
+    """Return the values of a map (h', w'). Raises UsageError if they are no array of finite numbers."""
     if isinstance(map, Explanation):
         if map.raw is None:
             raise UsageError(f"there is no map to score: {map.method} does not apply to {map.net} ({map.reason})")

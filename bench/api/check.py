@@ -66,12 +66,12 @@ def _to_list(names: Sequence[str] | None) -> list[str] | None:
 
 
 def _resolve_dataset(dataset: str | None, root: Path) -> str | None:
-    """The spec of a data set, or the path of a folder in the root directory."""
+    """Return the spec of a data set, or the path of a folder in the root directory."""
     return str(root / dataset) if dataset and (root / dataset).is_dir() else dataset
 
 
 def _resolve_method(spec: str, root: Path) -> str:
-    """The spec of a method, with the path of its file made absolute."""
+    """Return the spec of a method, with the path of its file made absolute."""
     name = specs.parse("method", spec).name
     return str(root / name) + spec[len(name) :] if name.endswith(".py") else spec
 

@@ -45,7 +45,7 @@ def execute(suite: Suite, directory: Path, make_plan: MakePlan, console: Console
 
 
 def _check_parts(suite: Suite, make_plan: MakePlan) -> list[Plan]:
-    """The plans of all parts, made before the first one runs, so that a wrong value in any part is reported at once."""
+    """Return the plans of all parts, made before the first one runs, so that a wrong value in any part is reported at once."""
     plans = []
     for part in suite.parts:
         plan = make_plan(part)
@@ -57,6 +57,7 @@ def _check_parts(suite: Suite, make_plan: MakePlan) -> list[Plan]:
 
 
 def _execute_part(plan: Plan, directory: Path, console: Console, engine: Plugin) -> int:
+    """Run a plan into a directory; return the exit code."""
     header = make_header(plan)
     header.environment |= engine.environment
     writer = Writer(directory, header)
@@ -74,7 +75,7 @@ def _execute_part(plan: Plan, directory: Path, console: Console, engine: Plugin)
 
 
 def _show_plan(plan: Plan, done: int, console: Console) -> None:
-    """What runs where, and what the reader should know of the data set and the nets."""
+    """Print what runs where, and what the reader should know of the data set and the nets."""
     suite, count = plan.suite, len(plan.indices)
     before = f"; {done} of {plan.cell_count} done before" if done else ""
     counts = f"{format_count(count, 'image')}, {format_count(len(plan.methods), 'method')}"
@@ -129,6 +130,7 @@ def _write_page(directory: Path, console: Console) -> None:
 
 
 def _report_failures(directory: Path, console: Console) -> int:
+    """Print which images failed; return the exit code."""
     failures = store.describe_failures(store.read(directory))
     if not failures:
         return DONE

@@ -119,7 +119,7 @@ def explain(image: Image, net: Net, targets: Sequence[str], setup: ExplainSetup)
 
 @exact_arithmetic()
 def score_map(map: Tensor, image: Image, net: Net, target: str, setup: ExplainSetup) -> dict[str, float]:
-    """The score of a map (h', w') of a target class by each metric of a setup; `explain` says what a target is.
+    """Return the score of a map (h', w') of a target class by each metric of a setup; `explain` says what a target is.
 
     Metrics that need further maps of the method are left out, because there is no method.
     """
@@ -135,7 +135,7 @@ def score_map(map: Tensor, image: Image, net: Net, target: str, setup: ExplainSe
 
 
 def _predict(image: Image, net: Net) -> tuple[Tensor, Tensor, list[int]]:
-    """The image as a batch (1, 3, h, w), its class probabilities, and the likeliest classes, most likely first."""
+    """Return the image as a batch (1, 3, h, w), its class probabilities, and the likeliest classes, most likely first."""
     batch = to_batch(image, net.device)
     net.prepare(batch)
     probabilities = predict(net, batch)
@@ -145,6 +145,7 @@ def _predict(image: Image, net: Net) -> tuple[Tensor, Tensor, list[int]]:
 def _explain_target(
     subject: Subject, target: Guess, top: tuple[Guess, ...], net: Net, setup: ExplainSetup
 ) -> list[Explanation]:
+    """Explain one target by each method of a setup."""
     results = explain_image(setup.methods, net, subject, count=False)
     (scores,) = score_maps(setup.methods, net, [(subject, results)], setup.protocol, setup.measures)
     explanations = []
@@ -166,7 +167,7 @@ def _describe_fault(result: MethodResult) -> str:
 
 
 def _convert_map(result: MethodResult, subject: Subject, protocol: Protocol) -> tuple[FloatMap | None, FloatMap | None]:
-    """The map as the method returned it, and as it is scored; None, None if the method does not apply."""
+    """Return the map as the method returned it, and as it is scored; None, None if the method does not apply."""
     if result.map is None:
         return None, None
     height, width = subject.batch.shape[2:]
@@ -181,7 +182,7 @@ def _make_metric_result(measure: Measure, score: Score, method: str) -> MetricRe
 
 
 def find_target(name: str, order: Sequence[int], classes: Sequence[str]) -> int:
-    """The index of the class that a target names.
+    """Find the index of the class that a target names.
 
     `order` holds the indices of the likeliest classes, most likely first. Raises UsageError for a rank, index or name that
     does not exist, and for a name that several classes share.
@@ -205,7 +206,7 @@ def find_target(name: str, order: Sequence[int], classes: Sequence[str]) -> int:
 
 
 def _suggest(name: str, classes: Sequence[str]) -> str:
-    """Names similar to a wrong one; all names of a net with few classes."""
+    """Suggest names similar to a wrong one; all names of a net with few classes."""
     similar = [label for label in classes if name.casefold() in label.casefold()]
     similar += [label for label in difflib.get_close_matches(name, classes, n=5, cutoff=0.55) if label not in similar]
     if similar:

@@ -34,7 +34,7 @@ def write_maps(picture: Path, explanations: Sequence[Explanation]) -> Path:
 
 
 def make_record(image: Path, explanations: Sequence[Explanation], files: Sequence[Path]) -> dict[str, Any]:
-    """The entry of an image in the output of --json."""
+    """Make the entry of an image in the output of --json."""
     first = explanations[0]
     return {
         "image": str(image),

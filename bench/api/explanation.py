@@ -73,7 +73,7 @@ class Explanation:
         return self.map is not None
 
     def overlay(self, colours: str = COLOURS, opacity: float = OPACITY) -> Pixels:
-        """The map blended with the image, (h, w, 3) in 0 to 255; the image alone if there is no map.
+        """Return the map blended with the image, (h, w, 3) in 0 to 255; the image alone if there is no map.
 
         `colours` is the name of a colour map of matplotlib, `opacity` in [0, 1] that of the map. Raises UsageError for any
         other value.

@@ -47,7 +47,9 @@ class Run(store.Run):
         return self.table("predictions")
 
     def summary(self) -> pd.DataFrame:
-        """A row for each net, method and metric, with unrounded numbers; what is unknown is NaN. The columns:
+        """Summarise the run in a frame with a row for each net, method and metric.
+
+        Numbers are not rounded, and what is unknown is NaN. The columns:
 
         * `suite`, `dataset`, `net`, `layer`, `precision`, `method`, `control` (True for a baseline), `metric`;
         * `better` (`higher` or `lower`), `unit`, the `mean` over `n` images, its 95 % interval from `low` to `high`, and the
@@ -121,7 +123,7 @@ class Run(store.Run):
         return rows[rows["net"] == net]
 
     def _check_net(self, name: str | None) -> str:
-        """The name itself, or that of the run's first net. Raises UsageError for a net that is not in the run."""
+        """Return the name itself, or that of the run's first net. Raises UsageError for a net that is not in the run."""
         return _check_name(name, "net", self.header.nets) if name else next(iter(self.header.nets))
 
     def _repr_html_(self) -> str:

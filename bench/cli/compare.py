@@ -29,10 +29,12 @@ EXPORTS: dict[str, Callable[[Comparison], str]] = {
 
 
 def make_filter_option(name: str) -> Callable[..., Any]:
+    """Make an option that selects nets, methods or metrics by their specs."""
     return click.option(f"--{name}", callback=parse_specs, metavar="A,B", help=f"Only these {name}.")
 
 
 def _make_file_option(name: str, content: str) -> Callable[..., Any]:
+    """Make an option that names the file to write `content` to."""
     return click.option(
         f"--{name}", type=click.Path(path_type=Path), metavar="FILE", help=f"Write {content} (-: print)."
     )
@@ -93,6 +95,7 @@ def _check_outputs(outputs: Sequence[Path], inputs: Sequence[Path]) -> None:
 
 
 def _format_remedy(base: Path, new: Path) -> str:
+    """Format the command that records the baseline again; empty if `base` is no baseline or `new` no run."""
     return f"bench baseline {new} --out {base}" if base.is_file() and new.is_dir() else ""
 
 
@@ -150,6 +153,6 @@ def history(
 
 
 def _find_time(path: Path) -> float:
-    """The time when a run was started or a baseline written."""
+    """Find the time when a run was started or a baseline written."""
     file = path / "run.json" if path.is_dir() else path
     return file.stat().st_mtime if file.exists() else 0.0

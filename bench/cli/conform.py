@@ -22,7 +22,7 @@ NETS = ["squeezenet1_1", "resnet18"]
 def conform(*, references: list[str] | None, device: str, **changes: Any) -> None:
     """Compare this suite's maps and scores with those of reference libraries.
 
-    Both explain and score the same images. Exit code 1 where a number differs by more than its tolerance and no known fault
+    Both explain and score the same images. Exit code 1 if a number differs by more than its tolerance and no known fault
     of the library explains it.
     """
     from rich.console import Console

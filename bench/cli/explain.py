@@ -155,7 +155,7 @@ def explain(
 
 
 def choose_picture_file(image: Path, out: Path | None, *, several: bool) -> Path:
-    """The file to write a picture to. A file that the user names is overwritten; a default file never is."""
+    """Choose the file to write a picture to. A file that the user names is overwritten; a default file never is."""
     if out is not None and not (several or out.is_dir()):
         return out
     folder = out or FOLDER

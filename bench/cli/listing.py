@@ -42,7 +42,7 @@ def list_(kind: str | None) -> None:
 
 
 def list_by_kind() -> dict[str, list[tuple[str, str]]]:
-    """Names and descriptions by kind."""
+    """List the names and descriptions of everything available, by kind."""
     rows = {
         f"{kind.word}s": [(name, plugins.read_description(kind, name)) for name in plugins.list_names(kind)]
         for kind in (METHOD, METRIC, DATASET, REPORT, REFERENCE, ENGINE)
@@ -55,7 +55,7 @@ def list_by_kind() -> dict[str, list[tuple[str, str]]]:
 
 
 def _read_constant(name: str) -> dict[str, str]:
-    """The value of a constant of zoo.py, read from its source."""
+    """Read the value of a constant of zoo.py from its source."""
     for node in ast.parse(NETS.read_text(encoding="utf-8")).body:
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id == name:
             constant: dict[str, str] = ast.literal_eval(node.value)

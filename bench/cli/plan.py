@@ -60,12 +60,12 @@ def plan(*, name: str, device: str, images: int, rate: float | None, **changes: 
 
 
 def format_hours(seconds: float, images: int) -> list[str]:
-    """The hours of a run on each number of devices; `seconds` is the time of one image on one device."""
+    """Format the hours of a run on each number of devices; `seconds` is the time of one image on one device."""
     return [f"{seconds * images / devices / HOUR:,.3g}" for devices in DEVICES]
 
 
 def format_gigabytes(bytes_per_image: float, images: int) -> str:
-    """The gigabytes that a run writes."""
+    """Format the gigabytes that a run writes."""
     return f"{bytes_per_image * images / 1e9:.3g}"
 
 

@@ -36,7 +36,7 @@ def format_baseline(snapshot: Snapshot) -> str:
 
 
 def is_baseline(file: Path) -> bool:
-    """Whether a file begins like a baseline."""
+    """Tell whether a file begins like a baseline."""
     with file.open("rb") as stream:
         return stream.read(len(KIND) + 3).startswith(f'{{"{KIND}'.encode())
 
@@ -101,7 +101,7 @@ def _dump_facts(facts: Mapping[str, BaseModel]) -> dict[str, Any]:
 
 
 def _format_values(snapshot: Snapshot, key: Key, images: list[str]) -> list[Value] | str:
-    """The value, or the reason why there is none, of each image; a single reason if all images have the same."""
+    """Format the value, or the reason why there is none, of each image; a single reason if all images have the same."""
     scores = snapshot.scores[key]
     bounded = None not in snapshot.metrics[key[2]].range
     values = [_round(scores.get(image), bounded=bounded) for image in images]

@@ -47,6 +47,7 @@ class Comparison:
         return any(map(self.fails, self.cells))
 
     def fails(self, cell: CellResult) -> bool:
+        """Tell whether a result makes the comparison fail."""
         return cell.verdict in FAILING or (self.strict and cell.verdict == "unclear")
 
 
@@ -74,14 +75,14 @@ def compare(base: Snapshot, new: Snapshot, *, strict: bool = False) -> Compariso
 
 
 def find_mismatch(base: Snapshot, new: Snapshot) -> str | None:
-    """Why two snapshots cannot be compared at all: they have no net or no image in common; None if they can be compared."""
+    """Find why two snapshots cannot be compared at all: no net or no image in common; None if they can be compared."""
     if not base.nets.keys() & new.nets.keys():
         return f"no net in common: {', '.join(base.nets)}, and {', '.join(new.nets)}"
     return find_pixel_difference(base.images, new.images)
 
 
 def _select_images(base: Snapshot, new: Snapshot) -> tuple[list[str], list[str]]:
-    """The images with the same pixels in both runs, and notes on the others."""
+    """Select the images with the same pixels in both runs, and write notes on the others."""
     same = find_same_pixels(base.images, new.images)
     changed = len(base.images.keys() & new.images.keys()) - len(same)
     notes = [f"{format_count(changed, 'image')} left out: the pixels differ"] if changed else []
@@ -94,6 +95,7 @@ def _select_images(base: Snapshot, new: Snapshot) -> tuple[list[str], list[str]]
 def _pair_scores(
     base: Snapshot, new: Snapshot, images: list[str], notes: list[str]
 ) -> Iterator[CellResult | PairedValues]:
+    """Pair the scores of each cell, or yield a result without numbers; add to the notes what was left out."""
     nets = [net for net in base.nets if net in new.nets]
     for net in nets:
         notes += _note_other_classes(base, new, net, images)
@@ -111,7 +113,7 @@ def _pair_scores(
 
 
 def _note_other_classes(base: Snapshot, new: Snapshot, net: str, images: list[str]) -> Iterator[str]:
-    """A note if the explained class differs on some of the images with the same pixels."""
+    """Write a note if the explained class differs on some of the images with the same pixels."""
     shared = set(find_shared_images(base.find_net_images(net), new.find_net_images(net)))
     others = [image for image in images if image not in shared]
     if others:
@@ -125,6 +127,7 @@ def _note_other_classes(base: Snapshot, new: Snapshot, net: str, images: list[st
 def _pair_values(
     base: Snapshot, new: Snapshot, key: Key, images: list[str], notes: list[str]
 ) -> CellResult | PairedValues:
+    """Pair the values of a cell on the images given, or make a result without numbers if one side lacks values."""
     before, now = base.scores[key], new.scores[key]
     scored = [image for image in images if image in before and image in now]
     if not scored:
@@ -148,7 +151,7 @@ def _pair_values(
 
 
 def _make_result(snapshot: Snapshot, key: Key, verdict: Verdict, why: str = "") -> CellResult:
-    """Make a verdict without numbers."""
+    """Make a result without numbers."""
     metric = snapshot.metrics[key[2]]
     return CellResult(key, verdict, metric.better, why=why, short=metric.short)
 

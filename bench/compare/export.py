@@ -32,7 +32,7 @@ def as_markdown(comparison: Comparison) -> str:
 
 
 def _format_row(comparison: Comparison, row: ChangeRow) -> list[str]:
-    """The cells of a changed number, in the order of HEADS."""
+    """Format the cells of a changed number, in the order of HEADS."""
     net, method, _ = row.cell.key
     verdict = f"**{row.cell.verdict}**" if comparison.fails(row.cell) else row.cell.verdict
     texts = (net, method, label(row.cell), row.base, row.new, row.change, row.interval, row.p)

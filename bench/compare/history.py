@@ -68,6 +68,7 @@ def make_history(runs: Sequence[Snapshot]) -> list[Series]:
 
 
 def _find_verdict(cells: dict[Key, CellResult], key: Key) -> Verdict:
+    """Find the verdict on a cell, or that of a method by all of its metrics."""
     if key[2] != OVERALL:
         return cells[key].verdict if key in cells else "not comparable"
     method_cells = [cell for cell in cells.values() if cell.key[1] == key[1]]
@@ -77,7 +78,10 @@ def _find_verdict(cells: dict[Key, CellResult], key: Key) -> Verdict:
 
 
 def _compute_means(run: Snapshot) -> dict[Key, float]:
-    """The mean of each cell, NaN if it has no value; also, for each method, all metrics together, which have no mean (NaN)."""
+    """Compute the mean of each cell; NaN if it has no value.
+
+    For each method, all metrics together are a cell too, which has no mean (NaN).
+    """
     means: dict[Key, float] = {
         (ALL_NETS, method, OVERALL): nan for method in dict.fromkeys(key[1] for key in run.scores)
     }

@@ -46,7 +46,7 @@ def sum_improvements(cells: Sequence[PairedValues]) -> Floats:
 
 
 def _test(cells: Sequence[PairedValues], sums: Floats) -> float:
-    """Binary values have a sign test. Two equal flips have no variance, so Student's t would give p = 0."""
+    """Return p of Student's t-test; for binary values, of the sign test, because two equal flips have no variance (p = 0)."""
     if sums.size < 2:
         return nan
     binary = all(cell.binary for cell in cells if cell.differences.any())
@@ -54,7 +54,7 @@ def _test(cells: Sequence[PairedValues], sums: Floats) -> float:
 
 
 def _judge_method(cells: Sequence[Cell], sums: Floats, p: float) -> CellResult | None:
-    """None if no metric changed by more than its slack."""
+    """Judge a method by all of its metrics; return None if no metric changed by more than its slack."""
     directions = [_find_direction(result) for _, result in cells if result.verdict != "same"]
     if not directions:
         return None
@@ -67,5 +67,6 @@ def _judge_method(cells: Sequence[Cell], sums: Floats, p: float) -> CellResult |
 
 
 def _find_direction(result: CellResult) -> Verdict:
+    """Return better or worse by the sign of the change."""
     assert result.change is not None
     return "better" if (result.change.mean > 0) == (result.better == "higher") else "worse"

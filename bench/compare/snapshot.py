@@ -45,11 +45,11 @@ class Snapshot:
     seconds: dict[tuple[str, str], dict[str, float]] = field(default_factory=dict)  # by image, in bare predictions
 
     def describe_meaning(self, net: str, method: str, metric: str | None = None) -> Meaning:
-        """The meaning of the values of a net, method and metric, or of a method's costs on a net."""
+        """Describe the meaning of the values of a net, method and metric, or of a method's costs on a net."""
         return Meaning(self.nets[net], self.methods[method], self.metrics[metric] if metric else None)
 
     def find_net_images(self, net: str) -> NetImages:
-        """The images on a net, as they are compared."""
+        """Find the images on a net, as they are compared."""
         return NetImages(self.images, self.targets.get(net, {}))
 
     def select(
@@ -100,6 +100,7 @@ def take_snapshot(run: Run, name: str | None = None) -> Snapshot:
 
 
 def _check_complete(name: str, header: Header, scores: pd.DataFrame) -> None:
+    """Raise UsageError if images or scores of a run are missing."""
     planned = header.data.images
     each = len(header.methods) * len(header.metrics)
     done: Any = scores.groupby("net")["image"].nunique() if len(scores) else {}
@@ -131,6 +132,7 @@ def _sort(header: Header, by_key: dict[Any, Any]) -> dict[Any, Any]:
 
 
 def _collect_scores(rows: pd.DataFrame) -> dict[Key, dict[str, float | str]]:
+    """Collect by key and image the scores, or the reasons why there are none."""
     scores: dict[Key, dict[str, float | str]] = {}
     columns = ("net", "method", "metric", "image", "value", "reason", "nan_map")
     for net, method, metric, image, value, reason, nan_map in _iterate_rows(rows, *columns):
@@ -148,7 +150,10 @@ def _collect_costs(rows: pd.DataFrame) -> dict[tuple[str, str], dict[str, float]
 
 
 def _compute_seconds(cost: pd.DataFrame, predictions: pd.DataFrame) -> dict[tuple[str, str], dict[str, float]]:
-    """By net, method and image: seconds in units of a bare prediction; empty if the run did not time bare predictions."""
+    """Compute the seconds by net, method and image, in units of a bare prediction.
+
+    They are empty if the run did not time bare predictions.
+    """
     columns = ("net", "image", "seconds")
     bare = {(net, image): seconds for net, image, seconds in _iterate_rows(predictions, *columns) if seconds > 0}
     ratios: dict[tuple[str, str], dict[str, float]] = {}

@@ -113,6 +113,7 @@ def _name_cells(cells: Sequence[CellResult], all_cells: Sequence[CellResult]) ->
 
 
 def _join_names(word: str, names: Sequence[str], total: int) -> str:
+    """Join names with commas; all of them are counted instead."""
     return f"all {format_count(total, word)}" if len(names) == total > 1 else ", ".join(names)
 
 

@@ -27,7 +27,10 @@ Side = list[dict[str, float]]  # the base or the new runs: the seconds by image
 
 
 def compute_median_seconds(base: Snapshot, new: Snapshot) -> dict[Method, tuple[float, float]]:
-    """The median seconds of each method in both runs, in bare predictions; empty if a run did not time bare predictions."""
+    """Compute the median seconds of each method in both runs, in units of a bare prediction.
+
+    They are empty if a run did not time bare predictions.
+    """
     return {
         key: (median(by_image.values()), median(new.seconds[key].values()))
         for key, by_image in base.seconds.items()
@@ -49,7 +52,7 @@ def judge_seconds(pairs: Sequence[Pair], factor: float) -> list[CellResult]:
 
 
 def _check(pairs: Sequence[Pair]) -> None:
-    """Raises UsageError for too few runs, runs without seconds, or runs on other devices or with another torch."""
+    """Raise UsageError for too few runs, runs without seconds, or runs on other devices or with another torch."""
     if len(pairs) < RUNS:
         raise UsageError(
             f"seconds need at least {RUNS} pairs of runs, not {len(pairs)}: "
@@ -66,7 +69,10 @@ def _check(pairs: Sequence[Pair]) -> None:
 
 
 def mann_whitney_p(base: Side, new: Side) -> float:
-    """The two-sided p of the Mann-Whitney test over all images; each is divided by its median, because the costs differ."""
+    """Return the two-sided p of the Mann-Whitney test over all images.
+
+    The seconds of each image are divided by their median, because the images' costs differ.
+    """
     images = [image for image in base[0] if all(image in run for run in (*base, *new))]
     if not images:
         raise UsageError("seconds cannot be judged: no image is in all runs")
@@ -76,6 +82,7 @@ def mann_whitney_p(base: Side, new: Side) -> float:
 
 
 def _judge_method(key: Method, base: Side, new: Side, p: float, factor: float) -> CellResult:
+    """Judge the seconds of a method: a change by more than the factor, and significant, is better or worse."""
     before, now = _compute_medians(base), _compute_medians(new)
     old, recent = median(before), median(now)
     verdict: Verdict = "same"

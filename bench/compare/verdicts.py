@@ -101,7 +101,7 @@ def _make_sample(cell: PairedValues, differences: Floats) -> PairedSample:
 
 
 def _test(sample: PairedSample) -> Significance:
-    """p is NaN for one image."""
+    """Test a sample; p is NaN for one image."""
     differences = sample.differences
     if differences.size < 2:
         return Significance(nan, 0)
@@ -111,7 +111,7 @@ def _test(sample: PairedSample) -> Significance:
 
 
 def t_test(values: Floats) -> float:
-    """The two-sided p of Student's t-test that the mean of at least two values is 0; p is 0 if all values are equal.
+    """Return the two-sided p of Student's t-test that the mean of at least two values is 0; p is 0 if all values are equal.
 
     scipy's ttest_1samp is not used, because it warns of lost precision if values are equal within rounding.
     """
@@ -130,7 +130,10 @@ def _make_result(cell: PairedValues, change: Estimate | None, tested: Significan
 
 
 def _decide_verdict(cell: PairedValues, change: Estimate | None, tested: Significance) -> Verdict:
-    """Better or worse only if mean and test have the same sign: one large change may outweigh many small ones."""
+    """Decide between better, worse, unclear and same.
+
+    A cell is better or worse only if mean and test have the same sign: one large change may outweigh many small ones.
+    """
     if change is None or abs(change.mean) <= cell.slack:
         return "same"
     excluded = cell.binary or change.low > 0 or change.high < 0

@@ -45,7 +45,7 @@ class Protocol(BaseModel):
     metrics: dict[str, dict[str, Any]] | None = None  # settings by metric spec; None: all metrics with their defaults
 
     def find_metric_plugins(self, spec: str, seed: int) -> list[Plugin]:
-        """The metric of a spec under this protocol: several if it defines several variants, none if it defines none.
+        """Find the metric of a spec under this protocol: several if it defines several variants, none if it defines none.
 
         Settings in the spec take precedence over the protocol's.
         """
@@ -62,7 +62,7 @@ class Protocol(BaseModel):
         return variants
 
     def list_metric_names(self) -> list[str]:
-        """The names of the metrics that this protocol defines."""
+        """List the names of the metrics that this protocol defines."""
         if self.metrics is None:
             return plugins.list_names(METRIC)
         return list(dict.fromkeys(specs.parse("metric", variant).name for variant in self.metrics))
@@ -72,17 +72,17 @@ class Protocol(BaseModel):
         return self.name
 
     def list_choices(self) -> dict[str, Any]:
-        """Everything that fixes the meaning of the numbers: all keys but the description, the source and the metrics."""
+        """List everything that fixes the meaning of the numbers: all keys but the description, the source and the metrics."""
         return self.model_dump(exclude={"description", "source", "metrics"})
 
 
 def list_names() -> list[str]:
-    """The shipped protocols, the default first."""
+    """List the shipped protocols, the default first."""
     return sorted((path.stem for path in FOLDER.glob("*.toml")), key=lambda name: (name != DEFAULT, name))
 
 
 def find(spec: str, target: str | None = None) -> Protocol:
-    """The protocol of a spec, with another target if one is given. Raises UsageError for an unknown name or choice."""
+    """Find the protocol of a spec, with another target if one is given. Raises UsageError for an unknown name or choice."""
     requested = specs.parse("protocol", spec)
     if requested.name not in list_names():
         raise UsageError(f"there is no protocol {requested.name!r}: {list_known_names(requested.name, list_names())}")
@@ -102,6 +102,7 @@ def find(spec: str, target: str | None = None) -> Protocol:
 
 
 def _override(content: dict[str, Any], spec: str, key: str, value: Any) -> dict[str, Any]:
+    """Override a choice of a protocol's content, or a setting of its metrics. Raises UsageError for an unknown choice."""
     if key == "layers":
         raise UsageError(f"{spec}: layers cannot be set in a spec: the protocol's file sets them")
     if key in Protocol.model_fields and key not in DESCRIPTIVE:
@@ -114,7 +115,7 @@ def _override(content: dict[str, Any], spec: str, key: str, value: Any) -> dict[
 
 
 def _agree(defined: dict[str, Any], requested: dict[str, Any]) -> bool:
-    """Whether no setting has two different values."""
+    """Tell whether no setting has two different values."""
     return all(requested.get(key, value) == value for key, value in defined.items())
 
 
@@ -124,5 +125,5 @@ def _read(name: str) -> str:
 
 
 def override_settings(plugin: Plugin, settings: dict[str, Any]) -> Plugin:
-    """The plug-in with other settings under the same spec: the protocol's name stands for what it overrides."""
+    """Return the plug-in with other settings under the same spec: the protocol's name stands for what it overrides."""
     return replace(plugin, settings=check_settings("plug-in", plugin.name, plugin.function, plugin.settings | settings))

@@ -44,15 +44,15 @@ class Suite(BaseModel):
     _built_in: "Suite | None" = PrivateAttr(None)  # the shipped suite of this name, without changes
 
     def find_method_plugins(self) -> list[Plugin]:
-        """The methods. Raises UsageError for an unknown method, or one that is listed twice."""
+        """Find the methods. Raises UsageError for an unknown method, or one that is listed twice."""
         return check_distinct([plugins.find(METHOD, spec, self.seed) for spec in self.methods])
 
     def load_protocols(self) -> list[Protocol]:
-        """The protocols, with the suite's target instead of their own if it sets one."""
+        """Load the protocols, with the suite's target instead of their own if it sets one."""
         return check_distinct([protocol_file.find(spec, self.target) for spec in self.protocols])
 
     def find_metric_plugins(self, protocols: Sequence[Protocol]) -> list[tuple[Plugin, Protocol]]:
-        """Each metric of the suite under each protocol that defines it. Raises UsageError if no protocol defines one."""
+        """Find each metric of the suite under each protocol that defines it. Raises UsageError if no protocol defines one."""
         if self.metrics is not None:
             check_distinct([plugins.find(METRIC, spec, self.seed) for spec in self.metrics])
         for spec in self.metrics or []:
@@ -69,7 +69,7 @@ class Suite(BaseModel):
         ]
 
     def find_dataset_plugin(self, resize: str | None) -> Plugin:
-        """The data set, with a protocol's `resize` if it has this setting. Raises UsageError if the suite names none."""
+        """Find the data set, with a protocol's `resize` if it has this setting. Raises UsageError if the suite names none."""
         if not self.dataset:
             raise UsageError(f"this suite needs {self.needs}, which are not included: name the folder with --dataset")
         dataset = find_dataset(self.dataset, self.seed)
@@ -78,7 +78,7 @@ class Suite(BaseModel):
         return dataset
 
     def make_directory_name(self) -> str:
-        """The name of the run's directory: the suite's name, with a hash if it was changed or is the user's own."""
+        """Make the name of the run's directory: the suite's name, with a hash if it was changed or is the user's own."""
         content = self.model_dump_json(exclude={"description"})
         if (built_in := self._built_in) is not None:
             if not built_in.dataset:  # naming the data set that a suite asks for is no change
@@ -92,7 +92,7 @@ Named = TypeVar("Named", Plugin, Protocol)
 
 
 def find_dataset(spec: str, seed: int | None = None) -> Plugin:
-    """The data set of a spec, or the one that opens the folder or address. Raises UsageError for what does not exist."""
+    """Find the data set of a spec, or the one that opens the folder or address. Raises UsageError for what does not exist."""
     is_folder = specs.ADDRESS in spec.partition("[")[0] or (
         spec not in plugins.list_names(DATASET) and Path(spec).is_dir()
     )
@@ -100,7 +100,7 @@ def find_dataset(spec: str, seed: int | None = None) -> Plugin:
 
 
 def check_distinct(listed: list[Named]) -> list[Named]:
-    """Returns the list. Raises UsageError if two entries have the same spec."""
+    """Return the list. Raises UsageError if two entries have the same spec."""
     for spec, count in Counter(entry.spec for entry in listed).items():
         if count > 1:
             raise UsageError(f"{spec} is named twice")

@@ -16,12 +16,12 @@ LISTS = ("nets", "methods", "protocols")  # if the suite itself lacks one of the
 
 
 def list_names() -> list[str]:
-    """The names of the shipped suites."""
+    """List the names of the shipped suites."""
     return sorted(path.stem for path in BUILT_IN.glob("*.toml"))
 
 
 def load(name: str, **changes: Any) -> Suite:
-    """A shipped suite or a TOML file, with changes to its keys: a value, a function of the suite's own value, or None.
+    """Load a shipped suite or a TOML file, with changes to its keys: a value, a function of the suite's own value, or None.
 
     None, also as the result of a function, is no change. Raises UsageError for a wrong suite, key or value.
     """
@@ -52,7 +52,7 @@ def _read(path: Path) -> Keys:
 
 
 def _change(path: Path, content: Keys, changes: Keys) -> Keys:
-    """The content of a suite file with some keys changed."""
+    """Change some keys of the content of a suite file."""
     if subset := changes.get("subset"):
         changes = changes | {"images": changes.get("images", len(read_image_names(subset)))}
     if "protocols" in changes and "metrics" not in changes and "parts" not in content:
@@ -64,7 +64,7 @@ def _change(path: Path, content: Keys, changes: Keys) -> Keys:
 
 
 def _change_parts(file: str, content: Keys, changes: Keys) -> Keys:
-    """A suite with parts: each part is the common keys, then its own, then the changes; `protocols` selects parts.
+    """Change a suite with parts: each part is the common keys, then its own, then the changes; `protocols` selects parts.
 
     Raises UsageError for two parts of one name, and for an unknown part.
     """
@@ -85,13 +85,13 @@ def _change_parts(file: str, content: Keys, changes: Keys) -> Keys:
 
 
 def _name_part(part: Keys) -> Any:
-    """A part without a name is named after its protocol."""
+    """Name a part that has no name after its protocol."""
     protocols = part.get("protocols")
     return protocols[0] if isinstance(protocols, list) and protocols else "default"
 
 
 def _merge_lists(parts: list[Keys], key: str) -> list[Any]:
-    """The entries of a list in all parts, each once, in the order in which they first appear."""
+    """Merge a list of all parts: the entries, each once, in the order in which they first appear."""
     entries = [entry for part in parts if isinstance(part.get(key), list) for entry in part[key]]
     return [entry for index, entry in enumerate(entries) if entry not in entries[:index]]
 
@@ -117,7 +117,7 @@ def _describe_error(file: str, error: ValidationError) -> str:
 
 
 def read_image_names(file: str) -> list[str]:
-    """The names in a text file, one a line; empty lines are skipped. Raises UsageError if there is none, or one twice."""
+    """Read the names in a text file, one a line; empty lines are skipped. Raises UsageError if there is none, or one twice."""
     path = Path(file)
     if not path.is_file():
         raise UsageError(f"there is no file {file}: a subset is a text file with one image name per line")

@@ -68,14 +68,14 @@ class Quantity:
 
 
 def max_difference(own: Tensor, library: Tensor) -> float:
-    """The largest absolute difference; NaN, which exceeds every tolerance, if a number is NaN."""
+    """Return the largest absolute difference; NaN, which exceeds every tolerance, if a number is NaN."""
     if own.shape != library.shape:
         raise ValueError(f"{tuple(own.shape)} and {tuple(library.shape)} cannot be compared")
     return float((own.double().cpu() - library.double().cpu()).abs().max())
 
 
 def rescale(own: Tensor, library: Tensor) -> tuple[Tensor, Tensor]:
-    """Maps (n, h, w) divided by the highest value of the suite's own, so that a tolerance means the same on every net."""
+    """Divide maps (n, h, w) by the highest value of the suite's own, so that a tolerance means the same on every net."""
     highest = own.amax((1, 2), keepdim=True)
     scale = torch.where(highest > 0, highest, 1)
     return own / scale, library.to(own) / scale
@@ -105,7 +105,10 @@ def run(suite: Suite, references: Sequence[str] | None, device: str, console: Co
 
 
 def make_table(title: str, images: int, quantities: Sequence[Quantity]) -> Group:
-    """A table with a row for each quantity, and notes: each known fault, and the difference once the fault is reproduced."""
+    """Make a table with a row for each quantity, and notes below it.
+
+    A note describes a known fault, and the difference once the fault is reproduced.
+    """
     grid = Grid(box=None, padding=(0, 0, 0, 1), pad_edge=False, width=WIDTH)
     grid.add_column(Text("quantity"), ratio=1, overflow="fold")
     for head in ("own", "library", "largest\ndifference", "toler-\nance"):
@@ -126,7 +129,7 @@ def make_table(title: str, images: int, quantities: Sequence[Quantity]) -> Group
 
 
 def _break_lines(label: str) -> str:
-    """A spec with a space after each comma, so that a table cell can break its line."""
+    """Put a space after each comma of a spec, so that a table cell can break its line."""
     return re.sub(",(?! )", ", ", label)
 
 
@@ -137,6 +140,7 @@ def _format_small(value: float) -> str:
 
 
 def _find_installed(references: Sequence[str] | None, seed: int, console: Console) -> list[Plugin]:
+    """Find the reference libraries that are installed, and print a line for each other one."""
     installed, specs = [], plugins.list_names(REFERENCE) if references is None else references
     for spec in specs:
         try:
@@ -151,19 +155,20 @@ def _find_installed(references: Sequence[str] | None, seed: int, console: Consol
 
 
 def _name_with_version(reference: Plugin) -> str:
-    """A reference library's name with its version."""
+    """Name a reference library with its version."""
     library = next(iter(reference.requires), "")
     distributions = packages_distributions().get(library, [])
     return f"{reference.spec} {version(distributions[0])}" if distributions else reference.spec
 
 
 def _load_images(planned: Plan) -> Tensor:
-    """The images (n, 3, h, w) in [0, 1]."""
+    """Load the images (n, 3, h, w) in [0, 1]."""
     pixels = [torch.tensor(planned.images[index].pixels, device=planned.device) for index in planned.indices]
     return torch.stack(pixels).permute(0, 3, 1, 2).contiguous().float() / 255
 
 
 @torch.no_grad()
 def _predict(net: Net, images: Tensor) -> Tensor:
+    """Return the likeliest class of each image (n,)."""
     targets: Tensor = net(images).argmax(1)
     return targets

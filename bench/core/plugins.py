@@ -69,12 +69,12 @@ class Plugin:
     settings: dict[str, Any] = field(default_factory=dict)  # all of them, defaults included
 
     def __call__(self, *arguments: Any) -> Any:
-        """Calls the plug-in. What a user's own file raises becomes a PluginError that names the line."""
+        """Call the plug-in. What a user's own file raises becomes a PluginError that names the line."""
         with self.blame():
             return self.function(*arguments, **self.settings)
 
     def blame(self) -> AbstractContextManager[None]:
-        """Turns what a user's own file raises into a PluginError. A bug of the suite's own file shows its traceback."""
+        """Turn what a user's own file raises into a PluginError. A bug of the suite's own file shows its traceback."""
         if not self.fingerprint:
             return nullcontext()
         return blame_user_code(f"{self.name}.py fails", str(self.module.__file__), may_refuse=True)
@@ -134,7 +134,7 @@ class Plugin:
 
     @property
     def bounds(self) -> tuple[float, float]:
-        """RANGE: the lowest and the highest possible score; infinite where there is no bound. Required."""
+        """RANGE: the lowest and the highest possible score; infinite if there is no bound. Required."""
         low, high = self._read("RANGE", (tuple, list))
         return low, high
 
@@ -178,7 +178,7 @@ class Plugin:
         return dict(self._read("ENVIRONMENT", dict, {}))
 
     def _read(self, attribute: str, types: type | tuple[type, ...], *default: Any) -> Any:
-        """An attribute of the module, or its default. Raises PluginError where it is required or of another type."""
+        """Read an attribute of the module, or its default. Raises PluginError if it is required or of another type."""
         if not hasattr(self.module, attribute):
             if not default:
                 raise PluginError(f"metric {self.spec} does not declare {attribute}: see bench/metrics/insertion.py")
@@ -192,13 +192,13 @@ class Plugin:
 
 
 def list_names(kind: Kind) -> list[str]:
-    """The names of a kind: files of its folder (none that begins with an underscore), then entry points."""
+    """List the names of a kind: files of its folder (none that begins with an underscore), then entry points."""
     files = sorted(path.stem for path in (ROOT / kind.folder).glob("*.py") if not path.stem.startswith("_"))
     return files + sorted(entry.name for entry in _list_entry_points(kind) if entry.name not in files)
 
 
 def find(kind: Kind, text: str, seed: int | None = None) -> Plugin:
-    """The plug-in that a spec names. `seed` is passed on if the plug-in takes one and the spec sets none.
+    """Find the plug-in that a spec names. `seed` is passed on if the plug-in takes one and the spec sets none.
 
     Raises UsageError for an unknown name or setting, PluginError for a file that is no plug-in of the kind.
     """
@@ -210,7 +210,7 @@ def find(kind: Kind, text: str, seed: int | None = None) -> Plugin:
 
 
 def read_description(kind: Kind, name: str) -> str:
-    """The first line of a plug-in's docstring, read from its file without importing it. Raises UsageError for no plug-in."""
+    """Read the first line of a plug-in's docstring from its file, without importing it. Raises UsageError for no plug-in."""
     file = _find_shipped_file(kind, name)
     if file is None:
         entry = _find_entry_point(kind, name)
@@ -222,13 +222,13 @@ def read_description(kind: Kind, name: str) -> str:
 
 
 def open_folder(kind: Kind, path: str, seed: int | None = None) -> Plugin:
-    """The plug-in that opens folders, with `path` as its folder."""
+    """Return the plug-in that opens folders, with `path` as its folder."""
     name, module = find_folder_opener(kind)
     return _create(kind, name, module, spec=path, settings={"path": path}, seed=seed)
 
 
 def find_folder_opener(kind: Kind) -> tuple[str, ModuleType]:
-    """The name and the module of the plug-in that opens folders: it declares FOLDER = True and defines photo()."""
+    """Find the name and the module of the plug-in that opens folders: it declares FOLDER = True and defines photo()."""
     for name in list_names(kind):
         module = _import_by_name(kind, name)
         if getattr(module, "FOLDER", False):
@@ -243,6 +243,7 @@ def _read_first_line(docstring: str | None) -> str:
 def _create(
     kind: Kind, name: str, module: ModuleType, *, spec: str, settings: dict[str, Any], seed: int | None
 ) -> Plugin:
+    """Create a plug-in with checked settings. `seed` is one of them if the function takes it."""
     function = _find_function(kind, name, module)
     _check_libraries(f"{kind.word} {name}", module)
     if seed is not None and "seed" in inspect.signature(function).parameters:
@@ -263,7 +264,7 @@ def _list_required(module: ModuleType) -> tuple[str, ...]:
 
 
 def _check_libraries(plugin: str, module: ModuleType) -> None:
-    """Raises MissingLibrary where a required library is not installed; EXTRA names the extra that installs it."""
+    """Raise MissingLibrary if a required library is not installed; EXTRA names the extra that installs it."""
     for library in _list_required(module):
         module_spec = importlib.util.find_spec(library.partition(".")[0])
         if (
@@ -275,7 +276,7 @@ def _check_libraries(plugin: str, module: ModuleType) -> None:
 
 
 def _find_first_setting(kind: Kind, name: str, module: ModuleType) -> str:
-    """The setting that `name:value` sets."""
+    """Find the setting that `name:value` sets."""
     for parameter in inspect.signature(_find_function(kind, name, module)).parameters.values():
         if parameter.kind is inspect.Parameter.KEYWORD_ONLY:
             return parameter.name
@@ -295,7 +296,7 @@ def _find_shipped_file(kind: Kind, name: str) -> Path | None:
 
 
 def _find_entry_point(kind: Kind, name: str) -> EntryPoint:
-    """The entry point of an installed package. Raises UsageError for the name of no plug-in."""
+    """Find the entry point of an installed package. Raises UsageError for the name of no plug-in."""
     if "/" in name and kind is DATASET:
         raise UsageError(f"there is no folder {name}")
     for entry in _list_entry_points(kind):

@@ -14,7 +14,7 @@ def _find_default(parameter: inspect.Parameter) -> Any:
 
 
 def check_settings(kind: str, name: str, function: Callable[..., Any], chosen: dict[str, Any]) -> dict[str, Any]:
-    """All settings of a plug-in, defaults included, with `chosen` converted to the types that its function declares.
+    """Return all settings of a plug-in, defaults included, with `chosen` converted to the types that its function declares.
 
     Raises UsageError for an unknown setting or a value of the wrong type.
     """

@@ -60,7 +60,7 @@ class PublishedTable(BaseModel):
         return f"{self.net}@{self.weights}"
 
     def list_numbers(self) -> Iterator["PublishedNumber"]:
-        """The numbers that the publication prints: empty cells are left out."""
+        """List the numbers that the publication prints: empty cells are left out."""
         for method, values in self.values.items():
             for metric, value in zip(self.metrics, values, strict=True):
                 if not value.is_nan():
@@ -122,7 +122,7 @@ class Reproduction:
 
 
 def read_tables() -> tuple[PublishedTable, ...]:
-    """The published tables, in the order of the file."""
+    """Read the published tables, in the order of the file."""
     return _read(FILE)
 
 
@@ -133,7 +133,7 @@ def _read(file: Path) -> tuple[PublishedTable, ...]:
 
 
 def find_reproductions(run: Run) -> list[Reproduction]:
-    """The published numbers that a run has measured as well, in the order of the file, over the images done so far."""
+    """Find the published numbers that a run has measured as well, in the order of the file, over the images done so far."""
     scores = run.table("scores")
     if not len(scores):
         return []
@@ -143,6 +143,7 @@ def find_reproductions(run: Run) -> list[Reproduction]:
 
 
 def _measure(scores: pd.DataFrame, number: PublishedNumber) -> Measurement | None:
+    """Measure the number that a publication prints; return None if the run has no values for it."""
     table = number.table
     return measure(scores[scores["net"] == table.spec], number.method, number.metric, table.protocol)
 
@@ -157,6 +158,7 @@ def _reproduce(run: Run, number: PublishedNumber, measured: Measurement) -> Repr
 
 
 def _compare_images(table: PublishedTable, dataset: str | None) -> Images:
+    """Say whether a run's data set, None if not recognised, is that of a published table."""
     if dataset is None:
         return "unknown"
     return "same" if table.data.partition(" ")[0] == dataset else "other"

@@ -44,7 +44,7 @@ class TableText:
 
 
 def lay_out(reproductions: Sequence[Reproduction]) -> list[TableText]:
-    """The texts of each published table, in the order of the reproductions."""
+    """Lay out the texts of each published table, in the order of the reproductions."""
     groups = [list(rows) for _, rows in groupby(reproductions, key=lambda row: id(row.published.table))]
     tables = [(rows[0].published.table, rows) for rows in groups]
     return [
@@ -54,7 +54,7 @@ def lay_out(reproductions: Sequence[Reproduction]) -> list[TableText]:
 
 
 def show_reproductions(reproductions: Sequence[Reproduction]) -> Group:
-    """The tables for a terminal of 80 columns."""
+    """Show the tables for a terminal of 80 columns."""
     parts: list[RenderableType] = []
     for table in lay_out(reproductions):
         parts += [Text(table.title, style="bold"), Text(table.source, style="dim"), _make_grid(table.rows)]
@@ -63,7 +63,7 @@ def show_reproductions(reproductions: Sequence[Reproduction]) -> Group:
 
 
 def as_markdown(reproductions: Sequence[Reproduction], level: int = 1) -> str:
-    """The tables as Markdown; `level` is that of the first heading."""
+    """Format the tables as Markdown; `level` is that of the first heading."""
     lines = [f"{'#' * level} Published and measured", "", escape(summarise(reproductions))]
     for table in lay_out(reproductions):
         lines += ["", f"{'#' * (level + 1)} {escape(table.title)}", "", escape(table.source), ""]
@@ -73,14 +73,14 @@ def as_markdown(reproductions: Sequence[Reproduction], level: int = 1) -> str:
 
 
 def format_title(table: PublishedTable, rows: Sequence[Reproduction]) -> str:
-    """The net, the protocol, and over how many images the run and the publication take their means."""
+    """Describe the net, the protocol, and over how many images the run and the publication take their means."""
     measured = format_count(max(row.measured.n for row in rows), "image")
     published = f"{table.images or 'an unknown number'} of {table.data} published"
     return f"{table.spec} by {table.protocol}: {measured} here, {published} ({IMAGES[rows[0].images]})"
 
 
 def format_row(row: Reproduction) -> list[str]:
-    """The cells of a row, in the order of HEADS."""
+    """Format the cells of a row, in the order of HEADS."""
     number, digits = row.published, row.published.digits
     numbers = [
         format_decimal(float(number.value), digits),
@@ -92,23 +92,24 @@ def format_row(row: Reproduction) -> list[str]:
 
 
 def format_verdict(row: Reproduction) -> str:
-    """yes or no: whether the difference is allowed; other images, or "-", if that cannot be judged."""
+    """Say whether the difference is allowed: yes or no; other images, or "-", if that cannot be judged."""
     if row.images == "other":
         return "other images"
     return {True: "yes", False: "no", None: "-"}[row.within]
 
 
 def format_decimal(value: float, digits: int, sign: str = "") -> str:
-    """A number with `digits` decimals and no zero before the point: .187, -.020."""
+    """Format a number with `digits` decimals and no zero before the point: .187, -.020."""
     return re.sub(r"^([+-]?)0\.", r"\1.", f"{value:{sign}.{digits}f}")
 
 
 def list_remarks(table: PublishedTable) -> list[str]:
+    """List the remarks on a table: why it cannot be compared, what it needs, and its note."""
     return [remark for remark in (table.why_not, table.needs, table.note) if remark]
 
 
 def summarise(reproductions: Sequence[Reproduction]) -> str:
-    """How many published numbers are reproduced, in a sentence."""
+    """Say in a sentence how many published numbers are reproduced."""
     within = [row.within for row in reproductions]
     other = sum(row.images == "other" for row in reproductions)
     parts = [f"Of {format_count(len(within), 'published number')}, {within.count(True)} within the allowed difference"]
@@ -119,7 +120,7 @@ def summarise(reproductions: Sequence[Reproduction]) -> str:
 
 
 def list_published() -> Group:
-    """All published tables, in our unit, with the digits that the publications print."""
+    """List all published tables, in our unit, with the digits that the publications print."""
     parts: list[RenderableType] = []
     for table in read_tables():
         images = f", {table.images} images" if table.images else ""

@@ -28,10 +28,10 @@ class Postprocessing:
 
     @classmethod
     def from_run(cls, run: Run, metric: str | None = None) -> "Postprocessing":
-        """The settings with which a run scored a metric; without `metric`, its first metric."""
+        """Return the settings with which a run scored a metric; without `metric`, its first metric."""
         protocols = run.header.protocols
         settings: Mapping[str, Any] = protocols.get(metric or next(iter(protocols), ""), {})
-        # The header writes "protocol fit" where the metric has a setting of its own named "fit".
+        # The header writes "protocol fit" if the metric has a setting of its own named "fit".
         choices = {key: settings.get(f"protocol {key}", settings.get(key)) for key in ("fit", "stretch", "order")}
         return cls(**{key: value for key, value in choices.items() if value is not None})
 
@@ -65,7 +65,7 @@ def stretch_map(map: FloatMap, stretch: Stretch = "min-max") -> FloatMap:
 
 
 def _compute_weights(old: int, new: int, fit: Fit) -> NDArray[np.floating]:
-    """The weights (new, old) of the old pixels in each new pixel; positions beyond the edge take the edge pixel."""
+    """Compute the weights (new, old) of the old pixels in each new pixel; positions beyond the edge take the edge pixel."""
     positions = _compute_positions(old, new, fit)
     first = np.floor(positions).astype(int)
     weights = np.zeros((new, old))
@@ -76,7 +76,7 @@ def _compute_weights(old: int, new: int, fit: Fit) -> NDArray[np.floating]:
 
 
 def _compute_positions(old: int, new: int, fit: Fit) -> NDArray[np.floating]:
-    """The centres of the new pixels in units of the old pixels."""
+    """Compute the centres of the new pixels in units of the old pixels."""
     index = np.arange(new)
     if fit == "corners":
         return index * ((old - 1) / max(new - 1, 1))
@@ -86,7 +86,7 @@ def _compute_positions(old: int, new: int, fit: Fit) -> NDArray[np.floating]:
 
 
 def _evaluate_kernel(distance: NDArray[np.floating], fit: Fit) -> NDArray[np.floating]:
-    """The weight of a pixel at a distance, in pixels."""
+    """Return the weight of a pixel at a distance, in pixels."""
     if fit != "bicubic":
         return np.maximum(1 - distance, 0)
     near = ((CUBIC + 2) * distance - (CUBIC + 3)) * distance**2 + 1

@@ -31,21 +31,23 @@ class RunPictures:
         self._targets = predictions.set_index(["net", "image"])["target_name"].to_dict() if len(predictions) else {}
 
     def has(self, image: str) -> bool:
+        """Tell whether an image is stored."""
         return image in self._jpegs
 
     def find_target_name(self, net: str, image: str) -> str:
-        """The name of the class that is explained; "?" if it is not stored."""
+        """Find the name of the class that is explained; "?" if it is not stored."""
         return str(self._targets.get((net, image), "?"))
 
     def read_image(self, name: str) -> Pixels:
+        """Read an image (h, w, 3), reduced to at most WIDEST pixels a side."""
         return _reduce(self._read_pixels(name))
 
     def _read_pixels(self, name: str) -> Pixels:
-        """The image at the size at which it is scored."""
+        """Read the image at the size at which it is scored."""
         return np.asarray(Picture.open(io.BytesIO(self._jpegs[name])).convert("RGB"))
 
     def draw_overlay(self, net: str, method: str, image: str) -> Pixels | None:
-        """The overlay of a method's map on its image; None if the map is not stored."""
+        """Draw a method's map on its image; return None if the map is not stored."""
         if not self.has(image) or (net, method, image) not in self._maps.index:
             return None
         row: Any = self._maps.loc[(net, method, image), :]

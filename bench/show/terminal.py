@@ -36,19 +36,19 @@ def show_methods(run: Run, net: str, width: int = WIDTH) -> Group:
 
 
 def list_notes(table: Table) -> list[str]:
-    """Sentences below the table: the protocol, missing scores, means over fewer images, constant and non-finite maps."""
+    """List the notes below the table: the protocol, missing scores, means over fewer images, constant and non-finite maps."""
     gaps = describe_gaps(table, lambda metric: metric.short)
     return _describe_protocol(table) + _describe_missing_scores(table) + gaps
 
 
 def _describe_protocol(table: Table) -> list[str]:
-    """The protocol, if one other than the default made all scores; the heads have no room for it."""
+    """Name the protocol, if one other than the default made all scores; the heads have no room for it."""
     protocols = {metric.spec.partition("@")[2] for metric in table.metrics}
     return [f"protocol {name}" for name in protocols if name and len(protocols) == 1]
 
 
 def _describe_missing_scores(table: Table) -> list[str]:
-    """A note per reason: the methods without a score and, if only some metrics lack it, these metrics."""
+    """Write a note per reason: the methods without a score and, if only some metrics lack it, these metrics."""
     missing: dict[str, tuple[dict[str, None], dict[str, None]]] = {}  # methods and heads, in the order of the table
     for method in table.methods:
         for metric in table.metrics:
@@ -131,7 +131,7 @@ def _make_cost_columns(table: Table) -> list[Column]:
 
 
 def format_cost(value: float) -> str:
-    """Format a cost in at most five characters: like a score, but with fewer digits where it is small: .0021, 2e-05."""
+    """Format a cost in at most five characters: like a score, but with fewer digits if it is small: .0021, 2e-05."""
     if value == 0 or isnan(value):
         return "0" if value == 0 else "-"
     if value < 1e-4:

@@ -30,7 +30,7 @@ class Metric:
         return "↑" if self.better == "higher" else "↓"
 
     def is_better(self, value: float, other: float) -> bool:
-        """Whether a value is strictly better than another."""
+        """Tell whether a value is strictly better than another."""
         return value > other if self.better == "higher" else value < other
 
 
@@ -57,7 +57,7 @@ def estimate_score(metric: Metric, values: Floats) -> Estimate:
 def average_scores(
     scores: pd.DataFrame, values: dict[str, pd.DataFrame], metrics: list[Metric]
 ) -> dict[tuple[str, str], MeanScore]:
-    """The mean scores by (method, metric), for those that have rows in `scores`.
+    """Compute the mean scores by (method, metric), for those that have rows in `scores`.
 
     `scores` are the rows of one net, and `values` the same scores as `pivot_scores` arranges them.
     """
@@ -76,11 +76,11 @@ def average_scores(
 
 
 def parse_range(low: float | None, high: float | None) -> tuple[float, float]:
-    """The range of a metric, from a run's header, where None stands for an infinite end: JSON has no infinity."""
+    """Parse the range of a metric from a run's header, in which None stands for an infinite end: JSON has no infinity."""
     return -inf if low is None else low, inf if high is None else high
 
 
 def _choose_bounds(metric: Metric, values: Floats) -> tuple[float, float]:
-    """The metric's range, or no bounds if a value is outside it, as scores of logits or of some protocols can be."""
+    """Choose the metric's range, or no bounds if a value is outside it, as scores of logits or of some protocols can be."""
     low, high = metric.range
     return metric.range if not ((values < low) | (values > high)).any() else (-inf, inf)

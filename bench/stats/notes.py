@@ -7,7 +7,7 @@ from .summary import Metric, Table
 
 
 def describe_gaps(table: Table, name: Callable[[Metric], str]) -> list[str]:
-    """Sentences on means over fewer images than are complete, and on constant and non-finite maps.
+    """Describe means over fewer images than are complete, and constant and non-finite maps.
 
     `name` gives the name of a metric as the heads of the table show it.
     """
@@ -23,7 +23,7 @@ def describe_gaps(table: Table, name: Callable[[Metric], str]) -> list[str]:
 
 
 def _describe_fewer_images(table: Table, name: Callable[[Metric], str]) -> list[str]:
-    """A note per number of images and reason: the metrics with such a mean."""
+    """Write a note per number of images and reason: the metrics with such a mean."""
     names: dict[str, dict[str, None]] = {}  # by note, in the order of the table
     for metric in table.metrics:
         for method in table.methods:

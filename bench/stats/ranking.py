@@ -48,7 +48,7 @@ class Ranking:
         )
 
     def compute_relative_score(self, place: Place) -> float:
-        """The score of a method as a share of the best method's, both measured from the worst end of the metric's range.
+        """Compute the score of a method as a share of the best one's, both measured from the worst end of the metric's range.
 
         If that end is infinite: 1 minus the distance to the best score as a share of its absolute value.
         """

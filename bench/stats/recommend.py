@@ -60,7 +60,7 @@ def recommend(ranking: Ranking, costs: Mapping[str, Cost], need: Need) -> Recomm
 
 
 def find_pareto_front(ranking: Ranking, costs: Mapping[str, float]) -> tuple[str, ...]:
-    """The methods that no other method beats in mean score or cost without losing in the other, cheapest first.
+    """Find the methods that no other method beats in mean score or cost without losing in the other, cheapest first.
 
     `costs` are seconds or forwards by method. Controls, and methods without a cost, are left out.
     """

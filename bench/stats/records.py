@@ -16,7 +16,7 @@ COLUMNS = [
 
 
 def make_frame(run: Run) -> pd.DataFrame:
-    """The mean of each net, method and metric, its 95 % interval, and the cost of the method on that net.
+    """Make a frame of the mean of each net, method and metric, its 95 % interval, and the cost of the method on that net.
 
     The cost is repeated on each row of a method; `seconds` is the median, `seconds_low` and `seconds_high` are the quartiles.
     Unknown values and empty texts are NaN; `reason` says why a mean is unknown.

@@ -48,11 +48,11 @@ class Table:
     values: dict[str, pd.DataFrame]  # by metric: one row per image, one column per method
 
     def find_mean_score(self, method: str, metric: Metric) -> MeanScore:
-        """The mean score of a method; one without images if there are no rows."""
+        """Find the mean score of a method; one without images if there are no rows."""
         return self.mean_scores.get((method, metric.spec), MeanScore(estimate_mean([]), {}))
 
     def find_best(self, metric: Metric) -> list[str]:
-        """The methods with the best mean; several if their means are the same as printed."""
+        """Find the methods with the best mean; several if their means are the same as printed."""
         means = {method: self.find_mean_score(method, metric).estimate.mean for method in self.methods}
         defined = {method: value for method, value in means.items() if not isnan(value)}
         if not defined:
@@ -61,7 +61,7 @@ class Table:
         return [method for method, value in defined.items() if format_number(value) == format_number(best)]
 
     def count(self, metric: Metric) -> int | None:
-        """The number of images of each mean of a metric; None if the methods differ, or none has a score."""
+        """Return the number of images of each mean of a metric; None if the methods differ, or none has a score."""
         counts = {self.find_mean_score(method, metric).estimate.n for method in self.methods} - {0}
         return counts.pop() if len(counts) == 1 else None
 
@@ -95,13 +95,13 @@ def build_table(run: Run, net: str, scores: pd.DataFrame | None = None) -> Table
 
 
 def build_tables(run: Run) -> list[Table]:
-    """A table for each net of a run."""
+    """Build a table for each net of a run."""
     scores = run.table("scores")
     return [build_table(run, net, scores) for net in run.header.nets]
 
 
 def list_metrics(run: Run) -> list[Metric]:
-    """The metrics of a run, in its order."""
+    """List the metrics of a run, in its order."""
     return [_make_metric(spec, header) for spec, header in run.header.metrics.items()]
 
 
@@ -129,7 +129,7 @@ def describe_accuracy(predictions: pd.DataFrame) -> str:
 
 
 def _select(rows: pd.DataFrame, net: str, images: set[str] | None = None) -> pd.DataFrame:
-    """The rows of a net, of all images or of those given."""
+    """Select the rows of a net, of all images or of those given."""
     if not len(rows):
         return rows
     rows = rows[rows["net"] == net]
@@ -144,7 +144,7 @@ def _summarise_cost(rows: pd.DataFrame) -> Cost:
 
 
 def _count_maps(scores: pd.DataFrame, flag: str) -> dict[str, int]:
-    """By method, the number of images whose map has a flag; methods without such a map are left out."""
+    """Count, by method, the images whose map has a flag; methods without such a map are left out."""
     if not len(scores):
         return {}
     counts: Any = scores[scores[flag].fillna(False).astype(bool)].groupby("method")["image"].nunique()

@@ -52,22 +52,22 @@ class NetImages:
 
 
 def select_net_facts(net: NetHeader) -> NetFacts:
-    """The facts that define a net."""
+    """Select the facts that define a net."""
     return NetFacts(**_select_set_fields(net, NetFacts))
 
 
 def select_method_facts(method: MethodHeader) -> MethodFacts:
-    """The facts that define a method."""
+    """Select the facts that define a method."""
     return MethodFacts(**_select_set_fields(method, MethodFacts))
 
 
 def select_metric_facts(metric: MetricHeader, protocol: Settings) -> MetricFacts:
-    """The facts that define a metric under a protocol, which holds the version and the settings of the metric."""
+    """Select the facts that define a metric under a protocol, which holds the version and the settings of the metric."""
     return MetricFacts(**_select_set_fields(metric, MetricFacts), protocol=protocol)
 
 
 def describe_meaning(header: Header, net: str, method: str, metric: str) -> Meaning:
-    """The meaning of the values of a metric, of a method on a net, in a run."""
+    """Describe the meaning of the values of a metric, of a method on a net, in a run."""
     return Meaning(
         select_net_facts(header.nets[net]),
         select_method_facts(header.methods[method]),
@@ -76,7 +76,7 @@ def describe_meaning(header: Header, net: str, method: str, metric: str) -> Mean
 
 
 def find_difference(base: Meaning, new: Meaning) -> str | None:
-    """The first fact that differs, in words, so that values cannot be compared; None if they can be compared."""
+    """Find the first fact that differs, in words, so that values cannot be compared; None if they can be compared."""
     return (
         find_net_difference(base.net, new.net)
         or find_method_difference(base.method, new.method)
@@ -85,69 +85,69 @@ def find_difference(base: Meaning, new: Meaning) -> str | None:
 
 
 def find_net_difference(base: NetFacts, new: NetFacts) -> str | None:
-    """The first difference of two nets, in words: of the layer or the weights; None if their values can be compared."""
+    """Find the first difference of two nets, in words: of the layer or the weights; None if they can be compared."""
     return _find_fact_difference("net", _select_facts(base, NET), _select_facts(new, NET))
 
 
 def find_method_difference(base: MethodFacts, new: MethodFacts) -> str | None:
-    """The first difference of two methods, in words: of the version or a setting; None if their values can be compared."""
+    """Find the first difference of two methods, in words: of the version or a setting; None if they can be compared."""
     return _find_fact_difference(
         "method", _select_facts(base, METHOD), _select_facts(new, METHOD)
     ) or _find_fact_difference("method", base.settings, new.settings)
 
 
 def find_metric_difference(base: MetricFacts, new: MetricFacts) -> str | None:
-    """The first difference of two metrics and their protocols, in words; None if their values can be compared."""
+    """Find the first difference of two metrics and their protocols, in words; None if they can be compared."""
     return _find_fact_difference("metric", base.protocol, new.protocol) or _find_fact_difference(
         "metric", _select_facts(base, METRIC), _select_facts(new, METRIC)
     )
 
 
 def find_algorithm_difference(base: MetricFacts, new: MetricFacts) -> str | None:
-    """The first difference between two algorithms of a metric, apart from settings and protocols; None if there is none."""
+    """Find the first difference of two algorithms of a metric, apart from settings and protocols; None if there is none."""
     return _find_fact_difference("metric", _select_algorithm(base), _select_algorithm(new))
 
 
 def find_environment_difference(base: Mapping[str, str], new: Mapping[str, str]) -> str | None:
-    """How device and torch of two runs differ, in words: then seconds and peak bytes differ too. None if they are the same."""
+    """Find how device and torch of two runs differ, in words; then seconds and peak bytes differ too. None if equal."""
     differences = [f"{key} {base.get(key)} → {new.get(key)}" for key in ENVIRONMENT if base.get(key) != new.get(key)]
     return ", ".join(differences) or None
 
 
 def find_net_images(header: Header, predictions: pd.DataFrame, net: str) -> NetImages:
-    """The images that are done on a net, from a run's table of predictions."""
+    """Find the images that are done on a net, from a run's table of predictions."""
     rows = predictions[predictions["net"] == net] if len(predictions) else predictions
     targets = rows.reindex(columns=["image", "target"]).itertuples(index=False)
     return NetImages(list_pixel_hashes(header, rows), {str(image): int(target) for image, target in targets})
 
 
 def list_pixel_hashes(header: Header, predictions: pd.DataFrame) -> Hashes:
-    """The hashes of the images that are done, in the planned order."""
+    """List the hashes of the images that are done, in the planned order."""
     rows = predictions.reindex(columns=["image", "sha256"])
     hashes = {str(image): str(sha)[:HASH] for image, sha in rows.itertuples(index=False)}
     return {image: hashes[image] for image in header.data.images if image in hashes}
 
 
 def find_shared_images(base: NetImages, new: NetImages) -> list[str]:
-    """The images on which two runs are compared: the same name, pixels and explained class; in the order of the base."""
+    """Find the images on which two runs are compared: the same name, pixels and explained class; in the order of the base."""
     same = find_same_pixels(base.pixels, new.pixels)
     return [image for image in same if base.targets.get(image) == new.targets.get(image)]
 
 
 def find_same_pixels(base: Hashes, new: Hashes) -> list[str]:
-    """The images with the same name and the same pixels in two runs, in the order of the base."""
+    """Find the images with the same name and the same pixels in two runs, in the order of the base."""
     return [image for image in base if base[image] == new.get(image)]
 
 
 def find_image_difference(base: NetImages, new: NetImages) -> str | None:
-    """Why two runs share no image, in words, so that nothing can be compared; None if they share any."""
+    """Find why two runs share no image, in words, so that nothing can be compared; None if they share any."""
     if find_shared_images(base, new):
         return None
     return find_pixel_difference(base.pixels, new.pixels) or "no image in both has the same explained class"
 
 
 def find_pixel_difference(base: Hashes, new: Hashes) -> str | None:
-    """Why no image has the same name and pixels in two runs, in words; None if any has."""
+    """Find why no image has the same name and pixels in two runs, in words; None if any has."""
     if find_same_pixels(base, new):
         return None
     named = sum(image in new for image in base)
@@ -156,7 +156,7 @@ def find_pixel_difference(base: Hashes, new: Hashes) -> str | None:
 
 
 def find_run_difference(old: Header, new: Header) -> str | None:
-    """Why a run cannot be resumed as another: the first part that differs, in words; None if it can be resumed."""
+    """Find why a run cannot be resumed as another: the first part that differs, in words; None if it can be resumed."""
     old_parts, new_parts = _list_resumed_facts(old), _list_resumed_facts(new)
     for part in old_parts:
         for key in sorted({*old_parts[part], *new_parts[part]}):
@@ -169,13 +169,14 @@ def find_run_difference(old: Header, new: Header) -> str | None:
 
 
 def list_header_facts(header: Header) -> dict[str, dict[str, Any]]:
-    """The parts of a header, without the keys that change no number."""
+    """List the parts of a header, without the keys that change no number."""
     parts = {part: content for part, content in header.dump_content().items() if part != "format"}
     return {part: {key: _remove_words(fact) for key, fact in _remove_words(content).items()}
             for part, content in parts.items()}  # fmt: skip
 
 
 def _list_resumed_facts(header: Header) -> dict[str, dict[str, Any]]:
+    """List the parts of a header that must be the same if a run is resumed."""
     complete = Header.model_validate(header.model_dump())  # a default counts as if it had been set
     facts = list_header_facts(complete)
     return facts | {"environment": {key: header.environment.get(key) for key in ENVIRONMENT}}
@@ -186,13 +187,13 @@ def _remove_words(fact: Any) -> Any:
 
 
 def _may_be_same_data(old: str, new: str) -> bool:
-    """Whether two fingerprints may belong to the same data. An unreadable image matches any fingerprint."""
+    """Tell whether two fingerprints may belong to the same data. An unreadable image matches any fingerprint."""
     pairs = zip_longest(old.split("-"), new.split("-"))
     return all(old_image == new_image or UNREAD in (old_image, new_image) for old_image, new_image in pairs)
 
 
 def _select_set_fields(header: BaseModel, facts: type[BaseModel]) -> dict[str, Any]:
-    """The content of a header that `facts` has too, without the keys that were left to their defaults."""
+    """Select the content of a header that `facts` has too, without the keys that were left to their defaults."""
     return header.model_dump(include=set(facts.model_fields), exclude_unset=True)
 
 
@@ -216,7 +217,7 @@ def _abbreviate(value: Any) -> str:
 
 
 def _describe_difference(what: str, old: Any, new: Any) -> str:
-    """The first difference of two values, in words."""
+    """Describe the first difference of two values, in words."""
     if isinstance(old, dict) and isinstance(new, dict):
         key = next(key for key in (*old, *new) if old.get(key) != new.get(key))
         if key in CODE:

@@ -126,7 +126,7 @@ class Header(_Part):
     environment: dict[str, str]
 
     def dump_content(self) -> dict[str, Any]:
-        """The content of the file: without the keys that were left to their defaults."""
+        """Return the content of the file: without the keys that were left to their defaults."""
         return self.model_dump(exclude_unset=True)
 
 
@@ -149,10 +149,12 @@ def read_header(directory: Path) -> Header:
 
 
 def write_header(directory: Path, header: Header) -> None:
+    """Write the header of a run into its directory."""
     write_text(directory / FILE, json.dumps(header.dump_content(), indent=1))
 
 
 def _describe_error(error: ValidationError) -> str:
+    """Describe the first error: the key, and what is wrong with it."""
     first = error.errors()[0]
     key = ".".join(map(str, first["loc"]))
     if first["type"] in MESSAGES:

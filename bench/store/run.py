@@ -65,7 +65,7 @@ class Run:
         return f"<run {self.directory}: {', '.join(f'{len(names)} {word}' for word, names in counts.items())}>"
 
     def table(self, name: str, images: Collection[str] | None = None) -> pd.DataFrame:
-        """A table by the name of its folder, for all images or for these."""
+        """Read a table by the name of its folder, for all images or for these."""
         parts = [_read(file, images) for file in _list_files(self.directory, name)]
         if not parts:
             return pd.DataFrame()
@@ -85,7 +85,7 @@ def read(directory: Path | str) -> Run:
 
 
 def list_done(directory: Path) -> set[Cell]:
-    """The cells of complete parts, which need not be computed. Raises UsageError for a damaged part."""
+    """List the cells of complete parts, which need not be computed. Raises UsageError for a damaged part."""
     cells: set[Cell] = set()
     for file in _list_files(directory, "predictions"):
         needed = [directory / table / file.name for table in NEEDED]
@@ -107,7 +107,7 @@ def write(directory: Path, part: str, units: Sequence[Unit]) -> None:
 
 
 def has_part(directory: Path, part: str) -> bool:
-    """Whether a part is complete."""
+    """Tell whether a part is complete."""
     return (directory / "scores" / f"part-{part}.parquet").exists()
 
 
@@ -123,12 +123,13 @@ def tidy(directory: Path) -> None:
 
 
 def _list_files(directory: Path, table: str) -> Iterator[Path]:
-    """The files of a table in complete parts; other files in the folder are ignored."""
+    """List the files of a table in complete parts; other files in the folder are ignored."""
     names = sorted(path.name for path in (directory / "scores").glob("part-*.parquet"))
     return (file for name in names if (file := directory / table / name).exists())
 
 
 def _check(file: Path) -> None:
+    """Raise UsageError if a file of a table cannot be read."""
     try:
         if "image" not in pq.read_schema(file).names:
             raise pa.ArrowInvalid("it is another table")
@@ -153,6 +154,7 @@ def _make_damage_error(file: Path, error: Exception) -> UsageError:
 
 
 def _write(file: Path, rows: pa.Table) -> None:
+    """Write a file of a table completely or not at all."""
     file.parent.mkdir(exist_ok=True)
     partial = file.with_name(f".{file.stem}.partial")  # hidden from programs that read the folder
     with partial.open("wb") as stream:

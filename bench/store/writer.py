@@ -23,7 +23,7 @@ MAX_HELD = 128  # units kept in memory
 
 
 def compute_part_seconds(began: float) -> float:
-    """The seconds of work in one part of a run that began at this time (of time.monotonic)."""
+    """Compute the seconds of work in one part of a run that began at this time (of time.monotonic)."""
     return max(FLUSH_SECONDS, FLUSH_SHARE * (time.monotonic() - began))
 
 
@@ -62,7 +62,7 @@ class Writer:
             self.flush()
 
     def name_part(self) -> str:
-        """The name of the next part."""
+        """Return the name of the next part."""
         self._parts += 1
         return f"{self.mark}-{self._parts:05}"
 
@@ -75,10 +75,12 @@ class Writer:
         self._flushed = time.monotonic()
 
     def close(self) -> None:
+        """Release the lock of the directory; units that are not flushed are lost."""
         self._lock.release()
 
 
 def _lock(directory: Path) -> FileLock:
+    """Lock a directory for this process. Raises UsageError if another process has locked it."""
     lock = FileLock(directory / LOCK, thread_local=False)
     try:
         lock.acquire(timeout=0)
