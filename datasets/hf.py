@@ -9,7 +9,7 @@ from typing import Any
 from PIL import Image as Picture
 from PIL import ImageOps
 
-from ..bench.core.errors import ImageError, UsageError, nearest
+from ..bench.core.errors import ImageError, UsageError, list_known_names
 from ._readers.image_io import Resize, to_rgb
 from ._readers.lazy_images import LabelledPicture, LazyImages, shuffle_images
 
@@ -91,7 +91,7 @@ def _select_split(source: Any, name: str, split: str) -> Any:
     if not isinstance(source, dict):
         return source
     if split not in source:
-        raise UsageError(f"hf:{name} has no split {split!r}: {nearest(split, source)}")
+        raise UsageError(f"hf:{name} has no split {split!r}: {list_known_names(split, source)}")
     return source[split]
 
 
@@ -99,7 +99,9 @@ def _find_column(features: dict[str, Any], column: str, feature_type: str, name:
     """Return the column, or the first one of this kind; None if there is none."""
     candidates = [name_ for name_, feature in features.items() if type(feature).__name__ == feature_type]
     if column and column not in candidates:
-        raise UsageError(f"hf:{name} has no column {column!r} of {feature_type}: {nearest(column, candidates)}")
+        raise UsageError(
+            f"hf:{name} has no column {column!r} of {feature_type}: {list_known_names(column, candidates)}"
+        )
     return column or next(iter(candidates), None)
 
 

@@ -9,14 +9,14 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 
 import cambench
-from cambench.bench.cli.listing import listing
+from cambench.bench.cli.listing import list_by_kind
 
 TITLES = {"datasets": "Data sets", "nets": "Networks", "references": "Reference libraries"}
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Adds a page for each list."""
-    for kind, rows in listing().items():
+    for kind, rows in list_by_kind().items():
         files.append(File.generated(config, f"lists/{kind}.md", content=_list_page(kind, rows)))
     return files
 

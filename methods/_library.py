@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 
 from torch import nn
 
-from ..bench.core.errors import UsageError, nearest
+from ..bench.core.errors import UsageError, list_known_names
 from ..bench.nets.net import Net
 
 Bounds = tuple[int, float, str]  # fewest and most layers, and what the library's method does with them, for the message
@@ -14,7 +14,7 @@ def check_variant(library: str, variant: str, variants: Iterable[str]) -> str:
     """Return the name of a library's method. Raise UsageError if the library has no such method."""
     variants = list(variants)
     if variant not in variants:
-        raise UsageError(f"{library} has no method {variant!r}: {nearest(variant, variants)}")
+        raise UsageError(f"{library} has no method {variant!r}: {list_known_names(variant, variants)}")
     return variant
 
 

@@ -40,7 +40,7 @@ class _GradCAM:
     def __init__(self, net: Net) -> None:
         from captum.attr import LayerGradCam
 
-        self.net, self.module = net, reference.library_module(net)
+        self.net, self.module = net, reference.make_library_module(net)
         self.library = LayerGradCam(self.module, self.module.get_submodule(net.layer))
 
     def __call__(self, images: Tensor, targets: Tensor) -> Tensor:

@@ -41,7 +41,7 @@ ABSOLUTE = "metrics/cam_mult_image.py takes Y - O, where the paper has (Y - O) /
 def compare(net: Net, images: Tensor, targets: Tensor) -> Iterator[Quantity]:
     """Compare raw maps for the targets' logits, Grad-CAM maps fitted to the image, and the scores of these fitted maps."""
     compute_library_maps = partial(
-        _compute_library_maps, reference.library_module(net), net.layer, reference.normalise(net, images), targets
+        _compute_library_maps, reference.make_library_module(net), net.layer, reference.normalise(net, images), targets
     )
     for variant, spec in MAPS.items():
         own_maps = reference.compute_maps(spec, net, images, targets)
@@ -124,7 +124,7 @@ def _compare_fitted(net: Net, images: Tensor, targets: Tensor, library_maps: Ten
 def _compare_scores(net: Net, images: Tensor, targets: Tensor) -> Iterator[Quantity]:
     maps = reference.fit_maps(FOLLOWS, reference.compute_maps("grad_cam", net, images, targets), images)
     library_scores = _compute_library_scores(
-        reference.library_module(net), reference.normalise(net, images), targets, maps
+        reference.make_library_module(net), reference.normalise(net, images), targets, maps
     )
     own_scores = reference.compute_scores(
         net, images, targets, maps, metrics=list(library_scores), protocol_name=FOLLOWS

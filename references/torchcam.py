@@ -32,7 +32,7 @@ def compare(net: Net, images: Tensor, targets: Tensor) -> Iterator[Quantity]:
     """Compare raw maps for the targets' logits, Grad-CAM maps fitted to the image, and the scores of these fitted maps."""
     compute_library_maps = partial(
         _compute_library_maps,
-        reference.library_module(net),
+        reference.make_library_module(net),
         net.layer,
         reference.normalise(net, images),
         targets.tolist(),
@@ -58,7 +58,7 @@ def _compare_fitted_and_scored(net: Net, images: Tensor, targets: Tensor, stretc
     maps = reference.fit_maps(FOLLOWS, reference.compute_maps("grad_cam", net, images, targets), images)
     yield Quantity("grad_cam, fitted", FOLLOWS, maps, _resize_cam(stretched, tuple(images.shape[2:])), FEW)
     library_scores = _compute_library_scores(
-        reference.library_module(net), reference.normalise(net, images), targets.tolist(), maps
+        reference.make_library_module(net), reference.normalise(net, images), targets.tolist(), maps
     )
     own_scores = reference.compute_scores(
         net, images, targets, maps, metrics=list(library_scores), protocol_name=FOLLOWS

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from ..bench.core.formatting import format_settings, plural
+from ..bench.core.formatting import format_count, format_settings
 from ..bench.core.markdown import escape
 from ..bench.published import published
 from ..bench.published import table as published_table
@@ -26,7 +26,7 @@ def render(run: Run) -> str:
     for analysis in analyses:
         lines += ["", f"## {escape(analysis.table.net)}", "", *_describe_net(analysis)]
     if reproductions := published.find_reproductions(run):
-        lines += ["", *published_table.markdown(reproductions, level=2).splitlines()]
+        lines += ["", *published_table.as_markdown(reproductions, level=2).splitlines()]
     protocols = [
         f"**{escape(metric)}**: {escape(format_settings(settings))}"
         for metric, settings in run.header.protocols.items()
@@ -46,7 +46,7 @@ def _describe_net(analysis: NetAnalysis) -> Iterator[str]:
         yield "No image is complete yet."
         return
     layer = f"Layer {escape(table.layer)}, " if table.layer else ""
-    yield f"{layer}{plural(table.images, 'image')}, {escape(table.precision)}: {escape(table.accuracy)}."
+    yield f"{layer}{format_count(table.images, 'image')}, {escape(table.precision)}: {escape(table.accuracy)}."
     yield ""
     grid = make_score_table(analysis)
     yield from format_lines(grid)
@@ -68,4 +68,4 @@ def _describe_controls(table: Table) -> Iterator[str]:
         count = table.count(group[0].metric) or table.images
         undecided = "the comparison is undecided" if count > 1 else "there is no interval"
         why = f"the control is better than {', '.join(behind)}" if behind else undecided
-        yield f"{key}: no method is better; {why} ({plural(count, 'image')})."
+        yield f"{key}: no method is better; {why} ({format_count(count, 'image')})."

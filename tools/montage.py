@@ -36,17 +36,17 @@ def draw_montage(
         grid = figure.subplots(len(names), 1 + len(columns), squeeze=False)
         figure.subplots_adjust(0.005, 0.005, 0.995, 1 - 0.5 / height, wspace=0.04, hspace=0.04)
         for row, name in zip(grid, names, strict=True):
-            titles = ["image", *_titles(columns)] if name == names[0] else [""] * len(row)
-            overlays = [pictures.overlay(net, method, name) for net, method in columns]
-            for axes, picture, title in zip(row, [pictures.image(name), *overlays], titles, strict=True):
+            titles = ["image", *_make_titles(columns)] if name == names[0] else [""] * len(row)
+            overlays = [pictures.draw_overlay(net, method, name) for net, method in columns]
+            for axes, picture, title in zip(row, [pictures.read_image(name), *overlays], titles, strict=True):
                 draw_tile(axes, picture, title=title)
         buffer = io.BytesIO()
         figure.savefig(buffer, format="png", facecolor="white")
     return buffer.getvalue()
 
 
-def _titles(columns: Sequence[tuple[str, str]]) -> list[str]:
-    """The method of each column; the first column of a net names the net too."""
+def _make_titles(columns: Sequence[tuple[str, str]]) -> list[str]:
+    """Write the method of each column; the first column of a net names the net too."""
     nets = [net for net, _ in columns]
     return [
         (f"{net}\n" if nets.index(net) == index else "") + method.replace(":", ":\n")
@@ -55,5 +55,5 @@ def _titles(columns: Sequence[tuple[str, str]]) -> list[str]:
 
 
 def _select_evenly(names: list[str], count: int) -> list[str]:
-    """`count` of the names, evenly spaced."""
+    """Select `count` of the names, evenly spaced."""
     return [names[index] for index in np.unique(np.linspace(0, len(names) - 1, min(count, len(names))).astype(int))]

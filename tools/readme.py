@@ -12,7 +12,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from ..bench.cli.listing import listing
+from ..bench.cli.listing import list_by_kind
 from ..bench.show.terminal import WIDTH, show_methods
 from ..bench.store.run import Run, read
 from .montage import draw_montage
@@ -24,19 +24,19 @@ TIMED = ROOT / "tests" / "data" / "speed.json"  # written by tests/benchmarks if
 KEPT = ("run.json", "scores", "curves", "cost", "predictions")
 
 
-def _between(start: str, end: str) -> re.Pattern[str]:
-    """The text between two comments of the README."""
+def _make_pattern(start: str, end: str) -> re.Pattern[str]:
+    """Make a pattern of the text between two comments of the README."""
     return re.compile(rf"(?<=<!-- {start} -->\n).*?(?=<!-- {end} -->)", re.DOTALL)
 
 
-BLOCK = _between("table", "end of table")
-FEATURES = _between("features", "end of features")
-GATE = _between("gate", "end of gate")
-SPEED = _between("speed", "end of speed")
+BLOCK = _make_pattern("table", "end of table")
+FEATURES = _make_pattern("features", "end of features")
+GATE = _make_pattern("gate", "end of gate")
+SPEED = _make_pattern("speed", "end of speed")
 
 
 def format_tables(run: Run) -> str:
-    """The tables of a run as the terminal prints them, and the machine that measured them, as Markdown."""
+    """Format the tables of a run, as the terminal prints them, and the machine that measured them as Markdown."""
     console = Console(file=io.StringIO(), width=WIDTH, no_color=True, highlight=False)
     for net in run.header.suite.nets:
         console.print(show_methods(run, net))
@@ -48,9 +48,9 @@ def format_tables(run: Run) -> str:
 
 
 def format_features() -> str:
-    """Everything that `bench list` lists: a Markdown table for each kind."""
+    """Format everything that `bench list` lists: a Markdown table for each kind."""
     parts = []
-    for kind, rows in listing().items():
+    for kind, rows in list_by_kind().items():
         lines = [f"| `{name}` | {description.replace('|', '&#124;')} |" for name, description in rows]
         summary = f"<details><summary><b>{kind}</b>: {', '.join(name for name, _ in rows)}</summary>"
         parts.append("\n".join([summary, "", f"| {kind} | |", "|---|---|", *lines, "", "</details>"]))
@@ -58,7 +58,7 @@ def format_features() -> str:
 
 
 def format_gate() -> str:
-    """The changes that `bench compare` detects and those that it misses, from the stored figures."""
+    """Format the changes that `bench compare` detects and those that it misses, from the stored figures."""
     figures = json.loads(FIGURES.read_text())
     mutations = figures["mutations"]
     verdicts = {"worse": "worse", "unclear": "unclear: fails with `--strict`", "same": "same"}
@@ -82,7 +82,7 @@ def format_gate() -> str:
 
 
 def format_speed() -> str:
-    """The results of the benchmarks beside the bounds that they should meet."""
+    """Format the results of the benchmarks beside the bounds that they should meet."""
     data = json.loads(TIMED.read_text())
     environment, figures = data["environment"], data["figures"]
     lines = [

@@ -172,7 +172,7 @@ def score(
     >>> score(np.zeros((7, 7)), load_dataset("scenes[size=64]")[0], "squeezenet1_1", target="top1", metrics=["gini"])
     {'gini': 0.0}
     """
-    values = _map_values(map)
+    values = _check_map(map)
     if target is None and not isinstance(map, Explanation):
         raise UsageError("score() needs the class that the map explains: set target, or give the Explanation itself")
     label = map.target.index if target is None and isinstance(map, Explanation) else target
@@ -182,7 +182,8 @@ def score(
     return explaining.score_map(torch.tensor(values, dtype=torch.float32), photo, loaded, str(label), setup)
 
 
-def _map_values(map: NDArray[np.floating[Any]] | Explanation) -> NDArray[np.floating[Any]]:
+def _check_map(map: NDArray[np.floating[Any]] | Explanation) -> NDArray[np.floating[Any]]:
+    """Return the values of a map (h', w'). Raises UsageError if they are no array of finite numbers."""
     if isinstance(map, Explanation):
         if map.raw is None:
             raise UsageError(f"there is no map to score: {map.method} does not apply to {map.net} ({map.reason})")
@@ -224,7 +225,7 @@ def run(
         raise UsageError(
             f"the suite {name} has parts: run it with `bench run {name}`, then load a part of its directory"
         )
-    directory, console = Path(out or f"runs/{suite.directory_name()}"), Console(highlight=False, quiet=quiet)
+    directory, console = Path(out or f"runs/{suite.make_directory_name()}"), Console(highlight=False, quiet=quiet)
     code = execute(suite, directory, partial(make_plan, device=device), console, plugins.find(ENGINE, DEFAULTS.engine))
     if code == INTERRUPTED:
         raise KeyboardInterrupt

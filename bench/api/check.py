@@ -40,7 +40,9 @@ class Check:
 
 def run(check: Check, directory: Path) -> Snapshot:
     """Run the suite into a directory, without output. Raises ImageError if an image fails."""
-    controls = [method.spec for method in suite_file.load(DEFAULTS.smallest_suite).method_plugins() if method.control]
+    controls = [
+        method.spec for method in suite_file.load(DEFAULTS.smallest_suite).find_method_plugins() if method.control
+    ]
     suite = suite_file.load(
         DEFAULTS.smallest_suite, nets=[check.net], methods=[_resolve_method(check.method, check.root), *controls],
         metrics=_to_list(check.metrics), protocols=_to_list(check.protocols), images=check.images,
@@ -54,7 +56,7 @@ def run(check: Check, directory: Path) -> Snapshot:
     finally:
         writer.close()
     finished = store.read(directory)
-    if failures := store.failures_sentence(finished):
+    if failures := store.describe_failures(finished):
         raise ImageError(failures)
     return take_snapshot(finished, "this run")
 
@@ -64,12 +66,12 @@ def _to_list(names: Sequence[str] | None) -> list[str] | None:
 
 
 def _resolve_dataset(dataset: str | None, root: Path) -> str | None:
-    """The spec of a data set, or the path of a folder in the root directory."""
+    """Return the spec of a data set, or the path of a folder in the root directory."""
     return str(root / dataset) if dataset and (root / dataset).is_dir() else dataset
 
 
 def _resolve_method(spec: str, root: Path) -> str:
-    """The spec of a method, with the path of its file made absolute."""
+    """Return the spec of a method, with the path of its file made absolute."""
     name = specs.parse("method", spec).name
     return str(root / name) + spec[len(name) :] if name.endswith(".py") else spec
 

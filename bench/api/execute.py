@@ -11,9 +11,9 @@ from ..config.defaults import DEFAULTS
 from ..config.suite import Suite
 from ..core import plugins
 from ..core.files import write_text
-from ..core.formatting import make_title, plural
+from ..core.formatting import format_count, make_title
 from ..core.plugins import REPORT, Plugin
-from ..core.profiling import span
+from ..core.profiling import time_span
 from ..data.labels import abbreviate, find_missing_classes
 from ..published import published, table
 from ..run.describe import make_header
@@ -45,7 +45,7 @@ def execute(suite: Suite, directory: Path, make_plan: MakePlan, console: Console
 
 
 def _check_parts(suite: Suite, make_plan: MakePlan) -> list[Plan]:
-    """The plans of all parts, made before the first one runs, so that a wrong value in any part is reported at once."""
+    """Return the plans of all parts, made before the first one runs, so that a wrong value in any part is reported at once."""
     plans = []
     for part in suite.parts:
         plan = make_plan(part)
@@ -57,6 +57,7 @@ def _check_parts(suite: Suite, make_plan: MakePlan) -> list[Plan]:
 
 
 def _execute_part(plan: Plan, directory: Path, console: Console, engine: Plugin) -> int:
+    """Run a plan into a directory; return the exit code."""
     header = make_header(plan)
     header.environment |= engine.environment
     writer = Writer(directory, header)
@@ -74,15 +75,17 @@ def _execute_part(plan: Plan, directory: Path, console: Console, engine: Plugin)
 
 
 def _show_plan(plan: Plan, done: int, console: Console) -> None:
-    """What runs where, and what the reader should know of the data set and the nets."""
+    """Print what runs where, and what the reader should know of the data set and the nets."""
     suite, count = plan.suite, len(plan.indices)
     before = f"; {done} of {plan.cell_count} done before" if done else ""
-    counts = f"{plural(count, 'image')}, {plural(len(plan.methods), 'method')}"
+    counts = f"{format_count(count, 'image')}, {format_count(len(plan.methods), 'method')}"
     console.print(
         f"{make_title(suite.name, suite.dataset)}: {counts}, {plan.precision} on {plan.device}{before}", markup=False
     )
     if count < suite.images:
-        console.print(f"the data set has {plural(count, 'image')}, fewer than {suite.images}: all of them are used")
+        console.print(
+            f"the data set has {format_count(count, 'image')}, fewer than {suite.images}: all of them are used"
+        )
     for net, entry in plan.nets.items():
         for note in [*entry.notes, *_describe_missing_classes(plan, net)]:
             console.print(f"{net}: {note}", markup=False)
@@ -115,19 +118,20 @@ def _measure(plan: Plan, writer: Writer, console: Console, engine: Plugin) -> No
 
 
 def _show_table(directory: Path, net: str, console: Console) -> None:
-    with span("reporting"):
+    with time_span("reporting"):
         console.print(terminal.show_methods(store.read(directory), net))
 
 
 def _write_page(directory: Path, console: Console) -> None:
     page = directory / "report.html"
-    with span("reporting"):
+    with time_span("reporting"):
         write_text(page, plugins.find(REPORT, DEFAULTS.report)(store.read(directory)))
     console.print(f"report: {page}", soft_wrap=True, markup=False)
 
 
 def _report_failures(directory: Path, console: Console) -> int:
-    failures = store.failures_sentence(store.read(directory))
+    """Print which images failed; return the exit code."""
+    failures = store.describe_failures(store.read(directory))
     if not failures:
         return DONE
     console.print(f"{failures}; the same command tries the failed images again", soft_wrap=True, markup=False)
@@ -141,7 +145,7 @@ def _show_published(suite: Suite, directory: Path, console: Console) -> None:
     if not reproductions:
         console.print("no published number is of the nets, methods and metrics measured here")
         return
-    console.print(table.text(reproductions), width=min(console.width, WIDTH))
+    console.print(table.show_reproductions(reproductions), width=min(console.width, WIDTH))
     file = directory / "published.md"
-    write_text(file, table.markdown(reproductions))
+    write_text(file, table.as_markdown(reproductions))
     console.print(f"published and measured numbers: {file}", soft_wrap=True, markup=False)

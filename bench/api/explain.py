@@ -57,9 +57,9 @@ def make_setup(
     """
     metrics = [metrics] if isinstance(metrics, str) else metrics
     rules = find(protocol)
-    defaults = [name for name in DEFAULTS.metrics if name in rules.metric_names()] or rules.metric_names()
+    defaults = [name for name in DEFAULTS.metrics if name in rules.list_metric_names()] or rules.list_metric_names()
     suite = load_suite(DEFAULTS.suite, protocols=[protocol], metrics=list(metrics or defaults))
-    measures = [Measure(plugin, variant) for plugin, variant in suite.metric_plugins([rules])]
+    measures = [Measure(plugin, variant) for plugin, variant in suite.find_metric_plugins([rules])]
     chosen = [plugins.find(METHOD, method, suite.seed) if isinstance(method, str) else method for method in methods]
     return ExplainSetup(rules, [apply_protocol(rules, method) for method in check_distinct(chosen)], measures)
 
@@ -119,7 +119,7 @@ def explain(image: Image, net: Net, targets: Sequence[str], setup: ExplainSetup)
 
 @use_exact_arithmetic()
 def score_map(map: Tensor, image: Image, net: Net, target: str, setup: ExplainSetup) -> dict[str, float]:
-    """The score of a map (h', w') of a target class by each metric of a setup; `explain` says what a target is.
+    """Return the score of a map (h', w') of a target class by each metric of a setup; `explain` says what a target is.
 
     Metrics that need further maps of the method are left out, because there is no method.
     """
@@ -128,13 +128,14 @@ def score_map(map: Tensor, image: Image, net: Net, target: str, setup: ExplainSe
     results = {CALLER: MethodResult(map.to(net.device))}
     (scores,) = score_maps([], net, [(subject, results)], setup.protocol, setup.measures)
     by_metric = [
-        _metric_result(measure, score, CALLER) for measure, score in zip(setup.measures, scores[CALLER], strict=True)
+        _make_metric_result(measure, score, CALLER)
+        for measure, score in zip(setup.measures, scores[CALLER], strict=True)
     ]
     return {result.metric: result.value for result in by_metric if result.value is not None}
 
 
 def _predict(image: Image, net: Net) -> tuple[Tensor, Tensor, list[int]]:
-    """The image as a batch (1, 3, h, w), its class probabilities, and the likeliest classes, most likely first."""
+    """Return the image as a batch (1, 3, h, w), its class probabilities, and the likeliest classes, most likely first."""
     batch = to_batch(image, net.device)
     net.prepare(batch)
     probabilities = predict(net, batch)
@@ -144,35 +145,36 @@ def _predict(image: Image, net: Net) -> tuple[Tensor, Tensor, list[int]]:
 def _explain_target(
     subject: Subject, target: Guess, top: tuple[Guess, ...], net: Net, setup: ExplainSetup
 ) -> list[Explanation]:
+    """Explain one target by each method of a setup."""
     results = explain_image(setup.methods, net, subject, count=False)
     (scores,) = score_maps(setup.methods, net, [(subject, results)], setup.protocol, setup.measures)
     explanations = []
     for method, result in results.items():
-        raw, scored_map = _maps(result, subject, setup.protocol)
+        raw, scored_map = _convert_map(result, subject, setup.protocol)
         # a method that does not apply has no scores
         scored = zip(setup.measures, scores.get(method, ()), strict=False)
         explanation = Explanation(
             image=subject.image, net=net.name, layer=net.layer, protocol=setup.protocol.name, method=method,
-            target=target, top=top, raw=raw, map=scored_map, reason=_fault(result), notes=net.notes,
-            results=tuple(_metric_result(measure, score, method) for measure, score in scored),
+            target=target, top=top, raw=raw, map=scored_map, reason=_describe_fault(result), notes=net.notes,
+            results=tuple(_make_metric_result(measure, score, method) for measure, score in scored),
         )  # fmt: skip
         explanations.append(explanation)
     return explanations
 
 
-def _fault(result: MethodResult) -> str:
+def _describe_fault(result: MethodResult) -> str:
     return result.reason or ("" if result.finite else "the map is not finite (NaN or infinite) and counts as constant")
 
 
-def _maps(result: MethodResult, subject: Subject, protocol: Protocol) -> tuple[FloatMap | None, FloatMap | None]:
-    """The map as the method returned it, and as it is scored; None, None if the method does not apply."""
+def _convert_map(result: MethodResult, subject: Subject, protocol: Protocol) -> tuple[FloatMap | None, FloatMap | None]:
+    """Return the map as the method returned it, and as it is scored; None, None if the method does not apply."""
     if result.map is None:
         return None, None
     height, width = subject.batch.shape[2:]
     return result.map.cpu().numpy(), postprocess(result.map[None], (height, width), protocol)[0].cpu().numpy()
 
 
-def _metric_result(measure: Measure, score: Score, method: str) -> MetricResult:
+def _make_metric_result(measure: Measure, score: Score, method: str) -> MetricResult:
     metric = measure.metric
     row = make_value_columns(score, metric, method)
     value = None if row["reason"] else row["value"]
@@ -180,7 +182,7 @@ def _metric_result(measure: Measure, score: Score, method: str) -> MetricResult:
 
 
 def find_target(name: str, order: Sequence[int], classes: Sequence[str]) -> int:
-    """The index of the class that a target names.
+    """Find the index of the class that a target names.
 
     `order` holds the indices of the likeliest classes, most likely first. Raises UsageError for a rank, index or name that
     does not exist, and for a name that several classes share.
@@ -204,7 +206,7 @@ def find_target(name: str, order: Sequence[int], classes: Sequence[str]) -> int:
 
 
 def _suggest(name: str, classes: Sequence[str]) -> str:
-    """Names similar to a wrong one; all names of a net with few classes."""
+    """Suggest names similar to a wrong one; all names of a net with few classes."""
     similar = [label for label in classes if name.casefold() in label.casefold()]
     similar += [label for label in difflib.get_close_matches(name, classes, n=5, cutoff=0.55) if label not in similar]
     if similar:

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..core.files import write_bytes
-from ..core.formatting import number
+from ..core.formatting import format_number
 from ..show.terminal import WIDTH
 from .explanation import Explanation
 
@@ -34,7 +34,7 @@ def write_maps(picture: Path, explanations: Sequence[Explanation]) -> Path:
 
 
 def make_record(image: Path, explanations: Sequence[Explanation], files: Sequence[Path]) -> dict[str, Any]:
-    """The entry of an image in the output of --json."""
+    """Make the entry of an image in the output of --json."""
     first = explanations[0]
     return {
         "image": str(image),
@@ -43,12 +43,12 @@ def make_record(image: Path, explanations: Sequence[Explanation], files: Sequenc
         "protocol": first.protocol,
         "notes": list(first.notes),
         "top": [vars(guess) for guess in first.top],
-        "explanations": [_explanation_record(explanation) for explanation in explanations],
+        "explanations": [_make_explanation_record(explanation) for explanation in explanations],
         "files": [str(file) for file in files],
     }
 
 
-def _explanation_record(explanation: Explanation) -> dict[str, Any]:
+def _make_explanation_record(explanation: Explanation) -> dict[str, Any]:
     return {
         "method": explanation.method,
         "target": vars(explanation.target),
@@ -64,8 +64,8 @@ def show(image: Path, explanations: Sequence[Explanation], files: Sequence[Path]
     console.print(Text(f"{image}: {first.net}, {first.layer}", style="bold"), soft_wrap=True)
     for note in first.notes:
         console.print(Text(f"  {note}", style="dim"), width=width)
-    console.print(_class_table(first), width=width)
-    console.print(_score_table(explanations), width=width)
+    console.print(_make_class_table(first), width=width)
+    console.print(_make_score_table(explanations), width=width)
     for explanation in explanations:
         if explanation.reason:
             reason = explanation.reason if explanation.applies else f"not applicable: {explanation.reason}"
@@ -74,7 +74,7 @@ def show(image: Path, explanations: Sequence[Explanation], files: Sequence[Path]
         console.print(Text(f"{'maps' if file.suffix == '.npz' else 'picture'}: {file}"), soft_wrap=True)
 
 
-def _table(*heads: str) -> Table:
+def _make_table(*heads: str) -> Table:
     table = Table(box=None, padding=(0, 0, 0, 2), pad_edge=True, header_style="dim")
     for head in heads:
         numeric = head[-1] in "↑↓" or head in ("class", "probability")
@@ -82,18 +82,18 @@ def _table(*heads: str) -> Table:
     return table
 
 
-def _class_table(explanation: Explanation) -> Table:
-    table = _table("class", "name", "probability")
+def _make_class_table(explanation: Explanation) -> Table:
+    table = _make_table("class", "name", "probability")
     for guess in explanation.top:
         table.add_row(str(guess.index), Text(guess.name), guess.chance)
     return table
 
 
-def _score_table(explanations: Sequence[Explanation]) -> Table:
+def _make_score_table(explanations: Sequence[Explanation]) -> Table:
     results = next((explanation.results for explanation in explanations if explanation.results), ())
-    table = _table("method", "of", *(f"{result.short} {result.arrow}" for result in results))
+    table = _make_table("method", "of", *(f"{result.short} {result.arrow}" for result in results))
     for explanation in explanations:
-        values = ["n/a" if result.value is None else number(result.value) for result in explanation.results]
+        values = ["n/a" if result.value is None else format_number(result.value) for result in explanation.results]
         name = Text(explanation.target.name)
         table.add_row(Text(explanation.method), name, *(values or ["n/a"] * len(results)))
     return table

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..core.errors import UsageError
-from ..core.formatting import number
+from ..core.formatting import format_number
 from ..data.types import Image, Pixels
 from ..show.overlay import COLOURS, OPACITY, overlay_map
 from ..show.panel import Panel, PanelRow, Tile, draw_panel
@@ -24,7 +24,7 @@ class Guess:
     @property
     def chance(self) -> str:
         """The probability as text."""
-        return "< .001" if 0 < self.probability < 0.0005 else number(self.probability)
+        return "< .001" if 0 < self.probability < 0.0005 else format_number(self.probability)
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class MetricResult:
         return "↑" if self.better == "higher" else "↓"
 
     def __str__(self) -> str:
-        return f"{self.short} {'n/a' if self.value is None else number(self.value)} {self.arrow}"
+        return f"{self.short} {'n/a' if self.value is None else format_number(self.value)} {self.arrow}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +73,7 @@ class Explanation:
         return self.map is not None
 
     def overlay(self, colours: str = COLOURS, opacity: float = OPACITY) -> Pixels:
-        """The map blended with the image, (h, w, 3) in 0 to 255; the image alone if there is no map.
+        """Return the map blended with the image, (h, w, 3) in 0 to 255; the image alone if there is no map.
 
         `colours` is the name of a colour map of matplotlib, `opacity` in [0, 1] that of the map. Raises UsageError for any
         other value.
@@ -113,23 +113,23 @@ def panel(
         pixels = explanation.image.pixels.tobytes()
         key = (explanation.image.name, pixels, explanation.net, explanation.target.index)
         rows.setdefault(key, []).append(explanation)
-    title = "; ".join(dict.fromkeys(_subtitle(explanation) for explanation in explanations))
-    return draw_panel(title, [_row(group) for group in rows.values()], colours=colours, opacity=opacity)
+    title = "; ".join(dict.fromkeys(_make_subtitle(explanation) for explanation in explanations))
+    return draw_panel(title, [_make_row(group) for group in rows.values()], colours=colours, opacity=opacity)
 
 
-def _subtitle(explanation: Explanation) -> str:
+def _make_subtitle(explanation: Explanation) -> str:
     return f"{explanation.image.name}: {explanation.net}, {explanation.layer}, protocol {explanation.protocol}"
 
 
-def _row(explanations: Sequence[Explanation]) -> PanelRow:
+def _make_row(explanations: Sequence[Explanation]) -> PanelRow:
     first = explanations[0]
     caption = f"class {first.target.index}, probability {first.target.chance}"
     return PanelRow(
-        first.target.name, caption, first.image.pixels, [_tile(explanation) for explanation in explanations]
+        first.target.name, caption, first.image.pixels, [_make_tile(explanation) for explanation in explanations]
     )
 
 
-def _tile(explanation: Explanation) -> Tile:
+def _make_tile(explanation: Explanation) -> Tile:
     scores = "   ".join(map(str, explanation.results))
     caption = scores if explanation.applies else f"not applicable: {explanation.reason}"
     return Tile(explanation.method, explanation.map, caption)

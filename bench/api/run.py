@@ -11,8 +11,8 @@ import pandas as pd
 from PIL import Image as Picture
 
 from ..config.defaults import DEFAULTS
-from ..core.errors import UsageError, nearest
-from ..core.formatting import number
+from ..core.errors import UsageError, list_known_names
+from ..core.formatting import format_number
 from ..show.overlay import COLOURS, OPACITY
 from ..show.panel import DPI, STYLE, Panel, PanelRow, Tile, draw_panel
 from ..show.postprocess import Postprocessing, read_map
@@ -47,7 +47,9 @@ class Run(store.Run):
         return self.table("predictions")
 
     def summary(self) -> pd.DataFrame:
-        """A row for each net, method and metric, with unrounded numbers; what is unknown is NaN. The columns:
+        """Summarise the run in a frame with a row for each net, method and metric.
+
+        Numbers are not rounded, and what is unknown is NaN. The columns:
 
         * `suite`, `dataset`, `net`, `layer`, `precision`, `method`, `control` (True for a baseline), `metric`;
         * `better` (`higher` or `lower`), `unit`, the `mean` over `n` images, its 95 % interval from `low` to `high`, and the
@@ -89,51 +91,53 @@ class Run(store.Run):
         """
         net, chosen = self._check_net(net), [_check_name(name, "method", self.header.methods) for name in methods or ()]
         names = self.header.data.images[:images]
-        rows = [self._panel_row(net, name, chosen or list(self.header.methods)) for name in names]
+        rows = [self._make_panel_row(net, name, chosen or list(self.header.methods)) for name in names]
         layer = self.header.nets[net].layer
         return draw_panel(f"{self.name}: {net}, {layer}", rows, colours=colours, opacity=opacity)
 
-    def _panel_row(self, net: str, image: str, methods: Sequence[str]) -> PanelRow:
-        jpeg = _first(self.table("images", [image]))["jpeg"]
+    def _make_panel_row(self, net: str, image: str, methods: Sequence[str]) -> PanelRow:
+        jpeg = _take_first(self.table("images", [image]))["jpeg"]
         pixels = np.asarray(Picture.open(io.BytesIO(jpeg)).convert("RGB"))
-        prediction = _first(self._select("predictions", net, image))
+        prediction = _take_first(self._select("predictions", net, image))
         maps, scores = self._select("maps", net, image), self._select("scores", net, image)
         tiles = []
         for method in methods:
             stored = maps[maps["method"] == method]
-            fitted = Postprocessing.from_run(self)(read_map(_first(stored)), pixels.shape[:2]) if len(stored) else None
-            caption = self._caption(scores[scores["method"] == method], applies=fitted is not None)
+            fitted = (
+                Postprocessing.from_run(self)(read_map(_take_first(stored)), pixels.shape[:2]) if len(stored) else None
+            )
+            caption = self._make_caption(scores[scores["method"] == method], applies=fitted is not None)
             tiles.append(Tile(method, fitted, caption))
-        caption = f"{image}; probability {number(prediction['probability'])}"
+        caption = f"{image}; probability {format_number(prediction['probability'])}"
         return PanelRow(str(prediction["target_name"]), caption, pixels, tiles)
 
-    def _caption(self, scores: pd.DataFrame, *, applies: bool) -> str:
+    def _make_caption(self, scores: pd.DataFrame, *, applies: bool) -> str:
         if not applies:
             return f"not applicable: {scores['reason'].iloc[0]}"
         values = scores.set_index("metric")["value"].dropna()
         scored = [metric for metric in list_metrics(self) if metric.spec in values][:CAPTION]
-        return "   ".join(f"{metric.short} {number(values[metric.spec])} {metric.arrow}" for metric in scored)
+        return "   ".join(f"{metric.short} {format_number(values[metric.spec])} {metric.arrow}" for metric in scored)
 
     def _select(self, table: str, net: str, image: str) -> pd.DataFrame:
         rows = self.table(table, [image])
         return rows[rows["net"] == net]
 
     def _check_net(self, name: str | None) -> str:
-        """The name itself, or that of the run's first net. Raises UsageError for a net that is not in the run."""
+        """Return the name itself, or that of the run's first net. Raises UsageError for a net that is not in the run."""
         return _check_name(name, "net", self.header.nets) if name else next(iter(self.header.nets))
 
     def _repr_html_(self) -> str:
         columns = ["net", "method", "metric", "better", "mean", "low", "high", "n", "seconds", "forwards"]
-        return str(self.summary()[columns].to_html(index=False, float_format=number))
+        return str(self.summary()[columns].to_html(index=False, float_format=format_number))
 
 
 def _check_name(name: str, kind: str, names: Iterable[str]) -> str:
     if name not in names:
-        raise UsageError(f"the run has no {kind} {name!r}: {nearest(name, names)}")
+        raise UsageError(f"the run has no {kind} {name!r}: {list_known_names(name, names)}")
     return name
 
 
-def _first(rows: pd.DataFrame) -> Any:
+def _take_first(rows: pd.DataFrame) -> Any:
     return rows.iloc[0]
 
 

@@ -24,15 +24,17 @@ from .options import parse_specs
 console = Console(highlight=False)
 SUMMARY = "GITHUB_STEP_SUMMARY"  # names the file that GitHub shows as the summary of a job
 EXPORTS: dict[str, Callable[[Comparison], str]] = {
-    "markdown": export.markdown, "junit": export.junit, "json": export.as_json,
+    "markdown": export.as_markdown, "junit": export.as_junit, "json": export.as_json,
 }  # fmt: skip
 
 
-def filter_option(name: str) -> Callable[..., Any]:
+def make_filter_option(name: str) -> Callable[..., Any]:
+    """Make an option that selects nets, methods or metrics by their specs."""
     return click.option(f"--{name}", callback=parse_specs, metavar="A,B", help=f"Only these {name}.")
 
 
-def _file_option(name: str, content: str) -> Callable[..., Any]:
+def _make_file_option(name: str, content: str) -> Callable[..., Any]:
+    """Make an option that names the file to write `content` to."""
     return click.option(
         f"--{name}", type=click.Path(path_type=Path), metavar="FILE", help=f"Write {content} (-: print)."
     )
@@ -41,9 +43,9 @@ def _file_option(name: str, content: str) -> Callable[..., Any]:
 @click.command()
 @click.argument("base", type=click.Path(path_type=Path))
 @click.argument("new", type=click.Path(path_type=Path))
-@filter_option("nets")
-@filter_option("methods")
-@filter_option("metrics")
+@make_filter_option("nets")
+@make_filter_option("methods")
+@make_filter_option("metrics")
 @click.option("--strict", is_flag=True, help="Also fail unclear results: any change beyond a metric's tolerance.")
 @click.option(
     "--judge-seconds",
@@ -53,9 +55,9 @@ def _file_option(name: str, content: str) -> Callable[..., Any]:
 )
 @click.option("--repeat", nargs=2, multiple=True, type=click.Path(path_type=Path), metavar="BASE NEW",
               help="Another pair of runs for --judge-seconds.")  # fmt: skip
-@_file_option("markdown", "the comparison as Markdown")
-@_file_option("junit", "the comparison as JUnit XML")
-@_file_option("json", "the comparison as JSON")
+@_make_file_option("markdown", "the comparison as Markdown")
+@_make_file_option("junit", "the comparison as JUnit XML")
+@_make_file_option("json", "the comparison as JSON")
 def compare(
     *, base: Path, new: Path, nets: list[str] | None, methods: list[str] | None, metrics: list[str] | None, strict: bool,
     judge_seconds: float | None, repeat: tuple[tuple[Path, Path], ...], **files: Path | None,
@@ -70,7 +72,7 @@ def compare(
     selected = [
         (before.select(nets, methods, metrics), after.select(nets, methods, metrics)) for before, after in pairs
     ]
-    comparison = replace(compare_snapshots(*selected[0], strict=strict), remedy=_remedy(base, new))
+    comparison = replace(compare_snapshots(*selected[0], strict=strict), remedy=_format_remedy(base, new))
     if judge_seconds is not None:
         cells = (*comparison.cells, *timing.judge_seconds(selected, judge_seconds))
         comparison = replace(comparison, cells=cells)
@@ -92,7 +94,8 @@ def _check_outputs(outputs: Sequence[Path], inputs: Sequence[Path]) -> None:
                 raise UsageError(f"{path} is part of what is compared and would be overwritten: name another file")
 
 
-def _remedy(base: Path, new: Path) -> str:
+def _format_remedy(base: Path, new: Path) -> str:
+    """Format the command that records the baseline again; empty if `base` is no baseline or `new` no run."""
     return f"bench baseline {new} --out {base}" if base.is_file() and new.is_dir() else ""
 
 
@@ -108,7 +111,7 @@ def _write(comparison: Comparison, files: dict[str, Path | None]) -> None:
             write_text(file, EXPORTS[form](comparison))
     if summary := os.environ.get(SUMMARY):
         try:
-            append_text(Path(summary), export.markdown(comparison))
+            append_text(Path(summary), export.as_markdown(comparison))
         except BenchError as error:  # the exit code must not depend on whether the summary can be written
             click.echo(f"bench: {error}", err=True)
 
@@ -125,9 +128,9 @@ def baseline(*, directory: Path, out: Path | None) -> None:
 
 @click.command()
 @click.argument("runs", nargs=-1, metavar="RUN...", type=click.Path(path_type=Path))
-@filter_option("nets")
-@filter_option("methods")
-@filter_option("metrics")
+@make_filter_option("nets")
+@make_filter_option("methods")
+@make_filter_option("metrics")
 @click.option("--by-time", is_flag=True, help="Sort the runs by time instead of the order given.")
 @click.option("--csv", type=click.Path(path_type=Path), metavar="FILE", help="Write the series as CSV (-: print).")
 def history(
@@ -138,7 +141,7 @@ def history(
 
     A metric changed where bench compare finds it better or worse than at its last change.
     """
-    paths = sorted(runs, key=_modified) if by_time else runs
+    paths = sorted(runs, key=_find_time) if by_time else runs
     snapshots = [load_snapshot(path).select(nets, methods, metrics) for path in paths]
     lines = [line for line in make_history(snapshots) if metrics is None or line.key[2] in metrics]
     if csv == Path("-"):
@@ -149,7 +152,7 @@ def history(
         write_text(csv, as_csv(snapshots, lines))
 
 
-def _modified(path: Path) -> float:
-    """The time when a run was started or a baseline written."""
+def _find_time(path: Path) -> float:
+    """Find the time when a run was started or a baseline written."""
     file = path / "run.json" if path.is_dir() else path
     return file.stat().st_mtime if file.exists() else 0.0

@@ -7,22 +7,22 @@ import click
 
 from ..config import suite_file
 from ..config.defaults import DEFAULTS
-from .options import list_option
+from .options import make_list_option
 
 NETS = ["squeezenet1_1", "resnet18"]
 
 
 @click.command()
-@list_option("nets", help="Networks [squeezenet1_1,resnet18].")
+@make_list_option("nets", help="Networks [squeezenet1_1,resnet18].")
 @click.option("--dataset", metavar="NAME|FOLDER", help="A data set, or a folder of images with labels [scenes].")
 @click.option("--images", type=click.IntRange(1), default=4, show_default=True, metavar="N", help="Number of images.")
 @click.option("--seed", type=click.IntRange(0), metavar="N", help="Random seed.")
-@list_option("references", help="Reference libraries [all of `bench list references` that are installed].")
+@make_list_option("references", help="Reference libraries [all of `bench list references` that are installed].")
 @click.option("--device", default="auto", show_default=True, metavar="auto|cpu|cuda", help="Where to compute.")
 def conform(*, references: list[str] | None, device: str, **changes: Any) -> None:
     """Compare this suite's maps and scores with those of reference libraries.
 
-    Both explain and score the same images. Exit code 1 where a number differs by more than its tolerance and no known fault
+    Both explain and score the same images. Exit code 1 if a number differs by more than its tolerance and no known fault
     of the library explains it.
     """
     from rich.console import Console

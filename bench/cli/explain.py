@@ -14,7 +14,7 @@ from ..config.suite import PRECISIONS
 from ..core.errors import UsageError
 from ..data.photos import SIZE, find_photo, read_photo
 from ..show import overlay
-from .options import add_net_settings, net_options, parse_specs
+from .options import add_net_options, add_net_settings, parse_specs
 
 if TYPE_CHECKING:
     from ..api.explanation import Explanation
@@ -49,7 +49,7 @@ class Output:
         from ..api import explain_output
         from ..api.explanation import panel
 
-        file = picture_file(image, self.out, several=several)
+        file = choose_picture_file(image, self.out, several=several)
         panel(explanations, colours=self.colours, opacity=self.opacity).save(file)
         files = [file, *([explain_output.write_maps(file, explanations)] if self.maps else [])]
         if not self.as_json:
@@ -60,7 +60,7 @@ class Output:
 @click.command()
 @click.argument("images", metavar="IMAGE...", type=click.Path(path_type=Path), nargs=-1, required=True)
 @click.option("--net", default=DEFAULTS.net, show_default=True, metavar="NET", help="The network.")
-@net_options
+@add_net_options
 @click.option(
     "--method",
     "--methods",
@@ -154,8 +154,8 @@ def explain(
         click.echo(json.dumps(records, indent=1, ensure_ascii=False))
 
 
-def picture_file(image: Path, out: Path | None, *, several: bool) -> Path:
-    """The file to write a picture to. A file that the user names is overwritten; a default file never is."""
+def choose_picture_file(image: Path, out: Path | None, *, several: bool) -> Path:
+    """Choose the file to write a picture to. A file that the user names is overwritten; a default file never is."""
     if out is not None and not (several or out.is_dir()):
         return out
     folder = out or FOLDER

@@ -46,7 +46,7 @@ def fit(*, name: str, net: str, dataset: str, images: int, seed: int, device: st
     suite = suite_file.load(DEFAULTS.suite, dataset=dataset, images=images, seed=seed)
     with stderr.status(f"{images} images on {net}"), use_exact_arithmetic():
         head = fit_vgg16_gap.fit(
-            net, open_dataset(suite.dataset_plugin(None)), images, find_device(device), dataset=dataset, seed=seed
+            net, open_dataset(suite.find_dataset_plugin(None)), images, find_device(device), dataset=dataset, seed=seed
         )
     vgg16_gap.write_head(head, out)
     console.print(f"{name}: {head.metadata.describe()}", markup=False)

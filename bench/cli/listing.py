@@ -31,7 +31,7 @@ def list_(kind: str | None) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    for title, rows in listing().items():
+    for title, rows in list_by_kind().items():
         if kind in (None, title):
             grid = Table(title=title, title_justify="left", title_style="bold", box=None, show_header=False)
             grid.add_column(no_wrap=True)
@@ -41,21 +41,21 @@ def list_(kind: str | None) -> None:
             console.print(grid)
 
 
-def listing() -> dict[str, list[tuple[str, str]]]:
-    """Names and descriptions by kind."""
+def list_by_kind() -> dict[str, list[tuple[str, str]]]:
+    """List the names and descriptions of everything available, by kind."""
     rows = {
-        f"{kind.word}s": [(name, plugins.read_description(kind, name)) for name in plugins.names(kind)]
+        f"{kind.word}s": [(name, plugins.read_description(kind, name)) for name in plugins.list_names(kind)]
         for kind in (METHOD, METRIC, DATASET, REPORT, REFERENCE, ENGINE)
     }
     rows["nets"] = [row for constant in ("SHIPPED", "FORMS") for row in _read_constant(constant).items()]
-    protocols = [protocol.find(name) for name in protocol.names()]
+    protocols = [protocol.find(name) for name in protocol.list_names()]
     rows["protocols"] = [(rules.name, f"{rules.description} Source: {rules.source}") for rules in protocols]
-    rows["suites"] = [(name, suite_file.load(name).description) for name in suite_file.names()]
+    rows["suites"] = [(name, suite_file.load(name).description) for name in suite_file.list_names()]
     return {kind: rows[kind] for kind in KINDS}
 
 
 def _read_constant(name: str) -> dict[str, str]:
-    """The value of a constant of zoo.py, read from its source."""
+    """Read the value of a constant of zoo.py from its source."""
     for node in ast.parse(NETS.read_text(encoding="utf-8")).body:
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id == name:
             constant: dict[str, str] = ast.literal_eval(node.value)

@@ -34,20 +34,20 @@ def _split_specs(context: click.Context, parameter: click.Parameter, text: str |
 
 
 def parse_specs(context: click.Context, parameter: click.Parameter, text: str | None) -> list[str] | None:
-    """The callback of an option that takes one or more specs. Raises UsageError for an empty list."""
+    """Parse a comma-separated list of one or more specs, as the callback of an option. Raises UsageError for an empty list."""
     names = _split_specs(context, parameter, text)
     if names == []:
         raise UsageError(f"--{parameter.name} is empty: name at least one, or leave the option out")
     return names
 
 
-def list_option(*names: str, help: str) -> Callable[..., Any]:
-    """An option that takes a comma-separated list of specs, which may be empty."""
+def make_list_option(*names: str, help: str) -> Callable[..., Any]:
+    """Make an option that takes a comma-separated list of specs, which may be empty."""
     return click.option(*(f"--{name}" for name in names), callback=_split_specs, metavar="A,B", help=help)
 
 
-def net_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Options that set what a net's spec can also set in brackets; see `add_net_settings`."""
+def add_net_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that set what a net's spec can also set in brackets; see `add_net_settings`."""
     for option in (
         click.option(
             "--preprocess", metavar="WORD", help="How images are normalised: imagenet, none, half, or mean=0.5,std=0.5."
@@ -79,7 +79,7 @@ def add_net_settings(settings: dict[str, str | None], nets: list[str]) -> list[s
 
 
 def _parse_normalisation(text: str) -> dict[str, str]:
-    """The settings of a net that "mean=0.5,std=0.5" stands for. Raises UsageError for any other text."""
+    """Return the settings of a net that "mean=0.5,std=0.5" stands for. Raises UsageError for any other text."""
     settings = dict(part.strip().partition("=")[::2] for part in text.split(","))
     if not settings.keys() <= {"mean", "std"} or "" in settings.values():
         raise UsageError(
@@ -89,8 +89,8 @@ def _parse_normalisation(text: str) -> dict[str, str]:
     return settings
 
 
-def engine_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Options that choose the engine of a run; see `find_engine`."""
+def add_engine_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that choose the engine of a run; see `find_engine`."""
     for option in (
         click.option(
             "--workers", type=click.IntRange(1), metavar="N", help="Number of workers of ray [one per GPU, or per CPU]."
@@ -111,6 +111,6 @@ def engine_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def find_engine(name: str, **settings: Any) -> Plugin:
-    """The engine of this name, with the settings that are not None."""
+    """Find the engine of this name, with the settings that are not None."""
     chosen = {key: value for key, value in settings.items() if value is not None}
     return plugins.find(ENGINE, specs.Spec(name, settings=chosen).label(name))

@@ -9,7 +9,7 @@ from rich.table import Table
 from ..config import suite_file
 from ..config.defaults import DEFAULTS
 from ..core.errors import UsageError
-from .options import list_option
+from .options import make_list_option
 
 console = Console(highlight=False)
 DEVICES = (1, 8, 64)
@@ -18,9 +18,9 @@ HOUR = 3600
 
 @click.command()
 @click.argument("name", metavar="[SUITE]", default=DEFAULTS.suite)
-@list_option("nets", help="Networks: resnet18, vgg16@imagenet, ...")
-@list_option("methods", help="Methods: grad_cam, score_cam, ...")
-@list_option("metrics", help="Metrics: insertion, deletion, ...")
+@make_list_option("nets", help="Networks: resnet18, vgg16@imagenet, ...")
+@make_list_option("methods", help="Methods: grad_cam, score_cam, ...")
+@make_list_option("metrics", help="Metrics: insertion, deletion, ...")
 @click.option("--dataset", metavar="NAME|FOLDER", help="A data set, or a folder of images.")
 @click.option("--device", default="auto", show_default=True, metavar="auto|cpu|cuda", help="Where to measure.")
 @click.option("--images", type=click.IntRange(1), required=True, metavar="N", help="Number of images of the run.")
@@ -55,7 +55,7 @@ def plan(*, name: str, device: str, images: int, rate: float | None, **changes: 
         seconds = needs.forwards / rate if rate else needs.seconds
         times, size = format_hours(seconds, images), format_gigabytes(needs.bytes, images)
         rows.append((net, f"{needs.forwards:,.0f}", f"{seconds:.2g}", *times, size))
-    console.print(_table(rows))
+    console.print(_make_table(rows))
     console.print(
         f"computed for {images:,} images, not measured: time spent waiting for files or other workers is not included",
         style="dim",
@@ -63,16 +63,16 @@ def plan(*, name: str, device: str, images: int, rate: float | None, **changes: 
 
 
 def format_hours(seconds: float, images: int) -> list[str]:
-    """The hours of a run on each number of devices; `seconds` is the time of one image on one device."""
+    """Format the hours of a run on each number of devices; `seconds` is the time of one image on one device."""
     return [f"{seconds * images / devices / HOUR:,.3g}" for devices in DEVICES]
 
 
 def format_gigabytes(bytes_per_image: float, images: int) -> str:
-    """The gigabytes that a run writes."""
+    """Format the gigabytes that a run writes."""
     return f"{bytes_per_image * images / 1e9:.3g}"
 
 
-def _table(rows: Sequence[Sequence[str]]) -> Table:
+def _make_table(rows: Sequence[Sequence[str]]) -> Table:
     table = Table(box=None, pad_edge=False)
     heads = ["net", "forwards\nan image", "s an\nimage", *(f"hours\non {devices}" for devices in DEVICES), "GB"]
     for number, head in enumerate(heads):

@@ -52,7 +52,7 @@ def report(
 
 
 def _choose_format(flags: dict[str, bool], form: str | None) -> str:
-    """The report that the options name; the page if they name none. Raises UsageError if they name several."""
+    """Choose the report that the options name; the page if they name none. Raises UsageError if they name several."""
     forms = [*(name for name, chosen in flags.items() if chosen), *([form] if form else [])]
     if len(forms) > 1:
         raise UsageError(f"{' and '.join(forms)} are {len(forms)} reports: choose one")

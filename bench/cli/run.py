@@ -14,7 +14,7 @@ from ..config.defaults import DEFAULTS
 from ..config.suite import PRECISIONS
 from ..core.errors import UsageError
 from ..core.profiling import record_spans
-from .options import SIZE, add_net_settings, engine_options, find_engine, list_option, net_options
+from .options import SIZE, add_engine_options, add_net_options, add_net_settings, find_engine, make_list_option
 
 console = Console(highlight=False)
 
@@ -27,12 +27,12 @@ console = Console(highlight=False)
     metavar="DIR",
     help="The run directory [runs/SUITE; runs/SUITE-HASH where options change the suite].",
 )
-@list_option("nets", "net", help="Networks: resnet18, resnet50@imagenet, my.py:factory, ... (bench list nets)")
-@net_options
+@make_list_option("nets", "net", help="Networks: resnet18, resnet50@imagenet, my.py:factory, ... (bench list nets)")
+@add_net_options
 @click.option("--layer", metavar="NAME", help="The layer to explain, as named_modules() names it.")
-@list_option("methods", help="Methods: grad_cam, score_cam[fill=black], ./my_cam.py, ...")
-@list_option("metrics", help="Metrics: insertion, deletion[steps=100], ...")
-@list_option("protocols", help="Protocols: default, rise, torchcam, rise[steps=224], ...")
+@make_list_option("methods", help="Methods: grad_cam, score_cam[fill=black], ./my_cam.py, ...")
+@make_list_option("metrics", help="Metrics: insertion, deletion[steps=100], ...")
+@make_list_option("protocols", help="Protocols: default, rise, torchcam, rise[steps=224], ...")
 @click.option("--dataset", metavar="NAME|FOLDER", help="A data set, or a folder of images with labels.")
 @click.option("--images", type=click.IntRange(1), metavar="N", help="Number of images.")
 @click.option("--subset", metavar="FILE", help="Use only the images named in FILE, one per line.")
@@ -48,7 +48,7 @@ console = Console(highlight=False)
     "--memory", type=SIZE, metavar="SIZE", help="Device memory per forward pass of perturbed images: 500MB, 2GB."
 )
 @click.option("--profile", is_flag=True, help="Print where the time went.")
-@engine_options
+@add_engine_options
 def run(*, name: str, out: Path | None, device: str, memory: float | None, profile: bool, **changes: Any) -> None:
     """Run a suite: explain images on networks, score the maps, measure the cost.
 
@@ -72,7 +72,7 @@ def run(*, name: str, out: Path | None, device: str, memory: float | None, profi
     changes["nets"] = lambda own: add_net_settings(net_settings, nets or own) or nets
     engine = find_engine(changes.pop("engine"), address=changes.pop("address"), workers=changes.pop("workers"))
     suite = suite_file.load(name, **changes)
-    directory = out or Path("runs") / suite.directory_name()
+    directory = out or Path("runs") / suite.make_directory_name()
     if find_device(device).type == "cpu":
         keep_freed_memory()
     with record_spans(make_synchronise(device)) if profile else nullcontext() as spans:

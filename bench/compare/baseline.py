@@ -26,17 +26,17 @@ Value = float | str | None
 
 def format_baseline(snapshot: Snapshot) -> str:
     """Format a snapshot as the text of a baseline."""
-    content = _content(snapshot)
-    parts = [f'{{"{KIND}": {FORMAT}, "sha256": "{_checksum(content)}"']
+    content = _make_content(snapshot)
+    parts = [f'{{"{KIND}": {FORMAT}, "sha256": "{_compute_checksum(content)}"']
     for part, entries in content.items():
-        body = ",\n".join(_lines(entries))
+        body = ",\n".join(_format_lines(entries))
         left, right = ("[", "]") if isinstance(entries, list) else ("{", "}")
         parts.append(f'"{part}": {left}\n{body}\n{right}')
     return ",\n".join(parts) + "\n}\n"
 
 
 def is_baseline(file: Path) -> bool:
-    """Whether a file begins like a baseline."""
+    """Tell whether a file begins like a baseline."""
     with file.open("rb") as stream:
         return stream.read(len(KIND) + 3).startswith(f'{{"{KIND}'.encode())
 
@@ -50,29 +50,29 @@ def read_baseline(file: Path) -> Snapshot:
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
     except ValueError:
-        raise _damaged(file) from None
+        raise _make_damage_error(file) from None
     if (version := content.pop(KIND, None)) != FORMAT:
         raise UsageError(
             f"{file} is a baseline of format {version}, and this version reads format {FORMAT}: "
             "record it again with bench baseline"
         )
-    if content.pop("sha256", None) != _checksum(content):
-        raise _damaged(file)
+    if content.pop("sha256", None) != _compute_checksum(content):
+        raise _make_damage_error(file)
     try:
-        return _snapshot(str(file), content)
+        return _parse_snapshot(str(file), content)
     except ValidationError:  # of the facts of a net, method or metric
-        raise _damaged(file) from None
+        raise _make_damage_error(file) from None
 
 
-def _damaged(file: Path) -> UsageError:
+def _make_damage_error(file: Path) -> UsageError:
     return UsageError(f"{file} was edited or cut off: record it again with bench baseline")
 
 
-def _checksum(content: dict[str, Any]) -> str:
+def _compute_checksum(content: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def _lines(entries: Any) -> Iterator[str]:
+def _format_lines(entries: Any) -> Iterator[str]:
     if isinstance(entries, list):
         yield from (json.dumps(entry, ensure_ascii=False) for entry in entries)
     else:
@@ -80,52 +80,52 @@ def _lines(entries: Any) -> Iterator[str]:
             yield f"{json.dumps(key, ensure_ascii=False)}: {json.dumps(entry, ensure_ascii=False)}"
 
 
-def _content(snapshot: Snapshot) -> dict[str, Any]:
+def _make_content(snapshot: Snapshot) -> dict[str, Any]:
     images = list(snapshot.images)
     return {
         "made": snapshot.origin,
-        "metrics": _dumped(snapshot.metrics),
-        "methods": _dumped(snapshot.methods),
-        "nets": _dumped(snapshot.nets),
+        "metrics": _dump_facts(snapshot.metrics),
+        "methods": _dump_facts(snapshot.methods),
+        "nets": _dump_facts(snapshot.nets),
         "images": snapshot.images,
         "targets": {net: [targets.get(image) for image in images] for net, targets in snapshot.targets.items()},
         "costs": [
-            [*key, {name: _exact(cost) for name, cost in costs.items()}] for key, costs in snapshot.costs.items()
+            [*key, {name: _round_cost(cost) for name, cost in costs.items()}] for key, costs in snapshot.costs.items()
         ],
-        "values": [[*key, _values(snapshot, key, images)] for key in snapshot.scores],
+        "values": [[*key, _format_values(snapshot, key, images)] for key in snapshot.scores],
     }
 
 
-def _dumped(facts: Mapping[str, BaseModel]) -> dict[str, Any]:
+def _dump_facts(facts: Mapping[str, BaseModel]) -> dict[str, Any]:
     return {spec: model.model_dump(exclude_unset=True) for spec, model in facts.items()}
 
 
-def _values(snapshot: Snapshot, key: Key, images: list[str]) -> list[Value] | str:
-    """The value, or the reason why there is none, of each image; a single reason if all images have the same."""
+def _format_values(snapshot: Snapshot, key: Key, images: list[str]) -> list[Value] | str:
+    """Format the value, or the reason why there is none, of each image; a single reason if all images have the same."""
     scores = snapshot.scores[key]
     bounded = None not in snapshot.metrics[key[2]].range
-    values = [_rounded(scores.get(image), bounded=bounded) for image in images]
+    values = [_round(scores.get(image), bounded=bounded) for image in images]
     reason = values[0] if values else None
     return reason if isinstance(reason, str) and values.count(reason) == len(values) else values
 
 
-def _rounded(value: Value, *, bounded: bool) -> Value:
+def _round(value: Value, *, bounded: bool) -> Value:
     if not isinstance(value, float):
         return value
     return round(value, DECIMALS) + 0.0 if bounded else float(f"{value:.{DECIMALS + 1}g}")  # + 0.0: -0.0 becomes 0.0
 
 
-def _exact(cost: float) -> float | int | None:
+def _round_cost(cost: float) -> float | int | None:
     """Round to twelve digits; an integer if the cost is a whole number; None if it was not measured."""
     if not isfinite(cost):
         return None
     return int(cost) if cost == int(cost) else float(f"{cost:.12g}")
 
 
-def _snapshot(name: str, content: dict[str, Any]) -> Snapshot:
+def _parse_snapshot(name: str, content: dict[str, Any]) -> Snapshot:
     images = list(content["images"])
 
-    def by_image(values: Any) -> dict[str, Any]:
+    def assign_to_images(values: Any) -> dict[str, Any]:
         values = [values] * len(images) if isinstance(values, str) else values
         pairs = zip(images, values, strict=True)
         return {image: float(value) if isinstance(value, int) else value for image, value in pairs if value is not None}
@@ -137,15 +137,15 @@ def _snapshot(name: str, content: dict[str, Any]) -> Snapshot:
         methods={spec: MethodFacts(**facts) for spec, facts in content["methods"].items()},
         nets={spec: NetFacts(**facts) for spec, facts in content["nets"].items()},
         images=content["images"],
-        targets={net: _targets(images, targets) for net, targets in content["targets"].items()},
-        scores={(net, method, metric): by_image(values) for net, method, metric, values in content["values"]},
-        costs={(net, method): _costs(costs) for net, method, costs in content["costs"]},
+        targets={net: _parse_targets(images, targets) for net, targets in content["targets"].items()},
+        scores={(net, method, metric): assign_to_images(values) for net, method, metric, values in content["values"]},
+        costs={(net, method): _parse_costs(costs) for net, method, costs in content["costs"]},
     )
 
 
-def _targets(images: list[str], targets: list[int | None]) -> dict[str, int]:
+def _parse_targets(images: list[str], targets: list[int | None]) -> dict[str, int]:
     return {image: target for image, target in zip(images, targets, strict=True) if target is not None}
 
 
-def _costs(costs: dict[str, float | None]) -> dict[str, float]:
+def _parse_costs(costs: dict[str, float | None]) -> dict[str, float]:
     return {name: float("nan") if cost is None else float(cost) for name, cost in costs.items()}

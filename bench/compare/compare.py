@@ -10,15 +10,15 @@ from pathlib import Path
 import numpy as np
 
 from ..core.errors import UsageError
-from ..core.formatting import plural
+from ..core.formatting import format_count
 from ..store import run as store
 from ..store.comparability import (
-    difference,
-    environment_difference,
-    image_difference,
-    pixel_difference,
-    same_pixels,
-    shared_images,
+    find_difference,
+    find_environment_difference,
+    find_image_difference,
+    find_pixel_difference,
+    find_same_pixels,
+    find_shared_images,
 )
 from . import baseline
 from .obrien import judge_methods
@@ -47,6 +47,7 @@ class Comparison:
         return any(map(self.fails, self.cells))
 
     def fails(self, cell: CellResult) -> bool:
+        """Tell whether a result makes the comparison fail."""
         return cell.verdict in FAILING or (self.strict and cell.verdict == "unclear")
 
 
@@ -61,103 +62,115 @@ def load_snapshot(path: Path) -> Snapshot:
 
 def compare(base: Snapshot, new: Snapshot, *, strict: bool = False) -> Comparison:
     """Compare two snapshots. Raises UsageError if they have no net or no image in common."""
-    if why := nothing_shared(base, new):
+    if why := find_mismatch(base, new):
         raise UsageError(f"{base.name} and {new.name} have {why}")
-    images, notes = _shared(base, new)
-    scored = list(_scores(base, new, images, notes))
+    images, notes = _select_images(base, new)
+    scored = list(_pair_scores(base, new, images, notes))
     paired = [cell for cell in scored if isinstance(cell, PairedValues)]
     results = judge_cells(paired)
     remaining = iter(results)
     cells = [next(remaining) if isinstance(cell, PairedValues) else cell for cell in scored]
-    costs = _costs(base, new, images, notes)
+    costs = _judge_costs(base, new, images, notes)
     return Comparison(base, new, (*judge_methods(paired, results), *cells, *costs), len(images), tuple(notes), strict)
 
 
-def nothing_shared(base: Snapshot, new: Snapshot) -> str | None:
-    """Why two snapshots cannot be compared at all: they have no net or no image in common; None if they can be compared."""
+def find_mismatch(base: Snapshot, new: Snapshot) -> str | None:
+    """Find why two snapshots cannot be compared at all: no net or no image in common; None if they can be compared."""
     if not base.nets.keys() & new.nets.keys():
         return f"no net in common: {', '.join(base.nets)}, and {', '.join(new.nets)}"
-    return pixel_difference(base.images, new.images)
+    return find_pixel_difference(base.images, new.images)
 
 
-def _shared(base: Snapshot, new: Snapshot) -> tuple[list[str], list[str]]:
-    """The images with the same pixels in both runs, and notes on the others."""
-    same = same_pixels(base.images, new.images)
+def _select_images(base: Snapshot, new: Snapshot) -> tuple[list[str], list[str]]:
+    """Select the images with the same pixels in both runs, and write notes on the others."""
+    same = find_same_pixels(base.images, new.images)
     changed = len(base.images.keys() & new.images.keys()) - len(same)
-    notes = [f"{plural(changed, 'image')} left out: the pixels differ"] if changed else []
+    notes = [f"{format_count(changed, 'image')} left out: the pixels differ"] if changed else []
     for snapshot, other in ((base, new), (new, base)):
         if alone := len(snapshot.images.keys() - other.images.keys()):
-            notes.append(f"{plural(alone, 'image')} left out: only in {snapshot.name}")
+            notes.append(f"{format_count(alone, 'image')} left out: only in {snapshot.name}")
     return same, notes
 
 
-def _scores(base: Snapshot, new: Snapshot, images: list[str], notes: list[str]) -> Iterator[CellResult | PairedValues]:
+def _pair_scores(
+    base: Snapshot, new: Snapshot, images: list[str], notes: list[str]
+) -> Iterator[CellResult | PairedValues]:
+    """Pair the scores of each cell, or yield a result without numbers; add to the notes what was left out."""
     nets = [net for net in base.nets if net in new.nets]
     for net in nets:
-        notes += _other_classes(base, new, net, images)
-    shared = {net: shared_images(base.net_images(net), new.net_images(net)) for net in nets}
-    unshared = {net: image_difference(base.net_images(net), new.net_images(net)) for net in nets}
+        notes += _note_other_classes(base, new, net, images)
+    shared = {net: find_shared_images(base.find_net_images(net), new.find_net_images(net)) for net in nets}
+    unshared = {net: find_image_difference(base.find_net_images(net), new.find_net_images(net)) for net in nets}
     for key in {**base.scores, **new.scores}:
         if key not in new.scores:
-            yield _unmeasured(base, key, "gone")
+            yield _make_result(base, key, "gone")
         elif key not in base.scores:
-            yield _unmeasured(new, key, "new")
-        elif why := difference(base.meaning(*key), new.meaning(*key)) or unshared[key[0]]:
-            yield _unmeasured(new, key, "not comparable", why)
+            yield _make_result(new, key, "new")
+        elif why := find_difference(base.describe_meaning(*key), new.describe_meaning(*key)) or unshared[key[0]]:
+            yield _make_result(new, key, "not comparable", why)
         else:
-            yield _pair(base, new, key, shared[key[0]], notes)
+            yield _pair_values(base, new, key, shared[key[0]], notes)
 
 
-def _other_classes(base: Snapshot, new: Snapshot, net: str, images: list[str]) -> Iterator[str]:
-    """A note if the explained class differs on some of the images with the same pixels."""
-    shared = set(shared_images(base.net_images(net), new.net_images(net)))
+def _note_other_classes(base: Snapshot, new: Snapshot, net: str, images: list[str]) -> Iterator[str]:
+    """Write a note if the explained class differs on some of the images with the same pixels."""
+    shared = set(find_shared_images(base.find_net_images(net), new.find_net_images(net)))
     others = [image for image in images if image not in shared]
     if others:
         base_class, new_class = (snapshot.targets.get(net, {}).get(others[0]) for snapshot in (base, new))
         yield (
-            f"{plural(len(others), 'image')} left out on {net}: the explained class differs "
+            f"{format_count(len(others), 'image')} left out on {net}: the explained class differs "
             f"({others[0]}: {base_class} → {new_class})"
         )
 
 
-def _pair(base: Snapshot, new: Snapshot, key: Key, images: list[str], notes: list[str]) -> CellResult | PairedValues:
+def _pair_values(
+    base: Snapshot, new: Snapshot, key: Key, images: list[str], notes: list[str]
+) -> CellResult | PairedValues:
+    """Pair the values of a cell on the images given, or make a result without numbers if one side lacks values."""
     before, now = base.scores[key], new.scores[key]
     scored = [image for image in images if image in before and image in now]
     if not scored:
-        return _unmeasured(new, key, "not comparable", "no image has a score in both")
+        return _make_result(new, key, "not comparable", "no image has a score in both")
     lost = [image for image in scored if isinstance(before[image], float) and isinstance(now[image], str)]
     if lost:
         had = sum(isinstance(before[image], float) for image in scored)
-        return _unmeasured(new, key, "broken", f"no value on {len(lost)} of {plural(had, 'image')}: {now[lost[0]]}")
+        return _make_result(
+            new, key, "broken", f"no value on {len(lost)} of {format_count(had, 'image')}: {now[lost[0]]}"
+        )
     gained = [image for image in scored if isinstance(before[image], str) and isinstance(now[image], float)]
     valued = [image for image in scored if isinstance(before[image], float)]
     if gained and not valued:
-        return _unmeasured(new, key, "fixed", f"has values on {plural(len(gained), 'image')}, where it had none")
+        return _make_result(new, key, "fixed", f"has values on {format_count(len(gained), 'image')}, where it had none")
     if gained:
         notes.append(f"{', '.join(key)}: judged on {len(valued)} images; {len(gained)} more have a value now")
     if not valued:
-        return _unmeasured(new, key, "same", str(now[scored[0]]))
+        return _make_result(new, key, "same", str(now[scored[0]]))
     values = np.array([(before[image], now[image]) for image in valued], dtype=np.float64)
     return PairedValues(key, tuple(valued), values[:, 0], values[:, 1], base.metrics[key[2]])
 
 
-def _unmeasured(snapshot: Snapshot, key: Key, verdict: Verdict, why: str = "") -> CellResult:
-    """Make a verdict without numbers."""
+def _make_result(snapshot: Snapshot, key: Key, verdict: Verdict, why: str = "") -> CellResult:
+    """Make a result without numbers."""
     metric = snapshot.metrics[key[2]]
     return CellResult(key, verdict, metric.better, why=why, short=metric.short)
 
 
-def _costs(base: Snapshot, new: Snapshot, images: list[str], notes: list[str]) -> Iterator[CellResult]:
+def _judge_costs(base: Snapshot, new: Snapshot, images: list[str], notes: list[str]) -> Iterator[CellResult]:
     """Judge the costs of the first image; peak bytes only if device and torch are the same."""
     both = [key for key in base.costs if key in new.costs]
     if both and (next(iter(base.images)) not in images or next(iter(base.images)) != next(iter(new.images))):
         notes.append("costs not judged: they are measured on the first image, which differs")
         return
-    environments = environment_difference(base.origin, new.origin)
+    environments = find_environment_difference(base.origin, new.origin)
     if both and environments:
         notes.append(f"peak_bytes not judged: {environments}")
     for net, method in both:
-        if net in new.nets and net in base.nets and not difference(base.meaning(net, method), new.meaning(net, method)):
+        if (
+            net in new.nets
+            and net in base.nets
+            and not find_difference(base.describe_meaning(net, method), new.describe_meaning(net, method))
+        ):
             for name in COUNTED[:1] if environments else COUNTED:
                 before, now = base.costs[net, method][name], new.costs[net, method][name]
                 if not isnan(before) and not isnan(now):

@@ -11,8 +11,8 @@ from xml.etree import ElementTree
 from ..core.formatting import format_p
 from ..core.markdown import escape, format_table
 from .compare import Comparison
-from .summary import ChangeRow, advice, change_rows, headline, label, notes, sentences
-from .timing import median_seconds
+from .summary import ChangeRow, label, list_advice, list_changes, list_notes, write_headline, write_sentences
+from .timing import compute_median_seconds
 from .verdicts import CellResult
 
 HEADS = ("", "net", "method", "metric", "base", "new", "change", "95 % interval", "p")
@@ -20,37 +20,41 @@ NUMERIC = (*[False] * 4, *[True] * 5)  # by column
 FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # in XML 1.0, even escaped
 
 
-def markdown(comparison: Comparison) -> str:
+def as_markdown(comparison: Comparison) -> str:
     """Format a headline, a table of the changed numbers, sentences on the other verdicts, notes and advice."""
-    lines = [f"### {escape(headline(comparison))}", ""]
+    lines = [f"### {escape(write_headline(comparison))}", ""]
     lines += [f"{escape(comparison.base.name)} → {escape(comparison.new.name)}", ""]
-    if changed := change_rows(comparison):
-        lines += [*format_table(HEADS, NUMERIC, [_cells(comparison, row) for row in changed]), ""]
-    lines += [f"- **{verdict}**: {escape(sentence)}" for verdict, sentence in sentences(comparison)]
-    lines += [f"- {escape(sentence)}" for sentence in (*notes(comparison), *advice(comparison))]
+    if changed := list_changes(comparison):
+        lines += [*format_table(HEADS, NUMERIC, [_format_row(comparison, row) for row in changed]), ""]
+    lines += [f"- **{verdict}**: {escape(sentence)}" for verdict, sentence in write_sentences(comparison)]
+    lines += [f"- {escape(sentence)}" for sentence in (*list_notes(comparison), *list_advice(comparison))]
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _cells(comparison: Comparison, row: ChangeRow) -> list[str]:
-    """The cells of a changed number, in the order of HEADS."""
+def _format_row(comparison: Comparison, row: ChangeRow) -> list[str]:
+    """Format the cells of a changed number, in the order of HEADS."""
     net, method, _ = row.cell.key
     verdict = f"**{row.cell.verdict}**" if comparison.fails(row.cell) else row.cell.verdict
     texts = (net, method, label(row.cell), row.base, row.new, row.change, row.interval, row.p)
     return [verdict, *map(escape, texts)]
 
 
-def junit(comparison: Comparison) -> str:
+def as_junit(comparison: Comparison) -> str:
     """Format a test suite for each net, with a test case for each method and metric that fails if its verdict fails."""
     root = ElementTree.Element("testsuites", name="bench compare")
     for net, cells in groupby(sorted(comparison.cells, key=lambda cell: cell.key[0]), key=lambda cell: cell.key[0]):
         group = list(cells)
         failures = str(sum(map(comparison.fails, group)))
-        suite = ElementTree.SubElement(root, "testsuite", name=_xml(net), tests=str(len(group)), failures=failures)
+        suite = ElementTree.SubElement(
+            root, "testsuite", name=_replace_forbidden(net), tests=str(len(group)), failures=failures
+        )
         for cell in group:
-            _, method, metric = map(_xml, cell.key)
-            case = ElementTree.SubElement(suite, "testcase", classname=f"{_xml(net)}.{method}", name=metric)
+            _, method, metric = map(_replace_forbidden, cell.key)
+            case = ElementTree.SubElement(
+                suite, "testcase", classname=f"{_replace_forbidden(net)}.{method}", name=metric
+            )
             if comparison.fails(cell):
-                ElementTree.SubElement(case, "failure", type=cell.verdict, message=_xml(describe(cell)))
+                ElementTree.SubElement(case, "failure", type=cell.verdict, message=_replace_forbidden(describe(cell)))
     ElementTree.indent(root)
     return ElementTree.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
 
@@ -64,10 +68,10 @@ def as_json(comparison: Comparison) -> str:
         "images": comparison.images,
         "counts": dict(comparison.counts),
         "notes": list(comparison.notes),
-        "cells": [_cell_content(cell) for cell in comparison.cells],
+        "cells": [_make_cell_content(cell) for cell in comparison.cells],
         "seconds": [
             {"net": net, "method": method, "base": base, "new": new}
-            for (net, method), (base, new) in median_seconds(comparison.base, comparison.new).items()
+            for (net, method), (base, new) in compute_median_seconds(comparison.base, comparison.new).items()
         ],
     }
     return json.dumps(content, indent=1) + "\n"
@@ -81,16 +85,16 @@ def describe(cell: CellResult) -> str:
     return f"{cell.verdict}: {cell.base:.6g} → {cell.new:.6g}{evidence}"
 
 
-def _cell_content(cell: CellResult) -> dict[str, Any]:
+def _make_cell_content(cell: CellResult) -> dict[str, Any]:
     change = {"change": cell.change.mean, "low": cell.change.low, "high": cell.change.high} if cell.change else {}
     net, method, metric = cell.key
     content = {"net": net, "method": method, "metric": metric} | asdict(cell) | change
-    return {key: _without_nan(value) for key, value in content.items() if key not in ("key", "short")}
+    return {key: _replace_nan(value) for key, value in content.items() if key not in ("key", "short")}
 
 
-def _without_nan(value: Any) -> Any:
+def _replace_nan(value: Any) -> Any:
     return None if isinstance(value, float) and isnan(value) else value
 
 
-def _xml(text: str) -> str:
+def _replace_forbidden(text: str) -> str:
     return FORBIDDEN.sub("�", text)

@@ -12,7 +12,7 @@ from functools import cache
 from math import nan
 
 from ..core.errors import UsageError
-from .compare import compare, nothing_shared
+from .compare import compare, find_mismatch
 from .snapshot import COUNTED, Key, Snapshot
 from .verdicts import OVERALL, CellResult, Verdict
 
@@ -49,25 +49,26 @@ def make_history(runs: Sequence[Snapshot]) -> list[Series]:
         raise UsageError("a history needs at least two runs: name run directories or baselines")
 
     @cache
-    def results(base: int, new: int) -> dict[Key, CellResult]:
-        if nothing_shared(runs[base], runs[new]):
+    def compare_runs(base: int, new: int) -> dict[Key, CellResult]:
+        if find_mismatch(runs[base], runs[new]):
             return {}
         return {cell.key: cell for cell in compare(runs[base], runs[new]).cells}
 
     by_key: dict[Key, Series] = {}
     for index, run in enumerate(runs):
-        for key, mean in _means(run).items():
-            series = by_key.setdefault(key, _series(run, key))
+        for key, mean in _compute_means(run).items():
+            series = by_key.setdefault(key, _make_series(run, key))
             last = next((point.run for point in reversed(series.points) if point.changes), None)
             first = series.points[0].run if series.points else -1
             against = first if last is None else last
-            verdict: Verdict = "new" if against < 0 else _verdict(results(against, index), key)
+            verdict: Verdict = "new" if against < 0 else _find_verdict(compare_runs(against, index), key)
             series.points.append(Point(index, mean, verdict, against))
     groups = list(dict.fromkeys(key[:2] for key in by_key))
     return sorted(by_key.values(), key=lambda series: groups.index(series.key[:2]))
 
 
-def _verdict(cells: dict[Key, CellResult], key: Key) -> Verdict:
+def _find_verdict(cells: dict[Key, CellResult], key: Key) -> Verdict:
+    """Find the verdict on a cell, or that of a method by all of its metrics."""
     if key[2] != OVERALL:
         return cells[key].verdict if key in cells else "not comparable"
     method_cells = [cell for cell in cells.values() if cell.key[1] == key[1]]
@@ -76,8 +77,11 @@ def _verdict(cells: dict[Key, CellResult], key: Key) -> Verdict:
     return next((cell.verdict for cell in method_cells if cell.key[2] == OVERALL), "same")
 
 
-def _means(run: Snapshot) -> dict[Key, float]:
-    """The mean of each cell, NaN if it has no value; also, for each method, all metrics together, which have no mean (NaN)."""
+def _compute_means(run: Snapshot) -> dict[Key, float]:
+    """Compute the mean of each cell; NaN if it has no value.
+
+    For each method, all metrics together are a cell too, which has no mean (NaN).
+    """
     means: dict[Key, float] = {
         (ALL_NETS, method, OVERALL): nan for method in dict.fromkeys(key[1] for key in run.scores)
     }
@@ -87,7 +91,7 @@ def _means(run: Snapshot) -> dict[Key, float]:
     return means | {(*key, name): cost[name] for key, cost in run.costs.items() for name in COUNTED}
 
 
-def _series(run: Snapshot, key: Key) -> Series:
+def _make_series(run: Snapshot, key: Key) -> Series:
     metric = run.metrics.get(key[2])
     better = "" if key[2] == OVERALL else metric.better if metric else "lower"
     return Series(key, better, metric.short if metric else key[2])

@@ -10,7 +10,7 @@ from math import nan
 
 import numpy as np
 
-from ..core.formatting import plural
+from ..core.formatting import format_count
 from ..stats.estimate import ALPHA, Floats
 from ..stats.significance import sign_test
 from .verdicts import OVERALL, CellResult, PairedValues, Verdict, correct, t_test
@@ -25,8 +25,10 @@ def judge_methods(cells: Sequence[PairedValues], results: Sequence[CellResult]) 
         methods.setdefault(cell.key[1], []).append((cell, result))
     sums = {method: sum_improvements([cell for cell, _ in judged_cells]) for method, judged_cells in methods.items()}
     changed = {method: by_image for method, by_image in sums.items() if by_image.any()}
-    p_values = correct([_p([cell for cell, _ in methods[method]], by_image) for method, by_image in changed.items()])
-    judged = (_result(methods[method], changed[method], float(p)) for method, p in zip(changed, p_values, strict=True))
+    p_values = correct([_test([cell for cell, _ in methods[method]], by_image) for method, by_image in changed.items()])
+    judged = (
+        _judge_method(methods[method], changed[method], float(p)) for method, p in zip(changed, p_values, strict=True)
+    )
     return [result for result in judged if result]
 
 
@@ -43,27 +45,28 @@ def sum_improvements(cells: Sequence[PairedValues]) -> Floats:
     return sums
 
 
-def _p(cells: Sequence[PairedValues], sums: Floats) -> float:
-    """Binary values have a sign test. Two equal flips have no variance, so Student's t would give p = 0."""
+def _test(cells: Sequence[PairedValues], sums: Floats) -> float:
+    """Return p of Student's t-test; for binary values, of the sign test, because two equal flips have no variance (p = 0)."""
     if sums.size < 2:
         return nan
     binary = all(cell.binary for cell in cells if cell.differences.any())
     return sign_test(sums).p if binary else t_test(sums)
 
 
-def _result(cells: Sequence[Cell], sums: Floats, p: float) -> CellResult | None:
-    """None if no metric changed by more than its slack."""
-    directions = [_direction(result) for _, result in cells if result.verdict != "same"]
+def _judge_method(cells: Sequence[Cell], sums: Floats, p: float) -> CellResult | None:
+    """Judge a method by all of its metrics; return None if no metric changed by more than its slack."""
+    directions = [_find_direction(result) for _, result in cells if result.verdict != "same"]
     if not directions:
         return None
     side: Verdict = "better" if sums.mean() > 0 else "worse"
     verdict: Verdict = side if p < ALPHA and side in directions else "unclear"
     nets = list(dict.fromkeys(result.key[0] for _, result in cells))
-    net = nets[0] if len(nets) == 1 else f"all {plural(len(nets), 'net')}"
+    net = nets[0] if len(nets) == 1 else f"all {format_count(len(nets), 'net')}"
     why = f"{directions.count(side)} of {len(cells)} {side}"
     return CellResult((net, cells[0][1].key[1], OVERALL), verdict, p=p, why=why, short=OVERALL)
 
 
-def _direction(result: CellResult) -> Verdict:
+def _find_direction(result: CellResult) -> Verdict:
+    """Return better or worse by the sign of the change."""
     assert result.change is not None
     return "better" if (result.change.mean > 0) == (result.better == "higher") else "worse"

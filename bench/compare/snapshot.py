@@ -11,8 +11,16 @@ from typing import Any
 
 import pandas as pd
 
-from ..core.errors import UsageError, nearest
-from ..store.comparability import Meaning, NetImages, method_facts, metric_facts, net_facts, net_images, pixel_hashes
+from ..core.errors import UsageError, list_known_names
+from ..store.comparability import (
+    Meaning,
+    NetImages,
+    find_net_images,
+    list_pixel_hashes,
+    select_method_facts,
+    select_metric_facts,
+    select_net_facts,
+)
 from ..store.header import Header, MethodFacts, MetricFacts, NetFacts
 from ..store.run import Run
 
@@ -36,12 +44,12 @@ class Snapshot:
     costs: dict[tuple[str, str], dict[str, float]]  # by net and method: forwards, peak_bytes, of the first image
     seconds: dict[tuple[str, str], dict[str, float]] = field(default_factory=dict)  # by image, in bare predictions
 
-    def meaning(self, net: str, method: str, metric: str | None = None) -> Meaning:
-        """The meaning of the values of a net, method and metric, or of a method's costs on a net."""
+    def describe_meaning(self, net: str, method: str, metric: str | None = None) -> Meaning:
+        """Describe the meaning of the values of a net, method and metric, or of a method's costs on a net."""
         return Meaning(self.nets[net], self.methods[method], self.metrics[metric] if metric else None)
 
-    def net_images(self, net: str) -> NetImages:
-        """The images on a net, as they are compared."""
+    def find_net_images(self, net: str) -> NetImages:
+        """Find the images on a net, as they are compared."""
         return NetImages(self.images, self.targets.get(net, {}))
 
     def select(
@@ -52,21 +60,21 @@ class Snapshot:
                                    ("metric", metrics, self.metrics)):  # fmt: skip
             for spec in specs or ():
                 if spec not in known:
-                    raise UsageError(f"{self.name} has no {word} {spec!r}: {nearest(spec, known)}")
+                    raise UsageError(f"{self.name} has no {word} {spec!r}: {list_known_names(spec, known)}")
 
-        def selected(key: tuple[str, ...]) -> bool:
+        def is_selected(key: tuple[str, ...]) -> bool:
             pairs = zip((nets, methods, metrics), key, strict=False)
             return all(specs is None or spec in specs for specs, spec in pairs)
 
         return replace(
-            self, nets={net: facts for net, facts in self.nets.items() if selected((net,))},
-            scores=_filter(self.scores, selected), costs=_filter(self.costs, selected),
-            seconds=_filter(self.seconds, selected),
+            self, nets={net: facts for net, facts in self.nets.items() if is_selected((net,))},
+            scores=_filter(self.scores, is_selected), costs=_filter(self.costs, is_selected),
+            seconds=_filter(self.seconds, is_selected),
         )  # fmt: skip
 
 
-def _filter(by_key: dict[Any, Any], selected: Callable[[Any], bool]) -> dict[Any, Any]:
-    return {key: value for key, value in by_key.items() if selected(key)}
+def _filter(by_key: dict[Any, Any], is_selected: Callable[[Any], bool]) -> dict[Any, Any]:
+    return {key: value for key, value in by_key.items() if is_selected(key)}
 
 
 def take_snapshot(run: Run, name: str | None = None) -> Snapshot:
@@ -79,19 +87,20 @@ def take_snapshot(run: Run, name: str | None = None) -> Snapshot:
         raise UsageError(f"{name} is damaged: its table of costs is missing; run it again")
     return Snapshot(
         name=name,
-        origin=_origin(header),
-        metrics={spec: metric_facts(metric, header.protocols.get(spec, {})) for spec, metric in header.metrics.items()},
-        methods={spec: method_facts(method) for spec, method in header.methods.items()},
-        nets={spec: net_facts(net) for spec, net in header.nets.items()},
-        images=pixel_hashes(header, predictions),
-        targets={net: net_images(header, predictions, net).targets for net in header.nets},
-        scores=_ordered(header, _scores(scores)),
-        costs=_ordered(header, _costs(cost)),
-        seconds=_seconds(cost, predictions),
+        origin=_describe_origin(header),
+        metrics={spec: select_metric_facts(metric, header.protocols.get(spec, {})) for spec, metric in header.metrics.items()},
+        methods={spec: select_method_facts(method) for spec, method in header.methods.items()},
+        nets={spec: select_net_facts(net) for spec, net in header.nets.items()},
+        images=list_pixel_hashes(header, predictions),
+        targets={net: find_net_images(header, predictions, net).targets for net in header.nets},
+        scores=_sort(header, _collect_scores(scores)),
+        costs=_sort(header, _collect_costs(cost)),
+        seconds=_compute_seconds(cost, predictions),
     )  # fmt: skip
 
 
 def _check_complete(name: str, header: Header, scores: pd.DataFrame) -> None:
+    """Raise UsageError if images or scores of a run are missing."""
     planned = header.data.images
     each = len(header.methods) * len(header.metrics)
     done: Any = scores.groupby("net")["image"].nunique() if len(scores) else {}
@@ -109,46 +118,50 @@ def _check_complete(name: str, header: Header, scores: pd.DataFrame) -> None:
             )
 
 
-def _origin(header: Header) -> dict[str, str]:
+def _describe_origin(header: Header) -> dict[str, str]:
     suite = header.suite
     facts = {"suite": suite.name, "device": suite.device, "precision": suite.precision}
     return facts | {"torch": header.environment.get("torch", "unknown")}
 
 
-def _ordered(header: Header, by_key: dict[Any, Any]) -> dict[Any, Any]:
+def _sort(header: Header, by_key: dict[Any, Any]) -> dict[Any, Any]:
     """Sort by the order in which the header lists nets, methods and metrics."""
     ranks = [{spec: rank for rank, spec in enumerate(part)} for part in (header.nets, header.methods, header.metrics)]
     order = sorted(by_key, key=lambda key: [rank[spec] for rank, spec in zip(ranks, key, strict=False)])
     return {key: by_key[key] for key in order}
 
 
-def _scores(rows: pd.DataFrame) -> dict[Key, dict[str, float | str]]:
+def _collect_scores(rows: pd.DataFrame) -> dict[Key, dict[str, float | str]]:
+    """Collect by key and image the scores, or the reasons why there are none."""
     scores: dict[Key, dict[str, float | str]] = {}
     columns = ("net", "method", "metric", "image", "value", "reason", "nan_map")
-    for net, method, metric, image, value, reason, nan_map in _rows(rows, *columns):
+    for net, method, metric, image, value, reason, nan_map in _iterate_rows(rows, *columns):
         finite = not (pd.notna(nan_map) and nan_map)
         score = str(reason) if isnan(value) else float(value) if finite else NOT_FINITE
         scores.setdefault((net, method, metric), {})[image] = score
     return scores
 
 
-def _costs(rows: pd.DataFrame) -> dict[tuple[str, str], dict[str, float]]:
-    counted = _rows(
+def _collect_costs(rows: pd.DataFrame) -> dict[tuple[str, str], dict[str, float]]:
+    counted = _iterate_rows(
         rows.reindex(columns=["net", "method", *COUNTED]).dropna(subset="forwards"), "net", "method", *COUNTED
     )
     return {(net, method): dict(zip(COUNTED, map(float, costs), strict=True)) for net, method, *costs in counted}
 
 
-def _seconds(cost: pd.DataFrame, predictions: pd.DataFrame) -> dict[tuple[str, str], dict[str, float]]:
-    """By net, method and image: seconds in units of a bare prediction; empty if the run did not time bare predictions."""
+def _compute_seconds(cost: pd.DataFrame, predictions: pd.DataFrame) -> dict[tuple[str, str], dict[str, float]]:
+    """Compute the seconds by net, method and image, in units of a bare prediction.
+
+    They are empty if the run did not time bare predictions.
+    """
     columns = ("net", "image", "seconds")
-    bare = {(net, image): seconds for net, image, seconds in _rows(predictions, *columns) if seconds > 0}
+    bare = {(net, image): seconds for net, image, seconds in _iterate_rows(predictions, *columns) if seconds > 0}
     ratios: dict[tuple[str, str], dict[str, float]] = {}
-    for net, method, image, seconds in _rows(cost, "net", "method", "image", "seconds"):
+    for net, method, image, seconds in _iterate_rows(cost, "net", "method", "image", "seconds"):
         if (net, image) in bare:
             ratios.setdefault((net, method), {})[image] = seconds / bare[net, image]
     return ratios
 
 
-def _rows(rows: pd.DataFrame, *columns: str) -> Any:
+def _iterate_rows(rows: pd.DataFrame, *columns: str) -> Any:
     return rows.reindex(columns=list(columns)).itertuples(index=False)

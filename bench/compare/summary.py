@@ -4,11 +4,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import isnan
 
-from ..core.formatting import MEGABYTE, format_p, number, plural
+from ..core.formatting import MEGABYTE, format_count, format_number, format_p
 from ..stats.estimate import format_interval
 from .compare import Comparison
 from .snapshot import COUNTED
-from .timing import SECONDS, median_seconds
+from .timing import SECONDS, compute_median_seconds
 from .verdicts import OVERALL, CellResult, Verdict
 
 ORDER: tuple[Verdict, ...] = ("worse", "broken", "gone", "not comparable", "unclear", "better", "fixed", "new", "same")
@@ -34,21 +34,21 @@ class ChangeRow:
     p: str
 
 
-def change_rows(comparison: Comparison) -> list[ChangeRow]:
+def list_changes(comparison: Comparison) -> list[ChangeRow]:
     """List the changed numbers by net and method, the worst verdict first."""
-    changed = [cell for cell in comparison.cells if cell.verdict != "same" and _numeric(cell)]
+    changed = [cell for cell in comparison.cells if cell.verdict != "same" and _is_numeric(cell)]
     groups: dict[tuple[str, str], list[CellResult]] = {}
     for cell in changed:
         groups.setdefault(cell.key[:2], []).append(cell)
     ordered = sorted(groups.values(), key=lambda group: min(ORDER.index(cell.verdict) for cell in group))
-    return [_row(cell) for group in ordered for cell in sorted(group, key=lambda cell: ORDER.index(cell.verdict))]
+    return [_make_row(cell) for group in ordered for cell in sorted(group, key=lambda cell: ORDER.index(cell.verdict))]
 
 
-def _numeric(cell: CellResult) -> bool:
+def _is_numeric(cell: CellResult) -> bool:
     return cell.key[2] == OVERALL or not isnan(cell.base)
 
 
-def _row(cell: CellResult) -> ChangeRow:
+def _make_row(cell: CellResult) -> ChangeRow:
     if cell.key[2] == OVERALL:
         return ChangeRow(cell, "", "", "", cell.why, format_p(cell.p))
     if cell.change is None:
@@ -69,7 +69,7 @@ def _row(cell: CellResult) -> ChangeRow:
 
 def format_figure(value: float) -> str:
     """Format a number for a table; small numbers have two digits."""
-    return number(value) if not value or abs(value) >= 0.01 else f"{value:.1e}"
+    return format_number(value) if not value or abs(value) >= 0.01 else f"{value:.1e}"
 
 
 def label(cell: CellResult) -> str:
@@ -80,21 +80,21 @@ def label(cell: CellResult) -> str:
     return f"{name} {'↑' if cell.better == 'higher' else '↓'}"
 
 
-def sentences(comparison: Comparison) -> list[tuple[Verdict, str]]:
+def write_sentences(comparison: Comparison) -> list[tuple[Verdict, str]]:
     """Describe the verdicts without numbers, in as few sentences as possible."""
     groups: dict[tuple[Verdict, str], list[CellResult]] = {}
     for cell in comparison.cells:
-        if cell.verdict != "same" and not _numeric(cell):
+        if cell.verdict != "same" and not _is_numeric(cell):
             groups.setdefault((cell.verdict, cell.why), []).append(cell)
     ordered = sorted(groups.items(), key=lambda group: ORDER.index(group[0][0]))
     return [
         (verdict, f"{names}: {why}" if why else names)
         for (verdict, why), cells in ordered
-        for names in _cell_names(cells, comparison.cells)
+        for names in _name_cells(cells, comparison.cells)
     ]
 
 
-def _cell_names(cells: Sequence[CellResult], all_cells: Sequence[CellResult]) -> Iterator[str]:
+def _name_cells(cells: Sequence[CellResult], all_cells: Sequence[CellResult]) -> Iterator[str]:
     """Name the nets, methods and metrics of cells. Methods with the same metrics share a text, and so do nets."""
     metrics: dict[tuple[str, str], tuple[str, ...]] = {}
     for cell in cells:
@@ -109,36 +109,38 @@ def _cell_names(cells: Sequence[CellResult], all_cells: Sequence[CellResult]) ->
     totals = [len({key[part] for key in keys}) for part in range(3)]
     for (names, specs), net_names in nets.items():
         parts = zip(("net", "method", "metric"), (net_names, names, specs), totals, strict=True)
-        yield "; ".join(_listed(*part) for part in parts)
+        yield "; ".join(_join_names(*part) for part in parts)
 
 
-def _listed(word: str, names: Sequence[str], total: int) -> str:
-    return f"all {plural(total, word)}" if len(names) == total > 1 else ", ".join(names)
+def _join_names(word: str, names: Sequence[str], total: int) -> str:
+    """Join names with commas; all of them are counted instead."""
+    return f"all {format_count(total, word)}" if len(names) == total > 1 else ", ".join(names)
 
 
-def headline(comparison: Comparison) -> str:
+def write_headline(comparison: Comparison) -> str:
     """Describe the outcome of a comparison in one line."""
     counts = comparison.counts
     verdicts = ", ".join(f"{counts[verdict]} {verdict}" for verdict in ORDER if counts[verdict])
     passed = "Passed, with unclear results" if counts["unclear"] else "Passed"
     outcome = "Failed" if comparison.failed else passed
-    return f"{outcome}: {plural(len(comparison.cells), 'number')} over {plural(comparison.images, 'image')}: {verdicts}"
+    numbers, images = format_count(len(comparison.cells), "number"), format_count(comparison.images, "image")
+    return f"{outcome}: {numbers} over {images}: {verdicts}"
 
 
-def notes(comparison: Comparison) -> list[str]:
+def list_notes(comparison: Comparison) -> list[str]:
     """List what was left out, and large changes of seconds, which are judged only with --judge-seconds."""
     if any(cell.key[2] == SECONDS for cell in comparison.cells):
         return list(comparison.notes)
     changes = [
-        f"{method} on {net} {number(base)} → {number(new)}"
-        for (net, method), (base, new) in median_seconds(comparison.base, comparison.new).items()
+        f"{method} on {net} {format_number(base)} → {format_number(new)}"
+        for (net, method), (base, new) in compute_median_seconds(comparison.base, comparison.new).items()
         if max(base, new) > NOTED * min(base, new)
     ]
     note = f"seconds in bare predictions, not judged (--judge-seconds): {'; '.join(changes)}"
     return [*comparison.notes, *([note] if changes else [])]
 
 
-def advice(comparison: Comparison) -> list[str]:
+def list_advice(comparison: Comparison) -> list[str]:
     """Explain each failing or unclear verdict that occurs, and what to do."""
     sentences = [text for verdict, text in ADVICE.items() if comparison.counts[verdict]]
     if comparison.failed and comparison.remedy:

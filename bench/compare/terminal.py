@@ -9,12 +9,21 @@ from rich.padding import Padding
 from rich.table import Table as Grid
 from rich.text import Text
 
-from ..core.formatting import MEGABYTE, plural
+from ..core.formatting import MEGABYTE, format_count
 from ..core.tolerance import ROUNDING
 from .compare import Comparison
 from .history import Point, Series
 from .snapshot import Snapshot
-from .summary import ChangeRow, advice, change_rows, format_figure, headline, label, notes, sentences
+from .summary import (
+    ChangeRow,
+    format_figure,
+    label,
+    list_advice,
+    list_changes,
+    list_notes,
+    write_headline,
+    write_sentences,
+)
 from .verdicts import FAILING
 
 STYLES = {"better": "green", "fixed": "green", "unclear": "yellow", "new": "dim"} | dict.fromkeys(FAILING, "bold red")
@@ -26,18 +35,18 @@ RUNS = 24  # at most, in a line of blocks: the last ones
 def show_comparison(comparison: Comparison) -> Group:
     """Show the changed numbers by net and method, sentences on the other verdicts, notes and advice."""
     parts: list[RenderableType] = [Text(f"{comparison.base.name} → {comparison.new.name}", style="bold")]
-    parts.append(Text(headline(comparison), style="bold red" if comparison.failed else "bold"))
-    if changed := change_rows(comparison):
-        parts += [Text(), _grid(changed)]
-    parts += [Text()] if changed or sentences(comparison) else []
-    for verdict, sentence in sentences(comparison):
+    parts.append(Text(write_headline(comparison), style="bold red" if comparison.failed else "bold"))
+    if changed := list_changes(comparison):
+        parts += [Text(), _make_grid(changed)]
+    parts += [Text()] if changed or write_sentences(comparison) else []
+    for verdict, sentence in write_sentences(comparison):
         parts.append(Text.assemble((verdict, STYLES[verdict]), f"  {sentence}"))
-    for note in (*notes(comparison), *advice(comparison)):
+    for note in (*list_notes(comparison), *list_advice(comparison)):
         parts.append(Padding(Text(note, style="dim"), (0, 0, 0, 1), expand=False))
     return Group(*parts)
 
 
-def _grid(changed: list[ChangeRow]) -> Grid:
+def _make_grid(changed: list[ChangeRow]) -> Grid:
     grid = Grid(box=None, padding=(0, 0, 0, 2), pad_edge=False)
     grid.add_column(Text("verdict"))
     grid.add_column(Text("metric"), max_width=METRIC, overflow="fold")
@@ -58,15 +67,16 @@ def show_history(runs: Sequence[Snapshot], history: Sequence[Series]) -> Group:
     names = [Text(f"{number}  {run.name}", style="dim") for number, run in enumerate(runs, 1)]
     changes = sum(point.changes for series in history for point in series.points)
     head = Text(
-        f"{plural(len(history), 'number')} over {plural(len(runs), 'run')}: {plural(changes, 'change')}", style="bold"
+        f"{format_count(len(history), 'number')} over {format_count(len(runs), 'run')}: {format_count(changes, 'change')}",
+        style="bold",
     )
     parts: list[RenderableType] = [head, *names]
     for (net, method), group in groupby(history, key=lambda series: series.key[:2]):
-        parts += [Text(), Text(f"{net}, {method}", style="bold"), _history_grid(list(group), len(runs))]
+        parts += [Text(), Text(f"{net}, {method}", style="bold"), _make_history_grid(list(group), len(runs))]
     return Group(*parts)
 
 
-def _history_grid(history: Sequence[Series], runs: int) -> Grid:
+def _make_history_grid(history: Sequence[Series], runs: int) -> Grid:
     grid = Grid(box=None, padding=(0, 0, 0, 2), pad_edge=False)
     grid.add_column(Text("metric"), width=17, overflow="fold")
     grid.add_column(Text("first"), justify="right", no_wrap=True, width=7)
@@ -74,20 +84,20 @@ def _history_grid(history: Sequence[Series], runs: int) -> Grid:
     grid.add_column(Text("last"), justify="right", no_wrap=True, width=7)
     grid.add_column(Text("changes"), overflow="fold")
     for series in history:
-        grid.add_row(*_history_row(series, runs))
+        grid.add_row(*_make_history_row(series, runs))
     return grid
 
 
-def _history_row(series: Series, runs: int) -> list[Text]:
+def _make_history_row(series: Series, runs: int) -> list[Text]:
     scale = MEGABYTE if series.key[2] == "peak_bytes" else 1
     name = {"peak_bytes": "peak MB"}.get(series.key[2], series.short)
     first, last = ("" if isnan(mean := series.points[end].mean) else format_figure(mean / scale) for end in (0, -1))
-    changes = [_change(point, scale) for point in series.points if point.changes]
+    changes = [_format_change(point, scale) for point in series.points if point.changes]
     arrow = {"higher": " ↑", "lower": " ↓"}.get(series.better, "")
     return [Text(f"{name}{arrow}"), Text(first), Text(draw_course(series, runs)), Text(last), Text("\n").join(changes)]
 
 
-def _change(point: Point, scale: float) -> Text:
+def _format_change(point: Point, scale: float) -> Text:
     mean = "" if isnan(point.mean) else f" ({format_figure(point.mean / scale)})"
     return Text(f"{point.verdict} at {point.run + 1}{mean}", style=STYLES[point.verdict])
 

@@ -14,7 +14,7 @@ from scipy.stats import mannwhitneyu
 from ..core.errors import UsageError
 from ..stats.estimate import ALPHA, Floats
 from ..stats.significance import holm
-from ..store.comparability import difference, environment_difference
+from ..store.comparability import find_difference, find_environment_difference
 from .snapshot import Snapshot
 from .verdicts import CellResult, Verdict
 
@@ -26,8 +26,11 @@ Method = tuple[str, str]  # net, method
 Side = list[dict[str, float]]  # the base or the new runs: the seconds by image
 
 
-def median_seconds(base: Snapshot, new: Snapshot) -> dict[Method, tuple[float, float]]:
-    """The median seconds of each method in both runs, in bare predictions; empty if a run did not time bare predictions."""
+def compute_median_seconds(base: Snapshot, new: Snapshot) -> dict[Method, tuple[float, float]]:
+    """Compute the median seconds of each method in both runs, in units of a bare prediction.
+
+    They are empty if a run did not time bare predictions.
+    """
     return {
         key: (median(by_image.values()), median(new.seconds[key].values()))
         for key, by_image in base.seconds.items()
@@ -41,15 +44,15 @@ def judge_seconds(pairs: Sequence[Pair], factor: float) -> list[CellResult]:
     shared = [
         key for key in pairs[0][0].seconds
         if all(key in run.seconds for pair in pairs for run in pair)
-        and not any(difference(base.meaning(*key), new.meaning(*key)) for base, new in pairs)
+        and not any(find_difference(base.describe_meaning(*key), new.describe_meaning(*key)) for base, new in pairs)
     ]  # fmt: skip
     sides = {key: ([base.seconds[key] for base, _ in pairs], [new.seconds[key] for _, new in pairs]) for key in shared}
     corrected = holm([mann_whitney_p(*sides[key]) for key in shared])
-    return [_result(key, *sides[key], float(p), factor) for key, p in zip(shared, corrected, strict=True)]
+    return [_judge_method(key, *sides[key], float(p), factor) for key, p in zip(shared, corrected, strict=True)]
 
 
 def _check(pairs: Sequence[Pair]) -> None:
-    """Raises UsageError for too few runs, runs without seconds, or runs on other devices or with another torch."""
+    """Raise UsageError for too few runs, runs without seconds, or runs on other devices or with another torch."""
     if len(pairs) < RUNS:
         raise UsageError(
             f"seconds need at least {RUNS} pairs of runs, not {len(pairs)}: "
@@ -61,12 +64,15 @@ def _check(pairs: Sequence[Pair]) -> None:
             raise UsageError(
                 f"{run.name} has no seconds of bare predictions (no baseline has them): compare run directories instead"
             )
-        if why := environment_difference(first.origin, run.origin):
+        if why := find_environment_difference(first.origin, run.origin):
             raise UsageError(f"seconds cannot be judged: {first.name} and {run.name} differ: {why}")
 
 
 def mann_whitney_p(base: Side, new: Side) -> float:
-    """The two-sided p of the Mann-Whitney test over all images; each is divided by its median, because the costs differ."""
+    """Return the two-sided p of the Mann-Whitney test over all images.
+
+    The seconds of each image are divided by their median, because the images' costs differ.
+    """
     images = [image for image in base[0] if all(image in run for run in (*base, *new))]
     if not images:
         raise UsageError("seconds cannot be judged: no image is in all runs")
@@ -75,8 +81,9 @@ def mann_whitney_p(base: Side, new: Side) -> float:
     return float(mannwhitneyu((now / middle).ravel(), (before / middle).ravel(), alternative="two-sided").pvalue)
 
 
-def _result(key: Method, base: Side, new: Side, p: float, factor: float) -> CellResult:
-    before, now = _medians(base), _medians(new)
+def _judge_method(key: Method, base: Side, new: Side, p: float, factor: float) -> CellResult:
+    """Judge the seconds of a method: a change by more than the factor, and significant, is better or worse."""
+    before, now = _compute_medians(base), _compute_medians(new)
     old, recent = median(before), median(now)
     verdict: Verdict = "same"
     if recent > factor * old:
@@ -86,5 +93,5 @@ def _result(key: Method, base: Side, new: Side, p: float, factor: float) -> Cell
     return CellResult((*key, SECONDS), verdict, "lower", old, recent, p=p, short=SECONDS)
 
 
-def _medians(side: Side) -> list[float]:
+def _compute_medians(side: Side) -> list[float]:
     return [median(run.values()) for run in side]

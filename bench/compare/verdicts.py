@@ -82,13 +82,13 @@ def judge_cells(cells: Sequence[PairedValues]) -> list[CellResult]:
     """Judge each cell; each has at least one image. The correction is over the cells in which a value changed."""
     differences = [cell.differences for cell in cells]
     changed = [index for index, by_image in enumerate(differences) if by_image.any()]
-    samples = [_sample(cells[index], differences[index]) for index in changed]
+    samples = [_make_sample(cells[index], differences[index]) for index in changed]
     intervals = [pair.difference for pair in paired.compare(samples)] if samples else []
-    tested = [_tested(sample) for sample in samples]
+    tested = [_test(sample) for sample in samples]
     corrected = correct([test.p for test in tested])
     tests = [Significance(float(p), test.sign) for p, test in zip(corrected, tested, strict=True)]
     evidence = dict(zip(changed, zip(intervals, tests, strict=True), strict=True))
-    return [_result(cell, *evidence.get(index, (None, Significance(1.0, 0)))) for index, cell in enumerate(cells)]
+    return [_make_result(cell, *evidence.get(index, (None, Significance(1.0, 0)))) for index, cell in enumerate(cells)]
 
 
 def correct(p: Sequence[float]) -> Floats:
@@ -96,12 +96,12 @@ def correct(p: Sequence[float]) -> Floats:
     return np.minimum(FAMILIES * holm(p), 1)
 
 
-def _sample(cell: PairedValues, differences: Floats) -> PairedSample:
+def _make_sample(cell: PairedValues, differences: Floats) -> PairedSample:
     return PairedSample("new", "base", differences, cell.metric.better, cell.binary)
 
 
-def _tested(sample: PairedSample) -> Significance:
-    """p is NaN for one image."""
+def _test(sample: PairedSample) -> Significance:
+    """Test a sample; p is NaN for one image."""
     differences = sample.differences
     if differences.size < 2:
         return Significance(nan, 0)
@@ -111,7 +111,7 @@ def _tested(sample: PairedSample) -> Significance:
 
 
 def t_test(values: Floats) -> float:
-    """The two-sided p of Student's t-test that the mean of at least two values is 0; p is 0 if all values are equal.
+    """Return the two-sided p of Student's t-test that the mean of at least two values is 0; p is 0 if all values are equal.
 
     scipy's ttest_1samp is not used, because it warns of lost precision if values are equal within rounding.
     """
@@ -121,16 +121,19 @@ def t_test(values: Floats) -> float:
     return float(2 * t.sf(abs(float(values.mean())) / error, values.size - 1))
 
 
-def _result(cell: PairedValues, change: Estimate | None, tested: Significance) -> CellResult:
+def _make_result(cell: PairedValues, change: Estimate | None, tested: Significance) -> CellResult:
     base, new = float(cell.base.mean()), float(cell.new.mean())
     return CellResult(
-        cell.key, _verdict(cell, change, tested), cell.metric.better, base, new, change, tested.p, cell.slack,
+        cell.key, _decide_verdict(cell, change, tested), cell.metric.better, base, new, change, tested.p, cell.slack,
         short=cell.metric.short,
     )  # fmt: skip
 
 
-def _verdict(cell: PairedValues, change: Estimate | None, tested: Significance) -> Verdict:
-    """Better or worse only if mean and test have the same sign: one large change may outweigh many small ones."""
+def _decide_verdict(cell: PairedValues, change: Estimate | None, tested: Significance) -> Verdict:
+    """Decide between better, worse, unclear and same.
+
+    A cell is better or worse only if mean and test have the same sign: one large change may outweigh many small ones.
+    """
     if change is None or abs(change.mean) <= cell.slack:
         return "same"
     excluded = cell.binary or change.low > 0 or change.high < 0

@@ -13,7 +13,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..core import plugins, specs
-from ..core.errors import UsageError, nearest
+from ..core.errors import UsageError, list_known_names
 from ..core.plugins import METRIC, Plugin
 from ..core.settings import check_settings
 
@@ -44,8 +44,8 @@ class Protocol(BaseModel):
     score: Literal["softmax", "logit"] = "softmax"
     metrics: dict[str, dict[str, Any]] | None = None  # settings by metric spec; None: all metrics with their defaults
 
-    def metric_plugins(self, spec: str, seed: int) -> list[Plugin]:
-        """The metric of a spec under this protocol: several if it defines several variants, none if it defines none.
+    def find_metric_plugins(self, spec: str, seed: int) -> list[Plugin]:
+        """Find the metric of a spec under this protocol: several if it defines several variants, none if it defines none.
 
         Settings in the spec take precedence over the protocol's.
         """
@@ -61,31 +61,31 @@ class Protocol(BaseModel):
                 variants.append(override_settings(plugins.find(METRIC, label, seed), settings | merged))
         return variants
 
-    def metric_names(self) -> list[str]:
-        """The names of the metrics that this protocol defines."""
+    def list_metric_names(self) -> list[str]:
+        """List the names of the metrics that this protocol defines."""
         if self.metrics is None:
-            return plugins.names(METRIC)
+            return plugins.list_names(METRIC)
         return list(dict.fromkeys(specs.parse("metric", variant).name for variant in self.metrics))
 
     @property
     def spec(self) -> str:
         return self.name
 
-    def choices(self) -> dict[str, Any]:
-        """Everything that fixes the meaning of the numbers: all keys but the description, the source and the metrics."""
+    def list_choices(self) -> dict[str, Any]:
+        """List everything that fixes the meaning of the numbers: all keys but the description, the source and the metrics."""
         return self.model_dump(exclude={"description", "source", "metrics"})
 
 
-def names() -> list[str]:
-    """The shipped protocols, the default first."""
+def list_names() -> list[str]:
+    """List the shipped protocols, the default first."""
     return sorted((path.stem for path in FOLDER.glob("*.toml")), key=lambda name: (name != DEFAULT, name))
 
 
 def find(spec: str, target: str | None = None) -> Protocol:
-    """The protocol of a spec, with another target if one is given. Raises UsageError for an unknown name or choice."""
+    """Find the protocol of a spec, with another target if one is given. Raises UsageError for an unknown name or choice."""
     requested = specs.parse("protocol", spec)
-    if requested.name not in names():
-        raise UsageError(f"there is no protocol {requested.name!r}: {nearest(requested.name, names())}")
+    if requested.name not in list_names():
+        raise UsageError(f"there is no protocol {requested.name!r}: {list_known_names(requested.name, list_names())}")
     content = {"name": requested.name} | tomllib.loads(_read(requested.name))
     if target not in (None, requested.settings.get("target", content.get("target", "predicted"))):
         if "target" in requested.settings:
@@ -102,11 +102,12 @@ def find(spec: str, target: str | None = None) -> Protocol:
 
 
 def _override(content: dict[str, Any], spec: str, key: str, value: Any) -> dict[str, Any]:
+    """Override a choice of a protocol's content, or a setting of its metrics. Raises UsageError for an unknown choice."""
     if key == "layers":
         raise UsageError(f"{spec}: layers cannot be set in a spec: the protocol's file sets them")
     if key in Protocol.model_fields and key not in DESCRIPTIVE:
         return content | {key: value}
-    settings: dict[str, dict[str, Any]] = content.get("metrics") or {name: {} for name in plugins.names(METRIC)}
+    settings: dict[str, dict[str, Any]] = content.get("metrics") or {name: {} for name in plugins.list_names(METRIC)}
     accepting = [name for name in settings if key in plugins.find(METRIC, name).settings]
     if not accepting:
         raise UsageError(f"{spec}: neither the protocol nor any of its metrics has a choice {key!r}")
@@ -114,7 +115,7 @@ def _override(content: dict[str, Any], spec: str, key: str, value: Any) -> dict[
 
 
 def _agree(defined: dict[str, Any], requested: dict[str, Any]) -> bool:
-    """Whether no setting has two different values."""
+    """Tell whether no setting has two different values."""
     return all(requested.get(key, value) == value for key, value in defined.items())
 
 
@@ -124,5 +125,5 @@ def _read(name: str) -> str:
 
 
 def override_settings(plugin: Plugin, settings: dict[str, Any]) -> Plugin:
-    """The plug-in with other settings under the same spec: the protocol's name stands for what it overrides."""
+    """Return the plug-in with other settings under the same spec: the protocol's name stands for what it overrides."""
     return replace(plugin, settings=check_settings("plug-in", plugin.name, plugin.function, plugin.settings | settings))

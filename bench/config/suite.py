@@ -9,7 +9,7 @@ from typing import Literal, TypeVar, get_args
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 
 from ..core import plugins, specs
-from ..core.errors import UsageError, nearest
+from ..core.errors import UsageError, list_known_names
 from ..core.plugins import DATASET, METHOD, METRIC, Plugin
 from . import protocol as protocol_file
 from .defaults import DEFAULTS
@@ -43,33 +43,33 @@ class Suite(BaseModel):
 
     _built_in: "Suite | None" = PrivateAttr(None)  # the shipped suite of this name, without changes
 
-    def method_plugins(self) -> list[Plugin]:
-        """The methods. Raises UsageError for an unknown method, or one that is listed twice."""
+    def find_method_plugins(self) -> list[Plugin]:
+        """Find the methods. Raises UsageError for an unknown method, or one that is listed twice."""
         return check_distinct([plugins.find(METHOD, spec, self.seed) for spec in self.methods])
 
     def load_protocols(self) -> list[Protocol]:
-        """The protocols, with the suite's target instead of their own if it sets one."""
+        """Load the protocols, with the suite's target instead of their own if it sets one."""
         return check_distinct([protocol_file.find(spec, self.target) for spec in self.protocols])
 
-    def metric_plugins(self, protocols: Sequence[Protocol]) -> list[tuple[Plugin, Protocol]]:
-        """Each metric of the suite under each protocol that defines it. Raises UsageError if no protocol defines one."""
+    def find_metric_plugins(self, protocols: Sequence[Protocol]) -> list[tuple[Plugin, Protocol]]:
+        """Find each metric of the suite under each protocol that defines it. Raises UsageError if no protocol defines one."""
         if self.metrics is not None:
             check_distinct([plugins.find(METRIC, spec, self.seed) for spec in self.metrics])
         for spec in self.metrics or []:
-            if not any(protocol.metric_plugins(spec, self.seed) for protocol in protocols):
-                known = sorted({name for protocol in protocols for name in protocol.metric_names()})
+            if not any(protocol.find_metric_plugins(spec, self.seed) for protocol in protocols):
+                known = sorted({name for protocol in protocols for name in protocol.list_metric_names()})
                 raise UsageError(
-                    f"no protocol of {', '.join(self.protocols)} has a metric {spec!r}: {nearest(spec, known)}"
+                    f"no protocol of {', '.join(self.protocols)} has a metric {spec!r}: {list_known_names(spec, known)}"
                 )
         return [
             (metric, protocol)
             for protocol in protocols
-            for spec in self.metrics or protocol.metric_names()
-            for metric in protocol.metric_plugins(spec, self.seed)
+            for spec in self.metrics or protocol.list_metric_names()
+            for metric in protocol.find_metric_plugins(spec, self.seed)
         ]
 
-    def dataset_plugin(self, resize: str | None) -> Plugin:
-        """The data set, with a protocol's `resize` if it has this setting. Raises UsageError if the suite names none."""
+    def find_dataset_plugin(self, resize: str | None) -> Plugin:
+        """Find the data set, with a protocol's `resize` if it has this setting. Raises UsageError if the suite names none."""
         if not self.dataset:
             raise UsageError(f"this suite needs {self.needs}, which are not included: name the folder with --dataset")
         dataset = find_dataset(self.dataset, self.seed)
@@ -77,8 +77,8 @@ class Suite(BaseModel):
             return protocol_file.override_settings(dataset, {"resize": resize})
         return dataset
 
-    def directory_name(self) -> str:
-        """The name of the run's directory: the suite's name, with a hash if it was changed or is the user's own."""
+    def make_directory_name(self) -> str:
+        """Make the name of the run's directory: the suite's name, with a hash if it was changed or is the user's own."""
         content = self.model_dump_json(exclude={"description"})
         if (built_in := self._built_in) is not None:
             if not built_in.dataset:  # naming the data set that a suite asks for is no change
@@ -92,13 +92,15 @@ Named = TypeVar("Named", Plugin, Protocol)
 
 
 def find_dataset(spec: str, seed: int | None = None) -> Plugin:
-    """The data set of a spec, or the one that opens the folder or address. Raises UsageError for what does not exist."""
-    is_folder = specs.ADDRESS in spec.partition("[")[0] or (spec not in plugins.names(DATASET) and Path(spec).is_dir())
+    """Find the data set of a spec, or the one that opens the folder or address. Raises UsageError for what does not exist."""
+    is_folder = specs.ADDRESS in spec.partition("[")[0] or (
+        spec not in plugins.list_names(DATASET) and Path(spec).is_dir()
+    )
     return (plugins.open_folder if is_folder else plugins.find)(DATASET, spec, seed)
 
 
 def check_distinct(listed: list[Named]) -> list[Named]:
-    """Returns the list. Raises UsageError if two entries have the same spec."""
+    """Return the list. Raises UsageError if two entries have the same spec."""
     for spec, count in Counter(entry.spec for entry in listed).items():
         if count > 1:
             raise UsageError(f"{spec} is named twice")

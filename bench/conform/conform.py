@@ -21,7 +21,7 @@ from ..config.protocol import DEFAULT
 from ..config.suite import Suite, check_distinct
 from ..core import plugins
 from ..core.errors import MissingLibrary, UsageError
-from ..core.formatting import number, plural
+from ..core.formatting import format_count, format_number
 from ..core.plugins import REFERENCE, Plugin
 from ..forward.device import use_exact_arithmetic
 from ..nets.net import Net
@@ -68,14 +68,14 @@ class Quantity:
 
 
 def max_difference(own: Tensor, library: Tensor) -> float:
-    """The largest absolute difference; NaN, which exceeds every tolerance, if a number is NaN."""
+    """Return the largest absolute difference; NaN, which exceeds every tolerance, if a number is NaN."""
     if own.shape != library.shape:
         raise ValueError(f"{tuple(own.shape)} and {tuple(library.shape)} cannot be compared")
     return float((own.double().cpu() - library.double().cpu()).abs().max())
 
 
 def rescale(own: Tensor, library: Tensor) -> tuple[Tensor, Tensor]:
-    """Maps (n, h, w) divided by the highest value of the suite's own, so that a tolerance means the same on every net."""
+    """Divide maps (n, h, w) by the highest value of the suite's own, so that a tolerance means the same on every net."""
     highest = own.amax((1, 2), keepdim=True)
     scale = torch.where(highest > 0, highest, 1)
     return own / scale, library.to(own) / scale
@@ -95,15 +95,20 @@ def run(suite: Suite, references: Sequence[str] | None, device: str, console: Co
         for net in loaded:
             with console.status(f"{reference.spec} on {net.name}"):
                 quantities = list(reference(net, images, _predict(net, images)))
-            console.print(table(f"{_name_with_version(reference)} on {net.name}, {net.layer}", len(images), quantities))
+            console.print(
+                make_table(f"{_name_with_version(reference)} on {net.name}, {net.layer}", len(images), quantities)
+            )
             verdicts.update(quantity.verdict for quantity in quantities)
-    faults = plural(verdicts[KNOWN], KNOWN)
+    faults = format_count(verdicts[KNOWN], KNOWN)
     console.print(f"{verdicts[SAME]} {SAME}, {faults}, {verdicts[DIFFERS]} {DIFFERS[:-1]}")
     return not verdicts[DIFFERS]
 
 
-def table(title: str, images: int, quantities: Sequence[Quantity]) -> Group:
-    """A table with a row for each quantity, and notes: each known fault, and the difference once the fault is reproduced."""
+def make_table(title: str, images: int, quantities: Sequence[Quantity]) -> Group:
+    """Make a table with a row for each quantity, and notes below it.
+
+    A note describes a known fault, and the difference once the fault is reproduced.
+    """
     grid = Grid(box=None, padding=(0, 0, 0, 1), pad_edge=False, width=WIDTH)
     grid.add_column(Text("quantity"), ratio=1, overflow="fold")
     for head in ("own", "library", "largest\ndifference", "toler-\nance"):
@@ -111,7 +116,7 @@ def table(title: str, images: int, quantities: Sequence[Quantity]) -> Group:
     grid.add_column(Text("verdict"), no_wrap=True, min_width=len(KNOWN))
     notes: list[RenderableType] = []
     for quantity in quantities:
-        means = (number(float(values.double().mean())) for values in (quantity.own, quantity.library))
+        means = (format_number(float(values.double().mean())) for values in (quantity.own, quantity.library))
         verdict = Text(quantity.verdict, style={DIFFERS: "bold red", KNOWN: "bold"}.get(quantity.verdict, ""))
         differences = (_format_small(value) for value in (quantity.difference, quantity.tolerance))
         grid.add_row(Text(_break_lines(quantity.label)), *means, *differences, verdict)
@@ -120,22 +125,23 @@ def table(title: str, images: int, quantities: Sequence[Quantity]) -> Group:
             agreement = f"with the fault reproduced, the difference is {remaining}"
             note = Text(f"{_break_lines(quantity.label)}: {quantity.fault.line}; {agreement}", style="dim")
             notes.append(Padding(note, (0, 0, 0, 1), expand=False))
-    return Group(Text(f"{title}: {plural(images, 'image')}", style="bold"), grid, *notes)
+    return Group(Text(f"{title}: {format_count(images, 'image')}", style="bold"), grid, *notes)
 
 
 def _break_lines(label: str) -> str:
-    """A spec with a space after each comma, so that a table cell can break its line."""
+    """Put a space after each comma of a spec, so that a table cell can break its line."""
     return re.sub(",(?! )", ", ", label)
 
 
 def _format_small(value: float) -> str:
     if not value or value >= 1e-3:
-        return number(value) if value else "0"
+        return format_number(value) if value else "0"
     return f"{value:.0e}"
 
 
 def _find_installed(references: Sequence[str] | None, seed: int, console: Console) -> list[Plugin]:
-    installed, specs = [], plugins.names(REFERENCE) if references is None else references
+    """Find the reference libraries that are installed, and print a line for each other one."""
+    installed, specs = [], plugins.list_names(REFERENCE) if references is None else references
     for spec in specs:
         try:
             installed.append(plugins.find(REFERENCE, spec, seed))
@@ -149,19 +155,20 @@ def _find_installed(references: Sequence[str] | None, seed: int, console: Consol
 
 
 def _name_with_version(reference: Plugin) -> str:
-    """A reference library's name with its version."""
+    """Name a reference library with its version."""
     library = next(iter(reference.requires), "")
     distributions = packages_distributions().get(library, [])
     return f"{reference.spec} {version(distributions[0])}" if distributions else reference.spec
 
 
 def _load_images(planned: Plan) -> Tensor:
-    """The images (n, 3, h, w) in [0, 1]."""
+    """Load the images (n, 3, h, w) in [0, 1]."""
     pixels = [torch.tensor(planned.images[index].pixels, device=planned.device) for index in planned.indices]
     return torch.stack(pixels).permute(0, 3, 1, 2).contiguous().float() / 255
 
 
 @torch.no_grad()
 def _predict(net: Net, images: Tensor) -> Tensor:
+    """Return the likeliest class of each image (n,)."""
     targets: Tensor = net(images).argmax(1)
     return targets

@@ -24,14 +24,14 @@ def compute_maps(spec: str, net: Net, images: Tensor, targets: Tensor) -> Tensor
     """Compute the raw maps (n, h', w') of a method, neither fitted nor stretched.
 
     `spec` names the method, `net` is loaded, images are (n, 3, h, w) in [0, 1], and targets (n,) are class indices. Raises
-    UsageError for a method that does not exist, NotApplicable where it does not apply to the net.
+    UsageError for a method that does not exist, NotApplicable if it does not apply to the net.
     """
     maps: Tensor = plugins.find(METHOD, spec)(net, images.clone(), targets)
     return maps.detach()
 
 
 def fit_maps(protocol_name: str, raw_maps: Tensor, images: Tensor) -> Tensor:
-    """Maps (n, h, w) in [0, 1], fitted to their images and stretched as a protocol defines."""
+    """Fit maps (n, h', w') to their images and stretch them to [0, 1], as a protocol defines; return (n, h, w)."""
     return postprocess(raw_maps, (images.shape[2], images.shape[3]), protocol.find(protocol_name))
 
 
@@ -45,12 +45,12 @@ def compute_scores(
     protocol_name: str,
     method: str = "",
 ) -> dict[str, Tensor]:
-    """The scores (n,) of maps (n, h, w) in [0, 1], by metric, under a protocol.
+    """Compute the scores (n,) of maps (n, h, w) in [0, 1], by metric, under a protocol.
 
     Metrics that explain the image again need the spec of the `method`. Raises NotApplicable as the metrics do.
     """
     rules = protocol.find(protocol_name)
-    metric_plugins = [rules.metric_plugins(metric, 0)[0] for metric in metrics]
+    metric_plugins = [rules.find_metric_plugins(metric, 0)[0] for metric in metrics]
     fit_and_stretch, rows = partial(postprocess, size=(images.shape[2], images.shape[3]), protocol=rules), []
     for image, target, map_ in zip(images, targets.tolist(), maps.cpu().numpy(), strict=True):
         rerun = prepare_rerun(plugins.find(METHOD, method), net, image, target, fit_and_stretch) if method else None
@@ -66,14 +66,14 @@ def _as_number(score: Score) -> float:
 
 
 def find_perturbed_images(metric: str, image: Tensor, map_: Tensor) -> list[Perturbed]:
-    """The first perturbed images that a metric scores, for an image (3, h, w) and its map (h, w)."""
+    """Find the first perturbed images that a metric scores, for an image (3, h, w) and its map (h, w)."""
     values = map_.cpu().numpy()
     questions: list[Question] = next(plugins.find(METRIC, metric, 0)(Case(values, 0, (), image, values)))
     return [question for question in questions if not isinstance(question, IsTop1)]
 
 
 def find_explained_images(metric: str, image: Tensor, map_: Tensor) -> Tensor:
-    """The images (n, 3, h, w) for which a metric asks the method for maps again."""
+    """Find the images (n, 3, h, w) for which a metric asks the method for maps again."""
     values, explained = map_.cpu().numpy(), []
 
     def explain(images: Tensor) -> FloatMap:
@@ -85,7 +85,7 @@ def find_explained_images(metric: str, image: Tensor, map_: Tensor) -> Tensor:
 
 
 def compute_gradients(net: Net, images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-    """The activations (n, k, h', w') at the net's cut, and the gradients of the targets' logits with respect to them."""
+    """Compute the activations (n, k, h', w') at the net's cut, and the gradients of the targets' logits by them."""
     with torch.no_grad():
         activations = net.features(images).requires_grad_()
     logits = net.classify(activations.clone()).gather(1, targets[:, None])
@@ -94,13 +94,13 @@ def compute_gradients(net: Net, images: Tensor, targets: Tensor) -> tuple[Tensor
 
 
 def normalise(net: Net, images: Tensor) -> Tensor:
-    """The images (n, 3, h, w), normalised as reference libraries expect them."""
+    """Normalise images (n, 3, h, w) as reference libraries expect them."""
     normalised: Tensor = next(iter(net.cut.modules.values()))(images)
     return normalised
 
 
-def library_module(net: Net) -> nn.Module:
-    """The module that the net was made from, with the same weights, but neither cut nor frozen and without normalisation.
+def make_library_module(net: Net) -> nn.Module:
+    """Make the module that the net was made from, with the same weights, but neither cut nor frozen and without normalisation.
 
     Raises UsageError if the module does not return logits, because libraries would then explain another output.
     """

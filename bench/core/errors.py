@@ -45,15 +45,18 @@ class NotApplicable(Exception):
     """A method does not apply to a net, or a metric to an image; the message is the reason."""
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
-    """The end of an error message about an unknown name: the closest known name, then all known names."""
+def list_known_names(word: str, known: Iterable[str]) -> str:
+    """Write the end of an error message about an unknown name: the closest known name, then all known names."""
     known = list(known)
     close = difflib.get_close_matches(word, known, n=1)
     return (f"did you mean {close[0]!r}? " if close else "") + "there are: " + ", ".join(known)
 
 
 def describe_error(error: BaseException, file: str) -> str:
-    """An exception on one line, with the line of `file` that raised it: `line 3 raises NameError: name 'x' is not defined`."""
+    """Describe an exception in one line of text, with the line of `file` that raised it.
+
+    An example: `line 3 raises NameError: name 'x' is not defined`.
+    """
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
     message = str(error)
     if isinstance(error, SyntaxError) and error.filename == file:

@@ -21,7 +21,7 @@ FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def check_target(file: Path) -> None:
-    """Raises UsageError if a file cannot be written, before there is anything to write."""
+    """Raise UsageError if a file cannot be written, before there is anything to write."""
     _check_name(file)
     with explain_os_errors(file.parent):
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -30,12 +30,12 @@ def check_target(file: Path) -> None:
 
 
 def write_text(file: Path, text: str) -> None:
-    """Writes a text file, as `write_bytes` does."""
+    """Write a text file, as `write_bytes` does."""
     write_bytes(file, text.encode())
 
 
 def write_bytes(file: Path, content: bytes) -> None:
-    """Writes a file completely or not at all; a device or a pipe is written to. Raises UsageError if it cannot be written."""
+    """Write a file completely or not at all; write to a device or a pipe. Raises UsageError if it cannot be written."""
     _check_name(file)
     file = file.resolve()  # a link stays, and its target is written
     with explain_os_errors(file.parent):
@@ -54,14 +54,14 @@ def _check_name(file: Path) -> None:
 
 
 def append_text(file: Path, text: str) -> None:
-    """Appends to a text file, which is created if needed. Raises UsageError if it cannot be written."""
+    """Append to a text file, which is created if needed. Raises UsageError if it cannot be written."""
     with explain_os_errors(file), file.open("a", encoding="utf-8") as stream:
         stream.write(text)
 
 
 @contextlib.contextmanager
 def explain_os_errors(directory: Path) -> Iterator[None]:
-    """Raises UsageError, with the reason, if the code inside cannot write to a directory, and Fatal if the disk is full."""
+    """Raise UsageError, with the reason, if the code inside cannot write to a directory, and Fatal if the disk is full."""
     try:
         yield
     except OSError as error:
@@ -72,5 +72,6 @@ def explain_os_errors(directory: Path) -> Iterator[None]:
 
 
 def hash_file(path: Path) -> str:
+    """Return the SHA-256 of a file as hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -8,8 +8,8 @@ from typing import Any
 MEGABYTE = 1e6  # bytes
 
 
-def number(value: float) -> str:
-    """Three decimals below 1, three digits above, no zero before the point: .781, 1.00, 12.3, 513."""
+def format_number(value: float) -> str:
+    """Format a number: three decimals below 1, three digits above, no zero before the point: .781, 1.00, 12.3, 513."""
     if isnan(value):
         return "-"
     if abs(value) < 0.9995:
@@ -18,25 +18,25 @@ def number(value: float) -> str:
 
 
 def format_p(p: float, name: str = "") -> str:
-    """A p-value: .012 or <.001; with a name, p = .012 or p < .001. Empty if it is NaN."""
+    """Format a p-value: .012 or <.001; with a name, p = .012 or p < .001. Empty if it is NaN."""
     if isnan(p):
         return ""
-    relation, value = ("<", ".001") if p < 0.001 else ("=", number(p))
+    relation, value = ("<", ".001") if p < 0.001 else ("=", format_number(p))
     return f"{name} {relation} {value}" if name else f"{relation}{value}".removeprefix("=")
 
 
 def make_title(suite: str, dataset: str) -> str:
-    """The title of a run: the suite's name, and the data set's if it differs; of a folder, the last part of its path."""
+    """Make the title of a run: the suite's name, and the data set's if it differs; of a folder, the last part of its path."""
     path = re.search(r"path=([^,\]]+)", dataset)
     name = (path[1] if path else dataset.partition("[")[0]).rstrip("/").rpartition("/")[2]
     return suite if name == suite else f"{suite} on {name}"
 
 
-def plural(count: int, noun: str) -> str:
-    """A count with its noun: 1 image, 2 images."""
+def format_count(count: int, noun: str) -> str:
+    """Format a count with its noun: 1 image, 2 images."""
     return f"{count} {noun}" + ("" if count == 1 else "s")
 
 
 def format_settings(settings: Mapping[str, Any]) -> str:
-    """The settings of a protocol in one line, without the metric: "steps 28, fit bilinear"."""
+    """Format the settings of a protocol in one line, without the metric: "steps 28, fit bilinear"."""
     return ", ".join(f"{key} {value}" for key, value in settings.items() if key != "metric")

@@ -12,6 +12,6 @@ def escape(text: object) -> str:
 
 
 def format_table(heads: Sequence[str], numeric: Sequence[bool], rows: Iterable[Sequence[str]]) -> list[str]:
-    """The lines of a table whose heads and cells are Markdown already; a numeric column is aligned to the right."""
+    """Format the lines of a table whose heads and cells are Markdown already; a numeric column is aligned to the right."""
     rule = ["---:" if right else "---" for right in numeric]
     return [f"| {' | '.join(cells)} |" for cells in (heads, rule, *rows)]

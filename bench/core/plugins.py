@@ -18,7 +18,7 @@ from types import ModuleType
 from typing import Any, Literal
 
 from . import specs
-from .errors import MissingLibrary, PluginError, UsageError, nearest
+from .errors import MissingLibrary, PluginError, UsageError, list_known_names
 from .settings import check_settings
 from .user_code import blame_user_code, import_file
 
@@ -69,12 +69,12 @@ class Plugin:
     settings: dict[str, Any] = field(default_factory=dict)  # all of them, defaults included
 
     def __call__(self, *arguments: Any) -> Any:
-        """Calls the plug-in. What a user's own file raises becomes a PluginError that names the line."""
+        """Call the plug-in. What a user's own file raises becomes a PluginError that names the line."""
         with self.blame():
             return self.function(*arguments, **self.settings)
 
     def blame(self) -> AbstractContextManager[None]:
-        """Turns what a user's own file raises into a PluginError. A bug of the suite's own file shows its traceback."""
+        """Turn what a user's own file raises into a PluginError. A bug of the suite's own file shows its traceback."""
         if not self.fingerprint:
             return nullcontext()
         return blame_user_code(f"{self.name}.py fails", str(self.module.__file__), may_refuse=True)
@@ -84,7 +84,7 @@ class Plugin:
     @property
     def description(self) -> str:
         """The first line of the docstring."""
-        return _first_line(self.module.__doc__)
+        return _read_first_line(self.module.__doc__)
 
     @property
     def version(self) -> int:
@@ -99,7 +99,7 @@ class Plugin:
     @property
     def requires(self) -> tuple[str, ...]:
         """REQUIRES: the module, or a tuple of the modules, that must be installed (default none)."""
-        return _required(self.module)
+        return _list_required(self.module)
 
     # Methods
 
@@ -134,7 +134,7 @@ class Plugin:
 
     @property
     def bounds(self) -> tuple[float, float]:
-        """RANGE: the lowest and the highest possible score; infinite where there is no bound. Required."""
+        """RANGE: the lowest and the highest possible score; infinite if there is no bound. Required."""
         low, high = self._read("RANGE", (tuple, list))
         return low, high
 
@@ -178,7 +178,7 @@ class Plugin:
         return dict(self._read("ENVIRONMENT", dict, {}))
 
     def _read(self, attribute: str, types: type | tuple[type, ...], *default: Any) -> Any:
-        """An attribute of the module, or its default. Raises PluginError where it is required or of another type."""
+        """Read an attribute of the module, or its default. Raises PluginError if it is required or of another type."""
         if not hasattr(self.module, attribute):
             if not default:
                 raise PluginError(f"metric {self.spec} does not declare {attribute}: see bench/metrics/insertion.py")
@@ -191,80 +191,81 @@ class Plugin:
         return value
 
 
-def names(kind: Kind) -> list[str]:
-    """The names of a kind: files of its folder (none that begins with an underscore), then entry points."""
+def list_names(kind: Kind) -> list[str]:
+    """List the names of a kind: files of its folder (none that begins with an underscore), then entry points."""
     files = sorted(path.stem for path in (ROOT / kind.folder).glob("*.py") if not path.stem.startswith("_"))
-    return files + sorted(entry.name for entry in _entry_points(kind) if entry.name not in files)
+    return files + sorted(entry.name for entry in _list_entry_points(kind) if entry.name not in files)
 
 
 def find(kind: Kind, text: str, seed: int | None = None) -> Plugin:
-    """The plug-in that a spec names. `seed` is passed on if the plug-in takes one and the spec sets none.
+    """Find the plug-in that a spec names. `seed` is passed on if the plug-in takes one and the spec sets none.
 
     Raises UsageError for an unknown name or setting, PluginError for a file that is no plug-in of the kind.
     """
     spec = specs.parse(kind.word, text)
     file = Path(spec.name) if spec.name.endswith(".py") else None
     module, name = (import_file(file), file.stem) if file else (_import_by_name(kind, spec.name), spec.name)
-    settings = spec.settings | ({_first_setting(kind, name, module): spec.short} if spec.short else {})
+    settings = spec.settings | ({_find_first_setting(kind, name, module): spec.short} if spec.short else {})
     return _create(kind, name, module, spec=spec.label(name), settings=settings, seed=seed)
 
 
 def read_description(kind: Kind, name: str) -> str:
-    """The first line of a plug-in's docstring, read from its file without importing it. Raises UsageError for no plug-in."""
-    file = _shipped_file(kind, name)
+    """Read the first line of a plug-in's docstring from its file, without importing it. Raises UsageError for no plug-in."""
+    file = _find_shipped_file(kind, name)
     if file is None:
-        entry = _entry_point(kind, name)
+        entry = _find_entry_point(kind, name)
         module_spec = importlib.util.find_spec(entry.module)
         if module_spec is None or not module_spec.origin:
             raise PluginError(f"{kind.word} {name}: the module of its entry point, {entry.module}, is not there")
         file = Path(module_spec.origin)
-    return _first_line(ast.get_docstring(ast.parse(file.read_bytes())))
+    return _read_first_line(ast.get_docstring(ast.parse(file.read_bytes())))
 
 
 def open_folder(kind: Kind, path: str, seed: int | None = None) -> Plugin:
-    """The plug-in that opens folders, with `path` as its folder."""
+    """Return the plug-in that opens folders, with `path` as its folder."""
     name, module = find_folder_opener(kind)
     return _create(kind, name, module, spec=path, settings={"path": path}, seed=seed)
 
 
 def find_folder_opener(kind: Kind) -> tuple[str, ModuleType]:
-    """The name and the module of the plug-in that opens folders: it declares FOLDER = True and defines photo()."""
-    for name in names(kind):
+    """Find the name and the module of the plug-in that opens folders: it declares FOLDER = True and defines photo()."""
+    for name in list_names(kind):
         module = _import_by_name(kind, name)
         if getattr(module, "FOLDER", False):
             return name, module
     raise UsageError(f"there is no {kind.word} that opens folders")
 
 
-def _first_line(docstring: str | None) -> str:
+def _read_first_line(docstring: str | None) -> str:
     return (docstring or "").strip().partition("\n")[0]
 
 
 def _create(
     kind: Kind, name: str, module: ModuleType, *, spec: str, settings: dict[str, Any], seed: int | None
 ) -> Plugin:
-    function = _function(kind, name, module)
+    """Create a plug-in with checked settings. `seed` is one of them if the function takes it."""
+    function = _find_function(kind, name, module)
     _check_libraries(f"{kind.word} {name}", module)
     if seed is not None and "seed" in inspect.signature(function).parameters:
         settings = {"seed": seed} | settings
     return Plugin(spec, name, module, function, check_settings(kind.word, name, function, settings))
 
 
-def _function(kind: Kind, name: str, module: ModuleType) -> Callable[..., Any]:
+def _find_function(kind: Kind, name: str, module: ModuleType) -> Callable[..., Any]:
     function: Callable[..., Any] | None = getattr(module, kind.function, None)
     if not callable(function):
         raise PluginError(f"{name} is no {kind.word}: it has no function {kind.function}()")
     return function
 
 
-def _required(module: ModuleType) -> tuple[str, ...]:
+def _list_required(module: ModuleType) -> tuple[str, ...]:
     required = getattr(module, "REQUIRES", ())
     return (required,) if isinstance(required, str) else tuple(required)
 
 
 def _check_libraries(plugin: str, module: ModuleType) -> None:
-    """Raises MissingLibrary where a required library is not installed; EXTRA names the extra that installs it."""
-    for library in _required(module):
+    """Raise MissingLibrary if a required library is not installed; EXTRA names the extra that installs it."""
+    for library in _list_required(module):
         module_spec = importlib.util.find_spec(library.partition(".")[0])
         if (
             module_spec is None or module_spec.origin is None
@@ -274,35 +275,35 @@ def _check_libraries(plugin: str, module: ModuleType) -> None:
             raise MissingLibrary(f"{plugin} needs the library {library}{how}")
 
 
-def _first_setting(kind: Kind, name: str, module: ModuleType) -> str:
-    """The setting that `name:value` sets."""
-    for parameter in inspect.signature(_function(kind, name, module)).parameters.values():
+def _find_first_setting(kind: Kind, name: str, module: ModuleType) -> str:
+    """Find the setting that `name:value` sets."""
+    for parameter in inspect.signature(_find_function(kind, name, module)).parameters.values():
         if parameter.kind is inspect.Parameter.KEYWORD_ONLY:
             return parameter.name
     raise UsageError(f"{kind.word} {name!r} has no settings")
 
 
 def _import_by_name(kind: Kind, name: str) -> ModuleType:
-    if _shipped_file(kind, name):
+    if _find_shipped_file(kind, name):
         return importlib.import_module(f"{PACKAGE}.{kind.folder.replace('/', '.')}.{name}")
-    module: ModuleType = _entry_point(kind, name).load()
+    module: ModuleType = _find_entry_point(kind, name).load()
     return module
 
 
-def _shipped_file(kind: Kind, name: str) -> Path | None:
+def _find_shipped_file(kind: Kind, name: str) -> Path | None:
     file = ROOT / kind.folder / f"{name}.py"
     return file if "/" not in name and not name.startswith("_") and file.exists() else None
 
 
-def _entry_point(kind: Kind, name: str) -> EntryPoint:
-    """The entry point of an installed package. Raises UsageError for the name of no plug-in."""
+def _find_entry_point(kind: Kind, name: str) -> EntryPoint:
+    """Find the entry point of an installed package. Raises UsageError for the name of no plug-in."""
     if "/" in name and kind is DATASET:
         raise UsageError(f"there is no folder {name}")
-    for entry in _entry_points(kind):
+    for entry in _list_entry_points(kind):
         if entry.name == name and not name.startswith("_"):
             return entry
-    raise UsageError(f"there is no {kind.word} {name!r}: {nearest(name, names(kind))}")
+    raise UsageError(f"there is no {kind.word} {name!r}: {list_known_names(name, list_names(kind))}")
 
 
-def _entry_points(kind: Kind) -> EntryPoints:
+def _list_entry_points(kind: Kind) -> EntryPoints:
     return entry_points(group=f"{PACKAGE}.{kind.folder.rpartition('/')[2]}")

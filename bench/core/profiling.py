@@ -31,6 +31,7 @@ class Spans:
 
     @contextmanager
     def record(self, name: str) -> Iterator[None]:
+        """Add the time inside to a span, without the spans nested in it."""
         self._book()
         self._names.append(name)
         try:
@@ -40,7 +41,7 @@ class Spans:
             self._names.pop()
 
     def _book(self) -> None:
-        """Adds the time since the last call to the innermost span."""
+        """Add the time since the last call to the innermost span."""
         self._wait()
         now = time.perf_counter()
         if self._names:
@@ -50,7 +51,7 @@ class Spans:
 
 @contextmanager
 def record_spans(wait: Callable[[], None] = lambda: None) -> Iterator[Spans]:
-    """Records the spans of the code inside; time outside any span is `other`."""
+    """Record the spans of the code inside; time outside any span is `other`."""
     spans = Spans(wait)
     _active.append(spans)
     try:
@@ -61,8 +62,8 @@ def record_spans(wait: Callable[[], None] = lambda: None) -> Iterator[Spans]:
 
 
 @contextmanager
-def span(name: str) -> Iterator[None]:
-    """Adds the time inside to a span, if spans are being recorded."""
+def time_span(name: str) -> Iterator[None]:
+    """Add the time inside to a span, if spans are being recorded."""
     if not _active:
         yield
         return
@@ -71,13 +72,13 @@ def span(name: str) -> Iterator[None]:
 
 
 def count_images(images: int) -> None:
-    """Counts perturbed images that went through a net, if spans are being recorded."""
+    """Count perturbed images that went through a net, if spans are being recorded."""
     if _active:
         _active[-1].images += images
 
 
 def make_profile_table(spans: Spans) -> Table:
-    """A row for each span: its seconds, its share of the total, and what it contains."""
+    """Make a table with a row for each span: its seconds, its share of the total, and what it contains."""
     total = sum(spans.seconds.values())
     table = Table(box=None, padding=(0, 0, 0, 2), pad_edge=False)
     for head in ("", "s", "%"):

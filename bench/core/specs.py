@@ -20,13 +20,13 @@ class Spec:
     settings: dict[str, Any] = field(default_factory=dict)
 
     def label(self, name: str) -> str:
-        """The spec in canonical form under a name, settings in alphabetical order."""
+        """Write the spec in canonical form under a name, settings in alphabetical order."""
         listed = ",".join(f"{key}={value}" for key, value in sorted(self.settings.items()))
         return name + (f":{self.short}" if self.short else "") + (f"[{listed}]" if self.settings else "")
 
 
 def parse_value(text: str) -> Any:
-    """The value of a setting: a Python literal if the text is one, else the text itself."""
+    """Parse the value of a setting: a Python literal if the text is one, else the text itself."""
     try:
         return ast.literal_eval({"true": "True", "false": "False"}.get(text, text))
     except (ValueError, SyntaxError):
@@ -34,7 +34,7 @@ def parse_value(text: str) -> Any:
 
 
 def parse(kind: str, text: str, read: Callable[[str], Any] = parse_value) -> Spec:
-    """Parses a spec; `kind` is what messages call it, `read` converts the values of settings. Raises UsageError."""
+    """Parse a spec; `kind` is what messages call it, `read` converts the values of settings. Raises UsageError."""
     match = re.fullmatch(r"(?P<name>[^\[\]:]+?)(:(?P<short>[\w./-]+))?(\[(?P<settings>[^\[\]]*)\])?", text.strip())
     if match is None:
         raise UsageError(f"{text!r} names no {kind}: write name, name:value or name[setting=value,...]")
@@ -50,12 +50,12 @@ def parse(kind: str, text: str, read: Callable[[str], Any] = parse_value) -> Spe
 
 
 def split(text: str) -> list[str]:
-    """Splits a comma-separated list of specs; commas inside brackets do not separate."""
+    """Split a comma-separated list of specs; commas inside brackets do not separate."""
     return [part.strip() for part in re.split(r",(?![^\[]*\])", text) if part.strip()]
 
 
 def add_settings(kind: str, text: str, settings: dict[str, str]) -> str:
-    """Adds settings to a spec. Raises UsageError where the spec sets one of them itself."""
+    """Add settings to a spec. Raises UsageError if the spec sets one of them itself."""
     spec = parse(kind, text, str)
     if twice := next((key for key in settings if key in spec.settings), None):
         raise UsageError(f"{text} sets {twice} itself, and --{twice} sets it again: remove one of them")

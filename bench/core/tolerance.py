@@ -12,17 +12,17 @@ ROUNDING = 2e-6  # largest difference of equal values: a baseline keeps six deci
 
 
 def derive_slack(ends: Sequence[float | None]) -> float | None:
-    """The slack that follows from a metric's range (low, high); None if the range is unbounded."""
+    """Return the slack that follows from a metric's range (low, high); None if the range is unbounded."""
     low, high = ends
     return None if low is None or high is None else SHARE * (high - low)
 
 
 def find_slack(declared: float | None, ends: Sequence[float | None], mean: float) -> float:
-    """The slack of a metric at a mean: as declared or, if `declared` is None, from its range or its mean."""
+    """Find the slack of a metric at a mean: as declared or, if `declared` is None, from its range or its mean."""
     absolute = derive_slack(ends) if declared is None else declared
     return RELATIVE * abs(mean) if absolute is None else absolute
 
 
 def find_rounding(ends: Sequence[float | None], largest: float) -> float:
-    """The largest difference that counts as rounding; relative to the largest value if the range is unbounded."""
+    """Find the largest difference that counts as rounding; relative to the largest value if the range is unbounded."""
     return ROUNDING if derive_slack(ends) is not None else ROUNDING * largest

@@ -15,10 +15,10 @@ PACKAGE = __package__.partition(".")[0]  # cambench
 
 @contextmanager
 def blame_user_code(failure: str, file: str, *, may_refuse: bool = False) -> Iterator[None]:
-    """Turns what the user's code raises into a PluginError: `failure`, then the line of `file` and the exception.
+    """Turn what the user's code raises into a PluginError: `failure`, then the line of `file` and the exception.
 
     The message of a UsageError is kept, because the user's code raised it on purpose. The other errors of cambench pass
-    unchanged, and so does NotApplicable where `may_refuse`.
+    unchanged, and so does NotApplicable if `may_refuse`.
     """
     try:
         yield
@@ -35,7 +35,7 @@ def blame_user_code(failure: str, file: str, *, may_refuse: bool = False) -> Ite
 
 
 def import_file(path: Path) -> ModuleType:
-    """Imports a user's file as a module; `__fingerprint__` is the SHA-256 of its source.
+    """Import a user's file as a module; `__fingerprint__` is the SHA-256 of its source.
 
     Python's bytecode cache is bypassed, so that the source that runs is the one that is fingerprinted. Raises UsageError for
     a file that does not exist, PluginError for one that cannot be imported.

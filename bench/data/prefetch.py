@@ -8,7 +8,7 @@ from itertools import islice
 
 import torch
 
-from ..core.profiling import span
+from ..core.profiling import time_span
 from .types import Image, Images
 
 AHEAD = 8  # images in memory at most
@@ -28,7 +28,7 @@ def prefetch(images: Images, indices: Sequence[int], device: torch.device) -> It
 
 def _profile_loading(load: LoadImage) -> LoadImage:
     def call() -> Image:
-        with span("loading"):
+        with time_span("loading"):
             return load()
 
     return call

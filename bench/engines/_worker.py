@@ -18,7 +18,7 @@ from ..run.describe import make_header
 from ..run.plan import Plan, make_plan
 from ..run.session import Session
 from ..store import run as store
-from ..store.comparability import run_difference
+from ..store.comparability import find_run_difference
 from ..store.header import read_header
 from ._shards import Shard
 
@@ -74,7 +74,7 @@ class Worker:
             with _name_machine():
                 header = read_header(self._task.directory)
                 plan = make_plan(self._task.suite, self._task.device, self._task.memory, net_headers=header.nets)
-                if difference := run_difference(header, make_header(plan)):
+                if difference := find_run_difference(header, make_header(plan)):
                     raise UsageError(f"this would be another run: {difference}")
             self._plan = plan
         return self._plan

@@ -16,7 +16,7 @@ from ..run.plan import Plan
 from ..run.session import make_failure
 from ..store import run as store
 from ..store.run import Cell
-from ..store.writer import Writer, due
+from ..store.writer import Writer, compute_part_seconds
 from ._shards import MAX_DEATHS, Shard, ShardQueue
 from ._worker import Reply, Task, Worker
 
@@ -64,7 +64,11 @@ class _Crew:
         """Compute all shards of a queue. Workers start as the cluster gets room for them."""
         while queue or any(shard for _, shard, _ in self._busy.values()):
             while queue and self._idle:
-                worker, shard, part = self._idle.pop(), queue.take(due(self._writer.began)), self._writer.part()
+                worker, shard, part = (
+                    self._idle.pop(),
+                    queue.take(compute_part_seconds(self._writer.began)),
+                    self._writer.name_part(),
+                )
                 self._busy[worker.work.remote(shard, part)] = worker, shard, part
             yield from self._wait_for_reply(queue)
 
@@ -103,13 +107,13 @@ class _Crew:
         self._start_worker()
         if shard is None:
             return []
-        if store.holds(self._writer.directory, part):
+        if store.has_part(self._writer.directory, part):
             return self._list_cells(shard)
         failed = Shard(shard.net, [list(queue.put_back(shard))])
         if failed.images:
             reason = f"{MAX_DEATHS} workers crashed while computing this image"
             failures = [make_failure(self._plan, failed.net, index, reason) for index in failed.images]
-            store.write(self._writer.directory, self._writer.part(), failures)
+            store.write(self._writer.directory, self._writer.name_part(), failures)
         return self._list_cells(failed)
 
     def _list_cells(self, shard: Shard) -> list[Cell]:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ..core.errors import Fatal, ImageError
-from ..core.profiling import count_images, span
+from ..core.profiling import count_images, time_span
 from .cost import measure_work
 from .device import use_exact_arithmetic
 from .precision import DTYPES, compile_net, fold_batch_norms, lower_precision
@@ -92,9 +92,9 @@ class Forward:
         while done < stream.count:
             stop = min(done + self._chunk, stream.count)
             try:
-                with span("perturbing"):
+                with time_span("perturbing"):
                     images = stream.make(done, stop)
-                with span("forwards"):
+                with time_span("forwards"):
                     chunks.append(self._score(images))
                 done = stop
             except torch.OutOfMemoryError:

@@ -16,7 +16,7 @@ from torch import Tensor, fx, nn
 from torch.fx.experimental.optimization import fuse
 from torch.fx.proxy import TraceError
 
-from ..core.errors import UsageError, nearest
+from ..core.errors import UsageError, list_known_names
 
 DTYPES = {"fp32": torch.float32, "tf32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -24,7 +24,7 @@ DTYPES = {"fp32": torch.float32, "tf32": torch.float32, "bf16": torch.bfloat16, 
 def choose_precision(name: str, device: torch.device) -> str:
     """Return the precision of a name on a device; `auto` is resolved. Raise UsageError if the device does not support it."""
     if name not in (*DTYPES, "auto"):
-        raise UsageError(f"there is no precision {name!r}: {nearest(name, [*DTYPES, 'auto'])}")
+        raise UsageError(f"there is no precision {name!r}: {list_known_names(name, [*DTYPES, 'auto'])}")
     if name == "auto":
         return "bf16" if _has_bf16(device) else "fp32"
     if name == "tf32" and not (device.type == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0)):

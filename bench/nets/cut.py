@@ -9,7 +9,7 @@ from itertools import pairwise
 
 from torch import nn
 
-from ..core.errors import NotApplicable, nearest
+from ..core.errors import NotApplicable, list_known_names
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Cut:
         keys = list(self.modules)
         missing = [layer for layer in layers if self.aliases.get(layer, layer) not in self.modules]
         if missing:
-            raise NotApplicable(f"{net} has no layer {missing[0]!r} to cut at: {nearest(missing[0], keys)}")
+            raise NotApplicable(f"{net} has no layer {missing[0]!r} to cut at: {list_known_names(missing[0], keys)}")
         ends = [0, *sorted(keys.index(self.aliases.get(layer, layer)) + 1 for layer in layers), len(keys)]
         modules = list(self.modules.values())
         return [nn.Sequential(*modules[start:stop]) for start, stop in pairwise(ends)]

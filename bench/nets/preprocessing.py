@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ..core.errors import UsageError, nearest
+from ..core.errors import UsageError, list_known_names
 from ..data.types import MEAN, STD
 
 LUMINANCE = (0.299, 0.587, 0.114)  # of red, green and blue, ITU-R BT.601, as in Pillow's "L"
@@ -71,7 +71,9 @@ def parse_preprocess(preset: str, mean: str, std: str) -> Preprocess | None:
             raise UsageError(f"preprocess={preset} and a mean or std contradict each other: remove one of them")
         return Preprocess(_parse_numbers("mean", mean or "0"), _parse_numbers("std", std or "1"))
     if preset and preset not in PRESETS:
-        raise UsageError(f"there is no preprocess {preset!r}: {nearest(preset, PRESETS)}, or set mean=... and std=...")
+        raise UsageError(
+            f"there is no preprocess {preset!r}: {list_known_names(preset, PRESETS)}, or set mean=... and std=..."
+        )
     return PRESETS[preset] if preset else None
 
 

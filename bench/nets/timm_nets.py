@@ -4,7 +4,7 @@ import importlib.util
 from pathlib import Path
 from typing import Any
 
-from ..core.errors import MissingLibrary, UsageError, nearest
+from ..core.errors import MissingLibrary, UsageError, list_known_names
 from ..core.files import hash_file
 from . import checkpoints, zoo
 from .layers import suggest_names
@@ -44,7 +44,7 @@ def _check_name(name: str) -> None:
         raise UsageError(f"timm has no net {name!r}: {suggest_names(name, timm.list_models())}")
     tags = [model.partition(".")[2] for model in timm.list_pretrained(f"{architecture}.*")]
     if tag and tag not in tags:
-        raise UsageError(f"timm's {architecture} has no weights {tag!r}: {nearest(tag, tags)}")
+        raise UsageError(f"timm's {architecture} has no weights {tag!r}: {list_known_names(tag, tags)}")
 
 
 def _create(name: str, *, pretrained: bool) -> Any:

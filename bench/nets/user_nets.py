@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
 
 from ..core import user_code
-from ..core.errors import PluginError, UsageError, nearest
+from ..core.errors import PluginError, UsageError, list_known_names
 from ..core.files import hash_file
 from ..core.settings import check_settings
 from . import checkpoints
@@ -86,7 +86,7 @@ def _call_factory(module: ModuleType, spec: str, factory: str, settings: dict[st
     make = getattr(module, factory, None)
     if make is None:
         raise UsageError(
-            f"{spec.rpartition(':')[0]} has no {factory!r}: {nearest(factory, _list_public_names(module))}"
+            f"{spec.rpartition(':')[0]} has no {factory!r}: {list_known_names(factory, _list_public_names(module))}"
         )
     if isinstance(make, nn.Module):
         return make

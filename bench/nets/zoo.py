@@ -9,7 +9,7 @@ import torch
 import torchvision
 from torch import nn
 
-from ..core.errors import UsageError, nearest
+from ..core.errors import UsageError, list_known_names
 from ..core.files import hash_file
 from . import checkpoints, quantised
 from .layers import find_usual_layer
@@ -45,11 +45,11 @@ def check_name(name: str) -> None:
     name, separator, weights = name.partition("@")
     if name not in list_architectures():
         raise UsageError(
-            f"there is no net {name!r}: {nearest(name, [*SHIPPED])}, or any of torchvision's with its weights"
+            f"there is no net {name!r}: {list_known_names(name, [*SHIPPED])}, or any of torchvision's with its weights"
         )
     known = [member.name for member in torchvision.models.get_model_weights(name)]
     if separator and weights not in (IMAGENET, *known):
-        raise UsageError(f"net {name!r} has no weights {weights!r}: {nearest(weights, [IMAGENET, *known])}")
+        raise UsageError(f"net {name!r} has no weights {weights!r}: {list_known_names(weights, [IMAGENET, *known])}")
 
 
 def load_shipped(name: str) -> LoadedModel:

@@ -59,8 +59,8 @@ class PublishedTable(BaseModel):
         """The net as a suite names it."""
         return f"{self.net}@{self.weights}"
 
-    def numbers(self) -> Iterator["PublishedNumber"]:
-        """The numbers that the publication prints: empty cells are left out."""
+    def list_numbers(self) -> Iterator["PublishedNumber"]:
+        """List the numbers that the publication prints: empty cells are left out."""
         for method, values in self.values.items():
             for metric, value in zip(self.metrics, values, strict=True):
                 if not value.is_nan():
@@ -122,7 +122,7 @@ class Reproduction:
 
 
 def read_tables() -> tuple[PublishedTable, ...]:
-    """The published tables, in the order of the file."""
+    """Read the published tables, in the order of the file."""
     return _read(FILE)
 
 
@@ -133,16 +133,17 @@ def _read(file: Path) -> tuple[PublishedTable, ...]:
 
 
 def find_reproductions(run: Run) -> list[Reproduction]:
-    """The published numbers that a run has measured as well, in the order of the file, over the images done so far."""
+    """Find the published numbers that a run has measured as well, in the order of the file, over the images done so far."""
     scores = run.table("scores")
     if not len(scores):
         return []
     tables = [table for table in read_tables() if table.spec in run.header.nets]
-    pairs = [(number, _measure(scores, number)) for table in tables for number in table.numbers()]
+    pairs = [(number, _measure(scores, number)) for table in tables for number in table.list_numbers()]
     return [_reproduce(run, number, measured) for number, measured in pairs if measured]
 
 
 def _measure(scores: pd.DataFrame, number: PublishedNumber) -> Measurement | None:
+    """Measure the number that a publication prints; return None if the run has no values for it."""
     table = number.table
     return measure(scores[scores["net"] == table.spec], number.method, number.metric, table.protocol)
 
@@ -157,6 +158,7 @@ def _reproduce(run: Run, number: PublishedNumber, measured: Measurement) -> Repr
 
 
 def _compare_images(table: PublishedTable, dataset: str | None) -> Images:
+    """Say whether a run's data set, None if not recognised, is that of a published table."""
     if dataset is None:
         return "unknown"
     return "same" if table.data.partition(" ")[0] == dataset else "other"

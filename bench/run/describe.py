@@ -45,7 +45,9 @@ def _describe_suite(plan: Plan) -> SuiteHeader:
 def _describe_protocol(plan: Plan, measure: Measure) -> Settings:
     metric, protocol = measure.metric, measure.protocol
     metric_settings = {"metric": metric.name, "version": metric.version} | metric.settings
-    choices = {f"protocol {key}" if key in metric_settings else key: value for key, value in protocol.choices().items()}
+    choices = {
+        f"protocol {key}" if key in metric_settings else key: value for key, value in protocol.list_choices().items()
+    }
     return (
         {"protocol": protocol.name}
         | metric_settings

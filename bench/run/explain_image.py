@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ..core.errors import Fatal, ImageError, NotApplicable, PluginError
 from ..core.plugins import Plugin
-from ..core.profiling import span
+from ..core.profiling import time_span
 from ..data.types import Image, Object
 from ..forward.cost import measure_work, time_call
 from ..forward.device import to_batch
@@ -75,7 +75,7 @@ def _explain(method: Plugin, net: Net, subject: Subject, *, count: bool) -> Meth
     state = net.protected_state()
     images = subject.batch.clone()  # a method may write into its images
     try:
-        with span("explaining"):
+        with time_span("explaining"):
             work = measure_work(lambda: method(net, images, targets), targets.device) if count else None
             images = subject.batch.clone()
             maps, seconds = time_call(lambda: method(net, images, targets), subject.batch.device)

@@ -8,7 +8,7 @@ import torch
 
 from ..config.protocol import DEFAULT, Protocol, override_settings
 from ..config.suite import Suite
-from ..config.suite_file import image_names
+from ..config.suite_file import read_image_names
 from ..core import specs
 from ..core.errors import UsageError
 from ..core.plugins import Plugin
@@ -110,10 +110,10 @@ def make_plan(
     process has checked them: no net is loaded then until a session takes it. Raise UsageError for a suite that cannot run.
     """
     protocols = suite.load_protocols()
-    protocol = _find_common_protocol(protocols, suite.dataset_plugin(None).settings.get("resize"))
-    methods = [apply_protocol(protocol, method) for method in suite.method_plugins()]
-    measures = [Measure(metric, metric_protocol) for metric, metric_protocol in suite.metric_plugins(protocols)]
-    dataset = suite.dataset_plugin(protocol.resize)
+    protocol = _find_common_protocol(protocols, suite.find_dataset_plugin(None).settings.get("resize"))
+    methods = [apply_protocol(protocol, method) for method in suite.find_method_plugins()]
+    measures = [Measure(metric, metric_protocol) for metric, metric_protocol in suite.find_metric_plugins(protocols)]
+    dataset = suite.find_dataset_plugin(protocol.resize)
     specs_by_name = load.name_specs(suite.nets)
     resolved_device = find_device(device)
     images = open_dataset(dataset)
@@ -209,7 +209,7 @@ def _choose_images(suite: Suite, images: Images) -> list[int]:
 def _find_images(subset: str, images: Images) -> list[int]:
     """Return the indices of the images that a file names, one name a line."""
     indices = {images.name(index): index for index in range(len(images))}
-    names = image_names(subset)
+    names = read_image_names(subset)
     for name in names:
         if name not in indices:
             raise UsageError(

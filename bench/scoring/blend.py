@@ -13,7 +13,7 @@ from scipy.ndimage import gaussian_filter
 from torch import Tensor
 from torch.nn.functional import conv2d
 
-from ..core.profiling import span
+from ..core.profiling import time_span
 from ..data.types import MEAN
 from ..forward.forward import Stream
 from .perturbations import Clean, Custom, Inside, Kept, Masked, Perturbed, Substrate
@@ -65,7 +65,7 @@ def blend_images(image: Tensor, maps: Tensor, requests: Sequence[tuple[int, Pert
     pixels = maps[0].numel()
     perturbed = [description for _, description in requests]
     rank_keys = [_make_rank_key(index, description) for index, description in requests]
-    with span("ordering"):
+    with time_span("ordering"):
         ranks = {key: _compute_ranks(maps, key) for key in dict.fromkeys(rank_keys)}
     bases = {name: make_substrate(image, name) for name in dict.fromkeys(map(_find_substrate, perturbed))}
     groups = [(index, key, *_make_group_key(item)) for (index, item), key in zip(requests, rank_keys, strict=True)]

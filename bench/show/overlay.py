@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.errors import UsageError, nearest
+from ..core.errors import UsageError, list_known_names
 from ..data.types import Pixels
 from .postprocess import FloatMap
 
@@ -36,7 +36,7 @@ def check_colours(colours: str) -> None:
 
     if colours not in matplotlib.colormaps:
         names = [name for name in matplotlib.colormaps if not name.endswith("_r")]  # _r: the same colours reversed
-        raise UsageError(f"there is no colour map {colours!r}: {nearest(colours, names)}")
+        raise UsageError(f"there is no colour map {colours!r}: {list_known_names(colours, names)}")
 
 
 def _apply_colours(map: FloatMap, colours: str) -> NDArray[np.float64]:

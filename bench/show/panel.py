@@ -55,6 +55,7 @@ class Panel(Figure):
     """A matplotlib figure that a notebook displays. The file name's extension decides between PNG, JPEG, SVG and PDF."""
 
     def png(self) -> bytes:
+        """Return the figure as a PNG file."""
         buffer = io.BytesIO()
         self.savefig(buffer, format="png")
         return buffer.getvalue()
@@ -75,7 +76,7 @@ class Panel(Figure):
 
 
 def check_picture_name(file: Path | str) -> str:
-    """The picture format that a file's extension names. Raises UsageError if it names none."""
+    """Return the picture format that a file's extension names. Raises UsageError if it names none."""
     kind = Path(file).suffix.lower().removeprefix(".")
     if kind not in FigureCanvasBase.get_supported_filetypes():
         raise UsageError(f"{file} is not a picture file: its name must end in .png, .jpg, .svg or .pdf")
@@ -87,7 +88,7 @@ def draw_panel(title: str, rows: Sequence[PanelRow], *, colours: str = COLOURS, 
     check_colours(colours)
     pairs = max(len(row.tiles) for row in rows)
     width = 2 * MARGIN + SIDE + pairs * (PAIR_GAP + 2 * SIDE + GAP)
-    heights = [_row_height(row) for row in rows]
+    heights = [_compute_row_height(row) for row in rows]
     height = 2 * MARGIN + LINE + sum(heights)
     with matplotlib.rc_context(STYLE):
         panel = Panel(figsize=(width, height), dpi=DPI, facecolor="white")
@@ -110,9 +111,11 @@ class _Sheet:
     height: float
 
     def add_text(self, x: float, y: float, text: str, colour: str = INK, weight: str = "normal") -> None:
+        """Add a line of text with its upper left corner at (x, y)."""
         self.panel.text(x / self.width, 1 - y / self.height, text, color=colour, weight=weight, va="top")
 
     def add_axes(self, x: float, y: float, width: float = SIDE) -> Axes:
+        """Add axes of the height of a tile with their upper left corner at (x, y)."""
         box = (x / self.width, 1 - (y + SIDE) / self.height, width / self.width, SIDE / self.height)
         return self.panel.add_axes(box)
 
@@ -147,8 +150,8 @@ def _wrap(text: str, width: float) -> str:
     return "\n".join(wrap(text, int(LETTERS * width)))
 
 
-def _row_height(row: PanelRow) -> float:
-    """The height in inches of a row's titles, pictures and captions."""
+def _compute_row_height(row: PanelRow) -> float:
+    """Compute the height in inches of a row's titles, pictures and captions."""
     captions = [(row.caption, SIDE), *((tile.caption, 2 * SIDE) for tile in row.tiles if tile.map is not None)]
     lines = max(len(wrap(text, int(LETTERS * width))) for text, width in captions)
     return 2.5 * LINE + SIDE + lines * LINE

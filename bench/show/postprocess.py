@@ -28,10 +28,10 @@ class Postprocessing:
 
     @classmethod
     def from_run(cls, run: Run, metric: str | None = None) -> "Postprocessing":
-        """The settings with which a run scored a metric; without `metric`, its first metric."""
+        """Return the settings with which a run scored a metric; without `metric`, its first metric."""
         protocols = run.header.protocols
         settings: Mapping[str, Any] = protocols.get(metric or next(iter(protocols), ""), {})
-        # The header writes "protocol fit" where the metric has a setting of its own named "fit".
+        # The header writes "protocol fit" if the metric has a setting of its own named "fit".
         choices = {key: settings.get(f"protocol {key}", settings.get(key)) for key in ("fit", "stretch", "order")}
         return cls(**{key: value for key, value in choices.items() if value is not None})
 
@@ -49,7 +49,7 @@ def read_map(row: Any) -> FloatMap:
 
 def fit_map(map: FloatMap, size: tuple[int, int], fit: Fit = "bilinear") -> FloatMap:
     """Resize a map (h', w') to the size (h, w) of its image."""
-    rows, columns = (_weights(old, new, fit) for old, new in zip(map.shape, size, strict=True))
+    rows, columns = (_compute_weights(old, new, fit) for old, new in zip(map.shape, size, strict=True))
     fitted: FloatMap = (rows @ map @ columns.T).astype(np.float32)
     return fitted
 
@@ -64,19 +64,19 @@ def stretch_map(map: FloatMap, stretch: Stretch = "min-max") -> FloatMap:
     return (map - low) / (high - low) if high > low else np.zeros_like(map)
 
 
-def _weights(old: int, new: int, fit: Fit) -> NDArray[np.floating]:
-    """The weights (new, old) of the old pixels in each new pixel; positions beyond the edge take the edge pixel."""
-    positions = _positions(old, new, fit)
+def _compute_weights(old: int, new: int, fit: Fit) -> NDArray[np.floating]:
+    """Compute the weights (new, old) of the old pixels in each new pixel; positions beyond the edge take the edge pixel."""
+    positions = _compute_positions(old, new, fit)
     first = np.floor(positions).astype(int)
     weights = np.zeros((new, old))
     for tap in (-1, 0, 1, 2):
         index = (first + tap).clip(0, old - 1)
-        np.add.at(weights, (np.arange(new), index), _kernel(np.abs(positions - (first + tap)), fit))
+        np.add.at(weights, (np.arange(new), index), _evaluate_kernel(np.abs(positions - (first + tap)), fit))
     return weights
 
 
-def _positions(old: int, new: int, fit: Fit) -> NDArray[np.floating]:
-    """The centres of the new pixels in units of the old pixels."""
+def _compute_positions(old: int, new: int, fit: Fit) -> NDArray[np.floating]:
+    """Compute the centres of the new pixels in units of the old pixels."""
     index = np.arange(new)
     if fit == "corners":
         return index * ((old - 1) / max(new - 1, 1))
@@ -85,8 +85,8 @@ def _positions(old: int, new: int, fit: Fit) -> NDArray[np.floating]:
     return (index + 0.5) * (old / new) - 0.5
 
 
-def _kernel(distance: NDArray[np.floating], fit: Fit) -> NDArray[np.floating]:
-    """The weight of a pixel at a distance, in pixels."""
+def _evaluate_kernel(distance: NDArray[np.floating], fit: Fit) -> NDArray[np.floating]:
+    """Return the weight of a pixel at a distance, in pixels."""
     if fit != "bicubic":
         return np.maximum(1 - distance, 0)
     near = ((CUBIC + 2) * distance - (CUBIC + 3)) * distance**2 + 1

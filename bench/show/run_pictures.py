@@ -31,25 +31,27 @@ class RunPictures:
         self._targets = predictions.set_index(["net", "image"])["target_name"].to_dict() if len(predictions) else {}
 
     def has(self, image: str) -> bool:
+        """Tell whether an image is stored."""
         return image in self._jpegs
 
-    def target(self, net: str, image: str) -> str:
-        """The name of the class that is explained; "?" if it is not stored."""
+    def find_target_name(self, net: str, image: str) -> str:
+        """Find the name of the class that is explained; "?" if it is not stored."""
         return str(self._targets.get((net, image), "?"))
 
-    def image(self, name: str) -> Pixels:
-        return _reduce(self._pixels(name))
+    def read_image(self, name: str) -> Pixels:
+        """Read an image (h, w, 3), reduced to at most WIDEST pixels a side."""
+        return _reduce(self._read_pixels(name))
 
-    def _pixels(self, name: str) -> Pixels:
-        """The image at the size at which it is scored."""
+    def _read_pixels(self, name: str) -> Pixels:
+        """Read the image at the size at which it is scored."""
         return np.asarray(Picture.open(io.BytesIO(self._jpegs[name])).convert("RGB"))
 
-    def overlay(self, net: str, method: str, image: str) -> Pixels | None:
-        """The overlay of a method's map on its image; None if the map is not stored."""
+    def draw_overlay(self, net: str, method: str, image: str) -> Pixels | None:
+        """Draw a method's map on its image; return None if the map is not stored."""
         if not self.has(image) or (net, method, image) not in self._maps.index:
             return None
         row: Any = self._maps.loc[(net, method, image), :]
-        pixels = self._pixels(image)
+        pixels = self._read_pixels(image)
         height, width = pixels.shape[:2]
         return _reduce(overlay_map(pixels, self._postprocess(read_map(row), (height, width))))
 

@@ -8,7 +8,7 @@ from rich.padding import Padding
 from rich.table import Table as Grid
 from rich.text import Text
 
-from ..core.formatting import MEGABYTE, number, plural
+from ..core.formatting import MEGABYTE, format_count, format_number
 from ..stats.notes import describe_gaps
 from ..stats.summary import Cost, Metric, Table, build_table
 from ..store.run import Run
@@ -29,30 +29,30 @@ def show_methods(run: Run, net: str, width: int = WIDTH) -> Group:
     table = build_table(run, net)
     if not table.images:
         return Group(Text(f"{net}: no image is complete yet"))
-    parts: list[RenderableType] = [Text(_title(table), style="bold")]
-    parts += [_grid(table, columns) for columns in _split_columns(table, width)]
-    parts += [Padding(Text(note, style="dim"), (0, 0, 0, 1), expand=False) for note in notes(table)]
+    parts: list[RenderableType] = [Text(_format_title(table), style="bold")]
+    parts += [_make_grid(table, columns) for columns in _split_columns(table, width)]
+    parts += [Padding(Text(note, style="dim"), (0, 0, 0, 1), expand=False) for note in list_notes(table)]
     return Group(*parts, Text(f"{net}: {table.accuracy}"))
 
 
-def notes(table: Table) -> list[str]:
-    """Sentences below the table: the protocol, missing scores, means over fewer images, constant and non-finite maps."""
+def list_notes(table: Table) -> list[str]:
+    """List the notes below the table: the protocol, missing scores, means over fewer images, constant and non-finite maps."""
     gaps = describe_gaps(table, lambda metric: metric.short)
-    return _protocol_note(table) + _missing_scores(table) + gaps
+    return _describe_protocol(table) + _describe_missing_scores(table) + gaps
 
 
-def _protocol_note(table: Table) -> list[str]:
-    """The protocol, if one other than the default made all scores; the heads have no room for it."""
+def _describe_protocol(table: Table) -> list[str]:
+    """Name the protocol, if one other than the default made all scores; the heads have no room for it."""
     protocols = {metric.spec.partition("@")[2] for metric in table.metrics}
     return [f"protocol {name}" for name in protocols if name and len(protocols) == 1]
 
 
-def _missing_scores(table: Table) -> list[str]:
-    """A note per reason: the methods without a score and, if only some metrics lack it, these metrics."""
+def _describe_missing_scores(table: Table) -> list[str]:
+    """Write a note per reason: the methods without a score and, if only some metrics lack it, these metrics."""
     missing: dict[str, tuple[dict[str, None], dict[str, None]]] = {}  # methods and heads, in the order of the table
     for method in table.methods:
         for metric in table.metrics:
-            if reason := table.mean_score(method, metric).reason:
+            if reason := table.find_mean_score(method, metric).reason:
                 methods, heads = missing.setdefault(reason, ({}, {}))
                 methods[method] = heads[metric.short] = None
     lines = []
@@ -63,8 +63,8 @@ def _missing_scores(table: Table) -> list[str]:
     return lines
 
 
-def _title(table: Table) -> str:
-    images = plural(table.planned, "image")
+def _format_title(table: Table) -> str:
+    images = format_count(table.planned, "image")
     progress = f"{table.images} of {images}" if table.images < table.planned else images
     interval = " and its 95 % interval" if table.images > 1 else ", no interval"
     return f"{table.net}, {table.layer}: {progress}, {table.precision}; mean{interval}"
@@ -72,27 +72,27 @@ def _title(table: Table) -> str:
 
 def _split_columns(table: Table, width: int) -> list[list[Column]]:
     """Distribute the columns over as many tables as fit into the width; the columns of cost stay together."""
-    room = width - _names_width(table)
+    room = width - _measure_names(table)
     parts: list[list[Column]] = [[]]
-    for block in [*([_metric_column(table, metric)] for metric in table.metrics), _cost_columns(table)]:
-        if parts[-1] and sum(_column_width(table, column) + 1 for column in [*parts[-1], *block]) > room:
+    for block in [*([_make_metric_column(table, metric)] for metric in table.metrics), _make_cost_columns(table)]:
+        if parts[-1] and sum(_measure_column(table, column) + 1 for column in [*parts[-1], *block]) > room:
             parts.append([])
         parts[-1] += block
     return parts
 
 
-def _column_width(table: Table, column: Column) -> int:
+def _measure_column(table: Table, column: Column) -> int:
     texts = [column[0], *(text for method in table.methods for text in column[1](method))]
     return max(len(line) for text in texts for line in text.plain.split("\n"))
 
 
-def _names_width(table: Table) -> int:
+def _measure_names(table: Table) -> int:
     return min(NAMES, max(map(len, [*table.methods, "method"])))
 
 
-def _grid(table: Table, columns: list[Column]) -> Grid:
+def _make_grid(table: Table, columns: list[Column]) -> Grid:
     grid = Grid(box=None, padding=(0, 0, 0, 1), pad_edge=False)
-    grid.add_column(Text("method"), width=_names_width(table), overflow="fold")
+    grid.add_column(Text("method"), width=_measure_names(table), overflow="fold")
     for head, _ in columns:
         grid.add_column(head, justify="right", no_wrap=True)
     for method in table.methods:
@@ -102,38 +102,38 @@ def _grid(table: Table, columns: list[Column]) -> Grid:
     return grid
 
 
-def _metric_column(table: Table, metric: Metric) -> Column:
-    best = table.best(metric)
+def _make_metric_column(table: Table, metric: Metric) -> Column:
+    best = table.find_best(metric)
 
     def cell(method: str) -> list[Text]:
-        mean_score = table.mean_score(method, metric)
+        mean_score = table.find_mean_score(method, metric)
         if mean_score.reason:
             return [Text("n/a", style="dim")]
         average, low, high, _ = mean_score.estimate
-        ends = [] if isnan(low) else [Text(number(end), style="dim") for end in (low, high)]
-        return [Text(number(average), style="bold" if method in best else ""), *ends]
+        ends = [] if isnan(low) else [Text(format_number(end), style="dim") for end in (low, high)]
+        return [Text(format_number(average), style="bold" if method in best else ""), *ends]
 
     short, at, protocol = metric.short.partition("@")
     return Text("\n".join([short, *([at + protocol] if at else []), metric.arrow])), cell
 
 
-def _cost_columns(table: Table) -> list[Column]:
+def _make_cost_columns(table: Table) -> list[Column]:
     heads: dict[str, Callable[[Cost], str]] = {
-        "s per\nimage": lambda cost: brief(cost.seconds),
-        "for-\nwards": lambda cost: brief(cost.forwards),
-        "peak\nMB": lambda cost: brief(cost.peak_bytes / MEGABYTE),
+        "s per\nimage": lambda cost: format_cost(cost.seconds),
+        "for-\nwards": lambda cost: format_cost(cost.forwards),
+        "peak\nMB": lambda cost: format_cost(cost.peak_bytes / MEGABYTE),
     }
 
-    def column(head: str, show: Callable[[Cost], str]) -> Column:
+    def make_column(head: str, show: Callable[[Cost], str]) -> Column:
         return Text(head), lambda method: [Text(show(table.costs[method]) if method in table.costs else "n/a")]
 
-    return [column(head, show) for head, show in heads.items()]
+    return [make_column(head, show) for head, show in heads.items()]
 
 
-def brief(value: float) -> str:
-    """Format a cost in at most five characters: like a score, but with fewer digits where it is small: .0021, 2e-05."""
+def format_cost(value: float) -> str:
+    """Format a cost in at most five characters: like a score, but with fewer digits if it is small: .0021, 2e-05."""
     if value == 0 or isnan(value):
         return "0" if value == 0 else "-"
     if value < 1e-4:
         return f"{value:.0e}"
-    return f"{value:#.2g}".replace("0.", ".", 1) if value < 0.1 else number(value)
+    return f"{value:#.2g}".replace("0.", ".", 1) if value < 0.1 else format_number(value)

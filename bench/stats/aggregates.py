@@ -27,11 +27,13 @@ def estimate_adcc(drop: ArrayLike, coherency: ArrayLike, complexity: ArrayLike, 
 
     Range [0, 1], higher is better.
     """
-    return estimate_columns(_complete_rows(drop, coherency, complexity), _adcc_column, bounds=(0, 1), seed=seed)[0]
+    return estimate_columns(
+        _complete_rows(drop, coherency, complexity), _compute_adcc_column, bounds=(0, 1), seed=seed
+    )[0]
 
 
 def adcc_of_means(means: Floats) -> Floats:
-    """The harmonic mean (...) of coherency, 1 - complexity and 1 - drop (Poppi et al., CVPRW 2021).
+    """Return the harmonic mean (...) of coherency, 1 - complexity and 1 - drop (Poppi et al., CVPRW 2021).
 
     `means` (..., 3) are means over images of drop, coherency and complexity. If one of the three terms is 0, ADCC is 0.
     """
@@ -47,28 +49,28 @@ def estimate_win_rate(drops: ArrayLike, other_drops: ArrayLike) -> Estimate:
     Both are per-image values (n,); images without one of the two are left out. Drops that differ by at most TIE are a win of
     neither method. Range [0, 1], higher is better.
     """
-    return estimate_mean(_wins(drops, other_drops), binary=True)
+    return estimate_mean(_mark_wins(drops, other_drops), binary=True)
 
 
 def measure(scores: pd.DataFrame, method: str, metric: str, protocol: str) -> Measurement | None:
-    """The value of a metric or an aggregate for a method, from the scores of one net; None if no image has all values."""
+    """Measure a metric or an aggregate for a method, from the scores of one net; None if no image has all values."""
     spec = specs.parse("metric", metric)
     if spec.name == "adcc_of_means":
         return _measure_adcc(_select(scores, [(method, add_protocol(part, protocol)) for part in ADCC_PARTS]))
     if spec.name == "win":
         drop = add_protocol(ADCC_PARTS[0], protocol)
         drops = _select(scores, [(method, drop), (str(spec.settings["over"]), drop)])
-        return _measure_mean(_wins(drops[:, 0], drops[:, 1]))
+        return _measure_mean(_mark_wins(drops[:, 0], drops[:, 1]))
     return _measure_mean(_select(scores, [(method, add_protocol(metric, protocol))])[:, 0])
 
 
 def add_protocol(metric: str, protocol: str) -> str:
-    """The name of a metric under a protocol, as in the table of scores: `deletion@rise`."""
+    """Name a metric under a protocol, as in the table of scores: `deletion@rise`."""
     return metric if protocol == "default" else f"{metric}@{protocol}"
 
 
-def _wins(drops: ArrayLike, other_drops: ArrayLike) -> Floats:
-    """By image (n,): 1 for a win, 0 for none, NaN if a drop is missing."""
+def _mark_wins(drops: ArrayLike, other_drops: ArrayLike) -> Floats:
+    """Mark each image (n,): 1 for a win, 0 for none, NaN if a drop is missing."""
     gains = np.asarray(other_drops, dtype=np.float64) - np.asarray(drops, dtype=np.float64)
     return np.where(np.isnan(gains), np.nan, gains > TIE)
 
@@ -80,7 +82,7 @@ def _complete_rows(*columns: ArrayLike) -> Floats:
 
 
 def _select(scores: pd.DataFrame, keys: list[tuple[str, str]]) -> Floats:
-    """The values (n, keys) of each (method, metric), on the images that have them all."""
+    """Select the values (n, keys) of each (method, metric), on the images that have them all."""
     columns = []
     for method, metric in keys:
         rows = scores[(scores["method"] == method) & (scores["metric"] == metric)]
@@ -98,9 +100,10 @@ def _measure_mean(values: Floats) -> Measurement | None:
 def _measure_adcc(values: Floats) -> Measurement | None:
     if not len(values):
         return None
-    error = standard_error(values, _adcc_column)[0]
+    error = standard_error(values, _compute_adcc_column)[0]
     return Measurement(estimate_adcc(*values.T).mean, float(error) * sqrt(len(values)), len(values))
 
 
-def _adcc_column(means: Floats) -> Floats:
+def _compute_adcc_column(means: Floats) -> Floats:
+    """Compute the ADCC of means (..., 3) as a column (..., 1), as `Transform` requires."""
     return adcc_of_means(means)[..., None]

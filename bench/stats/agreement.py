@@ -89,7 +89,7 @@ def measure_agreement(
     """
     names = list(combinations(values, 2)) if pairs is None else list(pairs)
     ranks = {metric: _rank(keep_complete(table), better[metric]) for metric, table in values.items()}
-    rows = [_products(ranks[a], ranks[b], better[a], better[b]) for a, b in names]
+    rows = [_multiply_ranks(ranks[a], ranks[b], better[a], better[b]) for a, b in names]
     agreements: dict[int, Agreement] = {}
     for count in {len(products) for products, _ in rows}:  # pairs of as many images are resampled together
         indices = [index for index, (products, _) in enumerate(rows) if len(products) == count]
@@ -101,7 +101,7 @@ def measure_agreement(
 
 
 def build_rho_matrix(agreements: Sequence[Agreement]) -> pd.DataFrame:
-    """The symmetric matrix of rho by metric, with ones on the diagonal and NaN for pairs that were not measured."""
+    """Build the symmetric matrix of rho by metric, with ones on the diagonal and NaN for pairs that were not measured."""
     names = list(dict.fromkeys(name for pair in agreements for name in (pair.first, pair.second)))
     matrix = pd.DataFrame(np.where(np.eye(len(names)), 1.0, nan), index=names, columns=names)
     for pair in agreements:
@@ -118,11 +118,12 @@ class _Ranks:
 
 
 def _rank(values: pd.DataFrame, better: str) -> _Ranks:
+    """Rank the methods, columns of `values`, within each image, a row."""
     return _Ranks(values, rank_rows(values.to_numpy(dtype=np.float64), better) - (values.shape[1] + 1) / 2)
 
 
-def _products(first: _Ranks, second: _Ranks, better: str, second_better: str) -> tuple[Floats, int]:
-    """By shared image (n, 3), the sums over shared methods of r1 r2, r1^2 and r2^2; and the number of these methods.
+def _multiply_ranks(first: _Ranks, second: _Ranks, better: str, second_better: str) -> tuple[Floats, int]:
+    """Return, by shared image (n, 3), the sums over shared methods of r1 r2, r1^2 and r2^2; and the number of these methods.
 
     The means of the three columns determine rho, so a resample needs no ranks, as `scipy.stats.spearmanr` does.
     """
@@ -141,14 +142,14 @@ def _products(first: _Ranks, second: _Ranks, better: str, second_better: str) ->
 
 
 def _rho(means: Floats) -> Floats:
-    """Rho (..., pairs) from the means (..., 3 pairs) of products; NaN if a metric gives all methods the same rank."""
+    """Compute rho (..., pairs) from the means (..., 3 pairs) of products; NaN if a metric gives all methods the same rank."""
     covariance, first, second = np.moveaxis(means.reshape(*means.shape[:-1], -1, 3), -1, 0)
     scale = np.sqrt(first * second)
     return np.divide(covariance, scale, out=np.full_like(covariance, nan), where=scale > 0)
 
 
 def _alpha(counts: np.ndarray[tuple[int, ...], np.dtype[np.int_]]) -> float:
-    """Ordinal alpha from counts (methods, ranks); NaN if only one rank occurs."""
+    """Compute ordinal alpha from counts (methods, ranks); NaN if only one rank occurs."""
     if (counts.sum(0) > 0).sum() < 2:
         return nan
     return float(krippendorff.alpha(value_counts=counts, level_of_measurement="ordinal"))

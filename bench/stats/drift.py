@@ -26,7 +26,7 @@ class Drift:
 
 
 def measure_drift(run: Run, net: str) -> list[Drift]:
-    """The drift of each metric on a net, in the order of the run; empty if nothing was scored in fp32 as well."""
+    """Measure the drift of each metric on a net, in the order of the run; empty if nothing was scored in fp32 as well."""
     exact = run.table("drift")
     if not len(exact):
         return []
@@ -41,6 +41,7 @@ def measure_drift(run: Run, net: str) -> list[Drift]:
 
 
 def _measure_metric(metric: str, scores: pd.DataFrame, *, higher: bool) -> Drift:
+    """Measure the drift of one metric; `higher` says whether higher values are better."""
     changes = (scores["value"] - scores["value_exact"]).abs()
     means = (
         scores.groupby("method", sort=False)[["value_exact", "value"]]

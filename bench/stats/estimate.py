@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import norm, t
 
-from ..core.formatting import number
+from ..core.formatting import format_number
 
 RESAMPLES = 10_000
 CONFIDENCE = 0.95
@@ -101,9 +101,10 @@ def estimate_columns(
 
 
 def standard_error(columns: Floats, transform: Transform | None = None) -> Floats:
-    """The standard errors (m,) of the quantities that `transform` computes from the means of columns (n, k); NaN for n = 1.
+    """Return the standard errors (m,) of the quantities that `transform` computes from the means of columns (n, k).
 
-    They are the bootstrap's, or the jackknife's for fewer than FEW and more than MANY rows, as in `estimate_columns`.
+    They are the bootstrap's, or the jackknife's for fewer than FEW and more than MANY rows, as in `estimate_columns`; NaN for
+    n = 1.
     """
     count = len(columns)
     transform = transform or _identity
@@ -121,13 +122,13 @@ def resample_means(columns: Floats, seed: int = 0) -> Floats:
     as long for the 40 columns of a run, because it gathers the values where this multiplies by kept counts.
     """
     count = len(columns)
-    draws = _cached_draws(count, seed) if count * RESAMPLES <= CACHE_LIMIT else _draw_counts(count, seed)
+    draws = _cache_draws(count, seed) if count * RESAMPLES <= CACHE_LIMIT else _draw_counts(count, seed)
     means = [counts.astype(np.float64) @ (columns - columns[0]) / count for counts in draws]
     return columns[0] + np.concatenate(means)
 
 
 def t_interval(values: Floats) -> tuple[Any, Any]:
-    """The ends of Student's t interval of the mean over the first axis, which assumes normally distributed values.
+    """Return the ends of Student's t interval of the mean over the first axis, which assumes normally distributed values.
 
     Values that are all equal have an interval of no width; `scipy.stats.t.interval` returns NaN for them.
     """
@@ -136,17 +137,18 @@ def t_interval(values: Floats) -> tuple[Any, Any]:
 
 
 def format_interval(estimate: Estimate) -> str:
-    """An interval in words, `.100 to .300`: a hyphen would read as the sign of a negative bound."""
-    return f"{number(estimate.low)} to {number(estimate.high)}"
+    """Format an interval in words, `.100 to .300`: a hyphen would read as the sign of a negative bound."""
+    return f"{format_number(estimate.low)} to {format_number(estimate.high)}"
 
 
 @lru_cache(maxsize=4)
-def _cached_draws(count: int, seed: int) -> tuple[NDArray[np.uint8], ...]:
+def _cache_draws(count: int, seed: int) -> tuple[NDArray[np.uint8], ...]:
+    """Draw counts as `_draw_counts` does, and keep them for the next sample of the same size."""
     return tuple(_draw_counts(count, seed))
 
 
 def _draw_counts(count: int, seed: int) -> Iterator[NDArray[np.uint8]]:
-    """How often each resample contains each row, (RESAMPLES, count), in chunks.
+    """Draw how often each resample contains each row, (RESAMPLES, count), in chunks.
 
     Bytes suffice, because the probability that one row is drawn 256 times is negligible.
     """
@@ -163,17 +165,18 @@ def _identity(means: Floats) -> Floats:
 
 
 def _mean(columns: Floats) -> Floats:
-    """The means of columns. The mean of a constant column is exactly its value, as it is in each resample."""
+    """Compute the means of columns. The mean of a constant column is exactly its value, as it is in each resample."""
     return columns[0] + (columns - columns[0]).mean(0)
 
 
 def _leave_one_out(columns: Floats) -> Floats:
-    """The means (n, k) of columns (n, k) without one row at a time."""
+    """Compute the means (n, k) of columns (n, k) without one row at a time."""
     centred = columns - columns[0]
     return columns[0] + (centred.sum(0) - centred) / (len(columns) - 1)
 
 
 def _percentiles(draws: Floats) -> tuple[Floats, Floats]:
+    """Return the ends (m,) of the 95 % interval of draws (RESAMPLES, m), without the NaN."""
     ends = [50 * (1 - CONFIDENCE), 50 * (1 + CONFIDENCE)]
     low, high = np.percentile(draws, ends, axis=0)
     for column in np.flatnonzero(np.isnan(draws).any(0)):
@@ -183,7 +186,7 @@ def _percentiles(draws: Floats) -> tuple[Floats, Floats]:
 
 
 def _wilson(rate: float, n: int) -> tuple[float, float]:
-    """The ends of Wilson's score interval (1927) of a rate.
+    """Compute the ends of Wilson's score interval (1927) of a rate.
 
     SciPy's `binomtest` needs a whole number of hits; a map with several peaks may be half a hit.
     """

@@ -7,7 +7,7 @@ import pandas as pd
 
 
 def pivot_scores(scores: pd.DataFrame, methods: Sequence[str]) -> dict[str, pd.DataFrame]:
-    """The values of each metric, by its spec, from the scores of one net.
+    """Arrange the scores of one net as one table of values per metric, by its spec.
 
     Each table has one row per (dataset, image), the same rows for all metrics, and one column per method, in the order given.
     A missing value is NaN. Raises ValueError if an image has two values of a method by a metric, as in the joined scores of

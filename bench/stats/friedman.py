@@ -54,7 +54,7 @@ def rank_in_blocks(blocks: pd.DataFrame, better: str) -> Ranks:
     mean_ranks = tuple(float(means[index]) for index in order)
     statistic, p = _test(ranks) if n and k > 1 else (nan, nan)
     critical = critical_difference(k, n) if n and k > 1 else nan
-    cliques = _cliques(methods, mean_ranks, critical if p < ALPHA else inf)
+    cliques = _find_cliques(methods, mean_ranks, critical if p < ALPHA else inf)
     needed = count_blocks_needed(k) if k > 1 else 0
     return Ranks(methods, mean_ranks, n, left_out, statistic, p, critical, cliques, needed)
 
@@ -74,12 +74,12 @@ def rank_rows(values: Floats, better: str) -> Floats:
 
 
 def critical_difference(methods: int, blocks: int) -> float:
-    """The difference of mean ranks from which two methods differ significantly by Nemenyi's test (Demšar, JMLR 2006)."""
+    """Return the difference of mean ranks from which two methods differ significantly by Nemenyi's test (Demšar, JMLR 2006)."""
     return _quantile(methods) / sqrt(2) * sqrt(methods * (methods + 1) / (6 * blocks))
 
 
 def count_blocks_needed(methods: int) -> int:
-    """The smallest number of blocks for which the first and the last method differ significantly if all blocks agree."""
+    """Count the blocks from which the first and the last method differ significantly if all blocks agree."""
 
     def suffices(blocks: int) -> bool:
         p = 0.5 ** (blocks - 1) if methods == 2 else float(chi2.sf(blocks * (methods - 1), methods - 1))
@@ -90,11 +90,12 @@ def count_blocks_needed(methods: int) -> int:
 
 @cache
 def _quantile(methods: int) -> float:
+    """Return the quantile of the studentized range that is exceeded with probability ALPHA."""
     return float(studentized_range.ppf(1 - ALPHA, methods, inf))
 
 
 def _test(ranks: Floats) -> tuple[float, float]:
-    """The statistic and p of Friedman's test; for two methods, of the exact sign test, which it approximates."""
+    """Return the statistic and p of Friedman's test; for two methods, of the exact sign test, which it approximates."""
     if (np.ptp(ranks, axis=1) == 0).all():
         return 0.0, 1.0
     if ranks.shape[1] == 2:
@@ -104,8 +105,8 @@ def _test(ranks: Floats) -> tuple[float, float]:
     return float(result.statistic), float(result.pvalue)
 
 
-def _cliques(methods: tuple[str, ...], ranks: tuple[float, ...], critical: float) -> tuple[tuple[str, ...], ...]:
-    """The maximal groups of neighbours whose first and last mean ranks differ by less than the critical difference."""
+def _find_cliques(methods: tuple[str, ...], ranks: tuple[float, ...], critical: float) -> tuple[tuple[str, ...], ...]:
+    """Find the maximal groups of neighbours whose first and last mean ranks differ by less than the critical difference."""
     spans: list[tuple[int, int]] = []
     for first in range(len(methods)):
         last = max(

@@ -30,7 +30,7 @@ class Metric:
         return "↑" if self.better == "higher" else "↓"
 
     def is_better(self, value: float, other: float) -> bool:
-        """Whether a value is strictly better than another."""
+        """Tell whether a value is strictly better than another."""
         return value > other if self.better == "higher" else value < other
 
 
@@ -51,13 +51,13 @@ class MeanScore:
 
 def estimate_score(metric: Metric, values: Floats) -> Estimate:
     """Estimate the mean of per-image values (n,) of a metric, without the NaN."""
-    return estimate_mean(values, binary=metric.unit == BINARY, bounds=_bounds(metric, values))
+    return estimate_mean(values, binary=metric.unit == BINARY, bounds=_choose_bounds(metric, values))
 
 
 def average_scores(
     scores: pd.DataFrame, values: dict[str, pd.DataFrame], metrics: list[Metric]
 ) -> dict[tuple[str, str], MeanScore]:
-    """The mean scores by (method, metric), for those that have rows in `scores`.
+    """Compute the mean scores by (method, metric), for those that have rows in `scores`.
 
     `scores` are the rows of one net, and `values` the same scores as `pivot_scores` arranges them.
     """
@@ -69,18 +69,18 @@ def average_scores(
     unique = scores[["method", "metric"]].drop_duplicates().itertuples(index=False, name=None)
     keys = [(str(method), str(metric)) for method, metric in unique]
     columns = [values[metric][method].to_numpy() for method, metric in keys]
-    bounds = [_bounds(by_spec[metric], column) for (_, metric), column in zip(keys, columns, strict=True)]
+    bounds = [_choose_bounds(by_spec[metric], column) for (_, metric), column in zip(keys, columns, strict=True)]
     binary = [by_spec[metric].unit == BINARY for _, metric in keys]
     estimates = zip(keys, estimate_means(columns, bounds, binary), strict=True)
     return {key: MeanScore(estimate, dict(reasons.get(key, {}))) for key, estimate in estimates}
 
 
 def parse_range(low: float | None, high: float | None) -> tuple[float, float]:
-    """The range of a metric, from a run's header, where None stands for an infinite end: JSON has no infinity."""
+    """Parse the range of a metric from a run's header, in which None stands for an infinite end: JSON has no infinity."""
     return -inf if low is None else low, inf if high is None else high
 
 
-def _bounds(metric: Metric, values: Floats) -> tuple[float, float]:
-    """The metric's range, or no bounds if a value is outside it, as scores of logits or of some protocols can be."""
+def _choose_bounds(metric: Metric, values: Floats) -> tuple[float, float]:
+    """Choose the metric's range, or no bounds if a value is outside it, as scores of logits or of some protocols can be."""
     low, high = metric.range
     return metric.range if not ((values < low) | (values > high)).any() else (-inf, inf)

@@ -2,32 +2,32 @@
 
 from collections.abc import Callable
 
-from ..core.formatting import plural
+from ..core.formatting import format_count
 from .summary import Metric, Table
 
 
 def describe_gaps(table: Table, name: Callable[[Metric], str]) -> list[str]:
-    """Sentences on means over fewer images than are complete, and on constant and non-finite maps.
+    """Describe means over fewer images than are complete, and constant and non-finite maps.
 
     `name` gives the name of a metric as the heads of the table show it.
     """
     constant = [
-        f"{method}: {plural(count, 'map')} constant, without information"
+        f"{method}: {format_count(count, 'map')} constant, without information"
         for method, count in table.constant_maps.items()
     ]
     not_finite = [
-        f"{method}: {plural(count, 'map')} not finite (NaN or infinite), scored as constant"
+        f"{method}: {format_count(count, 'map')} not finite (NaN or infinite), scored as constant"
         for method, count in table.nonfinite_maps.items()
     ]
-    return _fewer_images(table, name) + constant + not_finite
+    return _describe_fewer_images(table, name) + constant + not_finite
 
 
-def _fewer_images(table: Table, name: Callable[[Metric], str]) -> list[str]:
-    """A note per number of images and reason: the metrics with such a mean."""
+def _describe_fewer_images(table: Table, name: Callable[[Metric], str]) -> list[str]:
+    """Write a note per number of images and reason: the metrics with such a mean."""
     names: dict[str, dict[str, None]] = {}  # by note, in the order of the table
     for metric in table.metrics:
         for method in table.methods:
-            mean_score = table.mean_score(method, metric)
+            mean_score = table.find_mean_score(method, metric)
             if 0 < mean_score.estimate.n < table.images:
                 why = "; ".join(mean_score.reasons) or "no result yet"
                 note = f"over {mean_score.estimate.n} of {table.images} images ({why})"

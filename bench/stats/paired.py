@@ -75,7 +75,7 @@ def pair_methods(
 
 
 def subtract_paired(first: "pd.Series[float]", second: "pd.Series[float]") -> Floats:
-    """First minus second (n,) on the images, by index, that have both values; at most TIE counts as 0."""
+    """Return first minus second (n,) on the images, by index, that have both values; at most TIE counts as 0."""
     if first.index is not second.index:
         first, second = first.dropna().align(second.dropna(), join="inner")
     differences = first.to_numpy(dtype=np.float64) - second.to_numpy(dtype=np.float64)
@@ -101,7 +101,7 @@ def compare(samples: Sequence[PairedSample], *, families: Sequence[str] | None =
 
 
 def _test_samples(samples: Sequence[PairedSample]) -> list[Significance]:
-    """The test of each sample; samples of the same size are tested together. p is NaN for a sample without images."""
+    """Test each sample; samples of the same size are tested together. p is NaN for a sample without images."""
     tests: dict[int, Significance] = {}
     for indices in _group_by_size(samples):
         columns = np.stack([samples[index].differences for index in indices], axis=1)
@@ -113,7 +113,7 @@ def _test_samples(samples: Sequence[PairedSample]) -> list[Significance]:
 
 
 def _group_by_size(samples: Sequence[PairedSample]) -> list[list[int]]:
-    """The indices of the samples that are neither binary nor empty, grouped by the number of images."""
+    """List the indices of the samples that are neither binary nor empty, grouped by the number of images."""
     groups: dict[int, list[int]] = {}
     for index, sample in enumerate(samples):
         if sample.differences.size and not sample.binary:
@@ -122,7 +122,7 @@ def _group_by_size(samples: Sequence[PairedSample]) -> list[list[int]]:
 
 
 def _estimate_differences(samples: Sequence[PairedSample], seed: int) -> list[Estimate]:
-    """The mean difference of each sample; samples of the same size are resampled together."""
+    """Estimate the mean difference of each sample; samples of the same size are resampled together."""
     estimates: dict[int, Estimate] = {}
     for index, sample in enumerate(samples):
         if sample.binary or not sample.differences.size:
@@ -134,7 +134,7 @@ def _estimate_differences(samples: Sequence[PairedSample], seed: int) -> list[Es
 
 
 def _estimate_rate_difference(differences: Floats) -> Estimate:
-    """The difference of two rates on the same images, with the interval of Bonett and Price (2012).
+    """Estimate the difference of two rates on the same images, with the interval of Bonett and Price (2012).
 
     It is Wald's interval with one more image in each direction. A bootstrap of 12 images that all agree would have no width.
     SciPy has no interval for paired rates.
@@ -150,25 +150,31 @@ def _estimate_rate_difference(differences: Floats) -> Estimate:
 
 
 def _pair(sample: PairedSample, difference: Estimate, test: Significance, corrected: float, family_size: int) -> Pair:
+    """Make the comparison of a sample from its mean difference, its test and the corrected p."""
     gains = sample.differences if sample.better == "higher" else -sample.differences
     superiority = float((gains > 0).mean() + (gains == 0).mean() / 2) if gains.size else nan
-    verdict = _verdict(sample.better, difference, test.sign, corrected)
-    needed = _images_needed(sample.differences, family_size) if verdict == "undecided" else None
+    verdict = _decide_verdict(sample.better, difference, test.sign, corrected)
+    needed = _estimate_images_needed(sample.differences, family_size) if verdict == "undecided" else None
     return Pair(sample.first, sample.second, difference, superiority, test.p, float(corrected), verdict, needed)
 
 
-def _verdict(better: str, difference: Estimate, sign: int, corrected: float) -> PairVerdict:
-    """Decided only if mean and test have the same sign: in skewed data, most differences can be opposite to the mean."""
+def _decide_verdict(better: str, difference: Estimate, sign: int, corrected: float) -> PairVerdict:
+    """Decide between ahead, behind and undecided.
+
+    A comparison is decided only if mean and test have the same sign: in skewed data, most differences can be opposite to
+    the mean.
+    """
     excluded = difference.low > 0 or difference.high < 0
     if not excluded or not corrected < ALPHA or np.sign(difference.mean) != sign:
         return "undecided"
     return "ahead" if (difference.mean > 0) == (better == "higher") else "behind"
 
 
-def _images_needed(differences: Floats, family_size: int) -> ImagesNeeded:
-    """The images for which the half width of the interval, at this spread and Bonferroni-corrected, is the mean difference.
+def _estimate_images_needed(differences: Floats, family_size: int) -> ImagesNeeded:
+    """Estimate how many images would decide a comparison.
 
-    At least one more than there are, and at least as many as an exact test needs to be significant.
+    For so many images, the half width of the interval, at this spread and Bonferroni-corrected, is the mean difference. The
+    number is at least one more than there are, and at least as many as an exact test needs to be significant.
     """
     n = differences.size
     if n < 2:

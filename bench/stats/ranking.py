@@ -47,8 +47,8 @@ class Ranking:
             place.method for place in methods if place.best_pair is None or place.best_pair.verdict == "undecided"
         )
 
-    def relative_score(self, place: Place) -> float:
-        """The score of a method as a share of the best method's, both measured from the worst end of the metric's range.
+    def compute_relative_score(self, place: Place) -> float:
+        """Compute the score of a method as a share of the best one's, both measured from the worst end of the metric's range.
 
         If that end is infinite: 1 minus the distance to the best score as a share of its absolute value.
         """

@@ -33,34 +33,34 @@ class Recommendation:
 def recommend(ranking: Ranking, costs: Mapping[str, Cost], need: Need) -> Recommendation:
     """Recommend a method for a need; never a control.
 
-    A method is within 2 % of the best if `Ranking.relative_score` is at least .98. The cheapest has the fewest forwards, which
-    are the same on every machine, and among equals the fewest seconds.
+    A method is within 2 % of the best if `Ranking.compute_relative_score` is at least .98. The cheapest has the fewest
+    forwards, which are the same on every machine, and among equals the fewest seconds.
     """
     methods = [place for place in ranking.places if not place.control]
     if not methods:
-        return _without_method(need, "no method has a score")
+        return _recommend_none(need, "no method has a score")
     if need == "best whatever it costs":
-        return _with_method(need, costs, methods[0])
+        return _recommend_method(need, costs, methods[0])
     measured = [place for place in methods if place.method in costs and not isnan(costs[place.method].seconds)]
     if need == "best under 50 ms":
         fast = [place for place in measured if costs[place.method].seconds < FAST]
         if not fast:
             reason = "no method explains an image in under 50 ms" if measured else "no cost is measured"
-            return _without_method(need, reason)
-        return _with_method(need, costs, fast[0])
-    near = [place for place in measured if ranking.relative_score(place) >= 1 - SLACK]
+            return _recommend_none(need, reason)
+        return _recommend_method(need, costs, fast[0])
+    near = [place for place in measured if ranking.compute_relative_score(place) >= 1 - SLACK]
     if not near:
-        return _without_method(need, "no cost is measured")
+        return _recommend_none(need, "no cost is measured")
 
     def price(place: Place) -> tuple[float, float]:
         cost = costs[place.method]
         return inf if isnan(cost.forwards) else cost.forwards, cost.seconds
 
-    return _with_method(need, costs, min(near, key=price))
+    return _recommend_method(need, costs, min(near, key=price))
 
 
 def find_pareto_front(ranking: Ranking, costs: Mapping[str, float]) -> tuple[str, ...]:
-    """The methods that no other method beats in mean score or cost without losing in the other, cheapest first.
+    """Find the methods that no other method beats in mean score or cost without losing in the other, cheapest first.
 
     `costs` are seconds or forwards by method. Controls, and methods without a cost, are left out.
     """
@@ -70,18 +70,18 @@ def find_pareto_front(ranking: Ranking, costs: Mapping[str, float]) -> tuple[str
         if not place.control and not isnan(costs.get(place.method, nan))
     }
 
-    def dominated(method: str) -> bool:
+    def is_dominated(method: str) -> bool:
         point = (costs[method], -scores[method])
         others = [(costs[other], -scores[other]) for other in scores]
         return any(other[0] <= point[0] and other[1] <= point[1] and other != point for other in others)
 
-    front = [method for method in scores if not dominated(method)]
+    front = [method for method in scores if not is_dominated(method)]
     return tuple(sorted(front, key=lambda method: costs[method]))
 
 
-def _with_method(need: Need, costs: Mapping[str, Cost], place: Place) -> Recommendation:
+def _recommend_method(need: Need, costs: Mapping[str, Cost], place: Place) -> Recommendation:
     return Recommendation(need, place.method, None, place.estimate, costs.get(place.method))
 
 
-def _without_method(need: Need, reason: str) -> Recommendation:
+def _recommend_none(need: Need, reason: str) -> Recommendation:
     return Recommendation(need, None, reason, None, None)

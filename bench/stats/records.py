@@ -16,13 +16,15 @@ COLUMNS = [
 
 
 def make_frame(run: Run) -> pd.DataFrame:
-    """The mean of each net, method and metric, its 95 % interval, and the cost of the method on that net.
+    """Make a frame of the mean of each net, method and metric, its 95 % interval, and the cost of the method on that net.
 
     The cost is repeated on each row of a method; `seconds` is the median, `seconds_low` and `seconds_high` are the quartiles.
     Unknown values and empty texts are NaN; `reason` says why a mean is unknown.
     """
     records = [
-        _run_record(run, metric) | _score_record(table, method, metric) | _cost_record(table.costs.get(method))
+        _make_run_record(run, metric)
+        | _make_score_record(table, method, metric)
+        | _make_cost_record(table.costs.get(method))
         for table in build_tables(run)
         for method in table.methods
         for metric in table.metrics
@@ -32,13 +34,13 @@ def make_frame(run: Run) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def _run_record(run: Run, metric: Metric) -> dict[str, Any]:
+def _make_run_record(run: Run, metric: Metric) -> dict[str, Any]:
     settings = run.header.protocols.get(metric.spec, {})
     return {"suite": run.name, "dataset": run.header.suite.dataset, "protocol": format_settings(settings)}
 
 
-def _score_record(table: Table, method: str, metric: Metric) -> dict[str, Any]:
-    mean_score = table.mean_score(method, metric)
+def _make_score_record(table: Table, method: str, metric: Metric) -> dict[str, Any]:
+    mean_score = table.find_mean_score(method, metric)
     return {
         "net": table.net, "layer": table.layer, "precision": table.precision,
         "method": method, "control": method in table.controls,
@@ -47,7 +49,7 @@ def _score_record(table: Table, method: str, metric: Metric) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _cost_record(cost: Cost | None) -> dict[str, float]:
+def _make_cost_record(cost: Cost | None) -> dict[str, float]:
     if cost is None:
         return {}
     low, high = cost.quartiles

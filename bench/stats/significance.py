@@ -19,7 +19,7 @@ class Significance(NamedTuple):
 
 
 def signed_rank_test(differences: Floats) -> Significance:
-    """Wilcoxon's signed-rank test of differences (n,), with Pratt's (1959) zeros: ranked with the others, then left out.
+    """Test differences (n,) by Wilcoxon's signed-rank test, with Pratt's (1959) zeros: ranked with the others, then left out.
 
     For at most EXACT_LIMIT differences the distribution is exact, also with ties and zeros: for these, SciPy uses the normal
     approximation, or permutations that take about a second per test.
@@ -42,7 +42,7 @@ def signed_rank_test(differences: Floats) -> Significance:
 
 
 def signed_rank_tests(columns: Floats) -> list[Significance]:
-    """`signed_rank_test` of each column (n, k); more than EXACT_LIMIT rows are tested in one call of SciPy."""
+    """Test each column (n, k) by `signed_rank_test`; more than EXACT_LIMIT rows are tested in one call of SciPy."""
     if len(columns) <= EXACT_LIMIT:
         return [signed_rank_test(column) for column in columns.T]
     sums = (rankdata(np.abs(columns), axis=0) * np.sign(columns)).sum(0)
@@ -54,7 +54,7 @@ def signed_rank_tests(columns: Floats) -> list[Significance]:
 
 
 def sign_test(differences: Floats) -> Significance:
-    """The exact sign test of differences (n,); zeros are left out. For binary values it is McNemar's exact test."""
+    """Test differences (n,) by the exact sign test; zeros are left out. For binary values it is McNemar's exact test."""
     positive, negative = int((differences > 0).sum()), int((differences < 0).sum())
     p = float(binomtest(positive, positive + negative).pvalue) if positive + negative else 1.0
     return Significance(p, int(np.sign(positive - negative)))

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from ..core.formatting import number, plural
+from ..core.formatting import format_count, format_number
 from ..store.header import MetricHeader
 from ..store.run import Run
 from .estimate import estimate_mean
@@ -47,22 +47,22 @@ class Table:
     accuracy: str
     values: dict[str, pd.DataFrame]  # by metric: one row per image, one column per method
 
-    def mean_score(self, method: str, metric: Metric) -> MeanScore:
-        """The mean score of a method; one without images if there are no rows."""
+    def find_mean_score(self, method: str, metric: Metric) -> MeanScore:
+        """Find the mean score of a method; one without images if there are no rows."""
         return self.mean_scores.get((method, metric.spec), MeanScore(estimate_mean([]), {}))
 
-    def best(self, metric: Metric) -> list[str]:
-        """The methods with the best mean; several if their means are the same as printed."""
-        means = {method: self.mean_score(method, metric).estimate.mean for method in self.methods}
+    def find_best(self, metric: Metric) -> list[str]:
+        """Find the methods with the best mean; several if their means are the same as printed."""
+        means = {method: self.find_mean_score(method, metric).estimate.mean for method in self.methods}
         defined = {method: value for method, value in means.items() if not isnan(value)}
         if not defined:
             return []
         best = (max if metric.better == "higher" else min)(defined.values())
-        return [method for method, value in defined.items() if number(value) == number(best)]
+        return [method for method, value in defined.items() if format_number(value) == format_number(best)]
 
     def count(self, metric: Metric) -> int | None:
-        """The number of images of each mean of a metric; None if the methods differ, or none has a score."""
-        counts = {self.mean_score(method, metric).estimate.n for method in self.methods} - {0}
+        """Return the number of images of each mean of a metric; None if the methods differ, or none has a score."""
+        counts = {self.find_mean_score(method, metric).estimate.n for method in self.methods} - {0}
         return counts.pop() if len(counts) == 1 else None
 
 
@@ -87,7 +87,7 @@ def build_table(run: Run, net: str, scores: pd.DataFrame | None = None) -> Table
         metrics=metrics,
         mean_scores=average_scores(scores, values, metrics),
         values=values,
-        costs={str(method): _cost(rows) for method, rows in cost.groupby("method")} if len(cost) else {},
+        costs={str(method): _summarise_cost(rows) for method, rows in cost.groupby("method")} if len(cost) else {},
         constant_maps=_count_maps(scores, "constant_map"),
         nonfinite_maps=_count_maps(scores, "nan_map"),
         accuracy=describe_accuracy(_select(run.table("predictions"), net, images)),
@@ -95,17 +95,17 @@ def build_table(run: Run, net: str, scores: pd.DataFrame | None = None) -> Table
 
 
 def build_tables(run: Run) -> list[Table]:
-    """A table for each net of a run."""
+    """Build a table for each net of a run."""
     scores = run.table("scores")
     return [build_table(run, net, scores) for net in run.header.nets]
 
 
 def list_metrics(run: Run) -> list[Metric]:
-    """The metrics of a run, in its order."""
-    return [_metric(spec, header) for spec, header in run.header.metrics.items()]
+    """List the metrics of a run, in its order."""
+    return [_make_metric(spec, header) for spec, header in run.header.metrics.items()]
 
 
-def _metric(spec: str, header: MetricHeader) -> Metric:
+def _make_metric(spec: str, header: MetricHeader) -> Metric:
     bounds = parse_range(*header.range)
     return Metric(
         spec, header.short, header.better, header.unit, header.description, bounds, header.family, header.caveat
@@ -119,24 +119,24 @@ def describe_accuracy(predictions: pd.DataFrame) -> str:
     single = predictions[predictions["objects"] <= 1]
     top1, top2 = single["top1"].dropna().astype(bool), predictions["top2"].dropna().astype(bool)
     kind = "single-object image" if len(top2) else "image"
-    parts = [f"top-1 {top1.sum()} of {plural(len(top1), kind)}"] if len(top1) else []
+    parts = [f"top-1 {top1.sum()} of {format_count(len(top1), kind)}"] if len(top1) else []
     if not predictions["top1"].notna().any():
         parts = ["the images have no labels that the net knows"]
     if len(top2):
-        parts.append(f"both true classes in the top 2 on {top2.sum()} of {plural(len(top2), 'two-object image')}")
-    parts.append(f"mean probability of the class explained {number(predictions['probability'].mean())}")
+        parts.append(f"both true classes in the top 2 on {top2.sum()} of {format_count(len(top2), 'two-object image')}")
+    parts.append(f"mean probability of the class explained {format_number(predictions['probability'].mean())}")
     return "; ".join(parts)
 
 
 def _select(rows: pd.DataFrame, net: str, images: set[str] | None = None) -> pd.DataFrame:
-    """The rows of a net, of all images or of those given."""
+    """Select the rows of a net, of all images or of those given."""
     if not len(rows):
         return rows
     rows = rows[rows["net"] == net]
     return rows if images is None else rows[rows["image"].isin(images)]
 
 
-def _cost(rows: pd.DataFrame) -> Cost:
+def _summarise_cost(rows: pd.DataFrame) -> Cost:
     low, median, high = rows["seconds"].quantile([0.25, 0.5, 0.75])
     return Cost(
         float(median), (float(low), float(high)), float(rows["forwards"].max()), float(rows["peak_bytes"].max())
@@ -144,7 +144,7 @@ def _cost(rows: pd.DataFrame) -> Cost:
 
 
 def _count_maps(scores: pd.DataFrame, flag: str) -> dict[str, int]:
-    """By method, the number of images whose map has a flag; methods without such a map are left out."""
+    """Count, by method, the images whose map has a flag; methods without such a map are left out."""
     if not len(scores):
         return {}
     counts: Any = scores[scores[flag].fillna(False).astype(bool)].groupby("method")["image"].nunique()

@@ -14,7 +14,7 @@ from typing import Any
 import pandas as pd
 from pydantic import BaseModel
 
-from ..core.formatting import plural
+from ..core.formatting import format_count
 from .header import UNREAD, Header, MethodFacts, MethodHeader, MetricFacts, MetricHeader, NetFacts, NetHeader, Settings
 
 Facts = Mapping[str, Any]  # by name
@@ -51,185 +51,186 @@ class NetImages:
         return NetImages({image: sha for image, sha in self.pixels.items() if image in images}, self.targets)
 
 
-def net_facts(net: NetHeader) -> NetFacts:
-    """The facts that define a net."""
-    return NetFacts(**_set_fields(net, NetFacts))
+def select_net_facts(net: NetHeader) -> NetFacts:
+    """Select the facts that define a net."""
+    return NetFacts(**_select_set_fields(net, NetFacts))
 
 
-def method_facts(method: MethodHeader) -> MethodFacts:
-    """The facts that define a method."""
-    return MethodFacts(**_set_fields(method, MethodFacts))
+def select_method_facts(method: MethodHeader) -> MethodFacts:
+    """Select the facts that define a method."""
+    return MethodFacts(**_select_set_fields(method, MethodFacts))
 
 
-def metric_facts(metric: MetricHeader, protocol: Settings) -> MetricFacts:
-    """The facts that define a metric under a protocol, which holds the version and the settings of the metric."""
-    return MetricFacts(**_set_fields(metric, MetricFacts), protocol=protocol)
+def select_metric_facts(metric: MetricHeader, protocol: Settings) -> MetricFacts:
+    """Select the facts that define a metric under a protocol, which holds the version and the settings of the metric."""
+    return MetricFacts(**_select_set_fields(metric, MetricFacts), protocol=protocol)
 
 
-def meaning(header: Header, net: str, method: str, metric: str) -> Meaning:
-    """The meaning of the values of a metric, of a method on a net, in a run."""
+def describe_meaning(header: Header, net: str, method: str, metric: str) -> Meaning:
+    """Describe the meaning of the values of a metric, of a method on a net, in a run."""
     return Meaning(
-        net_facts(header.nets[net]),
-        method_facts(header.methods[method]),
-        metric_facts(header.metrics[metric], header.protocols.get(metric, {})),
+        select_net_facts(header.nets[net]),
+        select_method_facts(header.methods[method]),
+        select_metric_facts(header.metrics[metric], header.protocols.get(metric, {})),
     )
 
 
-def difference(base: Meaning, new: Meaning) -> str | None:
-    """The first fact that differs, in words, so that values cannot be compared; None if they can be compared."""
+def find_difference(base: Meaning, new: Meaning) -> str | None:
+    """Find the first fact that differs, in words, so that values cannot be compared; None if they can be compared."""
     return (
-        net_difference(base.net, new.net)
-        or method_difference(base.method, new.method)
-        or (metric_difference(base.metric, new.metric) if base.metric and new.metric else None)
+        find_net_difference(base.net, new.net)
+        or find_method_difference(base.method, new.method)
+        or (find_metric_difference(base.metric, new.metric) if base.metric and new.metric else None)
     )
 
 
-def net_difference(base: NetFacts, new: NetFacts) -> str | None:
-    """The first difference of two nets, in words: of the layer or the weights; None if their values can be compared."""
-    return _fact_difference("net", _chosen(base, NET), _chosen(new, NET))
+def find_net_difference(base: NetFacts, new: NetFacts) -> str | None:
+    """Find the first difference of two nets, in words: of the layer or the weights; None if they can be compared."""
+    return _find_fact_difference("net", _select_facts(base, NET), _select_facts(new, NET))
 
 
-def method_difference(base: MethodFacts, new: MethodFacts) -> str | None:
-    """The first difference of two methods, in words: of the version or a setting; None if their values can be compared."""
-    return _fact_difference("method", _chosen(base, METHOD), _chosen(new, METHOD)) or _fact_difference(
-        "method", base.settings, new.settings
+def find_method_difference(base: MethodFacts, new: MethodFacts) -> str | None:
+    """Find the first difference of two methods, in words: of the version or a setting; None if they can be compared."""
+    return _find_fact_difference(
+        "method", _select_facts(base, METHOD), _select_facts(new, METHOD)
+    ) or _find_fact_difference("method", base.settings, new.settings)
+
+
+def find_metric_difference(base: MetricFacts, new: MetricFacts) -> str | None:
+    """Find the first difference of two metrics and their protocols, in words; None if they can be compared."""
+    return _find_fact_difference("metric", base.protocol, new.protocol) or _find_fact_difference(
+        "metric", _select_facts(base, METRIC), _select_facts(new, METRIC)
     )
 
 
-def metric_difference(base: MetricFacts, new: MetricFacts) -> str | None:
-    """The first difference of two metrics and their protocols, in words; None if their values can be compared."""
-    return _fact_difference("metric", base.protocol, new.protocol) or _fact_difference(
-        "metric", _chosen(base, METRIC), _chosen(new, METRIC)
-    )
+def find_algorithm_difference(base: MetricFacts, new: MetricFacts) -> str | None:
+    """Find the first difference of two algorithms of a metric, apart from settings and protocols; None if there is none."""
+    return _find_fact_difference("metric", _select_algorithm(base), _select_algorithm(new))
 
 
-def algorithm_difference(base: MetricFacts, new: MetricFacts) -> str | None:
-    """The first difference between two algorithms of a metric, apart from settings and protocols; None if there is none."""
-    return _fact_difference("metric", _algorithm(base), _algorithm(new))
-
-
-def environment_difference(base: Mapping[str, str], new: Mapping[str, str]) -> str | None:
-    """How device and torch of two runs differ, in words: then seconds and peak bytes differ too. None if they are the same."""
+def find_environment_difference(base: Mapping[str, str], new: Mapping[str, str]) -> str | None:
+    """Find how device and torch of two runs differ, in words; then seconds and peak bytes differ too. None if equal."""
     differences = [f"{key} {base.get(key)} → {new.get(key)}" for key in ENVIRONMENT if base.get(key) != new.get(key)]
     return ", ".join(differences) or None
 
 
-def net_images(header: Header, predictions: pd.DataFrame, net: str) -> NetImages:
-    """The images that are done on a net, from a run's table of predictions."""
+def find_net_images(header: Header, predictions: pd.DataFrame, net: str) -> NetImages:
+    """Find the images that are done on a net, from a run's table of predictions."""
     rows = predictions[predictions["net"] == net] if len(predictions) else predictions
     targets = rows.reindex(columns=["image", "target"]).itertuples(index=False)
-    return NetImages(pixel_hashes(header, rows), {str(image): int(target) for image, target in targets})
+    return NetImages(list_pixel_hashes(header, rows), {str(image): int(target) for image, target in targets})
 
 
-def pixel_hashes(header: Header, predictions: pd.DataFrame) -> Hashes:
-    """The hashes of the images that are done, in the planned order."""
+def list_pixel_hashes(header: Header, predictions: pd.DataFrame) -> Hashes:
+    """List the hashes of the images that are done, in the planned order."""
     rows = predictions.reindex(columns=["image", "sha256"])
     hashes = {str(image): str(sha)[:HASH] for image, sha in rows.itertuples(index=False)}
     return {image: hashes[image] for image in header.data.images if image in hashes}
 
 
-def shared_images(base: NetImages, new: NetImages) -> list[str]:
-    """The images on which two runs are compared: the same name, pixels and explained class; in the order of the base."""
-    same = same_pixels(base.pixels, new.pixels)
+def find_shared_images(base: NetImages, new: NetImages) -> list[str]:
+    """Find the images on which two runs are compared: the same name, pixels and explained class; in the order of the base."""
+    same = find_same_pixels(base.pixels, new.pixels)
     return [image for image in same if base.targets.get(image) == new.targets.get(image)]
 
 
-def same_pixels(base: Hashes, new: Hashes) -> list[str]:
-    """The images with the same name and the same pixels in two runs, in the order of the base."""
+def find_same_pixels(base: Hashes, new: Hashes) -> list[str]:
+    """Find the images with the same name and the same pixels in two runs, in the order of the base."""
     return [image for image in base if base[image] == new.get(image)]
 
 
-def image_difference(base: NetImages, new: NetImages) -> str | None:
-    """Why two runs share no image, in words, so that nothing can be compared; None if they share any."""
-    if shared_images(base, new):
+def find_image_difference(base: NetImages, new: NetImages) -> str | None:
+    """Find why two runs share no image, in words, so that nothing can be compared; None if they share any."""
+    if find_shared_images(base, new):
         return None
-    return pixel_difference(base.pixels, new.pixels) or "no image in both has the same explained class"
+    return find_pixel_difference(base.pixels, new.pixels) or "no image in both has the same explained class"
 
 
-def pixel_difference(base: Hashes, new: Hashes) -> str | None:
-    """Why no image has the same name and pixels in two runs, in words; None if any has."""
-    if same_pixels(base, new):
+def find_pixel_difference(base: Hashes, new: Hashes) -> str | None:
+    """Find why no image has the same name and pixels in two runs, in words; None if any has."""
+    if find_same_pixels(base, new):
         return None
     named = sum(image in new for image in base)
-    why = f"the pixels of {plural(named, 'image')} with the same name differ" if named else "no name is in both"
+    why = f"the pixels of {format_count(named, 'image')} with the same name differ" if named else "no name is in both"
     return f"no image in common: {why}"
 
 
-def run_difference(old: Header, new: Header) -> str | None:
-    """Why a run cannot be resumed as another: the first part that differs, in words; None if it can be resumed."""
-    old_parts, new_parts = _resumed_facts(old), _resumed_facts(new)
+def find_run_difference(old: Header, new: Header) -> str | None:
+    """Find why a run cannot be resumed as another: the first part that differs, in words; None if it can be resumed."""
+    old_parts, new_parts = _list_resumed_facts(old), _list_resumed_facts(new)
     for part in old_parts:
         for key in sorted({*old_parts[part], *new_parts[part]}):
             old_fact, new_fact = old_parts[part].get(key), new_parts[part].get(key)
             if old_fact != new_fact and not (
                 key == "fingerprint" and part == "data" and _may_be_same_data(str(old_fact), str(new_fact))
             ):
-                return _sentence(key, old_fact, new_fact)
+                return _describe_difference(key, old_fact, new_fact)
     return None
 
 
-def header_facts(header: Header) -> dict[str, dict[str, Any]]:
-    """The parts of a header, without the keys that change no number."""
-    parts = {part: content for part, content in header.content().items() if part != "format"}
-    return {part: {key: _without_words(fact) for key, fact in _without_words(content).items()}
+def list_header_facts(header: Header) -> dict[str, dict[str, Any]]:
+    """List the parts of a header, without the keys that change no number."""
+    parts = {part: content for part, content in header.dump_content().items() if part != "format"}
+    return {part: {key: _remove_words(fact) for key, fact in _remove_words(content).items()}
             for part, content in parts.items()}  # fmt: skip
 
 
-def _resumed_facts(header: Header) -> dict[str, dict[str, Any]]:
+def _list_resumed_facts(header: Header) -> dict[str, dict[str, Any]]:
+    """List the parts of a header that must be the same if a run is resumed."""
     complete = Header.model_validate(header.model_dump())  # a default counts as if it had been set
-    facts = header_facts(complete)
+    facts = list_header_facts(complete)
     return facts | {"environment": {key: header.environment.get(key) for key in ENVIRONMENT}}
 
 
-def _without_words(fact: Any) -> Any:
+def _remove_words(fact: Any) -> Any:
     return {key: value for key, value in fact.items() if key not in WORDS} if isinstance(fact, dict) else fact
 
 
 def _may_be_same_data(old: str, new: str) -> bool:
-    """Whether two fingerprints may belong to the same data. An unreadable image matches any fingerprint."""
+    """Tell whether two fingerprints may belong to the same data. An unreadable image matches any fingerprint."""
     pairs = zip_longest(old.split("-"), new.split("-"))
     return all(old_image == new_image or UNREAD in (old_image, new_image) for old_image, new_image in pairs)
 
 
-def _set_fields(header: BaseModel, facts: type[BaseModel]) -> dict[str, Any]:
-    """The content of a header that `facts` has too, without the keys that were left to their defaults."""
+def _select_set_fields(header: BaseModel, facts: type[BaseModel]) -> dict[str, Any]:
+    """Select the content of a header that `facts` has too, without the keys that were left to their defaults."""
     return header.model_dump(include=set(facts.model_fields), exclude_unset=True)
 
 
-def _algorithm(metric: MetricFacts) -> Facts:
-    return {"version": metric.protocol.get("version"), **_chosen(metric, ("better", "fingerprint"))}
+def _select_algorithm(metric: MetricFacts) -> Facts:
+    return {"version": metric.protocol.get("version"), **_select_facts(metric, ("better", "fingerprint"))}
 
 
-def _chosen(facts: BaseModel, keys: tuple[str, ...]) -> Facts:
+def _select_facts(facts: BaseModel, keys: tuple[str, ...]) -> Facts:
     return {key: getattr(facts, key) for key in keys}
 
 
-def _fact_difference(word: str, base: Facts, new: Facts) -> str | None:
+def _find_fact_difference(word: str, base: Facts, new: Facts) -> str | None:
     for key in {**base, **new}:
         if base.get(key) != new.get(key):
-            return f"{word}'s {key}: {_brief(base.get(key))} → {_brief(new.get(key))}"
+            return f"{word}'s {key}: {_abbreviate(base.get(key))} → {_abbreviate(new.get(key))}"
     return None
 
 
-def _brief(value: Any) -> str:
-    return _shortened("none" if value in (None, "") else str(value), BRIEF)
+def _abbreviate(value: Any) -> str:
+    return _shorten("none" if value in (None, "") else str(value), BRIEF)
 
 
-def _sentence(what: str, old: Any, new: Any) -> str:
-    """The first difference of two values, in words."""
+def _describe_difference(what: str, old: Any, new: Any) -> str:
+    """Describe the first difference of two values, in words."""
     if isinstance(old, dict) and isinstance(new, dict):
         key = next(key for key in (*old, *new) if old.get(key) != new.get(key))
         if key in CODE:
             return f"its {what} has changed since (another {key})"
-        return _sentence(f"{key} of {what}", old.get(key), new.get(key))
+        return _describe_difference(f"{key} of {what}", old.get(key), new.get(key))
     if what in CODE:
         return "its images, or the file that loads them, have changed since"
-    return f"its {what} is {_listed(old)}, not {_listed(new)}"
+    return f"its {what} is {_format_value(old)}, not {_format_value(new)}"
 
 
-def _listed(value: Any) -> str:
-    return _shortened(", ".join(map(str, value)) if isinstance(value, list) else str(value), LONG)
+def _format_value(value: Any) -> str:
+    return _shorten(", ".join(map(str, value)) if isinstance(value, list) else str(value), LONG)
 
 
-def _shortened(text: str, length: int) -> str:
+def _shorten(text: str, length: int) -> str:
     return text if len(text) <= length else text[: length - 3] + "..."

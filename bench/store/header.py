@@ -125,8 +125,8 @@ class Header(_Part):
     data: DataHeader
     environment: dict[str, str]
 
-    def content(self) -> dict[str, Any]:
-        """The content of the file: without the keys that were left to their defaults."""
+    def dump_content(self) -> dict[str, Any]:
+        """Return the content of the file: without the keys that were left to their defaults."""
         return self.model_dump(exclude_unset=True)
 
 
@@ -139,20 +139,22 @@ def read_header(directory: Path) -> Header:
         text = file.read_text(encoding="utf-8")
         content = json.loads(text)
     except ValueError:  # also for bytes that are not UTF-8
-        raise _damaged(file, "it is not JSON") from None
+        raise _make_damage_error(file, "it is not JSON") from None
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise UsageError(f"{file} was written by another version of this suite: its format is not {FORMAT}")
     try:
         return Header.model_validate_json(text)
     except ValidationError as error:
-        raise _damaged(file, _message(error)) from None
+        raise _make_damage_error(file, _describe_error(error)) from None
 
 
 def write_header(directory: Path, header: Header) -> None:
-    write_text(directory / FILE, json.dumps(header.content(), indent=1))
+    """Write the header of a run into its directory."""
+    write_text(directory / FILE, json.dumps(header.dump_content(), indent=1))
 
 
-def _message(error: ValidationError) -> str:
+def _describe_error(error: ValidationError) -> str:
+    """Describe the first error: the key, and what is wrong with it."""
     first = error.errors()[0]
     key = ".".join(map(str, first["loc"]))
     if first["type"] in MESSAGES:
@@ -160,5 +162,5 @@ def _message(error: ValidationError) -> str:
     return f"{key!r} {first['msg'].removeprefix('Input ')}, not {first['input']!r:.60}"
 
 
-def _damaged(file: Path, reason: str) -> UsageError:
+def _make_damage_error(file: Path, reason: str) -> UsageError:
     return UsageError(f"{file} is damaged: {reason}; remove {file.parent}, or name another directory with --out")

@@ -27,7 +27,7 @@ import pyarrow.parquet as pq
 
 from ..core.errors import UsageError
 from ..core.files import explain_os_errors
-from ..core.formatting import plural
+from ..core.formatting import format_count
 from .header import Header, read_header
 from .schema import NEEDED, SCHEMAS
 
@@ -65,13 +65,13 @@ class Run:
         return f"<run {self.directory}: {', '.join(f'{len(names)} {word}' for word, names in counts.items())}>"
 
     def table(self, name: str, images: Collection[str] | None = None) -> pd.DataFrame:
-        """A table by the name of its folder, for all images or for these."""
-        parts = [_read(file, images) for file in _files(self.directory, name)]
+        """Read a table by the name of its folder, for all images or for these."""
+        parts = [_read(file, images) for file in _list_files(self.directory, name)]
         if not parts:
             return pd.DataFrame()
         rows = pa.concat_tables(parts).to_pandas()
         if name == "failures":
-            succeeded = done(self.directory)
+            succeeded = list_done(self.directory)
             rows = rows[[cell not in succeeded for cell in zip(rows["net"], rows["image"], strict=True)]]
         keys = [key for key in ("net", "image", "method", "metric", "share") if key in rows]
         return rows.drop_duplicates(
@@ -84,10 +84,10 @@ def read(directory: Path | str) -> Run:
     return Run(Path(directory), read_header(Path(directory)))
 
 
-def done(directory: Path) -> set[Cell]:
-    """The cells of complete parts, which need not be computed. Raises UsageError for a damaged part."""
+def list_done(directory: Path) -> set[Cell]:
+    """List the cells of complete parts, which need not be computed. Raises UsageError for a damaged part."""
     cells: set[Cell] = set()
-    for file in _files(directory, "predictions"):
+    for file in _list_files(directory, "predictions"):
         needed = [directory / table / file.name for table in NEEDED]
         if all(path.exists() for path in needed):
             for path in needed:
@@ -106,8 +106,8 @@ def write(directory: Path, part: str, units: Sequence[Unit]) -> None:
                 _write(directory / table / f"part-{part}.parquet", pa.Table.from_pylist(rows, schema=SCHEMAS[table]))
 
 
-def holds(directory: Path, part: str) -> bool:
-    """Whether a part is complete."""
+def has_part(directory: Path, part: str) -> bool:
+    """Tell whether a part is complete."""
     return (directory / "scores" / f"part-{part}.parquet").exists()
 
 
@@ -122,18 +122,19 @@ def tidy(directory: Path) -> None:
                     file.unlink()
 
 
-def _files(directory: Path, table: str) -> Iterator[Path]:
-    """The files of a table in complete parts; other files in the folder are ignored."""
+def _list_files(directory: Path, table: str) -> Iterator[Path]:
+    """List the files of a table in complete parts; other files in the folder are ignored."""
     names = sorted(path.name for path in (directory / "scores").glob("part-*.parquet"))
     return (file for name in names if (file := directory / table / name).exists())
 
 
 def _check(file: Path) -> None:
+    """Raise UsageError if a file of a table cannot be read."""
     try:
         if "image" not in pq.read_schema(file).names:
             raise pa.ArrowInvalid("it is another table")
     except (pa.ArrowException, OSError) as error:
-        raise _damaged(file, error) from None
+        raise _make_damage_error(file, error) from None
 
 
 def _read(file: Path, images: Collection[str] | None = None) -> pa.Table:
@@ -142,10 +143,10 @@ def _read(file: Path, images: Collection[str] | None = None) -> pa.Table:
     try:
         return pq.read_table(file, schema=SCHEMAS[file.parent.name], filters=chosen)
     except (pa.ArrowException, OSError) as error:
-        raise _damaged(file, error) from None
+        raise _make_damage_error(file, error) from None
 
 
-def _damaged(file: Path, error: Exception) -> UsageError:
+def _make_damage_error(file: Path, error: Exception) -> UsageError:
     reason, scores = str(error).splitlines()[0].rstrip("."), file.parent.parent / "scores" / file.name
     return UsageError(
         f"{file} is damaged ({reason}): remove {scores} and run the same command again to compute what is missing"
@@ -153,6 +154,7 @@ def _damaged(file: Path, error: Exception) -> UsageError:
 
 
 def _write(file: Path, rows: pa.Table) -> None:
+    """Write a file of a table completely or not at all."""
     file.parent.mkdir(exist_ok=True)
     partial = file.with_name(f".{file.stem}.partial")  # hidden from programs that read the folder
     with partial.open("wb") as stream:
@@ -162,7 +164,7 @@ def _write(file: Path, rows: pa.Table) -> None:
     partial.replace(file)
 
 
-def failures_sentence(run: Run) -> str | None:
+def describe_failures(run: Run) -> str | None:
     """Describe how many images failed, on how many nets, with the first failure and its reason; None if none failed."""
     rows = run.table("failures")
     if not len(rows):
@@ -170,12 +172,12 @@ def failures_sentence(run: Run) -> str | None:
     first = rows.iloc[0]
     images, nets = rows["image"].nunique(), rows["net"].nunique()
     return (
-        f"{plural(images, 'image')} of {len(run.header.data.images)} failed on {plural(nets, 'net')}, the first "
-        f"{first['image']} on {first['net']}: {first['reason']}" + _missing_costs(run, set(rows["image"]))
+        f"{format_count(images, 'image')} of {len(run.header.data.images)} failed on {format_count(nets, 'net')}, the first "
+        f"{first['image']} on {first['net']}: {first['reason']}" + _describe_missing_costs(run, set(rows["image"]))
     )
 
 
-def _missing_costs(run: Run, failed: set[str]) -> str:
+def _describe_missing_costs(run: Run, failed: set[str]) -> str:
     """Describe what else is missing if the first image failed."""
     if run.header.data.images[0] not in failed:
         return ""

@@ -10,9 +10,9 @@ from filelock import FileLock, Timeout
 
 from ..core.errors import UsageError
 from ..core.files import explain_os_errors
-from ..core.profiling import span
+from ..core.profiling import time_span
 from . import run
-from .comparability import run_difference
+from .comparability import find_run_difference
 from .header import FILE, Header, read_header, write_header
 from .run import Unit
 
@@ -22,8 +22,8 @@ LOCK = ".lock"
 MAX_HELD = 128  # units kept in memory
 
 
-def due(began: float) -> float:
-    """The seconds of work in one part of a run that began at this time (of time.monotonic)."""
+def compute_part_seconds(began: float) -> float:
+    """Compute the seconds of work in one part of a run that began at this time (of time.monotonic)."""
     return max(FLUSH_SECONDS, FLUSH_SHARE * (time.monotonic() - began))
 
 
@@ -44,7 +44,7 @@ class Writer:
             with explain_os_errors(directory):
                 _claim(directory, header)
             run.tidy(directory)
-            self.done = run.done(directory)
+            self.done = run.list_done(directory)
         except BaseException:
             self._lock.release()
             raise
@@ -57,28 +57,30 @@ class Writer:
     def add(self, units: Sequence[Unit], *, last: bool = False) -> None:
         """Add the rows of a group of images. Write them if enough are held, or after the last group of a net."""
         self._units += units
-        full = len(self._units) >= MAX_HELD or time.monotonic() - self._flushed > due(self.began)
+        full = len(self._units) >= MAX_HELD or time.monotonic() - self._flushed > compute_part_seconds(self.began)
         if full or last:
             self.flush()
 
-    def part(self) -> str:
-        """The name of the next part."""
+    def name_part(self) -> str:
+        """Return the name of the next part."""
         self._parts += 1
         return f"{self.mark}-{self._parts:05}"
 
     def flush(self) -> None:
         """Write the units that are held in memory."""
         if self._units:
-            with span("writing"):
-                run.write(self.directory, self.part(), self._units)
+            with time_span("writing"):
+                run.write(self.directory, self.name_part(), self._units)
             self._units.clear()
         self._flushed = time.monotonic()
 
     def close(self) -> None:
+        """Release the lock of the directory; units that are not flushed are lost."""
         self._lock.release()
 
 
 def _lock(directory: Path) -> FileLock:
+    """Lock a directory for this process. Raises UsageError if another process has locked it."""
     lock = FileLock(directory / LOCK, thread_local=False)
     try:
         lock.acquire(timeout=0)
@@ -90,7 +92,7 @@ def _lock(directory: Path) -> FileLock:
 def _claim(directory: Path, header: Header) -> None:
     """Write the header of a new run, or check that it is the header of the run in the directory."""
     if (directory / FILE).exists():
-        if reason := run_difference(read_header(directory), header):
+        if reason := find_run_difference(read_header(directory), header):
             raise UsageError(
                 f"{directory} holds another run: {reason}; name another directory with --out, or remove that one"
             )

@@ -10,7 +10,7 @@ from ...bench.stats.agreement import Agreement, Consistency, measure_agreement, 
 from ...bench.stats.ranking import Ranking, rank_methods
 from ...bench.stats.recommend import NEEDS, Recommendation, find_pareto_front, recommend
 from ...bench.stats.summary import BINARY, Metric, Table, build_tables
-from ...bench.store.comparability import NetImages, net_images
+from ...bench.store.comparability import NetImages, find_net_images
 from ...bench.store.run import Run
 from .._plots.drawing import Style, assign_styles
 from .control_comparisons import ControlComparison, compare_with_controls
@@ -48,7 +48,7 @@ class NetAnalysis:
     @cached_property
     def images(self) -> NetImages:
         """The images that are done, as they are compared with those of other runs."""
-        return net_images(self.run.header, self.run.table("predictions"), self.table.net)
+        return find_net_images(self.run.header, self.run.table("predictions"), self.table.net)
 
     @cached_property
     def by_metric(self) -> dict[str, MetricAnalysis]:

@@ -6,7 +6,7 @@ from math import isnan
 from typing import Any
 
 from ...bench.core.formatting import format_p
-from ...bench.show.terminal import brief
+from ...bench.show.terminal import format_cost
 from ...bench.stats.paired import Pair
 from ...bench.stats.ranking import Place
 from ...bench.stats.recommend import NEEDS, Recommendation
@@ -115,7 +115,7 @@ def _make_choice(analysis: NetAnalysis, metric: MetricAnalysis, place: Place) ->
     cost = analysis.table.costs.get(place.method)
     costs = {axis: None if cost is None or isnan(getattr(cost, axis)) else getattr(cost, axis) for axis in AXES}
     words = {"score": describe_score(metric, place, cost), "certainty": describe_certainty(metric, place)}
-    return {"method": place.method, "worth": metric.ranking.relative_score(place), **costs, **words}
+    return {"method": place.method, "worth": metric.ranking.compute_relative_score(place), **costs, **words}
 
 
 def _make_advice(analysis: NetAnalysis, metric: MetricAnalysis, recommendation: Recommendation) -> Advice:
@@ -182,7 +182,7 @@ def _make_ranking_row(analysis: NetAnalysis, metric: MetricAnalysis, rank: int) 
 def _make_cost_cells(cost: Cost | None) -> list[Cell]:
     if cost is None:
         return [Cell(MISSING, float("nan"))] * 2
-    return [make_number_cell(value, brief(value)) for value in (cost.seconds, cost.forwards)]
+    return [make_number_cell(value, format_cost(value)) for value in (cost.seconds, cost.forwards)]
 
 
 def _make_next_cell(pair: Pair | None) -> Cell:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from ...bench.store.run import Run, failures_sentence
+from ...bench.store.run import Run, describe_failures
 from .analysis import NetAnalysis
 from .drift import describe_unmeasured_drift, make_drift_table
 from .render import fill
@@ -23,5 +23,5 @@ def make_section(runs: Sequence[Run], analyses: Sequence[NetAnalysis]) -> Sectio
 
 
 def _describe_environment(run: Run) -> dict[str, str]:
-    notes = {"precision": describe_unmeasured_drift(run), "failed": failures_sentence(run)}
+    notes = {"precision": describe_unmeasured_drift(run), "failed": describe_failures(run)}
     return {**run.header.environment, **{key: note for key, note in notes.items() if note}}

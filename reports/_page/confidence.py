@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from ...bench.core.formatting import number, plural
-from ...bench.show.terminal import brief
+from ...bench.core.formatting import format_count, format_number
+from ...bench.show.terminal import format_cost
 from ...bench.stats.agreement import RELIABLE, TENTATIVE
 from ...bench.stats.estimate import format_interval
 from ...bench.stats.paired import Pair
@@ -19,9 +19,9 @@ def describe_score(metric: MetricAnalysis, place: Place, cost: Cost | None) -> s
     """Describe the score and the cost of a method."""
     best, estimate = metric.ranking.best, place.estimate
     interval = f" ({format_interval(estimate)})" if estimate.n > 1 else ""
-    score = f"{metric.metric.spec} {number(estimate.mean)}{interval}"
+    score = f"{metric.metric.spec} {format_number(estimate.mean)}{interval}"
     if best and place.method != best.method:
-        score += f", {metric.ranking.relative_score(place):.1%} of the score of {best.method}"
+        score += f", {metric.ranking.compute_relative_score(place):.1%} of the score of {best.method}"
     return f"{score}; {_describe_cost(cost)}."
 
 
@@ -47,13 +47,13 @@ def summarise(metric: MetricAnalysis, recommendation: Recommendation) -> str:
         return f"none: {recommendation.reason}"
     level = [other for other in metric.ranking.top_group if other != method]
     undecided = f"; undecided against {_join_names(level)}" if level and method in metric.ranking.top_group else ""
-    return f"{method}, {number(estimate.mean)}: {_describe_cost(recommendation.cost)}{undecided}"
+    return f"{method}, {format_number(estimate.mean)}: {_describe_cost(recommendation.cost)}{undecided}"
 
 
 def _describe_cost(cost: Cost | None) -> str:
     if cost is None:
         return "its cost is not measured"
-    return f"{brief(cost.seconds)} s and {brief(cost.forwards)} forwards per image"
+    return f"{format_cost(cost.seconds)} s and {format_cost(cost.forwards)} forwards per image"
 
 
 def _describe_best(metric: MetricAnalysis) -> list[str]:
@@ -62,7 +62,7 @@ def _describe_best(metric: MetricAnalysis) -> list[str]:
         return ["It is the only method with a score."]
     behind = [place.method for place in others if place.best_pair and place.best_pair.verdict == "ahead"]
     undecided = [place for place in others if place.best_pair and place.best_pair.verdict != "ahead"]
-    images = plural(metric.ranking.n, "image")
+    images = format_count(metric.ranking.n, "image")
     if not behind:
         sentences = [f"The first place is undecided on {images}."]
     elif not undecided:
@@ -77,10 +77,10 @@ def _describe_best(metric: MetricAnalysis) -> list[str]:
 
 
 def _describe_other(metric: MetricAnalysis, best: str, place: Place) -> list[str]:
-    pair, images = place.best_pair, plural(metric.ranking.n, "image")
+    pair, images = place.best_pair, format_count(metric.ranking.n, "image")
     if pair is None:
         return []
-    difference = f"{best} is ahead by {number(abs(pair.difference.mean))} on average"
+    difference = f"{best} is ahead by {format_number(abs(pair.difference.mean))} on average"
     if pair.verdict == "ahead":
         return [f"{difference}, which is significant on {images}."]
     return [f"Undecided against {best} on {images}: {difference}{_describe_images_needed(pair)}."]
@@ -135,7 +135,7 @@ def _format_controls(names: Sequence[str], verb: str = "") -> str:
 
 
 def _describe_inconsistency(metric: MetricAnalysis) -> list[str]:
-    spec, alpha = metric.metric.spec, number(metric.consistency.alpha.mean)
+    spec, alpha = metric.metric.spec, format_number(metric.consistency.alpha.mean)
     if metric.consistency.level == "unreliable":
         return [
             f"Images disagree on how {spec} ranks the methods: Krippendorff's alpha is {alpha} (1 is full agreement, below "

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from ...bench.core.formatting import format_p, number, plural
+from ...bench.core.formatting import format_count, format_number, format_p
 from ...bench.stats.estimate import Estimate, format_interval
 from ...bench.stats.paired import Pair, compare, pair_methods
 from ...bench.stats.summary import BINARY, Metric, Table
@@ -77,9 +77,9 @@ def _compute_pairs(table: Table, metric: Metric, questions: list[tuple[str, str]
 
 
 def _describe_verdict(pair: Pair) -> tuple[ControlVerdict, str]:
-    images = plural(pair.n, "image")
+    images = format_count(pair.n, "image")
     if pair.n == 1:
-        return "unsettled", f"one image gives no interval (the difference is {number(pair.difference.mean)})"
+        return "unsettled", f"one image gives no interval (the difference is {format_number(pair.difference.mean)})"
     difference = f"the difference is {_format_mean(pair.difference)}"
     if pair.verdict == "undecided":
         return "unsettled", "; ".join(filter(None, [f"undecided on {images}: {difference}", pair.decision_text]))
@@ -91,9 +91,9 @@ def _describe_verdict(pair: Pair) -> tuple[ControlVerdict, str]:
 
 def _explain_missing_pair(table: Table, metric: Metric, method: str, control: str) -> str:
     """Explain why there is no paired test: a method without a score, or no image in common."""
-    reason, reason_of_control = (table.mean_score(name, metric).reason for name in (method, control))
+    reason, reason_of_control = (table.find_mean_score(name, metric).reason for name in (method, control))
     return reason or (f"{control}: {reason_of_control}" if reason_of_control else "no image has a score of both")
 
 
 def _format_mean(estimate: Estimate) -> str:
-    return f"{number(estimate.mean)} ({format_interval(estimate)})"
+    return f"{format_number(estimate.mean)} ({format_interval(estimate)})"

@@ -1,6 +1,6 @@
 """A table of how far the precision of a run changed its scores, or a sentence that this was not measured."""
 
-from ...bench.core.formatting import number, plural
+from ...bench.core.formatting import format_count, format_number
 from ...bench.stats.drift import Drift, measure_drift
 from ...bench.store.run import Run
 from .._tables.grid import Cell, ColumnHead, Grid, GridRow, make_name_cell, make_number_cell
@@ -32,7 +32,7 @@ def make_drift_table(analysis: NetAnalysis) -> Grid | None:
         for drift in net_drifts
     ]
     precision = analysis.run.header.suite.precision
-    images = plural(analysis.run.table("drift")["image"].nunique(), "image")
+    images = format_count(analysis.run.table("drift")["image"].nunique(), "image")
     note = f"Absolute differences of single scores between fp32 and {precision}, on {images}; n scores were computed in both."
     title = f"Drift of {precision} on {analysis.title}"
     return Grid(f"drift-{analysis.title}", title, heads, rows, [note], "text")
@@ -47,12 +47,12 @@ def describe_unmeasured_drift(run: Run) -> str | None:
 
 
 def _make_change_cell(value: float) -> Cell:
-    return make_number_cell(value, f"{value:.0e}" if 0 < value < SMALL else number(value))
+    return make_number_cell(value, f"{value:.0e}" if 0 < value < SMALL else format_number(value))
 
 
 def _make_swaps_cell(drift: Drift) -> Cell:
     if not drift.swapped:
         return Cell("none", 0.0)
     (first, second), *more = drift.swapped
-    others = f", and {plural(len(more), 'pair')} more" if more else ""
+    others = f", and {format_count(len(more), 'pair')} more" if more else ""
     return Cell(f"{first} falls behind {second}{others}", float(len(drift.swapped)))

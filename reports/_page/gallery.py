@@ -102,20 +102,20 @@ def _find_disputed(values: pd.DataFrame) -> list[str]:
 
 def _make_overlays(pictures: RunPictures, net: str, method: str, choices: list[Choice]) -> Iterator[Overlay]:
     for choice in choices:
-        overlay = pictures.overlay(net, method, choice.image)
+        overlay = pictures.draw_overlay(net, method, choice.image)
         if overlay is not None:
-            uri = encode_jpeg(np.hstack([pictures.image(choice.image), overlay]))
-            yield Overlay(choice.rank, choice.image, pictures.target(net, choice.image), choice.score, uri)
+            uri = encode_jpeg(np.hstack([pictures.read_image(choice.image), overlay]))
+            yield Overlay(choice.rank, choice.image, pictures.find_target_name(net, choice.image), choice.score, uri)
 
 
 def _make_disagreement(pictures: RunPictures, net: str, values: pd.DataFrame, image: str) -> Disagreement:
     of_image: Any = values.loc[image]
     scores = of_image.dropna().sort_values(ascending=False)
-    overlays = {str(method): pictures.overlay(net, str(method), image) for method in scores.index}
+    overlays = {str(method): pictures.draw_overlay(net, str(method), image) for method in scores.index}
     maps = {
         method: (float(scores[method]), encode_jpeg(overlay))
         for method, overlay in overlays.items()
         if overlay is not None
     }
-    low, high, picture = float(scores.min()), float(scores.max()), encode_jpeg(pictures.image(image))
-    return Disagreement(image, pictures.target(net, image), low, high, picture, maps)
+    low, high, picture = float(scores.min()), float(scores.max()), encode_jpeg(pictures.read_image(image))
+    return Disagreement(image, pictures.find_target_name(net, image), low, high, picture, maps)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from ...bench.core.formatting import number
+from ...bench.core.formatting import format_number
 from ...bench.stats.agreement import RELIABLE, TENTATIVE, build_rho_matrix
 from .._tables.grid import Cell, ColumnHead, Grid, GridRow, make_estimate_cell, make_name_cell, make_number_cell
 from .analysis import NetAnalysis
@@ -77,5 +77,5 @@ def _make_rho_cell(metric: str, other: str, value: float) -> Cell:
     if metric == other:
         return Cell("1", 1.0, css="same")
     css = "rho" + ("" if pd.isna(value) else f" r{round(abs(value) * 5)}{'n' if value < 0 else ''}")
-    cell = make_number_cell(value, number(value))
+    cell = make_number_cell(value, format_number(value))
     return Cell(cell.text, cell.value, css=css)

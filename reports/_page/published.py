@@ -17,7 +17,7 @@ def make_section(runs: Sequence[Run]) -> Section | None:
     tables = {
         name: [(part, _make_grid(name, part)) for part in table.lay_out(rows)] for name, rows in reproductions.items()
     }
-    summaries = {name: table.summary(rows) for name, rows in reproductions.items()}
+    summaries = {name: table.summarise(rows) for name, rows in reproductions.items()}
     html = fill("published.html", tables=tables, summaries=summaries, notes=table.NOTES)
     grids = [grid for parts in tables.values() for _, grid in parts]
     return Section("published", "Published", html, tables=grids)

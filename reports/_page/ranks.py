@@ -5,19 +5,19 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
-from ...bench.core.formatting import plural
+from ...bench.core.formatting import format_count
 from ...bench.stats.frames import keep_complete
 from ...bench.stats.friedman import Ranks, rank_in_blocks
 from ...bench.stats.summary import Metric
 from ...bench.store.comparability import (
-    algorithm_difference,
-    image_difference,
-    method_difference,
-    method_facts,
-    metric_difference,
-    metric_facts,
-    net_difference,
-    net_facts,
+    find_algorithm_difference,
+    find_image_difference,
+    find_method_difference,
+    find_metric_difference,
+    find_net_difference,
+    select_method_facts,
+    select_metric_facts,
+    select_net_facts,
 )
 from ...bench.store.header import MetricFacts
 from .._plots import cd
@@ -46,7 +46,7 @@ class MetricRanks:
         """How many blocks there are, and which methods are left out."""
         left_out = self.ranks.left_out
         note = f"; left out, because some block has no score of them: {', '.join(left_out)}" if left_out else ""
-        return f"{plural(self.ranks.n, 'block')}{note}"
+        return f"{format_count(self.ranks.n, 'block')}{note}"
 
 
 def make_section(analyses: Sequence[NetAnalysis]) -> Section:
@@ -86,7 +86,7 @@ class _Blocks:
     excluded: list[str] = field(default_factory=list)
 
     def add(self, analysis: NetAnalysis, spec: str) -> None:
-        if reason := algorithm_difference(
+        if reason := find_algorithm_difference(
             _find_metric_facts(self.first, self.spec), _find_metric_facts(analysis, spec)
         ):
             self.excluded.append(f"{spec} on {analysis.title}: {reason}")
@@ -99,14 +99,16 @@ class _Blocks:
 
     def _is_different(self, analysis: NetAnalysis, method: str) -> bool:
         """Tell whether an earlier block was measured with another method of the same name."""
-        new = method_facts(analysis.run.header.methods[method])
+        new = select_method_facts(analysis.run.header.methods[method])
         headers = (block.run.header.methods for block, _ in self.measured)
-        return any(method in header and method_difference(method_facts(header[method]), new) for header in headers)
+        return any(
+            method in header and find_method_difference(select_method_facts(header[method]), new) for header in headers
+        )
 
 
 def _find_metric_facts(analysis: NetAnalysis, spec: str) -> MetricFacts:
     header = analysis.run.header
-    return metric_facts(header.metrics[spec], header.protocols.get(spec, {}))
+    return select_metric_facts(header.metrics[spec], header.protocols.get(spec, {}))
 
 
 def _is_same_block(first: NetAnalysis, first_spec: str, second: NetAnalysis, second_spec: str) -> bool:
@@ -114,7 +116,9 @@ def _is_same_block(first: NetAnalysis, first_spec: str, second: NetAnalysis, sec
     net = first.table.net
     return (
         net == second.table.net
-        and not net_difference(net_facts(first.run.header.nets[net]), net_facts(second.run.header.nets[net]))
-        and not metric_difference(_find_metric_facts(first, first_spec), _find_metric_facts(second, second_spec))
-        and not image_difference(first.images, second.images)
+        and not find_net_difference(
+            select_net_facts(first.run.header.nets[net]), select_net_facts(second.run.header.nets[net])
+        )
+        and not find_metric_difference(_find_metric_facts(first, first_spec), _find_metric_facts(second, second_spec))
+        and not find_image_difference(first.images, second.images)
     )

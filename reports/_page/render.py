@@ -12,9 +12,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from PIL import Image as Picture
 
-from ...bench.core.formatting import format_settings, number, plural
+from ...bench.core.formatting import format_count, format_number, format_settings
 from ...bench.data.types import Pixels
-from ...bench.show.terminal import brief
+from ...bench.show.terminal import format_cost
 from .._plots.svg import make_element as svg
 from . import text
 
@@ -62,14 +62,14 @@ def _make_environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {
-        "number": number,
-        "brief": brief,
+        "number": format_number,
+        "brief": format_cost,
         "settings": format_settings,
         "breakable": make_breakable,
         "svg": svg,
     }
     environment.globals |= {
-        "plural": plural,
+        "plural": format_count,
         "describe_run": text.describe_run,
         "describe_progress": text.describe_progress,
         "find_common_reason": text.find_common_reason,

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from ...bench.core.formatting import MEGABYTE
-from ...bench.show.terminal import brief
+from ...bench.show.terminal import format_cost
 from ...bench.stats.aggregates import ADCC_PARTS, estimate_adcc, estimate_win_rate
 from ...bench.stats.notes import describe_gaps
 from ...bench.stats.summary import Metric
@@ -116,10 +116,10 @@ def _find_protocol(metric: Metric) -> str:
 
 
 def _make_score_cell(analysis: NetAnalysis, method: str, metric: Metric, reasons: dict[str, int]) -> Cell:
-    mean_score = analysis.table.mean_score(method, metric)
+    mean_score = analysis.table.find_mean_score(method, metric)
     if mean_score.reason:
         return Cell(f"n/a ({reasons[mean_score.reason]})", float("nan"), css="none")
-    cell = make_estimate_cell(mean_score.estimate, bold=method in analysis.table.best(metric))
+    cell = make_estimate_cell(mean_score.estimate, bold=method in analysis.table.find_best(metric))
     if analysis.table.count(metric) is not None:
         return cell
     small = f"{cell.small}, n = {mean_score.estimate.n}".removeprefix(", ")
@@ -132,7 +132,7 @@ def _make_cost_cells(analysis: NetAnalysis, method: str) -> list[Cell]:
         return [NOT_AVAILABLE] * 3
     low, high = cost.quartiles
     return [
-        make_number_cell(cost.seconds, brief(cost.seconds), f"{brief(low)} to {brief(high)}"),
-        make_number_cell(cost.forwards, brief(cost.forwards)),
-        make_number_cell(cost.peak_bytes / MEGABYTE, brief(cost.peak_bytes / MEGABYTE)),
+        make_number_cell(cost.seconds, format_cost(cost.seconds), f"{format_cost(low)} to {format_cost(high)}"),
+        make_number_cell(cost.forwards, format_cost(cost.forwards)),
+        make_number_cell(cost.peak_bytes / MEGABYTE, format_cost(cost.peak_bytes / MEGABYTE)),
     ]

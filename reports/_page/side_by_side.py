@@ -9,11 +9,11 @@ from ...bench.stats.estimate import Floats
 from ...bench.stats.mean_scores import estimate_score
 from ...bench.store.comparability import (
     NetImages,
-    difference,
-    header_facts,
-    image_difference,
-    meaning,
-    shared_images,
+    describe_meaning,
+    find_difference,
+    find_image_difference,
+    find_shared_images,
+    list_header_facts,
 )
 from ...bench.store.header import Header
 from ...bench.store.run import Run
@@ -98,8 +98,8 @@ def _make_cells(
 
 
 def _find_meaning_difference(first: NetAnalysis, analysis: NetAnalysis, method: str, metric: str) -> str | None:
-    meanings = (meaning(side.run.header, side.table.net, method, metric) for side in (first, analysis))
-    return difference(*meanings)
+    meanings = (describe_meaning(side.run.header, side.table.net, method, metric) for side in (first, analysis))
+    return find_difference(*meanings)
 
 
 def _find_shared_images(analyses: Sequence[NetAnalysis]) -> Shared:
@@ -107,10 +107,10 @@ def _find_shared_images(analyses: Sequence[NetAnalysis]) -> Shared:
     unshared: dict[str, str | None] = {}
     shared = analyses[0].images if analyses else NetImages({}, {})
     for analysis in analyses[1:]:
-        if reason := image_difference(shared, analysis.images):
+        if reason := find_image_difference(shared, analysis.images):
             unshared[analysis.key] = reason
         else:
-            shared = shared.select(set(shared_images(shared, analysis.images)))
+            shared = shared.select(set(find_shared_images(shared, analysis.images)))
     return unshared, frozenset(shared.pixels)
 
 
@@ -136,7 +136,7 @@ def _make_empty_cell(reason: str | None) -> Cell:
 
 def _list_facts(header: Header) -> Iterator[tuple[str, str]]:
     """Yield the facts that define the numbers of a run: names and values as text."""
-    for part, facts in header_facts(header).items():
+    for part, facts in list_header_facts(header).items():
         for key, fact in facts.items():
             if part == "suite" and key in SHOWN_ELSEWHERE:
                 continue

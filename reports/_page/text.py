@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from ...bench.core.formatting import plural
+from ...bench.core.formatting import format_count
 from ...bench.stats.estimate import FEW, RESAMPLES
 from ...bench.stats.summary import Table
 from ...bench.store.run import Run
@@ -40,10 +40,11 @@ def describe_run(run: Run) -> str:
     suite, methods = run.header.suite, run.header.methods
     controls = sum(method.control for method in methods.values())
     parts = [
-        f"{plural(len(run.header.data.images), 'image')} of {suite.dataset}",
-        plural(len(run.header.nets), "net"),
-        plural(len(methods), "method") + (f" (including {plural(controls, 'control')})" if controls else ""),
-        plural(len(run.header.metrics), "metric"),
+        f"{format_count(len(run.header.data.images), 'image')} of {suite.dataset}",
+        format_count(len(run.header.nets), "net"),
+        format_count(len(methods), "method")
+        + (f" (including {format_count(controls, 'control')})" if controls else ""),
+        format_count(len(run.header.metrics), "metric"),
     ]
     return f"{', '.join(parts)}; {suite.precision} on {suite.device}."
 
@@ -56,11 +57,11 @@ def describe_progress(tables: Iterable[Table]) -> str | None:
 
 def number_reasons(table: Table) -> dict[str, int]:
     """Assign numbers to the reasons why cells are empty, for footnotes."""
-    reasons = (table.mean_score(method, metric).reason for method in table.methods for metric in table.metrics)
+    reasons = (table.find_mean_score(method, metric).reason for method in table.methods for metric in table.metrics)
     return {reason: number for number, reason in enumerate(dict.fromkeys(filter(None, reasons)), 1)}
 
 
 def find_common_reason(table: Table, method: str) -> str | None:
     """Return the reason why a method has no score, if it is the same for every metric; None otherwise."""
-    reasons = {table.mean_score(method, metric).reason for metric in table.metrics}
+    reasons = {table.find_mean_score(method, metric).reason for metric in table.metrics}
     return reasons.pop() if len(reasons) == 1 else None

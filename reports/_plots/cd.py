@@ -9,7 +9,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from math import ceil, isnan
 
-from ...bench.core.formatting import number, plural
+from ...bench.core.formatting import format_count, format_number
 from ...bench.stats.friedman import Ranks
 from .drawing import Drawing
 
@@ -39,10 +39,9 @@ def describe(ranks: Ranks) -> str:
     if not _is_drawable(ranks):
         return f"No ranking: {ranks.undecidable}."
     pairs = zip(ranks.methods, ranks.mean_ranks, strict=True)
-    parts = [
-        f"Mean ranks over {plural(ranks.n, 'block')}: {', '.join(f'{name} {number(rank)}' for name, rank in pairs)}"
-    ]
-    parts.append(f"critical difference {number(ranks.critical_difference)}")
+    means = ", ".join(f"{name} {format_number(rank)}" for name, rank in pairs)
+    parts = [f"Mean ranks over {format_count(ranks.n, 'block')}: {means}"]
+    parts.append(f"critical difference {format_number(ranks.critical_difference)}")
     if ranks.undecidable:
         parts.append(ranks.undecidable)
     else:
@@ -95,7 +94,7 @@ def _draw_difference(drawing: Drawing, layout: _Layout, ranks: Ranks) -> None:
     first, last, end = (layout.to_x(rank) for rank in (1, layout.last, 1 + ranks.critical_difference))
     tick = [(end, 25.0)] if end <= last else []
     drawing.add_line([(first, 25), (first, 20), (min(end, last), 20), *tick], "muted")
-    length = f"critical difference {number(ranks.critical_difference)}"
+    length = f"critical difference {format_number(ranks.critical_difference)}"
     drawing.add_text(first, 11, length, colour="muted", size=11)
     if ranks.undecidable:
         drawing.add_text(
@@ -121,7 +120,7 @@ def _draw_names(drawing: Drawing, layout: _Layout, ranks: Ranks, controls: Colle
         end = layout.to_x(1) - 14 if left else layout.to_x(count) + 14
         colour = "muted" if method in controls else "ink"
         drawing.add_line([(layout.to_x(rank), DEPTH), (layout.to_x(rank), depth), (end, depth)], colour, width=0.8)
-        text = f"{method}  {number(rank)}" if left else f"{number(rank)}  {method}"
+        text = f"{method}  {format_number(rank)}" if left else f"{format_number(rank)}  {method}"
         drawing.add_text(
             end - 5 if left else end + 5, depth, text, anchor="end" if left else "start", colour=colour, size=11
         )

@@ -6,7 +6,7 @@ from math import isnan
 
 import numpy as np
 
-from ...bench.core.formatting import number, plural
+from ...bench.core.formatting import format_count, format_number
 from ...bench.stats.estimate import Floats
 from ...bench.stats.ranking import Place, Ranking
 from ...bench.stats.summary import Cost, Metric
@@ -37,8 +37,8 @@ class FigureSubject:
 def draw_ranking(subject: FigureSubject, ranking: Ranking) -> Drawing:
     """Draw a mark and an interval for each method, the best on top, and a band over the interval of the best one."""
     metric, places = subject.metric, ranking.places
-    means = ", ".join(f"{place.method} {number(place.estimate.mean)}" for place in places)
-    images = plural(ranking.n, "image")
+    means = ", ".join(f"{place.method} {format_number(place.estimate.mean)}" for place in places)
+    images = format_count(ranking.n, "image")
     label = f"Ranking on {subject.net} by {metric.spec}, {metric.better} is better, {images}: {means}."
     drawing, scale = _draw_rows(
         [place.method for place in places], _list_ends(places), f"{metric.spec} {metric.arrow}", label
@@ -53,7 +53,7 @@ def draw_ranking(subject: FigureSubject, ranking: Ranking) -> Drawing:
         if not isnan(low):
             drawing.add_line([(scale(low), y), (scale(high), y)], style.colour, width=2, method=place.method)
         drawing.add_mark(scale(mean), y, style, 4.2, method=place.method)
-        drawing.add_text(WIDTH - 4, y, number(mean), anchor="end", size=SMALL, method=place.method)
+        drawing.add_text(WIDTH - 4, y, format_number(mean), anchor="end", size=SMALL, method=place.method)
     return drawing
 
 
@@ -110,8 +110,8 @@ def draw_curves(subject: FigureSubject, bands: Mapping[str, Band]) -> Drawing:
 def draw_spread(subject: FigureSubject, values: Mapping[str, Floats]) -> Drawing:
     """Draw the scores of each method over images: the histogram as an area, the quartiles as a bar, the median as a mark."""
     metric = subject.metric
-    medians = ", ".join(f"{method} {number(float(np.median(scores)))}" for method, scores in values.items())
-    images = plural(max(map(len, values.values())), "image")
+    medians = ", ".join(f"{method} {format_number(float(np.median(scores)))}" for method, scores in values.items())
+    images = format_count(max(map(len, values.values())), "image")
     label = f"{metric.spec} image by image on {subject.net}, {images}; median: {medians}."
     ends = [float(end) for scores in values.values() for end in (scores.min(), scores.max())]
     drawing, scale = _draw_rows(list(values), ends, f"{metric.spec} {metric.arrow}, image by image", label)

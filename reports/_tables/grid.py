@@ -11,7 +11,7 @@ from math import isnan
 
 import pandas as pd
 
-from ...bench.core.formatting import number
+from ...bench.core.formatting import format_number
 from ...bench.stats.estimate import Estimate
 
 
@@ -87,15 +87,15 @@ def make_name_cell(text: str) -> Cell:
 
 def make_number_cell(value: float, text: str | None = None, small: str = "") -> Cell:
     """Make a cell of a number; a dash if the number is NaN."""
-    return Cell("–" if isnan(value) else text or number(value), value, "" if isnan(value) else small)
+    return Cell("–" if isnan(value) else text or format_number(value), value, "" if isnan(value) else small)
 
 
 def make_estimate_cell(estimate: Estimate, *, bold: bool = False) -> Cell:
     """Make a cell of a mean and its interval; a dash if there is no value."""
     if not estimate.n:
         return Cell("–", float("nan"))
-    small = "" if isnan(estimate.low) else f"{number(estimate.low)} to {number(estimate.high)}"
-    return Cell(number(estimate.mean), float(estimate.mean), small, bold=bold, estimate=estimate)
+    small = "" if isnan(estimate.low) else f"{format_number(estimate.low)} to {format_number(estimate.high)}"
+    return Cell(format_number(estimate.mean), float(estimate.mean), small, bold=bold, estimate=estimate)
 
 
 def _make_unique(head: str, taken: dict[str, list[object]]) -> str:

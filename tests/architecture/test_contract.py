@@ -25,7 +25,7 @@ from cambench.bench.core.plugins import (
     Kind,
     Plugin,
     find,
-    names,
+    list_names,
 )  # fmt: skip
 from cambench.bench.data.types import Object
 from cambench.bench.nets.net import Net
@@ -50,12 +50,12 @@ def _method(spec: str) -> Plugin:
     return find(METHOD, QUICKER.get(spec, spec))
 
 
-@pytest.fixture(params=[*names(METHOD), *VARIANTS])
+@pytest.fixture(params=[*list_names(METHOD), *VARIANTS])
 def method(request: pytest.FixtureRequest) -> Plugin:
     return _method(request.param)
 
 
-@pytest.fixture(params=names(METRIC))
+@pytest.fixture(params=list_names(METRIC))
 def metric(request: pytest.FixtureRequest) -> Plugin:
     return find(METRIC, {"pic": "pic[least=0]"}.get(request.param, request.param))  # it leaves unsure images out
 
@@ -104,7 +104,7 @@ def test_a_method_makes_one_finite_map_an_image_alike_twice_alone_or_in_company(
     assert not any(_state(net)["hooks"]), "a hook is left on the net"
 
 
-@pytest.mark.parametrize("name", names(METHOD))
+@pytest.mark.parametrize("name", list_names(METHOD))
 def test_a_method_explains_the_class_it_was_asked_for(name: str, pooled: Net, images: Tensor) -> None:
     method = _method(name)
     if method.control or method.class_blind:
@@ -113,7 +113,7 @@ def test_a_method_explains_the_class_it_was_asked_for(name: str, pooled: Net, im
     assert not torch.allclose(first, other, rtol=1e-3)
 
 
-@pytest.mark.parametrize("name", names(METHOD))
+@pytest.mark.parametrize("name", list_names(METHOD))
 def test_a_method_says_why_it_does_not_apply(name: str, nets: dict[str, Net], images: Tensor) -> None:
     refusals: dict[str, str] = {}
     for net in nets.values():
@@ -126,7 +126,9 @@ def test_a_method_says_why_it_does_not_apply(name: str, nets: dict[str, Net], im
     assert list(refusals) == (["vgg16", "tiny_vgg"] if name == "cam" else [])
 
 
-@pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind in (METHOD, METRIC, DATASET) for name in names(kind)])
+@pytest.mark.parametrize(
+    ("kind", "name"), [(kind, name) for kind in (METHOD, METRIC, DATASET) for name in list_names(kind)]
+)
 def test_a_plugin_describes_itself_and_its_settings_have_defaults(kind: Any, name: str) -> None:
     module: Any = importlib.import_module(f"cambench.{kind.folder.replace('/', '.')}.{name}")
     assert isinstance(module.VERSION, int) and module.VERSION >= 1
@@ -173,7 +175,7 @@ def test_a_metric_declares_what_a_report_must_know(metric: Plugin) -> None:
     assert metric.unit
     assert metric.bounds[0] < metric.bounds[1]
     assert 0 < len(metric.short) <= 7
-    shorts = [find(METRIC, name).short for name in names(METRIC)]
+    shorts = [find(METRIC, name).short for name in list_names(METRIC)]
     assert len(set(shorts)) == len(shorts)
 
 
@@ -241,13 +243,13 @@ def _unused(kind: Kind, name: str) -> set[str]:
     return _declared(tree) - used - {kind.function, *ATTRIBUTES["any"], *ATTRIBUTES[kind.word]}
 
 
-@pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind in KINDS for name in names(kind)])
+@pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind in KINDS for name in list_names(kind)])
 def test_a_plugin_declares_only_documented_attributes_and_its_own_helpers(kind: Kind, name: str) -> None:
     assert _unused(kind, name) == set()
 
 
 @pytest.mark.parametrize("attribute", [one for attributes in ATTRIBUTES.values() for one in attributes])
 def test_every_attribute_of_a_plugin_is_declared_by_some_plugin(attribute: str) -> None:
-    trees = [ast.parse((ROOT / kind.folder / f"{name}.py").read_text()) for kind in KINDS for name in names(kind)]
+    trees = [ast.parse((ROOT / kind.folder / f"{name}.py").read_text()) for kind in KINDS for name in list_names(kind)]
     optional = {"SLACK"}  # no shipped metric needs its own
     assert attribute in optional or any(attribute in _declared(tree) for tree in trees)

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from cambench.bench.core.errors import NotApplicable
-from cambench.bench.core.plugins import METHOD, METRIC, find, names
+from cambench.bench.core.plugins import METHOD, METRIC, find, list_names
 from cambench.bench.forward.cost import measure_work
 from cambench.bench.forward.forward import Stream
 from cambench.bench.nets.net import Net
@@ -117,7 +117,7 @@ def _report(benchmark: Any, name: str, timing: tuple[float, float, float], count
     )
 
 
-@pytest.mark.parametrize("name", [name for name in names(METHOD) if name != "pytorch_grad_cam"])
+@pytest.mark.parametrize("name", [name for name in list_names(METHOD) if name != "pytorch_grad_cam"])
 def test_methods(benchmark: Any, setting: tuple[Net, Tensor], name: str) -> None:
     net, image = setting
     method, counted = find(METHOD, name), _Counted(net)

@@ -14,15 +14,15 @@ SHIPPED = {
 
 
 def settings(spec: str, metric: str) -> list[dict[str, object]]:
-    return [plugin.settings for plugin in protocol.find(spec).metric_plugins(metric, 0)]
+    return [plugin.settings for plugin in protocol.find(spec).find_metric_plugins(metric, 0)]
 
 
 def test_shipped_protocols_and_their_metrics_exist() -> None:
-    assert set(protocol.names()) == SHIPPED
-    for name in protocol.names():
+    assert set(protocol.list_names()) == SHIPPED
+    for name in protocol.list_names():
         found = protocol.find(name)
         assert found.source and found.description and found.version >= 1
-        assert all(found.metric_plugins(metric, 0) for metric in found.metric_names())
+        assert all(found.find_metric_plugins(metric, 0) for metric in found.list_metric_names())
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_metric_settings_of_protocols_match_their_sources(name: str, metric: str
 
 
 def test_targets_and_layers_of_protocols_match_their_sources() -> None:
-    protocols = {name: protocol.find(name) for name in protocol.names()}
+    protocols = {name: protocol.find(name) for name in protocol.list_names()}
     assert {name for name, choice in protocols.items() if choice.target == "label"} == {"opticam", "road"}
     assert {name: choice.of for name, choice in protocols.items() if choice.of} == {
         "torchcam": "softmax",
@@ -73,28 +73,30 @@ def test_the_name_of_a_protocol_shows_overridden_choices() -> None:
     overridden = protocol.find("rise[steps=224]")
     assert overridden.name == "rise[steps=224]"
     assert [
-        metric.settings["steps"] for name in overridden.metric_names() for metric in overridden.metric_plugins(name, 0)
+        metric.settings["steps"]
+        for name in overridden.list_metric_names()
+        for metric in overridden.find_metric_plugins(name, 0)
     ] == [
         224,
         224,
     ]
     assert protocol.find("opticam[target=predicted]").target == "predicted"
-    assert protocol.find("default[steps=5]").metric_plugins("insertion", 0)[0].settings["steps"] == 5
+    assert protocol.find("default[steps=5]").find_metric_plugins("insertion", 0)[0].settings["steps"] == 5
 
 
 def test_a_metric_with_two_definitions_is_measured_in_both() -> None:
-    assert [plugin.spec for plugin in protocol.find("road").metric_plugins("road", 0)] == [
+    assert [plugin.spec for plugin in protocol.find("road").find_metric_plugins("road", 0)] == [
         "road[order=morf]",
         "road[order=lerf]",
     ]
-    plugins = protocol.find("road").metric_plugins("road[noise=0]", 0)
+    plugins = protocol.find("road").find_metric_plugins("road[noise=0]", 0)
     assert [(plugin.settings["order"], plugin.settings["noise"], plugin.settings["read"]) for plugin in plugins] == [
         ("morf", 0.0, "accuracy"),
         ("lerf", 0.0, "accuracy"),
     ]
-    (lerf,) = protocol.find("road").metric_plugins("road[order=lerf]", 0)
+    (lerf,) = protocol.find("road").find_metric_plugins("road[order=lerf]", 0)
     assert lerf.settings["order"] == "lerf"
-    assert protocol.find("road").metric_plugins("insertion", 0) == []
+    assert protocol.find("road").find_metric_plugins("insertion", 0) == []
 
 
 @pytest.mark.parametrize(

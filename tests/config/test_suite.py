@@ -10,13 +10,13 @@ from cambench.bench.core.formatting import make_title
 
 
 def test_all_names_in_built_in_suites_exist() -> None:
-    assert suite_file.names() == ["everything", "implementations", "published", "scenes", "smoke"]
-    for name in suite_file.names():
+    assert suite_file.list_names() == ["everything", "implementations", "published", "scenes", "smoke"]
+    for name in suite_file.list_names():
         suite = suite_file.load(name)
-        assert suite.method_plugins()
-        assert suite.metric_plugins(suite.load_protocols())
+        assert suite.find_method_plugins()
+        assert suite.find_metric_plugins(suite.load_protocols())
         if suite.dataset:
-            assert suite.dataset_plugin(None).name == "scenes"
+            assert suite.find_dataset_plugin(None).name == "scenes"
 
 
 def test_a_change_may_be_a_function_of_the_suites_own_value(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -30,12 +30,12 @@ def test_a_change_may_be_a_function_of_the_suites_own_value(monkeypatch: pytest.
 
 
 def test_changed_settings_override_the_suite_and_rename_its_directory() -> None:
-    assert suite_file.load("scenes").directory_name() == "scenes"
+    assert suite_file.load("scenes").make_directory_name() == "scenes"
     changed = suite_file.load("scenes", images=4, seed=None)
     assert (changed.images, changed.seed) == (4, 0)
     assert changed.description == "The suite scenes with other images."
-    assert changed.directory_name().startswith("scenes-")
-    assert changed.directory_name() != suite_file.load("scenes", images=5).directory_name()
+    assert changed.make_directory_name().startswith("scenes-")
+    assert changed.make_directory_name() != suite_file.load("scenes", images=5).make_directory_name()
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_an_unknown_suite_is_refused() -> None:
 
 def test_a_method_named_twice_is_refused() -> None:
     with pytest.raises(UsageError, match="grad_cam is named twice"):
-        suite_file.load("smoke", methods=["grad_cam", "grad_cam"]).method_plugins()
+        suite_file.load("smoke", methods=["grad_cam", "grad_cam"]).find_method_plugins()
 
 
 def test_a_target_that_contradicts_the_protocol_is_refused() -> None:

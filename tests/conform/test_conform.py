@@ -16,7 +16,7 @@ from cambench.bench.cli.main import main
 from cambench.bench.conform import reference
 from cambench.bench.conform.conform import Fault, Quantity, rescale
 from cambench.bench.core.errors import UsageError
-from cambench.bench.core.plugins import REFERENCE, find, names
+from cambench.bench.core.plugins import REFERENCE, find, list_names
 from cambench.bench.metrics import _curves, deletion
 from cambench.bench.nets import load
 from cambench.bench.nets.load import from_module
@@ -25,7 +25,7 @@ from cambench.bench.nets.zoo import SHIPPED
 from cambench.methods import grad_cam
 
 SMALL = ("--nets", "squeezenet1_1", "--dataset", "scenes[size=64]", "--images", "2")
-LIBRARIES = names(REFERENCE)
+LIBRARIES = list_names(REFERENCE)
 KNOWN_FAULTS = {
     "pytorch_grad_cam": {"grad_cam_pp", "eigen_cam[centred=true]", "score_cam[channels=softmax,", "average_drop"},
     "torchcam": {"grad_cam_pp"},
@@ -186,7 +186,7 @@ def test_reference_libraries_get_torchvisions_module_with_shared_weights(
 ) -> None:
     net = nets[name]
     state = net.protected_state()
-    module = reference.library_module(net)
+    module = reference.make_library_module(net)
     scores = module(reference.normalise(net, images))
     torch.testing.assert_close(scores, net(images))
     scores.sum().backward()
@@ -200,7 +200,7 @@ def test_a_net_that_returns_no_logits_is_not_compared() -> None:
         nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 3), nn.Softmax(1)
     )
     with pytest.raises(UsageError, match="mine does not return logits alone, so reference libraries would"):
-        reference.library_module(from_module(module, name="mine"))
+        reference.make_library_module(from_module(module, name="mine"))
 
 
 @pytest.mark.parametrize("name", LIBRARIES)

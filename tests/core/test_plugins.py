@@ -36,7 +36,7 @@ def test_specs_are_split_at_commas_outside_brackets() -> None:
 
 
 def test_modules_with_an_underscore_are_not_plugins() -> None:
-    assert not [name for name in plugins.names(DATASET) if name.startswith("_")]
+    assert not [name for name in plugins.list_names(DATASET) if name.startswith("_")]
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from cambench.bench.core.errors import ImageError
-from cambench.bench.core.profiling import count_images, record_spans, span
+from cambench.bench.core.profiling import count_images, record_spans, time_span
 from cambench.bench.data.prefetch import AHEAD, prefetch
 from cambench.bench.data.types import Image
 
@@ -19,12 +19,12 @@ def test_the_seconds_of_a_span_exclude_its_inner_spans(monkeypatch: pytest.Monke
     clock = iter(range(100))  # a second between any two turns
     monkeypatch.setattr(time, "perf_counter", lambda: float(next(clock)))
     with record_spans() as spans:  # turns at 0
-        with span("explaining"):  # 1
-            with span("forwards"):  # 2
+        with time_span("explaining"):  # 1
+            with time_span("forwards"):  # 2
                 count_images(7)
-            with span("forwards"):  # 3, 4
+            with time_span("forwards"):  # 3, 4
                 pass
-        with span("writing"):  # 5, 6, 7
+        with time_span("writing"):  # 5, 6, 7
             pass
     assert spans.seconds == {"other": 3.0, "explaining": 3.0, "forwards": 2.0, "writing": 1.0}
     assert sum(spans.seconds.values()) == 9.0, "every second is counted once"
@@ -33,9 +33,9 @@ def test_the_seconds_of_a_span_exclude_its_inner_spans(monkeypatch: pytest.Monke
 
 def test_a_span_that_raises_is_closed() -> None:
     with record_spans() as spans:
-        with pytest.raises(KeyError), span("forwards"):
+        with pytest.raises(KeyError), time_span("forwards"):
             raise KeyError
-        with span("writing"):
+        with time_span("writing"):
             pass
     assert set(spans.seconds) == {"other", "forwards", "writing"}
 
@@ -43,7 +43,7 @@ def test_a_span_that_raises_is_closed() -> None:
 def test_spans_are_recorded_inside_the_block_only() -> None:
     with record_spans() as spans:
         pass
-    with span("forwards"):
+    with time_span("forwards"):
         count_images(3)
     assert set(spans.seconds) == {"other"} and spans.images == 0
 

@@ -113,7 +113,7 @@ def test_a_run_resumes_after_its_driver_was_killed(address: str, tmp_path: Path,
         time.sleep(0.02)
     os.kill(driver.pid, signal.SIGKILL)
     driver.wait()
-    assert len(store.done(tmp_path / "ray")) < COUNT
+    assert len(store.list_done(tmp_path / "ray")) < COUNT
     workers = [int(file.name.removeprefix("pid-")) for file in tmp_path.glob("pid-*")]
     result = bench(*command)
     assert result.exit_code == 0 and " done before" in result.output

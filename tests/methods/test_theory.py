@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from cambench.bench.core.plugins import DATASET, METRIC, find, names
+from cambench.bench.core.plugins import DATASET, METRIC, find, list_names
 from cambench.bench.nets import load as all_nets
 from cambench.bench.nets.net import Net
 from cambench.bench.scoring.case import Curve, Score
@@ -144,7 +144,7 @@ def test_scores_do_not_depend_on_the_chunk_size_or_the_order_of_maps_and_metrics
     pooled: Net, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     image, maps = random_images(1)[0], torch.stack([*random_maps(3), (random_maps(1)[0] * 5).floor() / 5])
-    metrics = [find(METRIC, name) for name in names(METRIC)]
+    metrics = [find(METRIC, name) for name in list_names(METRIC)]
 
     def table(net: Net, order: Tensor, plugins: list[Any]) -> dict[tuple[int, str], float | str]:
         rows = scores_of(net, image, 3, maps[order], (), plugins)

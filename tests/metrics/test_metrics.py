@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from cambench.bench.core.errors import NotApplicable
-from cambench.bench.core.plugins import METRIC, Plugin, find, names
+from cambench.bench.core.plugins import METRIC, Plugin, find, list_names
 from cambench.bench.data.types import MEAN, STD, Mask, Object
 from cambench.bench.nets.net import Net
 from cambench.bench.scoring.blend import make_substrate
@@ -352,9 +352,9 @@ def test_each_perturbed_image_is_scored_once(count: int) -> None:
 def test_scores_do_not_depend_on_the_other_maps_and_metrics(pooled: Net) -> None:
     image, maps = random_images(1)[0], random_maps(3)
     objects = (Object(0, share((3, 3), (9, 20), size=64)), Object(1, share((30, 30), size=64)))
-    together = score_all(pooled, image, maps, *names(METRIC), objects=objects)
+    together = score_all(pooled, image, maps, *list_names(METRIC), objects=objects)
     for number, row in enumerate(together):
-        for spec, score in zip(names(METRIC), row, strict=True):
+        for spec, score in zip(list_names(METRIC), row, strict=True):
             alone = score_all(pooled, image, maps[number : number + 1], spec, objects=objects)[0][0]
             if isinstance(score, Curve):
                 assert isinstance(alone, Curve)

@@ -60,7 +60,7 @@ def test_the_gradient_of_the_regression_loss_is_0() -> None:
 
 def test_cam_applies_to_vgg16_gap_and_class_maps_average_to_the_logits(head_file: Path, net: Net, vgg: Net) -> None:
     assert (net.layer, net.classes) == ("features.29", vgg.classes)
-    image = to_batch(suite_file.load("scenes", dataset=DATASET, images=1).dataset_plugin(None)()[0], CPU)
+    image = to_batch(suite_file.load("scenes", dataset=DATASET, images=1).find_dataset_plugin(None)()[0], CPU)
     head = vgg16_gap.read_head(head_file).linear
     pooled = vgg.features(image).mean((2, 3))
     torch.testing.assert_close(net(image), head(pooled), rtol=1e-4, atol=1e-4)
@@ -71,7 +71,7 @@ def test_cam_applies_to_vgg16_gap_and_class_maps_average_to_the_logits(head_file
 
 def test_accuracies_are_measured_on_held_out_images(head_file: Path, net: Net, vgg: Net) -> None:
     metadata = vgg16_gap.read_head(head_file).metadata
-    images = suite_file.load("scenes", dataset=DATASET, images=IMAGES).dataset_plugin(None)()
+    images = suite_file.load("scenes", dataset=DATASET, images=IMAGES).find_dataset_plugin(None)()
     held_out = torch.randperm(IMAGES, generator=torch.Generator().manual_seed(0))[: IMAGES // 5].tolist()
 
     def count_right(net: Net) -> int:
@@ -136,7 +136,7 @@ def test_invalid_arguments_of_fit_are_refused(args: list[str], message: str, tmp
 def test_images_without_labels_are_refused(vgg: Net, tmp_path: Path) -> None:
     for number in range(10):
         PIL.Image.new("RGB", (32, 32)).save(tmp_path / f"{number}.png")
-    images = suite_file.load("scenes", dataset=f"image_folder[path={tmp_path},size=32]").dataset_plugin(None)()
+    images = suite_file.load("scenes", dataset=f"image_folder[path={tmp_path},size=32]").find_dataset_plugin(None)()
     with pytest.raises(
         UsageError, match=r"\d.png has no label: put images into one folder a class, or list labels in a lab"
     ):
@@ -144,7 +144,7 @@ def test_images_without_labels_are_refused(vgg: Net, tmp_path: Path) -> None:
 
 
 def test_images_of_one_class_are_refused(vgg: Net) -> None:
-    images = suite_file.load("scenes", dataset=DATASET, images=60).dataset_plugin(None)()
+    images = suite_file.load("scenes", dataset=DATASET, images=60).find_dataset_plugin(None)()
     indices = [number for number in range(60) if images[number].label == images[0].label]
     with pytest.raises(UsageError, match="are of one class: take images of at least two classes"):
         fit_vgg16_gap.extract_features(vgg, images, indices * 4)

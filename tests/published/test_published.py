@@ -57,7 +57,7 @@ def make_table(**changed: object) -> PublishedTable:
 
 
 def reproduce(measured: Measurement, folders: str = "same", **changed: object) -> Reproduction:
-    (number,) = make_table(**changed).numbers()
+    (number,) = make_table(**changed).list_numbers()
     return Reproduction(number, "drop", measured, folders)  # type: ignore[arg-type]
 
 
@@ -78,7 +78,7 @@ def test_the_suite_has_what_a_published_table_needs(printed: PublishedTable) -> 
             pytest.importorskip(method.partition(":")[0])
         assert plugins.find(METHOD, method).spec == method
     for metric in printed.metrics:
-        assert all(found.metric_plugins(part, 0) for part in needed_metrics(metric))
+        assert all(found.find_metric_plugins(part, 0) for part in needed_metrics(metric))
 
 
 def test_the_suites_parts_measure_what_is_published_and_no_more() -> None:
@@ -94,7 +94,7 @@ def test_the_suites_parts_measure_what_is_published_and_no_more() -> None:
         (printed.spec, printed.protocol, number.method, metric)
         for printed in MEASURED
         if not printed.needs
-        for number in printed.numbers()
+        for number in printed.list_numbers()
         for metric in needed_metrics(number.metric)
     }
     assert suite == tables
@@ -152,7 +152,7 @@ def test_the_printed_digits_are_the_least_that_is_allowed() -> None:
 
 def test_the_error_of_a_rate_is_known_from_both() -> None:
     """No yes in 100 images says little against 45 % of 400: together 36 %, sqrt(.36 .64 (1 / 100 + 1 / 400)) = .0537."""
-    (number,) = make_table().numbers()
+    (number,) = make_table().list_numbers()
     found = Reproduction(number, "incr", Measurement(0.0, 0.0, 100), "same", binary=True)
     assert found.allowed == pytest.approx(1.96 * sqrt(0.36 * 0.64 * 0.0125), rel=1e-4)
 
@@ -247,16 +247,16 @@ def test_the_table_is_80_columns_wide_and_says_all(run: store.Run) -> None:
     found = published.find_reproductions(run)
     console = Console(width=80)
     with console.capture() as shown:
-        console.print(table.text(found))
+        console.print(table.show_reproductions(found))
     text = shown.get()
     assert max(map(len, text.splitlines())) <= 80
     assert "resnet18@imagenet by default: 9 images here, 400 of ImageNet validation" in " ".join(text.split())
     assert "whether these are among its images is not known" in " ".join(text.split())
-    assert table.summary(found).startswith("Of 3 published numbers, ")
-    lines = table.markdown(found).splitlines()
+    assert table.summarise(found).startswith("Of 3 published numbers, ")
+    lines = table.as_markdown(found).splitlines()
     assert sum(line.startswith("| grad_cam") for line in lines) == 3
     assert [line.partition(" ")[0] for line in lines if line.startswith("#")] == ["#", "##"]
-    inside = table.markdown(found, level=2).splitlines()
+    inside = table.as_markdown(found, level=2).splitlines()
     assert [line.partition(" ")[0] for line in inside if line.startswith("#")] == ["##", "###"]
 
 
@@ -268,15 +268,15 @@ def test_the_page_and_markdown_show_the_same_cells(run: store.Run) -> None:
     body = section.html.partition("<tbody>")[2].partition("</tbody>")[0]
     cells = re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", body.replace("<wbr>", ""))
     assert cells == [cell for row in part.rows for cell in row]
-    lines = table.markdown(found).splitlines()
+    lines = table.as_markdown(found).splitlines()
     assert all(f"| {' | '.join(row)} |" in lines for row in part.rows)
 
 
 def test_other_images_are_marked(run: store.Run) -> None:
     run.header.data.classes = list(labels.IMAGENETTE)
     found = published.find_reproductions(run)
-    assert {table.verdict(row) for row in found} == {"other images"}
-    assert "3 on other images" in table.summary(found)
+    assert {table.format_verdict(row) for row in found} == {"other images"}
+    assert "3 on other images" in table.summarise(found)
 
 
 def test_imagenettes_folders_are_their_classes(tmp_path: Path) -> None:
@@ -317,12 +317,14 @@ def test_protocols_choose_among_the_parts() -> None:
 
 
 def test_a_data_set_that_has_to_be_named_marks_no_directory() -> None:
-    assert suite_file.load("published", dataset="photos").directory_name() == "published"
-    assert suite_file.load("published", dataset="photos", images=7).directory_name().startswith("published-")
+    assert suite_file.load("published", dataset="photos").make_directory_name() == "published"
+    assert suite_file.load("published", dataset="photos", images=7).make_directory_name().startswith("published-")
     assert (
-        suite_file.load("published", dataset="photos", protocols=["torchcam"]).directory_name().startswith("published-")
+        suite_file.load("published", dataset="photos", protocols=["torchcam"])
+        .make_directory_name()
+        .startswith("published-")
     )
-    assert suite_file.load("scenes", dataset="photos").directory_name().startswith("scenes-")
+    assert suite_file.load("scenes", dataset="photos").make_directory_name().startswith("scenes-")
 
 
 @pytest.mark.parametrize(
@@ -369,8 +371,10 @@ def test_published_beside_measured_on_photographs(
     assert {path.name for path in (tmp_path / "run").iterdir()} == {"torchcam", "gradcampp", "published.md"}
     scores = store.read(tmp_path / "run" / "gradcampp").table("scores")
     drop = scores[scores["method"] == "grad_cam"]["value"].mean()
-    assert f"| grad_cam | drop | .250 | {table.format_number(drop, 3)} |" in (tmp_path / "run/published.md").read_text()
+    assert (
+        f"| grad_cam | drop | .250 | {table.format_decimal(drop, 3)} |" in (tmp_path / "run/published.md").read_text()
+    )
     assert "Of 3 published numbers," in " ".join(result.output.split())
     again = bench(*asked)
     assert again.output.count("2 of 2 done before") == 2
-    assert "parts" not in store.read(tmp_path / "run" / "torchcam").header.content()["suite"]
+    assert "parts" not in store.read(tmp_path / "run" / "torchcam").header.dump_content()["suite"]

@@ -67,10 +67,10 @@ def test_means_and_costs_match_a_calculation_by_hand(tmp_path: Path) -> None:
     cost.loc[cost["method"] == "cam", "seconds"] = [1.0, 2.0, 3.0, 10.0]
     runs.rewrite(run.directory, "cost", cost)
     table = summary.build_table(run, "resnet18")
-    estimate = table.mean_score("cam", _metric(run, "insertion")).estimate
+    estimate = table.find_mean_score("cam", _metric(run, "insertion")).estimate
     assert estimate.mean == pytest.approx(0.35) and estimate.n == 4
     assert (estimate.low, estimate.high) == pytest.approx((0.0, 0.8447), abs=1e-4)  # Student's, cut to the range
-    wilson = table.mean_score("cam", _metric(run, "pointing")).estimate
+    wilson = table.find_mean_score("cam", _metric(run, "pointing")).estimate
     assert wilson[:3] == pytest.approx((0.75, 0.3006, 0.9544), abs=1e-4)
     assert table.costs["cam"] == summary.Cost(2.5, (1.75, 4.75), 1.0, 1.25e6)
 
@@ -112,8 +112,8 @@ def test_the_best_mean_is_bold_and_so_are_means_equal_to_it(tmp_path: Path) -> N
         for method, value in {"cam": 0.9, "grad_cam": 0.9001, "score_cam": 0.5, "random": 0.2, "centre": 0.3}.items():
             _set(run, "resnet18", method, metric, [value] * 3)
     table = summary.build_table(run, "resnet18")
-    assert table.best(_metric(run, "insertion")) == ["cam", "grad_cam"]
-    assert table.best(_metric(run, "deletion")) == ["random"]
+    assert table.find_best(_metric(run, "insertion")) == ["cam", "grad_cam"]
+    assert table.find_best(_metric(run, "deletion")) == ["random"]
     line = next(line for line in markdown.render(run).splitlines() if line.startswith("| grad_cam |"))
     assert line.split(" | ")[1].startswith("**.900**") and line.split(" | ")[2].startswith(".900")
     text = html.render(run)
@@ -340,9 +340,9 @@ def test_rows_stay_aligned_for_a_method_without_scores_or_with_a_long_name(tmp_p
 
 def test_numbers_have_three_significant_digits() -> None:
     expected = {0.7812: ".781", 1.0: "1.00", 0.9996: "1.00", 12.34: "12.3", 513.4: "513", -0.034: "-.034", 0.0: ".000"}
-    assert {value: formatting.number(value) for value in expected} == expected
-    assert formatting.number(float("nan")) == "-"
-    assert [console.brief(value) for value in (0.0, 0.0021, 0.00002, 2.461)] == ["0", ".0021", "2e-05", "2.46"]
+    assert {value: formatting.format_number(value) for value in expected} == expected
+    assert formatting.format_number(float("nan")) == "-"
+    assert [console.format_cost(value) for value in (0.0, 0.0021, 0.00002, 2.461)] == ["0", ".0021", "2e-05", "2.46"]
 
 
 def test_the_terminal_and_the_reports_say_alike_which_scores_and_maps_are_missing(tmp_path: Path) -> None:

@@ -131,7 +131,7 @@ def test_two_percent_is_relative_to_the_distance_from_the_worst_end() -> None:
         ranking = _ranking(means, better)
         costs = _costs(best=(3, 3), near=(2, 2), far=(1, 1))
         assert recommend(ranking, costs, CHEAPEST).method == "near"
-        assert [ranking.relative_score(place) >= 0.98 for place in ranking.places] == [True, True, False]
+        assert [ranking.compute_relative_score(place) >= 0.98 for place in ranking.places] == [True, True, False]
 
 
 @pytest.mark.parametrize(("better", "means"), [("lower", (2.0, 2.039, 2.041)), ("higher", (2.0, 1.961, 1.959))])
@@ -141,7 +141,7 @@ def test_two_percent_is_of_the_best_score_if_the_worst_end_is_infinite(
     values = _values(dict(zip(("best", "near", "far"), means, strict=True)))
     ranking = rank_methods(values, better=better, bounds=(-INF, INF))
     assert [place.method for place in ranking.places] == ["best", "near", "far"]
-    assert [ranking.relative_score(place) >= 0.98 for place in ranking.places] == [True, True, False]
+    assert [ranking.compute_relative_score(place) >= 0.98 for place in ranking.places] == [True, True, False]
 
 
 def test_the_cheapest_has_the_fewest_forwards_then_the_fewest_seconds() -> None:

@@ -7,16 +7,16 @@ import pytest
 
 from cambench.bench.store.comparability import (
     NetImages,
-    algorithm_difference,
-    difference,
-    environment_difference,
-    image_difference,
-    meaning,
-    metric_facts,
-    pixel_hashes,
-    run_difference,
-    same_pixels,
-    shared_images,
+    describe_meaning,
+    find_algorithm_difference,
+    find_difference,
+    find_environment_difference,
+    find_image_difference,
+    find_run_difference,
+    find_same_pixels,
+    find_shared_images,
+    list_pixel_hashes,
+    select_metric_facts,
 )
 from cambench.bench.store.header import Header, MetricFacts
 from cambench.tests.support.runs import METRICS, NETS, make_header
@@ -48,8 +48,8 @@ MEANING: dict[str, tuple[Header, str]] = {
 @pytest.mark.parametrize("what", MEANING)
 def test_what_is_not_comparable_is_not_resumed_either(what: str) -> None:
     new, reason = MEANING[what]
-    assert difference(meaning(header(), *CELL), meaning(new, *CELL)) == reason
-    assert run_difference(header(), new)
+    assert find_difference(describe_meaning(header(), *CELL), describe_meaning(new, *CELL)) == reason
+    assert find_run_difference(header(), new)
 
 
 @pytest.mark.parametrize(
@@ -63,40 +63,40 @@ def test_what_is_not_comparable_is_not_resumed_either(what: str) -> None:
 )
 def test_descriptions_and_slacks_do_not_matter(part: str, key: str, name: str, value: object) -> None:
     new = changed(part, key, name, value)
-    assert difference(meaning(header(), *CELL), meaning(new, *CELL)) is None
-    assert run_difference(header(), new) is None
+    assert find_difference(describe_meaning(header(), *CELL), describe_meaning(new, *CELL)) is None
+    assert find_run_difference(header(), new) is None
 
 
 def test_a_method_with_changed_code_is_compared_but_not_resumed() -> None:
     new = changed("methods", "grad_cam", "fingerprint", "77")
-    assert difference(meaning(header(), *CELL), meaning(new, *CELL)) is None
-    assert run_difference(header(), new) == "its grad_cam has changed since (another fingerprint)"
+    assert find_difference(describe_meaning(header(), *CELL), describe_meaning(new, *CELL)) is None
+    assert find_run_difference(header(), new) == "its grad_cam has changed since (another fingerprint)"
 
 
 def test_a_run_is_resumed_only_with_the_same_torch() -> None:
     new = header()
     new.environment["torch"] = "3.0"
-    assert run_difference(header(), new) == "its torch is 2.11.0, not 3.0"
+    assert find_run_difference(header(), new) == "its torch is 2.11.0, not 3.0"
     new.environment["torch"], new.environment["python"] = "2.11.0", "3.13.1"
-    assert run_difference(header(), new) is None
+    assert find_run_difference(header(), new) is None
 
 
 def test_an_image_that_could_not_be_read_may_be_any_image() -> None:
     old, new = header(), header()
     old.data.fingerprint, new.data.fingerprint = "names-12-unread", "names-12-56"
-    assert run_difference(old, new) is None
+    assert find_run_difference(old, new) is None
     new.data.fingerprint = "names-34-56"
-    assert run_difference(old, new) == "its images, or the file that loads them, have changed since"
+    assert find_run_difference(old, new) == "its images, or the file that loads them, have changed since"
 
 
 def test_the_protocol_does_not_change_the_algorithm_of_a_metric() -> None:
     def facts(**protocol: Any) -> MetricFacts:
-        return metric_facts(header().metrics["insertion"], {"version": 1} | protocol)
+        return select_metric_facts(header().metrics["insertion"], {"version": 1} | protocol)
 
-    assert algorithm_difference(facts(steps=28), facts(steps=100)) is None
-    assert algorithm_difference(facts(), facts(version=2)) == "metric's version: 1 → 2"
+    assert find_algorithm_difference(facts(steps=28), facts(steps=100)) is None
+    assert find_algorithm_difference(facts(), facts(version=2)) == "metric's version: 1 → 2"
     assert (
-        algorithm_difference(facts(), facts().model_copy(update={"fingerprint": "77"}))
+        find_algorithm_difference(facts(), facts().model_copy(update={"fingerprint": "77"}))
         == "metric's fingerprint: none → 77"
     )
 
@@ -104,9 +104,9 @@ def test_the_protocol_does_not_change_the_algorithm_of_a_metric() -> None:
 def test_images_are_the_same_by_name_pixels_and_explained_class() -> None:
     base = NetImages({"a": "1", "b": "2", "c": "3"}, {"a": 0, "b": 0, "c": 0})
     new = NetImages({"c": "3", "b": "2", "a": "9", "d": "4"}, {"a": 0, "b": 0, "c": 7, "d": 0})
-    assert same_pixels(base.pixels, new.pixels) == ["b", "c"]
-    assert shared_images(base, new) == ["b"]
-    assert image_difference(base, new) is None
+    assert find_same_pixels(base.pixels, new.pixels) == ["b", "c"]
+    assert find_shared_images(base, new) == ["b"]
+    assert find_image_difference(base, new) is None
 
 
 @pytest.mark.parametrize(
@@ -120,24 +120,24 @@ def test_images_are_the_same_by_name_pixels_and_explained_class() -> None:
 def test_runs_without_a_shared_image_say_why(images: list[str], reason: str) -> None:
     base = NetImages({"a": "1", "b": "2", "c": "3"}, {"a": 0, "b": 0, "c": 0})
     new = NetImages({"a": "9", "c": "3", "d": "4"}, {"a": 0, "c": 7, "d": 0})
-    assert image_difference(base, new.select(images)) == reason
+    assert find_image_difference(base, new.select(images)) == reason
 
 
 def test_device_and_torch_are_the_environment_of_costs() -> None:
     base = {"device": "cpu", "torch": "2.11.0", "python": "3.11"}
-    assert environment_difference(base, base | {"python": "3.12"}) is None
+    assert find_environment_difference(base, base | {"python": "3.12"}) is None
     assert (
-        environment_difference(base, base | {"device": "cuda", "torch": "3.0"})
+        find_environment_difference(base, base | {"device": "cuda", "torch": "3.0"})
         == "device cpu → cuda, torch 2.11.0 → 3.0"
     )
 
 
 def test_only_done_images_have_pixel_hashes() -> None:
     predictions = pd.DataFrame({"net": "resnet18", "image": ["b"], "sha256": ["f" * 64]})
-    assert pixel_hashes(header(), predictions) == {"b": "f" * 16}
-    assert pixel_hashes(header(), pd.DataFrame()) == {}
+    assert list_pixel_hashes(header(), predictions) == {"b": "f" * 16}
+    assert list_pixel_hashes(header(), pd.DataFrame()) == {}
 
 
 def test_every_metric_of_a_run_has_a_meaning() -> None:
-    assert {difference(meaning(header(), "vgg16", "cam", spec), meaning(header(), "vgg16", "cam", spec))
+    assert {find_difference(describe_meaning(header(), "vgg16", "cam", spec), describe_meaning(header(), "vgg16", "cam", spec))
             for spec in METRICS} == {None}  # fmt: skip

@@ -278,17 +278,17 @@ def failed(net: str, image: str) -> Unit:
 
 def test_a_failure_is_stored_until_a_later_attempt_succeeds(tmp_path: Path) -> None:
     write(tmp_path, unit("a", "x", 0.25), failed("a", "y"))
-    assert store.done(tmp_path) == {("a", "x")}
+    assert store.list_done(tmp_path) == {("a", "x")}
     write(tmp_path, failed("a", "y"))
     assert store.read(tmp_path).table("failures")["reason"].tolist() == ["it is truncated"]
     write(tmp_path, unit("a", "y", 0.5))
     assert store.read(tmp_path).table("failures").empty
-    assert store.done(tmp_path) == {("a", "x"), ("a", "y")}
+    assert store.list_done(tmp_path) == {("a", "x"), ("a", "y")}
 
 
 def test_parts_may_be_written_in_parallel_and_the_last_part_of_a_name_counts(tmp_path: Path) -> None:
     writer = Writer(tmp_path, HEADER)
-    names = [writer.part() for _ in range(2)]
+    names = [writer.name_part() for _ in range(2)]
     for name, value in zip([*names, names[0]], (0.25, 0.5, 0.75), strict=True):
         store.write(tmp_path, name, [unit("a", "y" if name == names[1] else "x", value)])
     writer.close()
