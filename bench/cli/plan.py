@@ -1,6 +1,7 @@
 """bench plan: a forecast of the time and disk space of a run."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
@@ -10,6 +11,9 @@ from ..config import suite_file
 from ..config.defaults import DEFAULTS
 from ..core.errors import UsageError
 from .options import make_list_option
+
+if TYPE_CHECKING:
+    from ..run.forecast import Needs
 
 console = Console(highlight=False)
 DEVICES = (1, 8, 64)
@@ -49,17 +53,20 @@ def plan(*, name: str, device: str, images: int, rate: float | None, **changes: 
         raise UsageError(f"{len(planned.indices)} images are too few to measure: at least {minimum} are needed")
     if planned.device.type == "cpu":
         keep_freed_memory()
-    rows = []
-    for net in planned.suite.nets:
-        needs = measure_needs(planned, net)
-        seconds = needs.forwards / rate if rate else needs.seconds
-        times, size = format_hours(seconds, images), format_gigabytes(needs.bytes, images)
-        rows.append((net, f"{needs.forwards:,.0f}", f"{seconds:.2g}", *times, size))
-    console.print(_make_table(rows))
+    console.print(
+        _make_table([_make_row(net, measure_needs(planned, net), images, rate) for net in planned.suite.nets])
+    )
     console.print(
         f"computed for {images:,} images, not measured: time spent waiting for files or other workers is not included",
         style="dim",
     )
+
+
+def _make_row(net: str, needs: "Needs", images: int, rate: float | None) -> list[str]:
+    """Return the cells of a net's row; the time is computed from the forward passes if a rate is given."""
+    seconds = needs.forwards / rate if rate else needs.seconds
+    times, size = format_hours(seconds, images), format_gigabytes(needs.bytes, images)
+    return [net, f"{needs.forwards:,.0f}", f"{seconds:.2g}", *times, size]
 
 
 def format_hours(seconds: float, images: int) -> list[str]:

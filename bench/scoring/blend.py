@@ -62,16 +62,14 @@ def blend_images(image: Tensor, maps: Tensor, requests: Sequence[tuple[int, Pert
 
     A request pairs the index of a map with a description; `maps` are (n, h, w) in [0, 1], fitted to the image (3, h, w).
     """
-    pixels = maps[0].numel()
     perturbed = [description for _, description in requests]
     rank_keys = [_make_rank_key(index, description) for index, description in requests]
     with time_span("ordering"):
         ranks = {key: _compute_ranks(maps, key) for key in dict.fromkeys(rank_keys)}
     bases = {name: make_substrate(image, name) for name in dict.fromkeys(map(_find_substrate, perturbed))}
     groups = [(index, key, *_make_group_key(item)) for (index, item), key in zip(requests, rank_keys, strict=True)]
-    bounds = torch.tensor(
-        [_find_rank_bounds(item, pixels) for item in perturbed], dtype=torch.int32, device=image.device
-    )
+    rank_bounds = [_find_rank_bounds(item, maps[0].numel()) for item in perturbed]
+    bounds = torch.tensor(rank_bounds, dtype=torch.int32, device=image.device)
     first, last = bounds[:, :, None, None].unbind(1)
 
     def make(start: int, stop: int) -> Tensor:

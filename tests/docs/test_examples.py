@@ -60,7 +60,7 @@ def test_the_small_net_is_explained_as_it_predicts() -> None:
     net = concrete.SmallCNN().eval()
     spec = f"{EXAMPLES}/concrete.py:SmallCNN[weights={save_weights(net, 'small')},preprocess=imagenet]"
     explanation = explain(load_wall(224), spec, layer="conv.7", target=1)
-    images, labels = concrete.walls("test", 2)
+    images, labels = concrete.draw_walls("test", 2)
     assert labels.tolist() == [0, 1]
     with torch.no_grad():
         expected = net(images[1:])[0].exp()
@@ -76,10 +76,10 @@ def test_the_small_net_learns_walls() -> None:
     concrete = import_example("concrete")
     torch.manual_seed(0)
     net = concrete.SmallCNN()
-    images, labels = concrete.walls("train", 16)
+    images, labels = concrete.draw_walls("train", 16)
     initial_loss = float(torch.nn.functional.nll_loss(net(images), labels).detach())
     concrete.train(net, images, labels, epochs=4, rate=3e-3, batch=8)
-    assert concrete.accuracy(net, images, labels) >= 0.5
+    assert concrete.compute_accuracy(net, images, labels) >= 0.5
     assert float(torch.nn.functional.nll_loss(net(images), labels).detach()) < initial_loss
 
 
