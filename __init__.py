@@ -22,7 +22,18 @@ if TYPE_CHECKING:
     from .bench.forward.forward import Stream
     from .bench.nets.net import Net
     from .bench.scoring.case import Asking, Case, Curve, IsTop1, Rerun
-    from .bench.scoring.perturbations import Clean, Custom, Inside, Kept, Masked, Perturbed, Substrate
+    from .bench.scoring.perturbations import (
+        Clean,
+        Custom,
+        CustomSeries,
+        Inside,
+        InsideSeries,
+        Kept,
+        KeptSeries,
+        Masked,
+        Perturbed,
+        Substrate,
+    )  # fmt: skip
 
 _HOMES = {
     "api.api": ("explain", "explain_all", "load_dataset", "load_net", "run", "score"),
@@ -35,14 +46,25 @@ _HOMES = {
     "forward.forward": ("Stream",),
     "nets.net": ("Net",),
     "scoring.case": ("Asking", "Case", "Curve", "IsTop1", "Rerun"),
-    "scoring.perturbations": ("Clean", "Custom", "Inside", "Kept", "Masked", "Perturbed", "Substrate"),
+    "scoring.perturbations": (
+        "Clean",
+        "Custom",
+        "CustomSeries",
+        "Inside",
+        "InsideSeries",
+        "Kept",
+        "KeptSeries",
+        "Masked",
+        "Perturbed",
+        "Substrate",
+    ),
 }
 _MODULES = {name: module for module, names in _HOMES.items() for name in names}
 __all__ = [  # noqa: RUF022 (a literal, which type checkers read; a test holds it to _HOMES)
     "explain", "explain_all", "load_dataset", "load_net", "run", "score", "Explanation", "panel", "Run", "load",
     "BenchError", "Fatal", "ImageError", "NotApplicable", "PluginError", "UsageError",
     "Image", "Object", "Net", "Asking", "Case", "Curve", "Clean", "Custom", "Inside", "Kept", "Masked", "Perturbed",
-    "Substrate", "IsTop1", "Rerun", "Stream", "compute_maps", "Fault", "Quantity",
+    "Substrate", "CustomSeries", "InsideSeries", "KeptSeries", "IsTop1", "Rerun", "Stream", "compute_maps", "Fault", "Quantity",
 ]  # fmt: skip
 
 

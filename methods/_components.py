@@ -5,10 +5,10 @@ from torch import Tensor
 
 
 def project_on_first_component(values: Tensor, centred: bool) -> Tensor:
-    """Project values (k, h', w') on their first principal component, whose entries have a positive sum: (h', w')."""
-    matrix = values.flatten(1).T  # (h' w', k)
+    """Return values (n, k, h', w') projected on their first principal components, of positive sum: (n, h', w')."""
+    matrices = values.flatten(2).transpose(1, 2)  # (n, h' w', k)
     if centred:
-        matrix = matrix - matrix.mean(0)
-    direction = torch.linalg.svd(matrix, full_matrices=False).Vh[0]
-    sign = torch.where(direction.sum() < 0, -1, 1)
-    return (matrix @ (sign * direction)).view(values.shape[1:])
+        matrices = matrices - matrices.mean(1, keepdim=True)
+    directions = torch.linalg.svd(matrices, full_matrices=False).Vh[:, 0]
+    signs = torch.where(directions.sum(1, keepdim=True) < 0, -1, 1)
+    return (matrices @ (signs * directions)[:, :, None]).view(len(values), *values.shape[2:])

@@ -14,12 +14,19 @@ ScoreFunction = Callable[[Tensor], Tensor]  # logits (n, classes) -> scores (n,)
 
 def compute_gradients(net: Net, images: Tensor, targets: Tensor, of: ScoreKind) -> tuple[Tensor, Tensor]:
     """Return activations (n, k, h', w') of images (n, 3, h, w), and the gradients of the targets' scores, of the same shape."""
-    return compute_score_gradients(net, images, lambda logits: select_scores(logits, targets, of))
+    return net.once(  # Grad-CAM and its kin need the same two tensors
+        images,
+        ("gradients", of, id(targets)),
+        lambda: compute_score_gradients(net, images, lambda logits: select_scores(logits, targets, of)),
+    )
 
 
 def compute_score_gradients(net: Net, images: Tensor, score: ScoreFunction) -> tuple[Tensor, Tensor]:
     """Return activations at the net's cut, and the gradients of any score of the logits with respect to them."""
-    return compute_layer_gradients([net.features, net.classify], images, score)[0]
+    activations = net.compute_activations(images).detach().requires_grad_()
+    total = score(net.classify(copy_activations(activations))).sum()
+    (gradients,) = torch.autograd.grad(total, activations)
+    return activations.detach(), gradients
 
 
 def compute_layer_gradients(

@@ -1,13 +1,13 @@
 """Masks made of activations, and the scores of masked images, for the methods that score masked images."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import torch
 from torch import Tensor
 
-from ..bench.forward.forward import Stream
+from ..bench.forward.forward import Stream, join_streams
 from ..bench.nets.net import Net
 from ..bench.scoring.postprocess import fit, stretch
 
@@ -19,27 +19,49 @@ MakeMasks = Callable[[int, int], Tensor]  # (start, stop) -> masks (stop - start
 
 @dataclass(frozen=True)
 class MaskedImage:
-    """An image (3, h, w) to be masked and scored for a target (); where a mask is 0, `blank` (3, h, w) shows."""
+    """An image (3, h, w) to be masked; where a mask is 0, `blank` (3, h, w) shows."""
 
-    net: Net
     image: Tensor
     blank: Tensor
-    target: Tensor
-    weights: Weights = "softmax"
 
-    def score_masks(self, count: int, masks: MakeMasks) -> Tensor:
-        """Return the scores (count,), float64, of the image under each of `count` masks; masks outside [0, 1] extrapolate."""
-        stream = Stream(count, lambda start, stop: torch.lerp(self.blank, self.image, masks(start, stop)[:, None]))
-        scores = self.net.scores(stream) if self.weights == "softmax" else self.net.logits(stream).double()
-        return scores[:, self.target]
+    def show_masks(self, count: int, masks: MakeMasks) -> Stream:
+        """Return the image under each of `count` masks; masks outside [0, 1] extrapolate."""
+        return Stream(count, lambda start, stop: torch.lerp(self.blank, self.image, masks(start, stop)[:, None]))
 
-    def score_image(self) -> Tensor:
-        """Return the score (1,) of the image without a mask."""
-        return self.score_masks(1, lambda *_: torch.ones_like(self.image[:1]))
+    def show_image(self) -> Stream:
+        """Return the image without a mask."""
+        return Stream(1, lambda *_: self.image[None])
 
-    def score_blank(self) -> Tensor:
-        """Return the score (1,) of the blank image."""
-        return self.score_masks(1, lambda *_: torch.zeros_like(self.image[:1]))
+    def show_blank(self) -> Stream:
+        """Return the blank image."""
+        return Stream(1, lambda *_: self.blank[None])
+
+
+def score_streams(
+    net: Net, streams: Sequence[Stream], targets: Tensor, weights: Weights = "softmax"
+) -> tuple[Tensor, ...]:
+    """Return the scores (count,), float64, of each stream for its target; the streams (n of them) share batches."""
+    counts = [stream.count for stream in streams]
+    if not sum(counts):
+        return targets.new_zeros(0, dtype=torch.float64).split(counts)
+    stream = join_streams(streams)
+    scores = net.scores(stream) if weights == "softmax" else net.logits(stream).double()
+    return select_targets(scores, targets, counts)
+
+
+def select_targets(scores: Tensor, targets: Tensor, counts: Sequence[int]) -> tuple[Tensor, ...]:
+    """Split the scores (sum of counts, classes) of several streams, and return those of each stream's target."""
+    repeats = torch.tensor(counts, device=targets.device)
+    columns = targets.repeat_interleave(repeats, output_size=len(scores))
+    return scores.gather(1, columns[:, None])[:, 0].split(list(counts))
+
+
+def sort_live(values: Tensor, live: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+    """Return for each image the live ones of its channels (n, k, h', w'), and their indices; `live` (n, k) are booleans."""
+    counts = live.sum(1).tolist()  # the only time that the device is waited for, whatever the number of images
+    order = live.byte().argsort(dim=1, descending=True, stable=True)
+    indices = [row[:count] for row, count in zip(order, counts, strict=True)]
+    return [channels[index] for channels, index in zip(values, indices, strict=True)], indices
 
 
 def make_masks(activations: Tensor, image: Tensor, first: First = "fit") -> Tensor:
@@ -49,8 +71,8 @@ def make_masks(activations: Tensor, image: Tensor, first: First = "fit") -> Tens
 
 
 def find_non_constant(activations: Tensor) -> Tensor:
-    """Tell which of the channels (k, h', w') are not constant: booleans (k,). A constant channel makes no mask."""
-    return activations.amax((1, 2)) > activations.amin((1, 2))
+    """Tell which of the channels (..., k, h', w') are not constant: booleans (..., k). A constant channel makes no mask."""
+    return activations.amax((-2, -1)) > activations.amin((-2, -1))
 
 
 def combine(weights: Tensor, activations: Tensor) -> Tensor:

@@ -1,16 +1,20 @@
-"""Seeds that depend on the image, so that a map does not depend on the other images of a batch."""
+"""Random numbers that depend on a setting and on the image alone, and are the same on every device."""
 
+from collections.abc import Sequence
 from zlib import crc32
 
 import torch
 from torch import Tensor
 
-
-def make_image_seed(image: Tensor, seed: int) -> int:
-    """Return a seed made from the setting `seed` and the bytes of an image."""
-    return crc32(image.cpu().numpy().tobytes(), seed)
+from ..bench.data.seeds import hash_pixels
 
 
-def make_image_generator(image: Tensor, seed: int) -> torch.Generator:
-    """Return a generator on the CPU, which draws the same numbers for the same image and seed on every device."""
-    return torch.Generator().manual_seed(make_image_seed(image, seed))
+def make_seeds(images: Tensor, seeds: Sequence[int] | None, seed: int) -> list[int]:
+    """Return a seed for each image, made from the setting `seed` and the image's own seed, or its pixels if it has none."""
+    own_seeds = hash_pixels(images) if seeds is None else seeds
+    return [crc32(own_seed.to_bytes(8, "little"), seed) for own_seed in own_seeds]
+
+
+def make_generators(images: Tensor, seeds: Sequence[int] | None, seed: int) -> list[torch.Generator]:
+    """Return a generator for each image, on the CPU."""
+    return [torch.Generator().manual_seed(image_seed) for image_seed in make_seeds(images, seeds, seed)]

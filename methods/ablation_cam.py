@@ -3,9 +3,9 @@
 import torch
 from torch import Tensor
 
-from ..bench.forward.forward import Stream
+from ..bench.forward.forward import Stream, join_streams
 from ..bench.nets.net import Net
-from ._masking import combine
+from ._masking import combine, select_targets, sort_live
 
 VERSION = 1
 
@@ -19,18 +19,21 @@ def explain(net: Net, images: Tensor, targets: Tensor) -> Tensor:
     layers after the activations run again, once for each channel that is not 0 everywhere.
     """
 
-    def explain_image(image: Tensor, target: Tensor) -> Tensor:
-        activations = net.features(image[None])[0]  # (k, h', w')
-        live = activations.any(2).any(1)
-        channel_masks = torch.cat(
-            [torch.ones_like(live)[None], ~torch.diag(live)[live]]
-        )  # (1 + live, k): all, then all but one
+    activations = net.compute_activations(images)  # (n, k, h', w')
+    live = activations.flatten(2).any(2)
+    live_channels, indices = sort_live(activations, live)
+    streams = [_ablate_channels(*pair) for pair in zip(activations, indices, strict=True)]
+    logits = net.classify_stream(join_streams(streams))
+    maps = []
+    scores = select_targets(logits, targets, [stream.count for stream in streams])
+    for image_logits, channels in zip(scores, live_channels, strict=True):
+        logit, ablated_logits = image_logits[0], image_logits[1:]
+        maps.append(combine((logit - ablated_logits) / torch.where(logit == 0, 1, logit), channels))
+    return torch.stack(maps)
 
-        def ablated(start: int, stop: int) -> Tensor:
-            return activations * channel_masks[start:stop, :, None, None]
 
-        logits = net.classify_stream(Stream(len(channel_masks), ablated))[:, target]
-        logit, ablated_logits = logits[0], logits[1:]
-        return combine((logit - ablated_logits) / torch.where(logit == 0, 1, logit), activations[live])
-
-    return torch.stack([explain_image(*pair) for pair in zip(images, targets, strict=True)])
+def _ablate_channels(activations: Tensor, indices: Tensor) -> Stream:
+    """Return the activations (k, h', w') as they are, then without each of the channels with these indices."""
+    kept = torch.ones(1 + len(indices), len(activations), dtype=torch.bool, device=activations.device)
+    kept[1:].scatter_(1, indices[:, None], value=False)
+    return Stream(len(kept), lambda start, stop: activations * kept[start:stop, :, None, None])

@@ -16,5 +16,5 @@ def explain(net: Net, images: Tensor, targets: Tensor, *, relu: bool = True) -> 
     energy is evidence for the class. On global average pooling and one linear layer the map is then Grad-CAM's, up to its
     scale. Raise NotApplicable if the net does not end in global pooling of class maps.
     """
-    maps = net.class_maps(net.features(images))[torch.arange(len(images), device=images.device), targets]
+    maps = net.class_maps(net.compute_activations(images))[torch.arange(len(images), device=images.device), targets]
     return maps.relu() if relu else maps

@@ -18,6 +18,4 @@ def explain(net: Net, images: Tensor, targets: Tensor, *, centred: bool = False)
     subtracts each channel's mean first (centred=True). The sign of v is the one with which its numbers have a positive sum, so
     that the map rises where the activations do. After a ReLU, A v has no negative values unless it is centred.
     """
-    return torch.stack(
-        [project_on_first_component(activations, centred).relu() for activations in net.features(images)]
-    )
+    return project_on_first_component(net.compute_activations(images), centred).relu()

@@ -1,6 +1,5 @@
 """Eigen-Grad-CAM: activations times gradients, projected on the first principal component (pytorch-grad-cam, 2021)."""
 
-import torch
 from torch import Tensor
 
 from ..bench.nets.net import Net
@@ -17,4 +16,4 @@ def explain(net: Net, images: Tensor, targets: Tensor, *, centred: bool = True, 
     here, and leaves the component's sign to chance; here the sign is the one that Eigen-CAM takes. Negative values become 0.
     """
     activations, gradients = compute_gradients(net, images, targets, of)  # (n, k, h', w')
-    return torch.stack([project_on_first_component(product, centred).relu() for product in gradients * activations])
+    return project_on_first_component(gradients * activations, centred).relu()

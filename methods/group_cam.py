@@ -5,9 +5,10 @@ from torch import Tensor
 from torchvision.transforms.functional import gaussian_blur
 
 from ..bench.core.constraints import Count, Positive, ShareBelowOne
+from ..bench.forward.forward import Stream
 from ..bench.nets.net import Net
 from ._gradients import compute_gradients
-from ._masking import MaskedImage, combine, find_non_constant, make_masks
+from ._masking import MaskedImage, combine, find_non_constant, make_masks, score_streams, sort_live
 
 VERSION = 1
 
@@ -30,21 +31,24 @@ def explain(
     negative s_l - s to 0 and sums masks without stretching.
     """
 
-    def explain_image(image: Tensor, target: Tensor) -> Tensor:
-        activations, gradients = (batch[0] for batch in compute_gradients(net, image[None], target[None], "logit"))
-        weighted = gradients.mean((1, 2), keepdim=True) * activations  # (k, h', w')
-        sums = torch.stack([group.sum(0) for group in weighted.chunk(groups)]).relu()
-        thresholds = sums.flatten(1).quantile(denoise, dim=1)[:, None, None]
-        denoised = torch.where(sums > thresholds, sums, 0)
-        # The first mask is 0: its score is that of the blurred image.
-        masks = torch.cat(
-            [torch.zeros_like(image[:1]), make_masks(denoised[find_non_constant(denoised)], image)]
-        )  # (1 + l, h, w)
-        masked = MaskedImage(net, image, _blur(image, sigma), target)
-        scores = masked.score_masks(len(masks), lambda start, stop: masks[start:stop])
-        return combine(scores - scores[0], masks)
+    activations, gradients = compute_gradients(net, images, targets, "logit")  # (n, k, h', w')
+    weighted = gradients.mean((2, 3), keepdim=True) * activations
+    sums = torch.stack([group.sum(1) for group in weighted.chunk(groups, 1)], 1).relu()  # (n, groups, h', w')
+    thresholds = sums.flatten(2).quantile(denoise, dim=2)[:, :, None, None]
+    denoised = torch.where(sums > thresholds, sums, 0)
+    live, _ = sort_live(denoised, find_non_constant(denoised))
+    # The first mask is 0: its score is that of the blurred image.
+    masks = [
+        torch.cat([torch.zeros_like(image[:1]), make_masks(channels, image)])
+        for image, channels in zip(images, live, strict=True)
+    ]  # (1 + l, h, w) of each image
+    streams = [_mask(image, _blur(image, sigma), image_masks) for image, image_masks in zip(images, masks, strict=True)]
+    scores = score_streams(net, streams, targets)
+    return torch.stack([combine(each - each[0], image_masks) for each, image_masks in zip(scores, masks, strict=True)])
 
-    return torch.stack([explain_image(*pair) for pair in zip(images, targets, strict=True)])
+
+def _mask(image: Tensor, blank: Tensor, masks: Tensor) -> Stream:
+    return MaskedImage(image, blank).show_masks(len(masks), lambda start, stop: masks[start:stop])
 
 
 def _blur(image: Tensor, sigma: float) -> Tensor:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from ..bench.core.constraints import Count
+from ..bench.forward.forward import Stream
 from ..bench.nets.net import Net
 from ..bench.scoring.perturbations import Substrate
 from ._masking import Channels, First, MaskedImage, Weights, make_masks
@@ -38,13 +39,13 @@ def explain(
     shares = torch.arange(1, steps + 1, device=images.device) / steps
     amounts = shares.cumsum(0) if path == "sum" else shares
 
-    def score_channels(masked: MaskedImage, activations: Tensor) -> Tensor:
+    def mask_channels(_: int, masked: MaskedImage, activations: Tensor) -> Stream:
         def masks(start: int, stop: int) -> Tensor:
             indices = torch.arange(start, stop, device=images.device)
             return amounts[indices % steps, None, None] * make_masks(activations[indices // steps], masked.image, first)
 
-        return masked.score_masks(len(activations) * steps, masks).view(len(activations), steps).mean(1)
+        return masked.show_masks(len(activations) * steps, masks)
 
     return explain_by_channel_scores(
-        net, images, targets, score_channels, fill=fill, weights=weights, channels=channels
+        net, images, targets, mask_channels, masks=steps, fill=fill, weights=weights, channels=channels
     )

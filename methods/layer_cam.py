@@ -8,7 +8,7 @@ from torch import Tensor
 from ..bench.core.constraints import Positive
 from ..bench.nets.net import Net
 from ..bench.scoring.postprocess import fit
-from ._gradients import ScoreKind, compute_layer_gradients, select_scores
+from ._gradients import ScoreKind, compute_gradients, compute_layer_gradients, select_scores
 from ._library import parse_layer_names
 
 VERSION = 1
@@ -23,8 +23,11 @@ def explain(
     tanh(gamma M / max M), eq. 9, and fitted to the finest map; the result is the maximum at each position. Raise NotApplicable
     if the net has no such layer.
     """
-    parts = net.split_at(parse_layer_names(layers) or [net.layer])
-    pairs = compute_layer_gradients(parts, images, lambda logits: select_scores(logits, targets, of))
+    if names := parse_layer_names(layers):
+        parts = net.split_at(names)
+        pairs = compute_layer_gradients(parts, images, lambda logits: select_scores(logits, targets, of))
+    else:
+        pairs = [compute_gradients(net, images, targets, of)]
     maps = [
         (gradients.relu() * activations).sum(1).relu() for activations, gradients in pairs
     ]  # (n, h', w'), fine to coarse

@@ -8,7 +8,7 @@ from ..bench.core.errors import UsageError
 from ..bench.nets.net import Net
 from ..bench.scoring.blend import make_substrate
 from ..bench.scoring.perturbations import Substrate
-from ._masking import MaskedImage
+from ._masking import MaskedImage, score_streams
 
 VERSION = 1
 
@@ -41,14 +41,11 @@ def explain(
         indices = torch.arange(start, stop, device=images.device)
         return 1 - rows_or_none[indices // len(columns), :, None] * columns[indices % len(columns), None, :]
 
-    def explain_image(image: Tensor, target: Tensor) -> Tensor:
-        masked = MaskedImage(net, image, make_substrate(image, fill), target)
-        scores = masked.score_masks(len(rows) * len(columns) + 1, masks)  # with each patch, then without any
-        drops = scores[-1] - scores[:-1]
-        total = rows.T @ drops.view(len(rows), len(columns)).to(rows.dtype) @ columns
-        return total / torch.outer(rows.sum(0), columns.sum(0))
-
-    return torch.stack([explain_image(*pair) for pair in zip(images, targets, strict=True)])
+    count = len(rows) * len(columns)
+    streams = [MaskedImage(image, make_substrate(image, fill)).show_masks(count + 1, masks) for image in images]
+    scores = torch.stack(score_streams(net, streams, targets))  # (n, count + 1): with each patch, then without any
+    drops = (scores[:, -1:] - scores[:, :-1]).view(-1, len(rows), len(columns))
+    return rows.T @ drops.to(rows.dtype) @ columns / torch.outer(rows.sum(0), columns.sum(0))
 
 
 def _find_coverage(side: int, patch: int, stride: int) -> Tensor:

@@ -9,7 +9,8 @@ from ..bench.core.constraints import Count, Positive
 from ..bench.nets.net import Net
 from ..bench.scoring.blend import make_substrate
 from ..bench.scoring.perturbations import Substrate
-from ._masking import find_non_constant, make_masks
+from ..bench.scoring.postprocess import fit, stretch
+from ._masking import find_non_constant
 
 VERSION = 1
 
@@ -27,32 +28,35 @@ def explain(
 
     u starts at 0; Adam maximises the target's logit of the image masked by S(u), fitted to the image and stretched to [0, 1].
     `fill` replaces masked pixels, by default as in the metrics. The authors' code masks before it normalises (fill=black), and
-    stops at the first tenth of the iterations whose score is no better than the one before. Each image is optimised alone and
-    in fp32, whatever the precision of perturbed images.
+    stops at the first tenth of the iterations whose score is no better than the one before. Images are optimised at once,
+    each with its own u, in fp32, whatever the precision of perturbed images.
     """
 
-    def explain_image(image: Tensor, target: Tensor) -> Tensor:
-        with torch.no_grad():
-            activations = net.features(image[None])[0]  # (k, h', w')
-        # A constant channel only shifts and scales S(u), which stretching undoes.
-        live = activations[find_non_constant(activations)]
-        if not len(live):
-            return torch.zeros_like(activations[0])
-        blank = make_substrate(image, fill)
+    activations = net.compute_activations(images).detach()  # (n, k, h', w')
+    # A constant channel only shifts and scales S(u), which stretching undoes.
+    live = find_non_constant(activations)
+    has_live = live.any(1)[:, None, None]
+    blanks = torch.stack([make_substrate(image, fill) for image in images])
 
-        def score(map_: Tensor) -> Tensor:
-            return net(torch.lerp(blank, image, make_masks(map_[None], image))[None])[0, target]
+    def score(maps: Tensor) -> Tensor:
+        masks = stretch(fit(maps, (images.shape[2], images.shape[3])))
+        return net(torch.lerp(blanks, images, masks[:, None])).gather(1, targets[:, None]).sum()
 
-        return _maximise(score, live, iterations, rate)
-
-    return torch.stack([explain_image(*pair) for pair in zip(images, targets, strict=True)])
+    maps = _maximise(score, activations, live | ~has_live[:, :, 0], iterations, rate)
+    return torch.where(has_live, maps, 0)
 
 
-def _maximise(score: Callable[[Tensor], Tensor], activations: Tensor, iterations: int, rate: float) -> Tensor:
-    """Return the map S(u) (h', w') of activations (k, h', w') whose score has been maximised."""
-    u = torch.zeros(len(activations), device=activations.device, requires_grad=True)
-    adam = torch.optim.Adam([u], lr=rate, maximize=True)
+def _maximise(
+    score: Callable[[Tensor], Tensor], activations: Tensor, live: Tensor, iterations: int, rate: float
+) -> Tensor:
+    """Return the maps S(u) (n, h', w') of the live channels of activations (n, k, h', w') whose summed score is maximal."""
+
+    def combine(u: Tensor) -> Tensor:
+        return torch.einsum("nk,nkhw->nhw", u.masked_fill(~live, -torch.inf).softmax(1), activations)
+
+    u = torch.zeros(activations.shape[:2], device=activations.device, requires_grad=True)
+    adam = torch.optim.Adam([u], lr=rate, maximize=True)  # works element by element, so each image is optimised alone
     for _ in range(iterations):
-        (u.grad,) = torch.autograd.grad(score(torch.tensordot(u.softmax(0), activations, 1)), u)
+        (u.grad,) = torch.autograd.grad(score(combine(u)), u)
         adam.step()
-    return torch.tensordot(u.detach().softmax(0), activations, 1)
+    return combine(u.detach())

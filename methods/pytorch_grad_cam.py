@@ -4,7 +4,7 @@ import contextlib
 import inspect
 import io
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Annotated
 
 import numpy as np
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from ..bench.nets.net import Net
 from ._library import check_layers, check_variant, split_net
-from ._seeds import make_image_seed
+from ._seeds import make_seeds
 
 VERSION = 2
 REQUIRES: tuple[str, ...] = ("pytorch_grad_cam",)
@@ -46,7 +46,14 @@ Layers = Annotated[str, Field(validate_default=True), AfterValidator(_check_laye
 
 
 def explain(
-    net: Net, images: Tensor, targets: Tensor, *, variant: Variant = "GradCAM", layers: Layers = "", seed: int = 0
+    net: Net,
+    images: Tensor,
+    targets: Tensor,
+    seeds: Sequence[int] | None = None,
+    *,
+    variant: Variant = "GradCAM",
+    layers: Layers = "",
+    seed: int = 0,
 ) -> Tensor:
     """Return maps (n, h, w) in [0, 1] of images (n, 3, h, w) for their target classes (n,), fitted to the image by the library.
 
@@ -56,10 +63,10 @@ def explain(
     """
     normalise, parts = split_net(net, layers)
     maps = []
-    for image, target in zip(images, targets.tolist(), strict=True):
+    for image, target, image_seed in zip(images, targets.tolist(), make_seeds(images, seeds, seed), strict=True):
         # Progress bars, and FullGrad's warning, are not printed.
         output, errors = contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO())
-        with _seed_numpy(make_image_seed(image, seed)), output, errors:
+        with _seed_numpy(image_seed), output, errors:
             maps.append(_explain(parts, normalise(image[None]), target, variant))
     return torch.cat(maps)
 

@@ -6,8 +6,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import conv2d
 
-from ..bench.forward.forward import Stream
+from ..bench.forward.forward import Stream, join_streams
 from ..bench.nets.net import Net
+from ._masking import select_targets
 
 VERSION = 1
 
@@ -21,18 +22,19 @@ def explain(net: Net, images: Tensor, targets: Tensor, *, kernel: Literal["point
     the layers after the activations run again, once for each position.
     """
 
-    def explain_image(image: Tensor, target: Tensor) -> Tensor:
-        activations = net.features(image[None])[0]  # (k, h', w')
-        height, width = activations.shape[1:]
-        values, kernels = activations.flatten(1).T, _make_kernels(height, width, kernel).to(activations)
+    activations = net.compute_activations(images)  # (n, k, h', w')
+    height, width = activations.shape[2:]
+    kernels = _make_kernels(height, width, kernel).to(activations)
+    stream = join_streams([_keep_positions(image, kernels) for image in activations])
+    scores = net.classify_stream(stream).double().softmax(1)
+    maps = select_targets(scores, targets, [height * width] * len(images))
+    return torch.stack(maps).view(-1, height, width).to(activations.dtype)
 
-        def masked(start: int, stop: int) -> Tensor:
-            return values[start:stop, :, None, None] * kernels[start:stop]
 
-        scores = net.classify_stream(Stream(len(values), masked)).double().softmax(1)[:, target]
-        return scores.view(height, width).to(activations.dtype)
-
-    return torch.stack([explain_image(*pair) for pair in zip(images, targets, strict=True)])
+def _keep_positions(activations: Tensor, kernels: Tensor) -> Stream:
+    """Return the activations (k, h', w') of each position alone."""
+    values = activations.flatten(1).T  # (h' w', k)
+    return Stream(len(values), lambda start, stop: values[start:stop, :, None, None] * kernels[start:stop])
 
 
 def _make_kernels(height: int, width: int, kernel: str) -> Tensor:

@@ -1,5 +1,7 @@
 """RISE: the mean of random masks, weighted by the class score of the image that each masks (Petsiuk et al., BMVC 2018)."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -8,10 +10,10 @@ from ..bench.nets.net import Net
 from ..bench.scoring.blend import make_substrate
 from ..bench.scoring.perturbations import Substrate
 from ..bench.scoring.postprocess import fit
-from ._masking import MaskedImage
-from ._seeds import make_image_generator
+from ._masking import MaskedImage, score_streams
+from ._seeds import make_generators
 
-VERSION = 1
+VERSION = 2
 BATCH = 100  # masks summed at a time
 
 
@@ -20,6 +22,7 @@ def explain(
     net: Net,
     images: Tensor,
     targets: Tensor,
+    seeds: Sequence[int] | None = None,
     *,
     count: Count = 2000,
     cells: Count = 7,
@@ -35,23 +38,48 @@ def explain(
     default `fill` is the mean colour, because the authors mask the normalised image.
     """
 
-    def explain_image(image: Tensor, target: Tensor) -> Tensor:
-        cell = [-(-side // cells) for side in image.shape[1:]]  # height and width in pixels
-        generator = make_image_generator(image, seed)
-        grids = (torch.rand(count, cells, cells, generator=generator) < keep).to(image)
-        shifts = torch.stack([torch.randint(side, (count,), generator=generator) for side in cell], 1).tolist()
+    height, width = images.shape[2:]
+    shape = (count, cells, height, width)
+    masks = [_RandomMasks(generator, shape, keep, images) for generator in make_generators(images, seeds, seed)]
+    streams = [
+        MaskedImage(image, make_substrate(image, fill)).show_masks(count, image_masks.make)
+        for image, image_masks in zip(images, masks, strict=True)
+    ]
+    scores = score_streams(net, streams, targets)
+    totals = [image_masks.sum(image_scores) for image_masks, image_scores in zip(masks, scores, strict=True)]
+    return (torch.stack(totals) / (count * keep)).to(images.dtype)
 
-        def masks(start: int, stop: int) -> Tensor:
-            enlarged = fit(grids[start:stop], ((cells + 1) * cell[0], (cells + 1) * cell[1]))
-            height, width = image.shape[1:]
-            pairs = zip(enlarged, shifts[start:stop], strict=True)
-            return torch.stack([mask[y : y + height, x : x + width] for mask, (y, x) in pairs])
 
-        scores = MaskedImage(net, image, make_substrate(image, fill), target).score_masks(count, masks)
-        total = torch.zeros_like(image[0], dtype=scores.dtype)
-        for start in range(0, count, BATCH):
-            stop = min(start + BATCH, count)
-            total += torch.tensordot(scores[start:stop], masks(start, stop).to(scores.dtype), 1)
-        return (total / (count * keep)).to(image.dtype)
+class _RandomMasks:
+    """The masks of an image. One is Y G X^T: a grid G of random cells, enlarged bilinearly and shifted by Y and X."""
 
-    return torch.stack([explain_image(*pair) for pair in zip(images, targets, strict=True)])
+    def __init__(
+        self, generator: torch.Generator, shape: tuple[int, int, int, int], keep: float, images: Tensor
+    ) -> None:
+        self._count, cells, *sides = shape
+        grids = (torch.rand(self._count, cells, cells, generator=generator) < keep).float()
+        cell_sides = [-(-side // cells) for side in sides]  # in pixels
+        shifts = [torch.randint(side, (self._count,), generator=generator) for side in cell_sides]
+        self._grids = grids.to(images)
+        self._y, self._x = (
+            _make_enlargement(cells, cell, side, shift).to(images)
+            for cell, side, shift in zip(cell_sides, sides, shifts, strict=True)
+        )
+
+    def make(self, start: int, stop: int) -> Tensor:
+        """Return some of the masks (stop - start, h, w)."""
+        return self._y[start:stop] @ self._grids[start:stop] @ self._x[start:stop].transpose(1, 2)
+
+    def sum(self, scores: Tensor) -> Tensor:
+        """Return the sum (h, w) of all masks, float64, each weighted by its score (count,)."""
+        total = torch.zeros(self._y.shape[1], self._x.shape[1], dtype=scores.dtype, device=scores.device)
+        for start in range(0, self._count, BATCH):
+            stop = min(start + BATCH, self._count)
+            total += torch.tensordot(scores[start:stop], self.make(start, stop).to(scores.dtype), 1)
+        return total
+
+
+def _make_enlargement(cells: int, cell: int, side: int, shifts: Tensor) -> Tensor:
+    """Return the matrices (count, side, cells) that enlarge a row of cells bilinearly, and shift it, each by its own shift."""
+    enlarged = fit(torch.eye(cells)[:, None], (1, (cells + 1) * cell))[:, 0].T  # ((cells + 1) * cell, cells)
+    return enlarged[shifts[:, None] + torch.arange(side)]

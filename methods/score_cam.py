@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from ..bench.forward.forward import Stream
 from ..bench.nets.net import Net
 from ..bench.scoring.perturbations import Substrate
 from ._masking import Channels, First, MaskedImage, Weights, make_masks
@@ -35,12 +36,12 @@ def explain(
     except for its upsampling. torchcam is the same with first=stretch: it stretches activations before it fits them.
     """
 
-    def score_channels(masked: MaskedImage, activations: Tensor) -> Tensor:
+    def mask_channels(_: int, masked: MaskedImage, activations: Tensor) -> Stream:
         def masks(start: int, stop: int) -> Tensor:
             return make_masks(activations[start:stop], masked.image, first)
 
-        return masked.score_masks(len(activations), masks)
+        return masked.show_masks(len(activations), masks)
 
     return explain_by_channel_scores(
-        net, images, targets, score_channels, fill=fill, weights=weights, channels=channels, baseline=baseline
+        net, images, targets, mask_channels, fill=fill, weights=weights, channels=channels, baseline=baseline
     )

@@ -18,9 +18,7 @@ def explain(net: Net, images: Tensor, targets: Tensor, *, of: ScoreKind = "rest"
     alone of a net that is linear after the cut has H = 0, and the map is Grad-CAM's. Raise NotApplicable if torch cannot
     differentiate a layer twice.
     """
-    with torch.no_grad():
-        activations = net.features(images)  # (n, k, h', w')
-    activations.requires_grad_()
+    activations = net.compute_activations(images).detach().requires_grad_()  # (n, k, h', w')
     total = select_scores(net.classify(copy_activations(activations)), targets, of).sum()
     (gradients,) = torch.autograd.grad(total, activations, create_graph=True)
     products = (

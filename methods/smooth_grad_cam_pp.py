@@ -1,20 +1,23 @@
 """Smooth Grad-CAM++: Grad-CAM++ with powers of gradients averaged over noisy images (Omeiza et al., IntelliSys 2019)."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
 from ..bench.core.constraints import Count, NonNegative
 from ..bench.nets.net import Net
 from ._gradients import ScoreKind, compute_gradients
-from ._seeds import make_image_generator
+from ._seeds import make_generators
 
-VERSION = 1
+VERSION = 2
 
 
 def explain(
     net: Net,
     images: Tensor,
     targets: Tensor,
+    seeds: Sequence[int] | None = None,
     *,
     seed: int = 0,
     samples: Count = 8,
@@ -27,12 +30,12 @@ def explain(
     `samples` copies of the image with Gaussian noise. The noise has the standard deviation `sigma`, on pixels in [0, 1]
     (SmoothGrad's 15 %), and depends on the seed and the image alone. g is the gradient of the score `of` the class.
     """
-    with torch.no_grad():
-        activations = net.features(images)  # (n, k, h', w')
+    activations = net.compute_activations(images)  # (n, k, h', w')
     maps = []
-    for image, features, target in zip(images, activations, targets, strict=True):
-        noise = sigma * torch.randn(samples, *image.shape, generator=make_image_generator(image, seed)).to(image)
-        _, gradients = compute_gradients(net, image + noise, target.expand(samples), of)
+    generators = make_generators(images, seeds, seed)
+    noises = torch.stack([torch.randn(samples, *images.shape[1:], generator=each) for each in generators]).to(images)
+    for image, noise, features, target in zip(images, noises, activations, targets, strict=True):
+        _, gradients = compute_gradients(net, image + sigma * noise, target.expand(samples), of)
         maps.append(_combine(features, gradients))
     return torch.stack(maps)
 

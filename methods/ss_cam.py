@@ -1,18 +1,20 @@
 """SS-CAM: Score-CAM with scores averaged over masks with Gaussian noise (Wang, Naidu et al., arXiv 2006.14255, 2020)."""
 
+from collections.abc import Sequence
 from zlib import crc32
 
 import torch
 from torch import Tensor
 
 from ..bench.core.constraints import Count, NonNegative
+from ..bench.forward.forward import Stream
 from ..bench.nets.net import Net
 from ..bench.scoring.perturbations import Substrate
 from ._masking import Channels, First, MaskedImage, Weights, make_masks
 from ._score_cam import explain_by_channel_scores
-from ._seeds import make_image_seed
+from ._seeds import make_seeds
 
-VERSION = 1
+VERSION = 2
 
 
 @torch.inference_mode()
@@ -20,6 +22,7 @@ def explain(
     net: Net,
     images: Tensor,
     targets: Tensor,
+    seeds: Sequence[int] | None = None,
     *,
     samples: Count = 35,
     sigma: NonNegative = 2.0,
@@ -38,20 +41,27 @@ def explain(
     image alone. torchcam is weights=logit,channels=softmax,first=stretch.
     """
 
-    def score_channels(masked: MaskedImage, activations: Tensor) -> Tensor:
-        noise_seed = make_image_seed(masked.image, seed)
+    image_seeds = make_seeds(images, seeds, seed)
 
+    def mask_channels(number: int, masked: MaskedImage, activations: Tensor) -> Stream:
         def masks(start: int, stop: int) -> Tensor:
             clean = make_masks(activations[torch.arange(start, stop) // samples], masked.image, first)
-            return clean + sigma * torch.stack(
-                [_draw_noise(clean[0], noise_seed, index) for index in range(start, stop)]
-            )
+            noises = [_draw_noise(clean[0], image_seeds[number], index) for index in range(start, stop)]
+            return clean + sigma * torch.stack(noises)
 
-        return masked.score_masks(len(activations) * samples, masks).view(len(activations), samples).mean(1)
+        return masked.show_masks(len(activations) * samples, masks)
 
     # Noise makes a mask even of a constant channel.
     return explain_by_channel_scores(
-        net, images, targets, score_channels, fill=fill, weights=weights, channels=channels, score_constant=True
+        net,
+        images,
+        targets,
+        mask_channels,
+        masks=samples,
+        fill=fill,
+        weights=weights,
+        channels=channels,
+        score_constant=True,
     )
 
 

@@ -1,6 +1,7 @@
 """The methods of the library torchcam as it computes them: `torchcam:GradCAM`, `torchcam:SSCAM`."""
 
 import math
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import torch
@@ -10,9 +11,9 @@ from torch import Tensor, nn
 from ..bench.core.errors import NotApplicable
 from ..bench.nets.net import Net
 from ._library import check_layers, check_variant, split_net
-from ._seeds import make_image_seed
+from ._seeds import make_seeds
 
-VERSION = 1
+VERSION = 2
 REQUIRES: tuple[str, ...] = ("torchcam",)
 EXTRA = "references"
 
@@ -38,7 +39,14 @@ Layers = Annotated[str, Field(validate_default=True), AfterValidator(_check_laye
 
 
 def explain(
-    net: Net, images: Tensor, targets: Tensor, *, variant: Variant = "GradCAM", layers: Layers = "", seed: int = 0
+    net: Net,
+    images: Tensor,
+    targets: Tensor,
+    seeds: Sequence[int] | None = None,
+    *,
+    variant: Variant = "GradCAM",
+    layers: Layers = "",
+    seed: int = 0,
 ) -> Tensor:
     """Return maps (n, h', w') of images (n, 3, h, w) for their target classes (n,), raw as the library returns them.
 
@@ -53,8 +61,8 @@ def explain(
     settings = {"fc_layer": _find_classifier(net, parts[-1])} if variant == "CAM" else {}
     maps = []
     with torch.random.fork_rng(devices=[]):  # the library draws its noise from torch's global generator on the CPU
-        for image, target in zip(images, targets.tolist(), strict=True):
-            torch.default_generator.manual_seed(make_image_seed(image, seed))
+        for image, target, image_seed in zip(images, targets.tolist(), make_seeds(images, seeds, seed), strict=True):
+            torch.default_generator.manual_seed(image_seed)
             maps.append(_explain(parts, normalise(image[None]), target, variant, settings))
     return torch.cat(maps)
 

@@ -10,8 +10,8 @@ from ..bench.config.protocol import DEFAULT
 from ..bench.conform import reference
 from ..bench.conform.conform import FEW, Quantity, rescale
 from ..bench.nets.net import Net
-from ..bench.scoring.blend import blend_images
-from ..bench.scoring.perturbations import Clean, Inside
+from ..bench.scoring.blend import Canvas, blend_images, count_images
+from ..bench.scoring.perturbations import Clean, InsideSeries
 
 REQUIRES = ("captum",)
 EXTRA = "references"
@@ -75,13 +75,11 @@ def _perturb(metric: str, image: Tensor, map_: Tensor) -> tuple[Tensor, Tensor]:
     """Return the amounts (n, 3, h, w) that our metric subtracts from an image (1 for a replaced pixel), and the results."""
     clean, *perturbed = reference.find_perturbed_images(metric, image, map_)
     assert clean == Clean()
-    remaining = blend_images(image, map_[None], [(0, question) for question in perturbed]).make(0, len(perturbed))
-    masks = [question.mask if isinstance(question, Inside) else None for question in perturbed]
-    amounts = [
-        image - remainder if mask is None else torch.from_numpy(~mask).to(image).expand_as(image)
-        for mask, remainder in zip(masks, remaining, strict=True)
-    ]
-    return torch.stack(amounts), remaining
+    (series,) = perturbed
+    remaining = blend_images(Canvas(image, map_[None]), [(0, series)]).make(0, count_images(series))
+    if isinstance(series, InsideSeries):
+        return torch.from_numpy(~series.masks).to(image)[:, None].expand_as(remaining), remaining
+    return image - remaining, remaining
 
 
 def _compute_sensitivity(library: _GradCAM, image: Tensor, target: Tensor, map_: Tensor) -> Tensor:

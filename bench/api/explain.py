@@ -24,9 +24,9 @@ from ..forward.precision import choose_precision
 from ..nets import load as nets
 from ..nets.net import Net
 from ..nets.zoo import SHIPPED
-from ..run.explain_image import explain_image, predict
+from ..run.explain import explain_batch, predict
 from ..run.plan import Measure, apply_protocol, find_layer
-from ..run.rows import MethodResult, Subject, make_value_columns
+from ..run.rows import Batch, MethodResult, Subject, make_value_columns
 from ..run.runner import score_maps
 from ..scoring.case import FloatMap, Score
 from ..scoring.postprocess import postprocess
@@ -107,13 +107,13 @@ def explain(image: Image, net: Net, targets: Sequence[str], setup: ExplainSetup)
     A target is the index of a class, its name, or its rank among the likeliest classes, `top1` to `top5`. Raises UsageError
     for a target that the net does not have.
     """
-    batch, probabilities, order = _predict(image, net)
+    images, probabilities, order = _predict(image, net)
     guesses = {index: Guess(index, net.classes[index], float(probabilities[index])) for index in order}
     explanations = []
     for index in dict.fromkeys(find_target(name, order, net.classes) for name in targets):
-        subject = Subject(image, batch, None, index, (), probabilities)
+        batch = Batch(images, (Subject(image, None, index, (), probabilities),))
         guess = guesses.get(index) or Guess(index, net.classes[index], float(probabilities[index]))
-        explanations += _explain_target(subject, guess, tuple(guesses.values()), net, setup)
+        explanations += _explain_target(batch, guess, tuple(guesses.values()), net, setup)
     return explanations
 
 
@@ -123,10 +123,10 @@ def score_map(map: Tensor, image: Image, net: Net, target: str, setup: ExplainSe
 
     Metrics that need further maps of the method are left out, because there is no method.
     """
-    batch, probabilities, order = _predict(image, net)
-    subject = Subject(image, batch, None, find_target(target, order, net.classes), (), probabilities)
-    results = {CALLER: MethodResult(map.to(net.device))}
-    (scores,) = score_maps([], net, [(subject, results)], setup.protocol, setup.measures)
+    images, probabilities, order = _predict(image, net)
+    batch = Batch(images, (Subject(image, None, find_target(target, order, net.classes), (), probabilities),))
+    results = {CALLER: MethodResult(map.to(net.device), map.cpu().numpy())}
+    (scores,) = score_maps([], net, batch, [results], setup.measures)
     by_metric = [
         _make_metric_result(measure, score, CALLER)
         for measure, score in zip(setup.measures, scores[CALLER], strict=True)
@@ -136,25 +136,25 @@ def score_map(map: Tensor, image: Image, net: Net, target: str, setup: ExplainSe
 
 def _predict(image: Image, net: Net) -> tuple[Tensor, Tensor, list[int]]:
     """Return the image as a batch (1, 3, h, w), its class probabilities, and the likeliest classes, most likely first."""
-    batch = to_batch(image, net.device)
+    batch = to_batch([image], net.device)
     net.prepare(batch)
-    probabilities = predict(net, batch)
+    probabilities = predict(net, batch)[0]
     return batch, probabilities, probabilities.argsort(descending=True, stable=True)[:TOP].tolist()
 
 
 def _explain_target(
-    subject: Subject, target: Guess, top: tuple[Guess, ...], net: Net, setup: ExplainSetup
+    batch: Batch, target: Guess, top: tuple[Guess, ...], net: Net, setup: ExplainSetup
 ) -> list[Explanation]:
     """Explain one target by each method of a setup."""
-    results = explain_image(setup.methods, net, subject, count=False)
-    (scores,) = score_maps(setup.methods, net, [(subject, results)], setup.protocol, setup.measures)
+    (results,) = explain_batch(setup.methods, net, batch)
+    (scores,) = score_maps(setup.methods, net, batch, [results], setup.measures)
     explanations = []
     for method, result in results.items():
-        raw, scored_map = _convert_map(result, subject, setup.protocol)
+        raw, scored_map = _convert_map(result, batch, setup.protocol)
         # a method that does not apply has no scores
         scored = zip(setup.measures, scores.get(method, ()), strict=False)
         explanation = Explanation(
-            image=subject.image, net=net.name, layer=net.layer, protocol=setup.protocol.name, method=method,
+            image=batch.subjects[0].image, net=net.name, layer=net.layer, protocol=setup.protocol.name, method=method,
             target=target, top=top, raw=raw, map=scored_map, reason=_describe_fault(result), notes=net.notes,
             results=tuple(_make_metric_result(measure, score, method) for measure, score in scored),
         )  # fmt: skip
@@ -166,11 +166,11 @@ def _describe_fault(result: MethodResult) -> str:
     return result.reason or ("" if result.finite else "the map is not finite (NaN or infinite) and counts as constant")
 
 
-def _convert_map(result: MethodResult, subject: Subject, protocol: Protocol) -> tuple[FloatMap | None, FloatMap | None]:
+def _convert_map(result: MethodResult, batch: Batch, protocol: Protocol) -> tuple[FloatMap | None, FloatMap | None]:
     """Return the map as the method returned it, and as it is scored; None, None if the method does not apply."""
     if result.map is None:
         return None, None
-    height, width = subject.batch.shape[2:]
+    height, width = batch.images.shape[2:]
     return result.map.cpu().numpy(), postprocess(result.map[None], (height, width), protocol)[0].cpu().numpy()
 
 

@@ -35,6 +35,7 @@ class Suite(BaseModel):
     precision: Precision = "auto"
     compile: bool = False  # compile the forward passes of perturbed images
     drift: int = Field(0, ge=0)  # images that are also scored in fp32
+    timed: int = Field(8, ge=1)  # images on which methods are timed one by one: the first, and at most half of all
     nets: list[str] = Field(min_length=1)  # in the order of the run: cheap nets first give results soon
     methods: list[str] = Field(min_length=1)
     protocols: list[str] = Field(["default"], min_length=1)

@@ -12,12 +12,15 @@ from ..config import protocol
 from ..core import plugins
 from ..core.errors import NotApplicable, UsageError
 from ..core.plugins import METHOD, METRIC
+from ..data.seeds import hash_pixels
 from ..nets.net import Net
 from ..scoring import score as scoring
-from ..scoring.case import Case, Curve, FloatMap, IsTop1, Question, Rerun, Score
-from ..scoring.perturbations import Perturbed
+from ..scoring.blend import Canvas, blend_images
+from ..scoring.call_method import call_method
+from ..scoring.case import Case, Curve, IsTop1, Question, Rerun, Score
+from ..scoring.perturbations import Perturbed, Series
 from ..scoring.postprocess import postprocess
-from ..scoring.rerun import prepare_rerun
+from ..scoring.rerun import MethodRunner, prepare_rerun
 
 
 def compute_maps(spec: str, net: Net, images: Tensor, targets: Tensor) -> Tensor:
@@ -26,8 +29,7 @@ def compute_maps(spec: str, net: Net, images: Tensor, targets: Tensor) -> Tensor
     `spec` names the method, `net` is loaded, images are (n, 3, h, w) in [0, 1], and targets (n,) are class indices. Raises
     UsageError for a method that does not exist, NotApplicable if it does not apply to the net.
     """
-    maps: Tensor = plugins.find(METHOD, spec)(net, images.clone(), targets)
-    return maps.detach()
+    return call_method(plugins.find(METHOD, spec), net, images.clone(), targets.tolist(), hash_pixels(images))
 
 
 def fit_maps(protocol_name: str, raw_maps: Tensor, images: Tensor) -> Tensor:
@@ -51,11 +53,16 @@ def compute_scores(
     """
     rules = protocol.find(protocol_name)
     metric_plugins = [rules.find_metric_plugins(metric, 0)[0] for metric in metrics]
-    fit_and_stretch, rows = partial(postprocess, size=(images.shape[2], images.shape[3]), protocol=rules), []
-    for image, target, map_ in zip(images, targets.tolist(), maps.cpu().numpy(), strict=True):
-        rerun = prepare_rerun(plugins.find(METHOD, method), net, image, target, fit_and_stretch) if method else None
-        case = Case(map_, target, (), image, map_, rerun)
-        rows.append([_as_number(score) for score in scoring.score(net, [case], metric_plugins, rules.score)[0]])
+    fit_and_stretch = partial(postprocess, size=(images.shape[2], images.shape[3]), protocol=rules)
+    runner = MethodRunner(plugins.find(METHOD, method), net, fit_and_stretch) if method else None
+    cases = []
+    for image, target, map_, seed in zip(
+        images, targets.tolist(), maps.cpu().numpy(), hash_pixels(images), strict=True
+    ):
+        rerun = prepare_rerun(runner, image, target, seed) if runner else None
+        cases.append(Case(map_, target, (), image, map_, rerun, seed))
+    scores = scoring.score(net, cases, metric_plugins, rules.score)
+    rows = [[_as_number(score) for score in case_scores] for case_scores in scores]
     return dict(zip(metrics, torch.tensor(rows, dtype=torch.float64).T, strict=True))
 
 
@@ -65,7 +72,7 @@ def _as_number(score: Score) -> float:
     return score.area if isinstance(score, Curve) else score
 
 
-def find_perturbed_images(metric: str, image: Tensor, map_: Tensor) -> list[Perturbed]:
+def find_perturbed_images(metric: str, image: Tensor, map_: Tensor) -> list[Perturbed | Series]:
     """Find the first perturbed images that a metric scores, for an image (3, h, w) and its map (h, w)."""
     values = map_.cpu().numpy()
     questions: list[Question] = next(plugins.find(METRIC, metric, 0)(Case(values, 0, (), image, values)))
@@ -74,14 +81,11 @@ def find_perturbed_images(metric: str, image: Tensor, map_: Tensor) -> list[Pert
 
 def find_explained_images(metric: str, image: Tensor, map_: Tensor) -> Tensor:
     """Find the images (n, 3, h, w) for which a metric asks the method for maps again."""
-    values, explained = map_.cpu().numpy(), []
-
-    def explain(images: Tensor) -> FloatMap:
-        explained.append(images)
-        return map_.expand(len(images), *map_.shape).cpu().numpy()
-
-    plugins.find(METRIC, metric, 0)(Case(values, 0, (), image, values, Rerun(explain, lambda *_: values)))
-    return torch.cat(explained)
+    values = map_.cpu().numpy()
+    case = Case(values, 0, (), image, values, Rerun(lambda *_: values[None], lambda *_: values))
+    requests = [(0, question.image) for question in next(plugins.find(METRIC, metric, 0)(case))]
+    stream = blend_images(Canvas(image, map_[None]), requests)
+    return stream.make(0, stream.count)
 
 
 def compute_gradients(net: Net, images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:

@@ -109,6 +109,11 @@ class Plugin:
         return bool(self._read("CONTROL", bool, False))
 
     @property
+    def takes_seeds(self) -> bool:
+        """Whether the method draws random numbers: its fourth parameter, `seeds`, is then a number for each image."""
+        return "seeds" in inspect.signature(self.function).parameters
+
+    @property
     def class_blind(self) -> bool:
         """CLASS_BLIND: whether the map is the same for every target (default False)."""
         return bool(self._read("CLASS_BLIND", bool, False))

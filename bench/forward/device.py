@@ -1,8 +1,9 @@
 """The device that a run computes on, its arithmetic, and images moved to it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -10,12 +11,12 @@ from ..core.errors import UsageError
 from ..data.types import Image
 
 
-def to_batch(image: Image, device: torch.device) -> Tensor:
-    """Return an image as a batch of one: (1, 3, h, w) in [0, 1], float32."""
-    pixels = torch.tensor(image.pixels)
+def to_batch(images: Sequence[Image], device: torch.device) -> Tensor:
+    """Return images of one size as a batch (n, 3, h, w) in [0, 1], float32, on a device."""
+    pixels = torch.from_numpy(np.stack([image.pixels for image in images]))
     if device.type == "cuda":
         pixels = pixels.pin_memory().to(device, non_blocking=True)
-    return pixels.permute(2, 0, 1)[None].contiguous().float() / 255
+    return pixels.permute(0, 3, 1, 2).contiguous().float() / 255
 
 
 def find_device(name: str) -> torch.device:

@@ -3,21 +3,30 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import pairwise
+from itertools import groupby, pairwise
 from typing import Literal
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch.nn.functional import interpolate
 
 from ..core.errors import NotApplicable
-from ..data.types import Mask
 from ..scoring.blend import rank_pixels
 from ..scoring.case import Asking, Case, Curve, Question, list_cumulative_counts
-from ..scoring.perturbations import Clean, Inside, Kept, Substrate
+from ..scoring.perturbations import Bounds, Clean, Kept, KeptSeries, RegionSeries, Substrate
 
 Shape = tuple[int, ...]
 Direction = Literal["insert", "remove"]
+
+
+@dataclass(frozen=True, eq=False)
+class CellRanks:
+    """The rank (h, w) of each pixel's cell."""
+
+    values: NDArray[np.float32]
+
+
 CELL_STEPS = 14 * 14  # about the most steps of cells; a step is cells // CELL_STEPS cells, as in Gomez et al.'s code
 SEED_STRIDE = 10_000  # between the orders of two seeds
 
@@ -33,20 +42,15 @@ class Schedule:
 
     def list_insertion_images(self, substrate: Substrate) -> list[Question]:
         """Return the images of an insertion curve: the substrate with the units exchanged so far shown."""
-        return (
-            self._list_cell_images(substrate, "insert")
-            if self.cells
-            else [Kept(0, count, substrate) for count in self.counts]
-        )
+        if self.cells:
+            return self._list_cell_images(substrate, "insert")
+        return [KeptSeries(tuple((0, count) for count in self.counts), substrate)]
 
     def list_deletion_images(self, substrate: Substrate) -> list[Question]:
         """Return the images of a deletion curve: the image with the units exchanged so far replaced by the substrate."""
-        pixels = self.case.pixels
-        return (
-            self._list_cell_images(substrate, "remove")
-            if self.cells
-            else [Kept(n, pixels, substrate) for n in self.counts]
-        )
+        if self.cells:
+            return self._list_cell_images(substrate, "remove")
+        return [KeptSeries(tuple((count, self.case.pixels) for count in self.counts), substrate)]
 
     def compute_step_means(self) -> list[float]:
         """Return the mean of the map over the units of each step."""
@@ -54,9 +58,14 @@ class Schedule:
         return [float(descending[start:stop].mean()) for start, stop in pairwise(self.counts)]
 
     def _list_cell_images(self, substrate: Substrate, direction: Direction) -> list[Question]:
-        raw, counts = self.case.raw, tuple(self.counts)
-        shapes = (raw.shape, self.case.map.shape)
-        return list(_make_cell_images(raw.tobytes(), *shapes, counts=counts, substrate=substrate, direction=direction))
+        ranks, counts = (
+            _rank_cells(self.case.raw.tobytes(), self.case.raw.shape, self.case.map.shape),
+            self.counts[1:-1],
+        )
+        bounds = tuple((0, count) if direction == "insert" else (count, self.counts[-1]) for count in counts)
+        ends: list[Question] = [Kept(0, 0, substrate), Clean()]
+        first, last = ends if direction == "insert" else ends[::-1]
+        return [first, *_make_cell_series(ranks, bounds, substrate), last]
 
 
 def make_schedule(case: Case, steps: int, *, cells: bool = False, even: bool = False) -> Schedule:
@@ -76,22 +85,19 @@ def make_schedule(case: Case, steps: int, *, cells: bool = False, even: bool = F
     return Schedule(case, counts, [count / units for count in counts], cells)
 
 
-@lru_cache(maxsize=4)  # metrics of the same curve get the same objects, which are then scored once
-def _make_cell_images(
-    raw: bytes, grid: Shape, size: Shape, *, counts: tuple[int, ...], substrate: Substrate, direction: Direction
-) -> tuple[Question, ...]:
-    """Return the image inside its highest cells, or outside them, for each count; a pixel belongs to the cell nearest to it."""
+# Metrics of the same curve get the same objects, which are then scored once.
+
+
+@lru_cache(maxsize=256)
+def _rank_cells(raw: bytes, grid: Shape, size: Shape) -> CellRanks:
+    """Rank the cells of a map (h', w'), for each pixel of its image: a pixel belongs to the cell nearest to it."""
     values = torch.from_numpy(np.frombuffer(raw, dtype=np.float32).reshape(grid).copy())
-    rank = interpolate(rank_pixels(values[None])[None].float(), list(size), mode="nearest")[0, 0].numpy()
-    masks = (rank < count if direction == "insert" else rank >= count for count in counts)
-    return tuple(_show(mask, substrate) for mask in masks)
+    return CellRanks(interpolate(rank_pixels(values[None])[None].float(), list(size), mode="nearest")[0, 0].numpy())
 
 
-def _show(mask: Mask, substrate: Substrate) -> Question:
-    """Return the image inside a mask, written as Clean or Kept if the mask is full or empty."""
-    if mask.all():
-        return Clean()
-    return Inside(mask, substrate) if mask.any() else Kept(0, 0, substrate)
+@lru_cache(maxsize=256)
+def _make_cell_series(ranks: CellRanks, bounds: Bounds, substrate: Substrate) -> list[Question]:
+    return [RegionSeries(ranks.values, bounds, substrate)] if bounds else []
 
 
 def normalise(scores: list[float], *, substrate_score: float, image_score: float) -> list[float]:
@@ -117,8 +123,15 @@ def measure_tie_spread(
     descending = np.sort(case.map, axis=None)[::-1]
     split_ties = {count for count in counts[1:-1] if descending[count - 1] == descending[count]}
     seeds = range(seed * SEED_STRIDE, seed * SEED_STRIDE + orders)  # so that more orders include the fewer
-    scores = yield [image(count, order if count in split_ties else None) for order in seeds for count in counts]
+    images = [image(count, order if count in split_ties else None) for order in seeds for count in counts]
+    scores = yield _join_images(images)
     shares = [count / case.pixels for count in counts]
     curves = [Curve(shares, scores[start : start + len(counts)]) for start in range(0, len(scores), len(counts))]
     areas = [curve.area for curve in curves]
     return max(areas) - min(areas)
+
+
+def _join_images(images: list[Kept]) -> list[Question]:
+    """Join neighbouring images of one order of ties to series."""
+    groups = groupby(images, key=lambda image: (image.substrate, image.ties))
+    return [KeptSeries(tuple((image.first, image.last) for image in group), *key) for key, group in groups]

@@ -4,14 +4,20 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import Delaunay
+from scipy.spatial import ConvexHull
 
 from ..data.types import Mask
 from ..scoring.case import Case
 
+ROUNDING = 1e-9  # in pixels, of the distance of a pixel's centre from a side of a hull
+
 
 def find_region(case: Case, on: Literal["hull", "mask", "box"]) -> Mask:
     """Return the pixels (h, w) of the target's objects. Raise NotApplicable if no object of the target class is marked."""
+    return case.once(("region", on), lambda: _make_region(case, on))
+
+
+def _make_region(case: Case, on: Literal["hull", "mask", "box"]) -> Mask:
     mask = case.target_mask
     if on == "box":
         masks = (marked.mask for marked in case.objects if marked.label == case.target and marked.mask.any())
@@ -28,10 +34,13 @@ def _fill_box(mask: Mask) -> Mask:
 
 
 def _fill_hull(mask: Mask) -> Mask:
-    """Return the pixels whose centres lie in the convex hull of a mask."""
-    centres = np.indices(mask.shape).reshape(2, -1).T + 0.5
-    inside: Mask = Delaunay(_find_corners(mask)).find_simplex(centres) >= 0
-    return inside.reshape(mask.shape)
+    """Return the pixels whose centres lie in the convex hull of a mask, or on its border."""
+    height, width = mask.shape
+    y, x = np.arange(height)[:, None] + 0.5, np.arange(width) + 0.5
+    inside = np.ones_like(mask)
+    for normal_y, normal_x, offset in ConvexHull(_find_corners(mask)).equations:  # of the sides, with outward normals
+        inside &= normal_y * y + normal_x * x + offset <= ROUNDING
+    return inside
 
 
 def _find_corners(mask: Mask) -> NDArray[np.int64]:

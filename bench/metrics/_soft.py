@@ -1,9 +1,6 @@
 """The image weighted by its map: its description for the net, the drop of its score, and the method's map of it."""
 
-import torch
-
-from ..scoring.blend import blend_images
-from ..scoring.case import Case
+from ..scoring.case import AskingMaps, Case, MapOf
 from ..scoring.perturbations import Masked, Substrate
 from ._correlation import correlate
 
@@ -19,12 +16,11 @@ def compute_drop(before: float, after: float, epsilon: float = 0.0) -> float:
     return (before - after) / denominator if denominator else 0.0
 
 
-def compute_coherency(case: Case, fill: Substrate) -> float:
+def ask_coherency(case: Case, fill: Substrate) -> AskingMaps[float]:
     """Return (1 + r) / 2, with r Pearson's correlation of the map and the method's map of the image masked by the map.
 
-    0 if either map is constant, where r is undefined, as in the authors' code.
+    0 if either map is constant, where r is undefined, as in the authors' code. Raise NotApplicable if only the map is known.
     """
-    maps = torch.from_numpy(case.map.copy()).to(case.image)[None]
-    masked_map = case.rerun.explain(blend_images(case.image, maps, [(0, Masked(fill))]).make(0, 1))[0]
+    (masked_map,) = yield [MapOf(Masked(fill))]
     r = correlate(case.map, masked_map)
     return 0.0 if r is None else (1 + r) / 2

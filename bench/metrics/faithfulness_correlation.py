@@ -1,14 +1,15 @@
 """Faithfulness correlation: does removing pixels of high map value cost more score? (Bhatt et al., IJCAI 2020)"""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..core.constraints import Count, CountFromTwo
 from ..scoring.case import Asking, Case
-from ..scoring.perturbations import Clean, Inside, Substrate
+from ..scoring.perturbations import Clean, InsideSeries, Substrate
 from ._correlation import correlate
 from ._draws import make_generator
 
-VERSION = 1
+VERSION = 2
 BETTER = "higher"
 UNIT = "correlation"
 RANGE = (-1.0, 1.0)
@@ -25,14 +26,19 @@ def score(
     The correlation is over `runs` random sets of `subset` pixels, the same sets for every method. 224 pixels and black are the
     values of LATEC and Quantus. It is 0 if the map or the score is constant.
     """
+    key = ("subsets", runs, subset, substrate, seed)
+    subsets, images = case.once(key, lambda: _draw_subsets(case, runs, subset, substrate, seed))
+    clean, *scores = yield [Clean(), images]
+    sums = case.map.ravel()[subsets].sum(1, dtype=np.float64)
+    return correlate(sums, clean - np.array(scores)) or 0.0
+
+
+def _draw_subsets(
+    case: Case, runs: int, subset: int, substrate: Substrate, seed: int
+) -> tuple[NDArray[np.int64], InsideSeries]:
+    """Draw sets of pixels (runs, subset), and describe the image without each."""
     rng, pixels = make_generator(case, seed), case.pixels
-    subsets = [rng.choice(pixels, min(subset, pixels), replace=False) for _ in range(runs)]
-    clean, *scores = yield [Clean(), *(_remove(case, indices, substrate) for indices in subsets)]
-    sums = [float(case.map.flat[indices].sum(dtype=np.float64)) for indices in subsets]
-    return correlate(sums, [clean - score for score in scores]) or 0.0
-
-
-def _remove(case: Case, indices: np.ndarray, substrate: Substrate) -> Inside:
-    mask = np.ones(case.pixels, dtype=bool)
-    mask[indices] = False
-    return Inside(mask.reshape(case.map.shape), substrate)
+    subsets = np.stack([rng.choice(pixels, min(subset, pixels), replace=False) for _ in range(runs)])
+    masks = np.ones((runs, pixels), dtype=bool)
+    np.put_along_axis(masks, subsets, values=False, axis=1)
+    return subsets, InsideSeries(masks.reshape(runs, *case.map.shape), substrate)

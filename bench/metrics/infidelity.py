@@ -5,13 +5,16 @@ from typing import Literal
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from ..core.constraints import Count, Positive
 from ..scoring.case import Asking, Case, Question
-from ..scoring.perturbations import Clean, Custom, Inside, Substrate
+from ..scoring.perturbations import Clean, CustomSeries, InsideSeries, Substrate
 from ._draws import make_generator
 
-VERSION = 1
+FloatArray = NDArray[np.float64]
+
+VERSION = 2
 BETTER = "lower"
 UNIT = "squared probability"
 RANGE = (0.0, math.inf)
@@ -40,28 +43,41 @@ def score(
         images, sums = _remove_squares(case, samples, substrate, seed)
     else:
         images, sums = _subtract_noise(case, samples, sigma, seed)
-    clean, *scores = yield [Clean(), *images]
+    clean, *scores = yield [Clean(), images]
     drops = clean - np.array(scores)
     power = float((sums**2).mean())
     beta = float((sums * drops).mean()) / power if power else 0.0
     return float(((beta * sums - drops) ** 2).mean())
 
 
-def _remove_squares(case: Case, samples: int, substrate: Substrate, seed: int) -> tuple[list[Question], np.ndarray]:
+def _remove_squares(case: Case, samples: int, substrate: Substrate, seed: int) -> tuple[Question, FloatArray]:
+    """Return the image without each of some squares, and the sums of the map over the squares."""
+    images = case.once(
+        ("infidelity squares", samples, substrate, seed), lambda: _draw_squares(case, samples, substrate, seed)
+    )
+    sums = np.einsum("nhw,hw->n", ~images.masks, case.map, dtype=np.float64)
+    return images, sums
+
+
+def _draw_squares(case: Case, samples: int, substrate: Substrate, seed: int) -> InsideSeries:
     rng, (height, width) = make_generator(case, seed), case.map.shape
-    images: list[Question] = []
-    sums = []
-    for _ in range(samples):
+    masks = np.ones((samples, height, width), dtype=bool)
+    for mask in masks:
         side = max(1, round(int(rng.integers(1, 11)) / 28 * min(height, width)))
         y, x = int(rng.integers(height - side + 1)), int(rng.integers(width - side + 1))
-        mask = np.ones((height, width), dtype=bool)
         mask[y : y + side, x : x + side] = False
-        images.append(Inside(mask, substrate))
-        sums.append(float(case.map[~mask].sum(dtype=np.float64)))
-    return images, np.array(sums)
+    return InsideSeries(masks, substrate)
 
 
-def _subtract_noise(case: Case, samples: int, sigma: float, seed: int) -> tuple[list[Question], np.ndarray]:
+def _subtract_noise(case: Case, samples: int, sigma: float, seed: int) -> tuple[Question, FloatArray]:
+    """Return the image minus each of some noises, and the products of the map and the noise, summed over colours."""
+    noise, images = case.once(
+        ("infidelity noise", samples, sigma, seed), lambda: _draw_noise(case, samples, sigma, seed)
+    )
+    return images, np.einsum("nhw,hw->n", noise, case.map)
+
+
+def _draw_noise(case: Case, samples: int, sigma: float, seed: int) -> tuple[FloatArray, CustomSeries]:
+    """Draw noises, and return their sums over colours (samples, h, w) and the image minus each."""
     noise = make_generator(case, seed).normal(0, sigma, (samples, *case.image.shape)).astype(np.float32)
-    images: list[Question] = [Custom(case.image - torch.from_numpy(sample).to(case.image)) for sample in noise]
-    return images, np.einsum("nchw,hw->n", noise.astype(np.float64), case.map)
+    return noise.sum(1, dtype=np.float64), CustomSeries(case.image - torch.from_numpy(noise).to(case.image))

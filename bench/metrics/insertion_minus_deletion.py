@@ -21,7 +21,7 @@ def score(
     Each has its own substrate. `cells` and constant maps are as in insertion and deletion.
     """
     schedule = make_schedule(case, steps, cells=cells)
-    insertions, deletions = schedule.list_insertion_images(insertion), schedule.list_deletion_images(deletion)
-    scores = yield [*insertions, *deletions]
-    rising, falling = scores[: len(insertions)], scores[len(insertions) :]
+    scores = yield [*schedule.list_insertion_images(insertion), *schedule.list_deletion_images(deletion)]
+    points = len(schedule.counts)
+    rising, falling = scores[:points], scores[points:]
     return Curve(schedule.shares, rising).area - Curve(schedule.shares, falling).area

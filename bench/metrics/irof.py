@@ -1,14 +1,12 @@
 """IROF: area over the score curve as superpixels are removed, most salient first (Rieger and Hansen, 2020)."""
 
-from functools import lru_cache
-
 import numpy as np
 from numpy.typing import NDArray
 from skimage.segmentation import slic
 
 from ..core.constraints import CountFromTwo
-from ..scoring.case import Asking, Case, Curve, Question
-from ..scoring.perturbations import Clean, Inside, Kept, Substrate
+from ..scoring.case import Asking, Case, Curve
+from ..scoring.perturbations import Clean, Kept, RegionSeries, Substrate
 
 VERSION = 1
 BETTER = "higher"
@@ -25,23 +23,20 @@ def score(case: Case, *, segments: CountFromTwo = 100, substrate: Substrate = "m
     x_k is the image without its k superpixels of highest mean map; SLIC makes about `segments` of them. Equal superpixels are
     removed in SLIC's order. The value is 0 if the image's score f(x_0) is 0.
     """
-    labels = find_superpixels(case.image.permute(1, 2, 0).cpu().numpy().tobytes(), case.map.shape, segments)
-    count = int(labels.max()) + 1
-    means = np.bincount(labels.ravel(), case.map.ravel()) / np.bincount(labels.ravel())
+    labels, sizes = case.once(("superpixels", segments), lambda: find_superpixels(case, segments))
+    count = len(sizes)
+    means = np.bincount(labels.ravel(), case.map.ravel()) / sizes
     ranks = np.empty(count, dtype=np.int64)
     ranks[np.argsort(-means, kind="stable")] = np.arange(count)
-    rank = ranks[labels]
-    images: list[Question] = [Inside(rank >= k, substrate) for k in range(1, count)]
-    clean, *scores = yield [Clean(), *images, Kept(0, 0, substrate)]
+    removed = RegionSeries(ranks[labels], tuple((k, count) for k in range(1, count)), substrate)
+    clean, *scores = yield [Clean(), removed, Kept(0, 0, substrate)]
     relative_scores = [min(score / clean, 1.0) if clean else 1.0 for score in (clean, *scores)]
     shares = [k / count for k in range(count + 1)]
     return Curve(shares, relative_scores, value=1 - Curve(shares, relative_scores).area)
 
 
-@lru_cache(maxsize=2)  # the same for every method's map of an image
-def find_superpixels(pixels: bytes, size: tuple[int, int], segments: int) -> NDArray[np.int64]:
-    """Return the index of each pixel's superpixel (h, w), from 0; `pixels` are the bytes of RGB values in [0, 1], float32."""
-    image = np.frombuffer(pixels, dtype=np.float32).reshape(*size, 3)
-    labels = slic(image, n_segments=segments, start_label=0)
-    _, numbered = np.unique(labels, return_inverse=True)
-    return numbered.reshape(size)
+def find_superpixels(case: Case, segments: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the index of each pixel's superpixel (h, w), from 0, and the number of pixels of each superpixel."""
+    labels = slic(case.image.permute(1, 2, 0).cpu().numpy(), n_segments=segments, start_label=0)
+    _, numbered, sizes = np.unique(labels, return_inverse=True, return_counts=True)
+    return numbered.reshape(labels.shape), sizes

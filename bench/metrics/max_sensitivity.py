@@ -6,10 +6,11 @@ import numpy as np
 import torch
 
 from ..core.constraints import Count, Positive
-from ..scoring.case import Case
+from ..scoring.case import AskingMaps, Case, MapOf
+from ..scoring.perturbations import CustomSeries
 from ._draws import make_generator
 
-VERSION = 1
+VERSION = 2
 BETTER = "lower"
 UNIT = "share of the map's norm"
 RANGE = (0.0, math.inf)
@@ -19,7 +20,7 @@ CAVEAT = "A map that never changes (uniform, centre) is the most robust one and 
 NEEDS = ("method",)
 
 
-def score(case: Case, *, radius: Positive = 0.02, samples: Count = 10, seed: int = 0) -> float:
+def score(case: Case, *, radius: Positive = 0.02, samples: Count = 10, seed: int = 0) -> AskingMaps[float]:
     """Return max_d ||M(x + d) - M(x)|| / ||M(x)||, from 0 up; lower is better.
 
     d is uniform in [-radius, radius] on pixels in [0, 1], drawn `samples` times, which gives a lower bound of the maximum. The
@@ -27,8 +28,13 @@ def score(case: Case, *, radius: Positive = 0.02, samples: Count = 10, seed: int
     constant map has the value 0 if it stays constant, else 1. It costs `samples` explanations. Raise NotApplicable if only the
     map, not its method, is given.
     """
-    noise = make_generator(case, seed).uniform(-radius, radius, (samples, *case.image.shape)).astype(np.float32)
-    noisy_maps = case.rerun.explain(case.image + torch.from_numpy(noise).to(case.image))
+    noisy = case.once(("noisy", radius, samples, seed), lambda: _add_noise(case, radius, samples, seed))
+    noisy_maps = yield [MapOf(noisy)]
     norm = float(np.linalg.norm(case.map))
     largest = max(float(np.linalg.norm(noisy - case.map)) for noisy in noisy_maps)
     return largest / norm if norm else float(largest > 0)
+
+
+def _add_noise(case: Case, radius: float, samples: int, seed: int) -> CustomSeries:
+    noise = make_generator(case, seed).uniform(-radius, radius, (samples, *case.image.shape)).astype(np.float32)
+    return CustomSeries(case.image + torch.from_numpy(noise).to(case.image))

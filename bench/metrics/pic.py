@@ -1,7 +1,9 @@
 """PIC: area under the class score as a blurred image is sharpened, by its information (SIC, AIC; Kapishnikov et al., 2019)."""
 
 import io
-from functools import lru_cache
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -12,11 +14,11 @@ from scipy.interpolate import griddata
 
 from ..core.constraints import ShareBelowOne
 from ..core.errors import NotApplicable
-from ..scoring.case import Asking, Case, Curve, IsTop1
-from ..scoring.perturbations import Clean, Custom
+from ..scoring.case import Asking, Case, Curve, FloatMap, IsTop1
+from ..scoring.perturbations import Clean, CustomSeries
 from ._draws import make_generator
 
-VERSION = 1
+VERSION = 2
 BETTER = "higher"
 UNIT = "share"
 RANGE = (0.0, 1.0)
@@ -30,6 +32,8 @@ POINTS = 1001  # of the curve
 
 Pixels = NDArray[np.float32]  # (h, w, 3) in [0, 1]
 
+_COMPRESSION = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="compression")
+
 
 def score(
     case: Case, *, kind: Literal["sic", "aic"] = "sic", least: ShareBelowOne = 0.8, seed: int = 0
@@ -42,20 +46,22 @@ def score(
     next. Raise NotApplicable if the authors leave the image out: if its score is below `least`, or if the blurred image
     does not score lower or does not compress better.
     """
-    image = np.ascontiguousarray(case.image.permute(1, 2, 0).cpu().numpy())
-    known = _draw_known(case, seed)
-    blurred = _interpolate(image.tobytes(), known.tobytes(), case.map.shape)
-    sharpened = [_sharpen(image, blurred, known | _select_highest(case, share)) for share in THRESHOLDS]
-    steps = [blurred, *sharpened]
-    questions = [Custom(torch.from_numpy(step).permute(2, 0, 1).to(case.image)) for step in steps]
-    clean, *scores = yield [Clean(), *questions]
-    sizes = [_measure_information(step) for step in (*steps, image)]
+    (clean,) = yield [Clean()]
     if clean < least:
         raise NotApplicable(f"the target scores less than {least:g} on the image")
-    if sizes[0] >= sizes[-1] or scores[0] >= clean:
+    blur = case.once(("pic blur", seed), lambda: _blur_image(case, seed))
+    sharpened = [
+        np.where((blur.known | mask)[..., None], blur.image, blur.blurred) for mask in _select_highest(case.map)
+    ]
+    information = [_COMPRESSION.submit(_measure_information, step) for step in sharpened]  # beside the forward passes
+    steps = torch.from_numpy(np.stack([blur.blurred, *sharpened])).permute(0, 3, 1, 2)
+    images = CustomSeries(steps.to(case.image))
+    scores = yield [images]
+    if blur.sizes[0] >= blur.sizes[1] or scores[0] >= clean:
         raise NotApplicable("the blurred image does not score lower, or does not compress better, than the image")
+    sizes = [blur.sizes[0], *(size.result() for size in information), blur.sizes[1]]
     if kind == "aic":
-        on_top = yield [IsTop1(question) for question in questions]
+        on_top = yield [IsTop1(images)]
         heights = [0.0, *on_top[1:], 1.0]
     else:
         heights = [(score - scores[0]) / (clean - scores[0]) for score in (*scores, clean)]
@@ -70,6 +76,23 @@ def _make_curve(information: list[float], heights: list[float]) -> Curve:
     return Curve(points.tolist(), np.interp(points, x[order], y[order]).tolist())
 
 
+@dataclass(frozen=True)
+class _Blur:
+    """An image, its version interpolated from a few known pixels, and the bytes of the two: the same for every map."""
+
+    image: Pixels
+    known: NDArray[np.bool_]
+    blurred: Pixels
+    sizes: tuple[int, int]  # of the blurred image and of the image
+
+
+def _blur_image(case: Case, seed: int) -> _Blur:
+    image = np.ascontiguousarray(case.image.permute(1, 2, 0).cpu().numpy())
+    known = _draw_known(case, seed)
+    blurred = _interpolate(image, known)
+    return _Blur(image, known, blurred, (_measure_information(blurred), _measure_information(image)))
+
+
 def _draw_known(case: Case, seed: int) -> NDArray[np.bool_]:
     """Draw the pixels (h, w) of the blurred image that are the image's: a random share, and the corners."""
     known: NDArray[np.bool_] = make_generator(case, seed).random(case.map.shape) < KNOWN
@@ -78,24 +101,20 @@ def _draw_known(case: Case, seed: int) -> NDArray[np.bool_]:
     return known
 
 
-@lru_cache(maxsize=2)  # the same for every method's map of an image
-def _interpolate(pixels: bytes, known: bytes, size: tuple[int, int]) -> Pixels:
+def _interpolate(image: Pixels, known: NDArray[np.bool_]) -> Pixels:
     """Interpolate the image linearly between its known pixels; they include the corners, so that no pixel is outside."""
-    image = np.frombuffer(pixels, dtype=np.float32).reshape(*size, 3)
-    positions = np.argwhere(np.frombuffer(known, dtype=bool).reshape(size))
-    grid = np.indices(size).reshape(2, -1).T
+    positions = np.argwhere(known)
+    grid = np.indices(known.shape).reshape(2, -1).T
     colours = griddata(positions, image[positions[:, 0], positions[:, 1]], grid, "linear", fill_value=0.5)
-    blurred: Pixels = colours.reshape(*size, 3).astype(np.float32).clip(0, 1)
+    blurred: Pixels = colours.reshape(image.shape).astype(np.float32).clip(0, 1)
     return blurred
 
 
-def _select_highest(case: Case, share: float) -> NDArray[np.bool_]:
-    mask: NDArray[np.bool_] = case.map >= np.quantile(case.map, 1 - share)
+def _select_highest(map: FloatMap) -> NDArray[np.bool_]:
+    """Return the pixels (13, h, w) at or above each of the thresholds."""
+    limits = np.quantile(map, [1 - share for share in THRESHOLDS])
+    mask: NDArray[np.bool_] = map >= limits[:, None, None]
     return mask
-
-
-def _sharpen(image: Pixels, blurred: Pixels, mask: NDArray[np.bool_]) -> Pixels:
-    return np.where(mask[..., None], image, blurred)
 
 
 def _measure_information(image: Pixels) -> int:

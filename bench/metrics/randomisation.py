@@ -7,7 +7,7 @@ from scipy.stats import rankdata
 from skimage.metrics import structural_similarity
 
 from ..core.constraints import Count
-from ..scoring.case import Case, Curve, FloatMap
+from ..scoring.case import AskingMaps, Case, Curve, FloatMap, RandomisedMap
 from ._correlation import correlate
 
 VERSION = 1
@@ -24,7 +24,7 @@ NEEDS = ("method",)
 
 def score(
     case: Case, *, stages: Count = 4, similarity: Literal["spearman", "ssim"] = "spearman", seed: int = 0
-) -> Curve:
+) -> AskingMaps[Curve]:
     """Return the mean similarity of the map to the maps of randomised nets, in [-1, 1]; lower is better.
 
     1/stages, 2/stages, ..., all of the layers are random, from the last one down; the layers of one stage stay random in the
@@ -32,7 +32,7 @@ def score(
     constant and another map 0. It costs `stages` explanations. Raise NotApplicable if only the map, not its method, is given.
     """
     shares = [stage / stages for stage in range(1, stages + 1)]
-    maps = [case.map, *(case.rerun.randomised(share, seed) for share in shares)]
+    maps = [case.map, *(yield [RandomisedMap(share, seed) for share in shares])]
     similarities = [_compare(case.map, map_, similarity) for map_ in maps]
     return Curve([0.0, *shares], similarities, value=float(np.mean(similarities[1:])), pictures=tuple(maps))
 

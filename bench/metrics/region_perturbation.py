@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from ..core.constraints import Count
 from ..scoring.case import Asking, Case, Curve, FloatMap, Question
-from ..scoring.perturbations import Clean, Inside, Kept, Substrate
+from ..scoring.perturbations import Clean, Kept, RegionSeries, Substrate
 
 VERSION = 1
 BETTER = {"order": {"morf": "higher", "lerf": "lower", "abpc": "higher"}}
@@ -33,8 +33,7 @@ def score(
     (descending, count), (ascending, _) = _rank_regions(case.map, patch), _rank_regions(-case.map, patch)
     steps = min(regions, count)
     ranks = {"morf": [descending], "lerf": [ascending], "abpc": [descending, ascending]}[order]
-    images = [image for rank in ranks for image in _remove(rank, count, steps, substrate)]
-    clean, *scores = yield [Clean(), *images]
+    clean, *scores = yield [Clean(), *(image for rank in ranks for image in _remove(rank, count, steps, substrate))]
     curve = [clean, *scores[:steps]]
     drops = clean - np.array(curve) if order != "abpc" else np.array([clean, *scores[steps:]]) - np.array(curve)
     shares = [k / count for k in range(steps + 1)]
@@ -52,4 +51,5 @@ def _rank_regions(values: FloatMap, patch: int) -> tuple[NDArray[np.int64], int]
 
 
 def _remove(rank: NDArray[np.int64], count: int, steps: int, substrate: Substrate) -> list[Question]:
-    return [Inside(rank >= k, substrate) if k < count else Kept(0, 0, substrate) for k in range(1, steps + 1)]
+    series = RegionSeries(rank, tuple((k, count) for k in range(1, min(steps + 1, count))), substrate)
+    return [series, Kept(0, 0, substrate)] if steps == count else [series]

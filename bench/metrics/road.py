@@ -7,14 +7,12 @@ import torch
 from torch import Tensor
 
 from ..core.constraints import NonNegative
-from ..data.types import STD, Mask
-from ..scoring.blend import rank_pixels
+from ..data.types import STD
 from ..scoring.case import Asking, Case, IsTop1
-from ..scoring.impute import impute
-from ..scoring.perturbations import Clean, Custom
+from ..scoring.perturbations import Clean, ImputedSeries
 from ._draws import make_generator
 
-VERSION = 1
+VERSION = 2
 BETTER = {"order": {"combined": "higher", "lerf": "higher", "morf": "lower"}}
 UNIT = "share"
 RANGE = (-1.0, 1.0)
@@ -50,7 +48,8 @@ def score(
     normalised colours, as in pytorch-grad-cam, or in pixels in [0, 1], as in the authors' code; it is drawn once an image.
     """
     rankings: list[Ranking] = ["morf", "lerf"] if order == "combined" else [order]
-    images = _impute(case, rankings, _draw_noise(case, noise, space, seed), threshold=threshold)
+    drawn_noise = case.once(("road noise", noise, space, seed), lambda: _draw_noise(case, noise, space, seed))
+    images = [_impute(case, ranking, drawn_noise, threshold=threshold) for ranking in rankings]
     if read == "accuracy":
         scores, clean = (yield [IsTop1(image) for image in images]), 0.0
     else:
@@ -65,20 +64,12 @@ def _draw_noise(case: Case, sigma: float, space: Space, seed: int) -> Tensor:
     return torch.from_numpy(values * scale[:, None, None]).to(case.image)
 
 
-def _impute(case: Case, rankings: list[Ranking], noise: Tensor, *, threshold: bool) -> list[Custom]:
-    """Return the image with the pixels of each step imputed, plus noise at these pixels."""
-    missing = np.stack([mask for ranking in rankings for mask in _select_missing(case, ranking, threshold=threshold)])
-    imputed = torch.from_numpy(missing).to(case.image.device)
-    images = impute(case.image, imputed) + noise * imputed[:, None]
-    return [Custom(image) for image in images]
-
-
-def _select_missing(case: Case, ranking: Ranking, *, threshold: bool) -> list[Mask]:
-    """Return the pixels (h, w) that are imputed at each percentile."""
+def _impute(case: Case, ranking: Ranking, noise: Tensor, *, threshold: bool) -> ImputedSeries:
+    """Describe the image with the first pixels of a ranking imputed, up to each percentile."""
+    ascending = ranking == "lerf"
     if threshold:
-        values = case.map if ranking == "morf" else 1 - case.map
-        return [values >= np.percentile(values, percentile) for percentile in reversed(PERCENTILES)]
-    map_ = torch.from_numpy(case.map.copy())[None]
-    rank = rank_pixels(map_ if ranking == "morf" else -map_)[0].numpy()
-    counts = [round(case.pixels * percentile / 100) for percentile in PERCENTILES]
-    return [rank < count for count in counts]
+        values = 1 - case.map if ascending else case.map
+        limits = np.percentile(values, PERCENTILES[::-1])
+        return ImputedSeries((), noise, ascending, thresholds=tuple(limits.tolist()))
+    counts = (round(case.pixels * percentile / 100) for percentile in PERCENTILES)
+    return ImputedSeries(tuple((0, count) for count in counts), noise, ascending)

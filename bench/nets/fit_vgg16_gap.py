@@ -72,7 +72,7 @@ def extract_features(net: Net, images: Images, indices: Sequence[int]) -> Featur
         labels += [_read_label(image, count) for image in chunk]
         if len({image.pixels.shape for image in chunk}) > 1:
             raise UsageError("the images are of several sizes: a linear layer is fitted to images of one size")
-        batch = torch.cat([to_batch(image, net.device) for image in chunk])
+        batch = to_batch(chunk, net.device)
         net.prepare(batch)
         activations = net.features(batch)
         pooled.append(activations.mean((2, 3)).double().cpu())

@@ -1,6 +1,8 @@
 """The class Net: a network cut at the explained layer, frozen and in eval mode, whose images are in [0, 1]."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -8,6 +10,8 @@ from torch import Tensor, nn
 from ..core.errors import ImageError, NotApplicable
 from ..forward.forward import Forward, Stream
 from .cut import Cut
+
+Value = TypeVar("Value")
 
 
 class Net(nn.Module):
@@ -51,6 +55,8 @@ class Net(nn.Module):
         self.to(memory_format=torch.channels_last).eval().requires_grad_(False)
         self._forward = Forward(nn.Sequential(self.features, self.classify), precision)
         self._head = Forward(self.classify, "fp32")
+        self._shared: tuple[Tensor, dict[Hashable, Any]] | None = None  # the images that methods share work on
+        self._watched = list(self.modules()), list(self.parameters())
 
     def forward(self, images: Tensor) -> Tensor:
         """Return logits (n, classes) of images (n, 3, h, w) in [0, 1]."""
@@ -127,10 +133,40 @@ class Net(nn.Module):
         maps: Tensor = self.cut.class_maps(activations)
         return maps
 
+    @contextmanager
+    def share_work(self, images: Tensor) -> Iterator[None]:
+        """Let the methods that are called with these images (this very tensor) share activations and gradients."""
+        self._shared = images, {}
+        try:
+            yield
+        finally:
+            self._shared = None
+
+    def once(self, images: Tensor, key: Hashable, make: Callable[[], Value]) -> Value:
+        """Return what `make` returns for these images; it is called once while methods share work on them."""
+        if self._shared is None or self._shared[0] is not images:
+            return make()
+        results = self._shared[1]
+        if key not in results:
+            results[key] = make()
+        value: Value = results[key]
+        return value
+
+    def compute_activations(self, images: Tensor) -> Tensor:
+        """Return `features(images)`, which methods share: not to be written to."""
+
+        def compute() -> Tensor:
+            with torch.inference_mode(False), torch.no_grad():
+                activations: Tensor = self.features(images)
+                return activations
+
+        return self.once(images, "activations", compute)
+
     def protected_state(self) -> tuple[object, ...]:
         """Return what a method must leave unchanged: modes, hooks, and the weights' versions, addresses and gradients."""
-        modules = tuple((m.training, len(m._forward_hooks), len(m._forward_pre_hooks)) for m in self.modules())
-        return modules, tuple((weight._version, weight.data_ptr(), weight.grad is None) for weight in self.parameters())
+        modules, weights = self._watched
+        hooks = tuple((m.training, len(m._forward_hooks), len(m._forward_pre_hooks)) for m in modules)
+        return hooks, tuple((weight._version, weight.data_ptr(), weight.grad is None) for weight in weights)
 
     @property
     def device(self) -> torch.device:

@@ -3,6 +3,8 @@
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal
 
 import torch
 
@@ -23,6 +25,8 @@ from ..store.header import NetHeader
 
 PAIRS_PER_GROUP = {"cpu": 16, "cuda": 256}  # (method, metric) pairs that fill batches: with fewer, images share batches
 MAX_GROUP = 8  # images that share batches
+
+Timing = Literal["single", "batch"] | None  # whether seconds are measured, of each image alone or of a batch as a whole
 
 
 @dataclass(frozen=True)
@@ -62,9 +66,26 @@ class Plan:
     @property
     def groups(self) -> list[list[int]]:
         """The image indices in groups that share batches: more than one if an image alone would not fill a batch."""
-        pairs = len(self.methods) * len(self.measures)
-        size = max(1, min(MAX_GROUP, PAIRS_PER_GROUP[self.device.type] // pairs))
+        size = self.batch_size
         return [self.indices[start : start + size] for start in range(0, len(self.indices), size)]
+
+    @property
+    def batch_size(self) -> int:
+        """How many images share batches."""
+        pairs = len(self.methods) * len(self.measures)
+        return max(1, min(MAX_GROUP, PAIRS_PER_GROUP[self.device.type] // pairs))
+
+    def find_timing(self, index: int) -> Timing:
+        """Return how the seconds of an image are measured: alone, for the run's first images; in a batch, for those after."""
+        position = self._positions[index]
+        singles = min(self.suite.timed, max(1, len(self.indices) // 2))
+        if position < singles:
+            return "single"
+        return "batch" if position < singles + self.batch_size else None
+
+    @cached_property
+    def _positions(self) -> dict[int, int]:
+        return {index: position for position, index in enumerate(self.indices)}
 
     @property
     def drift_indices(self) -> set[int]:

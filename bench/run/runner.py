@@ -1,10 +1,15 @@
 """Computes the rows of images on a net: predictions, maps, scores and cost."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import groupby
 from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
 
 from ..config.protocol import Protocol
 from ..core.errors import NotApplicable
@@ -14,12 +19,12 @@ from ..nets.net import Net
 from ..scoring import score as scoring
 from ..scoring.case import Case, Curve, Score
 from ..scoring.postprocess import postprocess
-from ..scoring.rerun import prepare_rerun
+from ..scoring.rerun import MethodRunner, prepare_rerun
 from ..store.run import Cell, Unit
 from . import rows
-from .explain_image import explain_image, make_subject
-from .plan import Measure, Plan
-from .rows import MethodResult, Subject
+from .explain import explain_batch, make_batch, time_predictions
+from .plan import Measure, Plan, Timing
+from .rows import Batch, MethodResult, Subject
 
 STRIP_IMAGES = 2  # for the run's first images, the maps at the points of a curve of maps are kept
 
@@ -39,7 +44,7 @@ def compute_units(
     """
     drift_images = [(index, image) for index, image in images if index in plan.drift_indices]
     drift = _score_in_fp32(plan, fp32_net, labels, drift_images) if fp32_net is not None else {}
-    units = list(_compute_group(plan, net, labels, images))
+    units = _compute_group(plan, net, labels, images)
     for unit in units:
         unit.rows["drift"] = drift.get(unit.cell, [])
     return units
@@ -53,20 +58,36 @@ def _score_in_fp32(
     return {unit.cell: unit.rows["scores"] for unit in _compute_group(exact, fp32_net, labels, images)}
 
 
-def _compute_group(plan: Plan, net: Net, labels: dict[int, int], images: Sequence[tuple[int, Image]]) -> Iterator[Unit]:
-    """Yield the units of images whose perturbed images share batches."""
-    explained: list[ExplainedImage] = []
+def _compute_group(plan: Plan, net: Net, labels: dict[int, int], images: Sequence[tuple[int, Image]]) -> list[Unit]:
+    """Return the units of images whose perturbed images share batches, in their order."""
+    by_size: dict[tuple[tuple[int, ...], Timing], list[tuple[int, Image]]] = {}
     for index, image in images:
-        subject = make_subject(plan, net, labels, image)
-        # Work is counted once a run: it is nearly the same for every image, and counting is slow.
-        explained.append((subject, explain_image(plan.methods, net, subject, count=index == plan.indices[0])))
+        by_size.setdefault((image.pixels.shape, plan.find_timing(index)), []).append((index, image))
+    units = {
+        index: unit
+        for (_, timing), group in by_size.items()
+        for (index, _), unit in zip(group, _compute_batch(plan, net, labels, group, timing), strict=True)
+    }
+    return [units[index] for index, _ in images]
+
+
+def _compute_batch(
+    plan: Plan, net: Net, labels: dict[int, int], images: Sequence[tuple[int, Image]], timing: Timing
+) -> Iterator[Unit]:
+    """Yield the units of images of one size, all timed in the same way."""
+    batch = make_batch(plan, net, labels, [image for _, image in images])
+    if timing == "single":
+        batch = time_predictions(net, batch)
+    # Work is counted once a run: it is nearly the same for every image, and counting is slow.
+    results = explain_batch(plan.methods, net, batch, timing, count=images[0][0] == plan.indices[0])
     protocols = [
         (protocol, list(group)) for protocol, group in groupby(plan.measures, key=lambda measure: measure.protocol)
     ]
-    scores = [score_maps(plan.methods, net, explained, protocol, measures) for protocol, measures in protocols]
+    scores = [score_maps(plan.methods, net, batch, results, measures) for _, measures in protocols]
     for number, (index, _) in enumerate(images):
         image_scores = [(*pair, per_image[number]) for pair, per_image in zip(protocols, scores, strict=True)]
-        yield _make_unit(plan, net, explained[number], image_scores, keep_strips=index in plan.indices[:STRIP_IMAGES])
+        explained = batch.subjects[number], results[number]
+        yield _make_unit(plan, net, explained, image_scores, keep_strips=index in plan.indices[:STRIP_IMAGES])
 
 
 def _make_unit(
@@ -82,7 +103,7 @@ def _make_unit(
     if net.name == plan.suite.nets[0]:
         unit.rows["images"] = [image_key | {"jpeg": rows.encode_jpeg(subject.image)}]
     unit.rows["maps"] = [
-        key | {"method": method} | rows.make_map_columns(result.map) for method, result in maps.items()
+        key | {"method": method} | rows.make_map_columns(result.raw) for method, result in maps.items()
     ]
     unit.rows["cost"] = [
         key | {"layer": net.layer, "method": method} | rows.make_cost_columns(result) for method, result in maps.items()
@@ -116,47 +137,59 @@ def _score_rows(
 def score_maps(
     methods: Sequence[Plugin],
     net: Net,
-    explained: Sequence[ExplainedImage],
-    protocol: Protocol,
+    batch: Batch,
+    results: Sequence[dict[str, MethodResult]],
     measures: Sequence[Measure],
 ) -> list[dict[str, list[Score]]]:
-    """Return the scores of each method that gave a map, for each image: one for each measure of a protocol.
+    """Return for each image of a batch the scores of each method that gave a map: one for each of a protocol's measures.
 
-    Images of one size share batches. A map whose method is not among `methods` has no scores by metrics that run it again.
+    A map whose method is not among `methods` has no scores by metrics that run it again.
     """
-    plugins = {method.spec: method for method in methods}
-    cases = [_make_cases(plugins, net, subject, results, protocol) for subject, results in explained]
-    scores: list[dict[str, list[Score]]] = [{} for _ in explained]
-    sizes = [subject.batch.shape for subject, _ in explained]
-    for size in dict.fromkeys(sizes):
-        keys = [
-            (number, method) for number in range(len(explained)) if sizes[number] == size for method in cases[number]
-        ]
-        if keys:
-            net.prepare(explained[keys[0][0]][0].batch)
-            batch = [cases[number][method] for number, method in keys]
-            metrics = [measure.metric for measure in measures]
-            batch_scores = scoring.score(net, batch, metrics, protocol.score)
-            for (number, method), case_scores in zip(keys, batch_scores, strict=True):
-                scores[number][method] = case_scores
-    return scores
+    methods_with_maps = [spec for spec in results[0] if results[0][spec].map is not None]
+    if not methods_with_maps:
+        return [{} for _ in results]
+    protocol, size = measures[0].protocol, (batch.images.shape[2], batch.images.shape[3])
+    fitted = _fit_maps([[image[spec] for spec in methods_with_maps] for image in results], size, protocol)
+    runners = _make_runners(methods, net, partial(postprocess, size=size, protocol=protocol), len(results))
+    cases = _make_cases(batch, results, fitted.cpu().numpy(), runners)
+    net.prepare(batch.images)
+    metrics = [measure.metric for measure in measures]
+    scores = iter(scoring.score(net, cases, metrics, protocol.score, fitted))
+    return [{spec: next(scores) for spec in methods_with_maps} for _ in results]
+
+
+def _fit_maps(results: Sequence[Sequence[MethodResult]], size: tuple[int, int], protocol: Protocol) -> Tensor:
+    """Fit and stretch maps to an image size: (images * methods, h, w), on their device."""
+    by_method = [
+        postprocess(torch.stack([result.map for result in of_method if result.map is not None]), size, protocol)
+        for of_method in zip(*results, strict=True)
+    ]
+    return torch.stack(by_method, 1).flatten(0, 1)
+
+
+def _make_runners(
+    methods: Sequence[Plugin], net: Net, fit: Callable[[Tensor], Tensor], batch: int
+) -> dict[str, MethodRunner]:
+    return {method.spec: MethodRunner(method, net, fit, batch) for method in methods}
 
 
 def _make_cases(
-    methods: dict[str, Plugin], net: Net, subject: Subject, results: dict[str, MethodResult], protocol: Protocol
-) -> dict[str, Case]:
-    """Make the cases that metrics score, by method: its map as it is and brought to the image. Both arrays are read-only."""
-    image = subject.batch[0]
-    size = (image.shape[1], image.shape[2])
-    cases = {}
-    for method, result in results.items():
-        if result.map is not None:
-            fitted, raw = postprocess(result.map[None], size, protocol)[0].cpu().numpy(), result.map.cpu().numpy()
-            for values in (fitted, raw):
-                values.flags.writeable = False
-            rerun = None
-            if method in methods:
-                fit = partial(postprocess, size=size, protocol=protocol)
-                rerun = prepare_rerun(methods[method], net, image, subject.target, fit)
-            cases[method] = Case(fitted, subject.target, subject.objects, image, raw, rerun)
+    batch: Batch,
+    results: Sequence[dict[str, MethodResult]],
+    fitted: NDArray[np.float32],
+    runners: dict[str, MethodRunner],
+) -> list[Case]:
+    """Return what metrics score: each map as it is and brought to its image. Both arrays are read-only."""
+    fitted.flags.writeable = False
+    maps, cases = iter(fitted), []
+    for image, subject, by_method in zip(batch.images, batch.subjects, results, strict=True):
+        shared: dict[Hashable, Any] = {}
+        for spec, result in by_method.items():
+            if result.raw is not None:
+                result.raw.flags.writeable = False
+                runner = runners.get(spec)
+                rerun = prepare_rerun(runner, image, subject.target, subject.seed) if runner else None
+                cases.append(
+                    Case(next(maps), subject.target, subject.objects, image, result.raw, rerun, subject.seed, shared)
+                )
     return cases

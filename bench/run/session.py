@@ -18,11 +18,15 @@ from ..forward.device import use_exact_arithmetic
 from ..forward.forward import TOO_LARGE
 from ..nets.net import Net
 from ..store.run import Unit
-from .explain_image import warm_up
+from .explain import explain_batch, make_batch
 from .plan import Plan
 from .runner import compute_units
 
 IMAGE_ERRORS = (ImageError, PluginError)
+
+
+class _TooLarge(Fatal):
+    """Some images, or a single one, do not fit into the device's memory."""
 
 
 class Session:
@@ -47,10 +51,16 @@ class Session:
             yield self._try_group(read) + failed
 
     def _try_group(self, images: Sequence[tuple[int, Image]]) -> list[Unit]:
-        """Compute the units of images that share batches. After an error, try each image alone."""
+        """Compute the units of images that share batches. After an error, try each image alone; if memory runs out, fewer."""
         try:
             with _raise_device_faults(), self._blame():
                 return self._compute_group(images) if images else []
+        except _TooLarge:
+            if len(images) == 1:
+                raise
+            torch.accelerator.empty_cache()
+            half = len(images) // 2
+            return self._try_group(images[:half]) + self._try_group(images[half:])
         except IMAGE_ERRORS as error:
             if len(images) > 1:
                 return [unit for pair in images for unit in self._try_group([pair])]
@@ -68,8 +78,9 @@ class Session:
     @use_exact_arithmetic()
     def _compute_group(self, images: Sequence[tuple[int, Image]]) -> list[Unit]:
         index, image = images[0]
-        if not self._warm and index != self._plan.indices[0]:
-            warm_up(self._plan, self.net, self._labels, image)
+        # The first image of the run is explained once more than it is timed, to count the work.
+        if not self._warm and index != self._plan.indices[0] and self._plan.find_timing(index):
+            explain_batch(self._plan.methods, self.net, make_batch(self._plan, self.net, self._labels, [image]))
         units = compute_units(self._plan, self.net, self._labels, images, self._find_fp32_net(images))
         self._warm = True
         return units
@@ -101,7 +112,7 @@ def _raise_device_faults() -> Iterator[None]:
     except (BenchError, RuntimeError) as error:
         fault = error.__cause__ if isinstance(error, BenchError) else error
         if isinstance(fault, torch.OutOfMemoryError):
-            raise Fatal(TOO_LARGE) from error
+            raise _TooLarge(TOO_LARGE) from error
         if isinstance(fault, torch.AcceleratorError) or "CUDA error" in str(fault):
             message = str(fault).splitlines()[0]
             raise Fatal(

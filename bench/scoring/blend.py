@@ -3,9 +3,11 @@
 A metric describes the images that it needs (perturbations.py); `blend_images` makes them on the net's device.
 """
 
-from collections.abc import Sequence
-from functools import cache
-from itertools import groupby
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache, lru_cache, singledispatch
+from itertools import accumulate, groupby
+from typing import Literal
 
 import numpy as np
 import torch
@@ -16,14 +18,31 @@ from torch.nn.functional import conv2d
 from ..core.profiling import time_span
 from ..data.types import MEAN
 from ..forward.forward import Stream
-from .perturbations import Clean, Custom, Inside, Kept, Masked, Perturbed, Substrate
+from .impute import impute
+from .perturbations import (
+    Bounds,
+    Clean,
+    Custom,
+    CustomSeries,
+    ImputedSeries,
+    Inside,
+    InsideSeries,
+    Kept,
+    KeptSeries,
+    Masked,
+    Perturbed,
+    RegionSeries,
+    Series,
+    Substrate,
+)
 
 BLUR_SIZE, BLUR_SIGMA = 11, 5.0  # RISE's
 TIES = "reading order"  # the first of equal pixels is the higher
 BLENDING = (
     f"pixels in [0, 1]; mean = {MEAN}; blur = Gaussian {BLUR_SIZE} x {BLUR_SIZE}, sigma {BLUR_SIGMA:g}, mean outside"
 )
-RankKey = tuple[int, int | None] | None  # a map's index and the seed of its ties; None if no ranks are needed
+Paint = Callable[[int, int, Tensor], object]  # (start, stop, output): writes these images of a request into the output
+Request = tuple[int, Perturbed | Series]  # the index of a map, and what is asked of it
 
 
 def rank_pixels(maps: Tensor, ties: int | None = None) -> Tensor:
@@ -57,89 +76,227 @@ def make_substrate(image: Tensor, name: Substrate) -> Tensor:
     return conv2d((image - mean)[None], weight, padding=len(kernel) // 2, groups=3)[0] + mean
 
 
-def blend_images(image: Tensor, maps: Tensor, requests: Sequence[tuple[int, Perturbed]]) -> Stream:
-    """Return a stream of perturbed images (3, h, w) in [0, 1], in the order of the requests.
+class Ranks:
+    """The ranks of the pixels of maps (n, h, w), computed for all maps at once when the first is asked for."""
 
-    A request pairs the index of a map with a description; `maps` are (n, h, w) in [0, 1], fitted to the image (3, h, w).
-    """
-    perturbed = [description for _, description in requests]
-    rank_keys = [_make_rank_key(index, description) for index, description in requests]
-    with time_span("ordering"):
-        ranks = {key: _compute_ranks(maps, key) for key in dict.fromkeys(rank_keys)}
-    bases = {name: make_substrate(image, name) for name in dict.fromkeys(map(_find_substrate, perturbed))}
-    groups = [(index, key, *_make_group_key(item)) for (index, item), key in zip(requests, rank_keys, strict=True)]
-    rank_bounds = [_find_rank_bounds(item, maps[0].numel()) for item in perturbed]
-    bounds = torch.tensor(rank_bounds, dtype=torch.int32, device=image.device)
-    first, last = bounds[:, :, None, None].unbind(1)
+    def __init__(self, maps: Tensor) -> None:
+        self._maps = maps
+        self._ranks: dict[tuple[int | None, bool], Tensor] = {}
+
+    def take(self, index: int, ties: int | None = None, *, ascending: bool = False) -> Tensor:
+        """Return the ranks (h, w) of a map's pixels, as `rank_pixels` does; from the lowest value if `ascending`."""
+        key = ties, ascending
+        if key not in self._ranks:
+            with time_span("ordering"):
+                self._ranks[key] = rank_pixels(-self._maps if ascending else self._maps, ties)
+        return self._ranks[key][index]
+
+
+class Canvas:
+    """An image (3, h, w) in [0, 1], and a batch's maps (n, h, w) in [0, 1]; its substrates and their ranks are made once."""
+
+    def __init__(self, image: Tensor, maps: Tensor, ranks: Ranks | None = None) -> None:
+        self.image, self.maps = image, maps
+        self.ranks = ranks or Ranks(maps)
+        self.pixels = image.shape[1] * image.shape[2]
+        self._substrates: dict[Substrate, Tensor] = {}
+
+    def make_substrate(self, name: Substrate) -> Tensor:
+        """Return what replaces removed pixels of the image."""
+        if name not in self._substrates:
+            self._substrates[name] = make_substrate(self.image, name)
+        return self._substrates[name]
+
+
+def blend_images(canvas: Canvas, requests: Sequence[Request]) -> Stream:
+    """Return a stream of perturbed images (3, h, w) in [0, 1], in the order of the requests; a series is a run of images."""
+    groups = (list(group) for _, group in groupby(requests, key=_find_mask_group))
+    parts = [part for group in groups for part in _prepare_parts(canvas, group)]
+    ends = list(accumulate(count for count, _ in parts))
 
     def make(start: int, stop: int) -> Tensor:
-        images = image.new_empty(stop - start, *image.shape)
-        for (index, key, base, _), members in groupby(range(start, stop), key=groups.__getitem__):
-            run = list(members)  # of images that differ in the bounds of their ranks alone: they are blended at once
-            members_slice, output = slice(run[0], run[-1] + 1), images[run[0] - start : run[-1] - start + 1]
-            in_bounds = (ranks[key] >= first[members_slice]) & (ranks[key] < last[members_slice])
-            if isinstance(item := perturbed[run[0]], Custom):
-                output.copy_(item.image)
-            else:
-                torch.lerp(
-                    bases[base], image, _compute_weights(item, maps[index], in_bounds.to(image))[:, None], out=output
-                )
+        images = canvas.image.new_empty(stop - start, *canvas.image.shape)
+        for number in range(bisect_right(ends, start), len(parts)):
+            count, paint = parts[number]
+            begin = ends[number] - count
+            low, high = max(start, begin), min(stop, ends[number])
+            if low >= stop:
+                break
+            paint(low - begin, high - begin, images[low - start : high - start])
         return images
 
-    return Stream(len(requests), make)
+    return Stream(ends[-1], make)
 
 
-def _compute_weights(perturbed: Perturbed, map_: Tensor, in_bounds: Tensor) -> Tensor:
-    """Return the image's weights (n, h, w) in [0, 1]; `in_bounds` (n, h, w) is 1 for a pixel with a rank within the bounds."""
-    if isinstance(perturbed, Inside):
-        return torch.from_numpy(perturbed.mask).to(in_bounds)[None]
-    if isinstance(perturbed, Masked):
-        return 1 - map_ * in_bounds if perturbed.inverse else map_ * in_bounds
-    return in_bounds
+def count_images(perturbed: Perturbed | Series) -> int:
+    """Return how many images a request has."""
+    return len(perturbed) if isinstance(perturbed, Series) else 1
 
 
-def _make_group_key(perturbed: Perturbed) -> tuple[Substrate, object]:
-    """Return what images must share to be blended at once: their substrate, and how a map or a mask gives the weights."""
-    if isinstance(perturbed, Masked):
-        return perturbed.substrate, perturbed.inverse
-    return _find_substrate(perturbed), perturbed if isinstance(perturbed, Inside | Custom) else None
+def _find_mask_group(request: Request) -> object:
+    """Return what neighbouring requests share if all are the image masked by its map, so that they are blended at once."""
+    return request[1] if isinstance(request[1], Masked) else None
 
 
-def make_canonical_key(case: int, perturbed: Perturbed, pixels: int, first_case: int = 0) -> tuple[int, Perturbed]:
-    """Return the key under which a perturbed image is scored once. Equal perturbed images of several cases have one key.
+def _prepare_parts(canvas: Canvas, group: list[Request]) -> Iterator[tuple[int, Paint]]:
+    """Yield the parts of a stream, each with its number of images: one for a run of maps that mask the image alike."""
+    indices, masked = [index for index, _ in group], group[0][1]
+    if isinstance(masked, Masked) and indices == list(range(indices[0], indices[-1] + 1)):
+        yield len(group), _paint_masked(canvas, slice(indices[0], indices[-1] + 1), masked)
+        return
+    for index, perturbed in group:
+        yield count_images(perturbed), prepare_paint(perturbed, canvas, index)
 
-    An image that does not depend on the map, such as a curve's end point, is keyed by the first case of the same image.
+
+@singledispatch
+def prepare_paint(perturbed: Perturbed | Series, canvas: Canvas, index: int) -> Paint:
+    """Return the function that makes the images of a request for the map with this index."""
+    raise TypeError(f"no perturbed image: {perturbed!r}")
+
+
+@prepare_paint.register
+def _(perturbed: Clean, canvas: Canvas, index: int) -> Paint:
+    return lambda _start, _stop, output: output.copy_(canvas.image)
+
+
+@prepare_paint.register
+def _(perturbed: Masked, canvas: Canvas, index: int) -> Paint:
+    return _paint_masked(canvas, slice(index, index + 1), perturbed)
+
+
+@prepare_paint.register
+def _(perturbed: Kept, canvas: Canvas, index: int) -> Paint:
+    return prepare_paint(
+        KeptSeries(((perturbed.first, perturbed.last),), perturbed.substrate, perturbed.ties), canvas, index
+    )
+
+
+@prepare_paint.register
+def _(perturbed: KeptSeries, canvas: Canvas, index: int) -> Paint:
+    return _paint_bounds(canvas, canvas.ranks.take(index, perturbed.ties), perturbed.bounds, perturbed.substrate)
+
+
+@prepare_paint.register
+def _(perturbed: RegionSeries, canvas: Canvas, index: int) -> Paint:
+    ranks = torch.from_numpy(perturbed.ranks.astype(np.int32)).to(canvas.image.device)
+    return _paint_bounds(canvas, ranks, perturbed.bounds, perturbed.substrate)
+
+
+@prepare_paint.register
+def _(perturbed: Inside, canvas: Canvas, index: int) -> Paint:
+    return prepare_paint(InsideSeries(perturbed.mask[None], perturbed.substrate), canvas, index)
+
+
+@prepare_paint.register
+def _(perturbed: InsideSeries, canvas: Canvas, index: int) -> Paint:
+    masks, base = torch.from_numpy(perturbed.masks).to(canvas.image.device), canvas.make_substrate(perturbed.substrate)
+
+    def paint(start: int, stop: int, output: Tensor) -> None:
+        torch.lerp(base, canvas.image, masks[start:stop, None].to(base), out=output)
+
+    return paint
+
+
+@prepare_paint.register
+def _(perturbed: Custom, canvas: Canvas, index: int) -> Paint:
+    return lambda _start, _stop, output: output.copy_(perturbed.image)
+
+
+@prepare_paint.register
+def _(perturbed: CustomSeries, canvas: Canvas, index: int) -> Paint:
+    return lambda start, stop, output: output.copy_(perturbed.images[start:stop])
+
+
+@prepare_paint.register
+def _(perturbed: ImputedSeries, canvas: Canvas, index: int) -> Paint:
+    if perturbed.thresholds:
+        values = 1 - canvas.maps[index] if perturbed.ascending else canvas.maps[index]
+        limits = torch.tensor(perturbed.thresholds, device=values.device)[:, None, None]
+        find_missing = lambda start, stop: values >= limits[start:stop]  # noqa: E731
+    else:
+        find_missing = _make_bounds_test(
+            canvas.ranks.take(index, ascending=perturbed.ascending), perturbed.bounds, canvas.pixels
+        )
+
+    def paint(start: int, stop: int, output: Tensor) -> None:
+        missing = find_missing(start, stop)
+        torch.addcmul(impute(canvas.image, missing), perturbed.noise, missing[:, None].to(output), out=output)
+
+    return paint
+
+
+def _paint_bounds(canvas: Canvas, ranks: Tensor, bounds: Bounds, substrate: Substrate) -> Paint:
+    """Show the image where a pixel's rank (h, w) is within the bounds, and the substrate elsewhere."""
+    base, is_shown = canvas.make_substrate(substrate), _make_bounds_test(ranks, bounds, canvas.pixels)
+
+    def paint(start: int, stop: int, output: Tensor) -> None:
+        torch.lerp(base, canvas.image, is_shown(start, stop)[:, None].to(base), out=output)
+
+    return paint
+
+
+def _make_bounds_test(ranks: Tensor, bounds: Bounds, pixels: int) -> Callable[[int, int], Tensor]:
+    """Return a function that tells for some of the bounds which ranks (h, w) are within them: booleans (n, h, w)."""
+    first, last = torch.tensor(bounds, dtype=torch.int32).to(ranks.device)[:, :, None, None].unbind(1)
+    if all(low <= 0 for low, _ in bounds):  # one comparison instead of two
+        return lambda start, stop: ranks < last[start:stop]
+    if all(high >= pixels for _, high in bounds):
+        return lambda start, stop: ranks >= first[start:stop]
+    return lambda start, stop: (ranks >= first[start:stop]) & (ranks < last[start:stop])
+
+
+def _paint_masked(canvas: Canvas, indices: slice, masked: Masked) -> Paint:
+    """Weight the image by each of some maps, and the substrate by the rest."""
+    base, weights = canvas.make_substrate(masked.substrate), canvas.maps[indices]
+    if masked.top is not None:
+        ranks = [canvas.ranks.take(index) for index in range(indices.start, indices.stop)]
+        weights = weights * (torch.stack(ranks) < masked.top)
+    if masked.inverse:
+        weights = 1 - weights
+
+    def paint(start: int, stop: int, output: Tensor) -> None:
+        torch.lerp(base, canvas.image, weights[start:stop, None], out=output)
+
+    return paint
+
+
+Piece = tuple[bool, Perturbed | Series]  # whether it depends on the map, and a request for a part of the images
+
+
+def split_request(perturbed: Perturbed | Series, pixels: int) -> list[Piece]:
+    """Split a request into pieces, so that equal perturbed images of several requests are one piece.
+
+    A curve's end points, the whole image and the substrate alone, do not depend on the map.
     """
-    if isinstance(perturbed, Kept) and perturbed.first <= 0 and perturbed.last >= pixels:
-        return first_case, Clean()
-    if isinstance(perturbed, Kept) and perturbed.first >= perturbed.last:
-        return first_case, Kept(0, 0, perturbed.substrate)
-    return (first_case, perturbed) if isinstance(perturbed, Clean | Inside | Custom) else (case, perturbed)
-
-
-def _find_substrate(perturbed: Perturbed) -> Substrate:
-    return "mean" if isinstance(perturbed, Clean | Custom) else perturbed.substrate
-
-
-def _make_rank_key(index: int, perturbed: Perturbed) -> RankKey:
     if isinstance(perturbed, Kept):
-        return index, perturbed.ties
-    return (index, None) if isinstance(perturbed, Masked) and perturbed.top is not None else None
+        return list(
+            _split_kept(KeptSeries(((perturbed.first, perturbed.last),), perturbed.substrate, perturbed.ties), pixels)
+        )
+    if isinstance(perturbed, KeptSeries):
+        return list(_split_kept(perturbed, pixels))
+    return [(isinstance(perturbed, Masked | RegionSeries | ImputedSeries), perturbed)]
 
 
-def _compute_ranks(maps: Tensor, key: RankKey) -> Tensor:
-    """Return the ranks (1, h, w) of a map's pixels; zeros if none are needed."""
-    if key is None:
-        return torch.zeros_like(maps[:1], dtype=torch.int32)
-    index, ties = key
-    return rank_pixels(maps[index : index + 1], ties)
+@lru_cache(maxsize=64)  # the curves of all maps of an image size are equal
+def _split_kept(series: KeptSeries, pixels: int) -> tuple[Piece, ...]:
+    pieces: list[Piece] = []
+    for kind, group in groupby(series.bounds, key=lambda bounds: _classify_bounds(bounds, pixels)):
+        bounds = tuple(group)
+        if kind == "all":
+            pieces += [(False, Clean())] * len(bounds)
+        elif kind == "none":
+            pieces += [(False, Kept(0, 0, series.substrate))] * len(bounds)
+        elif len(bounds) == 1:
+            pieces.append((True, Kept(*bounds[0], series.substrate, series.ties)))
+        else:
+            pieces.append((True, KeptSeries(bounds, series.substrate, series.ties)))
+    return tuple(pieces)
 
 
-def _find_rank_bounds(perturbed: Perturbed, pixels: int) -> tuple[int, int]:
-    """Return the first and the last rank, exclusive, of the pixels that are kept or weighted by the map."""
-    if isinstance(perturbed, Kept):
-        return perturbed.first, perturbed.last
-    return 0, pixels if not isinstance(perturbed, Masked) or perturbed.top is None else perturbed.top
+def _classify_bounds(bounds: tuple[int, int], pixels: int) -> Literal["all", "none", "some"]:
+    if bounds[0] >= bounds[1]:
+        return "none"
+    return "all" if bounds[0] <= 0 and bounds[1] >= pixels else "some"
 
 
 @cache

@@ -4,9 +4,9 @@ A metric that needs the net is a generator: it yields a list of perturbed images
 order, and finally returns its own score.
 """
 
-from collections.abc import Callable, Generator
-from dataclasses import dataclass
-from typing import Annotated, TypeVar
+from collections.abc import Callable, Generator, Hashable, Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +14,9 @@ from pydantic import Field
 from torch import Tensor
 
 from ..core.errors import NotApplicable
+from ..data.seeds import hash_pixels
 from ..data.types import Mask, Object
-from .perturbations import Perturbed
+from .perturbations import Perturbed, Series
 
 Result = TypeVar("Result")
 FloatMap = NDArray[np.float32]
@@ -26,11 +27,40 @@ Steps = Annotated[int, Field(ge=1)]
 class IsTop1:
     """Asks whether the target is the top-1 class of a perturbed image: 1 or 0 instead of the target's score."""
 
-    image: Perturbed
+    image: Perturbed | Series
 
 
-Question = Perturbed | IsTop1
+@dataclass(frozen=True)
+class MapOf:
+    """Asks for the method's map (h, w) of a perturbed image, for the same target, fitted and stretched as `Case.map`."""
+
+    image: Perturbed | Series
+
+
+@dataclass(frozen=True)
+class RandomisedMap:
+    """Asks for the method's map (h, w) in [0, 1] on a net whose last layers, this share of all, have random weights."""
+
+    share: float
+    seed: int
+
+
+Question = Perturbed | Series | IsTop1
 Asking = Generator[list[Question], list[float], Result]  # what a metric that needs the net returns
+MapQuestion = MapOf | RandomisedMap
+AskingMaps = Generator[list[Any], list[Any], Result]  # ... a metric that asks for maps too, which are arrays (h, w)
+
+
+class Explainer(Protocol):
+    """A method that makes maps (n, h, w) in [0, 1] of many images (n, 3, h, w) at once, each with its target and its seed."""
+
+    def explain(self, images: Tensor, targets: Sequence[int], seeds: Sequence[int]) -> FloatMap:
+        """Return the maps of images."""
+
+    def explain_randomised(
+        self, share: float, seed: int, images: Tensor, targets: Sequence[int], seeds: Sequence[int]
+    ) -> FloatMap:
+        """Return the maps on the net whose last layers, this share of all, have random weights, drawn from the seed."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +69,7 @@ class Rerun:
 
     explain: Callable[[Tensor], FloatMap]  # images (n, 3, h, w) in [0, 1] -> maps (n, h, w) in [0, 1]
     randomised: Callable[[float, int], FloatMap]  # share of the net's layers, from the last, and a seed -> map (h, w)
+    explainer: Explainer | None = None  # for many images at once; None to explain each image by the functions above
 
 
 @dataclass(frozen=True)
@@ -51,6 +82,20 @@ class Case:
     image: Tensor  # (3, h, w) in [0, 1], on the net's device; not to be written to
     raw: FloatMap  # (h', w'), as the method returned it
     method: Rerun | None = None
+    image_seed: int | None = None  # of the data set's 8-bit pixels; None to compute it from `image`
+    shared: dict[Hashable, Any] = field(default_factory=dict, repr=False, compare=False)  # see `once`
+
+    @property
+    def seed(self) -> int:
+        """A number that depends on the image alone, and is the same on every device."""
+        return hash_pixels(self.image[None])[0] if self.image_seed is None else self.image_seed
+
+    def once(self, key: Hashable, make: Callable[[], Result]) -> Result:
+        """Return what `make` returns; it is called once for an image and a target, whatever the number of maps."""
+        if key not in self.shared:
+            self.shared[key] = make()
+        value: Result = self.shared[key]
+        return value
 
     @property
     def pixels(self) -> int:

@@ -1,8 +1,10 @@
 """The perturbed images that a metric may ask the net to score, described without pixels or devices (see blend.py)."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ..data.types import Mask
@@ -56,3 +58,70 @@ class Custom:
 
 
 Perturbed = Kept | Masked | Clean | Inside | Custom
+
+Bounds = tuple[tuple[int, int], ...]  # (first, last) of each image, as in Kept
+
+
+@dataclass(frozen=True)
+class KeptSeries:
+    """A curve of images: one `Kept` for each of the bounds, all with one substrate and one order of equal pixels."""
+
+    bounds: Bounds
+    substrate: Substrate
+    ties: int | None = None
+
+    def __len__(self) -> int:
+        return len(self.bounds)
+
+
+@dataclass(frozen=True, eq=False)
+class RegionSeries:
+    """A curve of images over regions: as `KeptSeries`, but each pixel has the rank of its region instead of its own."""
+
+    ranks: NDArray[Any]  # (h, w), whole numbers
+    bounds: Bounds
+    substrate: Substrate
+
+    def __len__(self) -> int:
+        return len(self.bounds)
+
+
+@dataclass(frozen=True, eq=False)
+class InsideSeries:
+    """The image inside each of some boolean masks (n, h, w), the substrate outside."""
+
+    masks: NDArray[np.bool_]
+    substrate: Substrate
+
+    def __len__(self) -> int:
+        return len(self.masks)
+
+
+@dataclass(frozen=True, eq=False)
+class CustomSeries:
+    """Images (n, 3, h, w) in [0, 1] that the metric computed itself, on the net's device."""
+
+    images: Tensor
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+
+@dataclass(frozen=True, eq=False)
+class ImputedSeries:
+    """A curve of images whose pixels outside the bounds are imputed from their neighbours (see impute.py), plus noise.
+
+    Without `ranks` the bounds are those of the map's pixel ranks, from the lowest value if `ascending`. With `thresholds`,
+    which replace the bounds, the pixels at or above each of these values of the map (of 1 - map if `ascending`) are imputed.
+    """
+
+    bounds: Bounds
+    noise: Tensor  # (3, h, w), added to imputed pixels
+    ascending: bool = False
+    thresholds: tuple[float, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.thresholds or self.bounds)
+
+
+Series = KeptSeries | RegionSeries | InsideSeries | CustomSeries | ImputedSeries

@@ -2,43 +2,64 @@
 
 import copy
 import math
-from collections.abc import Callable
-from hashlib import sha256
+from collections.abc import Callable, Sequence
 from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
 
 from ..core.plugins import Plugin
+from ..data.seeds import derive_seed
 from ..nets.net import Net
+from .call_method import call_method, protect_images
 from .case import FloatMap, Rerun
 
 _RANDOMISED: WeakKeyDictionary[Net, dict[tuple[float, int], Net]] = WeakKeyDictionary()
 
 
-def prepare_rerun(
-    method: Plugin, net: Net, image: Tensor, target: int, postprocess: Callable[[Tensor], Tensor]
-) -> Rerun:
-    """Prepare a method to be run again for a target; `postprocess` turns its maps (n, h', w') into maps (n, h, w) in [0, 1]."""
-    cache: dict[bytes, FloatMap] = {}  # metrics that ask for the map of the same image share it
+class MethodRunner:
+    """A method on a net, to be run again on many images at once; `fit` turns its maps into maps (n, h, w) in [0, 1]."""
+
+    def __init__(self, method: Plugin, net: Net, fit: Callable[[Tensor], Tensor], batch: int = 8) -> None:
+        self._method, self._net, self._fit = method, net, fit
+        self._batch = batch  # images a call
+
+    def explain(self, images: Tensor, targets: Sequence[int], seeds: Sequence[int]) -> FloatMap:
+        """Return the maps (n, h, w) of images (n, 3, h, w) for their targets."""
+        return self._compute_maps(self._net, images, targets, seeds)
+
+    def explain_randomised(
+        self, share: float, seed: int, images: Tensor, targets: Sequence[int], seeds: Sequence[int]
+    ) -> FloatMap:
+        """Return the maps (n, h, w) on the net whose last layers, this share of all, are initialised anew by the seed."""
+        return self._compute_maps(randomise(self._net, share, seed), images, targets, seeds)
+
+    def _compute_maps(self, net: Net, images: Tensor, targets: Sequence[int], seeds: Sequence[int]) -> FloatMap:
+        parts = []
+        for start in range(0, len(images), self._batch):
+            part = slice(start, start + self._batch)
+            maps = call_method(
+                self._method, net, protect_images(self._method, images[part]), targets[part], seeds[part]
+            )
+            is_finite = maps.isfinite().flatten(1).all(1)[:, None, None]  # a map with a NaN counts as constant
+            parts.append(self._fit(torch.where(is_finite, maps, 0)))
+        fitted: FloatMap = torch.cat(parts).cpu().numpy()
+        return fitted
+
+
+def prepare_rerun(runner: MethodRunner, image: Tensor, target: int, seed: int) -> Rerun:
+    """Prepare a method to be run again for an image (3, h, w) with a seed, and a target."""
 
     def explain(images: Tensor) -> FloatMap:
-        key = sha256(images.cpu().numpy().tobytes()).digest()
-        if key not in cache:
-            cache[key] = _compute_maps(net, images)
-        return cache[key]
+        seeds = [derive_seed(seed, str(number)) for number in range(len(images))]
+        return runner.explain(images, [target] * len(images), seeds)
 
-    def _compute_maps(model: Net, images: Tensor) -> FloatMap:
-        targets = torch.full((len(images),), target, device=images.device)
-        raw_maps: Tensor = method(model, images.clone(), targets)
-        raw_maps = raw_maps.detach().to(images.device, torch.float32)
-        is_finite = raw_maps.isfinite().flatten(1).all(1)[:, None, None]
-        maps: FloatMap = (
-            postprocess(torch.where(is_finite, raw_maps, 0)).cpu().numpy()
-        )  # a map with a NaN counts as constant
-        return maps
+    def explain_randomised(share: float, net_seed: int) -> FloatMap:
+        maps = runner.explain_randomised(share, net_seed, image[None], [target], [seed])
+        first: FloatMap = maps[0]
+        return first
 
-    return Rerun(explain, lambda share, seed: _compute_maps(randomise(net, share, seed), image[None])[0])
+    return Rerun(explain, explain_randomised, runner)
 
 
 def randomise(net: Net, share: float, seed: int) -> Net:

@@ -1,6 +1,6 @@
 """Scores maps by metrics: the metrics' questions to the net are answered together, in full batches.
 
-A perturbed image that several metrics or maps ask for is scored once.
+A perturbed image that several metrics or maps ask for is scored once. The answers come to the host once a round of questions.
 """
 
 from collections.abc import Iterable, Sequence
@@ -8,112 +8,195 @@ from inspect import isgenerator
 from itertools import chain
 from typing import Any, Literal, Protocol, cast
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ..core.errors import NotApplicable, PluginError
 from ..core.plugins import Plugin
+from ..data.seeds import derive_seed
 from ..forward.forward import Stream, join_streams
-from .blend import blend_images, make_canonical_key
-from .case import Asking, Case, IsTop1, Question, Score
-from .perturbations import Perturbed
+from .blend import Canvas, Ranks, blend_images, count_images, split_request
+from .case import AskingMaps, Case, FloatMap, IsTop1, MapOf, MapQuestion, Question, RandomisedMap, Score
+from .perturbations import Masked, Perturbed, Series
 
 ScoreType = Literal["softmax", "logit"]
-Key = tuple[int, Perturbed]  # a case's index, and the perturbed image of its image
-Answer = tuple[float, float]  # the target's score, and 1 if it is the highest, else 0
+Key = tuple[int, Perturbed | Series]  # a case's index, and perturbed images of its image
+MapKey = tuple[int, MapQuestion]  # a case's index, and what is asked of its method
+Answer = tuple[NDArray[np.float64], NDArray[np.float64]]  # by image: the target's score; 1 if it is the highest, else 0
 
 
 class Scorer(Protocol):
     """What scoring needs of a net: class scores (count, classes) of a stream."""
 
-    def scores(self, stream: Stream) -> Tensor:
-        """Return softmax scores (count, classes) in [0, 1]."""
+    def scores(self, stream: Stream) -> Tensor: ...
 
-    def logits(self, stream: Stream) -> Tensor:
-        """Return logits (count, classes)."""
+    def logits(self, stream: Stream) -> Tensor: ...
 
 
 def score(
-    net: Scorer, cases: Sequence[Case], metrics: Sequence[Plugin], score_type: ScoreType = "softmax"
+    net: Scorer,
+    cases: Sequence[Case],
+    metrics: Sequence[Plugin],
+    score_type: ScoreType = "softmax",
+    maps: Tensor | None = None,
 ) -> list[list[Score]]:
     """Return the scores of each case by each metric: one list a case, one score a metric, in the order given.
 
     The cases' images must be of one size. `score_type` says whether metrics see the target's softmax score or its logit.
+    `maps` are the cases' maps (n, h, w) on the net's device, if they are there already.
     """
-    answers = _Answers(net, cases, score_type)
+    answers = _Answers(net, cases, score_type, _stack_maps(cases) if maps is None else maps)
     dialogues = [[_start(metric, case) for metric in metrics] for case in cases]
     while pending := [(n, dialogue) for n, row in enumerate(dialogues) for dialogue in row if dialogue.questions]:
-        keys = [[answers.make_key(n, question) for question in dialogue.questions] for n, dialogue in pending]
-        answers.request([key for dialogue_keys in keys for key in dialogue_keys])
-        for (_, dialogue), dialogue_keys in zip(pending, keys, strict=True):
-            dialogue.send([answers.by_key[key] for key in dialogue_keys])
+        answers.request([(n, question) for n, dialogue in pending for question in dialogue.questions])
+        for n, dialogue in pending:
+            dialogue.send(list(chain.from_iterable(answers.find(n, question) for question in dialogue.questions)))
     return [[dialogue.score for dialogue in row] for row in dialogues]
 
 
-class _Answers:
-    """The net's answers to the questions about some cases; each perturbed image is scored once."""
+def _stack_maps(cases: Sequence[Case]) -> Tensor:
+    return torch.from_numpy(np.stack([case.map for case in cases])).to(cases[0].image)
 
-    def __init__(self, net: Scorer, cases: Sequence[Case], score_type: ScoreType) -> None:
-        self.by_key: dict[Key, Answer] = {}
+
+class _Answers:
+    """The answers to the questions about some cases; each perturbed image is scored once, and each further map made once."""
+
+    def __init__(self, net: Scorer, cases: Sequence[Case], score_type: ScoreType, maps: Tensor) -> None:
         self._net, self._cases, self._score_type = net, cases, score_type
-        self._maps = torch.stack([torch.from_numpy(case.map.copy()) for case in cases]).to(cases[0].image)
         firsts: dict[tuple[int, int], int] = {}  # by image and target: the first such case
         self._first = [firsts.setdefault((case.image.data_ptr(), case.target), n) for n, case in enumerate(cases)]
+        ranks = Ranks(maps)
+        self._canvases = {first: Canvas(cases[first].image, maps, ranks) for first in firsts.values()}
+        self._scores: dict[Key, Answer] = {}
+        self._maps: dict[MapKey, Sequence[FloatMap]] = {}
 
-    def make_key(self, case: int, question: Question) -> Key:
-        """Make the key of a question about a case; cases of one image and target share keys that do not depend on the map."""
+    def request(self, questions: Sequence[tuple[int, Question | MapQuestion]]) -> None:
+        """Find the answers to questions about cases, given by their indices."""
+        keys = [key for n, question in questions for key in self._make_keys(n, question)]
+        self._request_scores([key for key in dict.fromkeys(keys) if key not in self._scores])
+        map_keys = [(n, question) for n, question in questions if isinstance(question, MapQuestion)]
+        self._request_maps([key for key in dict.fromkeys(map_keys) if key not in self._maps])
+
+    def find(self, case: int, question: Question | MapQuestion) -> Iterable[Any]:
+        """Return the answers to a question: one for each of its images."""
+        if isinstance(question, MapQuestion):
+            return self._maps[case, question]
+        kind = 1 if isinstance(question, IsTop1) else 0
+        return chain.from_iterable(self._scores[key][kind].tolist() for key in self._make_keys(case, question))
+
+    def _make_keys(self, case: int, question: Question | MapQuestion) -> list[Key]:
+        """Return the keys of a question's images. Cases of one image and target share what does not depend on the map."""
+        if isinstance(question, MapQuestion):
+            return []
         perturbed = question.image if isinstance(question, IsTop1) else question
-        return make_canonical_key(case, perturbed, self._cases[case].pixels, self._first[case])
+        pieces = split_request(perturbed, self._cases[case].pixels)
+        return [(case if of_map else self._first[case], piece) for of_map, piece in pieces]
 
-    def request(self, keys: Sequence[Key]) -> None:
-        """Score the perturbed images that have no answer yet, image by image in one stream."""
-        new = [key for key in dict.fromkeys(keys) if key not in self.by_key]
-        by_image = {first: [key for key in new if self._first[key[0]] == first] for first in dict.fromkeys(self._first)}
-        groups = {first: group for first, group in by_image.items() if group}
-        if groups:
-            streams = [blend_images(self._cases[first].image, self._maps, group) for first, group in groups.items()]
-            ordered = list(chain(*groups.values()))
-            self.by_key |= dict(zip(ordered, self._score(join_streams(streams), ordered), strict=True))
+    def _request_scores(self, keys: Sequence[Key]) -> None:
+        """Score perturbed images, image by image in one stream."""
+        by_image = {
+            first: sorted((key for key in keys if self._first[key[0]] == first), key=_find_place)
+            for first in dict.fromkeys(self._first[case] for case, _ in keys)
+        }
+        if not by_image:
+            return
+        streams = [blend_images(self._canvases[first], group) for first, group in by_image.items()]
+        ordered = list(chain(*by_image.values()))
+        counts = [count_images(perturbed) for _, perturbed in ordered]
+        targets = np.repeat([self._cases[case].target for case, _ in ordered], counts)
+        scores, is_top = self._score(join_streams(streams), targets)
+        ends = np.cumsum(counts)[:-1]
+        self._scores |= dict(
+            zip(ordered, zip(np.split(scores, ends), np.split(is_top, ends), strict=True), strict=True)
+        )
 
-    def _score(self, stream: Stream, keys: Iterable[Key]) -> list[Answer]:
+    def _score(self, stream: Stream, targets: NDArray[np.int64]) -> Answer:
         scores = self._net.scores(stream) if self._score_type == "softmax" else self._net.logits(stream).double()
-        targets = torch.tensor([self._cases[case].target for case, _ in keys], device=scores.device)
-        target_scores = scores.gather(1, targets[:, None])[:, 0]
-        return list(zip(target_scores.tolist(), (scores.argmax(1) == targets).double().tolist(), strict=True))
+        indices = torch.from_numpy(targets).to(scores.device)
+        answers = torch.stack([scores.gather(1, indices[:, None])[:, 0], (scores.argmax(1) == indices).double()])
+        target_scores, is_top = answers.cpu().numpy()
+        return target_scores, is_top
+
+    def _request_maps(self, keys: Sequence[MapKey]) -> None:
+        """Make further maps, those of one method and question in one call."""
+        groups: dict[tuple[int, object], list[MapKey]] = {}
+        for case, question in keys:
+            kind = question if isinstance(question, RandomisedMap) else MapOf
+            groups.setdefault((id(self._cases[case].rerun.explainer), kind), []).append((case, question))
+        for group in groups.values():
+            self._maps |= dict(zip(group, self._explain(group), strict=True))
+
+    def _explain(self, group: Sequence[MapKey]) -> list[Sequence[FloatMap]]:
+        """Return the maps of each question, all of one method, on the net or on one randomised net."""
+        cases, explainer = [self._cases[case] for case, _ in group], self._cases[group[0][0]].rerun.explainer
+        question = group[0][1]
+        if isinstance(question, RandomisedMap):
+            if explainer is None:
+                return [[case.rerun.randomised(question.share, question.seed)] for case in cases]
+            images, seeds = [case.image for case in cases], [case.seed for case in cases]
+            maps = explainer.explain_randomised(
+                question.share, question.seed, torch.stack(images), [case.target for case in cases], seeds
+            )
+            return [[map_] for map_ in maps]
+        streams = [
+            blend_images(self._canvases[self._first[n]], [(n, asked.image)]) for n, asked in _select_images(group)
+        ]
+        images = [stream.make(0, stream.count) for stream in streams]
+        if explainer is None:
+            return [list(case.rerun.explain(part)) for case, part in zip(cases, images, strict=True)]
+        counts = [len(part) for part in images]
+        targets = list(chain.from_iterable([case.target] * count for case, count in zip(cases, counts, strict=True)))
+        seeds = [
+            derive_seed(case.seed, f"{type(asked.image).__name__} {number}")
+            for case, count, (_, asked) in zip(cases, counts, _select_images(group), strict=True)
+            for number in range(count)
+        ]
+        maps = explainer.explain(torch.cat(images), targets, seeds)
+        return [list(part) for part in np.split(maps, np.cumsum(counts)[:-1])]
+
+
+def _find_place(key: Key) -> tuple[bool, str]:
+    """Return where perturbed images stand in their image's stream: those masked by maps last, alike ones together."""
+    perturbed = key[1]
+    return isinstance(perturbed, Masked), str(perturbed) if isinstance(perturbed, Masked) else ""
+
+
+def _select_images(keys: Sequence[MapKey]) -> list[tuple[int, MapOf]]:
+    return [(case, question) for case, question in keys if isinstance(question, MapOf)]
 
 
 class _Dialogue:
     """A metric that is scoring a case: its open questions, and its score once it has none."""
 
-    def __init__(self, metric: Plugin, result: Any) -> None:
-        self._metric = metric
-        self._asking: Asking[Score] | None = cast(Asking[Score], result) if isgenerator(result) else None
-        self.questions: list[Question] = []
+    def __init__(self, metric: Plugin, case: Case, result: Any) -> None:
+        self._metric, self._case = metric, case
+        self._asking = cast(AskingMaps[Score], result) if isgenerator(result) else None
+        self.questions: list[Question | MapQuestion] = []
         self.score: Score = float("nan") if self._asking else result
         if self._asking:
             self._advance(None)
 
-    def send(self, answers: Sequence[Answer]) -> None:
-        """Answer the open questions, in their order."""
-        values = [
-            is_top if isinstance(question, IsTop1) else value
-            for (value, is_top), question in zip(answers, self.questions, strict=True)
-        ]
-        self._advance(values)
+    def send(self, answers: list[Any]) -> None:
+        """Answer the open questions: an answer for each of their images, in their order."""
+        self._advance(answers)
 
-    def _advance(self, values: list[float] | None) -> None:
+    def _advance(self, values: list[Any] | None) -> None:
         """Send the answers, None at the start, and take the next questions, or the score."""
         try:
             with self._metric.blame():
                 self.questions, self.score = self._ask(values)
+            if isinstance(self.questions, list) and any(isinstance(asked, MapQuestion) for asked in self.questions):
+                _ = self._case.rerun  # raises NotApplicable if only the map is known
         except NotApplicable as reason:
             self.questions, self.score = [], reason
         if not isinstance(self.questions, list) or not all(
-            isinstance(question, Question) for question in self.questions
+            isinstance(question, Question | MapQuestion) for question in self.questions
         ):
             raise PluginError(f"metric {self._metric.spec} yields {self.questions!r}: yield a list of perturbed images")
 
-    def _ask(self, values: list[float] | None) -> tuple[list[Question], Score]:
+    def _ask(self, values: list[Any] | None) -> tuple[list[Question | MapQuestion], Score]:
         """Return the next questions; or none, and the score."""
         assert self._asking is not None
         try:
@@ -126,6 +209,6 @@ class _Dialogue:
 def _start(metric: Plugin, case: Case) -> _Dialogue:
     """Start the dialogue of a metric with a case; the reason is its score if the metric does not apply."""
     try:
-        return _Dialogue(metric, metric(case))
+        return _Dialogue(metric, case, metric(case))
     except NotApplicable as reason:
-        return _Dialogue(metric, reason)
+        return _Dialogue(metric, case, reason)

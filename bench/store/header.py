@@ -37,6 +37,7 @@ class SuiteHeader(_Part):
     precision: str
     compile: bool = False
     drift: int = 0
+    timed: int = 8
     nets: list[str]
     methods: list[str]
     protocols: list[str] = ["default"]

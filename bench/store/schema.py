@@ -1,8 +1,9 @@
 """The tables of a run, and the columns of each.
 
-`seconds` is the time of one explanation, and in `predictions` that of one bare prediction. `forwards` is the work of an
-explanation in units of one prediction. `shares` of pixels and `scores` are in [0, 1]. `value` has the unit and the range of its
-metric. `values` are those of a map, row by row, as the method returned them.
+`seconds` is the time of one explanation, and in `predictions` that of one bare prediction, of an image alone: only the first
+images have it. `batch_seconds` is the time of one explanation in a batch of `batch` images: only one batch has it.
+`forwards` is the work of an explanation in units of one prediction. `shares` of pixels and `scores` are in [0, 1]. `value` has
+the unit and the range of its metric. `values` are those of a map, row by row, as the method returned them.
 """
 
 import pyarrow as pa
@@ -33,7 +34,8 @@ SCHEMAS = {  # in the order in which a part is written
             ("seconds", pa.float64()),
         ],
         "cost": [
-            *_KEYS, *_METHOD, ("seconds", pa.float64()), ("forwards", pa.float64()), ("peak_bytes", pa.float64()),
+            *_KEYS, *_METHOD, ("seconds", pa.float64()), ("batch_seconds", pa.float64()), ("batch", pa.int64()),
+            ("forwards", pa.float64()), ("peak_bytes", pa.float64()),
         ],
         "failures": [*_KEYS, ("reason", pa.string())],
         "scores": [

@@ -98,7 +98,9 @@ def test_a_method_makes_one_finite_map_an_image_alike_twice_alone_or_in_company(
     assert maps.isfinite().all() and not maps.requires_grad
     one, again, other = (_explained(method, net, images[i : i + 1], TARGETS[i : i + 1])[0] for i in (0, 0, 1))
     assert torch.equal(one, again)
-    torch.testing.assert_close(maps, torch.stack([one, other]), rtol=1e-4, atol=1e-5 * float(maps.abs().max()))
+    # A batch of another size rounds otherwise: scores, whose differences are the values of some maps, by a few 1e-7.
+    atol = max(1e-5 * float(maps.abs().max()), 5e-7)
+    torch.testing.assert_close(maps, torch.stack([one, other]), rtol=2e-4, atol=atol)
     assert torch.equal(images, before) and not images.requires_grad and images.grad is None
     assert _state(net) == state
     assert not any(_state(net)["hooks"]), "a hook is left on the net"
@@ -137,7 +139,10 @@ def test_a_plugin_describes_itself_and_its_settings_have_defaults(kind: Any, nam
     assert function.__doc__, "its settings are explained nowhere"
     parameters = inspect.signature(function).parameters.values()
     expected = {"explain": 3, "score": 1, "load": 0}[kind.function]
-    assert sum(p.kind is p.POSITIONAL_OR_KEYWORD for p in parameters) == expected
+    positional = [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
+    if kind is METHOD and positional[3:] == ["seeds"]:  # a method that draws random numbers
+        expected = 4
+    assert len(positional) == expected
     settings = [p for p in parameters if p.kind is p.KEYWORD_ONLY]
     assert len(settings) + expected == len(parameters)
     required = [p.name for p in settings if p.default is p.empty]

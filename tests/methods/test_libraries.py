@@ -4,7 +4,6 @@ import copy
 import inspect
 from collections.abc import Callable
 from typing import Any
-from zlib import crc32
 
 import numpy as np
 import pytest
@@ -31,6 +30,7 @@ from cambench.methods import (
     xgrad_cam,
 )
 from cambench.methods._components import project_on_first_component
+from cambench.tests.support.naive import draw_seed
 from cambench.tests.support.nets import CLASSES, close, gradients, random_images
 
 torchcam = pytest.importorskip("torchcam.methods", reason="the library of the extra `references` is not installed")
@@ -242,10 +242,7 @@ def test_maps_equal_pytorch_grad_cams(variant: str, method: Any, fine: Net) -> N
 
 
 def test_pytorch_grad_cams_random_cam_draws_new_weights_for_each_image(fine: Net) -> None:
-    weights = [
-        np.random.RandomState(crc32(image.numpy().tobytes(), 0)).uniform(-1, 1, (8, 1, 1))
-        for image in random_images(2, 16)
-    ]
+    weights = [np.random.RandomState(draw_seed(image, 0)).uniform(-1, 1, (8, 1, 1)) for image in random_images(2, 16)]
     check_equal(
         "RandomCAM", fine, (torch.tensor(np.stack(weights)) * fine.features(random_images(2, 16))).sum(1).relu().float()
     )
@@ -259,9 +256,9 @@ def test_principal_components_equal_pytorch_grad_cams_up_to_the_sign(variant: st
     values = activations if method is eigen_cam else slopes * activations
     library_maps = find(METHOD, f"pytorch_grad_cam:{variant}")(fine, images, TARGETS)
     our_maps = method.explain(fine, images, TARGETS, centred=True)
-    for map_, our_map, one in zip(library_maps, our_maps, values, strict=True):
-        component = project_on_first_component(one, centred=True)
-        assert torch.equal(our_map, component.relu())
+    components = project_on_first_component(values, centred=True)
+    assert torch.equal(our_maps, components.relu())
+    for map_, component in zip(library_maps, components, strict=True):
         signed = stretch(torch.stack([component, -component]).relu())
         assert min((map_ - one).abs().max() for one in signed) < 1e-4
 
@@ -366,7 +363,7 @@ def test_torchcams_smooth_grad_cam_pp_uses_the_last_sample_only(nets: dict[str, 
     expected = []
     for image, target in zip(images, TARGETS[:, None], strict=True):
         with torch.random.fork_rng():
-            torch.manual_seed(crc32(image.numpy().tobytes(), 0))
+            torch.manual_seed(draw_seed(image, 0))
             noises = [torch.distributions.Normal(0, 0.3).sample((1, 3, 64, 64)) for _ in range(4)]
         slopes = []
         for noise in noises:

@@ -36,6 +36,7 @@ from cambench.methods import (
     uniform,
 )
 from cambench.tests.support import nets
+from cambench.tests.support.naive import draw_seed
 from cambench.tests.support.nets import close, gradients, random_images, tiny_pooled, tiny_vgg
 
 TARGETS = torch.tensor([3, 7])
@@ -155,7 +156,7 @@ def torchcams(variant: str, module: Any, images: Tensor, **settings: Any) -> Ten
 def draw_noise(size: torch.Size, sigma: float, image: Tensor, samples: int = 3) -> Tensor:
     """SS-CAM's noise (1, k, samples, h, w) of an image, drawn mask by mask."""
     _, channels, height, width = size
-    image_seed = crc32(image.numpy().tobytes(), 0)
+    image_seed = draw_seed(image, 0)
     seeds = [crc32(index.to_bytes(4, "little"), image_seed) for index in range(channels * samples)]
     noises = [torch.randn(height, width, generator=torch.Generator().manual_seed(seed)) for seed in seeds]
     return sigma * torch.stack(noises).view(1, channels, samples, height, width)
@@ -424,7 +425,7 @@ def test_rise_averages_random_masks_by_their_scores(cells: int, keep: float, siz
     result = rise.explain(net, images, TARGETS, count=7, cells=cells, keep=keep)
     cell = [int(np.ceil(side / cells)) for side in size]
     for image, target, map_ in zip(images, TARGETS, result, strict=True):
-        generator = torch.Generator().manual_seed(crc32(image.numpy().tobytes(), 0))
+        generator = torch.Generator().manual_seed(draw_seed(image, 0))
         grids = (torch.rand(7, cells, cells, generator=generator) < keep).float().numpy()
         shifts_y, shifts_x = (torch.randint(side, (7,), generator=generator).tolist() for side in cell)
         expected, score = torch.zeros(size), score_of(net, target)

@@ -20,7 +20,7 @@ from cambench.bench.scoring.blend import make_substrate
 from cambench.bench.scoring.case import Asking, Case, Rerun, Score
 from cambench.bench.scoring.perturbations import Masked, Substrate
 from cambench.bench.scoring.postprocess import fit, stretch
-from cambench.bench.scoring.rerun import prepare_rerun
+from cambench.bench.scoring.rerun import MethodRunner, prepare_rerun
 from cambench.methods import grad_cam
 from cambench.tests.support.naive import grey
 from cambench.tests.support.nets import FakeNet, brightness, random_images, random_maps, scores_of
@@ -330,7 +330,8 @@ def test_the_method_is_rerun_once_on_the_image_masked_by_the_map(fill: Substrate
 
 def rerun_grad_cam(net: Net, image: Tensor, target: int) -> Rerun:
     size = (image.shape[1], image.shape[2])
-    return prepare_rerun(find(METHOD, "grad_cam"), net, image, target, lambda maps: stretch(fit(maps, size)))
+    runner = MethodRunner(find(METHOD, "grad_cam"), net, lambda maps: stretch(fit(maps, size)))
+    return prepare_rerun(runner, image, target, seed=0)
 
 
 def test_coherency_and_adcc_equal_a_naive_loop(pooled: Net) -> None:

@@ -14,7 +14,7 @@ from cambench.bench.core.plugins import METHOD, METRIC, find
 from cambench.bench.nets.net import Net
 from cambench.bench.scoring.case import Curve, Rerun
 from cambench.bench.scoring.postprocess import postprocess
-from cambench.bench.scoring.rerun import prepare_rerun, randomise
+from cambench.bench.scoring.rerun import MethodRunner, prepare_rerun, randomise
 from cambench.tests.support.nets import FakeNet, random_images, random_maps, scores_of, tiny_vgg
 
 
@@ -127,9 +127,8 @@ def test_infidelity_equals_captums_normalised_infidelity() -> None:
 
 def rerun_and_map(method: str, net: Net, image: Tensor) -> tuple[Rerun, Tensor]:
     size = (image.shape[1], image.shape[2])
-    rerun = prepare_rerun(
-        find(METHOD, method), net, image, 3, lambda maps: postprocess(maps, size, protocol("default"))
-    )
+    runner = MethodRunner(find(METHOD, method), net, lambda maps: postprocess(maps, size, protocol("default")))
+    rerun = prepare_rerun(runner, image, 3, seed=0)
     return rerun, torch.from_numpy(rerun.explain(image[None])[0])
 
 

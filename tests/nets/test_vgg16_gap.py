@@ -60,7 +60,7 @@ def test_the_gradient_of_the_regression_loss_is_0() -> None:
 
 def test_cam_applies_to_vgg16_gap_and_class_maps_average_to_the_logits(head_file: Path, net: Net, vgg: Net) -> None:
     assert (net.layer, net.classes) == ("features.29", vgg.classes)
-    image = to_batch(suite_file.load("scenes", dataset=DATASET, images=1).find_dataset_plugin(None)()[0], CPU)
+    image = to_batch([suite_file.load("scenes", dataset=DATASET, images=1).find_dataset_plugin(None)()[0]], CPU)
     head = vgg16_gap.read_head(head_file).linear
     pooled = vgg.features(image).mean((2, 3))
     torch.testing.assert_close(net(image), head(pooled), rtol=1e-4, atol=1e-4)
@@ -75,7 +75,7 @@ def test_accuracies_are_measured_on_held_out_images(head_file: Path, net: Net, v
     held_out = torch.randperm(IMAGES, generator=torch.Generator().manual_seed(0))[: IMAGES // 5].tolist()
 
     def count_right(net: Net) -> int:
-        return sum(int(net(to_batch(images[n], CPU)).argmax()) == images[n].label for n in held_out)
+        return sum(int(net(to_batch([images[n]], CPU)).argmax()) == images[n].label for n in held_out)
 
     assert (metadata.held_out, metadata.fitted) == (6, 24)
     assert (metadata.right, metadata.base_right) == (count_right(net), count_right(vgg))

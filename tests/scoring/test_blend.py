@@ -8,8 +8,23 @@ import torch
 from torch import Tensor
 
 from cambench.bench.data.types import MEAN, STD
-from cambench.bench.scoring.blend import blend_images, make_canonical_key, make_substrate, rank_pixels
-from cambench.bench.scoring.perturbations import Clean, Custom, Inside, Kept, Masked, Perturbed, Substrate
+from cambench.bench.scoring.blend import Canvas, blend_images, make_substrate, rank_pixels, split_request
+from cambench.bench.scoring.impute import impute
+from cambench.bench.scoring.perturbations import (
+    Clean,
+    Custom,
+    CustomSeries,
+    ImputedSeries,
+    Inside,
+    InsideSeries,
+    Kept,
+    KeptSeries,
+    Masked,
+    Perturbed,
+    RegionSeries,
+    Series,
+    Substrate,
+)
 from cambench.tests.support.nets import random_images, random_maps
 
 from ..support.naive import naive_blur
@@ -75,7 +90,7 @@ def test_blends_equal_a_naive_loop(name: Substrate) -> None:
         (1, Inside(np.arange(144).reshape(12, 12) % 3 == 0, name)),
         (0, Custom(random_images(1, 12, seed=5)[0])),
     ]
-    stream = blend_images(image, maps, requests)
+    stream = blend_images(Canvas(image, maps), requests)
     assert stream.count == len(requests)
     expected = torch.stack([naive_blend(image, maps[number], description) for number, description in requests])
     torch.testing.assert_close(stream.make(0, len(requests)), expected, atol=1e-6, rtol=0)
@@ -95,7 +110,7 @@ def test_shuffled_ties_keep_the_order_of_values_and_are_reproducible() -> None:
 def test_ties_are_shuffled_if_a_seed_is_given() -> None:
     image = random_images(1, 6)[0]
     ordered, shuffled = blend_images(
-        image, torch.zeros(1, 6, 6), [(0, Kept(0, 18, "black")), (0, Kept(0, 18, "black", ties=4))]
+        Canvas(image, torch.zeros(1, 6, 6)), [(0, Kept(0, 18, "black")), (0, Kept(0, 18, "black", ties=4))]
     ).make(0, 2)
     mask = rank_pixels(torch.zeros(1, 6, 6), ties=4)[0] < 18
     assert torch.equal(shuffled, image * mask)
@@ -113,22 +128,78 @@ def test_the_box_blur_is_a_mean_over_a_square_padded_with_the_mean_colour() -> N
 
 def test_end_points_equal_the_image_and_its_substrate_exactly() -> None:
     image, maps = random_images(1, 12)[0], random_maps(1, 12)
-    all_pixels, no_pixels = blend_images(image, maps, [(0, Kept(0, 144, "blur")), (0, Kept(0, 0, "blur"))]).make(0, 2)
+    all_pixels, no_pixels = blend_images(
+        Canvas(image, maps), [(0, Kept(0, 144, "blur")), (0, Kept(0, 0, "blur"))]
+    ).make(0, 2)
     assert torch.equal(all_pixels, image) and torch.equal(no_pixels, make_substrate(image, "blur"))
 
 
-def test_equal_perturbed_images_have_one_key() -> None:
-    assert make_canonical_key(3, Kept(0, 9, "blur"), 9) == make_canonical_key(1, Clean(), 9) == (0, Clean())
-    assert make_canonical_key(3, Kept(9, 9, "mean"), 9) == make_canonical_key(1, Kept(0, 0, "mean"), 9)
-    assert make_canonical_key(3, Kept(9, 9, "mean"), 9) != make_canonical_key(3, Kept(9, 9, "blur"), 9)
-    assert make_canonical_key(3, Kept(0, 8, "mean"), 9) == (3, Kept(0, 8, "mean"))
-    assert make_canonical_key(3, Masked("mean"), 9) == (3, Masked("mean"))
+def test_a_series_is_its_images_one_by_one() -> None:
+    image, maps = random_images(1, 12)[0], random_maps(2, 12)
+    canvas, regions = Canvas(image, maps), (torch.arange(144).view(12, 12) // 30).numpy()
+    masks = torch.rand(4, 12, 12, generator=torch.Generator().manual_seed(1)).numpy() > 0.5
+    customs = random_images(3, 12, seed=9)
+    bounds = ((0, 10), (20, 144), (30, 40))
+    series: list[tuple[Series, list[Perturbed]]] = [
+        (KeptSeries(bounds, "blur"), [Kept(*pair, "blur") for pair in bounds]),
+        (KeptSeries(bounds[:1], "mean", ties=3), [Kept(*bounds[0], "mean", 3)]),
+        (InsideSeries(masks, "black"), [Inside(mask, "black") for mask in masks]),
+        (CustomSeries(customs), [Custom(custom) for custom in customs]),
+        (
+            RegionSeries(regions, ((1, 5), (0, 2)), "mean"),
+            [Inside(regions >= 1, "mean"), Inside(regions < 2, "mean")],
+        ),
+    ]
+    for whole, singles in series:
+        stream = blend_images(canvas, [(1, whole)])
+        expected = blend_images(canvas, [(1, single) for single in singles])
+        assert stream.count == len(whole) == len(singles)
+        assert torch.equal(stream.make(0, stream.count), expected.make(0, len(singles)))
+        assert torch.equal(stream.make(len(singles) - 1, len(singles)), expected.make(len(singles) - 1, len(singles)))
 
 
-def test_different_images_have_different_keys() -> None:
+def test_imputed_pixels_are_those_of_the_lowest_ranks_with_noise() -> None:
+    image, maps = random_images(1, 16)[0], random_maps(2, 16)
+    noise = torch.full_like(image, 0.01)
+    for ascending in (False, True):
+        ranks = rank_pixels(-maps if ascending else maps)[1]
+        missing = torch.stack([ranks < 50, ranks < 200])
+        stream = blend_images(Canvas(image, maps), [(1, ImputedSeries(((0, 50), (0, 200)), noise, ascending))])
+        torch.testing.assert_close(stream.make(0, 2), impute(image, missing) + noise * missing[:, None])
+    values = 1 - maps[0]
+    by_threshold = ImputedSeries((), noise, ascending=True, thresholds=(0.5,))
+    found = blend_images(Canvas(image, maps), [(0, by_threshold)]).make(0, 1)
+    missing = (values >= 0.5)[None]
+    torch.testing.assert_close(found, impute(image, missing) + noise * missing[:, None])
+
+
+def test_images_masked_by_several_maps_are_those_of_each_map() -> None:
+    image, maps = random_images(1, 12)[0], random_maps(3, 12)
+    masked = Masked("blur", top=40, inverse=True)
+    together = blend_images(Canvas(image, maps), [(0, masked), (1, masked), (2, masked)]).make(0, 3)
+    apart = [blend_images(Canvas(image, maps), [(index, masked)]).make(0, 1) for index in range(3)]
+    assert torch.equal(together, torch.cat(apart))
+
+
+def test_equal_perturbed_images_are_one_piece() -> None:
+    assert split_request(Kept(0, 9, "blur"), 9) == split_request(Clean(), 9) == [(False, Clean())]
+    assert split_request(Kept(9, 9, "mean"), 9) == split_request(Kept(0, 0, "mean"), 9) == [(False, Kept(0, 0, "mean"))]
+    assert split_request(Kept(9, 9, "blur"), 9) == [(False, Kept(0, 0, "blur"))]
+    assert split_request(Kept(0, 8, "mean"), 9) == [(True, Kept(0, 8, "mean"))]
+    assert split_request(Masked("mean"), 9) == [(True, Masked("mean"))]
+
+
+def test_the_ends_of_a_series_do_not_depend_on_the_map() -> None:
+    series = KeptSeries(((0, 0), (0, 3), (0, 6), (0, 9)), "blur", ties=2)
+    middle = KeptSeries(((0, 3), (0, 6)), "blur", ties=2)
+    assert split_request(series, 9) == [(False, Kept(0, 0, "blur")), (True, middle), (False, Clean())]
+
+
+def test_different_images_are_different_pieces() -> None:
     image, maps = random_images(1, 8)[0], random_maps(1, 8)
     descriptions: list[Perturbed] = [Clean(), Masked("mean"), *(Kept(0, n, "mean") for n in range(64))]
-    images = blend_images(image, maps, [(0, description) for description in descriptions]).make(0, len(descriptions))
-    assert len({make_canonical_key(0, description, 64) for description in descriptions}) == len(descriptions)
+    stream = blend_images(Canvas(image, maps), [(0, description) for description in descriptions])
+    images = stream.make(0, stream.count)
+    assert len({split_request(description, 64)[0] for description in descriptions}) == len(descriptions)
     assert len({tuple(blend.flatten().tolist()) for blend in images}) == len(descriptions)
     assert all(not torch.equal(a, b) for a, b in pairwise(images))

@@ -40,7 +40,7 @@ class Mutation:
 
 
 _MAP = "return (weights * activations).sum(1).relu()"
-_SCORES = "return masked.score_masks(len(activations), masks)"
+_MASKS = "return make_masks(activations[start:stop], masked.image, first)"
 _LEAK = """maps = (weights * activations).sum(1).relu()
     previous = globals().get("LAST", maps)
     globals()["LAST"] = maps
@@ -68,10 +68,10 @@ MUTATIONS = (
              "    noise = __import__('torch').rand(maps.shape, generator=__import__('torch').Generator().manual_seed(1))\n"
              "    return maps + 0.01 * maps.amax((1, 2), keepdim=True) * noise"),
     Mutation("softmax left out", "score_cam", "weights=weights", "weights='logit'"),
-    Mutation("channels shuffled", "score_cam", _SCORES, f"{_SCORES}.roll(7)"),
-    Mutation("sign flipped", "score_cam", _SCORES, _SCORES.replace("return", "return 1 -")),
-    Mutation("target off by one", "score_cam", "images, targets, score_channels",
-             "images, (targets + 1) % len(net.classes), score_channels"),
+    Mutation("channels shuffled", "score_cam", _MASKS, _MASKS.replace("activations", "activations.roll(-7, 0)")),
+    Mutation("masks inverted", "score_cam", _MASKS, _MASKS.replace("return", "return 1 -")),
+    Mutation("target off by one", "score_cam", "images, targets, mask_channels",
+             "images, (targets + 1) % len(net.classes), mask_channels"),
 )  # fmt: skip
 
 
@@ -118,8 +118,8 @@ def false_alarm(seed: int, directory: Path) -> bool:
     changed = []
     for spec in RANDOM:
         name, bracket, settings = spec.partition("[")
-        file = copy_method(name, directory / "changed", "make_image_generator(image, seed)",
-                      "make_image_generator(image, seed + 1_000_003)")  # fmt: skip
+        file = copy_method(name, directory / "changed", "make_generators(images, seeds, seed)",
+                      "make_generators(images, seeds, seed + 1_000_003)")  # fmt: skip
         changed.append(file + bracket + settings)
     comparison = compare(base, run_smoke(changed, directory / "new", **changes))
     assert comparison.counts["same"] < len(comparison.cells), "other draws must give other numbers"

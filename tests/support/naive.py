@@ -1,5 +1,7 @@
 """Slow, obvious implementations, as references for the fast ones."""
 
+from zlib import crc32
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -8,6 +10,12 @@ from torch import Tensor
 from cambench.bench.data.types import Mask
 
 Pixels = NDArray[np.float64]
+
+
+def draw_seed(image: Tensor, seed: int) -> int:
+    """The seed of a method's random numbers for an image (3, h, w): from its pixels, rounded to 8 bits, and the setting."""
+    pixels = np.round(image.numpy().transpose(1, 2, 0) * 255).astype(np.uint8)
+    return crc32(crc32(pixels.tobytes()).to_bytes(8, "little"), seed)
 
 
 def naive_blur(normalised: NDArray[np.float64]) -> NDArray[np.float64]:

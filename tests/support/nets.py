@@ -1,6 +1,7 @@
 """Small nets with seeded random weights, and nets whose class scores can be computed by hand."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -152,7 +153,9 @@ def scores_of(
     method: Rerun | None = None,
 ) -> list[list[Score]]:
     """The scores of maps (n, h, w) of an image (3, h, w)."""
-    return scoring.score(net, [case_of(image, map_, target, objects, method) for map_ in maps], metrics)
+    shared: dict[Hashable, Any] = {}
+    cases = [replace(case_of(image, map_, target, objects, method), shared=shared) for map_ in maps]
+    return scoring.score(net, cases, metrics)
 
 
 def brightness(images: Tensor) -> Tensor:

@@ -80,7 +80,7 @@ def assert_same(one: Path, other: Path) -> None:
 
 
 def _sorted(frame: pd.DataFrame) -> pd.DataFrame:
-    plain = frame.drop(columns="seconds", errors="ignore")
+    plain = frame.drop(columns=["seconds", "batch_seconds"], errors="ignore")
     plain = plain.map(lambda value: value.tobytes() if isinstance(value, np.ndarray) else value)
     return plain.sort_values([key for key in KEYS if key in plain], ignore_index=True) if len(plain) else plain
 

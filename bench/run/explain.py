@@ -1,0 +1,113 @@
+"""Explains a batch of images on a net by each method, and times the methods on a run's first images."""
+
+import math
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import replace
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from ..core.errors import Fatal, ImageError, NotApplicable
+from ..core.plugins import Plugin
+from ..core.profiling import time_span
+from ..data.types import Image, Object
+from ..forward.cost import measure_work, time_call
+from ..forward.device import to_batch
+from ..nets.net import Net
+from ..scoring.call_method import call_method, protect_images
+from .plan import Plan, Timing
+from .rows import Batch, Explained, MethodResult, Subject, Work, finish_maps
+
+
+def make_batch(plan: Plan, net: Net, labels: dict[int, int], images: Sequence[Image]) -> Batch:
+    """Put images of one size on the device, with predictions and targets. Raise ImageError if a label is missing or unknown."""
+    tensor = to_batch(images, plan.device)
+    net.prepare(tensor)
+    probabilities = predict(net, tensor)
+    subjects = []
+    for number, image in enumerate(images):
+        label = None if image.label is None else _map_label(image.label, labels, image, plan, net)
+        if plan.protocol.target == "label" and label is None:
+            raise ImageError(f'{image.name} has no label: explain the predicted class (target = "predicted")')
+        predicted = int(probabilities[number].argmax())
+        target = predicted if plan.protocol.target == "predicted" or label is None else label
+        objects = [Object(_map_label(marked.label, labels, image, plan, net), marked.mask) for marked in image.objects]
+        subjects.append(Subject(image, label, target, tuple(objects), probabilities[number]))
+    return Batch(tensor, tuple(subjects))
+
+
+def _map_label(label: int | None, labels: dict[int, int], image: Image, plan: Plan, net: Net) -> int | None:
+    """Return the net's class index of a label; None if the net lacks the class. Raise ImageError for an index out of range."""
+    if label not in labels and not plan.images.classes:
+        raise ImageError(
+            f"{image.name} is of class {label}, but {net.name} has the classes 0 to {len(net.classes) - 1}"
+        )
+    return None if label is None else labels.get(label)
+
+
+@torch.inference_mode()
+def predict(net: Net, batch: Tensor) -> Tensor:
+    """Return the probabilities (n, classes) of images (n, 3, h, w), on the CPU. Raise ImageError if they are not finite."""
+    probabilities: Tensor = net(batch).double().softmax(-1).cpu()
+    if not probabilities.isfinite().all():
+        raise ImageError(f"{net.name} gives class scores that are not finite (NaN or infinite): are its weights sound?")
+    return probabilities
+
+
+def time_predictions(net: Net, batch: Batch) -> Batch:
+    """Return the batch with the seconds of a prediction of each image, the unit in which machines can be compared."""
+    predict(net, batch.images[:1])  # the first call may pay for the set-up of libraries
+    subjects = []
+    for number, subject in enumerate(batch.subjects):
+        image = batch.images[number : number + 1]
+        subjects.append(replace(subject, seconds=time_call(partial(predict, net, image), net.device)[1]))
+    return Batch(batch.images, tuple(subjects))
+
+
+def explain_batch(
+    methods: Sequence[Plugin], net: Net, batch: Batch, timing: Timing = None, *, count: bool = False
+) -> list[dict[str, MethodResult]]:
+    """Return the result of each method, by its spec, for each image.
+
+    `timing` says whether seconds are measured, of each image alone or of the whole batch. `count` also measures the work and
+    the peak memory of each method on the first image, which takes one more call.
+    """
+    state, by_method = net.protected_state(), {}
+    with net.share_work(batch.images) if timing is None else nullcontext():
+        for method in methods:
+            with time_span("explaining"):
+                by_method[method.spec] = _explain(method, net, batch, timing, count=count)
+            if net.protected_state() != state:
+                raise Fatal(f"method {method.spec} leaves {net.name} changed: a hook, train mode, or other weights")
+    finished = finish_maps(by_method, len(batch.subjects))
+    return [{spec: results[number] for spec, results in finished.items()} for number in range(len(batch.subjects))]
+
+
+def _explain(method: Plugin, net: Net, batch: Batch, timing: Timing, *, count: bool) -> Explained:
+    """Return the maps of a method with their cost, or the reason why there are none."""
+    try:
+        work = _measure_work(method, net, batch.select(0)) if count else Work()
+        if timing == "single":
+            calls = [_prepare_call(method, net, batch.select(number)) for number in range(len(batch.subjects))]
+            timed = [time_call(call, net.device) for call in calls]
+            return Explained(torch.cat([maps for maps, _ in timed]), [seconds for _, seconds in timed], work=work)
+        call = _prepare_call(method, net, batch)
+        maps, seconds = time_call(call, net.device) if timing else (call(), math.nan)
+        return Explained(maps, batch_seconds=seconds / len(maps), work=work)
+    except NotApplicable as reason:
+        return Explained(reason=str(reason))
+
+
+def _prepare_call(method: Plugin, net: Net, batch: Batch) -> Callable[[], Tensor]:
+    """Return a function that calls a method with a batch, and returns the maps (n, h', w')."""
+    images = protect_images(method, batch.images)
+    targets, seeds = [subject.target for subject in batch.subjects], [subject.seed for subject in batch.subjects]
+    return partial(call_method, method, net, images, targets, seeds)
+
+
+def _measure_work(method: Plugin, net: Net, batch: Batch) -> Work:
+    work = measure_work(_prepare_call(method, net, batch), net.device)
+    prediction = measure_work(lambda: predict(net, batch.images), net.device)
+    return Work(work.flops / prediction.flops, float(work.peak_bytes))
