@@ -121,7 +121,7 @@ def _agree(defined: dict[str, Any], requested: dict[str, Any]) -> bool:
 
 @cache
 def _read(name: str) -> str:
-    return (FOLDER / f"{name}.toml").read_text()
+    return (FOLDER / f"{name}.toml").read_text(encoding="utf-8")
 
 
 def override_settings(plugin: Plugin, settings: dict[str, Any]) -> Plugin:

@@ -147,7 +147,7 @@ def test_a_wrong_argument_is_refused(photos: Path, here: Path, arguments: list[s
 
 
 def test_a_text_file_is_refused_as_a_photo(here: Path) -> None:
-    (here / "notes.txt").write_text("no picture")
+    (here / "notes.txt").write_text("no picture", encoding="utf-8")
     assert "notes.txt cannot be read as an image" in refused("explain", "notes.txt", *NET)
 
 
@@ -168,7 +168,7 @@ def test_pictures_are_written_to_the_file_or_folder_of_out(photos: Path, here: P
     for _ in range(2):
         (record,) = explain_json(photos / "a.png", *QUICK, "--out", "mine.svg")
         assert record["files"] == ["mine.svg"]
-    assert "grad_cam" in (here / "mine.svg").read_text()
+    assert "grad_cam" in (here / "mine.svg").read_text(encoding="utf-8")
     files = [record["files"] for record in explain_json(photos / "a.png", photos / "b.png", *QUICK, "--out", "there")]
     assert files == [["there/a.png"], ["there/b.png"]]
 
@@ -188,7 +188,7 @@ def test_a_method_that_does_not_apply_says_why(photos: Path, here: Path) -> None
     ]
     result = bench("explain", photos / "a.png", *options, "--out", "one.svg")
     assert "cam: not applicable: no global pooling" in " ".join(result.stdout.split())
-    svg = (here / "one.svg").read_text()
+    svg = (here / "one.svg").read_text(encoding="utf-8")
     assert "not applicable: no global" in svg and "delete" in svg
 
 

@@ -15,7 +15,7 @@ LINES = 25  # of a body without its docstring
 def functions() -> Iterator[tuple[str, ast.FunctionDef]]:
     for folder in FOLDERS:
         for file in sorted((ROOT / folder).rglob("*.py")):
-            for node in ast.walk(ast.parse(file.read_text())):
+            for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
                 if isinstance(node, ast.FunctionDef):
                     yield f"{file.relative_to(ROOT)}:{node.name}", node
 

@@ -50,15 +50,18 @@ def test_a_baseline_is_reproducible(run: Path, file: Path, tmp_path: Path) -> No
     again = runs.write(tmp_path / "elsewhere" / "again")
     for table in ("scores", "cost", "predictions"):
         runs.rewrite(again, table, store.read(again).table(table).iloc[::-1])
-    assert baseline.format_baseline(load_snapshot(again)) == file.read_text()
-    assert baseline.format_baseline(load_snapshot(file)) == file.read_text()
-    assert str(tmp_path) not in file.read_text()
+    assert baseline.format_baseline(load_snapshot(again)) == file.read_text(encoding="utf-8")
+    assert baseline.format_baseline(load_snapshot(file)) == file.read_text(encoding="utf-8")
+    assert str(tmp_path) not in file.read_text(encoding="utf-8")
 
 
 def test_a_diff_shows_the_changed_cells(file: Path, tmp_path: Path) -> None:
     new = runs.write(tmp_path / "new")
     shift_scores(new, "grad_cam", "insertion", -0.1, images=1)
-    before, after = file.read_text().splitlines(), baseline.format_baseline(load_snapshot(new)).splitlines()
+    before, after = (
+        file.read_text(encoding="utf-8").splitlines(),
+        baseline.format_baseline(load_snapshot(new)).splitlines(),
+    )
     changed = [line for line, other in zip(before, after, strict=True) if line != other]
     assert len(changed) == 1 + 3  # the checksum, and a line for each net
     assert changed[1].startswith('["squeezenet1_1", "grad_cam", "insertion", [')
@@ -104,10 +107,10 @@ DAMAGED = "was edited or cut off: record it again with bench baseline"
 
 
 def test_a_changed_file_is_refused(run: Path, file: Path) -> None:
-    text = file.read_text()
+    text = file.read_text(encoding="utf-8")
     for changed in (text[: len(text) // 2], text.replace("0.8", "0.9", 1), text.replace('"higher"', '"lower"', 1)):
         assert changed != text
-        file.write_text(changed)
+        file.write_text(changed, encoding="utf-8")
         assert DAMAGED in refused("compare", file, run)
 
 
@@ -117,14 +120,14 @@ def test_line_ends_of_another_system_are_accepted(run: Path, file: Path) -> None
 
 
 def test_another_format_and_other_files_are_refused(run: Path, file: Path, tmp_path: Path) -> None:
-    file.write_text(file.read_text().replace('baseline": 1', 'baseline": 2', 1))
+    file.write_text(file.read_text(encoding="utf-8").replace('baseline": 1', 'baseline": 2', 1), encoding="utf-8")
     assert "is a baseline of format 2, and this version reads format 1" in refused("compare", file, run)
     for content in (b"", b"{}", b"\xff\xfe\x00", b"[1, 2]"):
         (tmp_path / "other").write_bytes(content)
         assert "is neither a run nor a baseline" in refused("compare", tmp_path / "other", run)
     file.write_bytes(b'{"cambench baseline": 1, "sha256": "\xff"}')
     assert DAMAGED in refused("compare", file, run)
-    file.write_text('{"cambench baseline": 1}')
+    file.write_text('{"cambench baseline": 1}', encoding="utf-8")
     assert DAMAGED in refused("compare", file, run)
 
 

@@ -252,9 +252,9 @@ def test_an_empty_selection_is_refused(base: Path, option: str) -> None:
 
 
 def test_an_output_overwrites_neither_a_run_nor_another_output(base: Path, new: Path, tmp_path: Path) -> None:
-    before = (new / "run.json").read_text()
+    before = (new / "run.json").read_text(encoding="utf-8")
     assert "would be overwritten" in refused("compare", base, new, "--json", new / "run.json")
-    assert (new / "run.json").read_text() == before
+    assert (new / "run.json").read_text(encoding="utf-8") == before
     same = tmp_path / "same.out"
     assert "two outputs cannot both be written to" in refused("compare", base, new, "--json", same, "--junit", same)
     assert "is not the name of a file" in refused("compare", base, new, "--json", "")
@@ -264,7 +264,7 @@ def test_an_output_overwrites_neither_a_run_nor_another_output(base: Path, new: 
 def test_an_output_may_be_a_link_or_a_device(base: Path, tmp_path: Path) -> None:
     (tmp_path / "link.json").symlink_to(tmp_path / "to.json")
     assert bench("compare", base, base, "--json", tmp_path / "link.json").exit_code == 0
-    assert (tmp_path / "link.json").is_symlink() and json.loads((tmp_path / "to.json").read_text())
+    assert (tmp_path / "link.json").is_symlink() and json.loads((tmp_path / "to.json").read_text(encoding="utf-8"))
     assert bench("compare", base, base, "--json", "/dev/null").exit_code == 0
     assert not Path("/dev/null").is_file()
 
@@ -404,7 +404,7 @@ def test_names_with_markup_are_escaped(evil: tuple[Path, Path], tmp_path: Path) 
     assert suite.get("failures") == str(len(root.findall(".//failure"))) == "2"
     names = {case.get("classname") for case in suite}
     assert f"squeezenet1_1.{EVIL[:-1]}�" in names
-    rows = [line for line in md.read_text().splitlines() if line.startswith("| **worse**")]
+    rows = [line for line in md.read_text(encoding="utf-8").splitlines() if line.startswith("| **worse**")]
     assert rows and all(r"a\|b &lt;i&gt;\*x\*&lt;/i&gt; \[red\]&amp;" in row for row in rows)
     assert {len(row.replace(r"\|", "").split("|")) for row in rows} == {11}
 
@@ -424,10 +424,10 @@ def test_the_comparison_is_appended_to_the_job_summary(
     base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     summary = tmp_path / "summary.md"
-    summary.write_text("before\n")
+    summary.write_text("before\n", encoding="utf-8")
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
     assert bench("compare", base, base).exit_code == 0
-    assert summary.read_text().startswith("before\n### Passed: ")
+    assert summary.read_text(encoding="utf-8").startswith("before\n### Passed: ")
 
 
 # Seconds

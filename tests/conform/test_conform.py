@@ -109,7 +109,7 @@ def test_each_net_is_loaded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         return original(spec, *arguments)
 
     monkeypatch.setattr(load, "load", record)
-    (tmp_path / "my_reference.py").write_text(OWN_REFERENCE.format(requires=""))
+    (tmp_path / "my_reference.py").write_text(OWN_REFERENCE.format(requires=""), encoding="utf-8")
     assert conform(*SMALL, "--references", str(tmp_path / "my_reference.py")).exit_code == 0
     assert len(specs) == len(set(specs)) == 1
 
@@ -117,7 +117,7 @@ def test_each_net_is_loaded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 def test_a_missing_reference_library_is_reported_and_skipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     find_spec = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "captum" else find_spec(name))
-    (tmp_path / "my_reference.py").write_text(OWN_REFERENCE.format(requires=""))
+    (tmp_path / "my_reference.py").write_text(OWN_REFERENCE.format(requires=""), encoding="utf-8")
     result = conform(*SMALL, "--references", f"captum,{tmp_path / 'my_reference.py'}")
     assert result.exit_code == 0
     first, *_ = result.stdout.splitlines()

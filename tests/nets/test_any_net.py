@@ -344,8 +344,8 @@ def broken():
 
 @pytest.fixture
 def user_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    (tmp_path / "beside.py").write_text("width = 6\n")
-    (tmp_path / "own.py").write_text(FILE)
+    (tmp_path / "beside.py").write_text("width = 6\n", encoding="utf-8")
+    (tmp_path / "own.py").write_text(FILE, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -359,12 +359,12 @@ def test_a_net_is_loaded_from_a_factory_with_weights_and_class_names(user_folder
         f"module.{k}": v.half() for k, v in sources.parse_source("own.py:make").load().module.state_dict().items()
     }
     torch.save({"state_dict": weights, "epoch": 3}, user_folder / "w.pth")
-    (user_folder / "names.txt").write_text("oak\nelm\nash\nfir\n")
+    (user_folder / "names.txt").write_text("oak\nelm\nash\nfir\n", encoding="utf-8")
     net = load.load("./own.py:make[weights=w.pth,classes=names.txt,layer=0]", CPU, "fp32")
     assert net.name == "own:make[layer=0,weights=w]" and net.classes == ("oak", "elm", "ash", "fir")
     assert torch.equal(net.cut.modules["0"].weight, weights["module.0.weight"].float())
     entry = describe("own.py:make[weights=w.pth]")
-    (user_folder / "own.py").write_text(FILE + "# changed\n")
+    (user_folder / "own.py").write_text(FILE + "# changed\n", encoding="utf-8")
     changed = describe("own.py:make[weights=w.pth]")
     assert changed.code != entry.code
     assert changed.fingerprint == entry.fingerprint == file_hash(user_folder / "w.pth")
@@ -377,13 +377,13 @@ def test_the_code_fingerprint_includes_imports_from_the_same_folder(
 ) -> None:
     request.addfinalizer(lambda: [sys.modules.pop(name, None) for name in ("one", "one.inner", "one.beside")])
     (user_folder / "one").mkdir()
-    (user_folder / "one" / "__init__.py").write_text("")
-    (user_folder / "one" / "inner.py").write_text(FILE.replace("from beside", "from .beside"))
-    (user_folder / "one" / "beside.py").write_text("width = 6\n")
+    (user_folder / "one" / "__init__.py").write_text("", encoding="utf-8")
+    (user_folder / "one" / "inner.py").write_text(FILE.replace("from beside", "from .beside"), encoding="utf-8")
+    (user_folder / "one" / "beside.py").write_text("width = 6\n", encoding="utf-8")
     code = describe(spec).code
     assert code and describe(spec).code == code
     for imported in (user_folder / "beside.py", user_folder / "one" / "beside.py"):
-        imported.write_text("width = 6  # changed\n")
+        imported.write_text("width = 6  # changed\n", encoding="utf-8")
     assert describe(spec).code != code
 
 
@@ -399,13 +399,17 @@ def test_the_code_fingerprint_includes_imports_from_the_same_folder(
 )
 @pytest.mark.filterwarnings("ignore")
 def test_a_module_without_plain_weights_is_refused(user_folder: Path, text: str, message: str) -> None:
-    (user_folder / "odd.py").write_text(f"import torch\nfrom torch import nn\ndef make():\n    return {text}\n")
+    (user_folder / "odd.py").write_text(
+        f"import torch\nfrom torch import nn\ndef make():\n    return {text}\n", encoding="utf-8"
+    )
     with pytest.raises(PluginError, match=message):
         load.load("odd.py:make", CPU, "fp32")
 
 
 def test_a_half_precision_net_is_converted_to_fp32(user_folder: Path) -> None:
-    (user_folder / "half.py").write_text(FILE.replace("width, classes_))", "width, classes_)).half()"))
+    (user_folder / "half.py").write_text(
+        FILE.replace("width, classes_))", "width, classes_)).half()"), encoding="utf-8"
+    )
     assert load.load("half.py:make", CPU, "fp32").cut.modules["0"].weight.dtype == torch.float32
 
 
@@ -449,8 +453,8 @@ def test_one_weights_file_for_two_nets_is_refused() -> None:
 
 def test_imports_of_the_same_name_in_two_folders_are_kept_apart(user_folder: Path) -> None:
     (user_folder / "other").mkdir()
-    (user_folder / "other" / "own.py").write_text(FILE)
-    (user_folder / "other" / "beside.py").write_text("width = 9\n")
+    (user_folder / "other" / "own.py").write_text(FILE, encoding="utf-8")
+    (user_folder / "other" / "beside.py").write_text("width = 9\n", encoding="utf-8")
     shapes = [
         load.load(f"{file}:make", CPU, "fp32").cut.modules["0"].weight.shape[0] for file in ("own.py", "other/own.py")
     ]
@@ -502,8 +506,8 @@ def test_a_module_that_misses_another_is_a_plugin_error(user_folder: Path, reque
     """The module exists; one of the same package that it imports does not."""
     request.addfinalizer(lambda: sys.modules.pop("two", None))
     (user_folder / "two").mkdir()
-    (user_folder / "two" / "__init__.py").write_text("")
-    (user_folder / "two" / "inner.py").write_text("import two.missing\n")
+    (user_folder / "two" / "__init__.py").write_text("", encoding="utf-8")
+    (user_folder / "two" / "inner.py").write_text("import two.missing\n", encoding="utf-8")
     with pytest.raises(PluginError, match=r"two\.inner cannot be imported: .*No module named 'two\.missing'"):
         load.load("two.inner:make", CPU, "fp32")
 

@@ -220,7 +220,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> store.Run:
 
 
 def tiny(folder: Path, monkeypatch: pytest.MonkeyPatch, *, net: str, protocol: str) -> None:
-    (folder / "published.toml").write_text(TINY.format(net=net, protocol=protocol))
+    (folder / "published.toml").write_text(TINY.format(net=net, protocol=protocol), encoding="utf-8")
     monkeypatch.setattr(published, "FILE", folder / "published.toml")
 
 
@@ -339,7 +339,7 @@ def test_a_data_set_that_has_to_be_named_marks_no_directory() -> None:
 )
 def test_a_wrong_part_is_said(tmp_path: Path, parts: str, message: str) -> None:
     file = tmp_path / "mine.toml"
-    file.write_text(f"nets = ['vgg16']\nmethods = ['cam']\n{parts}\n")
+    file.write_text(f"nets = ['vgg16']\nmethods = ['cam']\n{parts}\n", encoding="utf-8")
     with pytest.raises(UsageError, match=message):
         suite_file.load(str(file))
 
@@ -371,8 +371,8 @@ def test_published_beside_measured_on_photographs(
     assert {path.name for path in (tmp_path / "run").iterdir()} == {"torchcam", "gradcampp", "published.md"}
     scores = store.read(tmp_path / "run" / "gradcampp").table("scores")
     drop = scores[scores["method"] == "grad_cam"]["value"].mean()
-    assert (
-        f"| grad_cam | drop | .250 | {table.format_decimal(drop, 3)} |" in (tmp_path / "run/published.md").read_text()
+    assert f"| grad_cam | drop | .250 | {table.format_decimal(drop, 3)} |" in (tmp_path / "run/published.md").read_text(
+        encoding="utf-8"
     )
     assert "Of 3 published numbers," in " ".join(result.output.split())
     again = bench(*asked)

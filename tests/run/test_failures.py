@@ -64,7 +64,7 @@ def test_a_damaged_image_is_recorded_and_tried_again(photos: Path, tmp_path: Pat
     assert "the same command tries the failed images again" in words(result.output)
     assert images_of(out, "failures") == [damaged]
     assert len(images_of(out, "scores")) == COUNT - 1 and damaged not in images_of(out, "scores")
-    assert f"failed</dt><dd>1 image of {COUNT} failed" in (out / "report.html").read_text()
+    assert f"failed</dt><dd>1 image of {COUNT} failed" in (out / "report.html").read_text(encoding="utf-8")
     assert bench(*arguments(photos, out)).exit_code == 3
     (photos / damaged).write_bytes(content)
     result = bench(*arguments(photos, out))
@@ -120,7 +120,7 @@ def test_a_plugin_that_fails_on_a_later_image_loses_it_and_on_the_first_ends_the
     for index in (2, 0):
         (tmp_path / names[index]).mkdir()
         files.append(tmp_path / names[index] / "odd.py")
-        files[-1].write_text('"""Odd."""' + code.format(dark=_mean(photos / names[index])))
+        files[-1].write_text('"""Odd."""' + code.format(dark=_mean(photos / names[index])), encoding="utf-8")
     result = bench(*arguments(photos, tmp_path / "run", **{kind: files[0]}))
     assert result.exit_code == 3
     assert f"the first {names[2]} on squeezenet1_1: {reason}; " in words(result.output)
@@ -197,7 +197,7 @@ def test_an_error_of_a_users_net_fails_the_image(photos: Path, tmp_path: Path, m
 
     monkeypatch.setattr("cambench.bench.run.session.compute_units", raising)
     file = tmp_path / "mine.py"
-    file.write_text(OWN_NET)
+    file.write_text(OWN_NET, encoding="utf-8")
     result = bench(*arguments(photos, tmp_path / "run"), "--nets", f"{file}:make")
     assert result.exit_code == 3
     reason = "net mine:make fails: it raises ValueError: the image is odd"
@@ -228,7 +228,7 @@ def load(): return Own()
 
 def run_own(folder: Path, code: str, images: int, metric: str = "gini") -> Result:
     """Write a data set plug-in with this code, or replace it, and run it."""
-    (folder / "own.py").write_text(code)
+    (folder / "own.py").write_text(code, encoding="utf-8")
     options = ["--nets", "squeezenet1_1", "--methods", "centre", "--metrics", metric, "--precision", "fp32"]
     return bench("run", "--dataset", folder / "own.py", *options, "--images", images, "--out", folder / "run")
 
@@ -253,7 +253,7 @@ def test_the_cost_measured_on_the_first_image_is_missing_if_that_image_fails(tmp
 
 def test_images_with_the_same_name_are_refused(tmp_path: Path) -> None:
     file = tmp_path / "own.py"
-    file.write_text(OWN.replace("str(index)\n    def", "'same'\n    def"))
+    file.write_text(OWN.replace("str(index)\n    def", "'same'\n    def"), encoding="utf-8")
     result = bench("run", "--dataset", file, "--images", 3, "--out", tmp_path / "run")
     assert result.exit_code == 2
     assert "3 images of the data set have the name 'same': give each image a name of its own" in words(result.output)
@@ -307,7 +307,7 @@ def test_a_flipped_view_of_an_array_is_a_valid_image(tmp_path: Path) -> None:
 )
 def test_an_invalid_data_set_is_refused(tmp_path: Path, before: str, after: str, message: str) -> None:
     file = tmp_path / "own.py"
-    file.write_text(OWN.replace(before, after))
+    file.write_text(OWN.replace(before, after), encoding="utf-8")
     result = bench("run", "--dataset", file, "--nets", "squeezenet1_1", "--out", tmp_path / "run")
     assert result.exit_code == 2 and message in words(result.output)
 

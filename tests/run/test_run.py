@@ -199,7 +199,7 @@ def test_labels_that_the_net_does_not_have_are_refused(
     (photos / (folder or "")).mkdir(parents=True)
     Image.new("RGB", (64, 64), "red").save(photos / (folder or "") / "a.png")
     if label:
-        (photos / "labels.csv").write_text(f"file,class_index\na.png,{label}\n")
+        (photos / "labels.csv").write_text(f"file,class_index\na.png,{label}\n", encoding="utf-8")
     arguments = ("run", "--nets", "squeezenet1_1", "--dataset", photos, "--target", "label", "--out", tmp_path / "run")
     assert sentence in refused(*arguments)
 
@@ -219,7 +219,8 @@ def test_a_method_runs_from_a_users_file(tmp_path: Path) -> None:
     file = tmp_path / "corner.py"
     file.write_text(
         '"""The upper left corner."""\n\nimport torch\n\n\ndef explain(net, images, targets, *, size: int = 4):\n'
-        "    maps = torch.zeros(len(images), size, size)\n    maps[:, 0, 0] = 1\n    return maps\n"
+        "    maps = torch.zeros(len(images), size, size)\n    maps[:, 0, 0] = 1\n    return maps\n",
+        encoding="utf-8",
     )
     arguments = ["run", *SMALL, "--methods", f"{file}[size=2]", "--images", "1", "--out", tmp_path / "run"]
     assert bench(*arguments).exit_code == 0
@@ -250,7 +251,7 @@ MEDDLERS = {
 def test_a_method_that_changes_the_net_is_refused(tmp_path: Path, meddling: str) -> None:
     file = tmp_path / "meddler.py"
     code = '"""Meddles."""\n\nimport torch\n\n\n@torch.no_grad()\ndef explain(net, images, targets):\n'
-    file.write_text(f"{code}{MEDDLERS[meddling]}    return torch.rand(1, 4, 4)\n")
+    file.write_text(f"{code}{MEDDLERS[meddling]}    return torch.rand(1, 4, 4)\n", encoding="utf-8")
     arguments = ["run", *SMALL, "--methods", f"{file},grad_cam", "--images", "1", "--out", tmp_path / "run"]
     assert "method meddler leaves squeezenet1_1 changed" in refused(*arguments)
 
@@ -259,7 +260,8 @@ def test_a_method_that_writes_into_its_images_does_not_affect_other_methods(tmp_
     file = tmp_path / "eraser.py"
     file.write_text(
         '"""Erases."""\n\nimport torch\n\n\ndef explain(net, images, targets):\n'
-        "    images.zero_()\n    return torch.eye(4)[None]\n"
+        "    images.zero_()\n    return torch.eye(4)[None]\n",
+        encoding="utf-8",
     )
     means: list[float] = []
     for methods in (f"{file},grad_cam", "grad_cam"):
@@ -274,7 +276,9 @@ def test_a_method_that_writes_into_its_images_does_not_affect_other_methods(tmp_
 @pytest.mark.parametrize("value", ["[1, 2]", "torch.zeros(4, 4)", "None"])
 def test_a_method_that_returns_no_map_is_refused(tmp_path: Path, value: str) -> None:
     file = tmp_path / "odd.py"
-    file.write_text(f'"""Odd."""\n\nimport torch\n\n\ndef explain(net, images, targets):\n    return {value}\n')
+    file.write_text(
+        f'"""Odd."""\n\nimport torch\n\n\ndef explain(net, images, targets):\n    return {value}\n', encoding="utf-8"
+    )
     arguments = ["run", *SMALL, "--methods", file, "--images", "1", "--out", tmp_path / "run"]
     assert refused(*arguments).startswith("bench: method odd gives ")
 
@@ -282,7 +286,9 @@ def test_a_method_that_returns_no_map_is_refused(tmp_path: Path, value: str) -> 
 def test_a_metric_that_writes_into_the_map_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "writes.py"
     declarations = 'VERSION = 1\nBETTER = "higher"\nUNIT = "share"\nRANGE = (0, 1)\nSHORT = "w"\n'
-    file.write_text(f'"""Writes."""\n\n{declarations}\n\ndef score(case):\n    case.map[:] = 0\n    return 0.0\n')
+    file.write_text(
+        f'"""Writes."""\n\n{declarations}\n\ndef score(case):\n    case.map[:] = 0\n    return 0.0\n', encoding="utf-8"
+    )
     arguments = ["run", *SMALL, "--methods", "centre", "--metrics", file, "--images", "1", "--out", tmp_path / "run"]
     assert refused(*arguments) == (
         "bench: writes.py fails: line 11 raises ValueError: assignment destination is read-only"
@@ -292,13 +298,14 @@ def test_a_metric_that_writes_into_the_map_is_refused(tmp_path: Path) -> None:
 def test_a_metric_without_a_required_declaration_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "bare.py"
     declarations = 'UNIT = "share"\nRANGE = (0, 1)\nSHORT = "b"\n'
-    file.write_text(f'"""Bare."""\n\n{declarations}\n\ndef score(case):\n    return 0.0\n')
+    file.write_text(f'"""Bare."""\n\n{declarations}\n\ndef score(case):\n    return 0.0\n', encoding="utf-8")
     assert "does not declare BETTER" in refused("run", *SMALL, "--metrics", file, "--out", tmp_path / "run")
 
 
 def test_a_map_that_is_not_finite_is_reported_and_scored_as_constant(tmp_path: Path) -> None:
     (tmp_path / "nan_cam.py").write_text(
-        "def explain(net, images, targets):\n    return images.new_full((len(images), 4, 4), float('nan'))\n"
+        "def explain(net, images, targets):\n    return images.new_full((len(images), 4, 4), float('nan'))\n",
+        encoding="utf-8",
     )
     arguments = ["run", "smoke", "--nets", "squeezenet1_1", "--images", "1", "--metrics", "deletion,energy"]
     methods = f"uniform,{tmp_path / 'nan_cam.py'}"

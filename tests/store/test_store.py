@@ -103,7 +103,7 @@ def test_a_run_of_another_suite_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_foreign_directory_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "thesis.tex").write_text("years of work")
+    (tmp_path / "thesis.tex").write_text("years of work", encoding="utf-8")
     with pytest.raises(UsageError, match="not empty and holds no run"):
         Writer(tmp_path, HEADER)
     assert {path.name for path in tmp_path.iterdir()} <= {"thesis.tex", ".lock"}
@@ -182,7 +182,7 @@ def test_a_header_is_written_unchanged(tmp_path: Path) -> None:
     """No default is added to the file, and keys with spaces are kept."""
     content = CONTENT | {"protocols": {"insertion": {"version": 1, "protocol version": 2}}}
     Writer(tmp_path, Header.model_validate(content)).close()
-    assert json.loads((tmp_path / "run.json").read_text()) == content
+    assert json.loads((tmp_path / "run.json").read_text(encoding="utf-8")) == content
     assert read_header(tmp_path) == Header.model_validate(content)
 
 

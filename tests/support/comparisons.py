@@ -17,9 +17,9 @@ ONE_NET = {"squeezenet1_1": "features"}
 
 def edit_header(directory: Path, change: Callable[[dict[str, Any]], object]) -> None:
     """Apply `change` to the header of a run and write it back."""
-    header = json.loads((directory / "run.json").read_text())
+    header = json.loads((directory / "run.json").read_text(encoding="utf-8"))
     change(header)
-    (directory / "run.json").write_text(json.dumps(header))
+    (directory / "run.json").write_text(json.dumps(header), encoding="utf-8")
 
 
 def shift_scores(

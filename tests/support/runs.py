@@ -49,7 +49,7 @@ def write(directory: Path, *, images: int = 12, nets: dict[str, str] | None = No
     names = [f"{prefix} {number:02}" for number in range(images)]
     directory.mkdir(parents=True, exist_ok=True)
     header = make_header(names, nets)
-    (directory / "run.json").write_text(json.dumps(header))
+    (directory / "run.json").write_text(json.dumps(header), encoding="utf-8")
     rows: dict[str, list[dict[str, Any]]] = {
         name: [] for name in ("scores", "curves", "maps", "predictions", "cost", "images")
     }
