@@ -63,7 +63,7 @@ def load_net(
     `settings` describe a module: its `name`, its `classes` (a list of names), and how images in [0, 1] are normalised, by
     `preprocess` ("imagenet", "none" or "half") or by `mean` and `std`.
 
-    Raises UsageError for a net, layer, protocol, device, precision or setting that does not exist, and for a net that cannot
+    Raise UsageError for a net, layer, protocol, device, precision or setting that does not exist, and for a net that cannot
     be loaded or split.
 
     >>> from torch import nn
@@ -79,7 +79,7 @@ def load_net(
 def load_dataset(spec: str) -> Images:
     """Open a data set. Each image is made or read when it is indexed; it has a name, pixels (h, w, 3), a label and objects.
 
-    `spec` is what `bench run --dataset` takes: `scenes[size=64]`, `./my_data.py` or a folder of photos. Raises UsageError for a
+    `spec` is what `bench run --dataset` takes: `scenes[size=64]`, `./my_data.py` or a folder of photos. Raise UsageError for a
     data set or setting that does not exist.
 
     >>> from cambench import load_dataset
@@ -111,7 +111,7 @@ def explain(
     returns maps (n, h', w'). `target` is the index or name of a class, or `top1` to `top5`. `metrics` are specs; the default
     is average_drop, insertion and deletion. Other arguments (layer, device, precision, ...) are passed to `load_net`.
 
-    If the method does not apply to the net, the explanation has no map but a `reason`. Raises UsageError for an image, net,
+    If the method does not apply to the net, the explanation has no map but a `reason`. Raise UsageError for an image, net,
     method, target, metric or protocol that does not exist or cannot be used.
     """
     return explain_all(
@@ -164,7 +164,7 @@ def score(
     """Score a map (h', w') of any size and range; higher values mark more important pixels.
 
     `map` may also be an `Explanation`: its map is scored for its class. An array needs `target`, the class that it explains.
-    Returns the score by metric. Metrics that need further maps of the method are left out. The other arguments and the errors
+    Return the score by metric. Metrics that need further maps of the method are left out. The other arguments and the errors
     are those of `explain`; UsageError is also raised for a map that is not an array of finite numbers.
 
     >>> import numpy as np
@@ -183,7 +183,7 @@ def score(
 
 
 def _check_map(map: NDArray[np.floating[Any]] | Explanation) -> NDArray[np.floating[Any]]:
-    """Return the values of a map (h', w'). Raises UsageError if they are no array of finite numbers."""
+    """Return the values of a map (h', w'). Raise UsageError if they are no array of finite numbers."""
     if isinstance(map, Explanation):
         if map.raw is None:
             raise UsageError(f"there is no map to score: {map.method} does not apply to {map.net} ({map.reason})")
@@ -211,7 +211,7 @@ def run(
     `name` is a built-in suite or a TOML file. `changes` replace values of the suite: nets, methods, metrics, protocols (lists),
     dataset, images, seed, target, precision. `out` is by default a folder in runs/, named after the suite.
 
-    Raises UsageError for a value that does not exist, for a suite with parts, and if `out` holds another run; raises
+    Raise UsageError for a value that does not exist, for a suite with parts, and if `out` holds another run; raise
     KeyboardInterrupt if the user interrupts the run; finished images are kept.
 
     >>> from cambench import run

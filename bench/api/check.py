@@ -39,7 +39,7 @@ class Check:
 
 
 def run(check: Check, directory: Path) -> Snapshot:
-    """Run the suite into a directory, without output. Raises ImageError if an image fails."""
+    """Run the suite into a directory, without output. Raise ImageError if an image fails."""
     controls = [
         method.spec for method in suite_file.load(DEFAULTS.smallest_suite).find_method_plugins() if method.control
     ]

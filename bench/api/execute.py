@@ -31,7 +31,7 @@ DONE, FAILED, INTERRUPTED = 0, 3, 130  # exit codes; FAILED: at least one image 
 def execute(suite: Suite, directory: Path, make_plan: MakePlan, console: Console, engine: Plugin) -> int:
     """Run a suite into a directory, each of its parts into a subdirectory; what is there already is not measured again.
 
-    Returns the exit code: DONE, FAILED or INTERRUPTED.
+    Return the exit code: DONE, FAILED or INTERRUPTED.
     """
     if not suite.parts:
         return _execute_part(make_plan(suite), directory, console, engine)

@@ -52,7 +52,7 @@ def make_setup(
 ) -> ExplainSetup:
     """Find the methods, metrics and protocol of these specs.
 
-    Without metrics, the default ones that belong to the protocol are taken, or else all of its metrics. Raises UsageError for
+    Without metrics, the default ones that belong to the protocol are taken, or else all of its metrics. Raise UsageError for
     a spec that names nothing.
     """
     metrics = [metrics] if isinstance(metrics, str) else metrics
@@ -74,7 +74,7 @@ def load_net(
 ) -> Net:
     """Load a net, split at `layer` (`features.29` or `features[29]`), else at the protocol's layer, else at its own.
 
-    `settings` describe a live module as a spec would: its name, classes, preprocess, or mean and std. Raises UsageError for a
+    `settings` describe a live module as a spec would: its name, classes, preprocess, or mean and std. Raise UsageError for a
     net, layer, device, precision or setting that does not exist.
     """
     if not isinstance(net, str | nn.Module):
@@ -104,7 +104,7 @@ def _check_module_settings(settings: Mapping[str, Any]) -> None:
 def explain(image: Image, net: Net, targets: Sequence[str], setup: ExplainSetup) -> list[Explanation]:
     """Explain each target class by each method, in this order.
 
-    A target is the index of a class, its name, or its rank among the likeliest classes, `top1` to `top5`. Raises UsageError
+    A target is the index of a class, its name, or its rank among the likeliest classes, `top1` to `top5`. Raise UsageError
     for a target that the net does not have.
     """
     batch, probabilities, order = _predict(image, net)
@@ -184,7 +184,7 @@ def _make_metric_result(measure: Measure, score: Score, method: str) -> MetricRe
 def find_target(name: str, order: Sequence[int], classes: Sequence[str]) -> int:
     """Find the index of the class that a target names.
 
-    `order` holds the indices of the likeliest classes, most likely first. Raises UsageError for a rank, index or name that
+    `order` holds the indices of the likeliest classes, most likely first. Raise UsageError for a rank, index or name that
     does not exist, and for a name that several classes share.
     """
     if match := re.fullmatch(r"top(\d+)", name):

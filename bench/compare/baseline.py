@@ -42,7 +42,7 @@ def is_baseline(file: Path) -> bool:
 
 
 def read_baseline(file: Path) -> Snapshot:
-    """Read a baseline. Raises UsageError for a file that is no baseline, has another format, or was changed."""
+    """Read a baseline. Raise UsageError for a file that is no baseline, has another format, or was changed."""
     if not is_baseline(file):
         raise UsageError(
             f"{file} is neither a run nor a baseline: name the directory of a run, or a file that bench baseline wrote"

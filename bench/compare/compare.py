@@ -52,7 +52,7 @@ class Comparison:
 
 
 def load_snapshot(path: Path) -> Snapshot:
-    """Load the snapshot of a run directory or of a baseline file. Raises UsageError if the path is neither."""
+    """Load the snapshot of a run directory or of a baseline file. Raise UsageError if the path is neither."""
     if path.is_dir():
         return take_snapshot(store.read(path))
     if not path.exists():
@@ -61,7 +61,7 @@ def load_snapshot(path: Path) -> Snapshot:
 
 
 def compare(base: Snapshot, new: Snapshot, *, strict: bool = False) -> Comparison:
-    """Compare two snapshots. Raises UsageError if they have no net or no image in common."""
+    """Compare two snapshots. Raise UsageError if they have no net or no image in common."""
     if why := find_mismatch(base, new):
         raise UsageError(f"{base.name} and {new.name} have {why}")
     images, notes = _select_images(base, new)

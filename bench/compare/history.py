@@ -44,7 +44,7 @@ class Series:
 
 
 def make_history(runs: Sequence[Snapshot]) -> list[Series]:
-    """Make a series for each metric and cost. Raises UsageError for fewer than two runs."""
+    """Make a series for each metric and cost. Raise UsageError for fewer than two runs."""
     if len(runs) < 2:
         raise UsageError("a history needs at least two runs: name run directories or baselines")
 

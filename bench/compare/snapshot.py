@@ -55,7 +55,7 @@ class Snapshot:
     def select(
         self, nets: Sequence[str] | None, methods: Sequence[str] | None, metrics: Sequence[str] | None
     ) -> "Snapshot":
-        """Select nets, methods and metrics (None: all). Raises UsageError for one that the snapshot does not have."""
+        """Select nets, methods and metrics (None: all). Raise UsageError for one that the snapshot does not have."""
         for word, specs, known in (("net", nets, self.nets), ("method", methods, self.methods),
                                    ("metric", metrics, self.metrics)):  # fmt: skip
             for spec in specs or ():
@@ -78,7 +78,7 @@ def _filter(by_key: dict[Any, Any], is_selected: Callable[[Any], bool]) -> dict[
 
 
 def take_snapshot(run: Run, name: str | None = None) -> Snapshot:
-    """Take the snapshot of a complete run. Raises UsageError for an incomplete or damaged run."""
+    """Take the snapshot of a complete run. Raise UsageError for an incomplete or damaged run."""
     name = str(run.directory) if name is None else name
     header, predictions, cost = run.header, run.table("predictions"), run.table("cost")
     scores = run.table("scores")

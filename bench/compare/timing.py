@@ -39,7 +39,7 @@ def compute_median_seconds(base: Snapshot, new: Snapshot) -> dict[Method, tuple[
 
 
 def judge_seconds(pairs: Sequence[Pair], factor: float) -> list[CellResult]:
-    """Judge each method on each net that all runs have. Raises UsageError for too few runs or runs without seconds."""
+    """Judge each method on each net that all runs have. Raise UsageError for too few runs or runs without seconds."""
     _check(pairs)
     shared = [
         key for key in pairs[0][0].seconds

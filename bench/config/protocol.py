@@ -82,7 +82,7 @@ def list_names() -> list[str]:
 
 
 def find(spec: str, target: str | None = None) -> Protocol:
-    """Find the protocol of a spec, with another target if one is given. Raises UsageError for an unknown name or choice."""
+    """Find the protocol of a spec, with another target if one is given. Raise UsageError for an unknown name or choice."""
     requested = specs.parse("protocol", spec)
     if requested.name not in list_names():
         raise UsageError(f"there is no protocol {requested.name!r}: {list_known_names(requested.name, list_names())}")
@@ -102,7 +102,7 @@ def find(spec: str, target: str | None = None) -> Protocol:
 
 
 def _override(content: dict[str, Any], spec: str, key: str, value: Any) -> dict[str, Any]:
-    """Override a choice of a protocol's content, or a setting of its metrics. Raises UsageError for an unknown choice."""
+    """Override a choice of a protocol's content, or a setting of its metrics. Raise UsageError for an unknown choice."""
     if key == "layers":
         raise UsageError(f"{spec}: layers cannot be set in a spec: the protocol's file sets them")
     if key in Protocol.model_fields and key not in DESCRIPTIVE:

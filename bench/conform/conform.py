@@ -85,7 +85,7 @@ def rescale(own: Tensor, library: Tensor) -> tuple[Tensor, Tensor]:
 def run(suite: Suite, references: Sequence[str] | None, device: str, console: Console) -> bool:
     """Print a table for each reference library on each net. False if a number differs and no known fault explains it.
 
-    Raises UsageError if no reference library is installed.
+    Raise UsageError if no reference library is installed.
     """
     installed = _find_installed(references, suite.seed, console)
     planned = make_plan(suite.model_copy(update={"precision": "fp32", "compile": False}), device)

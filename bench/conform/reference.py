@@ -47,7 +47,7 @@ def compute_scores(
 ) -> dict[str, Tensor]:
     """Compute the scores (n,) of maps (n, h, w) in [0, 1], by metric, under a protocol.
 
-    Metrics that explain the image again need the spec of the `method`. Raises NotApplicable as the metrics do.
+    Metrics that explain the image again need the spec of the `method`. Raise NotApplicable as the metrics do.
     """
     rules = protocol.find(protocol_name)
     metric_plugins = [rules.find_metric_plugins(metric, 0)[0] for metric in metrics]
@@ -102,7 +102,7 @@ def normalise(net: Net, images: Tensor) -> Tensor:
 def make_library_module(net: Net) -> nn.Module:
     """Make the module that the net was made from, with the same weights, but neither cut nor frozen and without normalisation.
 
-    Raises UsageError if the module does not return logits, because libraries would then explain another output.
+    Raise UsageError if the module does not return logits, because libraries would then explain another output.
     """
     module = net.cut.original
     if module is None:

@@ -178,7 +178,7 @@ class Plugin:
         return dict(self._read("ENVIRONMENT", dict, {}))
 
     def _read(self, attribute: str, types: type | tuple[type, ...], *default: Any) -> Any:
-        """Read an attribute of the module, or its default. Raises PluginError if it is required or of another type."""
+        """Read an attribute of the module, or its default. Raise PluginError if it is required or of another type."""
         if not hasattr(self.module, attribute):
             if not default:
                 raise PluginError(f"metric {self.spec} does not declare {attribute}: see bench/metrics/insertion.py")
@@ -200,7 +200,7 @@ def list_names(kind: Kind) -> list[str]:
 def find(kind: Kind, text: str, seed: int | None = None) -> Plugin:
     """Find the plug-in that a spec names. `seed` is passed on if the plug-in takes one and the spec sets none.
 
-    Raises UsageError for an unknown name or setting, PluginError for a file that is no plug-in of the kind.
+    Raise UsageError for an unknown name or setting, PluginError for a file that is no plug-in of the kind.
     """
     spec = specs.parse(kind.word, text)
     file = Path(spec.name) if spec.name.endswith(".py") else None
@@ -210,7 +210,7 @@ def find(kind: Kind, text: str, seed: int | None = None) -> Plugin:
 
 
 def read_description(kind: Kind, name: str) -> str:
-    """Read the first line of a plug-in's docstring from its file, without importing it. Raises UsageError for no plug-in."""
+    """Read the first line of a plug-in's docstring from its file, without importing it. Raise UsageError for no plug-in."""
     file = _find_shipped_file(kind, name)
     if file is None:
         entry = _find_entry_point(kind, name)
@@ -296,7 +296,7 @@ def _find_shipped_file(kind: Kind, name: str) -> Path | None:
 
 
 def _find_entry_point(kind: Kind, name: str) -> EntryPoint:
-    """Find the entry point of an installed package. Raises UsageError for the name of no plug-in."""
+    """Find the entry point of an installed package. Raise UsageError for the name of no plug-in."""
     if "/" in name and kind is DATASET:
         raise UsageError(f"there is no folder {name}")
     for entry in _list_entry_points(kind):

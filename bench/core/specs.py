@@ -34,7 +34,7 @@ def parse_value(text: str) -> Any:
 
 
 def parse(kind: str, text: str, read: Callable[[str], Any] = parse_value) -> Spec:
-    """Parse a spec; `kind` is what messages call it, `read` converts the values of settings. Raises UsageError."""
+    """Parse a spec; `kind` is what messages call it, `read` converts the values of settings. Raise UsageError."""
     match = re.fullmatch(r"(?P<name>[^\[\]:]+?)(:(?P<short>[\w./-]+))?(\[(?P<settings>[^\[\]]*)\])?", text.strip())
     if match is None:
         raise UsageError(f"{text!r} names no {kind}: write name, name:value or name[setting=value,...]")
@@ -55,7 +55,7 @@ def split(text: str) -> list[str]:
 
 
 def add_settings(kind: str, text: str, settings: dict[str, str]) -> str:
-    """Add settings to a spec. Raises UsageError if the spec sets one of them itself."""
+    """Add settings to a spec. Raise UsageError if the spec sets one of them itself."""
     spec = parse(kind, text, str)
     if twice := next((key for key in settings if key in spec.settings), None):
         raise UsageError(f"{text} sets {twice} itself, and --{twice} sets it again: remove one of them")

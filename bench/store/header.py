@@ -131,7 +131,7 @@ class Header(_Part):
 
 
 def read_header(directory: Path) -> Header:
-    """Read the header of the run in a directory. Raises UsageError if there is none or this version cannot read it."""
+    """Read the header of the run in a directory. Raise UsageError if there is none or this version cannot read it."""
     file = directory / FILE
     if not file.is_file():
         raise UsageError(f"{directory} holds no run: it has no {FILE}")

@@ -80,12 +80,12 @@ class Run:
 
 
 def read(directory: Path | str) -> Run:
-    """Open the run in a directory. Raises UsageError if there is none or this version cannot read it."""
+    """Open the run in a directory. Raise UsageError if there is none or this version cannot read it."""
     return Run(Path(directory), read_header(Path(directory)))
 
 
 def list_done(directory: Path) -> set[Cell]:
-    """List the cells of complete parts, which need not be computed. Raises UsageError for a damaged part."""
+    """List the cells of complete parts, which need not be computed. Raise UsageError for a damaged part."""
     cells: set[Cell] = set()
     for file in _list_files(directory, "predictions"):
         needed = [directory / table / file.name for table in NEEDED]

@@ -161,7 +161,7 @@ def brightness(images: Tensor) -> Tensor:
 
 
 def close(actual: Tensor, expected: Tensor) -> None:
-    """Raises AssertionError if maps differ by more than rounding, or if the expected maps are 0."""
+    """Raise AssertionError if maps differ by more than rounding, or if the expected maps are 0."""
     assert float(expected.abs().max()) > 0
     torch.testing.assert_close(actual, expected, rtol=1e-4, atol=1e-5 * float(expected.abs().max()))
 

@@ -73,7 +73,7 @@ TABLES = ("scores", "curves", "maps", "strips", "drift", "predictions", "cost", 
 
 
 def assert_same(one: Path, other: Path) -> None:
-    """Raises AssertionError if two runs on disk differ in any bit or row, except in seconds."""
+    """Raise AssertionError if two runs on disk differ in any bit or row, except in seconds."""
     for name in TABLES:
         actual, expected = (_sorted(read(directory).table(name)) for directory in (one, other))
         pd.testing.assert_frame_equal(actual, expected, check_exact=True, obj=name)
