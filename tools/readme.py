@@ -14,7 +14,7 @@ from rich.console import Console
 
 from ..bench.cli.listing import list_by_kind
 from ..bench.show.terminal import WIDTH, show_methods
-from ..bench.store.run import Run, read
+from ..bench.store.run import Run, open_run
 from .montage import draw_montage
 
 ROOT = Path(__file__).parents[1]
@@ -109,7 +109,7 @@ def main(directory: str | None = None) -> None:
 
 def write_run(directory: str) -> None:
     """Write the tables of a run into the README, draw its picture, and copy its records to the tests."""
-    run = read(directory)
+    run = open_run(directory)
     README.write_text(BLOCK.sub(lambda _: format_tables(run), README.read_text(encoding="utf-8")), encoding="utf-8")
     PICTURE.parent.mkdir(exist_ok=True)
     PICTURE.write_bytes(draw_montage(run))

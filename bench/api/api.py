@@ -24,7 +24,7 @@ from torch import Tensor, nn
 
 from ..config import suite_file
 from ..config.defaults import DEFAULTS
-from ..config.protocol import find
+from ..config.protocol import find_protocol
 from ..config.suite import find_dataset
 from ..core import plugins
 from ..core.errors import UsageError
@@ -57,8 +57,10 @@ def load_net(
     """Load a net once, to use it in several calls.
 
     `net` is a spec, `vgg16` or `net.py:make[weights=w.pth]`, or a torch.nn.Module, which is copied and stays unchanged. `layer`
-    (`features.29` or `features[29]`) is where the net is explained; by default the protocol or the net decides. `precision`
-    is that of the forward passes of perturbed images: auto, fp32, bf16 or fp16.
+    (`features.29` or `features[29]`) is where the net is explained; by default the protocol or the net decides. `protocol`
+    is used for this layer alone; calls that use the net take their own. `device` is auto (the first CUDA device if there is one,
+    else the CPU), cpu or cuda (`cuda:1` is the second). `precision` is that of the forward passes of perturbed images: auto,
+    fp32, tf32, bf16 or fp16.
 
     `settings` describe a module: its `name`, its `classes` (a list of names), and how images in [0, 1] are normalised, by
     `preprocess` ("imagenet", "none" or "half") or by `mean` and `std`.
@@ -73,7 +75,7 @@ def load_net(
     >>> load_net(mine, layer="3", classes=["cat", "dog"], preprocess="none", device="cpu").classes
     ('cat', 'dog')
     """
-    return explaining.load_net(net, layer, find(protocol), device, precision, **settings)
+    return explaining.load_net(net, layer, find_protocol(protocol), device, precision, **settings)
 
 
 def load_dataset(spec: str) -> Images:
@@ -108,8 +110,9 @@ def explain(
     `image` is a file or a PIL image, which is resized and cropped to `size` x `size` pixels (by default the net's size, or
     224); or an array (h, w, 3) of uint8 or an image of a data set, which is used as it is. `method` is a spec,
     `score_cam[fill=black]` or `./my_cam.py`, or a function of a net, images (n, 3, h, w) in [0, 1] and targets (n,) that
-    returns maps (n, h', w'). `target` is the index or name of a class, or `top1` to `top5`. `metrics` are specs; the default
-    is average_drop, insertion and deletion. Other arguments (layer, device, precision, ...) are passed to `load_net`.
+    returns maps (n, h', w'). `target` is the index or name of a class, or `top1` to `top5`. `metrics` are specs; by
+    default, those of `bench explain` that the protocol defines, or else all of its metrics. Other arguments (layer, device,
+    precision, ...) are passed to `load_net`.
 
     If the method does not apply to the net, the explanation has no map but a `reason`. Raise UsageError for an image, net,
     method, target, metric or protocol that does not exist or cannot be used.
@@ -229,7 +232,7 @@ def run(
     code = execute(suite, directory, partial(make_plan, device=device), console, plugins.find(ENGINE, DEFAULTS.engine))
     if code == INTERRUPTED:
         raise KeyboardInterrupt
-    return Run(directory, store.read(directory).header)
+    return Run(directory, store.open_run(directory).header)
 
 
 def _load_or_check(net: str | nn.Module, protocol: str, loading: Mapping[str, Any]) -> Net:
@@ -238,7 +241,7 @@ def _load_or_check(net: str | nn.Module, protocol: str, loading: Mapping[str, An
         return load_net(net, protocol=protocol, **loading)
     if loading:
         raise UsageError(f"{', '.join(loading)}: this net is already loaded; pass such arguments to load_net")
-    if (layer := find_layer(find(protocol), net.name)) not in (None, net.layer):
+    if (layer := find_layer(find_protocol(protocol), net.name)) not in (None, net.layer):
         raise UsageError(
             f"{net.name} is loaded at {net.layer}, but the protocol {protocol} explains it at {layer}: "
             f'load it with load_net(..., protocol="{protocol}")'

@@ -12,7 +12,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from ..config.defaults import DEFAULTS
-from ..config.protocol import Protocol, find
+from ..config.protocol import Protocol, find_protocol
 from ..config.suite import check_distinct
 from ..config.suite_file import load as load_suite
 from ..core import plugins
@@ -23,7 +23,7 @@ from ..forward.device import find_device, to_batch, use_exact_arithmetic
 from ..forward.precision import choose_precision
 from ..nets import load as nets
 from ..nets.net import Net
-from ..nets.zoo import SHIPPED
+from ..nets.zoo import SHIPPED, describe_training
 from ..run.explain_image import explain_image, predict
 from ..run.plan import Measure, apply_protocol, find_layer
 from ..run.rows import MethodResult, Subject, make_value_columns
@@ -35,7 +35,7 @@ from .explanation import Explanation, Guess, MetricResult
 TOP = 5  # classes that an explanation lists
 MANY = 20  # an error message lists at most this many classes
 MODULE_SETTINGS = ("name", "classes", "preprocess", "mean", "std")
-CALLER = "the caller"  # stands for the method of a map that is given, in messages such as: a map of the caller
+CALLER = "the caller"  # the method's name in messages about a map that the caller passes
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def make_setup(
     a spec that names nothing.
     """
     metrics = [metrics] if isinstance(metrics, str) else metrics
-    rules = find(protocol)
+    rules = find_protocol(protocol)
     defaults = [name for name in DEFAULTS.metrics if name in rules.list_metric_names()] or rules.list_metric_names()
     suite = load_suite(DEFAULTS.suite, protocols=[protocol], metrics=list(metrics or defaults))
     measures = [Measure(plugin, variant) for plugin, variant in suite.find_metric_plugins([rules])]
@@ -85,13 +85,13 @@ def load_net(
     if isinstance(net, nn.Module):
         _check_module_settings(settings)
         named = {"name": type(net).__name__} | settings
-        return nets.from_module(net, **named, layer=dotted, device=chosen_device, precision=chosen_precision)
+        return nets.load_module(net, **named, layer=dotted, device=chosen_device, precision=chosen_precision)
     if settings:
         example = f"{net}[{next(iter(settings))}=...]"
         raise UsageError(f"{', '.join(settings)}: a net given by name takes this in its spec, {example}")
     loaded = nets.load(net, chosen_device, chosen_precision, dotted or find_layer(protocol, net))
     if net in SHIPPED:
-        loaded.notes += (f"it was trained on the data set scenes only: for photos use {net}@imagenet",)
+        loaded.notes += (describe_training(net),)
     return loaded
 
 
@@ -155,14 +155,14 @@ def _explain_target(
         scored = zip(setup.measures, scores.get(method, ()), strict=False)
         explanation = Explanation(
             image=subject.image, net=net.name, layer=net.layer, protocol=setup.protocol.name, method=method,
-            target=target, top=top, raw=raw, map=scored_map, reason=_describe_fault(result), notes=net.notes,
+            target=target, top=top, raw=raw, map=scored_map, reason=_describe_missing_map(result), notes=net.notes,
             results=tuple(_make_metric_result(measure, score, method) for measure, score in scored),
         )  # fmt: skip
         explanations.append(explanation)
     return explanations
 
 
-def _describe_fault(result: MethodResult) -> str:
+def _describe_missing_map(result: MethodResult) -> str:
     return result.reason or ("" if result.finite else "the map is not finite (NaN or infinite) and counts as constant")
 
 

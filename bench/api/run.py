@@ -146,5 +146,5 @@ def load(directory: Path | str) -> Run:
 
     Raise UsageError if the directory holds no run, or a run that this version cannot read.
     """
-    run = store.read(directory)
+    run = store.open_run(directory)
     return Run(run.directory, run.header)

@@ -37,7 +37,7 @@ def report(
     from ..store import run as store  # imports pandas, which is slow, so only when the command runs
 
     form = _choose_format(flags, form)
-    runs = [store.read(directory) for directory in directories]
+    runs = [store.open_run(directory) for directory in directories]
     if files is not None and form != DEFAULTS.report:
         raise UsageError(f"--files applies to the page, not to {form}")
     text = render(runs, form, files)

@@ -38,7 +38,7 @@ class Snapshot:
     metrics: dict[str, MetricFacts]  # by spec
     methods: dict[str, MethodFacts]  # by spec
     nets: dict[str, NetFacts]  # by spec
-    images: dict[str, str]  # by name: the start of their pixels' sha256
+    image_hashes: dict[str, str]  # by name: the start of their pixels' sha256
     targets: dict[str, dict[str, int]]  # by net and image: the class explained
     scores: dict[Key, dict[str, float | str]]  # by image: the value, or the reason why there is none
     costs: dict[tuple[str, str], dict[str, float]]  # by net and method: forwards, peak_bytes, of the first image
@@ -50,7 +50,7 @@ class Snapshot:
 
     def find_net_images(self, net: str) -> NetImages:
         """Find the images on a net, as they are compared."""
-        return NetImages(self.images, self.targets.get(net, {}))
+        return NetImages(self.image_hashes, self.targets.get(net, {}))
 
     def select(
         self, nets: Sequence[str] | None, methods: Sequence[str] | None, metrics: Sequence[str] | None
@@ -91,7 +91,7 @@ def take_snapshot(run: Run, name: str | None = None) -> Snapshot:
         metrics={spec: select_metric_facts(metric, header.protocols.get(spec, {})) for spec, metric in header.metrics.items()},
         methods={spec: select_method_facts(method) for spec, method in header.methods.items()},
         nets={spec: select_net_facts(net) for spec, net in header.nets.items()},
-        images=list_pixel_hashes(header, predictions),
+        image_hashes=list_pixel_hashes(header, predictions),
         targets={net: find_net_images(header, predictions, net).targets for net in header.nets},
         scores=_sort(header, _collect_scores(scores)),
         costs=_sort(header, _collect_costs(cost)),

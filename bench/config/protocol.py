@@ -16,9 +16,9 @@ from ..core import plugins, specs
 from ..core.errors import UsageError, list_known_names
 from ..core.plugins import METRIC, Plugin
 from ..core.settings import check_settings
+from ..core.specs import DEFAULT
 
 FOLDER = Path(__file__).parent / "protocols"
-DEFAULT = "default"
 Fit = Literal["bilinear", "corners", "bicubic", "nearest"]  # corners: bilinear with align_corners=True
 Stretch = Literal["min-max", "max", "none"]
 Order = Literal["fit-stretch", "stretch-fit"]
@@ -81,7 +81,7 @@ def list_names() -> list[str]:
     return sorted((path.stem for path in FOLDER.glob("*.toml")), key=lambda name: (name != DEFAULT, name))
 
 
-def find(spec: str, target: str | None = None) -> Protocol:
+def find_protocol(spec: str, target: str | None = None) -> Protocol:
     """Find the protocol of a spec, with another target if one is given. Raise UsageError for an unknown name or choice."""
     requested = specs.parse("protocol", spec)
     if requested.name not in list_names():

@@ -49,7 +49,7 @@ class Suite(BaseModel):
 
     def load_protocols(self) -> list[Protocol]:
         """Load the protocols, with the suite's target instead of their own if it sets one."""
-        return check_distinct([protocol_file.find(spec, self.target) for spec in self.protocols])
+        return check_distinct([protocol_file.find_protocol(spec, self.target) for spec in self.protocols])
 
     def find_metric_plugins(self, protocols: Sequence[Protocol]) -> list[tuple[Plugin, Protocol]]:
         """Find each metric of the suite under each protocol that defines it. Raise UsageError if no protocol defines one."""

@@ -32,7 +32,7 @@ def compute_maps(spec: str, net: Net, images: Tensor, targets: Tensor) -> Tensor
 
 def fit_maps(protocol_name: str, raw_maps: Tensor, images: Tensor) -> Tensor:
     """Fit maps (n, h', w') to their images and stretch them to [0, 1], as a protocol defines; return (n, h, w)."""
-    return postprocess(raw_maps, (images.shape[2], images.shape[3]), protocol.find(protocol_name))
+    return postprocess(raw_maps, (images.shape[2], images.shape[3]), protocol.find_protocol(protocol_name))
 
 
 def compute_scores(
@@ -49,7 +49,7 @@ def compute_scores(
 
     Metrics that explain the image again need the spec of the `method`. Raise NotApplicable as the metrics do.
     """
-    rules = protocol.find(protocol_name)
+    rules = protocol.find_protocol(protocol_name)
     metric_plugins = [rules.find_metric_plugins(metric, 0)[0] for metric in metrics]
     fit_and_stretch, rows = partial(postprocess, size=(images.shape[2], images.shape[3]), protocol=rules), []
     for image, target, map_ in zip(images, targets.tolist(), maps.cpu().numpy(), strict=True):

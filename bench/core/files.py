@@ -20,7 +20,7 @@ REASONS = {
 FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
-def check_target(file: Path) -> None:
+def check_writable(file: Path) -> None:
     """Raise UsageError if a file cannot be written, before there is anything to write."""
     _check_name(file)
     with explain_os_errors(file.parent):

@@ -2,7 +2,8 @@
 
 A spec names a plug-in: `grad_cam`, `score_cam[fill=black]`, `pytorch_grad_cam:ScoreCAM` (short for
 its first setting, `[variant=ScoreCAM]`), or the path of a Python file, `./my_cam.py`. Installed packages offer plug-ins
-through the entry points `cambench.methods`, `cambench.metrics`, `cambench.datasets` and `cambench.reports`.
+through the entry points `cambench.methods`, `cambench.metrics`, `cambench.datasets`, `cambench.reports`,
+`cambench.references` and `cambench.engines`.
 """
 
 import ast
@@ -129,7 +130,10 @@ class Plugin:
 
     @property
     def unit(self) -> str:
-        """UNIT: the unit of a score, in words. Required."""
+        """UNIT: the unit of a value, in words. Required.
+
+        "yes or no" declares a binary metric: its values are 0 or 1, and it is judged by tests for rates.
+        """
         return str(self._read("UNIT", str))
 
     @property
@@ -145,7 +149,7 @@ class Plugin:
 
     @property
     def slack(self) -> float | None:
-        """SLACK: the difference of two means that still counts as equal, in the metric's unit (default: see tolerance)."""
+        """SLACK: the difference of two means that still counts as equal, in the metric's unit (default: see slack.py)."""
         slack: float | None = self._read("SLACK", (int, float), None)
         return slack
 

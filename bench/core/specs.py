@@ -8,6 +8,7 @@ from typing import Any
 
 from .errors import UsageError
 
+DEFAULT = "default"  # the protocol whose metrics have no protocol in their names
 ADDRESS = "://"  # an address, such as s3://bucket/photos, contains it; a path does not
 
 
@@ -52,6 +53,17 @@ def parse(kind: str, text: str, read: Callable[[str], Any] = parse_value) -> Spe
 def split(text: str) -> list[str]:
     """Split a comma-separated list of specs; commas inside brackets do not separate."""
     return [part.strip() for part in re.split(r",(?![^\[]*\])", text) if part.strip()]
+
+
+def join_protocol(metric: str, protocol: str) -> str:
+    """Name a metric under a protocol, as records do: `deletion@rise`, and `deletion` under the default protocol."""
+    return metric if protocol == DEFAULT else f"{metric}@{protocol}"
+
+
+def split_protocol(name: str) -> tuple[str, str]:
+    """Split the name of a metric in records into the metric and the protocol."""
+    metric, _, protocol = name.partition("@")
+    return metric, protocol or DEFAULT
 
 
 def add_settings(kind: str, text: str, settings: dict[str, str]) -> str:

@@ -14,7 +14,7 @@ FILE = "run.json"
 UNREAD = "unread"  # in the fingerprint of the data, for an image that could not be read
 
 Settings = dict[str, Any]  # by name
-Range = Annotated[list[float | None], Field(min_length=2, max_length=2)]  # None: no end
+Range = Annotated[list[float | None], Field(min_length=2, max_length=2)]  # None: unbounded
 MESSAGES = {"missing": "it has no {key!r}", "extra_forbidden": "this version knows no {key!r}"}
 
 

@@ -43,7 +43,7 @@ class Writer:
         try:
             with explain_os_errors(directory):
                 _claim(directory, header)
-            run.tidy(directory)
+            run.remove_incomplete_parts(directory)
             self.done = run.list_done(directory)
         except BaseException:
             self._lock.release()

@@ -11,7 +11,7 @@ from PIL import Image as Picture
 
 from cambench.bench.api import explain
 from cambench.bench.api.explanation import Explanation, panel
-from cambench.bench.config.protocol import find
+from cambench.bench.config.protocol import find_protocol
 from cambench.bench.core.errors import UsageError
 from cambench.bench.data.photos import read_photo
 from cambench.bench.nets.net import Net
@@ -54,7 +54,7 @@ def test_the_numbers_are_those_of_a_run(photos: Path, here: Path, protocol: str)
     run = ["--nets", "squeezenet1_1", "--dataset", dataset, "--precision", "fp32", "--protocols", protocol]
     run += ["--metrics", "insertion,deletion"]
     assert bench("run", *run, "--methods", methods, "--out", here / "run").exit_code == 0
-    rows = store.read(here / "run").table("scores").set_index(["image", "method", "metric"])["value"]
+    rows = store.open_run(here / "run").table("scores").set_index(["image", "method", "metric"])["value"]
     suffix = "" if protocol == "default" else f"@{protocol}"
     for record in explain_json(photos / "a.png", photos / "b.png", *NET, "--method", methods, "--protocol", protocol):
         for explanation in record["explanations"]:
@@ -67,7 +67,7 @@ def test_the_numbers_are_those_of_a_run(photos: Path, here: Path, protocol: str)
 
 def test_the_probabilities_are_those_of_the_net(photos: Path, here: Path) -> None:
     (record,) = explain_json(photos / "a.png", *QUICK)
-    net = explain.load_net("squeezenet1_1", None, find("default"), "cpu", "fp32")
+    net = explain.load_net("squeezenet1_1", None, find_protocol("default"), "cpu", "fp32")
     pixels = read_photo(photos / "a.png", size=64).pixels
     logits = net(torch.tensor(pixels).permute(2, 0, 1)[None].float() / 255)[0]
     expected = logits.softmax(-1).sort(descending=True, stable=True)
@@ -93,7 +93,7 @@ def test_the_map_is_fitted_as_it_is_scored(explained: list[Explanation]) -> None
     assert (
         explanation.raw.shape != explanation.map.shape and explanation.map.shape == explanation.image.pixels.shape[:2]
     )
-    expected = postprocess(torch.from_numpy(explanation.raw)[None], (64, 64), find("default"))[0]
+    expected = postprocess(torch.from_numpy(explanation.raw)[None], (64, 64), find_protocol("default"))[0]
     np.testing.assert_allclose(explanation.map, expected, atol=1e-6)
     assert explanation.map.min() == 0 and explanation.map.max() == 1
 

@@ -19,7 +19,7 @@ from cambench.bench.core.errors import UsageError
 from cambench.bench.core.plugins import REFERENCE, find, list_names
 from cambench.bench.metrics import _curves, deletion
 from cambench.bench.nets import load
-from cambench.bench.nets.load import from_module
+from cambench.bench.nets.load import load_module
 from cambench.bench.nets.net import Net
 from cambench.bench.nets.zoo import SHIPPED
 from cambench.methods import grad_cam
@@ -200,7 +200,7 @@ def test_a_net_that_returns_no_logits_is_not_compared() -> None:
         nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 3), nn.Softmax(1)
     )
     with pytest.raises(UsageError, match="mine does not return logits alone, so reference libraries would"):
-        reference.make_library_module(from_module(module, name="mine"))
+        reference.make_library_module(load_module(module, name="mine"))
 
 
 @pytest.mark.parametrize("name", LIBRARIES)

@@ -74,7 +74,7 @@ def test_images_of_classes_unknown_to_the_net_are_explained_for_the_predicted_cl
     result = bench("run", *CHEAP, "--dataset", dataset, "--metrics", "average_drop", "--out", tmp_path / "run")
     assert result.exit_code == 0
     assert "squeezenet1_1: lacks 1 of the data set's 2 classes (zebra)" in " ".join(result.output.split())
-    predictions = store.read(tmp_path / "run").table("predictions").set_index("image")
+    predictions = store.open_run(tmp_path / "run").table("predictions").set_index("image")
     assert predictions.loc["star/0.png", "label_name"] == "star"
     assert predictions.loc["zebra/0.png", ["label", "top1"]].isna().all()
     labelled = bench("run", *CHEAP, "--dataset", dataset, "--target", "label", "--out", tmp_path / "label")

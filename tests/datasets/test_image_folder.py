@@ -305,7 +305,7 @@ def test_a_run_reads_its_images_from_an_address(tmp_path: Path) -> None:
     options = ["--nets", "squeezenet1_1", "--methods", "centre", "--metrics", "gini", "--precision", "fp32"]
     result = CliRunner().invoke(main, ["run", "--dataset", address, *options, "--out", str(tmp_path / "run")])
     assert result.exit_code == 3, result.output
-    assert set(store.read(tmp_path / "run").table("scores")["image"]) == {"a.png"}
+    assert set(store.open_run(tmp_path / "run").table("scores")["image"]) == {"a.png"}
     assert "b.png cannot be read as an image" in " ".join(result.output.split())
 
 

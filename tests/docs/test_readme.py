@@ -28,7 +28,7 @@ KEY = ["net", "image", "method", "metric"]
 def test_the_table_in_the_readme_matches_the_recorded_run() -> None:
     match = BLOCK.search(README.read_text(encoding="utf-8"))
     assert match is not None
-    assert match[0] == format_tables(store.read(RECORDS))
+    assert match[0] == format_tables(store.open_run(RECORDS))
 
 
 def test_features_in_the_readme_match_bench_list() -> None:
@@ -63,8 +63,8 @@ def test_the_recorded_run_is_reproduced_by_the_default_suite(tmp_path: Path) -> 
     ]
     result = CliRunner(catch_exceptions=False).invoke(main, [*command, "--out", str(tmp_path / "run")])
     assert result.exit_code == 0
-    fresh = store.read(tmp_path / "run").table("scores").set_index(KEY)["value"]
-    kept = store.read(RECORDS).table("scores").set_index(KEY)["value"].reindex(fresh.index)
+    fresh = store.open_run(tmp_path / "run").table("scores").set_index(KEY)["value"]
+    kept = store.open_run(RECORDS).table("scores").set_index(KEY)["value"].reindex(fresh.index)
     assert (fresh.isna() == kept.isna()).all()
     assert (fresh - kept).abs().groupby("metric").mean().max() < 0.01
     means = [table.groupby(["net", "method", "metric"]).mean() for table in (fresh, kept)]
@@ -94,7 +94,7 @@ def test_the_method_of_the_readme_runs(tmp_path: Path) -> None:
     ]
     result = CliRunner(catch_exceptions=False).invoke(main, [*asked, "--out", str(tmp_path / "run")])
     assert result.exit_code == 0
-    assert store.read(tmp_path / "run").table("scores")["value"].notna().any()
+    assert store.open_run(tmp_path / "run").table("scores")["value"].notna().any()
 
 
 def test_the_pictures_of_the_readme_exist() -> None:
@@ -105,5 +105,5 @@ def test_the_pictures_of_the_readme_exist() -> None:
 
 @pytest.mark.parametrize("table", ["scores", "curves", "cost", "predictions"])
 def test_the_recorded_run_can_be_read(table: str) -> None:
-    assert isinstance(store.read(RECORDS).table(table), pd.DataFrame)
-    assert not store.read(RECORDS).table(table).empty
+    assert isinstance(store.open_run(RECORDS).table(table), pd.DataFrame)
+    assert not store.open_run(RECORDS).table(table).empty

@@ -96,8 +96,8 @@ def test_a_run_with_two_killed_workers_equals_a_local_run(address: str, tmp_path
     assert_same(tmp_path / "ray", tmp_path / "local")
     rows = pd.read_parquet(tmp_path / "ray" / "scores")
     assert len(rows) == len(NETS) * (COUNT - 1) * 9 == len(rows.drop_duplicates(["net", "image", "method", "metric"]))
-    assert len(store.read(tmp_path / "ray").table("cost").dropna(subset="forwards")) == len(NETS) * 3
-    assert store.read(tmp_path / "ray").header.environment["engine"] == "ray"
+    assert len(store.open_run(tmp_path / "ray").table("cost").dropna(subset="forwards")) == len(NETS) * 3
+    assert store.open_run(tmp_path / "ray").header.environment["engine"] == "ray"
 
 
 def test_a_run_resumes_after_its_driver_was_killed(address: str, tmp_path: Path, photos: Path) -> None:

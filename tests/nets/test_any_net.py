@@ -147,13 +147,13 @@ class _Output:
 @pytest.mark.parametrize("make", [_Branch, _DataDependent])
 def test_a_users_net_is_cut_by_the_rule(make: type[nn.Module]) -> None:
     module = _seeded(make)
-    net = load.from_module(module, name="mine")
+    net = load.load_module(module, name="mine")
     assert net.layer == "last" and any("explained at last" in note for note in net.notes)
     assert any("it runs twice" in note for note in net.notes) == (make is _DataDependent)
     torch.testing.assert_close(net(IMAGES).detach(), _run_module(module, IMAGES), rtol=1e-5, atol=1e-5)
     gradient = grad_cam.explain(net, IMAGES, TARGETS)
     if make is _Branch:
-        assert torch.equal(load.from_module(module, layer="last.1").features(IMAGES), net.features(IMAGES))
+        assert torch.equal(load.load_module(module, layer="last.1").features(IMAGES), net.features(IMAGES))
     _, (height, width) = gradient, gradient.shape[1:]
     close(gradient * height * width, _by_hand(module, IMAGES))
 
@@ -170,9 +170,9 @@ def test_activations_are_those_before_an_inplace_relu(layer: str) -> None:
     module = _seeded(_Branch)
     if layer == "two":
         with pytest.raises(UsageError, match=r"cut at two: a parallel branch also reaches .*; cut at last\.0 instead"):
-            load.from_module(module, layer=layer)
+            load.load_module(module, layer=layer)
         return
-    net = load.from_module(module, layer=layer)
+    net = load.load_module(module, layer=layer)
     activations = net.features(IMAGES)
     assert (activations < 0).any()
     grad_cam.explain(net, IMAGES, TARGETS)
@@ -181,14 +181,14 @@ def test_activations_are_those_before_an_inplace_relu(layer: str) -> None:
 
 
 def test_layer_cam_and_randomisation_use_several_layers_of_a_traced_net() -> None:
-    net = load.from_module(_seeded(_Branch))
+    net = load.load_module(_seeded(_Branch))
     maps = layer_cam.explain(net, IMAGES, TARGETS, layers="stem+last")
     assert maps.shape[1:] == (23, 23) and maps.std() > 0
     for share in (0.2, 1.0):
         randomised = randomise(net, share, 0)
         assert torch.equal(randomised.features(IMAGES), net.features(IMAGES)) == (share < 1)
         assert not torch.allclose(randomised(IMAGES), net(IMAGES))
-    hooked = load.from_module(_seeded(_DataDependent))
+    hooked = load.load_module(_seeded(_DataDependent))
     assert not torch.allclose(randomise(hooked, 0.2, 0)(IMAGES), hooked(IMAGES))
     assert torch.equal(randomise(hooked, 0.2, 0).features(IMAGES), hooked.features(IMAGES))
 
@@ -207,8 +207,8 @@ def test_layer_cam_and_randomisation_use_several_layers_of_a_traced_net() -> Non
     ],
 )
 def test_class_scores_are_found_and_read_as_logits(output: Callable[[Tensor], Any], note: str) -> None:
-    reference = load.from_module(_seeded(_Branch))
-    net = load.from_module(_seeded(lambda: _Returns(output)))
+    reference = load.load_module(_seeded(_Branch))
+    net = load.load_module(_seeded(lambda: _Returns(output)))
     torch.testing.assert_close(net(IMAGES).softmax(1), reference(IMAGES).softmax(1), rtol=0, atol=1e-5)
     assert note in (*net.notes, "")
     if "is removed" in note or "its output" in note:
@@ -221,7 +221,7 @@ def test_a_live_module_stays_unchanged() -> None:
     handle = module.fc.register_forward_hook(lambda *_: None)
     module.fc.weight.grad = torch.ones_like(module.fc.weight)
     state = {name: value.clone() for name, value in module.state_dict().items()}
-    net = load.from_module(nn.DataParallel(module), name="mine")
+    net = load.load_module(nn.DataParallel(module), name="mine")
     assert {weight.dtype for weight in net.parameters()} == {torch.float32} and not net.training
     assert module.training and module.fc.weight.dtype == torch.float16 and module.fc.weight.requires_grad
     assert len(module.fc._forward_hooks) == 1 and bool((module.fc.weight.grad == 1).all())
@@ -231,14 +231,14 @@ def test_a_live_module_stays_unchanged() -> None:
 
 def test_the_input_of_a_grey_net_is_the_luminance() -> None:
     module = _seeded(lambda: _Branch(channels=1))
-    net = load.from_module(module, preprocess="none")
+    net = load.load_module(module, preprocess="none")
     grey = (IMAGES * torch.tensor([0.299, 0.587, 0.114]).view(3, 1, 1)).sum(1, keepdim=True)
     torch.testing.assert_close(net(IMAGES).detach(), module(grey).detach(), rtol=1e-5, atol=1e-5)
     assert "it takes grey images: its input is the luminance" in net.notes
 
 
 def test_a_net_of_fixed_image_size_refuses_other_sizes() -> None:
-    net = load.from_module(_fixed_size_module(), name="cifar")
+    net = load.load_module(_fixed_size_module(), name="cifar")
     assert net.size == 32 and "it takes images of 32 x 32 only" in net.notes
     net.prepare(random_images(1, 32))
     with pytest.raises(ImageError, match="cifar takes images of 32 x 32, and these are 96 x 96"):
@@ -253,7 +253,7 @@ def test_images_need_not_be_square() -> None:
     module = _seeded(_Branch)
     images = random_images(2, 96)[:, :, :64]
     torch.testing.assert_close(
-        load.from_module(module)(images).detach(), _run_module(module, images), rtol=1e-5, atol=1e-5
+        load.load_module(module)(images).detach(), _run_module(module, images), rtol=1e-5, atol=1e-5
     )
 
 
@@ -274,7 +274,7 @@ def test_images_need_not_be_square() -> None:
 )
 def test_modules_that_cannot_be_explained_are_refused(make: Any, settings: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        load.from_module(_seeded(make), **settings)
+        load.load_module(_seeded(make), **settings)
 
 
 class _Block(nn.Module):
@@ -305,7 +305,7 @@ class _Outer(nn.Module):
 
 def test_a_failed_cut_leaves_the_net_unchanged() -> None:
     module = _seeded(_Outer)
-    net = load.from_module(module, name="mine", precision="bf16")
+    net = load.load_module(module, name="mine", precision="bf16")
     assert net.layer == "block.inner"
     torch.testing.assert_close(net(IMAGES), _run_module(module, IMAGES), rtol=1e-4, atol=1e-4)
     assert "its perturbed images run in fp32" in net.notes
@@ -436,7 +436,7 @@ class _Deciding(_Branch):
 )
 def test_a_net_whose_scores_cannot_be_explained_is_refused(make: Any, message: str) -> None:
     with pytest.raises(PluginError, match=message):
-        load.from_module(_seeded(make))
+        load.load_module(_seeded(make))
 
 
 def test_invalid_files_of_class_names_are_refused(user_folder: Path) -> None:

@@ -41,7 +41,7 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    return store.read(runs.write(tmp_path_factory.mktemp("runs") / "whole", images=8, nets={"resnet18": "layer4"}))
+    return store.open_run(runs.write(tmp_path_factory.mktemp("runs") / "whole", images=8, nets={"resnet18": "layer4"}))
 
 
 @pytest.fixture(scope="module")
@@ -176,7 +176,7 @@ def test_file_names_are_safe_and_unique() -> None:
 
 
 def test_several_runs_share_a_page_and_are_not_averaged(run: Run, tmp_path: Path) -> None:
-    other = store.read(runs.write(tmp_path / "other", images=5, nets={"resnet18": "layer4"}))
+    other = store.open_run(runs.write(tmp_path / "other", images=5, nets={"resnet18": "layer4"}))
     other.header.protocols["insertion"]["steps"] = 100
     assert label_runs([run, other]) == ["whole", "other"]
     analyses = analyse([run, other])

@@ -35,7 +35,7 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    return store.read(runs.write(tmp_path_factory.mktemp("runs") / "whole"))
+    return store.open_run(runs.write(tmp_path_factory.mktemp("runs") / "whole"))
 
 
 @pytest.fixture(scope="module")
@@ -150,7 +150,7 @@ def test_filters_hide_rows_columns_and_figures(page: Any) -> None:
 
 
 def test_several_runs_can_be_distinguished(browser: Any, run: Run, tmp_path: Path) -> None:
-    other = store.read(runs.write(tmp_path / "other", images=6, nets={"resnet18": "layer4"}))
+    other = store.open_run(runs.write(tmp_path / "other", images=6, nets={"resnet18": "layer4"}))
     other.header.protocols["deletion"]["steps"] = 100
     path = tmp_path / "both.html"
     path.write_text(html.page([run, other]), encoding="utf-8")
@@ -191,12 +191,12 @@ def test_names_with_markup_are_escaped(browser: Any, tmp_path: Path) -> None:
     )
     (directory / "run.json").write_text(header, encoding="utf-8")
     for name in ("scores", "cost", "maps", "curves"):
-        frame = store.read(directory).table(name)
+        frame = store.open_run(directory).table(name)
         runs.rewrite(directory, name, frame.assign(method=frame["method"].replace("centre", f"./{EVIL}.py")))
-    predictions = store.read(directory).table("predictions").assign(target_name=EVIL)
+    predictions = store.open_run(directory).table("predictions").assign(target_name=EVIL)
     runs.rewrite(directory, "predictions", predictions)
     path = tmp_path / "evil.html"
-    path.write_text(html.render(store.read(directory)), encoding="utf-8")
+    path.write_text(html.render(store.open_run(directory)), encoding="utf-8")
     assert path.read_text(encoding="utf-8").count("<script") == 2
     for page in _open(browser, path):
         assert page.locator("select[name=chosen_net] option").all_inner_texts() == [f"net {EVIL}"]
@@ -213,7 +213,7 @@ def _load_seconds(browser: Any, file: Path) -> float:
 
 
 def test_the_page_of_many_methods_and_metrics_is_small(browser: Any, tmp_path: Path) -> None:
-    run = store.read(big.write(tmp_path / "big", nets=1, methods=25, metrics=33, images=30))
+    run = store.open_run(big.write(tmp_path / "big", nets=1, methods=25, metrics=33, images=30))
     path = tmp_path / "big.html"
     path.write_text(html.render(run), encoding="utf-8")
     assert path.stat().st_size < 8_000_000
@@ -229,7 +229,7 @@ def test_the_page_of_many_methods_and_metrics_is_small(browser: Any, tmp_path: P
 
 @pytest.mark.overhead
 def test_the_page_of_a_large_run_takes_a_minute_at_most_and_opens_in_two_seconds(browser: Any, tmp_path: Path) -> None:
-    run = store.read(big.write(tmp_path / "big"))
+    run = store.open_run(big.write(tmp_path / "big"))
     start = time.perf_counter()
     text = html.render(run)
     assert time.perf_counter() - start < 60

@@ -41,12 +41,12 @@ def arguments(photos: Path, out: Path, method: object = "centre", metric: object
 def image_order(photos: Path, out: Path) -> list[str]:
     """Run the images; return their names in the order of the run, which is not alphabetical."""
     assert bench(*arguments(photos, out)).exit_code == 0
-    return [str(name) for name in store.read(out).header.data.images]
+    return [str(name) for name in store.open_run(out).header.data.images]
 
 
 def images_of(run: Path, table: str) -> list[str]:
     """The names of the images in a table of a run, sorted."""
-    rows = store.read(run).table(table)
+    rows = store.open_run(run).table(table)
     return sorted(set(rows["image"])) if len(rows) else []
 
 
@@ -71,10 +71,10 @@ def test_a_damaged_image_is_recorded_and_tried_again(photos: Path, tmp_path: Pat
     assert result.exit_code == 0 and "5 of 6 done before" in result.output
     assert images_of(out, "failures") == []
     resumed, expected = (
-        store.read(run).table("scores").sort_values("image")["value"].tolist() for run in (out, complete)
+        store.open_run(run).table("scores").sort_values("image")["value"].tolist() for run in (out, complete)
     )
     assert resumed == pytest.approx(expected, abs=1e-7)  # rounding depends on the size of the batches
-    measured = store.read(out).table("cost").dropna(subset="forwards")
+    measured = store.open_run(out).table("cost").dropna(subset="forwards")
     assert len(measured) == 1
 
 
@@ -201,7 +201,7 @@ def test_an_error_of_a_users_net_fails_the_image(photos: Path, tmp_path: Path, m
     result = bench(*arguments(photos, tmp_path / "run"), "--nets", f"{file}:make")
     assert result.exit_code == 3
     reason = "net mine:make fails: it raises ValueError: the image is odd"
-    assert store.read(tmp_path / "run").table("failures")["reason"].tolist() == [reason]
+    assert store.open_run(tmp_path / "run").table("failures")["reason"].tolist() == [reason]
     assert len(images_of(tmp_path / "run", "scores")) == COUNT - 1
     # A built-in net must not fail: the error is a bug, and its traceback is shown.
     with pytest.raises(ValueError, match="odd"):
@@ -237,7 +237,7 @@ def test_an_error_or_a_wrong_image_of_a_users_data_set_fails_the_image(tmp_path:
     result = run_own(tmp_path, OWN, 4, "insertion")
     assert result.exit_code == 3
     assert images_of(tmp_path / "run", "scores") == ["0", "3"]
-    failures = store.read(tmp_path / "run").table("failures")
+    failures = store.open_run(tmp_path / "run").table("failures")
     reasons = dict(zip(failures["image"], failures["reason"], strict=True))
     assert reasons["1"] == "own.py fails: line 11 raises OSError: the share is gone"
     assert "forwards and peak bytes" not in " ".join(result.output.split())
@@ -286,7 +286,7 @@ def test_an_invalid_image_fails_with_a_reason(tmp_path: Path, image: str, messag
     code = OWN.replace("import Image", "import Image, Object")
     code = code.replace('raise OSError("the share is gone")', f"return {image}")
     assert run_own(tmp_path, code, 2).exit_code == 3
-    (reason,) = store.read(tmp_path / "run").table("failures")["reason"]
+    (reason,) = store.open_run(tmp_path / "run").table("failures")["reason"]
     assert reason.startswith(message)
 
 

@@ -26,7 +26,7 @@ VALUES = ["image", "net", "method", "metric", "value"]
 
 
 def scores(directory: Path) -> pd.DataFrame:
-    return store.read(directory).table("scores")[VALUES].sort_values(VALUES[:4]).reset_index(drop=True)
+    return store.open_run(directory).table("scores")[VALUES].sort_values(VALUES[:4]).reset_index(drop=True)
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,7 @@ def weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_a_run_writes_the_tables_and_header_that_the_readme_names(finished: Path) -> None:
     assert {"run.json", "scores", "curves", "cost", "report.html"} <= {path.name for path in finished.iterdir()}
-    run = store.read(finished)
+    run = store.open_run(finished)
     table = run.table("scores")
     assert len(table) == 3 * 5 * 8
     assert table.groupby(["image", "method", "metric"]).size().eq(1).all()
@@ -67,9 +67,9 @@ def test_a_run_writes_the_tables_and_header_that_the_readme_names(finished: Path
 
 
 def test_the_cost_is_stored_for_every_image(finished: Path) -> None:
-    cost = store.read(finished).table("cost")
+    cost = store.open_run(finished).table("cost")
     assert (cost["seconds"] > 0).all()
-    assert (store.read(finished).table("predictions")["seconds"] > 0).all()
+    assert (store.open_run(finished).table("predictions")["seconds"] > 0).all()
     assert cost.groupby("method").size().eq(3).all()
     forwards = cost.dropna(subset="forwards").set_index("method")["forwards"]
     assert forwards["cam"] == pytest.approx(1, abs=0.05)
@@ -88,7 +88,7 @@ def test_the_same_command_again_computes_nothing(finished: Path) -> None:
 def test_an_interrupted_run_says_how_to_resume(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     work = local.work
 
-    def interrupted(plan: Plan, writer: Writer) -> Iterator[store.Cell]:
+    def interrupted(plan: Plan, writer: Writer) -> Iterator[store.NetImage]:
         yield next(work(plan, writer))
         raise KeyboardInterrupt
 
@@ -97,7 +97,7 @@ def test_an_interrupted_run_says_how_to_resume(tmp_path: Path, monkeypatch: pyte
     result = bench("run", *SMALL, *CHEAP, "--images", "2", "--out", tmp_path / "run")
     assert result.exit_code == 130
     assert "run the same command to resume" in " ".join(result.output.split())
-    assert len(store.read(tmp_path / "run").table("predictions")) == 1
+    assert len(store.open_run(tmp_path / "run").table("predictions")) == 1
 
 
 @pytest.mark.parametrize(
@@ -208,7 +208,7 @@ def test_real_photos_and_weights_run_offline(tmp_path: Path, real_data: Path) ->
     arguments = ["run", "--nets", "squeezenet1_1@imagenet", "--dataset", real_data, "--images", "6", *CHEAP]
     result = bench(*arguments, "--out", tmp_path / "run")
     assert result.exit_code == 0, result.output
-    run = store.read(tmp_path / "run")
+    run = store.open_run(tmp_path / "run")
     assert run.table("predictions")["top1"].mean() >= 0.5
     means = run.table("scores").groupby(["method", "metric"])["value"].mean().to_dict()
     assert means["grad_cam", "insertion"] > means["random", "insertion"]
@@ -224,7 +224,7 @@ def test_a_method_runs_from_a_users_file(tmp_path: Path) -> None:
     )
     arguments = ["run", *SMALL, "--methods", f"{file}[size=2]", "--images", "1", "--out", tmp_path / "run"]
     assert bench(*arguments).exit_code == 0
-    assert set(store.read(tmp_path / "run").table("scores")["method"]) == {"corner[size=2]"}
+    assert set(store.open_run(tmp_path / "run").table("scores")["method"]) == {"corner[size=2]"}
 
 
 def test_every_kind_is_listed() -> None:
@@ -268,7 +268,7 @@ def test_a_method_that_writes_into_its_images_does_not_affect_other_methods(tmp_
         out = tmp_path / f"run{len(means)}"
         arguments = ["run", *SMALL, "--metrics", "insertion", "--methods", methods, "--images", "1", "--out", out]
         assert bench(*arguments).exit_code == 0
-        table = store.read(out).table("scores").set_index("method")["value"]
+        table = store.open_run(out).table("scores").set_index("method")["value"]
         means.append(table["grad_cam"])
     assert means[0] == pytest.approx(means[1], abs=1e-6)
 
@@ -314,7 +314,7 @@ def test_a_map_that_is_not_finite_is_reported_and_scored_as_constant(tmp_path: P
     )
     assert result.exit_code == 0
     assert "nan_cam: 1 map not finite (NaN or infinite), scored as constant" in " ".join(result.output.split())
-    scores = store.read(tmp_path / "r").table("scores")
+    scores = store.open_run(tmp_path / "r").table("scores")
     values = scores.pivot_table(index="metric", columns="method", values="value")
     assert (values["nan_cam"] == values["uniform"]).all()
     assert scores.groupby("method")["nan_map"].all().to_dict() == {"nan_cam": True, "uniform": False}

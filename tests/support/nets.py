@@ -88,7 +88,7 @@ def tiny_vgg(precision: str = "fp32") -> Net:
     last = classify[-1]
     assert isinstance(last, nn.Linear)
     last.weight.data *= 10
-    cut = Cut(_line(features, classify), "4", no_class_maps="fully connected layers follow")
+    cut = Cut(_line(features, classify), "4", why_no_class_maps="fully connected layers follow")
     return Net("tiny_vgg", cut, CLASSES, precision)
 
 
