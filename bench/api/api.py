@@ -58,9 +58,9 @@ def load_net(
 
     `net` is a spec, `vgg16` or `net.py:make[weights=w.pth]`, or a torch.nn.Module, which is copied and stays unchanged. `layer`
     (`features.29` or `features[29]`) is where the net is explained; by default the protocol or the net decides. `protocol`
-    is used for this layer alone; calls that use the net take their own. `device` is auto (the first CUDA device if there is one,
-    else the CPU), cpu or cuda (`cuda:1` is the second). `precision` is that of the forward passes of perturbed images: auto,
-    fp32, tf32, bf16 or fp16.
+    is used for this layer alone; calls that use the net take their own. `device` is auto (the first CUDA device, else the CPU),
+    cpu or cuda (`cuda:1` is the second). `precision` is that of the forward passes of perturbed images: auto, fp32, tf32, bf16
+    or fp16.
 
     `settings` describe a module: its `name`, its `classes` (a list of names), and how images in [0, 1] are normalised, by
     `preprocess` ("imagenet", "none" or "half") or by `mean` and `std`.
