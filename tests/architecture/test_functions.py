@@ -44,7 +44,7 @@ def is_property(function: ast.FunctionDef) -> bool:
 
 def test_docstrings_say_what_to_raise_and_return_in_the_imperative() -> None:
     """The linter checks the first word alone. A property is described as a noun, so it `raises`."""
-    indicative = re.compile(r"(^|[.;]\s+)(Raises|Returns|raises|returns) ", re.MULTILINE)
+    indicative = re.compile(r"(\A|[.;]\s+)(Raises|Returns|raises|returns) ")
     assert not [
         name
         for name, function in functions()
