@@ -27,7 +27,7 @@ def load(*, path: str, size: int = 224, resize: Resize = "crop", seed: int = 0) 
 
     labels.csv has the columns file (relative to the folder, or to images/ in it) and class_index (the net's index). The object
     may be marked by a column mask (an image of the photo's size, not 0 on the object), box_xyxy (four numbers, in pixels of the
-    upright photo) or box_224_xyxy (in pixels of the photo squashed to 224 x 224). Without labels.csv each sub-folder is a
+    upright photo) or box_N_xyxy for any N (in pixels of the photo squashed to N x N). Without labels.csv each sub-folder is a
     class, and images without sub-folders have no label.
 
     Raise UsageError for a folder without images or with both images and sub-folders of images, and for a row that cannot be
@@ -46,7 +46,10 @@ def load(*, path: str, size: int = 224, resize: Resize = "crop", seed: int = 0) 
 
 
 def photo(source: Path | Picture.Image, *, size: int = 224, resize: Resize = "crop") -> Image:
-    """Read one picture as an image without a label, resized as images of a folder are; its name is that of the file."""
+    """Read one picture as an image without a label, with pixels (size, size, 3), resized as images of a folder are.
+
+    Its name is that of the file, or "picture" without a file. Raise ImageError for a file that cannot be read as an image.
+    """
     picture, name = (read(source), source.name) if isinstance(source, Path) else (to_rgb(source), "picture")
     return Image(name, fit_picture(picture, size, resize)[0], None)
 

@@ -29,7 +29,7 @@ def load(
     Names are paths in the split's folder. `files` is the archive: full size, or the shorter side of its images. `root` is the
     folder that holds imagenette2-320/ (or the other archive's folder), by default the data folder (CAMBENCH_DATA, or
     ~/.cache/cambench/data); torchvision downloads it there if it is missing. `resize` is as in image_folder. Raise UsageError
-    if that fails.
+    if the download fails.
     """
     folder = find_data_root(root) / FILES[files]
     open_or_download(partial(Imagenette, folder.parent, split=split, size=files), "Imagenette", PAGE, folder)

@@ -27,7 +27,8 @@ def load(
 
     Names are file names. `root` is the folder that holds oxford-iiit-pet/images and oxford-iiit-pet/annotations, by default the
     data folder (CAMBENCH_DATA, or ~/.cache/cambench/data); torchvision downloads them there if they are missing. `resize` is as
-    in image_folder. Raise UsageError if that fails.
+    in image_folder. Raise UsageError
+    if the download fails.
     """
     folder = find_data_root(root) / "oxford-iiit-pet"
     open_source = partial(OxfordIIITPet, folder.parent, split=split)

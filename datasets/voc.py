@@ -37,7 +37,7 @@ def load(
     Names are file names. `objects` are the boxes of all images, or the masks of the segmented ones. Only 2007's test images
     have annotations. `root` is the folder that holds VOCdevkit/, by default the data folder (CAMBENCH_DATA, or
     ~/.cache/cambench/data); torchvision downloads it there if it is missing. `resize` is as in image_folder. Raise UsageError
-    if that fails.
+    if the download fails.
     """
     if split == "test" and year != 2007:
         raise UsageError(f"VOC {year} has no annotations of its test images: set split=val or year=2007")

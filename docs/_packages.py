@@ -51,7 +51,7 @@ def table(graph: Graph) -> str:
 def levels(graph: Graph) -> list[list[str]]:
     """Packages by level, the lowest first: a package stands one level above the highest package that it imports.
 
-    Raises ValueError where packages import each other in a circle.
+    Raise ValueError where packages import each other in a circle.
     """
     rows: list[list[str]] = []
     placed: set[str] = set()

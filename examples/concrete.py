@@ -133,7 +133,7 @@ def load_convolutions() -> dict[str, Tensor]:
 def main(folder: Path) -> None:
     """Train both nets; write their weights and the class names into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "concrete.txt").write_text("\n".join(CLASSES))
+    (folder / "concrete.txt").write_text("\n".join(CLASSES), encoding="utf-8")
     images, labels = draw_walls("test", 100)
     for name, train_net in (("small_cnn", train_small_cnn), ("concrete_vgg", train_concrete_vgg)):
         net = train_net()

@@ -133,7 +133,7 @@ def make_concrete() -> Example:
 def make_flowers() -> Example:
     """Make the example on heads of five classes; write a photo, and random weights if there are none."""
     torch.manual_seed(0)
-    Path("weights/flowers.txt").write_text("daisy\ndandelion\nrose\nsunflower\ntulip\n")
+    Path("weights/flowers.txt").write_text("daisy\ndandelion\nrose\nsunflower\ntulip\n", encoding="utf-8")
     for name in ("resnet18", "vgg16"):
         if not Path(f"weights/{name}_flowers.pt").is_file():
             save_weights(getattr(flowers, name)(), Path(f"weights/{name}_flowers.pt"))

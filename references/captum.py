@@ -6,9 +6,9 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from ..bench.config.protocol import DEFAULT
 from ..bench.conform import reference
 from ..bench.conform.conform import FEW, Quantity, rescale
+from ..bench.core.specs import DEFAULT
 from ..bench.nets.net import Net
 from ..bench.scoring.blend import Canvas, blend_images, count_images
 from ..bench.scoring.perturbations import Clean, InsideSeries

@@ -13,9 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..bench.config.protocol import DEFAULT
 from ..bench.conform import reference
 from ..bench.conform.conform import FEW, MANY, Fault, Quantity, rescale
+from ..bench.core.specs import DEFAULT
 from ..bench.forward.forward import Stream
 from ..bench.nets.net import Net
 from ..bench.scoring.blend import make_substrate

@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..bench.config.protocol import DEFAULT
 from ..bench.conform import reference
 from ..bench.conform.conform import FEW, MANY, Fault, Quantity, rescale
+from ..bench.core.specs import DEFAULT
 from ..bench.nets.net import Net
 
 REQUIRES = ("torchcam",)

@@ -26,7 +26,7 @@ def render(run: Run) -> str:
     for analysis in analyses:
         lines += ["", f"## {escape(analysis.table.net)}", "", *_describe_net(analysis)]
     if reproductions := published.find_reproductions(run):
-        lines += ["", *published_table.as_markdown(reproductions, level=2).splitlines()]
+        lines += ["", *published_table.format_markdown(reproductions, level=2).splitlines()]
     protocols = [
         f"**{escape(metric)}**: {escape(format_settings(settings))}"
         for metric, settings in run.header.protocols.items()

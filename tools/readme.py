@@ -14,7 +14,7 @@ from rich.console import Console
 
 from ..bench.cli.listing import list_by_kind
 from ..bench.show.terminal import WIDTH, show_methods
-from ..bench.store.run import Run, read
+from ..bench.store.run import Run, open_run
 from .montage import draw_montage
 
 ROOT = Path(__file__).parents[1]
@@ -59,7 +59,7 @@ def format_features() -> str:
 
 def format_gate() -> str:
     """Format the changes that `bench compare` detects and those that it misses, from the stored figures."""
-    figures = json.loads(FIGURES.read_text())
+    figures = json.loads(FIGURES.read_text(encoding="utf-8"))
     mutations = figures["mutations"]
     verdicts = {"worse": "worse", "unclear": "unclear: fails with `--strict`", "same": "same"}
     lines = [
@@ -83,7 +83,7 @@ def format_gate() -> str:
 
 def format_speed() -> str:
     """Format the results of the benchmarks beside the bounds that they should meet."""
-    data = json.loads(TIMED.read_text())
+    data = json.loads(TIMED.read_text(encoding="utf-8"))
     environment, figures = data["environment"], data["figures"]
     lines = [
         f"| {figure['what']} | {figure['figure']:.2f} {figure['unit']} | "
@@ -99,18 +99,18 @@ def format_speed() -> str:
 
 def main(directory: str | None = None) -> None:
     """Write the features and the stored figures into the README; with a run, also its tables, picture and records."""
-    text = README.read_text()
+    text = README.read_text(encoding="utf-8")
     for pattern, format_part in ((FEATURES, format_features), (GATE, format_gate), (SPEED, format_speed)):
         text = pattern.sub(lambda _, format_part=format_part: format_part(), text)  # type: ignore[misc]
-    README.write_text(text)
+    README.write_text(text, encoding="utf-8")
     if directory is not None:
         write_run(directory)
 
 
 def write_run(directory: str) -> None:
     """Write the tables of a run into the README, draw its picture, and copy its records to the tests."""
-    run = read(directory)
-    README.write_text(BLOCK.sub(lambda _: format_tables(run), README.read_text()))
+    run = open_run(directory)
+    README.write_text(BLOCK.sub(lambda _: format_tables(run), README.read_text(encoding="utf-8")), encoding="utf-8")
     PICTURE.parent.mkdir(exist_ok=True)
     PICTURE.write_bytes(draw_montage(run))
     shutil.rmtree(RECORDS, ignore_errors=True)

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 
 from ..config import suite_file
 from ..config.defaults import DEFAULTS
-from ..config.protocol import find
+from ..config.protocol import find_protocol
 from ..config.suite import find_dataset
 from ..core import plugins
 from ..core.errors import UsageError
@@ -57,13 +57,15 @@ def load_net(
     """Load a net once, to use it in several calls.
 
     `net` is a spec, `vgg16` or `net.py:make[weights=w.pth]`, or a torch.nn.Module, which is copied and stays unchanged. `layer`
-    (`features.29` or `features[29]`) is where the net is explained; by default the protocol or the net decides. `precision`
-    is that of the forward passes of perturbed images: auto, fp32, bf16 or fp16.
+    (`features.29` or `features[29]`) is where the net is explained; by default the protocol or the net decides. `protocol`
+    is used for this layer alone; calls that use the net take their own. `device` is auto (the first CUDA device, else the CPU),
+    cpu or cuda (`cuda:1` is the second). `precision` is that of the forward passes of perturbed images: auto, fp32, tf32, bf16
+    or fp16.
 
     `settings` describe a module: its `name`, its `classes` (a list of names), and how images in [0, 1] are normalised, by
     `preprocess` ("imagenet", "none" or "half") or by `mean` and `std`.
 
-    Raises UsageError for a net, layer, protocol, device, precision or setting that does not exist, and for a net that cannot
+    Raise UsageError for a net, layer, protocol, device, precision or setting that does not exist, and for a net that cannot
     be loaded or split.
 
     >>> from torch import nn
@@ -73,13 +75,13 @@ def load_net(
     >>> load_net(mine, layer="3", classes=["cat", "dog"], preprocess="none", device="cpu").classes
     ('cat', 'dog')
     """
-    return explaining.load_net(net, layer, find(protocol), device, precision, **settings)
+    return explaining.load_net(net, layer, find_protocol(protocol), device, precision, **settings)
 
 
 def load_dataset(spec: str) -> Images:
     """Open a data set. Each image is made or read when it is indexed; it has a name, pixels (h, w, 3), a label and objects.
 
-    `spec` is what `bench run --dataset` takes: `scenes[size=64]`, `./my_data.py` or a folder of photos. Raises UsageError for a
+    `spec` is what `bench run --dataset` takes: `scenes[size=64]`, `./my_data.py` or a folder of photos. Raise UsageError for a
     data set or setting that does not exist.
 
     >>> from cambench import load_dataset
@@ -108,10 +110,11 @@ def explain(
     `image` is a file or a PIL image, which is resized and cropped to `size` x `size` pixels (by default the net's size, or
     224); or an array (h, w, 3) of uint8 or an image of a data set, which is used as it is. `method` is a spec,
     `score_cam[fill=black]` or `./my_cam.py`, or a function of a net, images (n, 3, h, w) in [0, 1] and targets (n,) that
-    returns maps (n, h', w'). `target` is the index or name of a class, or `top1` to `top5`. `metrics` are specs; the default
-    is average_drop, insertion and deletion. Other arguments (layer, device, precision, ...) are passed to `load_net`.
+    returns maps (n, h', w'). `target` is the index or name of a class, or `top1` to `top5`. `metrics` are specs; by
+    default, those of `bench explain` that the protocol defines, or else all of its metrics. Other arguments (layer, device,
+    precision, ...) are passed to `load_net`.
 
-    If the method does not apply to the net, the explanation has no map but a `reason`. Raises UsageError for an image, net,
+    If the method does not apply to the net, the explanation has no map but a `reason`. Raise UsageError for an image, net,
     method, target, metric or protocol that does not exist or cannot be used.
     """
     return explain_all(
@@ -164,7 +167,7 @@ def score(
     """Score a map (h', w') of any size and range; higher values mark more important pixels.
 
     `map` may also be an `Explanation`: its map is scored for its class. An array needs `target`, the class that it explains.
-    Returns the score by metric. Metrics that need further maps of the method are left out. The other arguments and the errors
+    Return the score by metric. Metrics that need further maps of the method are left out. The other arguments and the errors
     are those of `explain`; UsageError is also raised for a map that is not an array of finite numbers.
 
     >>> import numpy as np
@@ -183,7 +186,7 @@ def score(
 
 
 def _check_map(map: NDArray[np.floating[Any]] | Explanation) -> NDArray[np.floating[Any]]:
-    """Return the values of a map (h', w'). Raises UsageError if they are no array of finite numbers."""
+    """Return the values of a map (h', w'). Raise UsageError if they are no array of finite numbers."""
     if isinstance(map, Explanation):
         if map.raw is None:
             raise UsageError(f"there is no map to score: {map.method} does not apply to {map.net} ({map.reason})")
@@ -211,7 +214,7 @@ def run(
     `name` is a built-in suite or a TOML file. `changes` replace values of the suite: nets, methods, metrics, protocols (lists),
     dataset, images, seed, target, precision. `out` is by default a folder in runs/, named after the suite.
 
-    Raises UsageError for a value that does not exist, for a suite with parts, and if `out` holds another run; raises
+    Raise UsageError for a value that does not exist, for a suite with parts, and if `out` holds another run; raise
     KeyboardInterrupt if the user interrupts the run; finished images are kept.
 
     >>> from cambench import run
@@ -229,7 +232,7 @@ def run(
     code = execute(suite, directory, partial(make_plan, device=device), console, plugins.find(ENGINE, DEFAULTS.engine))
     if code == INTERRUPTED:
         raise KeyboardInterrupt
-    return Run(directory, store.read(directory).header)
+    return Run(directory, store.open_run(directory).header)
 
 
 def _load_or_check(net: str | nn.Module, protocol: str, loading: Mapping[str, Any]) -> Net:
@@ -238,7 +241,7 @@ def _load_or_check(net: str | nn.Module, protocol: str, loading: Mapping[str, An
         return load_net(net, protocol=protocol, **loading)
     if loading:
         raise UsageError(f"{', '.join(loading)}: this net is already loaded; pass such arguments to load_net")
-    if (layer := find_layer(find(protocol), net.name)) not in (None, net.layer):
+    if (layer := find_layer(find_protocol(protocol), net.name)) not in (None, net.layer):
         raise UsageError(
             f"{net.name} is loaded at {net.layer}, but the protocol {protocol} explains it at {layer}: "
             f'load it with load_net(..., protocol="{protocol}")'

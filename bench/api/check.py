@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.console import Console
 
 from ..compare import baseline
-from ..compare.compare import compare, load_snapshot
+from ..compare.compare import compare_snapshots, load_snapshot
 from ..compare.snapshot import Snapshot, take_snapshot
 from ..compare.terminal import show_comparison
 from ..config import suite_file
@@ -38,8 +38,8 @@ class Check:
     root: Path  # the directory that file names are relative to
 
 
-def run(check: Check, directory: Path) -> Snapshot:
-    """Run the suite into a directory, without output. Raises ImageError if an image fails."""
+def run_check(check: Check, directory: Path) -> Snapshot:
+    """Run the suite into a directory, without output. Raise ImageError if an image fails."""
     controls = [
         method.spec for method in suite_file.load(DEFAULTS.smallest_suite).find_method_plugins() if method.control
     ]
@@ -55,7 +55,7 @@ def run(check: Check, directory: Path) -> Snapshot:
             pass
     finally:
         writer.close()
-    finished = store.read(directory)
+    finished = store.open_run(directory)
     if failures := store.describe_failures(finished):
         raise ImageError(failures)
     return take_snapshot(finished, "this run")
@@ -76,15 +76,15 @@ def _resolve_method(spec: str, root: Path) -> str:
     return str(root / name) + spec[len(name) :] if name.endswith(".py") else spec
 
 
-def record(snapshot: Snapshot, file: Path) -> str:
+def write_baseline(snapshot: Snapshot, file: Path) -> str:
     """Write the baseline; return a sentence that says so."""
     write_text(file, baseline.format_baseline(snapshot))
     return f"recorded {file}"
 
 
-def find_fault(snapshot: Snapshot, file: Path, *, strict: bool, remedy: str) -> str:
+def describe_failed_comparison(snapshot: Snapshot, file: Path, *, strict: bool, remedy: str) -> str:
     """Compare with a baseline; return the comparison as text if it fails, else an empty string."""
-    comparison = replace(compare(load_snapshot(file), snapshot, strict=strict), remedy=remedy)
+    comparison = replace(compare_snapshots(load_snapshot(file), snapshot, strict=strict), remedy=remedy)
     if not comparison.failed:
         return ""
     text = io.StringIO()

@@ -31,7 +31,7 @@ DONE, FAILED, INTERRUPTED = 0, 3, 130  # exit codes; FAILED: at least one image 
 def execute(suite: Suite, directory: Path, make_plan: MakePlan, console: Console, engine: Plugin) -> int:
     """Run a suite into a directory, each of its parts into a subdirectory; what is there already is not measured again.
 
-    Returns the exit code: DONE, FAILED or INTERRUPTED.
+    Return the exit code: DONE, FAILED or INTERRUPTED.
     """
     if not suite.parts:
         return _execute_part(make_plan(suite), directory, console, engine)
@@ -119,19 +119,19 @@ def _measure(plan: Plan, writer: Writer, console: Console, engine: Plugin) -> No
 
 def _show_table(directory: Path, net: str, console: Console) -> None:
     with time_span("reporting"):
-        console.print(terminal.show_methods(store.read(directory), net))
+        console.print(terminal.show_methods(store.open_run(directory), net))
 
 
 def _write_page(directory: Path, console: Console) -> None:
     page = directory / "report.html"
     with time_span("reporting"):
-        write_text(page, plugins.find(REPORT, DEFAULTS.report)(store.read(directory)))
+        write_text(page, plugins.find(REPORT, DEFAULTS.report)(store.open_run(directory)))
     console.print(f"report: {page}", soft_wrap=True, markup=False)
 
 
 def _report_failures(directory: Path, console: Console) -> int:
     """Print which images failed; return the exit code."""
-    failures = store.describe_failures(store.read(directory))
+    failures = store.describe_failures(store.open_run(directory))
     if not failures:
         return DONE
     console.print(f"{failures}; the same command tries the failed images again", soft_wrap=True, markup=False)
@@ -140,12 +140,12 @@ def _report_failures(directory: Path, console: Console) -> int:
 
 def _show_published(suite: Suite, directory: Path, console: Console) -> None:
     """Show the parts' results beside published numbers, and write them to published.md."""
-    runs = [store.read(directory / part.name) for part in suite.parts]
+    runs = [store.open_run(directory / part.name) for part in suite.parts]
     reproductions = [row for run in runs for row in published.find_reproductions(run)]
     if not reproductions:
         console.print("no published number is of the nets, methods and metrics measured here")
         return
     console.print(table.show_reproductions(reproductions), width=min(console.width, WIDTH))
     file = directory / "published.md"
-    write_text(file, table.as_markdown(reproductions))
+    write_text(file, table.format_markdown(reproductions))
     console.print(f"published and measured numbers: {file}", soft_wrap=True, markup=False)

@@ -12,7 +12,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from ..config.defaults import DEFAULTS
-from ..config.protocol import Protocol, find
+from ..config.protocol import Protocol, find_protocol
 from ..config.suite import check_distinct
 from ..config.suite_file import load as load_suite
 from ..core import plugins
@@ -23,7 +23,7 @@ from ..forward.device import find_device, to_batch, use_exact_arithmetic
 from ..forward.precision import choose_precision
 from ..nets import load as nets
 from ..nets.net import Net
-from ..nets.zoo import SHIPPED
+from ..nets.zoo import SHIPPED, describe_training
 from ..run.explain import explain_batch, predict
 from ..run.plan import Measure, apply_protocol, find_layer
 from ..run.rows import Batch, MethodResult, Subject, make_value_columns
@@ -35,7 +35,7 @@ from .explanation import Explanation, Guess, MetricResult
 TOP = 5  # classes that an explanation lists
 MANY = 20  # an error message lists at most this many classes
 MODULE_SETTINGS = ("name", "classes", "preprocess", "mean", "std")
-CALLER = "the caller"  # stands for the method of a map that is given, in messages such as: a map of the caller
+CALLER = "the caller"  # the method's name in messages about a map that the caller passes
 
 
 @dataclass(frozen=True)
@@ -52,11 +52,11 @@ def make_setup(
 ) -> ExplainSetup:
     """Find the methods, metrics and protocol of these specs.
 
-    Without metrics, the default ones that belong to the protocol are taken, or else all of its metrics. Raises UsageError for
+    Without metrics, the default ones that belong to the protocol are taken, or else all of its metrics. Raise UsageError for
     a spec that names nothing.
     """
     metrics = [metrics] if isinstance(metrics, str) else metrics
-    rules = find(protocol)
+    rules = find_protocol(protocol)
     defaults = [name for name in DEFAULTS.metrics if name in rules.list_metric_names()] or rules.list_metric_names()
     suite = load_suite(DEFAULTS.suite, protocols=[protocol], metrics=list(metrics or defaults))
     measures = [Measure(plugin, variant) for plugin, variant in suite.find_metric_plugins([rules])]
@@ -74,7 +74,7 @@ def load_net(
 ) -> Net:
     """Load a net, split at `layer` (`features.29` or `features[29]`), else at the protocol's layer, else at its own.
 
-    `settings` describe a live module as a spec would: its name, classes, preprocess, or mean and std. Raises UsageError for a
+    `settings` describe a live module as a spec would: its name, classes, preprocess, or mean and std. Raise UsageError for a
     net, layer, device, precision or setting that does not exist.
     """
     if not isinstance(net, str | nn.Module):
@@ -85,13 +85,13 @@ def load_net(
     if isinstance(net, nn.Module):
         _check_module_settings(settings)
         named = {"name": type(net).__name__} | settings
-        return nets.from_module(net, **named, layer=dotted, device=chosen_device, precision=chosen_precision)
+        return nets.load_module(net, **named, layer=dotted, device=chosen_device, precision=chosen_precision)
     if settings:
         example = f"{net}[{next(iter(settings))}=...]"
         raise UsageError(f"{', '.join(settings)}: a net given by name takes this in its spec, {example}")
     loaded = nets.load(net, chosen_device, chosen_precision, dotted or find_layer(protocol, net))
     if net in SHIPPED:
-        loaded.notes += (f"it was trained on the data set scenes only: for photos use {net}@imagenet",)
+        loaded.notes += (describe_training(net),)
     return loaded
 
 
@@ -104,7 +104,7 @@ def _check_module_settings(settings: Mapping[str, Any]) -> None:
 def explain(image: Image, net: Net, targets: Sequence[str], setup: ExplainSetup) -> list[Explanation]:
     """Explain each target class by each method, in this order.
 
-    A target is the index of a class, its name, or its rank among the likeliest classes, `top1` to `top5`. Raises UsageError
+    A target is the index of a class, its name, or its rank among the likeliest classes, `top1` to `top5`. Raise UsageError
     for a target that the net does not have.
     """
     images, probabilities, order = _predict(image, net)
@@ -155,14 +155,14 @@ def _explain_target(
         scored = zip(setup.measures, scores.get(method, ()), strict=False)
         explanation = Explanation(
             image=batch.subjects[0].image, net=net.name, layer=net.layer, protocol=setup.protocol.name, method=method,
-            target=target, top=top, raw=raw, map=scored_map, reason=_describe_fault(result), notes=net.notes,
+            target=target, top=top, raw=raw, map=scored_map, reason=_describe_missing_map(result), notes=net.notes,
             results=tuple(_make_metric_result(measure, score, method) for measure, score in scored),
         )  # fmt: skip
         explanations.append(explanation)
     return explanations
 
 
-def _describe_fault(result: MethodResult) -> str:
+def _describe_missing_map(result: MethodResult) -> str:
     return result.reason or ("" if result.finite else "the map is not finite (NaN or infinite) and counts as constant")
 
 
@@ -184,7 +184,7 @@ def _make_metric_result(measure: Measure, score: Score, method: str) -> MetricRe
 def find_target(name: str, order: Sequence[int], classes: Sequence[str]) -> int:
     """Find the index of the class that a target names.
 
-    `order` holds the indices of the likeliest classes, most likely first. Raises UsageError for a rank, index or name that
+    `order` holds the indices of the likeliest classes, most likely first. Raise UsageError for a rank, index or name that
     does not exist, and for a name that several classes share.
     """
     if match := re.fullmatch(r"top(\d+)", name):

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from rich.console import Console
-from rich.table import Table
+from rich.table import Table as RichTable
 from rich.text import Text
 
 from ..core.files import write_bytes
@@ -74,22 +74,22 @@ def show(image: Path, explanations: Sequence[Explanation], files: Sequence[Path]
         console.print(Text(f"{'maps' if file.suffix == '.npz' else 'picture'}: {file}"), soft_wrap=True)
 
 
-def _make_table(*heads: str) -> Table:
-    table = Table(box=None, padding=(0, 0, 0, 2), pad_edge=True, header_style="dim")
+def _make_table(*heads: str) -> RichTable:
+    table = RichTable(box=None, padding=(0, 0, 0, 2), pad_edge=True, header_style="dim")
     for head in heads:
         numeric = head[-1] in "↑↓" or head in ("class", "probability")
         table.add_column(Text(head), justify="right" if numeric else "left")
     return table
 
 
-def _make_class_table(explanation: Explanation) -> Table:
+def _make_class_table(explanation: Explanation) -> RichTable:
     table = _make_table("class", "name", "probability")
     for guess in explanation.top:
         table.add_row(str(guess.index), Text(guess.name), guess.chance)
     return table
 
 
-def _make_score_table(explanations: Sequence[Explanation]) -> Table:
+def _make_score_table(explanations: Sequence[Explanation]) -> RichTable:
     results = next((explanation.results for explanation in explanations if explanation.results), ())
     table = _make_table("method", "of", *(f"{result.short} {result.arrow}" for result in results))
     for explanation in explanations:

@@ -75,7 +75,7 @@ class Explanation:
     def overlay(self, colours: str = COLOURS, opacity: float = OPACITY) -> Pixels:
         """Return the map blended with the image, (h, w, 3) in 0 to 255; the image alone if there is no map.
 
-        `colours` is the name of a colour map of matplotlib, `opacity` in [0, 1] that of the map. Raises UsageError for any
+        `colours` is the name of a colour map of matplotlib, `opacity` in [0, 1] that of the map. Raise UsageError for any
         other value.
         """
         return self.image.pixels if self.map is None else overlay_map(self.image.pixels, self.map, colours, opacity)
@@ -101,7 +101,7 @@ def panel(
 ) -> Panel:
     """Draw explanations as one figure: a row per image and class, with the map and overlay of each method.
 
-    `colours` is the name of a colour map of matplotlib, `opacity` in [0, 1] that of the map on the photo. Raises UsageError
+    `colours` is the name of a colour map of matplotlib, `opacity` in [0, 1] that of the map on the photo. Raise UsageError
     for any other value, and for an empty list.
     """
     explanations = [explanations] if isinstance(explanations, Explanation) else explanations

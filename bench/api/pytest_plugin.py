@@ -29,7 +29,7 @@ class Faithfulness:
         """Run a method beside the controls of the smoke suite; fail the test if anything is worse than in the baseline.
 
         `method` is a spec or a file, `dataset` a spec or a folder of images; metrics, data set, images and protocols that are
-        None are those of the smoke suite. `strict` also fails unclear results: any change beyond a metric's tolerance.
+        None are those of the smoke suite. `strict` also fails unclear results: any change beyond a metric's slack.
         """
         file = self._config.rootpath / baseline
         record = bool(self._config.getoption(RECORD))
@@ -45,11 +45,11 @@ class Faithfulness:
                 method=str(method), net=net, metrics=metrics, dataset=dataset, images=images, protocols=protocols,
                 device=device, root=self._config.rootpath,
             )  # fmt: skip
-            snapshot = check.run(request, self._directory / f"run-{self._count}")
+            snapshot = check.run_check(request, self._directory / f"run-{self._count}")
             if record:
-                self._config.stash[RECORDED].append(check.record(snapshot, file))
+                self._config.stash[RECORDED].append(check.write_baseline(snapshot, file))
                 return
-            fault = check.find_fault(snapshot, file, strict=strict, remedy=f"pytest {RECORD}")
+            fault = check.describe_failed_comparison(snapshot, file, strict=strict, remedy=f"pytest {RECORD}")
         except BenchError as error:
             fault = str(error)
         if fault:

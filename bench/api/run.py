@@ -64,7 +64,7 @@ class Run(store.Run):
     def curve(self, metric: str = DEFAULTS.curve, net: str | None = None) -> Panel:
         """Draw the mean curve of each method by a metric, on the net named or the run's first net.
 
-        Raises UsageError for a net that is not in the run, and for a metric that has no curve in it.
+        Raise UsageError for a net that is not in the run, and for a metric that has no curve in it.
         """
         net = self._check_net(net)
         rows = self.curves
@@ -86,7 +86,7 @@ class Run(store.Run):
     ) -> Panel:  # fmt: skip
         """Draw the maps of the methods on the first images of the run.
 
-        Without `net`, the run's first net is shown; without `methods`, all methods are. Raises UsageError for a net or method
+        Without `net`, the run's first net is shown; without `methods`, all methods are. Raise UsageError for a net or method
         that is not in the run.
         """
         net, chosen = self._check_net(net), [_check_name(name, "method", self.header.methods) for name in methods or ()]
@@ -123,7 +123,7 @@ class Run(store.Run):
         return rows[rows["net"] == net]
 
     def _check_net(self, name: str | None) -> str:
-        """Return the name itself, or that of the run's first net. Raises UsageError for a net that is not in the run."""
+        """Return the name itself, or that of the run's first net. Raise UsageError for a net that is not in the run."""
         return _check_name(name, "net", self.header.nets) if name else next(iter(self.header.nets))
 
     def _repr_html_(self) -> str:
@@ -144,7 +144,7 @@ def _take_first(rows: pd.DataFrame) -> Any:
 def load(directory: Path | str) -> Run:
     """Read the run in a directory.
 
-    Raises UsageError if the directory holds no run, or a run that this version cannot read.
+    Raise UsageError if the directory holds no run, or a run that this version cannot read.
     """
-    run = store.read(directory)
+    run = store.open_run(directory)
     return Run(run.directory, run.header)

@@ -12,9 +12,8 @@ from rich.console import Console
 
 from ..compare import export, timing
 from ..compare.baseline import format_baseline
-from ..compare.compare import Comparison, load_snapshot
-from ..compare.compare import compare as compare_snapshots
-from ..compare.history import as_csv, make_history
+from ..compare.compare import Comparison, compare_snapshots, load_snapshot
+from ..compare.history import format_csv, make_history
 from ..compare.terminal import show_comparison, show_history
 from ..core.errors import BenchError, UsageError
 from ..core.files import append_text, write_text
@@ -24,7 +23,7 @@ from .options import parse_specs
 console = Console(highlight=False)
 SUMMARY = "GITHUB_STEP_SUMMARY"  # names the file that GitHub shows as the summary of a job
 EXPORTS: dict[str, Callable[[Comparison], str]] = {
-    "markdown": export.as_markdown, "junit": export.as_junit, "json": export.as_json,
+    "markdown": export.format_markdown, "junit": export.format_junit, "json": export.format_json,
 }  # fmt: skip
 
 
@@ -46,7 +45,7 @@ def _make_file_option(name: str, content: str) -> Callable[..., Any]:
 @make_filter_option("nets")
 @make_filter_option("methods")
 @make_filter_option("metrics")
-@click.option("--strict", is_flag=True, help="Also fail unclear results: any change beyond a metric's tolerance.")
+@click.option("--strict", is_flag=True, help="Also fail unclear results: any change beyond a metric's slack.")
 @click.option(
     "--judge-seconds",
     type=click.FloatRange(1),
@@ -64,7 +63,7 @@ def compare(
 ) -> None:  # fmt: skip
     """Compare two runs, or a baseline and a run: what got worse, image by image.
 
-    BASE and NEW are run directories, or files that bench baseline wrote. Exit code 1 if anything is worse, broken, missing
+    BASE and NEW are run directories, or files that bench baseline wrote. Exit code 1 if anything is worse, broken, gone
     or not comparable.
     """
     _check_outputs([file for file in files.values() if file], [base, new, *(path for pair in repeat for path in pair)])
@@ -74,8 +73,8 @@ def compare(
     ]
     comparison = replace(compare_snapshots(*selected[0], strict=strict), remedy=_format_remedy(base, new))
     if judge_seconds is not None:
-        cells = (*comparison.cells, *timing.judge_seconds(selected, judge_seconds))
-        comparison = replace(comparison, cells=cells)
+        results = (*comparison.results, *timing.judge_seconds(selected, judge_seconds))
+        comparison = replace(comparison, results=results)
     elif repeat:
         raise UsageError("--repeat has no effect without --judge-seconds: give both options or neither")
     _write(comparison, files)
@@ -111,7 +110,7 @@ def _write(comparison: Comparison, files: dict[str, Path | None]) -> None:
             write_text(file, EXPORTS[form](comparison))
     if summary := os.environ.get(SUMMARY):
         try:
-            append_text(Path(summary), export.as_markdown(comparison))
+            append_text(Path(summary), export.format_markdown(comparison))
         except BenchError as error:  # the exit code must not depend on whether the summary can be written
             click.echo(f"bench: {error}", err=True)
 
@@ -145,11 +144,11 @@ def history(
     snapshots = [load_snapshot(path).select(nets, methods, metrics) for path in paths]
     lines = [line for line in make_history(snapshots) if metrics is None or line.key[2] in metrics]
     if csv == Path("-"):
-        click.echo(as_csv(snapshots, lines), nl=False)
+        click.echo(format_csv(snapshots, lines), nl=False)
         return
     console.print(show_history(snapshots, lines), width=min(console.width, WIDTH))
     if csv:
-        write_text(csv, as_csv(snapshots, lines))
+        write_text(csv, format_csv(snapshots, lines))
 
 
 def _find_time(path: Path) -> float:

@@ -13,8 +13,11 @@ NETS = ["squeezenet1_1", "resnet18"]
 
 
 @click.command()
-@make_list_option("nets", help="Networks [squeezenet1_1,resnet18].")
-@click.option("--dataset", metavar="NAME|FOLDER", help="A data set, or a folder of images with labels [scenes].")
+@make_list_option("nets", help=f"Networks [{','.join(NETS)}].")
+@click.option(
+    "--dataset", metavar="NAME|FOLDER",
+    help=f"A data set, or a folder of images with labels [that of the suite {DEFAULTS.suite}].",
+)  # fmt: skip
 @click.option("--images", type=click.IntRange(1), default=4, show_default=True, metavar="N", help="Number of images.")
 @click.option("--seed", type=click.IntRange(0), metavar="N", help="Random seed.")
 @make_list_option("references", help="Reference libraries [all of `bench list references` that are installed].")
@@ -27,7 +30,7 @@ def conform(*, references: list[str] | None, device: str, **changes: Any) -> Non
     """
     from rich.console import Console
 
-    from ..conform.conform import run  # imports torch, which is slow, so only when the command runs
+    from ..conform.conform import run_conformance  # imports torch, which is slow, so only when the command runs
 
     suite = suite_file.load(DEFAULTS.suite, **changes | {"nets": changes["nets"] or NETS})
-    sys.exit(0 if run(suite, references, device, Console(highlight=False)) else 1)
+    sys.exit(0 if run_conformance(suite, references, device, Console(highlight=False)) else 1)

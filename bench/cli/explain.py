@@ -80,7 +80,12 @@ class Output:
     help="Classes to explain: an index, a name, or top1 to top5.",
 )
 @click.option("--layer", metavar="LAYER", help="The layer to explain, such as features[29] [the network's own].")
-@click.option("--metrics", callback=parse_specs, metavar="A,B", help="Metrics [average_drop,insertion,deletion].")
+@click.option(
+    "--metrics",
+    callback=parse_specs,
+    metavar="A,B",
+    help=f"Metrics [{', '.join(DEFAULTS.metrics)}: those that the protocol defines, or else all of its metrics].",
+)
 @click.option(
     "--protocol",
     default="default",

@@ -8,7 +8,7 @@ from rich.console import Console
 from ..config import suite_file
 from ..config.defaults import DEFAULTS
 from ..core.errors import UsageError
-from ..core.files import check_target
+from ..core.files import check_writable
 
 console = Console(highlight=False)
 stderr = Console(stderr=True, highlight=False)
@@ -20,7 +20,7 @@ stderr = Console(stderr=True, highlight=False)
     "--net", default="vgg16", show_default=True, metavar="NET", help="vgg16, vgg16@imagenet, vgg16[weights=FILE]."
 )
 @click.option(
-    "--dataset", default="scenes[split=train,objects=single]", show_default=True, metavar="NAME|FOLDER",
+    "--dataset", default=DEFAULTS.fit_dataset, show_default=True, metavar="NAME|FOLDER",
     help="Labelled images.",
 )  # fmt: skip
 @click.option("--images", type=click.IntRange(1), default=500, show_default=True, metavar="N", help="Number of images.")
@@ -42,7 +42,7 @@ def fit(*, name: str, net: str, dataset: str, images: int, seed: int, device: st
 
     if out.suffix != ".safetensors":
         raise UsageError(f"{out} is not a .safetensors file: write --out {out.with_suffix('.safetensors')}")
-    check_target(out)
+    check_writable(out)
     suite = suite_file.load(DEFAULTS.suite, dataset=dataset, images=images, seed=seed)
     with stderr.status(f"{images} images on {net}"), use_exact_arithmetic():
         head = fit_vgg16_gap.fit(

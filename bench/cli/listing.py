@@ -28,12 +28,12 @@ def list_(kind: str | None) -> None:
 
         console.print(table.list_published())
         return
-    from rich.table import Table
+    from rich.table import Table as RichTable
     from rich.text import Text
 
     for title, rows in list_by_kind().items():
         if kind in (None, title):
-            grid = Table(title=title, title_justify="left", title_style="bold", box=None, show_header=False)
+            grid = RichTable(title=title, title_justify="left", title_style="bold", box=None, show_header=False)
             grid.add_column(no_wrap=True)
             grid.add_column()
             for row in rows:
@@ -48,7 +48,7 @@ def list_by_kind() -> dict[str, list[tuple[str, str]]]:
         for kind in (METHOD, METRIC, DATASET, REPORT, REFERENCE, ENGINE)
     }
     rows["nets"] = [row for constant in ("SHIPPED", "FORMS") for row in _read_constant(constant).items()]
-    protocols = [protocol.find(name) for name in protocol.list_names()]
+    protocols = [protocol.find_protocol(name) for name in protocol.list_names()]
     rows["protocols"] = [(rules.name, f"{rules.description} Source: {rules.source}") for rules in protocols]
     rows["suites"] = [(name, suite_file.load(name).description) for name in suite_file.list_names()]
     return {kind: rows[kind] for kind in KINDS}

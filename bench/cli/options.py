@@ -34,7 +34,7 @@ def _split_specs(context: click.Context, parameter: click.Parameter, text: str |
 
 
 def parse_specs(context: click.Context, parameter: click.Parameter, text: str | None) -> list[str] | None:
-    """Parse a comma-separated list of one or more specs, as the callback of an option. Raises UsageError for an empty list."""
+    """Parse a comma-separated list of one or more specs, as the callback of an option. Raise UsageError for an empty list."""
     names = _split_specs(context, parameter, text)
     if names == []:
         raise UsageError(f"--{parameter.name} is empty: name at least one, or leave the option out")
@@ -64,7 +64,7 @@ def add_net_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def add_net_settings(settings: dict[str, str | None], nets: list[str]) -> list[str] | None:
     """Add the settings that are not None to the specs of nets; return None if all are None.
 
-    Raises UsageError for an empty setting, and for weights with several nets.
+    Raise UsageError for an empty setting, and for weights with several nets.
     """
     chosen = {key: text for key, text in settings.items() if text is not None}
     if empty := next((key for key, text in chosen.items() if not text.strip()), None):
@@ -79,7 +79,7 @@ def add_net_settings(settings: dict[str, str | None], nets: list[str]) -> list[s
 
 
 def _parse_normalisation(text: str) -> dict[str, str]:
-    """Return the settings of a net that "mean=0.5,std=0.5" stands for. Raises UsageError for any other text."""
+    """Return the settings of a net that "mean=0.5,std=0.5" stands for. Raise UsageError for any other text."""
     settings = dict(part.strip().partition("=")[::2] for part in text.split(","))
     if not settings.keys() <= {"mean", "std"} or "" in settings.values():
         raise UsageError(

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
-from rich.table import Table
+from rich.table import Table as RichTable
 
 from ..config import suite_file
 from ..config.defaults import DEFAULTS
@@ -79,8 +79,8 @@ def format_gigabytes(bytes_per_image: float, images: int) -> str:
     return f"{bytes_per_image * images / 1e9:.3g}"
 
 
-def _make_table(rows: Sequence[Sequence[str]]) -> Table:
-    table = Table(box=None, pad_edge=False)
+def _make_table(rows: Sequence[Sequence[str]]) -> RichTable:
+    table = RichTable(box=None, pad_edge=False)
     heads = ["net", "forwards\nan image", "s an\nimage", *(f"hours\non {devices}" for devices in DEVICES), "GB"]
     for number, head in enumerate(heads):
         table.add_column(head, justify="right" if number else "left")

@@ -37,7 +37,7 @@ def report(
     from ..store import run as store  # imports pandas, which is slow, so only when the command runs
 
     form = _choose_format(flags, form)
-    runs = [store.read(directory) for directory in directories]
+    runs = [store.open_run(directory) for directory in directories]
     if files is not None and form != DEFAULTS.report:
         raise UsageError(f"--files applies to the page, not to {form}")
     text = render(runs, form, files)
@@ -52,7 +52,7 @@ def report(
 
 
 def _choose_format(flags: dict[str, bool], form: str | None) -> str:
-    """Choose the report that the options name; the page if they name none. Raises UsageError if they name several."""
+    """Choose the report that the options name; the page if they name none. Raise UsageError if they name several."""
     forms = [*(name for name, chosen in flags.items() if chosen), *([form] if form else [])]
     if len(forms) > 1:
         raise UsageError(f"{' and '.join(forms)} are {len(forms)} reports: choose one")
@@ -62,7 +62,7 @@ def _choose_format(flags: dict[str, bool], form: str | None) -> str:
 def render(runs: Sequence["Run"], form: str, files: Path | None = None) -> str:
     """Render the report of one run, or of several if the report has a page for that.
 
-    With `files`, the page also writes its figures and tables to that folder. Raises UsageError for several runs if the report
+    With `files`, the page also writes its figures and tables to that folder. Raise UsageError for several runs if the report
     has no page.
     """
     plugin = plugins.find(REPORT, form)

@@ -42,7 +42,7 @@ def is_baseline(file: Path) -> bool:
 
 
 def read_baseline(file: Path) -> Snapshot:
-    """Read a baseline. Raises UsageError for a file that is no baseline, has another format, or was changed."""
+    """Read a baseline. Raise UsageError for a file that is no baseline, has another format, or was changed."""
     if not is_baseline(file):
         raise UsageError(
             f"{file} is neither a run nor a baseline: name the directory of a run, or a file that bench baseline wrote"
@@ -81,13 +81,13 @@ def _format_lines(entries: Any) -> Iterator[str]:
 
 
 def _make_content(snapshot: Snapshot) -> dict[str, Any]:
-    images = list(snapshot.images)
+    images = list(snapshot.image_hashes)
     return {
         "made": snapshot.origin,
         "metrics": _dump_facts(snapshot.metrics),
         "methods": _dump_facts(snapshot.methods),
         "nets": _dump_facts(snapshot.nets),
-        "images": snapshot.images,
+        "images": snapshot.image_hashes,
         "targets": {net: [targets.get(image) for image in images] for net, targets in snapshot.targets.items()},
         "costs": [
             [*key, {name: _round_cost(cost) for name, cost in costs.items()}] for key, costs in snapshot.costs.items()
@@ -136,7 +136,7 @@ def _parse_snapshot(name: str, content: dict[str, Any]) -> Snapshot:
         metrics={spec: MetricFacts(**facts) for spec, facts in content["metrics"].items()},
         methods={spec: MethodFacts(**facts) for spec, facts in content["methods"].items()},
         nets={spec: NetFacts(**facts) for spec, facts in content["nets"].items()},
-        images=content["images"],
+        image_hashes=content["images"],
         targets={net: _parse_targets(images, targets) for net, targets in content["targets"].items()},
         scores={(net, method, metric): assign_to_images(values) for net, method, metric, values in content["values"]},
         costs={(net, method): _parse_costs(costs) for net, method, costs in content["costs"]},

@@ -1,4 +1,4 @@
-"""Compares two runs, or a run and a baseline: a verdict on each cell and cost, with its evidence."""
+"""Compares two runs, or a run and a baseline: a verdict on each number and cost, with its evidence."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -23,16 +23,16 @@ from ..store.comparability import (
 from . import baseline
 from .obrien import judge_methods
 from .snapshot import COUNTED, Key, Snapshot, take_snapshot
-from .verdicts import FAILING, CellResult, PairedValues, Verdict, judge_cells, judge_cost
+from .verdicts import FAILING, NumberResult, PairedValues, Verdict, judge_cost, judge_numbers
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """The result for each cell, and notes on images and costs that were left out."""
+    """The result for each number, and notes on images and costs that were left out."""
 
     base: Snapshot
     new: Snapshot
-    cells: tuple[CellResult, ...]
+    results: tuple[NumberResult, ...]
     images: int  # in both
     notes: tuple[str, ...]
     strict: bool = False  # whether unclear results fail too
@@ -40,62 +40,62 @@ class Comparison:
 
     @cached_property
     def counts(self) -> Counter[Verdict]:
-        return Counter(cell.verdict for cell in self.cells)
+        return Counter(result.verdict for result in self.results)
 
     @property
     def failed(self) -> bool:
-        return any(map(self.fails, self.cells))
+        return any(map(self.fails, self.results))
 
-    def fails(self, cell: CellResult) -> bool:
+    def fails(self, result: NumberResult) -> bool:
         """Tell whether a result makes the comparison fail."""
-        return cell.verdict in FAILING or (self.strict and cell.verdict == "unclear")
+        return result.verdict in FAILING or (self.strict and result.verdict == "unclear")
 
 
 def load_snapshot(path: Path) -> Snapshot:
-    """Load the snapshot of a run directory or of a baseline file. Raises UsageError if the path is neither."""
+    """Load the snapshot of a run directory or of a baseline file. Raise UsageError if the path is neither."""
     if path.is_dir():
-        return take_snapshot(store.read(path))
+        return take_snapshot(store.open_run(path))
     if not path.exists():
         raise UsageError(f"there is no run or baseline at {path}")
     return baseline.read_baseline(path)
 
 
-def compare(base: Snapshot, new: Snapshot, *, strict: bool = False) -> Comparison:
-    """Compare two snapshots. Raises UsageError if they have no net or no image in common."""
+def compare_snapshots(base: Snapshot, new: Snapshot, *, strict: bool = False) -> Comparison:
+    """Compare two snapshots. Raise UsageError if they have no net or no image in common."""
     if why := find_mismatch(base, new):
         raise UsageError(f"{base.name} and {new.name} have {why}")
     images, notes = _select_images(base, new)
     scored = list(_pair_scores(base, new, images, notes))
-    paired = [cell for cell in scored if isinstance(cell, PairedValues)]
-    results = judge_cells(paired)
-    remaining = iter(results)
-    cells = [next(remaining) if isinstance(cell, PairedValues) else cell for cell in scored]
+    paired = [number for number in scored if isinstance(number, PairedValues)]
+    judged = judge_numbers(paired)
+    remaining = iter(judged)
+    results = [next(remaining) if isinstance(number, PairedValues) else number for number in scored]
     costs = _judge_costs(base, new, images, notes)
-    return Comparison(base, new, (*judge_methods(paired, results), *cells, *costs), len(images), tuple(notes), strict)
+    return Comparison(base, new, (*judge_methods(paired, judged), *results, *costs), len(images), tuple(notes), strict)
 
 
 def find_mismatch(base: Snapshot, new: Snapshot) -> str | None:
     """Find why two snapshots cannot be compared at all: no net or no image in common; None if they can be compared."""
     if not base.nets.keys() & new.nets.keys():
         return f"no net in common: {', '.join(base.nets)}, and {', '.join(new.nets)}"
-    return find_pixel_difference(base.images, new.images)
+    return find_pixel_difference(base.image_hashes, new.image_hashes)
 
 
 def _select_images(base: Snapshot, new: Snapshot) -> tuple[list[str], list[str]]:
     """Select the images with the same pixels in both runs, and write notes on the others."""
-    same = find_same_pixels(base.images, new.images)
-    changed = len(base.images.keys() & new.images.keys()) - len(same)
+    same = find_same_pixels(base.image_hashes, new.image_hashes)
+    changed = len(base.image_hashes.keys() & new.image_hashes.keys()) - len(same)
     notes = [f"{format_count(changed, 'image')} left out: the pixels differ"] if changed else []
     for snapshot, other in ((base, new), (new, base)):
-        if alone := len(snapshot.images.keys() - other.images.keys()):
+        if alone := len(snapshot.image_hashes.keys() - other.image_hashes.keys()):
             notes.append(f"{format_count(alone, 'image')} left out: only in {snapshot.name}")
     return same, notes
 
 
 def _pair_scores(
     base: Snapshot, new: Snapshot, images: list[str], notes: list[str]
-) -> Iterator[CellResult | PairedValues]:
-    """Pair the scores of each cell, or yield a result without numbers; add to the notes what was left out."""
+) -> Iterator[NumberResult | PairedValues]:
+    """Pair the scores of each number, or yield a result without numbers; add to the notes what was left out."""
     nets = [net for net in base.nets if net in new.nets]
     for net in nets:
         notes += _note_other_classes(base, new, net, images)
@@ -126,8 +126,8 @@ def _note_other_classes(base: Snapshot, new: Snapshot, net: str, images: list[st
 
 def _pair_values(
     base: Snapshot, new: Snapshot, key: Key, images: list[str], notes: list[str]
-) -> CellResult | PairedValues:
-    """Pair the values of a cell on the images given, or make a result without numbers if one side lacks values."""
+) -> NumberResult | PairedValues:
+    """Pair the values of a number on the images given, or make a result without numbers if one side lacks values."""
     before, now = base.scores[key], new.scores[key]
     scored = [image for image in images if image in before and image in now]
     if not scored:
@@ -150,16 +150,18 @@ def _pair_values(
     return PairedValues(key, tuple(valued), values[:, 0], values[:, 1], base.metrics[key[2]])
 
 
-def _make_result(snapshot: Snapshot, key: Key, verdict: Verdict, why: str = "") -> CellResult:
+def _make_result(snapshot: Snapshot, key: Key, verdict: Verdict, why: str = "") -> NumberResult:
     """Make a result without numbers."""
     metric = snapshot.metrics[key[2]]
-    return CellResult(key, verdict, metric.better, why=why, short=metric.short)
+    return NumberResult(key, verdict, metric.better, why=why, short=metric.short)
 
 
-def _judge_costs(base: Snapshot, new: Snapshot, images: list[str], notes: list[str]) -> Iterator[CellResult]:
+def _judge_costs(base: Snapshot, new: Snapshot, images: list[str], notes: list[str]) -> Iterator[NumberResult]:
     """Judge the costs of the first image; peak bytes only if device and torch are the same."""
     both = [key for key in base.costs if key in new.costs]
-    if both and (next(iter(base.images)) not in images or next(iter(base.images)) != next(iter(new.images))):
+    if both and (
+        next(iter(base.image_hashes)) not in images or next(iter(base.image_hashes)) != next(iter(new.image_hashes))
+    ):
         notes.append("costs not judged: they are measured on the first image, which differs")
         return
     environments = find_environment_difference(base.origin, new.origin)

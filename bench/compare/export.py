@@ -11,16 +11,16 @@ from xml.etree import ElementTree
 from ..core.formatting import format_p
 from ..core.markdown import escape, format_table
 from .compare import Comparison
-from .summary import ChangeRow, label, list_advice, list_changes, list_notes, write_headline, write_sentences
+from .summary import ChangeRow, format_label, list_advice, list_changes, list_notes, write_headline, write_sentences
 from .timing import compute_median_seconds
-from .verdicts import CellResult
+from .verdicts import NumberResult
 
 HEADS = ("", "net", "method", "metric", "base", "new", "change", "95 % interval", "p")
 NUMERIC = (*[False] * 4, *[True] * 5)  # by column
 FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # in XML 1.0, even escaped
 
 
-def as_markdown(comparison: Comparison) -> str:
+def format_markdown(comparison: Comparison) -> str:
     """Format a headline, a table of the changed numbers, sentences on the other verdicts, notes and advice."""
     lines = [f"### {escape(write_headline(comparison))}", ""]
     lines += [f"{escape(comparison.base.name)} → {escape(comparison.new.name)}", ""]
@@ -33,33 +33,37 @@ def as_markdown(comparison: Comparison) -> str:
 
 def _format_row(comparison: Comparison, row: ChangeRow) -> list[str]:
     """Format the cells of a changed number, in the order of HEADS."""
-    net, method, _ = row.cell.key
-    verdict = f"**{row.cell.verdict}**" if comparison.fails(row.cell) else row.cell.verdict
-    texts = (net, method, label(row.cell), row.base, row.new, row.change, row.interval, row.p)
+    net, method, _ = row.result.key
+    verdict = f"**{row.result.verdict}**" if comparison.fails(row.result) else row.result.verdict
+    texts = (net, method, format_label(row.result), row.base, row.new, row.change, row.interval, row.p)
     return [verdict, *map(escape, texts)]
 
 
-def as_junit(comparison: Comparison) -> str:
+def format_junit(comparison: Comparison) -> str:
     """Format a test suite for each net, with a test case for each method and metric that fails if its verdict fails."""
     root = ElementTree.Element("testsuites", name="bench compare")
-    for net, cells in groupby(sorted(comparison.cells, key=lambda cell: cell.key[0]), key=lambda cell: cell.key[0]):
-        group = list(cells)
+    for net, results in groupby(
+        sorted(comparison.results, key=lambda result: result.key[0]), key=lambda result: result.key[0]
+    ):
+        group = list(results)
         failures = str(sum(map(comparison.fails, group)))
         suite = ElementTree.SubElement(
             root, "testsuite", name=_replace_forbidden(net), tests=str(len(group)), failures=failures
         )
-        for cell in group:
-            _, method, metric = map(_replace_forbidden, cell.key)
+        for result in group:
+            _, method, metric = map(_replace_forbidden, result.key)
             case = ElementTree.SubElement(
                 suite, "testcase", classname=f"{_replace_forbidden(net)}.{method}", name=metric
             )
-            if comparison.fails(cell):
-                ElementTree.SubElement(case, "failure", type=cell.verdict, message=_replace_forbidden(describe(cell)))
+            if comparison.fails(result):
+                ElementTree.SubElement(
+                    case, "failure", type=result.verdict, message=_replace_forbidden(describe_result(result))
+                )
     ElementTree.indent(root)
     return ElementTree.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
 
 
-def as_json(comparison: Comparison) -> str:
+def format_json(comparison: Comparison) -> str:
     """Format each number with its verdict and evidence."""
     content = {
         "base": comparison.base.name,
@@ -68,7 +72,7 @@ def as_json(comparison: Comparison) -> str:
         "images": comparison.images,
         "counts": dict(comparison.counts),
         "notes": list(comparison.notes),
-        "cells": [_make_cell_content(cell) for cell in comparison.cells],
+        "cells": [_make_result_content(result) for result in comparison.results],
         "seconds": [
             {"net": net, "method": method, "base": base, "new": new}
             for (net, method), (base, new) in compute_median_seconds(comparison.base, comparison.new).items()
@@ -77,18 +81,20 @@ def as_json(comparison: Comparison) -> str:
     return json.dumps(content, indent=1) + "\n"
 
 
-def describe(cell: CellResult) -> str:
+def describe_result(result: NumberResult) -> str:
     """Describe a verdict with its evidence in one sentence."""
-    evidence = "" if isnan(cell.p) else f", {format_p(cell.p, 'p')}"
-    if cell.why or isnan(cell.base):
-        return f"{cell.verdict}: {cell.why}{evidence}".removesuffix(": ")
-    return f"{cell.verdict}: {cell.base:.6g} → {cell.new:.6g}{evidence}"
+    evidence = "" if isnan(result.p) else f", {format_p(result.p, 'p')}"
+    if result.why or isnan(result.base):
+        return f"{result.verdict}: {result.why}{evidence}".removesuffix(": ")
+    return f"{result.verdict}: {result.base:.6g} → {result.new:.6g}{evidence}"
 
 
-def _make_cell_content(cell: CellResult) -> dict[str, Any]:
-    change = {"change": cell.change.mean, "low": cell.change.low, "high": cell.change.high} if cell.change else {}
-    net, method, metric = cell.key
-    content = {"net": net, "method": method, "metric": metric} | asdict(cell) | change
+def _make_result_content(result: NumberResult) -> dict[str, Any]:
+    change = (
+        {"change": result.change.mean, "low": result.change.low, "high": result.change.high} if result.change else {}
+    )
+    net, method, metric = result.key
+    content = {"net": net, "method": method, "metric": metric} | asdict(result) | change
     return {key: _replace_nan(value) for key, value in content.items() if key not in ("key", "short")}
 
 

@@ -12,15 +12,15 @@ from functools import cache
 from math import nan
 
 from ..core.errors import UsageError
-from .compare import compare, find_mismatch
+from .compare import compare_snapshots, find_mismatch
 from .snapshot import COUNTED, Key, Snapshot
-from .verdicts import OVERALL, CellResult, Verdict
+from .verdicts import OVERALL, NumberResult, Verdict
 
 ALL_NETS = "all nets"
 
 
 @dataclass(frozen=True)
-class Point:
+class HistoryEntry:
     """One run of a series, and the verdict against the run of the last change."""
 
     run: int  # its index
@@ -40,47 +40,47 @@ class Series:
     key: Key
     better: str  # higher or lower; empty for all metrics together
     short: str
-    points: list[Point] = field(default_factory=list)
+    entries: list[HistoryEntry] = field(default_factory=list)
 
 
 def make_history(runs: Sequence[Snapshot]) -> list[Series]:
-    """Make a series for each metric and cost. Raises UsageError for fewer than two runs."""
+    """Make a series for each metric and cost. Raise UsageError for fewer than two runs."""
     if len(runs) < 2:
         raise UsageError("a history needs at least two runs: name run directories or baselines")
 
     @cache
-    def compare_runs(base: int, new: int) -> dict[Key, CellResult]:
+    def compare_runs(base: int, new: int) -> dict[Key, NumberResult]:
         if find_mismatch(runs[base], runs[new]):
             return {}
-        return {cell.key: cell for cell in compare(runs[base], runs[new]).cells}
+        return {result.key: result for result in compare_snapshots(runs[base], runs[new]).results}
 
     by_key: dict[Key, Series] = {}
     for index, run in enumerate(runs):
         for key, mean in _compute_means(run).items():
             series = by_key.setdefault(key, _make_series(run, key))
-            last = next((point.run for point in reversed(series.points) if point.changes), None)
-            first = series.points[0].run if series.points else -1
+            last = next((entry.run for entry in reversed(series.entries) if entry.changes), None)
+            first = series.entries[0].run if series.entries else -1
             against = first if last is None else last
             verdict: Verdict = "new" if against < 0 else _find_verdict(compare_runs(against, index), key)
-            series.points.append(Point(index, mean, verdict, against))
+            series.entries.append(HistoryEntry(index, mean, verdict, against))
     groups = list(dict.fromkeys(key[:2] for key in by_key))
     return sorted(by_key.values(), key=lambda series: groups.index(series.key[:2]))
 
 
-def _find_verdict(cells: dict[Key, CellResult], key: Key) -> Verdict:
-    """Find the verdict on a cell, or that of a method by all of its metrics."""
+def _find_verdict(results: dict[Key, NumberResult], key: Key) -> Verdict:
+    """Find the verdict on a number, or that of a method by all of its metrics."""
     if key[2] != OVERALL:
-        return cells[key].verdict if key in cells else "not comparable"
-    method_cells = [cell for cell in cells.values() if cell.key[1] == key[1]]
-    if not method_cells or any(cell.verdict == "not comparable" for cell in method_cells):
+        return results[key].verdict if key in results else "not comparable"
+    method_results = [result for result in results.values() if result.key[1] == key[1]]
+    if not method_results or any(result.verdict == "not comparable" for result in method_results):
         return "not comparable"
-    return next((cell.verdict for cell in method_cells if cell.key[2] == OVERALL), "same")
+    return next((result.verdict for result in method_results if result.key[2] == OVERALL), "same")
 
 
 def _compute_means(run: Snapshot) -> dict[Key, float]:
-    """Compute the mean of each cell; NaN if it has no value.
+    """Compute the mean of each number; NaN if it has no value.
 
-    For each method, all metrics together are a cell too, which has no mean (NaN).
+    For each method, all metrics together are a number too, which has no mean (NaN).
     """
     means: dict[Key, float] = {
         (ALL_NETS, method, OVERALL): nan for method in dict.fromkeys(key[1] for key in run.scores)
@@ -97,13 +97,13 @@ def _make_series(run: Snapshot, key: Key) -> Series:
     return Series(key, better, metric.short if metric else key[2])
 
 
-def as_csv(runs: Sequence[Snapshot], history: Sequence[Series]) -> str:
-    """Format the history as CSV, with a row per run and cell."""
+def format_csv(runs: Sequence[Snapshot], history: Sequence[Series]) -> str:
+    """Format the history as CSV, with a row per run and number."""
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
     rows.writerow(["run", "net", "method", "metric", "mean", "verdict", "against"])
     for series in history:
-        for point in series.points:
-            against = runs[point.against].name if point.against >= 0 else ""
-            rows.writerow([runs[point.run].name, *series.key, f"{point.mean:.9g}", point.verdict, against])
+        for entry in series.entries:
+            against = runs[entry.against].name if entry.against >= 0 else ""
+            rows.writerow([runs[entry.run].name, *series.key, f"{entry.mean:.9g}", entry.verdict, against])
     return text.getvalue()

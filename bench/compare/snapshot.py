@@ -38,7 +38,7 @@ class Snapshot:
     metrics: dict[str, MetricFacts]  # by spec
     methods: dict[str, MethodFacts]  # by spec
     nets: dict[str, NetFacts]  # by spec
-    images: dict[str, str]  # by name: the start of their pixels' sha256
+    image_hashes: dict[str, str]  # by name: the start of their pixels' sha256
     targets: dict[str, dict[str, int]]  # by net and image: the class explained
     scores: dict[Key, dict[str, float | str]]  # by image: the value, or the reason why there is none
     costs: dict[tuple[str, str], dict[str, float]]  # by net and method: forwards, peak_bytes, of the first image
@@ -50,12 +50,12 @@ class Snapshot:
 
     def find_net_images(self, net: str) -> NetImages:
         """Find the images on a net, as they are compared."""
-        return NetImages(self.images, self.targets.get(net, {}))
+        return NetImages(self.image_hashes, self.targets.get(net, {}))
 
     def select(
         self, nets: Sequence[str] | None, methods: Sequence[str] | None, metrics: Sequence[str] | None
     ) -> "Snapshot":
-        """Select nets, methods and metrics (None: all). Raises UsageError for one that the snapshot does not have."""
+        """Select nets, methods and metrics (None: all). Raise UsageError for one that the snapshot does not have."""
         for word, specs, known in (("net", nets, self.nets), ("method", methods, self.methods),
                                    ("metric", metrics, self.metrics)):  # fmt: skip
             for spec in specs or ():
@@ -78,7 +78,7 @@ def _filter(by_key: dict[Any, Any], is_selected: Callable[[Any], bool]) -> dict[
 
 
 def take_snapshot(run: Run, name: str | None = None) -> Snapshot:
-    """Take the snapshot of a complete run. Raises UsageError for an incomplete or damaged run."""
+    """Take the snapshot of a complete run. Raise UsageError for an incomplete or damaged run."""
     name = str(run.directory) if name is None else name
     header, predictions, cost = run.header, run.table("predictions"), run.table("cost")
     scores = run.table("scores")
@@ -91,7 +91,7 @@ def take_snapshot(run: Run, name: str | None = None) -> Snapshot:
         metrics={spec: select_metric_facts(metric, header.protocols.get(spec, {})) for spec, metric in header.metrics.items()},
         methods={spec: select_method_facts(method) for spec, method in header.methods.items()},
         nets={spec: select_net_facts(net) for spec, net in header.nets.items()},
-        images=list_pixel_hashes(header, predictions),
+        image_hashes=list_pixel_hashes(header, predictions),
         targets={net: find_net_images(header, predictions, net).targets for net in header.nets},
         scores=_sort(header, _collect_scores(scores)),
         costs=_sort(header, _collect_costs(cost)),

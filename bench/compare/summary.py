@@ -9,7 +9,7 @@ from ..stats.estimate import format_interval
 from .compare import Comparison
 from .snapshot import COUNTED
 from .timing import SECONDS, compute_median_seconds
-from .verdicts import OVERALL, CellResult, Verdict
+from .verdicts import OVERALL, NumberResult, Verdict
 
 ORDER: tuple[Verdict, ...] = ("worse", "broken", "gone", "not comparable", "unclear", "better", "fixed", "new", "same")
 NOTED = 1.5  # a ratio of seconds that is worth a note
@@ -26,7 +26,7 @@ ADVICE: dict[Verdict, str] = {
 class ChangeRow:
     """A changed number as the texts of a table row."""
 
-    cell: CellResult
+    result: NumberResult
     base: str
     new: str
     change: str
@@ -36,35 +36,41 @@ class ChangeRow:
 
 def list_changes(comparison: Comparison) -> list[ChangeRow]:
     """List the changed numbers by net and method, the worst verdict first."""
-    changed = [cell for cell in comparison.cells if cell.verdict != "same" and _is_numeric(cell)]
-    groups: dict[tuple[str, str], list[CellResult]] = {}
-    for cell in changed:
-        groups.setdefault(cell.key[:2], []).append(cell)
-    ordered = sorted(groups.values(), key=lambda group: min(ORDER.index(cell.verdict) for cell in group))
-    return [_make_row(cell) for group in ordered for cell in sorted(group, key=lambda cell: ORDER.index(cell.verdict))]
+    changed = [result for result in comparison.results if result.verdict != "same" and _is_numeric(result)]
+    groups: dict[tuple[str, str], list[NumberResult]] = {}
+    for result in changed:
+        groups.setdefault(result.key[:2], []).append(result)
+    ordered = sorted(groups.values(), key=lambda group: min(ORDER.index(result.verdict) for result in group))
+    return [
+        _make_row(result)
+        for group in ordered
+        for result in sorted(group, key=lambda result: ORDER.index(result.verdict))
+    ]
 
 
-def _is_numeric(cell: CellResult) -> bool:
-    return cell.key[2] == OVERALL or not isnan(cell.base)
+def _is_numeric(result: NumberResult) -> bool:
+    return result.key[2] == OVERALL or not isnan(result.base)
 
 
-def _make_row(cell: CellResult) -> ChangeRow:
-    if cell.key[2] == OVERALL:
-        return ChangeRow(cell, "", "", "", cell.why, format_p(cell.p))
-    if cell.change is None:
-        scale = MEGABYTE if cell.key[2] == "peak_bytes" else 1
-        times = f"x {cell.new / cell.base:.4g}" if cell.base else "from 0"
+def _make_row(result: NumberResult) -> ChangeRow:
+    if result.key[2] == OVERALL:
+        return ChangeRow(result, "", "", "", result.why, format_p(result.p))
+    if result.change is None:
+        scale = MEGABYTE if result.key[2] == "peak_bytes" else 1
+        times = f"x {result.new / result.base:.4g}" if result.base else "from 0"
         return ChangeRow(
-            cell,
-            format_figure(cell.base / scale),
-            format_figure(cell.new / scale),
+            result,
+            format_figure(result.base / scale),
+            format_figure(result.new / scale),
             times,
-            "runs" if cell.key[2] == SECONDS else "exact",
-            format_p(cell.p),
+            "runs" if result.key[2] == SECONDS else "exact",
+            format_p(result.p),
         )
-    interval = "one image" if isnan(cell.change.low) else format_interval(cell.change)
-    change = ("+" if cell.change.mean > 0 else "") + format_figure(cell.change.mean)
-    return ChangeRow(cell, format_figure(cell.base), format_figure(cell.new), change, interval, format_p(cell.p))
+    interval = "one image" if isnan(result.change.low) else format_interval(result.change)
+    change = ("+" if result.change.mean > 0 else "") + format_figure(result.change.mean)
+    return ChangeRow(
+        result, format_figure(result.base), format_figure(result.new), change, interval, format_p(result.p)
+    )
 
 
 def format_figure(value: float) -> str:
@@ -72,40 +78,40 @@ def format_figure(value: float) -> str:
     return format_number(value) if not value or abs(value) >= 0.01 else f"{value:.1e}"
 
 
-def label(cell: CellResult) -> str:
-    """Label a metric or cost with its name and direction."""
-    if cell.key[2] == OVERALL:
+def format_label(result: NumberResult) -> str:
+    """Format the label of a metric or cost: its name and direction."""
+    if result.key[2] == OVERALL:
         return OVERALL
-    name = {"peak_bytes": "peak MB"}.get(cell.key[2], cell.short)
-    return f"{name} {'↑' if cell.better == 'higher' else '↓'}"
+    name = {"peak_bytes": "peak MB"}.get(result.key[2], result.short)
+    return f"{name} {'↑' if result.better == 'higher' else '↓'}"
 
 
 def write_sentences(comparison: Comparison) -> list[tuple[Verdict, str]]:
     """Describe the verdicts without numbers, in as few sentences as possible."""
-    groups: dict[tuple[Verdict, str], list[CellResult]] = {}
-    for cell in comparison.cells:
-        if cell.verdict != "same" and not _is_numeric(cell):
-            groups.setdefault((cell.verdict, cell.why), []).append(cell)
+    groups: dict[tuple[Verdict, str], list[NumberResult]] = {}
+    for result in comparison.results:
+        if result.verdict != "same" and not _is_numeric(result):
+            groups.setdefault((result.verdict, result.why), []).append(result)
     ordered = sorted(groups.items(), key=lambda group: ORDER.index(group[0][0]))
     return [
         (verdict, f"{names}: {why}" if why else names)
-        for (verdict, why), cells in ordered
-        for names in _name_cells(cells, comparison.cells)
+        for (verdict, why), results in ordered
+        for names in _name_results(results, comparison.results)
     ]
 
 
-def _name_cells(cells: Sequence[CellResult], all_cells: Sequence[CellResult]) -> Iterator[str]:
-    """Name the nets, methods and metrics of cells. Methods with the same metrics share a text, and so do nets."""
+def _name_results(results: Sequence[NumberResult], all_results: Sequence[NumberResult]) -> Iterator[str]:
+    """Name the nets, methods and metrics of results. Methods with the same metrics share a text, and so do nets."""
     metrics: dict[tuple[str, str], tuple[str, ...]] = {}
-    for cell in cells:
-        metrics[cell.key[:2]] = (*metrics.get(cell.key[:2], ()), cell.key[2])
+    for result in results:
+        metrics[result.key[:2]] = (*metrics.get(result.key[:2], ()), result.key[2])
     methods: dict[tuple[str, tuple[str, ...]], tuple[str, ...]] = {}
     for (net, method), specs in metrics.items():
         methods[net, specs] = (*methods.get((net, specs), ()), method)
     nets: dict[tuple[tuple[str, ...], tuple[str, ...]], tuple[str, ...]] = {}
     for (net, specs), names in methods.items():
         nets[names, specs] = (*nets.get((names, specs), ()), net)
-    keys = [cell.key for cell in all_cells if cell.key[2] not in (OVERALL, SECONDS, *COUNTED)]
+    keys = [result.key for result in all_results if result.key[2] not in (OVERALL, SECONDS, *COUNTED)]
     totals = [len({key[part] for key in keys}) for part in range(3)]
     for (names, specs), net_names in nets.items():
         parts = zip(("net", "method", "metric"), (net_names, names, specs), totals, strict=True)
@@ -123,13 +129,13 @@ def write_headline(comparison: Comparison) -> str:
     verdicts = ", ".join(f"{counts[verdict]} {verdict}" for verdict in ORDER if counts[verdict])
     passed = "Passed, with unclear results" if counts["unclear"] else "Passed"
     outcome = "Failed" if comparison.failed else passed
-    numbers, images = format_count(len(comparison.cells), "number"), format_count(comparison.images, "image")
+    numbers, images = format_count(len(comparison.results), "number"), format_count(comparison.images, "image")
     return f"{outcome}: {numbers} over {images}: {verdicts}"
 
 
 def list_notes(comparison: Comparison) -> list[str]:
     """List what was left out, and large changes of seconds, which are judged only with --judge-seconds."""
-    if any(cell.key[2] == SECONDS for cell in comparison.cells):
+    if any(result.key[2] == SECONDS for result in comparison.results):
         return list(comparison.notes)
     changes = [
         f"{method} on {net} {format_number(base)} → {format_number(new)}"

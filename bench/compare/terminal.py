@@ -6,18 +6,18 @@ from math import isnan
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
-from rich.table import Table as Grid
+from rich.table import Table as RichTable
 from rich.text import Text
 
 from ..core.formatting import MEGABYTE, format_count
-from ..core.tolerance import ROUNDING
+from ..core.slack import ROUNDING
 from .compare import Comparison
-from .history import Point, Series
+from .history import HistoryEntry, Series
 from .snapshot import Snapshot
 from .summary import (
     ChangeRow,
     format_figure,
-    label,
+    format_label,
     list_advice,
     list_changes,
     list_notes,
@@ -46,18 +46,18 @@ def show_comparison(comparison: Comparison) -> Group:
     return Group(*parts)
 
 
-def _make_grid(changed: list[ChangeRow]) -> Grid:
-    grid = Grid(box=None, padding=(0, 0, 0, 2), pad_edge=False)
+def _make_grid(changed: list[ChangeRow]) -> RichTable:
+    grid = RichTable(box=None, padding=(0, 0, 0, 2), pad_edge=False)
     grid.add_column(Text("verdict"))
     grid.add_column(Text("metric"), max_width=METRIC, overflow="fold")
     for head in ("base", "new", "change", "95 % interval", "p"):
         grid.add_column(Text(head), justify="right", no_wrap=True)
-    for (net, method), group in groupby(changed, key=lambda row: row.cell.key[:2]):
+    for (net, method), group in groupby(changed, key=lambda row: row.result.key[:2]):
         grid.add_section()
         grid.add_row(Text(net, style="bold"), Text(method, style="bold"))
         for row in group:
-            verdict = row.cell.verdict
-            texts = (label(row.cell), row.base, row.new, row.change, row.interval, row.p)
+            verdict = row.result.verdict
+            texts = (format_label(row.result), row.base, row.new, row.change, row.interval, row.p)
             grid.add_row(Text(verdict, style=STYLES[verdict]), *map(Text, texts))
     return grid
 
@@ -65,7 +65,7 @@ def _make_grid(changed: list[ChangeRow]) -> Grid:
 def show_history(runs: Sequence[Snapshot], history: Sequence[Series]) -> Group:
     """Show the runs by number, then for each metric its first and last mean, its course, and the runs at which it changed."""
     names = [Text(f"{number}  {run.name}", style="dim") for number, run in enumerate(runs, 1)]
-    changes = sum(point.changes for series in history for point in series.points)
+    changes = sum(entry.changes for series in history for entry in series.entries)
     head = Text(
         f"{format_count(len(history), 'number')} over {format_count(len(runs), 'run')}: {format_count(changes, 'change')}",
         style="bold",
@@ -76,8 +76,8 @@ def show_history(runs: Sequence[Snapshot], history: Sequence[Series]) -> Group:
     return Group(*parts)
 
 
-def _make_history_grid(history: Sequence[Series], runs: int) -> Grid:
-    grid = Grid(box=None, padding=(0, 0, 0, 2), pad_edge=False)
+def _make_history_grid(history: Sequence[Series], runs: int) -> RichTable:
+    grid = RichTable(box=None, padding=(0, 0, 0, 2), pad_edge=False)
     grid.add_column(Text("metric"), width=17, overflow="fold")
     grid.add_column(Text("first"), justify="right", no_wrap=True, width=7)
     grid.add_column(Text("course"), no_wrap=True)
@@ -91,20 +91,20 @@ def _make_history_grid(history: Sequence[Series], runs: int) -> Grid:
 def _make_history_row(series: Series, runs: int) -> list[Text]:
     scale = MEGABYTE if series.key[2] == "peak_bytes" else 1
     name = {"peak_bytes": "peak MB"}.get(series.key[2], series.short)
-    first, last = ("" if isnan(mean := series.points[end].mean) else format_figure(mean / scale) for end in (0, -1))
-    changes = [_format_change(point, scale) for point in series.points if point.changes]
+    first, last = ("" if isnan(mean := series.entries[end].mean) else format_figure(mean / scale) for end in (0, -1))
+    changes = [_format_change(entry, scale) for entry in series.entries if entry.changes]
     arrow = {"higher": " ↑", "lower": " ↓"}.get(series.better, "")
     return [Text(f"{name}{arrow}"), Text(first), Text(draw_course(series, runs)), Text(last), Text("\n").join(changes)]
 
 
-def _format_change(point: Point, scale: float) -> Text:
-    mean = "" if isnan(point.mean) else f" ({format_figure(point.mean / scale)})"
-    return Text(f"{point.verdict} at {point.run + 1}{mean}", style=STYLES[point.verdict])
+def _format_change(entry: HistoryEntry, scale: float) -> Text:
+    mean = "" if isnan(entry.mean) else f" ({format_figure(entry.mean / scale)})"
+    return Text(f"{entry.verdict} at {entry.run + 1}{mean}", style=STYLES[entry.verdict])
 
 
 def draw_course(series: Series, runs: int) -> str:
     """Draw a block for each run, scaled between the lowest and the highest mean, and a dot for a run without a value."""
-    means = {point.run: point.mean for point in series.points if not isnan(point.mean)}
+    means = {entry.run: entry.mean for entry in series.entries if not isnan(entry.mean)}
     low, high = min(means.values(), default=0.0), max(means.values(), default=0.0)
     flat = high - low <= ROUNDING * max(abs(low), abs(high), 1)
     top = len(BLOCKS) - 1

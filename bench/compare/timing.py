@@ -1,8 +1,8 @@
 """Judges seconds over repeated runs, in units of a bare prediction of the same run, net and image.
 
-The unit removes most of the variation between runs, and the images of a run share the rest. So a method is slower only if the
-ratio of the medians exceeds the given factor, every new run is slower than every base run, and the Mann-Whitney test over all
-images is significant.
+The unit removes most of the variation between runs; the variation that remains is the same for all images of a run. So a method
+is slower only if the ratio of the medians exceeds the given factor, every new run is slower than every base run, and the
+Mann-Whitney test over all images is significant.
 """
 
 from collections.abc import Sequence
@@ -16,17 +16,17 @@ from ..stats.estimate import ALPHA, Floats
 from ..stats.significance import holm
 from ..store.comparability import find_difference, find_environment_difference
 from .snapshot import Snapshot
-from .verdicts import CellResult, Verdict
+from .verdicts import NumberResult, Verdict
 
 RUNS = 3  # on each side, at least: with fewer, all new runs are slower by chance in more than 5 % of comparisons
 SECONDS = "seconds"
 
-Pair = tuple[Snapshot, Snapshot]  # base, new
-Method = tuple[str, str]  # net, method
+SnapshotPair = tuple[Snapshot, Snapshot]  # base, new
+NetMethod = tuple[str, str]  # net, method
 Side = list[dict[str, float]]  # the base or the new runs: the seconds by image
 
 
-def compute_median_seconds(base: Snapshot, new: Snapshot) -> dict[Method, tuple[float, float]]:
+def compute_median_seconds(base: Snapshot, new: Snapshot) -> dict[NetMethod, tuple[float, float]]:
     """Compute the median seconds of each method in both runs, in units of a bare prediction.
 
     They are empty if a run did not time bare predictions.
@@ -38,8 +38,8 @@ def compute_median_seconds(base: Snapshot, new: Snapshot) -> dict[Method, tuple[
     }
 
 
-def judge_seconds(pairs: Sequence[Pair], factor: float) -> list[CellResult]:
-    """Judge each method on each net that all runs have. Raises UsageError for too few runs or runs without seconds."""
+def judge_seconds(pairs: Sequence[SnapshotPair], factor: float) -> list[NumberResult]:
+    """Judge each method on each net that all runs have. Raise UsageError for too few runs or runs without seconds."""
     _check(pairs)
     shared = [
         key for key in pairs[0][0].seconds
@@ -51,7 +51,7 @@ def judge_seconds(pairs: Sequence[Pair], factor: float) -> list[CellResult]:
     return [_judge_method(key, *sides[key], float(p), factor) for key, p in zip(shared, corrected, strict=True)]
 
 
-def _check(pairs: Sequence[Pair]) -> None:
+def _check(pairs: Sequence[SnapshotPair]) -> None:
     """Raise UsageError for too few runs, runs without seconds, or runs on other devices or with another torch."""
     if len(pairs) < RUNS:
         raise UsageError(
@@ -81,7 +81,7 @@ def mann_whitney_p(base: Side, new: Side) -> float:
     return float(mannwhitneyu((now / middle).ravel(), (before / middle).ravel(), alternative="two-sided").pvalue)
 
 
-def _judge_method(key: Method, base: Side, new: Side, p: float, factor: float) -> CellResult:
+def _judge_method(key: NetMethod, base: Side, new: Side, p: float, factor: float) -> NumberResult:
     """Judge the seconds of a method: a change by more than the factor, and significant, is better or worse."""
     before, now = _compute_medians(base), _compute_medians(new)
     old, recent = median(before), median(now)
@@ -90,7 +90,7 @@ def _judge_method(key: Method, base: Side, new: Side, p: float, factor: float) -
         verdict = "worse" if min(now) > max(before) and p < ALPHA else "unclear"
     elif old > factor * recent:
         verdict = "better" if min(before) > max(now) and p < ALPHA else "unclear"
-    return CellResult((*key, SECONDS), verdict, "lower", old, recent, p=p, short=SECONDS)
+    return NumberResult((*key, SECONDS), verdict, "lower", old, recent, p=p, short=SECONDS)
 
 
 def _compute_medians(side: Side) -> list[float]:

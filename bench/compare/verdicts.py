@@ -1,10 +1,10 @@
 """The verdicts of a comparison, and how paired values are judged.
 
 Values are judged by Student's t-test, because Wilcoxon's test has no power on few images (on 5, p is never below .06). Binary
-values are judged by the exact sign test. The p-values of all cells that changed are corrected (Holm), which leaves little power
-on few images: on 8, Grad-CAM with its sign flipped passes. So each method is also judged by all of its metrics at once (see
-obrien.py). Each of the two families has half of the error rate: if the runs differ by noise alone, a comparison finds anything
-worse or better in at most one of twenty cases.
+values are judged by the exact sign test. The p-values of all numbers that changed are corrected (Holm), which leaves little
+power on few images: on 8, Grad-CAM with its sign flipped passes. So each method is also judged by all of its metrics at once
+(see obrien.py). Each of the two families has half of the error rate: if the runs differ by noise alone, a comparison finds
+anything worse or better in at most one of twenty cases.
 """
 
 from collections.abc import Sequence
@@ -15,10 +15,10 @@ from typing import Literal
 import numpy as np
 from scipy.stats import t
 
-from ..core import tolerance
+from ..core import slack
 from ..stats import paired
 from ..stats.estimate import ALPHA, Estimate, Floats
-from ..stats.mean_scores import BINARY
+from ..stats.mean_scores import is_binary
 from ..stats.paired import PairedSample
 from ..stats.significance import Significance, holm, sign_test
 from ..store.header import MetricScale
@@ -33,7 +33,7 @@ FAILING: tuple[Verdict, ...] = ("worse", "broken", "gone", "not comparable")
 
 
 @dataclass(frozen=True)
-class CellResult:
+class NumberResult:
     """The verdict on a metric, or a cost, of a method on a net in two runs, with its evidence."""
 
     key: Key
@@ -50,7 +50,7 @@ class CellResult:
 
 @dataclass(frozen=True)
 class PairedValues:
-    """The values of a cell on the images for which both runs have a value."""
+    """The values of a number on the images for which both runs have a value."""
 
     key: Key
     images: tuple[str, ...]  # n of them
@@ -63,32 +63,38 @@ class PairedValues:
         """New minus base (n,); 0 within rounding."""
         differences = self.new - self.base
         largest = max(float(np.abs(self.base).max(initial=0)), float(np.abs(self.new).max(initial=0)))
-        return np.where(np.abs(differences) <= tolerance.find_rounding(self.metric.range, largest), 0.0, differences)
+        return np.where(np.abs(differences) <= slack.find_rounding(self.metric.range, largest), 0.0, differences)
 
     @property
     def binary(self) -> bool:
-        """Whether the values are judged as yes or no. Values at the ends of [0, 1] are treated as binary."""
-        if self.metric.unit == BINARY or self.metric.range != [0, 1]:
-            return self.metric.unit == BINARY
+        """Whether the values are judged by the tests for rates.
+
+        They are if the metric is binary, as in reports. Unlike in reports, they also are if its range is [0, 1] and no value is
+        farther than the slack from 0 or 1: for two images that both flip, Student's t has p < .001, and the sign test p = .5.
+        """
+        if is_binary(self.metric.unit) or self.metric.range != [0, 1]:
+            return is_binary(self.metric.unit)
         extreme = np.isclose(np.concatenate([self.base, self.new])[:, None], [0, 1], rtol=0, atol=self.slack)
         return bool(extreme.any(1).all())
 
     @property
     def slack(self) -> float:
-        return tolerance.find_slack(self.metric.slack, self.metric.range, float(self.base.mean()))
+        return slack.find_slack(self.metric.slack, self.metric.range, float(self.base.mean()))
 
 
-def judge_cells(cells: Sequence[PairedValues]) -> list[CellResult]:
-    """Judge each cell; each has at least one image. The correction is over the cells in which a value changed."""
-    differences = [cell.differences for cell in cells]
+def judge_numbers(numbers: Sequence[PairedValues]) -> list[NumberResult]:
+    """Judge each number; each has at least one image. The correction is over the numbers in which a value changed."""
+    differences = [number.differences for number in numbers]
     changed = [index for index, by_image in enumerate(differences) if by_image.any()]
-    samples = [_make_sample(cells[index], differences[index]) for index in changed]
-    intervals = [pair.difference for pair in paired.compare(samples)] if samples else []
+    samples = [_make_sample(numbers[index], differences[index]) for index in changed]
+    intervals = [pair.difference for pair in paired.compare_pairs(samples)] if samples else []
     tested = [_test(sample) for sample in samples]
     corrected = correct([test.p for test in tested])
     tests = [Significance(float(p), test.sign) for p, test in zip(corrected, tested, strict=True)]
     evidence = dict(zip(changed, zip(intervals, tests, strict=True), strict=True))
-    return [_make_result(cell, *evidence.get(index, (None, Significance(1.0, 0)))) for index, cell in enumerate(cells)]
+    return [
+        _make_result(number, *evidence.get(index, (None, Significance(1.0, 0)))) for index, number in enumerate(numbers)
+    ]
 
 
 def correct(p: Sequence[float]) -> Floats:
@@ -96,8 +102,8 @@ def correct(p: Sequence[float]) -> Floats:
     return np.minimum(FAMILIES * holm(p), 1)
 
 
-def _make_sample(cell: PairedValues, differences: Floats) -> PairedSample:
-    return PairedSample("new", "base", differences, cell.metric.better, cell.binary)
+def _make_sample(number: PairedValues, differences: Floats) -> PairedSample:
+    return PairedSample("new", "base", differences, number.metric.better, number.binary)
 
 
 def _test(sample: PairedSample) -> Significance:
@@ -115,35 +121,35 @@ def t_test(values: Floats) -> float:
 
     scipy's ttest_1samp is not used, because it warns of lost precision if values are equal within rounding.
     """
-    if float(np.ptp(values)) <= tolerance.ROUNDING * float(np.abs(values).max()):
+    if float(np.ptp(values)) <= slack.ROUNDING * float(np.abs(values).max()):
         return 0.0
     error = float(values.std(ddof=1)) / values.size**0.5
     return float(2 * t.sf(abs(float(values.mean())) / error, values.size - 1))
 
 
-def _make_result(cell: PairedValues, change: Estimate | None, tested: Significance) -> CellResult:
-    base, new = float(cell.base.mean()), float(cell.new.mean())
-    return CellResult(
-        cell.key, _decide_verdict(cell, change, tested), cell.metric.better, base, new, change, tested.p, cell.slack,
-        short=cell.metric.short,
+def _make_result(number: PairedValues, change: Estimate | None, tested: Significance) -> NumberResult:
+    base, new = float(number.base.mean()), float(number.new.mean())
+    return NumberResult(
+        number.key, _decide_verdict(number, change, tested), number.metric.better, base, new, change, tested.p, number.slack,
+        short=number.metric.short,
     )  # fmt: skip
 
 
-def _decide_verdict(cell: PairedValues, change: Estimate | None, tested: Significance) -> Verdict:
+def _decide_verdict(number: PairedValues, change: Estimate | None, tested: Significance) -> Verdict:
     """Decide between better, worse, unclear and same.
 
-    A cell is better or worse only if mean and test have the same sign: one large change may outweigh many small ones.
+    A number is better or worse only if mean and test have the same sign: one large change may outweigh many small ones.
     """
-    if change is None or abs(change.mean) <= cell.slack:
+    if change is None or abs(change.mean) <= number.slack:
         return "same"
-    excluded = cell.binary or change.low > 0 or change.high < 0
+    excluded = number.binary or change.low > 0 or change.high < 0
     if not excluded or not tested.p < ALPHA or np.sign(change.mean) != tested.sign:
         return "unclear"
-    return "better" if (change.mean > 0) == (cell.metric.better == "higher") else "worse"
+    return "better" if (change.mean > 0) == (number.metric.better == "higher") else "worse"
 
 
-def judge_cost(key: Key, base: float, new: float) -> CellResult:
+def judge_cost(key: Key, base: float, new: float) -> NumberResult:
     """Judge a cost that is the same in every run: any increase beyond rounding is worse."""
     same = abs(new - base) <= EXACT * max(abs(base), abs(new)) or (isinf(base) and base == new)
     verdict: Verdict = "same" if same else "worse" if new > base else "better"
-    return CellResult(key, verdict, "lower", base, new, short=key[2])
+    return NumberResult(key, verdict, "lower", base, new, short=key[2])

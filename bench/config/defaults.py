@@ -10,7 +10,7 @@ class Defaults:
     """The default suites, data set, net, and plug-ins, by name."""
 
     suite: str
-    smallest_suite: str  # of pytest's `explanation_check`
+    smallest_suite: str  # of the pytest fixture faithfulness
     dataset: str
     net: str  # of explained photos
     method: str  # of explained photos
@@ -18,6 +18,7 @@ class Defaults:
     curve: str  # the metric whose curve is drawn
     report: str
     engine: str
+    fit_dataset: str  # of `bench fit`
 
 
 DEFAULTS = Defaults(**tomllib.loads((Path(__file__).parent / "defaults.toml").read_text(encoding="utf-8")))

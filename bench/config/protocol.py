@@ -16,9 +16,9 @@ from ..core import plugins, specs
 from ..core.errors import UsageError, list_known_names
 from ..core.plugins import METRIC, Plugin
 from ..core.settings import check_settings
+from ..core.specs import DEFAULT
 
 FOLDER = Path(__file__).parent / "protocols"
-DEFAULT = "default"
 Fit = Literal["bilinear", "corners", "bicubic", "nearest"]  # corners: bilinear with align_corners=True
 Stretch = Literal["min-max", "max", "none"]
 Order = Literal["fit-stretch", "stretch-fit"]
@@ -81,8 +81,8 @@ def list_names() -> list[str]:
     return sorted((path.stem for path in FOLDER.glob("*.toml")), key=lambda name: (name != DEFAULT, name))
 
 
-def find(spec: str, target: str | None = None) -> Protocol:
-    """Find the protocol of a spec, with another target if one is given. Raises UsageError for an unknown name or choice."""
+def find_protocol(spec: str, target: str | None = None) -> Protocol:
+    """Find the protocol of a spec, with another target if one is given. Raise UsageError for an unknown name or choice."""
     requested = specs.parse("protocol", spec)
     if requested.name not in list_names():
         raise UsageError(f"there is no protocol {requested.name!r}: {list_known_names(requested.name, list_names())}")
@@ -102,7 +102,7 @@ def find(spec: str, target: str | None = None) -> Protocol:
 
 
 def _override(content: dict[str, Any], spec: str, key: str, value: Any) -> dict[str, Any]:
-    """Override a choice of a protocol's content, or a setting of its metrics. Raises UsageError for an unknown choice."""
+    """Override a choice of a protocol's content, or a setting of its metrics. Raise UsageError for an unknown choice."""
     if key == "layers":
         raise UsageError(f"{spec}: layers cannot be set in a spec: the protocol's file sets them")
     if key in Protocol.model_fields and key not in DESCRIPTIVE:
@@ -121,7 +121,7 @@ def _agree(defined: dict[str, Any], requested: dict[str, Any]) -> bool:
 
 @cache
 def _read(name: str) -> str:
-    return (FOLDER / f"{name}.toml").read_text()
+    return (FOLDER / f"{name}.toml").read_text(encoding="utf-8")
 
 
 def override_settings(plugin: Plugin, settings: dict[str, Any]) -> Plugin:

@@ -45,15 +45,15 @@ class Suite(BaseModel):
     _built_in: "Suite | None" = PrivateAttr(None)  # the shipped suite of this name, without changes
 
     def find_method_plugins(self) -> list[Plugin]:
-        """Find the methods. Raises UsageError for an unknown method, or one that is listed twice."""
+        """Find the methods. Raise UsageError for an unknown method, or one that is listed twice."""
         return check_distinct([plugins.find(METHOD, spec, self.seed) for spec in self.methods])
 
     def load_protocols(self) -> list[Protocol]:
         """Load the protocols, with the suite's target instead of their own if it sets one."""
-        return check_distinct([protocol_file.find(spec, self.target) for spec in self.protocols])
+        return check_distinct([protocol_file.find_protocol(spec, self.target) for spec in self.protocols])
 
     def find_metric_plugins(self, protocols: Sequence[Protocol]) -> list[tuple[Plugin, Protocol]]:
-        """Find each metric of the suite under each protocol that defines it. Raises UsageError if no protocol defines one."""
+        """Find each metric of the suite under each protocol that defines it. Raise UsageError if no protocol defines one."""
         if self.metrics is not None:
             check_distinct([plugins.find(METRIC, spec, self.seed) for spec in self.metrics])
         for spec in self.metrics or []:
@@ -70,7 +70,7 @@ class Suite(BaseModel):
         ]
 
     def find_dataset_plugin(self, resize: str | None) -> Plugin:
-        """Find the data set, with a protocol's `resize` if it has this setting. Raises UsageError if the suite names none."""
+        """Find the data set, with a protocol's `resize` if it has this setting. Raise UsageError if the suite names none."""
         if not self.dataset:
             raise UsageError(f"this suite needs {self.needs}, which are not included: name the folder with --dataset")
         dataset = find_dataset(self.dataset, self.seed)
@@ -93,7 +93,7 @@ Named = TypeVar("Named", Plugin, Protocol)
 
 
 def find_dataset(spec: str, seed: int | None = None) -> Plugin:
-    """Find the data set of a spec, or the one that opens the folder or address. Raises UsageError for what does not exist."""
+    """Find the data set of a spec, or the one that opens the folder or address. Raise UsageError for what does not exist."""
     is_folder = specs.ADDRESS in spec.partition("[")[0] or (
         spec not in plugins.list_names(DATASET) and Path(spec).is_dir()
     )
@@ -101,7 +101,7 @@ def find_dataset(spec: str, seed: int | None = None) -> Plugin:
 
 
 def check_distinct(listed: list[Named]) -> list[Named]:
-    """Return the list. Raises UsageError if two entries have the same spec."""
+    """Return the list. Raise UsageError if two entries have the same spec."""
     for spec, count in Counter(entry.spec for entry in listed).items():
         if count > 1:
             raise UsageError(f"{spec} is named twice")

@@ -23,7 +23,7 @@ def list_names() -> list[str]:
 def load(name: str, **changes: Any) -> Suite:
     """Load a shipped suite or a TOML file, with changes to its keys: a value, a function of the suite's own value, or None.
 
-    None, also as the result of a function, is no change. Raises UsageError for a wrong suite, key or value.
+    None, also as the result of a function, is no change. Raise UsageError for a wrong suite, key or value.
     """
     path = Path(name) if name.endswith(".toml") else BUILT_IN / f"{name}.toml"
     if not path.is_file():
@@ -66,7 +66,7 @@ def _change(path: Path, content: Keys, changes: Keys) -> Keys:
 def _change_parts(file: str, content: Keys, changes: Keys) -> Keys:
     """Change a suite with parts: each part is the common keys, then its own, then the changes; `protocols` selects parts.
 
-    Raises UsageError for two parts of one name, and for an unknown part.
+    Raise UsageError for two parts of one name, and for an unknown part.
     """
     common, parts = {key: value for key, value in content.items() if key != "parts"}, content["parts"]
     if not isinstance(parts, list) or not all(isinstance(part, dict) for part in parts):
@@ -117,7 +117,7 @@ def _describe_error(file: str, error: ValidationError) -> str:
 
 
 def read_image_names(file: str) -> list[str]:
-    """Read the names in a text file, one a line; empty lines are skipped. Raises UsageError if there is none, or one twice."""
+    """Read the names in a text file, one a line; empty lines are skipped. Raise UsageError if there is none, or one twice."""
     path = Path(file)
     if not path.is_file():
         raise UsageError(f"there is no file {file}: a subset is a text file with one image name per line")

@@ -13,16 +13,16 @@ from importlib.metadata import packages_distributions, version
 import torch
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
-from rich.table import Table as Grid
+from rich.table import Table as RichTable
 from rich.text import Text
 from torch import Tensor
 
-from ..config.protocol import DEFAULT
 from ..config.suite import Suite, check_distinct
 from ..core import plugins
 from ..core.errors import MissingLibrary, UsageError
 from ..core.formatting import format_count, format_number
 from ..core.plugins import REFERENCE, Plugin
+from ..core.specs import join_protocol
 from ..forward.device import use_exact_arithmetic
 from ..nets.net import Net
 from ..run.plan import Plan, make_plan
@@ -64,7 +64,7 @@ class Quantity:
 
     @property
     def label(self) -> str:
-        return self.name if self.protocol == DEFAULT else f"{self.name}@{self.protocol}"
+        return join_protocol(self.name, self.protocol)
 
 
 def max_difference(own: Tensor, library: Tensor) -> float:
@@ -82,10 +82,10 @@ def rescale(own: Tensor, library: Tensor) -> tuple[Tensor, Tensor]:
 
 
 @use_exact_arithmetic()
-def run(suite: Suite, references: Sequence[str] | None, device: str, console: Console) -> bool:
+def run_conformance(suite: Suite, references: Sequence[str] | None, device: str, console: Console) -> bool:
     """Print a table for each reference library on each net. False if a number differs and no known fault explains it.
 
-    Raises UsageError if no reference library is installed.
+    Raise UsageError if no reference library is installed.
     """
     installed = _find_installed(references, suite.seed, console)
     planned = make_plan(suite.model_copy(update={"precision": "fp32", "compile": False}), device)
@@ -109,7 +109,7 @@ def make_table(title: str, images: int, quantities: Sequence[Quantity]) -> Group
 
     A note describes a known fault, and the difference once the fault is reproduced.
     """
-    grid = Grid(box=None, padding=(0, 0, 0, 1), pad_edge=False, width=WIDTH)
+    grid = RichTable(box=None, padding=(0, 0, 0, 1), pad_edge=False, width=WIDTH)
     grid.add_column(Text("quantity"), ratio=1, overflow="fold")
     for head in ("own", "library", "largest\ndifference", "toler-\nance"):
         grid.add_column(Text(head), justify="right", no_wrap=True)

@@ -34,7 +34,7 @@ def compute_maps(spec: str, net: Net, images: Tensor, targets: Tensor) -> Tensor
 
 def fit_maps(protocol_name: str, raw_maps: Tensor, images: Tensor) -> Tensor:
     """Fit maps (n, h', w') to their images and stretch them to [0, 1], as a protocol defines; return (n, h, w)."""
-    return postprocess(raw_maps, (images.shape[2], images.shape[3]), protocol.find(protocol_name))
+    return postprocess(raw_maps, (images.shape[2], images.shape[3]), protocol.find_protocol(protocol_name))
 
 
 def compute_scores(
@@ -49,9 +49,9 @@ def compute_scores(
 ) -> dict[str, Tensor]:
     """Compute the scores (n,) of maps (n, h, w) in [0, 1], by metric, under a protocol.
 
-    Metrics that explain the image again need the spec of the `method`. Raises NotApplicable as the metrics do.
+    Metrics that explain the image again need the spec of the `method`. Raise NotApplicable as the metrics do.
     """
-    rules = protocol.find(protocol_name)
+    rules = protocol.find_protocol(protocol_name)
     metric_plugins = [rules.find_metric_plugins(metric, 0)[0] for metric in metrics]
     fit_and_stretch = partial(postprocess, size=(images.shape[2], images.shape[3]), protocol=rules)
     runner = MethodRunner(plugins.find(METHOD, method), net, fit_and_stretch) if method else None
@@ -106,7 +106,7 @@ def normalise(net: Net, images: Tensor) -> Tensor:
 def make_library_module(net: Net) -> nn.Module:
     """Make the module that the net was made from, with the same weights, but neither cut nor frozen and without normalisation.
 
-    Raises UsageError if the module does not return logits, because libraries would then explain another output.
+    Raise UsageError if the module does not return logits, because libraries would then explain another output.
     """
     module = net.cut.original
     if module is None:

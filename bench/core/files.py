@@ -20,7 +20,7 @@ REASONS = {
 FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
-def check_target(file: Path) -> None:
+def check_writable(file: Path) -> None:
     """Raise UsageError if a file cannot be written, before there is anything to write."""
     _check_name(file)
     with explain_os_errors(file.parent):
@@ -35,7 +35,7 @@ def write_text(file: Path, text: str) -> None:
 
 
 def write_bytes(file: Path, content: bytes) -> None:
-    """Write a file completely or not at all; write to a device or a pipe. Raises UsageError if it cannot be written."""
+    """Write a file completely or not at all; write to a device or a pipe. Raise UsageError if it cannot be written."""
     _check_name(file)
     file = file.resolve()  # a link stays, and its target is written
     with explain_os_errors(file.parent):
@@ -54,7 +54,7 @@ def _check_name(file: Path) -> None:
 
 
 def append_text(file: Path, text: str) -> None:
-    """Append to a text file, which is created if needed. Raises UsageError if it cannot be written."""
+    """Append to a text file, which is created if needed. Raise UsageError if it cannot be written."""
     with explain_os_errors(file), file.open("a", encoding="utf-8") as stream:
         stream.write(text)
 

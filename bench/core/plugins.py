@@ -2,7 +2,8 @@
 
 A spec names a plug-in: `grad_cam`, `score_cam[fill=black]`, `pytorch_grad_cam:ScoreCAM` (short for
 its first setting, `[variant=ScoreCAM]`), or the path of a Python file, `./my_cam.py`. Installed packages offer plug-ins
-through the entry points `cambench.methods`, `cambench.metrics`, `cambench.datasets` and `cambench.reports`.
+through the entry points `cambench.methods`, `cambench.metrics`, `cambench.datasets`, `cambench.reports`,
+`cambench.references` and `cambench.engines`.
 """
 
 import ast
@@ -134,7 +135,10 @@ class Plugin:
 
     @property
     def unit(self) -> str:
-        """UNIT: the unit of a score, in words. Required."""
+        """UNIT: the unit of a value, in words. Required.
+
+        "yes or no" declares a binary metric: its values are 0 or 1, and it is judged by tests for rates.
+        """
         return str(self._read("UNIT", str))
 
     @property
@@ -150,7 +154,7 @@ class Plugin:
 
     @property
     def slack(self) -> float | None:
-        """SLACK: the difference of two means that still counts as equal, in the metric's unit (default: see tolerance)."""
+        """SLACK: the difference of two means that still counts as equal, in the metric's unit (default: see slack.py)."""
         slack: float | None = self._read("SLACK", (int, float), None)
         return slack
 
@@ -183,7 +187,7 @@ class Plugin:
         return dict(self._read("ENVIRONMENT", dict, {}))
 
     def _read(self, attribute: str, types: type | tuple[type, ...], *default: Any) -> Any:
-        """Read an attribute of the module, or its default. Raises PluginError if it is required or of another type."""
+        """Read an attribute of the module, or its default. Raise PluginError if it is required or of another type."""
         if not hasattr(self.module, attribute):
             if not default:
                 raise PluginError(f"metric {self.spec} does not declare {attribute}: see bench/metrics/insertion.py")
@@ -205,7 +209,7 @@ def list_names(kind: Kind) -> list[str]:
 def find(kind: Kind, text: str, seed: int | None = None) -> Plugin:
     """Find the plug-in that a spec names. `seed` is passed on if the plug-in takes one and the spec sets none.
 
-    Raises UsageError for an unknown name or setting, PluginError for a file that is no plug-in of the kind.
+    Raise UsageError for an unknown name or setting, PluginError for a file that is no plug-in of the kind.
     """
     spec = specs.parse(kind.word, text)
     file = Path(spec.name) if spec.name.endswith(".py") else None
@@ -215,7 +219,7 @@ def find(kind: Kind, text: str, seed: int | None = None) -> Plugin:
 
 
 def read_description(kind: Kind, name: str) -> str:
-    """Read the first line of a plug-in's docstring from its file, without importing it. Raises UsageError for no plug-in."""
+    """Read the first line of a plug-in's docstring from its file, without importing it. Raise UsageError for no plug-in."""
     file = _find_shipped_file(kind, name)
     if file is None:
         entry = _find_entry_point(kind, name)
@@ -301,7 +305,7 @@ def _find_shipped_file(kind: Kind, name: str) -> Path | None:
 
 
 def _find_entry_point(kind: Kind, name: str) -> EntryPoint:
-    """Find the entry point of an installed package. Raises UsageError for the name of no plug-in."""
+    """Find the entry point of an installed package. Raise UsageError for the name of no plug-in."""
     if "/" in name and kind is DATASET:
         raise UsageError(f"there is no folder {name}")
     for entry in _list_entry_points(kind):

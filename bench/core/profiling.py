@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from rich.table import Table
+from rich.table import Table as RichTable
 
 _active: list["Spans"] = []
 DESCRIPTIONS = {
@@ -77,10 +77,10 @@ def count_images(images: int) -> None:
         _active[-1].images += images
 
 
-def make_profile_table(spans: Spans) -> Table:
+def make_profile_table(spans: Spans) -> RichTable:
     """Make a table with a row for each span: its seconds, its share of the total, and what it contains."""
     total = sum(spans.seconds.values())
-    table = Table(box=None, padding=(0, 0, 0, 2), pad_edge=False)
+    table = RichTable(box=None, padding=(0, 0, 0, 2), pad_edge=False)
     for head in ("", "s", "%"):
         table.add_column(head, justify="right" if head else "left", no_wrap=bool(head))
     table.add_column("", overflow="fold")

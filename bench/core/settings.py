@@ -16,7 +16,7 @@ def _find_default(parameter: inspect.Parameter) -> Any:
 def check_settings(kind: str, name: str, function: Callable[..., Any], chosen: dict[str, Any]) -> dict[str, Any]:
     """Return all settings of a plug-in, defaults included, with `chosen` converted to the types that its function declares.
 
-    Raises UsageError for an unknown setting or a value of the wrong type.
+    Raise UsageError for an unknown setting or a value of the wrong type.
     """
     hints = get_type_hints(function, include_extras=True)
     fields: dict[str, Any] = {

@@ -8,6 +8,7 @@ from typing import Any
 
 from .errors import UsageError
 
+DEFAULT = "default"  # the protocol whose metrics have no protocol in their names
 ADDRESS = "://"  # an address, such as s3://bucket/photos, contains it; a path does not
 
 
@@ -34,7 +35,7 @@ def parse_value(text: str) -> Any:
 
 
 def parse(kind: str, text: str, read: Callable[[str], Any] = parse_value) -> Spec:
-    """Parse a spec; `kind` is what messages call it, `read` converts the values of settings. Raises UsageError."""
+    """Parse a spec; `kind` is what messages call it, `read` converts the values of settings. Raise UsageError."""
     match = re.fullmatch(r"(?P<name>[^\[\]:]+?)(:(?P<short>[\w./-]+))?(\[(?P<settings>[^\[\]]*)\])?", text.strip())
     if match is None:
         raise UsageError(f"{text!r} names no {kind}: write name, name:value or name[setting=value,...]")
@@ -54,8 +55,19 @@ def split(text: str) -> list[str]:
     return [part.strip() for part in re.split(r",(?![^\[]*\])", text) if part.strip()]
 
 
+def join_protocol(metric: str, protocol: str) -> str:
+    """Name a metric under a protocol, as records do: `deletion@rise`, and `deletion` under the default protocol."""
+    return metric if protocol == DEFAULT else f"{metric}@{protocol}"
+
+
+def split_protocol(name: str) -> tuple[str, str]:
+    """Split the name of a metric in records into the metric and the protocol."""
+    metric, _, protocol = name.partition("@")
+    return metric, protocol or DEFAULT
+
+
 def add_settings(kind: str, text: str, settings: dict[str, str]) -> str:
-    """Add settings to a spec. Raises UsageError if the spec sets one of them itself."""
+    """Add settings to a spec. Raise UsageError if the spec sets one of them itself."""
     spec = parse(kind, text, str)
     if twice := next((key for key in settings if key in spec.settings), None):
         raise UsageError(f"{text} sets {twice} itself, and --{twice} sets it again: remove one of them")

@@ -37,7 +37,7 @@ def blame_user_code(failure: str, file: str, *, may_refuse: bool = False) -> Ite
 def import_file(path: Path) -> ModuleType:
     """Import a user's file as a module; `__fingerprint__` is the SHA-256 of its source.
 
-    Python's bytecode cache is bypassed, so that the source that runs is the one that is fingerprinted. Raises UsageError for
+    Python's bytecode cache is bypassed, so that the source that runs is the one that is fingerprinted. Raise UsageError for
     a file that does not exist, PluginError for one that cannot be imported.
     """
     if not path.is_file():

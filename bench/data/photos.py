@@ -1,4 +1,4 @@
-"""Reads one photo as an image, resized as the data set image_folder resizes photos."""
+"""Reads one photo as an image, resized by the data set that opens folders."""
 
 from pathlib import Path
 

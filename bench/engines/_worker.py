@@ -55,14 +55,14 @@ class Worker:
         return _make_reply(self._find_plan)
 
     def work(self, shard: Shard, part: str) -> Reply:
-        """Compute a shard and writes it as a part of this name."""
+        """Compute a shard and write it as a part of this name."""
         return _make_reply(lambda: self._write(shard, part))
 
     def _write(self, shard: Shard, part: str) -> None:
         if self._session is None or self._session[0] != shard.net:
             self._session = None  # frees the memory of the other net first
             plan = self._find_plan()
-            with _name_machine():
+            with _prefix_errors_with_machine():
                 self._session = shard.net, Session(plan, shard.net)
         groups = self._session[1].compute(shard.groups)
         store.write(self._task.directory, part, [unit for units in groups for unit in units])
@@ -71,7 +71,7 @@ class Worker:
         """Return the plan, made at the first call; it holds no net. Raise UsageError if it is not the plan of the run."""
         if self._plan is None:
             _set_up_process(self._task)
-            with _name_machine():
+            with _prefix_errors_with_machine():
                 header = read_header(self._task.directory)
                 plan = make_plan(self._task.suite, self._task.device, self._task.memory, net_headers=header.nets)
                 if difference := find_run_difference(header, make_header(plan)):
@@ -81,7 +81,7 @@ class Worker:
 
 
 @contextlib.contextmanager
-def _name_machine() -> Iterator[None]:
+def _prefix_errors_with_machine() -> Iterator[None]:
     """Put the name of this machine before the message of an error."""
     try:
         yield

@@ -4,15 +4,18 @@ from collections.abc import Iterator
 
 from ..run.plan import Plan
 from ..run.session import Session
-from ..store.run import Cell
+from ..store.run import NetImage
 from ..store.writer import Writer
 
 
-def work(plan: Plan, writer: Writer) -> Iterator[Cell]:
-    """Compute the cells that are not done, and yield each. When the last of a net is yielded, all of them are on disk."""
+def work(plan: Plan, writer: Writer) -> Iterator[NetImage]:
+    """Compute the images that are not done, net by net, and yield each with its net.
+
+    When the last of a net is yielded, all of them are on disk.
+    """
     for net, groups in plan.list_remaining(writer.done).items():
         remaining = len(groups)
         for units in Session(plan, net).compute(groups):
             remaining -= 1
             writer.add(units, last=not remaining)
-            yield from (unit.cell for unit in units)
+            yield from (unit.net_image for unit in units)

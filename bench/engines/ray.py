@@ -15,7 +15,7 @@ from ..core.errors import Fatal, UsageError
 from ..run.plan import Plan
 from ..run.session import make_failure
 from ..store import run as store
-from ..store.run import Cell
+from ..store.run import NetImage
 from ..store.writer import Writer, compute_part_seconds
 from ._shards import MAX_DEATHS, Shard, ShardQueue
 from ._worker import Reply, Task, Worker
@@ -28,8 +28,8 @@ OBJECT_STORE_BYTES = 80 * 2**20  # Ray's minimum: almost nothing goes through it
 MAX_DEATHS_IN_A_ROW = 3  # times the number of workers, after which the run ends
 
 
-def work(plan: Plan, writer: Writer, *, address: str = LOCAL, workers: int | None = None) -> Iterator[Cell]:
-    """Compute the cells that are not done, and yield each when it is on disk.
+def work(plan: Plan, writer: Writer, *, address: str = LOCAL, workers: int | None = None) -> Iterator[NetImage]:
+    """Compute the images that are not done, net by net, and yield each with its net when it is on disk.
 
     `address` is that of a running cluster; `auto` is the cluster to which this machine belongs. By default there is one
     worker for each of the cluster's GPUs, or for each of its CPUs if the plan's device is a CPU. Raise the errors of a
@@ -60,7 +60,7 @@ class _Crew:
         for _ in range(count):
             self._start_worker()
 
-    def work(self, queue: ShardQueue) -> Iterator[Cell]:
+    def work(self, queue: ShardQueue) -> Iterator[NetImage]:
         """Compute all shards of a queue. Workers start as the cluster gets room for them."""
         while queue or any(shard for _, shard, _ in self._busy.values()):
             while queue and self._idle:
@@ -76,8 +76,8 @@ class _Crew:
         worker = self._new_worker()
         self._busy[worker.begin.remote()] = worker, None, ""
 
-    def _wait_for_reply(self, queue: ShardQueue) -> list[Cell]:
-        """Wait for the reply of any worker, and return the cells that it has done."""
+    def _wait_for_reply(self, queue: ShardQueue) -> list[NetImage]:
+        """Wait for the reply of any worker, and return the images that it has done, with their net."""
         import ray
 
         (reference,), _ = ray.wait(list(self._busy), num_returns=1)
@@ -93,10 +93,10 @@ class _Crew:
             return []
         self._deaths = 0
         queue.record_time(shard, reply.seconds)
-        return self._list_cells(shard)
+        return self._list_images(shard)
 
-    def _replace_worker(self, shard: Shard | None, part: str, queue: ShardQueue, death: Exception) -> list[Cell]:
-        """Start another worker for one that died. Return the cells that it had written, or that fail now."""
+    def _replace_worker(self, shard: Shard | None, part: str, queue: ShardQueue, death: Exception) -> list[NetImage]:
+        """Start another worker for one that died. Return the images that it had written, or that fail now."""
         self._deaths += 1
         if self._deaths > MAX_DEATHS_IN_A_ROW * self._count:
             message = str(death).splitlines()[0]
@@ -108,15 +108,15 @@ class _Crew:
         if shard is None:
             return []
         if store.has_part(self._writer.directory, part):
-            return self._list_cells(shard)
+            return self._list_images(shard)
         failed = Shard(shard.net, [list(queue.put_back(shard))])
         if failed.images:
             reason = f"{MAX_DEATHS} workers crashed while computing this image"
             failures = [make_failure(self._plan, failed.net, index, reason) for index in failed.images]
             store.write(self._writer.directory, self._writer.name_part(), failures)
-        return self._list_cells(failed)
+        return self._list_images(failed)
 
-    def _list_cells(self, shard: Shard) -> list[Cell]:
+    def _list_images(self, shard: Shard) -> list[NetImage]:
         return [(shard.net, self._plan.images.name(index)) for index in shard.images]
 
 

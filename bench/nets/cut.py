@@ -18,8 +18,8 @@ class Cut:
 
     modules: dict[str, nn.Module]  # in order, normalisation first; names as in named_modules()
     layer: str
-    class_maps: nn.Module | None = None  # activations (n, k, h, w) -> (n, classes, h, w), before pooling
-    no_class_maps: str = ""  # the reason if there are none
+    class_map_module: nn.Module | None = None  # activations (n, k, h, w) -> (n, classes, h, w), before pooling
+    why_no_class_maps: str = ""  # the reason if there are none
     aliases: dict[str, str] = field(default_factory=dict)  # other names of keys of `modules`: layer4.1 is layer4
     original: nn.Module | None = None  # the net before it was cut; None if it does not return logits alone
 

@@ -36,7 +36,7 @@ USUAL_LAYERS = {  # torchvision's name of an architecture (a regular expression)
 RULE = "the last unpooled map larger than 1 x 1 with weights after it"
 PASS_THROUGH = (nn.Dropout, nn.Dropout2d, nn.Identity)  # in eval mode their output is their input
 
-Output = tuple[str, nn.Module, Tensor]  # a module's name, the module, and its output
+LayerOutput = tuple[str, nn.Module, Tensor]  # a module's name, the module, and its output
 
 
 def find_usual_layer(architecture: str) -> str | None:
@@ -68,9 +68,9 @@ def suggest_names(word: str, names: Iterable[str]) -> str:
     return f"the nearest are {', '.join(close)}"
 
 
-def _record_outputs(module: nn.Module, images: Tensor) -> list[Output]:
+def _record_outputs(module: nn.Module, images: Tensor) -> list[LayerOutput]:
     """Return the outputs of all inner modules, in the order in which the modules finish."""
-    outputs: list[Output] = []
+    outputs: list[LayerOutput] = []
 
     def make_recorder(name: str) -> Callable[[nn.Module, Any, Any], None]:
         def record(child: nn.Module, _: Any, output: Any) -> None:

@@ -26,7 +26,7 @@ def load(spec: str, device: torch.device, precision: str, layer: str | None = No
     return _make_net(source.name, source.load(), device, precision, source.layer or layer)
 
 
-def from_module(
+def load_module(
     module: nn.Module,
     *,
     name: str = "net",

@@ -128,9 +128,9 @@ class Net(nn.Module):
 
         Raise NotApplicable for a net that does not end in global average pooling and one linear layer.
         """
-        if self.cut.class_maps is None:
-            raise NotApplicable(self.cut.no_class_maps)
-        maps: Tensor = self.cut.class_maps(activations)
+        if self.cut.class_map_module is None:
+            raise NotApplicable(self.cut.why_no_class_maps)
+        maps: Tensor = self.cut.class_map_module(activations)
         return maps
 
     @contextmanager

@@ -10,14 +10,16 @@ from ..core.errors import PluginError
 
 SCORE_NAMES = ("logits", "out", "output", "scores", "pred")  # of class scores in libraries' dictionaries and objects
 TOLERANCE = 1e-3  # of the sum of probabilities
-ScoreKind = Literal["logits", "probabilities", "log-probabilities"]
-Key = int | str | None  # where the class scores are in what a net returns; None if it returns the tensor itself
+OutputKind = Literal["logits", "probabilities", "log-probabilities"]
+ScoreLocation = (
+    int | str | None
+)  # where the class scores are in what a net returns; None if it returns the tensor itself
 
 
 class ScoresOnly(nn.Module):
     """A net reduced to its class scores (n, classes), whatever else it returns."""
 
-    def __init__(self, net: nn.Module, key: Key = None, is_flat: bool = True) -> None:
+    def __init__(self, net: nn.Module, key: ScoreLocation = None, is_flat: bool = True) -> None:
         super().__init__()
         self.net, self.key, self.is_flat = net, key, is_flat
 
@@ -40,7 +42,7 @@ def wrap_scores(net: nn.Module, inputs: Tensor) -> tuple[ScoresOnly, Tensor]:
     Raise PluginError for a net that does not classify.
     """
     output = net(inputs)
-    key = find_scores(output)
+    key = find_score_location(output)
     scores: Tensor = _select(output, key)
     is_flat = scores.dim() == 2
     if scores.dim() == 4 and scores.shape[2:] == (1, 1):
@@ -49,7 +51,7 @@ def wrap_scores(net: nn.Module, inputs: Tensor) -> tuple[ScoresOnly, Tensor]:
     return ScoresOnly(net, key, is_flat), scores
 
 
-def find_scores(output: Any) -> Key:
+def find_score_location(output: Any) -> ScoreLocation:
     """Return where the class scores are in what a net returned. Raise PluginError if there is no tensor."""
     if isinstance(output, Tensor):
         return None
@@ -68,7 +70,7 @@ def find_scores(output: Any) -> Key:
     return str(candidates[0])
 
 
-def identify_kind(scores: Tensor) -> ScoreKind:
+def identify_kind(scores: Tensor) -> OutputKind:
     """Tell whether class scores (n, classes) are logits, probabilities or log-probabilities, judged by their values."""
     if (scores >= 0).all() and ((scores.sum(1) - 1).abs() < TOLERANCE).all():
         return "probabilities"
@@ -91,7 +93,7 @@ def _check_scores(scores: Tensor, count: int) -> None:
         raise PluginError("the net returns class scores that are not finite: its weights may be damaged")
 
 
-def _select(output: Any, key: Key) -> Any:
+def _select(output: Any, key: ScoreLocation) -> Any:
     """Return what a net's output holds at a key; the output itself at None."""
     if key is None:
         return output

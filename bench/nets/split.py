@@ -34,7 +34,7 @@ class Probe:
     preprocess: nn.Module
     images: Tensor  # (2, 3, h, w) in [0, 1]
     scores: Tensor  # (2, classes), as the net returns them
-    kind: outputs.ScoreKind
+    kind: outputs.OutputKind
     fixed_size: int | None  # pixels: the only image side that the net takes; None if it takes any
 
     def agrees(self, logits: Tensor) -> bool:
@@ -190,9 +190,9 @@ def _add_class_maps(cut: Cut, end: int, activations: Tensor) -> Cut | str:
         return f"it outputs {shape} for an image, not a map (k, h, w)"
     rest = dict(list(cut.modules.items())[end:])
     try:
-        return replace(cut, class_maps=build_class_maps(rest, activations, cut.layer))
+        return replace(cut, class_map_module=build_class_maps(rest, activations, cut.layer))
     except NotApplicable as reason:
-        return replace(cut, no_class_maps=str(reason))
+        return replace(cut, why_no_class_maps=str(reason))
 
 
 def _list_notes(probe: Probe, cut: Cut) -> Iterator[str]:

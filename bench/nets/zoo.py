@@ -62,6 +62,11 @@ def load_shipped(name: str) -> LoadedModel:
     return LoadedModel(net, hash_file(path), classes, PRESETS["imagenet"], find_usual_layer(name))
 
 
+def describe_training(name: str) -> str:
+    """Describe on what the shipped weights of an architecture were trained, for those who explain photos with it."""
+    return f"it was trained on the data set scenes only: for photos use {name}@imagenet"
+
+
 def load_torchvision(name: str, weights: str) -> LoadedModel:
     """Load an architecture with torchvision's weights, from its cache or downloaded.
 

@@ -13,16 +13,17 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ..core import specs
+from ..core.specs import join_protocol, split_protocol
 from ..data import labels
-from ..stats.aggregates import SHORT_NAMES, Measurement, add_protocol, measure
+from ..stats.aggregates import SHORT_NAMES, Measurement, measure
 from ..stats.estimate import Z
-from ..stats.summary import BINARY
+from ..stats.mean_scores import is_binary
 from ..store.run import Run
 
 FILE = Path(__file__).parent / "published.toml"
 HALF_A_DIGIT = 0.5 + 1e-6  # of the last printed digit; the second term covers floating-point error
 
-Images = Literal["same", "other", "unknown"]  # whether a run's images are of the publication's data set
+ImageMatch = Literal["same", "other", "unknown"]  # whether a run's images are of the publication's data set
 Number = Annotated[Decimal, Field(allow_inf_nan=True)]  # NaN: the publication prints no number
 
 
@@ -89,7 +90,7 @@ class Reproduction:
     published: PublishedNumber
     short: str  # the metric's name in column heads
     measured: Measurement
-    images: Images
+    image_match: ImageMatch
     binary: bool = False  # whether the metric is 0 or 1 per image, so that its mean is a rate
 
     @property
@@ -114,9 +115,9 @@ class Reproduction:
         return max(Z * deviation * sqrt(1 / measured + 1 / published), HALF_A_DIGIT * 10**-self.published.digits)
 
     @property
-    def within(self) -> bool | None:
+    def is_within_allowed(self) -> bool | None:
         """Whether the difference is allowed; None if the two cannot be compared: other images, or not the same definition."""
-        if isnan(self.allowed) or self.images == "other" or self.published.table.why_not:
+        if isnan(self.allowed) or self.image_match == "other" or self.published.table.why_not:
             return None
         return abs(self.difference) <= self.allowed
 
@@ -150,14 +151,14 @@ def _measure(scores: pd.DataFrame, number: PublishedNumber) -> Measurement | Non
 
 def _reproduce(run: Run, number: PublishedNumber, measured: Measurement) -> Reproduction:
     name = specs.parse("metric", number.metric).name
-    spec = add_protocol(number.metric, number.table.protocol)
-    short = SHORT_NAMES[name] if name in SHORT_NAMES else run.header.metrics[spec].short.partition("@")[0]
-    binary = name == "win" or (spec in run.header.metrics and run.header.metrics[spec].unit == BINARY)
+    spec = join_protocol(number.metric, number.table.protocol)
+    short = SHORT_NAMES[name] if name in SHORT_NAMES else split_protocol(run.header.metrics[spec].short)[0]
+    binary = name == "win" or (spec in run.header.metrics and is_binary(run.header.metrics[spec].unit))
     dataset = labels.recognise_dataset(run.header.data.classes)
     return Reproduction(number, short, measured, _compare_images(number.table, dataset), binary)
 
 
-def _compare_images(table: PublishedTable, dataset: str | None) -> Images:
+def _compare_images(table: PublishedTable, dataset: str | None) -> ImageMatch:
     """Say whether a run's data set, None if not recognised, is that of a published table."""
     if dataset is None:
         return "unknown"

@@ -7,7 +7,7 @@ from itertools import groupby
 from math import isnan
 
 from rich.console import Group, RenderableType
-from rich.table import Table
+from rich.table import Table as RichTable
 from rich.text import Text
 
 from ..core import plugins, specs
@@ -29,7 +29,7 @@ NOTES = (
 IMAGES = {
     "same": "the same class folders",
     "other": "other images",
-    "unknown": "whether these are among its images is not known",
+    "unknown": "it is not known whether the publication has these images",
 }
 
 
@@ -62,7 +62,7 @@ def show_reproductions(reproductions: Sequence[Reproduction]) -> Group:
     return Group(*parts, Text(summarise(reproductions)), *(Text(note, style="dim") for note in NOTES))
 
 
-def as_markdown(reproductions: Sequence[Reproduction], level: int = 1) -> str:
+def format_markdown(reproductions: Sequence[Reproduction], level: int = 1) -> str:
     """Format the tables as Markdown; `level` is that of the first heading."""
     lines = [f"{'#' * level} Published and measured", "", escape(summarise(reproductions))]
     for table in lay_out(reproductions):
@@ -76,7 +76,7 @@ def format_title(table: PublishedTable, rows: Sequence[Reproduction]) -> str:
     """Describe the net, the protocol, and over how many images the run and the publication take their means."""
     measured = format_count(max(row.measured.n for row in rows), "image")
     published = f"{table.images or 'an unknown number'} of {table.data} published"
-    return f"{table.spec} by {table.protocol}: {measured} here, {published} ({IMAGES[rows[0].images]})"
+    return f"{table.spec} by {table.protocol}: {measured} here, {published} ({IMAGES[rows[0].image_match]})"
 
 
 def format_row(row: Reproduction) -> list[str]:
@@ -93,9 +93,9 @@ def format_row(row: Reproduction) -> list[str]:
 
 def format_verdict(row: Reproduction) -> str:
     """Say whether the difference is allowed: yes or no; other images, or "-", if that cannot be judged."""
-    if row.images == "other":
+    if row.image_match == "other":
         return "other images"
-    return {True: "yes", False: "no", None: "-"}[row.within]
+    return {True: "yes", False: "no", None: "-"}[row.is_within_allowed]
 
 
 def format_decimal(value: float, digits: int, sign: str = "") -> str:
@@ -110,8 +110,8 @@ def list_remarks(table: PublishedTable) -> list[str]:
 
 def summarise(reproductions: Sequence[Reproduction]) -> str:
     """Say in a sentence how many published numbers are reproduced."""
-    within = [row.within for row in reproductions]
-    other = sum(row.images == "other" for row in reproductions)
+    within = [row.is_within_allowed for row in reproductions]
+    other = sum(row.image_match == "other" for row in reproductions)
     parts = [f"Of {format_count(len(within), 'published number')}, {within.count(True)} within the allowed difference"]
     parts += [f"{within.count(False)} outside"]
     parts += [f"{other} on other images"] if other else []
@@ -131,8 +131,8 @@ def list_published() -> Group:
     return Group(*parts[:-1])
 
 
-def _make_published_grid(table: PublishedTable) -> Table:
-    grid = Table(box=None, padding=(0, 0, 0, 1), pad_edge=False)
+def _make_published_grid(table: PublishedTable) -> RichTable:
+    grid = RichTable(box=None, padding=(0, 0, 0, 1), pad_edge=False)
     grid.add_column("method", width=NAMES, overflow="fold")
     for metric in table.metrics:
         grid.add_column(_make_head(metric), justify="right", no_wrap=True)
@@ -149,8 +149,8 @@ def _make_head(metric: str) -> Text:
     return Text(plugins.find(METRIC, metric).short)
 
 
-def _make_grid(rows: Sequence[Sequence[str]]) -> Table:
-    grid = Table(box=None, padding=(0, 0, 0, 1), pad_edge=False)
+def _make_grid(rows: Sequence[Sequence[str]]) -> RichTable:
+    grid = RichTable(box=None, padding=(0, 0, 0, 1), pad_edge=False)
     grid.add_column(HEADS[0], width=NAMES, overflow="fold")
     for head, numeric in zip(HEADS[1:], NUMERIC[1:], strict=True):
         grid.add_column(head, justify="right" if numeric else "left", no_wrap=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from ..core import tolerance
+from ..core import slack
 from ..core.errors import BenchError
 from ..core.plugins import Plugin
 from ..core.version import __version__
@@ -86,7 +86,7 @@ def _describe_metric(measure: Measure) -> MetricHeader:
         better=metric.better,
         unit=f"{metric.unit}, of logits" if logits else metric.unit,
         range=ends,
-        slack=tolerance.derive_slack(ends) if logits or metric.slack is None else metric.slack,
+        slack=slack.derive_slack(ends) if logits or metric.slack is None else metric.slack,
         short=metric.short + measure.spec.removeprefix(metric.spec),
         **_drop_empty(fingerprint=metric.fingerprint, family=metric.family, caveat=metric.caveat),
     )

@@ -8,12 +8,13 @@ from typing import Literal
 
 import torch
 
-from ..config.protocol import DEFAULT, Protocol, override_settings
+from ..config.protocol import Protocol, override_settings
 from ..config.suite import Suite
 from ..config.suite_file import read_image_names
 from ..core import specs
 from ..core.errors import UsageError
 from ..core.plugins import Plugin
+from ..core.specs import DEFAULT
 from ..data.checked import open_dataset
 from ..data.labels import abbreviate, find_missing_classes
 from ..data.types import Images

@@ -20,7 +20,7 @@ from ..scoring import score as scoring
 from ..scoring.case import Case, Curve, Score
 from ..scoring.postprocess import postprocess
 from ..scoring.rerun import MethodRunner, prepare_rerun
-from ..store.run import Cell, Unit
+from ..store.run import NetImage, Unit
 from . import rows
 from .explain import explain_batch, make_batch, time_predictions
 from .plan import Measure, Plan, Timing
@@ -46,16 +46,16 @@ def compute_units(
     drift = _score_in_fp32(plan, fp32_net, labels, drift_images) if fp32_net is not None else {}
     units = _compute_group(plan, net, labels, images)
     for unit in units:
-        unit.rows["drift"] = drift.get(unit.cell, [])
+        unit.rows["drift"] = drift.get(unit.net_image, [])
     return units
 
 
 def _score_in_fp32(
     plan: Plan, fp32_net: Net, labels: dict[int, int], images: Sequence[tuple[int, Image]]
-) -> dict[Cell, list[Row]]:
-    """Return the rows of scores in fp32, by cell."""
+) -> dict[NetImage, list[Row]]:
+    """Return the rows of scores in fp32, by net and image."""
     exact = replace(plan, precision="fp32", compiled=False)
-    return {unit.cell: unit.rows["scores"] for unit in _compute_group(exact, fp32_net, labels, images)}
+    return {unit.net_image: unit.rows["scores"] for unit in _compute_group(exact, fp32_net, labels, images)}
 
 
 def _compute_group(plan: Plan, net: Net, labels: dict[int, int], images: Sequence[tuple[int, Image]]) -> list[Unit]:

@@ -14,7 +14,7 @@ OPACITY = 0.55
 def colour_map(map: FloatMap, colours: str = COLOURS) -> Pixels:
     """Turn a map (h, w) in [0, 1] into colours (h, w, 3).
 
-    `colours` is the name of a colour map of matplotlib. Raises UsageError if there is none of that name.
+    `colours` is the name of a colour map of matplotlib. Raise UsageError if there is none of that name.
     """
     return _to_bytes(_apply_colours(map, colours))
 
@@ -22,7 +22,7 @@ def colour_map(map: FloatMap, colours: str = COLOURS) -> Pixels:
 def overlay_map(pixels: Pixels, map: FloatMap, colours: str = COLOURS, opacity: float = OPACITY) -> Pixels:
     """Blend a map (h, w) in [0, 1] with its image (h, w, 3).
 
-    Opacity 0 shows the image alone, 1 the map alone. Raises UsageError for an opacity outside [0, 1], and for colours that
+    Opacity 0 shows the image alone, 1 the map alone. Raise UsageError for an opacity outside [0, 1], and for colours that
     matplotlib does not have.
     """
     if not 0 <= opacity <= 1:

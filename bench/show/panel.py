@@ -66,7 +66,7 @@ class Panel(Figure):
     def save(self, file: Path | str) -> None:
         """Write the figure to a file.
 
-        Raises UsageError for an extension that names no picture format, and for a file that cannot be written.
+        Raise UsageError for an extension that names no picture format, and for a file that cannot be written.
         """
         kind = check_picture_name(file)
         buffer = io.BytesIO()
@@ -76,7 +76,7 @@ class Panel(Figure):
 
 
 def check_picture_name(file: Path | str) -> str:
-    """Return the picture format that a file's extension names. Raises UsageError if it names none."""
+    """Return the picture format that a file's extension names. Raise UsageError if it names none."""
     kind = Path(file).suffix.lower().removeprefix(".")
     if kind not in FigureCanvasBase.get_supported_filetypes():
         raise UsageError(f"{file} is not a picture file: its name must end in .png, .jpg, .svg or .pdf")
@@ -84,7 +84,7 @@ def check_picture_name(file: Path | str) -> str:
 
 
 def draw_panel(title: str, rows: Sequence[PanelRow], *, colours: str = COLOURS, opacity: float = OPACITY) -> Panel:
-    """Draw rows under a title. Raises UsageError for colours that matplotlib does not have."""
+    """Draw rows under a title. Raise UsageError for colours that matplotlib does not have."""
     check_colours(colours)
     pairs = max(len(row.tiles) for row in rows)
     width = 2 * MARGIN + SIDE + pairs * (PAIR_GAP + 2 * SIDE + GAP)

@@ -1,4 +1,4 @@
-"""Fit a stored map to its image and stretch it to [0, 1], for pictures.
+"""Fits a stored map to its image and stretches it to [0, 1], for pictures.
 
 This is bench/scoring/postprocess.py again in NumPy, because code that reads runs starts without torch;
 tests/show/test_postprocess.py holds the two equal for every setting of a protocol.

@@ -5,12 +5,14 @@ from math import isnan
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
-from rich.table import Table as Grid
+from rich.table import Table as RichTable
 from rich.text import Text
 
 from ..core.formatting import MEGABYTE, format_count, format_number
+from ..core.specs import DEFAULT, split_protocol
+from ..stats.mean_scores import Metric
 from ..stats.notes import describe_gaps
-from ..stats.summary import Cost, Metric, Table, build_table
+from ..stats.summary import Cost, Table, build_table
 from ..store.run import Run
 
 WIDTH = 80
@@ -43,8 +45,8 @@ def list_notes(table: Table) -> list[str]:
 
 def _describe_protocol(table: Table) -> list[str]:
     """Name the protocol, if one other than the default made all scores; the heads have no room for it."""
-    protocols = {metric.spec.partition("@")[2] for metric in table.metrics}
-    return [f"protocol {name}" for name in protocols if name and len(protocols) == 1]
+    protocols = {split_protocol(metric.spec)[1] for metric in table.metrics}
+    return [f"protocol {name}" for name in protocols if name != DEFAULT and len(protocols) == 1]
 
 
 def _describe_missing_scores(table: Table) -> list[str]:
@@ -90,8 +92,8 @@ def _measure_names(table: Table) -> int:
     return min(NAMES, max(map(len, [*table.methods, "method"])))
 
 
-def _make_grid(table: Table, columns: list[Column]) -> Grid:
-    grid = Grid(box=None, padding=(0, 0, 0, 1), pad_edge=False)
+def _make_grid(table: Table, columns: list[Column]) -> RichTable:
+    grid = RichTable(box=None, padding=(0, 0, 0, 1), pad_edge=False)
     grid.add_column(Text("method"), width=_measure_names(table), overflow="fold")
     for head, _ in columns:
         grid.add_column(head, justify="right", no_wrap=True)
@@ -113,8 +115,8 @@ def _make_metric_column(table: Table, metric: Metric) -> Column:
         ends = [] if isnan(low) else [Text(format_number(end), style="dim") for end in (low, high)]
         return [Text(format_number(average), style="bold" if method in best else ""), *ends]
 
-    short, at, protocol = metric.short.partition("@")
-    return Text("\n".join([short, *([at + protocol] if at else []), metric.arrow])), cell
+    short, protocol = split_protocol(metric.short)
+    return Text("\n".join([short, *([] if protocol == DEFAULT else [f"@{protocol}"]), metric.arrow])), cell
 
 
 def _make_cost_columns(table: Table) -> list[Column]:

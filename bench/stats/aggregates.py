@@ -8,6 +8,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from ..core import specs
+from ..core.specs import join_protocol
 from .estimate import TIE, Estimate, Floats, estimate_columns, estimate_mean, standard_error
 
 ADCC_PARTS = ("average_drop", "coherency", "complexity")  # the metrics that ADCC combines
@@ -56,17 +57,12 @@ def measure(scores: pd.DataFrame, method: str, metric: str, protocol: str) -> Me
     """Measure a metric or an aggregate for a method, from the scores of one net; None if no image has all values."""
     spec = specs.parse("metric", metric)
     if spec.name == "adcc_of_means":
-        return _measure_adcc(_select(scores, [(method, add_protocol(part, protocol)) for part in ADCC_PARTS]))
+        return _measure_adcc(_select(scores, [(method, join_protocol(part, protocol)) for part in ADCC_PARTS]))
     if spec.name == "win":
-        drop = add_protocol(ADCC_PARTS[0], protocol)
+        drop = join_protocol(ADCC_PARTS[0], protocol)
         drops = _select(scores, [(method, drop), (str(spec.settings["over"]), drop)])
         return _measure_mean(_mark_wins(drops[:, 0], drops[:, 1]))
-    return _measure_mean(_select(scores, [(method, add_protocol(metric, protocol))])[:, 0])
-
-
-def add_protocol(metric: str, protocol: str) -> str:
-    """Name a metric under a protocol, as in the table of scores: `deletion@rise`."""
-    return metric if protocol == "default" else f"{metric}@{protocol}"
+    return _measure_mean(_select(scores, [(method, join_protocol(metric, protocol))])[:, 0])
 
 
 def _mark_wins(drops: ArrayLike, other_drops: ArrayLike) -> Floats:

@@ -10,7 +10,7 @@ def pivot_scores(scores: pd.DataFrame, methods: Sequence[str]) -> dict[str, pd.D
     """Arrange the scores of one net as one table of values per metric, by its spec.
 
     Each table has one row per (dataset, image), the same rows for all metrics, and one column per method, in the order given.
-    A missing value is NaN. Raises ValueError if an image has two values of a method by a metric, as in the joined scores of
+    A missing value is NaN. Raise ValueError if an image has two values of a method by a metric, as in the joined scores of
     several runs.
     """
     if not len(scores):

@@ -9,7 +9,7 @@ import pandas as pd
 
 from .estimate import Estimate, Floats, estimate_mean, estimate_means
 
-BINARY = "yes or no"  # the unit of a metric whose mean is a rate
+BINARY = "yes or no"  # the unit that declares a binary metric
 
 
 @dataclass(frozen=True)
@@ -49,9 +49,17 @@ class MeanScore:
         return "; ".join(self.reasons) or "no result yet"
 
 
+def is_binary(unit: str) -> bool:
+    """Tell whether a metric of this unit is binary: its values are 0 or 1, their mean is a rate, and tests for rates judge it.
+
+    `bench compare` also judges other values in this way if they lie at the ends of [0, 1]: see PairedValues.binary.
+    """
+    return unit == BINARY
+
+
 def estimate_score(metric: Metric, values: Floats) -> Estimate:
     """Estimate the mean of per-image values (n,) of a metric, without the NaN."""
-    return estimate_mean(values, binary=metric.unit == BINARY, bounds=_choose_bounds(metric, values))
+    return estimate_mean(values, binary=is_binary(metric.unit), bounds=_choose_bounds(metric, values))
 
 
 def average_scores(
@@ -70,7 +78,7 @@ def average_scores(
     keys = [(str(method), str(metric)) for method, metric in unique]
     columns = [values[metric][method].to_numpy() for method, metric in keys]
     bounds = [_choose_bounds(by_spec[metric], column) for (_, metric), column in zip(keys, columns, strict=True)]
-    binary = [by_spec[metric].unit == BINARY for _, metric in keys]
+    binary = [is_binary(by_spec[metric].unit) for _, metric in keys]
     estimates = zip(keys, estimate_means(columns, bounds, binary), strict=True)
     return {key: MeanScore(estimate, dict(reasons.get(key, {}))) for key, estimate in estimates}
 

@@ -3,7 +3,8 @@
 from collections.abc import Callable
 
 from ..core.formatting import format_count
-from .summary import Metric, Table
+from .mean_scores import Metric
+from .summary import Table
 
 
 def describe_gaps(table: Table, name: Callable[[Metric], str]) -> list[str]:

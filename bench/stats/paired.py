@@ -41,7 +41,7 @@ class Pair:
     first: str
     second: str
     difference: Estimate  # of the means, first minus second
-    superiority: float  # the share of images on which the first is better; a tie counts half
+    superiority: float  # in [0, 1]: the share of images on which the first is better; a tie counts half
     p: float  # of Wilcoxon's signed-rank test; for binary values, of McNemar's exact test
     corrected_p: float  # by Holm's correction, over the comparisons of a family
     verdict: PairVerdict
@@ -83,7 +83,9 @@ def subtract_paired(first: "pd.Series[float]", second: "pd.Series[float]") -> Fl
     return np.where(np.abs(differences) <= TIE, 0.0, differences)
 
 
-def compare(samples: Sequence[PairedSample], *, families: Sequence[str] | None = None, seed: int = 0) -> list[Pair]:
+def compare_pairs(
+    samples: Sequence[PairedSample], *, families: Sequence[str] | None = None, seed: int = 0
+) -> list[Pair]:
     """Compare the two methods of each sample.
 
     Holm's correction is over all samples, or over those with the same name in `families`, which has one name for each sample;

@@ -10,11 +10,11 @@ import pandas as pd
 
 from .estimate import Estimate, estimate_columns, estimate_mean
 from .frames import keep_complete
-from .paired import Pair, compare, pair_methods
+from .paired import Pair, compare_pairs, pair_methods
 
 
 @dataclass(frozen=True)
-class Place:
+class RankedMethod:
     """A method in a ranking."""
 
     method: str
@@ -28,35 +28,36 @@ class Place:
 class Ranking:
     """The methods, best first, on the n images for which all of them have a value."""
 
-    places: tuple[Place, ...]
+    methods: tuple[RankedMethod, ...]
     n: int
     left_out: tuple[str, ...]  # methods without any value
     better: str  # higher or lower
     bounds: tuple[float, float]  # the range of the metric
 
     @property
-    def best(self) -> Place | None:
+    def best(self) -> RankedMethod | None:
         """The best method that is no control."""
-        return next((place for place in self.places if not place.control), None)
+        return next((ranked for ranked in self.methods if not ranked.control), None)
 
     @property
     def top_group(self) -> tuple[str, ...]:
         """The best method and all others that do not differ significantly from it, without the controls; best first."""
-        methods = [place for place in self.places if not place.control]
+        methods = [ranked for ranked in self.methods if not ranked.control]
         return tuple(
-            place.method for place in methods if place.best_pair is None or place.best_pair.verdict == "undecided"
+            ranked.method for ranked in methods if ranked.best_pair is None or ranked.best_pair.verdict == "undecided"
         )
 
-    def compute_relative_score(self, place: Place) -> float:
+    def compute_relative_score(self, ranked: RankedMethod) -> float:
         """Compute the score of a method as a share of the best one's, both measured from the worst end of the metric's range.
 
-        If that end is infinite: 1 minus the distance to the best score as a share of its absolute value.
+        If that end is infinite: 1 minus the distance to the best score as a share of its absolute value, which may be negative.
+        The share is 1 for the best method and at most 1 for all others.
         """
         assert self.best is not None
         best = self.best.estimate.mean
         worst = self.bounds[0] if self.better == "higher" else self.bounds[1]
         scale = abs(best if isinf(worst) else best - worst)
-        distance = abs(best - place.estimate.mean)
+        distance = abs(best - ranked.estimate.mean)
         return 1 - distance / scale if scale else 1.0 - (distance > 0)
 
 
@@ -66,6 +67,8 @@ def rank_methods(
 ) -> Ranking:  # fmt: skip
     """Rank the methods, columns of `values` with one row per image, by their means over the images that all have.
 
+    `better` is higher or lower, and `bounds` is the range of the metric, infinite where it has no bound: the intervals of the
+    means are cut to it.
     The comparisons of neighbours are one family of Holm's correction, those of the best method with all others another.
     """
     left_out = tuple(str(method) for method in values.columns[values.isna().all()])
@@ -80,11 +83,11 @@ def rank_methods(
     neighbours, rivals = list(pairwise(order)), [(best, method) for method in order if best and method != best]
     samples = pair_methods(shared, [*neighbours, *rivals], better=better, binary=binary)
     families = ["neighbours"] * len(neighbours) + ["rivals"] * len(rivals)
-    pairs = compare(samples, families=families, seed=seed)
+    pairs = compare_pairs(samples, families=families, seed=seed)
     next_pairs = {pair.first: pair for pair in pairs[: len(neighbours)]}
     best_pairs = {pair.second: pair for pair in pairs[len(neighbours) :]}
-    places = tuple(
-        Place(method, estimates[method], method in controls, next_pairs.get(method), best_pairs.get(method))
+    methods = tuple(
+        RankedMethod(method, estimates[method], method in controls, next_pairs.get(method), best_pairs.get(method))
         for method in order
     )
-    return Ranking(places, len(shared), left_out, better, bounds)
+    return Ranking(methods, len(shared), left_out, better, bounds)

@@ -10,12 +10,12 @@ from math import inf, isnan, nan
 from typing import Literal, get_args
 
 from .estimate import Estimate
-from .ranking import Place, Ranking
+from .ranking import RankedMethod, Ranking
 from .summary import Cost
 
 Need = Literal["cheapest within 2 % of the best", "best under 50 ms", "best whatever it costs"]
 NEEDS: tuple[Need, ...] = get_args(Need)
-SLACK = 0.02  # the share of the best score that the cheapest method may lose
+ALLOWED_LOSS = 0.02  # the share of the best score that the cheapest method may lose
 FAST = 0.05  # seconds
 
 
@@ -36,24 +36,24 @@ def recommend(ranking: Ranking, costs: Mapping[str, Cost], need: Need) -> Recomm
     A method is within 2 % of the best if `Ranking.compute_relative_score` is at least .98. The cheapest has the fewest
     forwards, which are the same on every machine, and among equals the fewest seconds.
     """
-    methods = [place for place in ranking.places if not place.control]
+    methods = [ranked for ranked in ranking.methods if not ranked.control]
     if not methods:
         return _recommend_none(need, "no method has a score")
     if need == "best whatever it costs":
         return _recommend_method(need, costs, methods[0])
-    measured = [place for place in methods if place.method in costs and not isnan(costs[place.method].seconds)]
+    measured = [ranked for ranked in methods if ranked.method in costs and not isnan(costs[ranked.method].seconds)]
     if need == "best under 50 ms":
-        fast = [place for place in measured if costs[place.method].seconds < FAST]
+        fast = [ranked for ranked in measured if costs[ranked.method].seconds < FAST]
         if not fast:
             reason = "no method explains an image in under 50 ms" if measured else "no cost is measured"
             return _recommend_none(need, reason)
         return _recommend_method(need, costs, fast[0])
-    near = [place for place in measured if ranking.compute_relative_score(place) >= 1 - SLACK]
+    near = [ranked for ranked in measured if ranking.compute_relative_score(ranked) >= 1 - ALLOWED_LOSS]
     if not near:
         return _recommend_none(need, "no cost is measured")
 
-    def price(place: Place) -> tuple[float, float]:
-        cost = costs[place.method]
+    def price(ranked: RankedMethod) -> tuple[float, float]:
+        cost = costs[ranked.method]
         return inf if isnan(cost.forwards) else cost.forwards, cost.seconds
 
     return _recommend_method(need, costs, min(near, key=price))
@@ -65,9 +65,9 @@ def find_pareto_front(ranking: Ranking, costs: Mapping[str, float]) -> tuple[str
     `costs` are seconds or forwards by method. Controls, and methods without a cost, are left out.
     """
     scores = {
-        place.method: place.estimate.mean * (1 if ranking.better == "higher" else -1)
-        for place in ranking.places
-        if not place.control and not isnan(costs.get(place.method, nan))
+        ranked.method: ranked.estimate.mean * (1 if ranking.better == "higher" else -1)
+        for ranked in ranking.methods
+        if not ranked.control and not isnan(costs.get(ranked.method, nan))
     }
 
     def is_dominated(method: str) -> bool:
@@ -79,8 +79,8 @@ def find_pareto_front(ranking: Ranking, costs: Mapping[str, float]) -> tuple[str
     return tuple(sorted(front, key=lambda method: costs[method]))
 
 
-def _recommend_method(need: Need, costs: Mapping[str, Cost], place: Place) -> Recommendation:
-    return Recommendation(need, place.method, None, place.estimate, costs.get(place.method))
+def _recommend_method(need: Need, costs: Mapping[str, Cost], ranked: RankedMethod) -> Recommendation:
+    return Recommendation(need, ranked.method, None, ranked.estimate, costs.get(ranked.method))
 
 
 def _recommend_none(need: Need, reason: str) -> Recommendation:

@@ -6,7 +6,8 @@ import pandas as pd
 
 from ..core.formatting import format_settings
 from ..store.run import Run
-from .summary import Cost, Metric, Table, build_tables
+from .mean_scores import Metric
+from .summary import Cost, Table, build_tables
 
 COLUMNS = [
     "suite", "dataset", "net", "layer", "precision", "method", "control", "metric", "better", "unit",

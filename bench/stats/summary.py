@@ -11,11 +11,7 @@ from ..store.header import MetricHeader
 from ..store.run import Run
 from .estimate import estimate_mean
 from .frames import pivot_scores
-from .mean_scores import BINARY, MeanScore, Metric, average_scores, parse_range
-
-__all__ = [
-    "BINARY", "Cost", "MeanScore", "Metric", "Table", "build_table", "build_tables", "describe_accuracy", "list_metrics",
-]  # fmt: skip
+from .mean_scores import MeanScore, Metric, average_scores, parse_range
 
 
 @dataclass(frozen=True)

@@ -43,12 +43,12 @@ class Meaning:
 class NetImages:
     """The images of a run on a net: what was explained."""
 
-    pixels: Hashes
+    hashes: Hashes
     targets: dict[str, int]  # by image: the class explained
 
     def select(self, images: Collection[str]) -> "NetImages":
         """Select images by name, in the order of this run."""
-        return NetImages({image: sha for image, sha in self.pixels.items() if image in images}, self.targets)
+        return NetImages({image: sha for image, sha in self.hashes.items() if image in images}, self.targets)
 
 
 def select_net_facts(net: NetHeader) -> NetFacts:
@@ -130,7 +130,7 @@ def list_pixel_hashes(header: Header, predictions: pd.DataFrame) -> Hashes:
 
 def find_shared_images(base: NetImages, new: NetImages) -> list[str]:
     """Find the images on which two runs are compared: the same name, pixels and explained class; in the order of the base."""
-    same = find_same_pixels(base.pixels, new.pixels)
+    same = find_same_pixels(base.hashes, new.hashes)
     return [image for image in same if base.targets.get(image) == new.targets.get(image)]
 
 
@@ -143,7 +143,7 @@ def find_image_difference(base: NetImages, new: NetImages) -> str | None:
     """Find why two runs share no image, in words, so that nothing can be compared; None if they share any."""
     if find_shared_images(base, new):
         return None
-    return find_pixel_difference(base.pixels, new.pixels) or "no image in both has the same explained class"
+    return find_pixel_difference(base.hashes, new.hashes) or "no image in both has the same explained class"
 
 
 def find_pixel_difference(base: Hashes, new: Hashes) -> str | None:

@@ -14,7 +14,7 @@ FILE = "run.json"
 UNREAD = "unread"  # in the fingerprint of the data, for an image that could not be read
 
 Settings = dict[str, Any]  # by name
-Range = Annotated[list[float | None], Field(min_length=2, max_length=2)]  # None: no end
+Range = Annotated[list[float | None], Field(min_length=2, max_length=2)]  # None: unbounded
 MESSAGES = {"missing": "it has no {key!r}", "extra_forbidden": "this version knows no {key!r}"}
 
 
@@ -132,7 +132,7 @@ class Header(_Part):
 
 
 def read_header(directory: Path) -> Header:
-    """Read the header of the run in a directory. Raises UsageError if there is none or this version cannot read it."""
+    """Read the header of the run in a directory. Raise UsageError if there is none or this version cannot read it."""
     file = directory / FILE
     if not file.is_file():
         raise UsageError(f"{directory} holds no run: it has no {FILE}")

@@ -2,11 +2,11 @@
 
     run.json               the header: the suite, its protocols, the environment, fingerprints of weights and data
     scores/*.parquet       a row per (image, net, method, metric): the per-image value, or the reason why there is none
-    curves/*.parquet       insertion and deletion curves
+    curves/*.parquet       the curves of metrics that have one: shares and scores
     drift/*.parquet        the scores of the first images in fp32, if the run has another precision
-    strips/*.parquet       the maps along a curve of maps, for the first images
+    strips/*.parquet       the maps of metrics that compute a map at each point of their curve, for the first images
     maps/*.parquet         the maps as the methods returned them
-    images/*.parquet       thumbnails of the images, for reports
+    images/*.parquet       the images as JPEG at the size at which they are scored, for reports
     predictions/*.parquet  a row per (image, net): label, target, probability
     cost/*.parquet         a row per (image, net, method): seconds, and for the first image forwards and peak bytes
     failures/*.parquet     a row per (image, net) that failed, with the reason; ignored if a later attempt succeeded
@@ -32,14 +32,14 @@ from .header import Header, read_header
 from .schema import NEEDED, SCHEMAS
 
 Rows = list[dict[str, Any]]
-Cell = tuple[str, str]  # (net, image)
+NetImage = tuple[str, str]  # (net, image)
 
 
 @dataclass
 class Unit:
     """The rows of one image on one net, by table."""
 
-    cell: Cell
+    net_image: NetImage
     rows: dict[str, Rows] = field(default_factory=dict)
 
 
@@ -72,29 +72,29 @@ class Run:
         rows = pa.concat_tables(parts).to_pandas()
         if name == "failures":
             succeeded = list_done(self.directory)
-            rows = rows[[cell not in succeeded for cell in zip(rows["net"], rows["image"], strict=True)]]
+            rows = rows[[net_image not in succeeded for net_image in zip(rows["net"], rows["image"], strict=True)]]
         keys = [key for key in ("net", "image", "method", "metric", "share") if key in rows]
         return rows.drop_duplicates(
             keys, keep="last", ignore_index=True
-        )  # a cell that was computed again replaces the old one
+        )  # an image that was computed again replaces the old one
 
 
-def read(directory: Path | str) -> Run:
-    """Open the run in a directory. Raises UsageError if there is none or this version cannot read it."""
+def open_run(directory: Path | str) -> Run:
+    """Open the run in a directory. Raise UsageError if there is none or this version cannot read it."""
     return Run(Path(directory), read_header(Path(directory)))
 
 
-def list_done(directory: Path) -> set[Cell]:
-    """List the cells of complete parts, which need not be computed. Raises UsageError for a damaged part."""
-    cells: set[Cell] = set()
+def list_done(directory: Path) -> set[NetImage]:
+    """List the nets and images of complete parts, which need not be computed. Raise UsageError for a damaged part."""
+    done: set[NetImage] = set()
     for file in _list_files(directory, "predictions"):
         needed = [directory / table / file.name for table in NEEDED]
         if all(path.exists() for path in needed):
             for path in needed:
                 _check(path)
             rows = _read(file)
-            cells |= set(zip(rows["net"].to_pylist(), rows["image"].to_pylist(), strict=True))
-    return cells
+            done |= set(zip(rows["net"].to_pylist(), rows["image"].to_pylist(), strict=True))
+    return done
 
 
 def write(directory: Path, part: str, units: Sequence[Unit]) -> None:
@@ -111,7 +111,7 @@ def has_part(directory: Path, part: str) -> bool:
     return (directory / "scores" / f"part-{part}.parquet").exists()
 
 
-def tidy(directory: Path) -> None:
+def remove_incomplete_parts(directory: Path) -> None:
     """Remove the files of incomplete parts, which a killed process left. No other process may be writing."""
     with explain_os_errors(directory):
         for table in SCHEMAS:

@@ -43,7 +43,7 @@ class Writer:
         try:
             with explain_os_errors(directory):
                 _claim(directory, header)
-            run.tidy(directory)
+            run.remove_incomplete_parts(directory)
             self.done = run.list_done(directory)
         except BaseException:
             self._lock.release()
@@ -80,7 +80,7 @@ class Writer:
 
 
 def _lock(directory: Path) -> FileLock:
-    """Lock a directory for this process. Raises UsageError if another process has locked it."""
+    """Lock a directory for this process. Raise UsageError if another process has locked it."""
     lock = FileLock(directory / LOCK, thread_local=False)
     try:
         lock.acquire(timeout=0)

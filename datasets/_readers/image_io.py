@@ -41,19 +41,28 @@ def to_rgb(picture: Picture.Image) -> Picture.Image:
 
 
 def read_mask(path: Path) -> Mask:
-    """Read the pixels (h, w) of a picture that are not 0: not the first colour of a palette, and not black in RGB."""
+    """Read the pixels (h, w) of a picture that are not 0: not the first colour of a palette, and not black in RGB.
+
+    Raise ImageError for a file that cannot be read as an image.
+    """
     values = np.asarray(_load(path))
     mask: Mask = (values if values.ndim == 2 else values[..., : 3 if values.shape[2] > 2 else 1].any(2)) != 0
     return mask
 
 
 def read_palette(path: Path) -> NDArray[np.uint8]:
-    """Read the palette indices (h, w) of a picture, the format of class and object masks."""
+    """Read the palette indices (h, w) of a picture, the format of class and object masks.
+
+    Raise ImageError for a file that cannot be read as an image.
+    """
     return np.asarray(_load(path))
 
 
 def read_size(path: Path) -> tuple[int, int]:
-    """Read the width and height of the upright picture, without its pixels (except for a TIFF)."""
+    """Read the width and height of the upright picture, without its pixels (except for a TIFF).
+
+    Raise ImageError for a file that cannot be read as an image.
+    """
     with _open(path) as file:
         if file.format == "TIFF":
             file.load()  # rotates it
@@ -81,7 +90,7 @@ def _open(path: Path) -> Iterator[Picture.Image]:
 
 
 def fit_picture(picture: Picture.Image, size: int, resize: Resize) -> tuple[Pixels, Box]:
-    """Return the resized image, and the window of the picture that it shows, as shares of its width and height."""
+    """Return the resized image (size, size, 3), and the window that it shows: x1 y1 x2 y2 as shares of the picture."""
     width, height = picture.size
     if resize == "squash":
         return np.asarray(picture.resize((size, size), Picture.Resampling.BILINEAR)), (0.0, 0.0, 1.0, 1.0)

@@ -7,9 +7,10 @@ from functools import cached_property
 import pandas as pd
 
 from ...bench.stats.agreement import Agreement, Consistency, measure_agreement, measure_consistency
+from ...bench.stats.mean_scores import Metric, is_binary
 from ...bench.stats.ranking import Ranking, rank_methods
 from ...bench.stats.recommend import NEEDS, Recommendation, find_pareto_front, recommend
-from ...bench.stats.summary import BINARY, Metric, Table, build_tables
+from ...bench.stats.summary import Table, build_tables
 from ...bench.store.comparability import NetImages, find_net_images
 from ...bench.store.run import Run
 from .._plots.drawing import Style, assign_styles
@@ -65,7 +66,7 @@ class NetAnalysis:
     @cached_property
     def agreements(self) -> list[Agreement]:
         """The agreement of each two metrics that rank at least two methods."""
-        ranked = {spec: metric for spec, metric in self.by_metric.items() if len(metric.ranking.places) > 1}
+        ranked = {spec: metric for spec, metric in self.by_metric.items() if len(metric.ranking.methods) > 1}
         if len(ranked) < 2:
             return []
         values = {spec: self.table.values[spec] for spec in ranked}
@@ -118,7 +119,7 @@ def _analyse_metric(table: Table, metric: Metric, comparisons: list[ControlCompa
     low, high = metric.range
     inside = ((values >= low) & (values <= high) | values.isna()).all(axis=None)
     ranks = rank_methods(
-        values, better=metric.better, controls=table.controls, binary=metric.unit == BINARY,
+        values, better=metric.better, controls=table.controls, binary=is_binary(metric.unit),
         bounds=metric.range if inside else (float("-inf"), float("inf")),
     )  # fmt: skip
     costs = {axis: {method: float(getattr(cost, axis)) for method, cost in table.costs.items()} for axis in AXES}

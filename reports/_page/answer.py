@@ -8,7 +8,7 @@ from typing import Any
 from ...bench.core.formatting import format_p
 from ...bench.show.terminal import format_cost
 from ...bench.stats.paired import Pair
-from ...bench.stats.ranking import Place
+from ...bench.stats.ranking import RankedMethod
 from ...bench.stats.recommend import NEEDS, Recommendation
 from ...bench.stats.summary import Cost
 from .._plots import figures
@@ -108,23 +108,23 @@ def make_script_data(analyses: Sequence[NetAnalysis]) -> list[dict[str, Any]]:
 
 def _list_choices(analysis: NetAnalysis, metric: MetricAnalysis) -> list[dict[str, Any]]:
     """Return the methods that can be recommended, the best first."""
-    return [_make_choice(analysis, metric, place) for place in metric.ranking.places if not place.control]
+    return [_make_choice(analysis, metric, ranked) for ranked in metric.ranking.methods if not ranked.control]
 
 
-def _make_choice(analysis: NetAnalysis, metric: MetricAnalysis, place: Place) -> dict[str, Any]:
-    cost = analysis.table.costs.get(place.method)
+def _make_choice(analysis: NetAnalysis, metric: MetricAnalysis, ranked: RankedMethod) -> dict[str, Any]:
+    cost = analysis.table.costs.get(ranked.method)
     costs = {axis: None if cost is None or isnan(getattr(cost, axis)) else getattr(cost, axis) for axis in AXES}
-    words = {"score": describe_score(metric, place, cost), "certainty": describe_certainty(metric, place)}
-    return {"method": place.method, "worth": metric.ranking.compute_relative_score(place), **costs, **words}
+    words = {"score": describe_score(metric, ranked, cost), "certainty": describe_certainty(metric, ranked)}
+    return {"method": ranked.method, "relative_score": metric.ranking.compute_relative_score(ranked), **costs, **words}
 
 
 def _make_advice(analysis: NetAnalysis, metric: MetricAnalysis, recommendation: Recommendation) -> Advice:
     need, method = recommendation.need, recommendation.method
-    place = next((place for place in metric.ranking.places if place.method == method), None)
-    if place is None:
+    ranked = next((ranked for ranked in metric.ranking.methods if ranked.method == method), None)
+    if ranked is None:
         return Advice(need, None, f"{recommendation.reason}.", "")
-    score = describe_score(metric, place, analysis.table.costs.get(place.method))
-    return Advice(need, method, score, describe_certainty(metric, place))
+    score = describe_score(metric, ranked, analysis.table.costs.get(ranked.method))
+    return Advice(need, method, score, describe_certainty(metric, ranked))
 
 
 def _make_panel(analysis: NetAnalysis, metric: MetricAnalysis) -> AnswerPanel:
@@ -162,21 +162,21 @@ def _make_ranking_table(analysis: NetAnalysis, metric: MetricAnalysis) -> Grid:
         ColumnHead("best method against this one", "Holm-corrected"), ColumnHead("against the controls"),
         ColumnHead("seconds", "per image", number=True), ColumnHead("forwards", "per image", number=True),
     ]  # fmt: skip
-    rows = [_make_ranking_row(analysis, metric, rank) for rank in range(1, len(ranking.places) + 1)]
+    rows = [_make_ranking_row(analysis, metric, rank) for rank in range(1, len(ranking.methods) + 1)]
     notes = [f"Without a score: {', '.join(ranking.left_out)}."] if ranking.left_out else []
     caption = f"Ranking on {analysis.title} by {spec}, {metric.metric.better} is better"
     return Grid(f"ranking-{analysis.title}-{spec}", caption, heads, rows, notes)
 
 
 def _make_ranking_row(analysis: NetAnalysis, metric: MetricAnalysis, rank: int) -> GridRow:
-    place, best = metric.ranking.places[rank - 1], metric.ranking.best
+    ranked, best = metric.ranking.methods[rank - 1], metric.ranking.best
     cells = [
-        Cell(str(rank), rank), make_name_cell(place.method),
-        make_estimate_cell(place.estimate, bold=best is not None and place.method == best.method),
-        Cell(str(place.estimate.n), place.estimate.n), _make_next_cell(place.next_pair), _make_best_cell(place.best_pair),
-        _make_controls_cell(metric, place.method), *_make_cost_cells(analysis.table.costs.get(place.method)),
+        Cell(str(rank), rank), make_name_cell(ranked.method),
+        make_estimate_cell(ranked.estimate, bold=best is not None and ranked.method == best.method),
+        Cell(str(ranked.estimate.n), ranked.estimate.n), _make_next_cell(ranked.next_pair), _make_best_cell(ranked.best_pair),
+        _make_controls_cell(metric, ranked.method), *_make_cost_cells(analysis.table.costs.get(ranked.method)),
     ]  # fmt: skip
-    return GridRow(cells, {"method": place.method}, "control" if place.control else "")
+    return GridRow(cells, {"method": ranked.method}, "control" if ranked.control else "")
 
 
 def _make_cost_cells(cost: Cost | None) -> list[Cell]:
@@ -203,7 +203,7 @@ def _make_undecided_cell(pair: Pair | None) -> Cell:
     if pair is None:
         return Cell(MISSING, 2.0)
     needed = f"{pair.images_needed_text} would decide" if pair.images_needed_text else ""
-    return Cell("undecided", 1 + pair.corrected_p, needed, "unsettled")
+    return Cell("undecided", 1 + pair.corrected_p, needed, "undecided")
 
 
 def _make_controls_cell(metric: MetricAnalysis, method: str) -> Cell:
@@ -212,6 +212,6 @@ def _make_controls_cell(metric: MetricAnalysis, method: str) -> Cell:
         return Cell(MISSING, -1)
     won = sum(comparison.verdict == "better" for comparison in comparisons)
     lost = [comparison.control for comparison in comparisons if comparison.verdict == "worse"]
-    css = "worse" if lost else "better" if won == len(comparisons) else "unsettled"
+    css = "worse" if lost else "better" if won == len(comparisons) else "undecided"
     small = f"behind {', '.join(lost)}" if lost else ""
     return Cell(f"beats {won} of {len(comparisons)}", won - len(lost), small, css)

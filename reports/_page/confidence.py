@@ -7,7 +7,7 @@ from ...bench.show.terminal import format_cost
 from ...bench.stats.agreement import RELIABLE, TENTATIVE
 from ...bench.stats.estimate import format_interval
 from ...bench.stats.paired import Pair
-from ...bench.stats.ranking import Place
+from ...bench.stats.ranking import RankedMethod
 from ...bench.stats.recommend import Recommendation
 from ...bench.stats.summary import Cost
 from .analysis import MetricAnalysis
@@ -15,23 +15,23 @@ from .analysis import MetricAnalysis
 MANY = 5  # names in a sentence
 
 
-def describe_score(metric: MetricAnalysis, place: Place, cost: Cost | None) -> str:
+def describe_score(metric: MetricAnalysis, ranked: RankedMethod, cost: Cost | None) -> str:
     """Describe the score and the cost of a method."""
-    best, estimate = metric.ranking.best, place.estimate
+    best, estimate = metric.ranking.best, ranked.estimate
     interval = f" ({format_interval(estimate)})" if estimate.n > 1 else ""
     score = f"{metric.metric.spec} {format_number(estimate.mean)}{interval}"
-    if best and place.method != best.method:
-        score += f", {metric.ranking.compute_relative_score(place):.1%} of the score of {best.method}"
+    if best and ranked.method != best.method:
+        score += f", {metric.ranking.compute_relative_score(ranked):.1%} of the score of {best.method}"
     return f"{score}; {_describe_cost(cost)}."
 
 
-def describe_certainty(metric: MetricAnalysis, place: Place) -> str:
+def describe_certainty(metric: MetricAnalysis, ranked: RankedMethod) -> str:
     """Name the methods and controls from which a method differs significantly, and those from which it does not."""
     best = metric.ranking.best
     if best is None:
         return ""
-    sentences = _describe_best(metric) if place.method == best.method else _describe_other(metric, best.method, place)
-    return " ".join([*sentences, *_describe_controls(metric, place.method)])
+    sentences = _describe_best(metric) if ranked.method == best.method else _describe_other(metric, best.method, ranked)
+    return " ".join([*sentences, *_describe_controls(metric, ranked.method)])
 
 
 def list_caveats(metric: MetricAnalysis) -> list[str]:
@@ -57,11 +57,11 @@ def _describe_cost(cost: Cost | None) -> str:
 
 
 def _describe_best(metric: MetricAnalysis) -> list[str]:
-    others = [place for place in metric.ranking.places if not place.control and place.best_pair]
+    others = [ranked for ranked in metric.ranking.methods if not ranked.control and ranked.best_pair]
     if not others:
         return ["It is the only method with a score."]
-    behind = [place.method for place in others if place.best_pair and place.best_pair.verdict == "ahead"]
-    undecided = [place for place in others if place.best_pair and place.best_pair.verdict != "ahead"]
+    behind = [ranked.method for ranked in others if ranked.best_pair and ranked.best_pair.verdict == "ahead"]
+    undecided = [ranked for ranked in others if ranked.best_pair and ranked.best_pair.verdict != "ahead"]
     images = format_count(metric.ranking.n, "image")
     if not behind:
         sentences = [f"The first place is undecided on {images}."]
@@ -71,13 +71,13 @@ def _describe_best(metric: MetricAnalysis) -> list[str]:
         rivals = f"{len(behind)} of {len(others)} other methods ({_join_names(behind)})"
         sentences = [f"Significantly better than {rivals} on {images}."]
     if undecided:
-        names = [place.method + _describe_images_needed(place.best_pair) for place in undecided]
+        names = [ranked.method + _describe_images_needed(ranked.best_pair) for ranked in undecided]
         sentences.append(f"Undecided against {_join_names(names)}.")
     return sentences
 
 
-def _describe_other(metric: MetricAnalysis, best: str, place: Place) -> list[str]:
-    pair, images = place.best_pair, format_count(metric.ranking.n, "image")
+def _describe_other(metric: MetricAnalysis, best: str, ranked: RankedMethod) -> list[str]:
+    pair, images = ranked.best_pair, format_count(metric.ranking.n, "image")
     if pair is None:
         return []
     difference = f"{best} is ahead by {format_number(abs(pair.difference.mean))} on average"
@@ -96,7 +96,7 @@ def _describe_controls(metric: MetricAnalysis, method: str) -> list[str]:
         return ["This run has no control, so it does not show whether the method explains anything."]
     won, lost, undecided = (
         [comparison.control for comparison in comparisons if comparison.verdict in verdicts]
-        for verdicts in (("better",), ("worse",), ("unsettled", "unknown"))
+        for verdicts in (("better",), ("worse",), ("undecided", "unknown"))
     )
     if len(won) == len(comparisons):
         return [f"It beats every control ({_join_names(won)})."]
@@ -111,7 +111,9 @@ def _describe_controls(metric: MetricAnalysis, method: str) -> list[str]:
 def _list_control_warnings(metric: MetricAnalysis) -> list[str]:
     """List warnings about controls that score as well as the best method."""
     best, spec = metric.ranking.best, metric.metric.spec
-    pairs = [(place.method, place.best_pair) for place in metric.ranking.places if place.control and place.best_pair]
+    pairs = [
+        (ranked.method, ranked.best_pair) for ranked in metric.ranking.methods if ranked.control and ranked.best_pair
+    ]
     ahead = [control for control, pair in pairs if pair.verdict == "behind"]
     level = [control for control, pair in pairs if pair.verdict == "undecided"]
     sentences = []

@@ -6,11 +6,12 @@ from typing import Literal
 
 from ...bench.core.formatting import format_count, format_number, format_p
 from ...bench.stats.estimate import Estimate, format_interval
-from ...bench.stats.paired import Pair, compare, pair_methods
-from ...bench.stats.summary import BINARY, Metric, Table
+from ...bench.stats.mean_scores import Metric, is_binary
+from ...bench.stats.paired import Pair, compare_pairs, pair_methods
+from ...bench.stats.summary import Table
 
-ControlVerdict = Literal["better", "worse", "unsettled", "unknown"]
-VERDICTS: dict[str, ControlVerdict] = {"ahead": "better", "behind": "worse", "undecided": "unsettled"}
+ControlVerdict = Literal["better", "worse", "undecided", "unknown"]
+VERDICTS: dict[str, ControlVerdict] = {"ahead": "better", "behind": "worse", "undecided": "undecided"}
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ def find_unbeaten_controls(comparisons: Sequence[ControlComparison]) -> dict[str
 
 def count_verdicts(comparisons: Sequence[ControlComparison]) -> dict[str, int]:
     """Count the comparisons of each verdict."""
-    counts = dict.fromkeys(("better", "unsettled", "worse", "unknown"), 0)
+    counts = dict.fromkeys(("better", "undecided", "worse", "unknown"), 0)
     for comparison in comparisons:
         counts[comparison.verdict] += 1
     return counts
@@ -72,17 +73,17 @@ def _compute_pairs(table: Table, metric: Metric, questions: list[tuple[str, str]
     if metric.spec not in table.values:
         return {}
     values = table.values[metric.spec]
-    pairs = compare(pair_methods(values, questions, better=metric.better, binary=metric.unit == BINARY))
+    pairs = compare_pairs(pair_methods(values, questions, better=metric.better, binary=is_binary(metric.unit)))
     return {question: pair for question, pair in zip(questions, pairs, strict=True) if pair.n}
 
 
 def _describe_verdict(pair: Pair) -> tuple[ControlVerdict, str]:
     images = format_count(pair.n, "image")
     if pair.n == 1:
-        return "unsettled", f"one image gives no interval (the difference is {format_number(pair.difference.mean)})"
+        return "undecided", f"one image gives no interval (the difference is {format_number(pair.difference.mean)})"
     difference = f"the difference is {_format_mean(pair.difference)}"
     if pair.verdict == "undecided":
-        return "unsettled", "; ".join(filter(None, [f"undecided on {images}: {difference}", pair.decision_text]))
+        return "undecided", "; ".join(filter(None, [f"undecided on {images}: {difference}", pair.decision_text]))
     winner = pair.first if pair.verdict == "ahead" else pair.second
     share = pair.superiority if pair.verdict == "ahead" else 1 - pair.superiority
     evidence = f"{difference}, better on {share:.0%} of {images}, {format_p(pair.corrected_p, 'p')}"

@@ -24,11 +24,11 @@ def write(sections: Sequence[Section], legend: Drawing, folder: Path) -> None:
         for kind in ("figures", "tables"):
             (folder / kind).mkdir(parents=True, exist_ok=True)
         for name, drawing in figures.items():
-            (folder / "figures" / f"{name}.svg").write_text(svg.make_file(drawing))
+            (folder / "figures" / f"{name}.svg").write_text(svg.make_file(drawing), encoding="utf-8")
             (folder / "figures" / f"{name}.png").write_bytes(make_png(drawing))
         for name, grid in tables.items():
             for suffix, writer in WRITERS:
-                (folder / "tables" / f"{name}.{suffix}").write_text(writer(grid))
+                (folder / "tables" / f"{name}.{suffix}").write_text(writer(grid), encoding="utf-8")
 
 
 def name_files(items: Iterable[tuple[str, Item]]) -> dict[str, Item]:

@@ -13,7 +13,7 @@ from .section import Section
 
 def make_section(runs: Sequence[Run], analyses: Sequence[NetAnalysis]) -> Section:
     """Return tables of the metrics, the methods and the nets of each run."""
-    parts = [(run, _make_tables(run, [one for one in analyses if one.run is run])) for run in runs]
+    parts = [(run, _make_tables(run, [analysis for analysis in analyses if analysis.run is run])) for run in runs]
     tables = [grid for _, grids in parts for grid in grids]
     return Section("protocol", "Protocol", fill("protocol.html", parts=parts), tables=tables)
 

@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from ...bench.core.formatting import format_count
+from ...bench.core.specs import split_protocol
 from ...bench.stats.frames import keep_complete
 from ...bench.stats.friedman import Ranks, rank_in_blocks
-from ...bench.stats.summary import Metric
+from ...bench.stats.mean_scores import Metric
 from ...bench.store.comparability import (
     find_algorithm_difference,
     find_image_difference,
@@ -39,7 +40,7 @@ class MetricRanks:
     @property
     def name(self) -> str:
         """The metric without its protocol."""
-        return self.metric.spec.partition("@")[0]
+        return split_protocol(self.metric.spec)[0]
 
     @property
     def blocks(self) -> str:
@@ -61,7 +62,7 @@ def rank_over_blocks(analyses: Sequence[NetAnalysis]) -> list[MetricRanks]:
     blocks: dict[str, _Blocks] = {}
     for analysis in analyses:
         for spec in analysis.by_metric:
-            name = spec.partition("@")[0]
+            name = split_protocol(spec)[0]
             blocks.setdefault(name, _Blocks(analysis, spec)).add(analysis, spec)
     controls = {control for analysis in analyses for control in analysis.table.controls}
     return [_rank(of_metric, controls) for of_metric in blocks.values()]

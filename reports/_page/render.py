@@ -29,7 +29,7 @@ def fill(template: str, **context: Any) -> Markup:
 
 def fill_page(data: Any, **context: Any) -> str:
     """Fill the whole page; `data` is what its script reads."""
-    script = (FOLDER / "page.js").read_text()
+    script = (FOLDER / "page.js").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return str(fill("report.html", script=Markup(script), digest=digest, data=embed_json(data), **context))
 

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 
 from ...bench.core.formatting import MEGABYTE
+from ...bench.core.specs import DEFAULT, join_protocol, split_protocol
 from ...bench.show.terminal import format_cost
 from ...bench.stats.aggregates import ADCC_PARTS, estimate_adcc, estimate_win_rate
+from ...bench.stats.mean_scores import Metric
 from ...bench.stats.notes import describe_gaps
-from ...bench.stats.summary import Metric
 from ...bench.store.run import Run
 from .._tables.grid import Cell, ColumnHead, Grid, GridRow, make_estimate_cell, make_name_cell, make_number_cell
 from .analysis import NetAnalysis
@@ -58,9 +59,9 @@ def make_score_table(analysis: NetAnalysis) -> Grid:
 def make_aggregate_tables(analysis: NetAnalysis) -> list[Grid]:
     """Make tables of ADCC of means and of win, by each protocol whose metrics they are computed from."""
     grids: list[Grid] = []
-    for protocol in dict.fromkeys(metric.spec.partition("@")[2] for metric in analysis.table.metrics):
-        specs = [f"{metric}@{protocol}" if protocol else metric for metric in ADCC_PARTS]
-        title = f"{analysis.title} {protocol}".strip()
+    for protocol in dict.fromkeys(split_protocol(metric.spec)[1] for metric in analysis.table.metrics):
+        specs = [join_protocol(metric, protocol) for metric in ADCC_PARTS]
+        title = analysis.title if protocol == DEFAULT else f"{analysis.title} {protocol}"
         if all(spec in analysis.by_metric for spec in specs):
             grids.append(_make_adcc_table(analysis, specs, title))
         if specs[0] in analysis.by_metric:
@@ -112,7 +113,7 @@ def _find_family(metric: Metric) -> str:
 
 
 def _find_protocol(metric: Metric) -> str:
-    return metric.spec.partition("@")[2] or "default"
+    return split_protocol(metric.spec)[1]
 
 
 def _make_score_cell(analysis: NetAnalysis, method: str, metric: Metric, reasons: dict[str, int]) -> Cell:

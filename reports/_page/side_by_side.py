@@ -111,7 +111,7 @@ def _find_shared_images(analyses: Sequence[NetAnalysis]) -> Shared:
             unshared[analysis.key] = reason
         else:
             shared = shared.select(set(find_shared_images(shared, analysis.images)))
-    return unshared, frozenset(shared.pixels)
+    return unshared, frozenset(shared.hashes)
 
 
 def _pair_values(analyses: Sequence[NetAnalysis], method: str, metric: str, images: frozenset[str]) -> list[Floats]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from ...bench.stats.summary import BINARY
+from ...bench.stats.mean_scores import is_binary
 from .._plots import figures
 from .._plots.drawing import Drawing
 from .analysis import NetAnalysis
@@ -24,11 +24,11 @@ def make_section(analyses: Sequence[NetAnalysis]) -> Section | None:
 
 
 def _draw_spreads(analysis: NetAnalysis) -> Iterator[tuple[str, Drawing]]:
-    """Yield a figure for each metric, the best method on top; yes-or-no metrics have none."""
+    """Yield a figure for each metric, the best method on top; binary metrics have none."""
     for spec, metric in analysis.by_metric.items():
         table = analysis.table.values[spec]
-        values = {place.method: table[place.method].dropna().to_numpy() for place in metric.ranking.places}
-        if metric.metric.unit != BINARY and any(len(scores) > 1 for scores in values.values()):
+        values = {ranked.method: table[ranked.method].dropna().to_numpy() for ranked in metric.ranking.methods}
+        if not is_binary(metric.metric.unit) and any(len(scores) > 1 for scores in values.values()):
             yield (
                 spec,
                 figures.draw_spread(figures.FigureSubject(metric.metric, analysis.title, analysis.styles), values),

@@ -3,28 +3,28 @@
 from collections.abc import Iterable
 
 from ...bench.core.formatting import format_count
-from ...bench.stats.estimate import FEW, RESAMPLES
+from ...bench.stats.estimate import FEW, MANY, RESAMPLES
 from ...bench.stats.summary import Table
 from ...bench.store.run import Run
 
 COMPUTATION = (
     f"Each score is a mean over images with a 95 % interval: a percentile bootstrap over images ({RESAMPLES:,} resamples), "
-    f"for fewer than {FEW} images Student's t interval, cut to the range of the metric, and for yes-or-no metrics Wilson's "
-    "interval. A single image has no interval.",
-    "All methods are scored on the same images. Each map is computed once, and all maps are resized and normalised in the "
-    "same way.",
+    f"for fewer than {FEW} or more than {MANY:,} images Student's t interval, cut to the range of the metric, and for binary "
+    "metrics Wilson's interval. A single image has no interval.",
+    "Each map is computed once, fitted to its image and stretched to [0, 1] as the protocol says. A mean over fewer images "
+    "than the others says so below the table.",
     "Seconds are measured one image at a time: the median and the quartiles over images. They depend on the machine and its "
     "load. Forwards (floating-point work in units of one prediction, including backward passes) and peak bytes are measured "
     "on the first image and are the same in every run.",
     "A method is better or worse than a control only if the 95 % interval of the mean paired difference excludes 0 and the "
-    "paired test is significant after Holm's correction: Wilcoxon's signed-rank test, or McNemar's test for yes-or-no "
+    "paired test is significant after Holm's correction: Wilcoxon's signed-rank test, or McNemar's test for binary "
     "metrics. Otherwise the comparison is undecided.",
 )
 
 PAGE_COMPUTATION = (
     *COMPUTATION[:-1],
     "Two methods differ significantly only if the 95 % interval of the mean paired difference excludes 0 and the paired test "
-    "is significant after Holm's correction: Wilcoxon's signed-rank test, or McNemar's test for yes-or-no metrics. Otherwise "
+    "is significant after Holm's correction: Wilcoxon's signed-rank test, or McNemar's test for binary metrics. Otherwise "
     "the comparison is undecided. The correction is over each of three families: neighbours in a ranking, the best method "
     "against all others, and methods against controls.",
     "The number of images that would decide a comparison is an estimate: with that many images, the interval, corrected for "

@@ -26,7 +26,7 @@ def draw_diagram(ranks: Ranks, controls: Collection[str] = ()) -> Drawing | None
         return None
     bars = () if ranks.undecidable else ranks.cliques
     layout = _make_layout(ranks, len(bars))
-    drawing = Drawing(layout.width, layout.height, describe(ranks))
+    drawing = Drawing(layout.width, layout.height, describe_diagram(ranks))
     _draw_axis(drawing, layout)
     _draw_difference(drawing, layout, ranks)
     _draw_bars(drawing, layout, ranks, bars)
@@ -34,7 +34,7 @@ def draw_diagram(ranks: Ranks, controls: Collection[str] = ()) -> Drawing | None
     return drawing
 
 
-def describe(ranks: Ranks) -> str:
+def describe_diagram(ranks: Ranks) -> str:
     """Describe the diagram in words."""
     if not _is_drawable(ranks):
         return f"No ranking: {ranks.undecidable}."

@@ -8,8 +8,9 @@ import numpy as np
 
 from ...bench.core.formatting import format_count, format_number
 from ...bench.stats.estimate import Floats
-from ...bench.stats.ranking import Place, Ranking
-from ...bench.stats.summary import Cost, Metric
+from ...bench.stats.mean_scores import Metric
+from ...bench.stats.ranking import RankedMethod, Ranking
+from ...bench.stats.summary import Cost
 from .axes import Scale, draw_bottom_axis, draw_left_axis, pad
 from .bands import Band
 from .drawing import LETTER, Drawing, Style, draw_swatch
@@ -36,24 +37,24 @@ class FigureSubject:
 
 def draw_ranking(subject: FigureSubject, ranking: Ranking) -> Drawing:
     """Draw a mark and an interval for each method, the best on top, and a band over the interval of the best one."""
-    metric, places = subject.metric, ranking.places
-    means = ", ".join(f"{place.method} {format_number(place.estimate.mean)}" for place in places)
+    metric, methods = subject.metric, ranking.methods
+    means = ", ".join(f"{ranked.method} {format_number(ranked.estimate.mean)}" for ranked in methods)
     images = format_count(ranking.n, "image")
     label = f"Ranking on {subject.net} by {metric.spec}, {metric.better} is better, {images}: {means}."
     drawing, scale = _draw_rows(
-        [place.method for place in places], _list_ends(places), f"{metric.spec} {metric.arrow}", label
+        [ranked.method for ranked in methods], _list_ends(methods), f"{metric.spec} {metric.arrow}", label
     )
     best = ranking.best
     if best and not isnan(best.estimate.low):
         left, right = scale(best.estimate.low), scale(best.estimate.high)
-        drawing.add_box(left, 4, right, 8 + ROW * len(places), "accent", opacity=0.1)
-    for row, place in enumerate(places):
-        y, (mean, low, high, _) = _find_middle(row), place.estimate
-        style = subject.styles[place.method]
+        drawing.add_box(left, 4, right, 8 + ROW * len(methods), "accent", opacity=0.1)
+    for row, ranked in enumerate(methods):
+        y, (mean, low, high, _) = _find_middle(row), ranked.estimate
+        style = subject.styles[ranked.method]
         if not isnan(low):
-            drawing.add_line([(scale(low), y), (scale(high), y)], style.colour, width=2, method=place.method)
-        drawing.add_mark(scale(mean), y, style, 4.2, method=place.method)
-        drawing.add_text(WIDTH - 4, y, format_number(mean), anchor="end", size=SMALL, method=place.method)
+            drawing.add_line([(scale(low), y), (scale(high), y)], style.colour, width=2, method=ranked.method)
+        drawing.add_mark(scale(mean), y, style, 4.2, method=ranked.method)
+        drawing.add_text(WIDTH - 4, y, format_number(mean), anchor="end", size=SMALL, method=ranked.method)
     return drawing
 
 
@@ -66,23 +67,23 @@ def draw_costs(
     """
     metric = subject.metric
     by_axis = {method: float(getattr(cost, axis)) for method, cost in by_method.items()}
-    places = [place for place in ranking.places if not isnan(by_axis.get(place.method, float("nan")))]
-    if not places:
+    methods = [ranked for ranked in ranking.methods if not isnan(by_axis.get(ranked.method, float("nan")))]
+    if not methods:
         return None
     label = f"{metric.spec} ({metric.better} is better) against {axis} per image on {subject.net}. "
     label += f"No other method is both cheaper and better than {', '.join(front)}." if front else ""
     drawing = Drawing(WIDTH, HEIGHT, label)
     across, up = (
-        _make_cost_scale([by_axis[place.method] for place in places], axis),
-        Scale(*pad(_list_ends(places)), BOTTOM, TOP),
+        _make_cost_scale([by_axis[ranked.method] for ranked in methods], axis),
+        Scale(*pad(_list_ends(methods)), BOTTOM, TOP),
     )
     draw_bottom_axis(drawing, across, TOP, BOTTOM, f"{axis} per image, logarithmic")
     draw_left_axis(drawing, up, LEFT, WIDTH - 10, f"{metric.spec} {metric.arrow}")
-    points = {place.method: (across(by_axis[place.method]), up(place.estimate.mean)) for place in places}
+    points = {ranked.method: (across(by_axis[ranked.method]), up(ranked.estimate.mean)) for ranked in methods}
     if len(front) > 1:
         drawing.add_line([points[method] for method in front], "accent", width=1.4, dashes=(4.0, 3.0))
-    for place in places:
-        _draw_point(drawing, points[place.method], place, up, subject.styles[place.method])
+    for ranked in methods:
+        _draw_point(drawing, points[ranked.method], ranked, up, subject.styles[ranked.method])
     _name_points(drawing, {method: points[method] for method in front}, list(points.values()))
     return drawing
 
@@ -156,8 +157,8 @@ def _find_middle(row: int) -> float:
     return 8 + ROW * (row + 0.5)
 
 
-def _list_ends(places: Sequence[Place]) -> list[float]:
-    return [end for place in places for end in place.estimate[:3] if not isnan(end)]
+def _list_ends(methods: Sequence[RankedMethod]) -> list[float]:
+    return [end for ranked in methods for end in ranked.estimate[:3] if not isnan(end)]
 
 
 def _make_histogram(scores: Floats, scale: Scale, y: float) -> list[Point]:
@@ -176,12 +177,12 @@ def _make_cost_scale(values: list[float], axis: str) -> Scale:
     return Scale(min(positive) / 1.6, max(positive) * 1.6, LEFT, RIGHT, log=True)
 
 
-def _draw_point(drawing: Drawing, point: Point, place: Place, up: Scale, style: Style) -> None:
+def _draw_point(drawing: Drawing, point: Point, ranked: RankedMethod, up: Scale, style: Style) -> None:
     x, y = point
-    if not isnan(place.estimate.low):
-        ends = [(x, up(place.estimate.low)), (x, up(place.estimate.high))]
-        drawing.add_line(ends, style.colour, width=1.2, method=place.method)
-    drawing.add_mark(x, y, style, 4.6, method=place.method)
+    if not isnan(ranked.estimate.low):
+        ends = [(x, up(ranked.estimate.low)), (x, up(ranked.estimate.high))]
+        drawing.add_line(ends, style.colour, width=1.2, method=ranked.method)
+    drawing.add_mark(x, y, style, 4.6, method=ranked.method)
 
 
 def _name_points(drawing: Drawing, points: Mapping[str, Point], marks: Sequence[Point]) -> None:

@@ -11,7 +11,7 @@ from PIL import Image as Picture
 
 from cambench.bench.api import explain
 from cambench.bench.api.explanation import Explanation, panel
-from cambench.bench.config.protocol import find
+from cambench.bench.config.protocol import find_protocol
 from cambench.bench.core.errors import UsageError
 from cambench.bench.data.photos import read_photo
 from cambench.bench.nets.net import Net
@@ -54,7 +54,7 @@ def test_the_numbers_are_those_of_a_run(photos: Path, here: Path, protocol: str)
     run = ["--nets", "squeezenet1_1", "--dataset", dataset, "--precision", "fp32", "--protocols", protocol]
     run += ["--metrics", "insertion,deletion"]
     assert bench("run", *run, "--methods", methods, "--out", here / "run").exit_code == 0
-    rows = store.read(here / "run").table("scores").set_index(["image", "method", "metric"])["value"]
+    rows = store.open_run(here / "run").table("scores").set_index(["image", "method", "metric"])["value"]
     suffix = "" if protocol == "default" else f"@{protocol}"
     for record in explain_json(photos / "a.png", photos / "b.png", *NET, "--method", methods, "--protocol", protocol):
         for explanation in record["explanations"]:
@@ -67,7 +67,7 @@ def test_the_numbers_are_those_of_a_run(photos: Path, here: Path, protocol: str)
 
 def test_the_probabilities_are_those_of_the_net(photos: Path, here: Path) -> None:
     (record,) = explain_json(photos / "a.png", *QUICK)
-    net = explain.load_net("squeezenet1_1", None, find("default"), "cpu", "fp32")
+    net = explain.load_net("squeezenet1_1", None, find_protocol("default"), "cpu", "fp32")
     pixels = read_photo(photos / "a.png", size=64).pixels
     logits = net(torch.tensor(pixels).permute(2, 0, 1)[None].float() / 255)[0]
     expected = logits.softmax(-1).sort(descending=True, stable=True)
@@ -93,7 +93,7 @@ def test_the_map_is_fitted_as_it_is_scored(explained: list[Explanation]) -> None
     assert (
         explanation.raw.shape != explanation.map.shape and explanation.map.shape == explanation.image.pixels.shape[:2]
     )
-    expected = postprocess(torch.from_numpy(explanation.raw)[None], (64, 64), find("default"))[0]
+    expected = postprocess(torch.from_numpy(explanation.raw)[None], (64, 64), find_protocol("default"))[0]
     np.testing.assert_allclose(explanation.map, expected, atol=1e-6)
     assert explanation.map.min() == 0 and explanation.map.max() == 1
 
@@ -147,7 +147,7 @@ def test_a_wrong_argument_is_refused(photos: Path, here: Path, arguments: list[s
 
 
 def test_a_text_file_is_refused_as_a_photo(here: Path) -> None:
-    (here / "notes.txt").write_text("no picture")
+    (here / "notes.txt").write_text("no picture", encoding="utf-8")
     assert "notes.txt cannot be read as an image" in refused("explain", "notes.txt", *NET)
 
 
@@ -168,7 +168,7 @@ def test_pictures_are_written_to_the_file_or_folder_of_out(photos: Path, here: P
     for _ in range(2):
         (record,) = explain_json(photos / "a.png", *QUICK, "--out", "mine.svg")
         assert record["files"] == ["mine.svg"]
-    assert "grad_cam" in (here / "mine.svg").read_text()
+    assert "grad_cam" in (here / "mine.svg").read_text(encoding="utf-8")
     files = [record["files"] for record in explain_json(photos / "a.png", photos / "b.png", *QUICK, "--out", "there")]
     assert files == [["there/a.png"], ["there/b.png"]]
 
@@ -188,7 +188,7 @@ def test_a_method_that_does_not_apply_says_why(photos: Path, here: Path) -> None
     ]
     result = bench("explain", photos / "a.png", *options, "--out", "one.svg")
     assert "cam: not applicable: no global pooling" in " ".join(result.stdout.split())
-    svg = (here / "one.svg").read_text()
+    svg = (here / "one.svg").read_text(encoding="utf-8")
     assert "not applicable: no global" in svg and "delete" in svg
 
 

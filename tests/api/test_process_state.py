@@ -112,6 +112,6 @@ def explain(net, images, targets):
 @pytest.mark.usefixtures("unusual_flags")
 def test_a_method_runs_in_exact_arithmetic_for_any_flags_of_the_user(tmp_path: Path) -> None:
     flags, method = tmp_path / "flags.json", tmp_path / "flags_cam.py"
-    method.write_text(METHOD.format(file=str(flags)))
+    method.write_text(METHOD.format(file=str(flags)), encoding="utf-8")
     cambench.explain(scenes.load(size=64)[0], NET, method=str(method), metrics=["gini"], device="cpu")
-    assert flags.read_text() == "[false, false, true, false]"
+    assert flags.read_text(encoding="utf-8") == "[false, false, true, false]"

@@ -24,9 +24,9 @@ TEST = """def test_my_cam(faithfulness):
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    (tmp_path / "my_cam.py").write_text(METHOD)
-    (tmp_path / "test_my_cam.py").write_text(TEST)
-    (tmp_path / "pytest.ini").write_text("[pytest]\n")
+    (tmp_path / "my_cam.py").write_text(METHOD, encoding="utf-8")
+    (tmp_path / "test_my_cam.py").write_text(TEST, encoding="utf-8")
+    (tmp_path / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
     return tmp_path
 
 
@@ -40,12 +40,12 @@ def test_a_method_is_recorded_then_compared_and_fails_when_worse(project: Path) 
     code, output = run(project, "--faithfulness-record")
     assert code == 0 and "recorded" in output
     baseline = project / "baselines" / "my_cam.txt"
-    recorded = baseline.read_text()
+    recorded = baseline.read_text(encoding="utf-8")
     assert str(project) not in recorded and '"slack": 0.01' in recorded
     code, output = run(project)
     assert code == 0, output
-    assert baseline.read_text() == recorded
-    (project / "my_cam.py").write_text(METHOD.replace("return (slopes", "return (-slopes"))
+    assert baseline.read_text(encoding="utf-8") == recorded
+    (project / "my_cam.py").write_text(METHOD.replace("return (slopes", "return (-slopes"), encoding="utf-8")
     code, output = run(project)
     assert code == 1
     assert "overall" in output and "3 of 3 worse" in output and "my_cam" in output
@@ -60,7 +60,7 @@ def test_a_missing_baseline_fails_with_the_command_that_records_it(project: Path
 
 
 def test_a_wrong_argument_fails_with_one_sentence(project: Path) -> None:
-    (project / "test_my_cam.py").write_text(TEST.replace("squeezenet1_1", "squeezenet9"))
+    (project / "test_my_cam.py").write_text(TEST.replace("squeezenet1_1", "squeezenet9"), encoding="utf-8")
     code, output = run(project, "--faithfulness-record")
     assert code == 1
     assert "there is no net 'squeezenet9'" in output and "Traceback" not in output

@@ -243,7 +243,7 @@ def _declared(tree: ast.Module) -> set[str]:
 
 def _unused(kind: Kind, name: str) -> set[str]:
     """What a plug-in declares though neither the harness reads it nor the file itself uses it."""
-    tree = ast.parse((ROOT / kind.folder / f"{name}.py").read_text())
+    tree = ast.parse((ROOT / kind.folder / f"{name}.py").read_text(encoding="utf-8"))
     used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
     return _declared(tree) - used - {kind.function, *ATTRIBUTES["any"], *ATTRIBUTES[kind.word]}
 
@@ -255,6 +255,10 @@ def test_a_plugin_declares_only_documented_attributes_and_its_own_helpers(kind: 
 
 @pytest.mark.parametrize("attribute", [one for attributes in ATTRIBUTES.values() for one in attributes])
 def test_every_attribute_of_a_plugin_is_declared_by_some_plugin(attribute: str) -> None:
-    trees = [ast.parse((ROOT / kind.folder / f"{name}.py").read_text()) for kind in KINDS for name in list_names(kind)]
+    trees = [
+        ast.parse((ROOT / kind.folder / f"{name}.py").read_text(encoding="utf-8"))
+        for kind in KINDS
+        for name in list_names(kind)
+    ]
     optional = {"SLACK"}  # no shipped metric needs its own
     assert attribute in optional or any(attribute in _declared(tree) for tree in trees)

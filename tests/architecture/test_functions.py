@@ -1,6 +1,7 @@
-"""Functions stay small: at most five positional parameters, and bodies that fit a screen."""
+"""Functions stay small: at most five positional parameters, and bodies that fit a screen. Docstrings are imperative."""
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,7 +16,7 @@ LINES = 25  # of a body without its docstring
 def functions() -> Iterator[tuple[str, ast.FunctionDef]]:
     for folder in FOLDERS:
         for file in sorted((ROOT / folder).rglob("*.py")):
-            for node in ast.walk(ast.parse(file.read_text())):
+            for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
                 if isinstance(node, ast.FunctionDef):
                     yield f"{file.relative_to(ROOT)}:{node.name}", node
 
@@ -35,3 +36,17 @@ def lines(function: ast.FunctionDef) -> int:
 def test_no_function_exceeds_the_bound(measure: object, bound: int) -> None:
     assert callable(measure)
     assert not {name: size for name, function in functions() if (size := measure(function)) > bound}
+
+
+def is_property(function: ast.FunctionDef) -> bool:
+    return any("property" in ast.unparse(decorator) for decorator in function.decorator_list)
+
+
+def test_docstrings_say_what_to_raise_and_return_in_the_imperative() -> None:
+    """The linter checks the first word alone. A property is described as a noun, so it `raises`."""
+    indicative = re.compile(r"(\A|[.;]\s+)(Raises|Returns|raises|returns) ")
+    assert not [
+        name
+        for name, function in functions()
+        if not is_property(function) and indicative.search(ast.get_docstring(function) or "")
+    ]

@@ -20,7 +20,7 @@ PLUGINS = ("methods", "datasets", "reports", "references", "bench/metrics", "ben
 def imports(file: Path) -> set[str]:
     """The modules of the project that a file imports, as paths from the root: bench/nets/net, methods/cam."""
     found = set()
-    for node in ast.walk(ast.parse(file.read_text())):
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom) and node.level:
             base = file.parents[node.level - 1].joinpath(*(node.module or "").split("."))
             named = (base / alias.name if (base / f"{alias.name}.py").exists() else base for alias in node.names)
@@ -46,7 +46,7 @@ def packages(*folders: str) -> list[str]:
 
 def allowed(readme: Path) -> set[str]:
     """The packages after `May import:` in a package's README."""
-    line = next(line for line in readme.read_text().splitlines() if line.startswith("May import:"))
+    line = next(line for line in readme.read_text(encoding="utf-8").splitlines() if line.startswith("May import:"))
     return set(re.findall(r"`([\w/]+)`", line))
 
 
@@ -62,7 +62,7 @@ def assert_no_circle(graph: Mapping[str, set[str]]) -> None:
 @pytest.mark.parametrize("folder", packages(*SHIPPED, *NOT_SHIPPED))
 def test_each_package_says_what_it_is_and_imports_no_more_than_it_says(folder: str) -> None:
     readme = ROOT / folder / "README.md"
-    title, _, sentence = readme.read_text().splitlines()[:3]
+    title, _, sentence = readme.read_text(encoding="utf-8").splitlines()[:3]
     assert title == f"# {folder}"
     assert sentence.endswith(".")
     used = {package(module) for file in (ROOT / folder).glob("*.py") for module in imports(file)} - {folder}
@@ -103,7 +103,9 @@ def test_bench_itself_holds_no_module() -> None:
 
 
 def test_no_test_module_imports_another() -> None:
-    named = {file: re.findall(r"cambench\.tests\.([\w.]+)", file.read_text()) for file in sources("tests")}
+    named = {
+        file: re.findall(r"cambench\.tests\.([\w.]+)", file.read_text(encoding="utf-8")) for file in sources("tests")
+    }
     assert {module.partition(".")[0] for modules in named.values() for module in modules} <= {"support"}
 
 

@@ -21,4 +21,4 @@ def board() -> Iterator[Board]:
     if file := os.environ.get("CAMBENCH_SPEED"):
         rows = [asdict(figure) | {"met": figure.met} for figure in board.figures]
         content = {"environment": describe_environment(torch.device("cpu")), "figures": rows}
-        Path(file).write_text(json.dumps(content, indent=1) + "\n")
+        Path(file).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")

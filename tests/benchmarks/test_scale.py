@@ -65,5 +65,5 @@ def test_memory_is_flat_over_two_thousand_images(tmp_path: Path) -> None:
 
 def resident() -> float:
     """Megabytes of memory that this process holds."""
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    pages = int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[1])
     return pages * 4096 / 1e6

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from scipy.stats import ttest_1samp
 
-from cambench.bench.compare.compare import Comparison, compare, load_snapshot
+from cambench.bench.compare.compare import Comparison, compare_snapshots, load_snapshot
 from cambench.bench.compare.obrien import judge_methods, sum_improvements
 from cambench.bench.compare.snapshot import Snapshot
 from cambench.bench.compare.timing import judge_seconds
-from cambench.bench.compare.verdicts import PairedValues, judge_cells
+from cambench.bench.compare.verdicts import PairedValues, judge_numbers
 from cambench.bench.core.errors import UsageError
 from cambench.bench.store import run as store
 from cambench.bench.store.header import MetricScale
@@ -35,7 +35,7 @@ def cell(differences: list[float], metric: MetricScale = SHARE, *, name: str = "
 
 
 def verdict(differences: list[float], metric: MetricScale = SHARE, base: float = 0.5) -> str:
-    return judge_cells([cell(differences, metric, base=base)])[0].verdict
+    return judge_numbers([cell(differences, metric, base=base)])[0].verdict
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +50,7 @@ def new(tmp_path: Path) -> Path:
 
 
 def compare_runs(base: Path, new: Path) -> Comparison:
-    return compare(load_snapshot(base), load_snapshot(new))
+    return compare_snapshots(load_snapshot(base), load_snapshot(new))
 
 
 # Values, one at a time
@@ -58,7 +58,7 @@ def compare_runs(base: Path, new: Path) -> Comparison:
 
 def test_p_is_of_students_t_test_corrected_for_two_families() -> None:
     differences = [-0.1, -0.2, -0.3, -0.2]
-    (result,) = judge_cells([cell(differences)])
+    (result,) = judge_numbers([cell(differences)])
     assert result.p == pytest.approx(2 * ttest_1samp(differences, 0).pvalue) == pytest.approx(0.03249, abs=1e-4)
     assert result.verdict == "worse" and result.change
     assert (result.base, result.new, result.change.mean) == pytest.approx((0.5, 0.3, -0.2))
@@ -66,9 +66,9 @@ def test_p_is_of_students_t_test_corrected_for_two_families() -> None:
 
 def test_the_correction_counts_only_the_cells_that_changed() -> None:
     changed, unchanged = cell([-0.1, -0.2, -0.3, -0.2]), cell([1e-6, -1e-6, 0, 0])
-    alone = judge_cells([changed, unchanged, unchanged])
+    alone = judge_numbers([changed, unchanged, unchanged])
     assert [result.verdict for result in alone] == ["worse", "same", "same"]
-    together = judge_cells([changed, cell([0.1, -0.2, 0.3, -0.2])])
+    together = judge_numbers([changed, cell([0.1, -0.2, 0.3, -0.2])])
     assert together[0].p == pytest.approx(2 * alone[0].p) and together[0].verdict == "unclear"
 
 
@@ -129,7 +129,7 @@ def test_values_at_the_ends_of_another_range_are_not_binary() -> None:
 
 def test_binary_metrics_alone_are_judged_together_by_the_sign_test() -> None:
     flips = [cell([-1.0, -1.0], SHARE.model_copy(update={"unit": "yes or no"}), base=1)]
-    (overall,) = judge_methods(flips, judge_cells(flips))
+    (overall,) = judge_methods(flips, judge_numbers(flips))
     assert overall.verdict == "unclear" and overall.p == 1  # 2 x .5
 
 
@@ -142,7 +142,7 @@ def test_improvements_are_summed_by_image_in_units_of_their_root_mean_square() -
 def test_many_metrics_together_are_significant_where_none_is_alone() -> None:
     rng = np.random.default_rng(3)
     cells = [cell(list(rng.normal(-0.1, 0.12, 6)), name=f"m{number}") for number in range(20)]
-    alone = judge_cells(cells)
+    alone = judge_numbers(cells)
     assert not any(result.verdict == "worse" for result in alone)
     (overall,) = judge_methods(cells, alone)
     assert overall.verdict == "worse" and overall.key == ("net", "method", "overall")
@@ -150,9 +150,9 @@ def test_many_metrics_together_are_significant_where_none_is_alone() -> None:
 
 def test_rounding_errors_of_one_sign_are_not_evidence() -> None:
     biased = [cell([-1e-5, -1.1e-5, -0.9e-5, -1e-5, -1e-5, -1e-5], name=f"m{number}") for number in range(20)]
-    assert judge_methods(biased, judge_cells(biased)) == []
+    assert judge_methods(biased, judge_numbers(biased)) == []
     flip = cell([-1.0, 0, 0, 0, 0, 0], SHARE.model_copy(update={"unit": "yes or no"}), base=1)
-    (overall,) = judge_methods([*biased, flip], judge_cells([*biased, flip]))
+    (overall,) = judge_methods([*biased, flip], judge_numbers([*biased, flip]))
     assert overall.verdict == "unclear"
 
 
@@ -163,7 +163,7 @@ def test_noise_gives_a_false_alarm_at_most_once_in_twenty_times() -> None:
     for _ in range(400):
         common = rng.standard_t(3, 5)
         cells = [cell(list(0.03 * (common + rng.standard_t(3, 5))), name=f"m{number}") for number in range(12)]
-        results = judge_cells(cells)
+        results = judge_numbers(cells)
         alarms += any(result.verdict in ("worse", "better") for result in (*results, *judge_methods(cells, results)))
     assert alarms <= 28  # at most 20 are expected; 28 is two standard deviations more
 
@@ -232,11 +232,11 @@ def test_the_slack_is_that_of_the_base(base: Path, new: Path) -> None:
     shift_scores(new, "grad_cam", "insertion", -0.1)
     base_snapshot, new_snapshot = load_snapshot(base), load_snapshot(new)
     metrics = {spec: facts.model_copy(update={"slack": 0.5}) for spec, facts in new_snapshot.metrics.items()}
-    assert compare(base_snapshot, replace(new_snapshot, metrics=metrics)).failed
+    assert compare_snapshots(base_snapshot, replace(new_snapshot, metrics=metrics)).failed
 
 
 def test_a_run_without_a_score_or_its_costs_is_damaged(base: Path, new: Path) -> None:
-    scores = store.read(new).table("scores")
+    scores = store.open_run(new).table("scores")
     runs.rewrite(new, "scores", scores.iloc[:-1])
     assert "is damaged: it has" in refused("compare", base, new)
     again = runs.write(new.parent / "again")
@@ -252,9 +252,9 @@ def test_an_empty_selection_is_refused(base: Path, option: str) -> None:
 
 
 def test_an_output_overwrites_neither_a_run_nor_another_output(base: Path, new: Path, tmp_path: Path) -> None:
-    before = (new / "run.json").read_text()
+    before = (new / "run.json").read_text(encoding="utf-8")
     assert "would be overwritten" in refused("compare", base, new, "--json", new / "run.json")
-    assert (new / "run.json").read_text() == before
+    assert (new / "run.json").read_text(encoding="utf-8") == before
     same = tmp_path / "same.out"
     assert "two outputs cannot both be written to" in refused("compare", base, new, "--json", same, "--junit", same)
     assert "is not the name of a file" in refused("compare", base, new, "--json", "")
@@ -264,7 +264,7 @@ def test_an_output_overwrites_neither_a_run_nor_another_output(base: Path, new: 
 def test_an_output_may_be_a_link_or_a_device(base: Path, tmp_path: Path) -> None:
     (tmp_path / "link.json").symlink_to(tmp_path / "to.json")
     assert bench("compare", base, base, "--json", tmp_path / "link.json").exit_code == 0
-    assert (tmp_path / "link.json").is_symlink() and json.loads((tmp_path / "to.json").read_text())
+    assert (tmp_path / "link.json").is_symlink() and json.loads((tmp_path / "to.json").read_text(encoding="utf-8"))
     assert bench("compare", base, base, "--json", "/dev/null").exit_code == 0
     assert not Path("/dev/null").is_file()
 
@@ -278,17 +278,17 @@ def test_a_job_summary_that_cannot_be_written_does_not_change_the_exit_code(
 
 
 def test_a_map_that_is_not_finite_has_no_value(base: Path, new: Path) -> None:
-    scores = store.read(new).table("scores")
+    scores = store.open_run(new).table("scores")
     runs.rewrite(new, "scores", scores.assign(nan_map=scores["method"] == "score_cam"))
     comparison = compare_runs(base, new)
     assert {key[1] for key in find_keys(comparison, "broken")} == {"score_cam"}
-    assert "not finite" in next(result.why for result in comparison.cells if result.verdict == "broken")
+    assert "not finite" in next(result.why for result in comparison.results if result.verdict == "broken")
 
 
 def test_a_missing_method_fails_and_a_new_one_does_not(base: Path, new: Path) -> None:
     edit_header(new, lambda header: header["methods"].pop("centre"))
     for table in ("scores", "cost"):
-        rows = store.read(new).table(table)
+        rows = store.open_run(new).table(table)
         runs.rewrite(new, table, rows[rows["method"] != "centre"])
     assert len(find_keys(compare_runs(base, new), "gone")) == 3 * 8
     assert bench("compare", base, new).exit_code == 1
@@ -316,7 +316,7 @@ def test_numbers_with_another_meaning_are_not_comparable(base: Path, new: Path, 
     edit_header(new, change)
     comparison = compare_runs(base, new)
     assert len(find_keys(comparison, "not comparable")) == cells
-    assert {result.why for result in comparison.cells if result.verdict == "not comparable"} == {reason}
+    assert {result.why for result in comparison.results if result.verdict == "not comparable"} == {reason}
     assert bench("compare", base, new).exit_code == 1
 
 
@@ -326,7 +326,7 @@ def test_the_code_of_a_users_own_method_may_differ(base: Path, new: Path) -> Non
 
 
 def test_images_with_other_pixels_are_left_out(base: Path, new: Path) -> None:
-    predictions = store.read(new).table("predictions")
+    predictions = store.open_run(new).table("predictions")
     changed = predictions["image"].isin(["image 00", "image 01"])
     runs.rewrite(new, "predictions", predictions.assign(sha256=predictions["sha256"].mask(changed, "f" * 64)))
     comparison = compare_runs(base, new)
@@ -336,7 +336,7 @@ def test_images_with_other_pixels_are_left_out(base: Path, new: Path) -> None:
 
 
 def test_images_with_another_explained_class_are_left_out(base: Path, new: Path) -> None:
-    predictions = store.read(new).table("predictions")
+    predictions = store.open_run(new).table("predictions")
     other = (predictions["image"] == "image 03") & (predictions["net"] == "vgg16")
     runs.rewrite(new, "predictions", predictions.assign(target=predictions["target"].mask(other, 5)))
     comparison = compare_runs(base, new)
@@ -345,7 +345,7 @@ def test_images_with_another_explained_class_are_left_out(base: Path, new: Path)
 
 
 def test_more_forwards_are_worse_and_bytes_are_judged_only_with_the_same_torch(base: Path, new: Path) -> None:
-    cost = store.read(new).table("cost")
+    cost = store.open_run(new).table("cost")
     more = cost.assign(forwards=cost["forwards"] * 1.001, peak_bytes=cost["peak_bytes"] * 1.001)
     runs.rewrite(new, "cost", more)
     assert {key[2] for key in find_keys(compare_runs(base, new), "worse")} == {"forwards", "peak_bytes"}
@@ -372,7 +372,7 @@ def test_refusals_give_the_reason(base: Path, tmp_path: Path) -> None:
 def test_an_incomplete_run_is_refused(base: Path, new: Path) -> None:
     edit_header(new, lambda header: header["data"]["images"].append("image 12"))
     assert "not finished: 12 of 13 images on squeezenet1_1 are done" in refused("compare", base, new)
-    runs.rewrite(new, "scores", store.read(new).table("scores").head(0))
+    runs.rewrite(new, "scores", store.open_run(new).table("scores").head(0))
     assert "has no complete image yet" in refused("compare", base, new)
 
 
@@ -388,7 +388,7 @@ def evil(base: Path, tmp_path: Path) -> tuple[Path, Path]:
         shift_scores(directory, "grad_cam", "insertion", quality)
         edit_header(directory, lambda header: header["methods"].update({EVIL: header["methods"].pop("grad_cam")}))
         for table in ("scores", "cost"):
-            rows = store.read(directory).table(table)
+            rows = store.open_run(directory).table(table)
             runs.rewrite(directory, table, rows.assign(method=rows["method"].replace("grad_cam", EVIL)))
         pair.append(directory)
     return pair[0], pair[1]
@@ -404,7 +404,7 @@ def test_names_with_markup_are_escaped(evil: tuple[Path, Path], tmp_path: Path) 
     assert suite.get("failures") == str(len(root.findall(".//failure"))) == "2"
     names = {case.get("classname") for case in suite}
     assert f"squeezenet1_1.{EVIL[:-1]}�" in names
-    rows = [line for line in md.read_text().splitlines() if line.startswith("| **worse**")]
+    rows = [line for line in md.read_text(encoding="utf-8").splitlines() if line.startswith("| **worse**")]
     assert rows and all(r"a\|b &lt;i&gt;\*x\*&lt;/i&gt; \[red\]&amp;" in row for row in rows)
     assert {len(row.replace(r"\|", "").split("|")) for row in rows} == {11}
 
@@ -424,10 +424,10 @@ def test_the_comparison_is_appended_to_the_job_summary(
     base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     summary = tmp_path / "summary.md"
-    summary.write_text("before\n")
+    summary.write_text("before\n", encoding="utf-8")
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
     assert bench("compare", base, base).exit_code == 0
-    assert summary.read_text().startswith("before\n### Passed: ")
+    assert summary.read_text(encoding="utf-8").startswith("before\n### Passed: ")
 
 
 # Seconds
@@ -478,10 +478,10 @@ def test_too_few_runs_or_runs_without_seconds_are_refused(base: Path) -> None:
 
 
 def test_seconds_are_in_units_of_a_bare_prediction(new: Path) -> None:
-    predictions = store.read(new).table("predictions")
+    predictions = store.open_run(new).table("predictions")
     runs.rewrite(new, "predictions", predictions.assign(seconds=0.002))
     ratios = load_snapshot(new).seconds["resnet18", "score_cam"]
-    cost = store.read(new).table("cost").set_index(["net", "method", "image"])["seconds"]
+    cost = store.open_run(new).table("cost").set_index(["net", "method", "image"])["seconds"]
     assert ratios["image 04"] == pytest.approx(cost["resnet18", "score_cam", "image 04"] / 0.002)
 
 
@@ -491,8 +491,8 @@ def test_seconds_are_judged_from_the_command_line(base: Path, tmp_path: Path) ->
     for number in range(3):
         for side, factor in (("b", 1.0), ("n", 2.0)):
             directory = runs.write(tmp_path / f"{side}{number}", nets=ONE_NET)
-            runs.rewrite(directory, "predictions", store.read(directory).table("predictions").assign(seconds=0.002))
-            cost = store.read(directory).table("cost")
+            runs.rewrite(directory, "predictions", store.open_run(directory).table("predictions").assign(seconds=0.002))
+            cost = store.open_run(directory).table("cost")
             runs.rewrite(directory, "cost", cost.assign(seconds=cost["seconds"] * (factor + number / 100)))
             directories.append(directory)
     pairs = [*directories[:2], *("--repeat", *directories[2:4]), *("--repeat", *directories[4:])]

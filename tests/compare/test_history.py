@@ -30,36 +30,41 @@ def drift(tmp_path: Path) -> list[Path]:
 
 
 def test_a_slow_drift_is_found_once_it_is_significant(drift: list[Path]) -> None:
-    points = series(drift).points
-    assert [point.verdict for point in points] == ["new", "same", "same", "worse", "same", "same", "worse"]
-    assert [point.against for point in points] == [-1, 0, 0, 0, 3, 3, 3]
-    assert points[3].mean == pytest.approx(points[0].mean - 0.012)
+    entries = series(drift).entries
+    assert [entry.verdict for entry in entries] == ["new", "same", "same", "worse", "same", "same", "worse"]
+    assert [entry.against for entry in entries] == [-1, 0, 0, 0, 3, 3, 3]
+    assert entries[3].mean == pytest.approx(entries[0].mean - 0.012)
     overall = series(drift, ("all nets", "grad_cam", "overall"))
-    assert [point.run for point in overall.points if point.changes] == [3, 6]
+    assert [entry.run for entry in overall.entries if entry.changes] == [3, 6]
     others = [series for series in make_history([load_snapshot(run) for run in drift]) if series.key[1] != "grad_cam"]
-    assert others and not any(point.changes for other in others for point in other.points)
+    assert others and not any(entry.changes for other in others for entry in other.entries)
 
 
 def test_a_baseline_can_replace_its_run(drift: list[Path], tmp_path: Path) -> None:
     assert bench("baseline", drift[0], "--out", tmp_path / "b").exit_code == 0
-    assert [point.verdict for point in series([tmp_path / "b", *drift[1:4]]).points] == ["new", "same", "same", "worse"]
+    assert [entry.verdict for entry in series([tmp_path / "b", *drift[1:4]]).entries] == [
+        "new",
+        "same",
+        "same",
+        "worse",
+    ]
 
 
 def test_a_change_of_meaning_is_the_new_point_of_comparison(drift: list[Path]) -> None:
     for run in drift[2:]:
         edit_header(run, lambda header: header["methods"]["grad_cam"].update(version=2))
-    points = series(drift[:6]).points
-    assert [point.verdict for point in points] == ["new", "same", "not comparable", "same", "same", "worse"]
-    assert points[5].against == 2
+    entries = series(drift[:6]).entries
+    assert [entry.verdict for entry in entries] == ["new", "same", "not comparable", "same", "same", "worse"]
+    assert entries[5].against == 2
 
 
 def test_runs_without_a_net_or_an_image_in_common_are_not_comparable(tmp_path: Path) -> None:
     first = _runs.write(tmp_path / "first", nets=ONE_NET)
     photos = _runs.write(tmp_path / "photos", nets=ONE_NET, prefix="photo")
     other = _runs.write(tmp_path / "other", nets={"resnet18": "layer4"})
-    assert [point.verdict for point in series([first, photos, photos]).points] == ["new", "not comparable", "same"]
+    assert [entry.verdict for entry in series([first, photos, photos]).entries] == ["new", "not comparable", "same"]
     overall = series([first, other], ("all nets", "grad_cam", "overall"))
-    assert [point.verdict for point in overall.points] == ["new", "not comparable"]
+    assert [entry.verdict for entry in overall.entries] == ["new", "not comparable"]
 
 
 def test_a_history_fits_into_eighty_columns(drift: list[Path]) -> None:

@@ -43,14 +43,13 @@ def test_other_random_draws_give_no_false_alarm(tmp_path: Path) -> None:
 def test_every_mutation_changes_its_method(tmp_path: Path) -> None:
     for number, mutation in enumerate(MUTATIONS):
         changed = gate.copy_method(mutation.method, tmp_path / f"{number}-changed", mutation.old, mutation.new)
-        assert (
-            Path(changed).read_text()
-            != Path(gate.copy_method(mutation.method, tmp_path / f"{number}-copied")).read_text()
-        )
+        assert Path(changed).read_text(encoding="utf-8") != Path(
+            gate.copy_method(mutation.method, tmp_path / f"{number}-copied")
+        ).read_text(encoding="utf-8")
 
 
 def test_the_stored_figures_match_the_mutations_and_the_error_rate() -> None:
-    figures = json.loads(FIGURES.read_text())
+    figures = json.loads(FIGURES.read_text(encoding="utf-8"))
     assert [(row["method"], row["what"]) for row in figures["mutations"]] == [(m.method, m.what) for m in MUTATIONS]
     assert figures["images"] == suite_file.load("smoke").images
     assert figures["alpha"] == round(ALPHA, 6)

@@ -14,13 +14,13 @@ SHIPPED = {
 
 
 def settings(spec: str, metric: str) -> list[dict[str, object]]:
-    return [plugin.settings for plugin in protocol.find(spec).find_metric_plugins(metric, 0)]
+    return [plugin.settings for plugin in protocol.find_protocol(spec).find_metric_plugins(metric, 0)]
 
 
 def test_shipped_protocols_and_their_metrics_exist() -> None:
     assert set(protocol.list_names()) == SHIPPED
     for name in protocol.list_names():
-        found = protocol.find(name)
+        found = protocol.find_protocol(name)
         assert found.source and found.description and found.version >= 1
         assert all(found.find_metric_plugins(metric, 0) for metric in found.list_metric_names())
 
@@ -52,7 +52,7 @@ def test_metric_settings_of_protocols_match_their_sources(name: str, metric: str
 
 
 def test_targets_and_layers_of_protocols_match_their_sources() -> None:
-    protocols = {name: protocol.find(name) for name in protocol.list_names()}
+    protocols = {name: protocol.find_protocol(name) for name in protocol.list_names()}
     assert {name for name, choice in protocols.items() if choice.target == "label"} == {"opticam", "road"}
     assert {name: choice.of for name, choice in protocols.items() if choice.of} == {
         "torchcam": "softmax",
@@ -70,7 +70,7 @@ def test_targets_and_layers_of_protocols_match_their_sources() -> None:
 
 
 def test_the_name_of_a_protocol_shows_overridden_choices() -> None:
-    overridden = protocol.find("rise[steps=224]")
+    overridden = protocol.find_protocol("rise[steps=224]")
     assert overridden.name == "rise[steps=224]"
     assert [
         metric.settings["steps"]
@@ -80,23 +80,23 @@ def test_the_name_of_a_protocol_shows_overridden_choices() -> None:
         224,
         224,
     ]
-    assert protocol.find("opticam[target=predicted]").target == "predicted"
-    assert protocol.find("default[steps=5]").find_metric_plugins("insertion", 0)[0].settings["steps"] == 5
+    assert protocol.find_protocol("opticam[target=predicted]").target == "predicted"
+    assert protocol.find_protocol("default[steps=5]").find_metric_plugins("insertion", 0)[0].settings["steps"] == 5
 
 
 def test_a_metric_with_two_definitions_is_measured_in_both() -> None:
-    assert [plugin.spec for plugin in protocol.find("road").find_metric_plugins("road", 0)] == [
+    assert [plugin.spec for plugin in protocol.find_protocol("road").find_metric_plugins("road", 0)] == [
         "road[order=morf]",
         "road[order=lerf]",
     ]
-    plugins = protocol.find("road").find_metric_plugins("road[noise=0]", 0)
+    plugins = protocol.find_protocol("road").find_metric_plugins("road[noise=0]", 0)
     assert [(plugin.settings["order"], plugin.settings["noise"], plugin.settings["read"]) for plugin in plugins] == [
         ("morf", 0.0, "accuracy"),
         ("lerf", 0.0, "accuracy"),
     ]
-    (lerf,) = protocol.find("road").find_metric_plugins("road[order=lerf]", 0)
+    (lerf,) = protocol.find_protocol("road").find_metric_plugins("road[order=lerf]", 0)
     assert lerf.settings["order"] == "lerf"
-    assert protocol.find("road").find_metric_plugins("insertion", 0) == []
+    assert protocol.find_protocol("road").find_metric_plugins("insertion", 0) == []
 
 
 @pytest.mark.parametrize(
@@ -110,16 +110,16 @@ def test_a_metric_with_two_definitions_is_measured_in_both() -> None:
 )
 def test_a_wrong_protocol_is_refused(spec: str, message: str) -> None:
     with pytest.raises(UsageError, match=message.replace("[", r"\[")):
-        protocol.find(spec)
+        protocol.find_protocol(spec)
 
 
 def test_maps_are_postprocessed_as_the_protocol_defines() -> None:
     maps = torch.tensor([[[-1.0, 3.0], [0.0, 1.0]]])
     size = (4, 6)
-    torch.testing.assert_close(postprocess(maps, size, protocol.find("default")), stretch(fit(maps, size)))
-    torch.testing.assert_close(postprocess(maps, size, protocol.find("torchcam")), fit(stretch(maps), size))
-    nearest = postprocess(maps, size, protocol.find("gomez"))
+    torch.testing.assert_close(postprocess(maps, size, protocol.find_protocol("default")), stretch(fit(maps, size)))
+    torch.testing.assert_close(postprocess(maps, size, protocol.find_protocol("torchcam")), fit(stretch(maps), size))
+    nearest = postprocess(maps, size, protocol.find_protocol("gomez"))
     assert sorted(set(nearest.flatten().tolist())) == [0, 0.25, 0.5, 1]
-    positive = postprocess(maps, (2, 2), protocol.find("default[stretch=max]"))
+    positive = postprocess(maps, (2, 2), protocol.find_protocol("default[stretch=max]"))
     torch.testing.assert_close(positive, torch.tensor([[[0, 1.0], [0, 1 / 3]]]))
-    assert float(postprocess(maps, (2, 2), protocol.find("default[stretch=none]")).max()) == 1
+    assert float(postprocess(maps, (2, 2), protocol.find_protocol("default[stretch=none]")).max()) == 1

@@ -52,7 +52,7 @@ def test_changed_settings_override_the_suite_and_rename_its_directory() -> None:
 def test_a_wrong_suite_file_is_refused(tmp_path: Path, content: str, message: str) -> None:
     file = tmp_path / "mine.toml"
     rest = "".join(f"{key} = ['x']\n" for key in ("nets", "methods", "metrics") if f"{key} =" not in content)
-    file.write_text(f"{content}\n{rest}")
+    file.write_text(f"{content}\n{rest}", encoding="utf-8")
     with pytest.raises(UsageError, match=message):
         suite_file.load(str(file))
 

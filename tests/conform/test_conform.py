@@ -19,7 +19,7 @@ from cambench.bench.core.errors import UsageError
 from cambench.bench.core.plugins import REFERENCE, find, list_names
 from cambench.bench.metrics import _curves, deletion
 from cambench.bench.nets import load
-from cambench.bench.nets.load import from_module
+from cambench.bench.nets.load import load_module
 from cambench.bench.nets.net import Net
 from cambench.bench.nets.zoo import SHIPPED
 from cambench.methods import grad_cam
@@ -109,7 +109,7 @@ def test_each_net_is_loaded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         return original(spec, *arguments)
 
     monkeypatch.setattr(load, "load", record)
-    (tmp_path / "my_reference.py").write_text(OWN_REFERENCE.format(requires=""))
+    (tmp_path / "my_reference.py").write_text(OWN_REFERENCE.format(requires=""), encoding="utf-8")
     assert conform(*SMALL, "--references", str(tmp_path / "my_reference.py")).exit_code == 0
     assert len(specs) == len(set(specs)) == 1
 
@@ -117,7 +117,7 @@ def test_each_net_is_loaded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 def test_a_missing_reference_library_is_reported_and_skipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     find_spec = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "captum" else find_spec(name))
-    (tmp_path / "my_reference.py").write_text(OWN_REFERENCE.format(requires=""))
+    (tmp_path / "my_reference.py").write_text(OWN_REFERENCE.format(requires=""), encoding="utf-8")
     result = conform(*SMALL, "--references", f"captum,{tmp_path / 'my_reference.py'}")
     assert result.exit_code == 0
     first, *_ = result.stdout.splitlines()
@@ -200,7 +200,7 @@ def test_a_net_that_returns_no_logits_is_not_compared() -> None:
         nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 3), nn.Softmax(1)
     )
     with pytest.raises(UsageError, match="mine does not return logits alone, so reference libraries would"):
-        reference.make_library_module(from_module(module, name="mine"))
+        reference.make_library_module(load_module(module, name="mine"))
 
 
 @pytest.mark.parametrize("name", LIBRARIES)

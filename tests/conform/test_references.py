@@ -184,7 +184,7 @@ def test_numbers_equal_torchcams_on_photographs(real_data: Path) -> None:
     module = torchvision.models.get_model(name, weights="IMAGENET1K_V1").eval()
     net = all_nets.load(f"{name}@imagenet", torch.device("cpu"), "fp32")
     assert name in SHIPPED and net.layer == "features.12"
-    with (real_data / "labels.csv").open() as file:
+    with (real_data / "labels.csv").open(encoding="utf-8") as file:
         files = [row["file"] for row in csv.DictReader(file)][:2]
     pictures = [Image.open(real_data / "images" / file).convert("RGB").resize((size, size)) for file in files]
     images = torch.stack([torch.from_numpy(np.array(picture)).permute(2, 0, 1).float() / 255 for picture in pictures])

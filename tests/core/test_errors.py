@@ -50,7 +50,8 @@ def test_not_applicable_passes_only_where_a_plugin_may_refuse() -> None:
 
 def test_a_data_set_may_not_refuse(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(
-        '"""Mine."""\nfrom cambench import NotApplicable\n\n\ndef load():\n    raise NotApplicable("no images")\n'
+        '"""Mine."""\nfrom cambench import NotApplicable\n\n\ndef load():\n    raise NotApplicable("no images")\n',
+        encoding="utf-8",
     )
     with pytest.raises(PluginError, match=r"mine\.py fails: line 6 raises NotApplicable: no images"):
         open_dataset(plugins.find(DATASET, str(tmp_path / "mine.py")))
@@ -59,7 +60,8 @@ def test_a_data_set_may_not_refuse(tmp_path: Path) -> None:
 def test_a_metric_that_yields_no_perturbed_images_is_named(tmp_path: Path) -> None:
     (tmp_path / "odd.py").write_text(
         '"""Odd."""\nBETTER, UNIT, RANGE, SHORT = "higher", "share", (0, 1), "odd"\n\n\n'
-        "def score(case):\n    yield ['clean']\n    return 0.0\n"
+        "def score(case):\n    yield ['clean']\n    return 0.0\n",
+        encoding="utf-8",
     )
     result = _run(tmp_path / "run", "--methods", "centre", "--metrics", str(tmp_path / "odd.py"))
     assert result.exit_code == 2
@@ -68,7 +70,7 @@ def test_a_metric_that_yields_no_perturbed_images_is_named(tmp_path: Path) -> No
 
 def test_any_other_error_of_user_code_is_a_plugin_error_with_its_line(tmp_path: Path) -> None:
     file = tmp_path / "mine.py"
-    file.write_text("def explain(net, images, targets):\n    return 1 / 0\n")
+    file.write_text("def explain(net, images, targets):\n    return 1 / 0\n", encoding="utf-8")
     with pytest.raises(PluginError, match=r"mine\.py fails: line 2 raises ZeroDivisionError"):
         plugins.find(METHOD, str(file))(None, None, None)
 
@@ -80,7 +82,7 @@ def _run(out: Path, *options: str) -> Result:
 
 def test_the_command_line_shows_a_plugin_error_as_one_sentence(tmp_path: Path) -> None:
     file = tmp_path / "broken.py"
-    file.write_text("def explain(net, images, targets:\n")
+    file.write_text("def explain(net, images, targets:\n", encoding="utf-8")
     result = _run(tmp_path / "run", "--methods", str(file))
     assert result.exit_code == 2
     assert result.stderr.startswith(f"bench: {file} cannot be imported: line 1 raises SyntaxError")

@@ -12,7 +12,9 @@ from cambench.bench.core.plugins import DATASET, METHOD, METRIC
 
 def test_a_plugin_is_loaded_from_a_file(tmp_path: Path) -> None:
     file = tmp_path / "my_cam.py"
-    file.write_text('"""Mine."""\n\ndef explain(net, images, targets, *, power: float = 1.0):\n    return power\n')
+    file.write_text(
+        '"""Mine."""\n\ndef explain(net, images, targets, *, power: float = 1.0):\n    return power\n', encoding="utf-8"
+    )
     plugin = plugins.find(METHOD, f"{file}[power=2]")
     assert (plugin.spec, plugin.description, plugin.settings) == ("my_cam[power=2]", "Mine.", {"power": 2.0})
     assert plugin(None, None, None) == 2.0
@@ -20,13 +22,16 @@ def test_a_plugin_is_loaded_from_a_file(tmp_path: Path) -> None:
 
 def test_defaults_are_settings_too(tmp_path: Path) -> None:
     file = tmp_path / "mine.py"
-    file.write_text('def score(case, *, steps: int = 28, substrate: str = "mean"):\n    return 0.0\n')
+    file.write_text('def score(case, *, steps: int = 28, substrate: str = "mean"):\n    return 0.0\n', encoding="utf-8")
     assert plugins.find(METRIC, str(file)).settings == {"steps": 28, "substrate": "mean"}
 
 
 def test_a_spec_with_a_colon_sets_the_variant(tmp_path: Path) -> None:
     file = tmp_path / "mine.py"
-    file.write_text('def explain(net, images, targets, *, variant: str = "a", power: int = 1):\n    return variant\n')
+    file.write_text(
+        'def explain(net, images, targets, *, variant: str = "a", power: int = 1):\n    return variant\n',
+        encoding="utf-8",
+    )
     plugin = plugins.find(METHOD, f"{file}:b")
     assert (plugin.spec, plugin.settings) == ("mine:b", {"variant": "b", "power": 1})
 
@@ -66,14 +71,14 @@ def test_invalid_specs_are_refused(spec: str, message: str) -> None:
 )
 def test_a_setting_of_a_plugin_without_settings_is_refused(tmp_path: Path, settings: str, message: str) -> None:
     file = tmp_path / "plain.py"
-    file.write_text("def explain(net, images, targets):\n    return 1\n")
+    file.write_text("def explain(net, images, targets):\n    return 1\n", encoding="utf-8")
     with pytest.raises(UsageError, match=message):
         plugins.find(METHOD, f"{file}{settings}")
 
 
 def test_a_file_without_the_function_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "empty.py"
-    file.write_text('"""Nothing."""\n')
+    file.write_text('"""Nothing."""\n', encoding="utf-8")
     with pytest.raises(PluginError, match=r"is no method: it has no function explain\(\)"):
         plugins.find(METHOD, str(file))
 
@@ -85,7 +90,7 @@ def test_a_missing_required_setting_is_refused() -> None:
 
 def test_a_plugin_without_the_function_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "number.py"
-    file.write_text("explain = 3\n")
+    file.write_text("explain = 3\n", encoding="utf-8")
     with pytest.raises(PluginError, match=r"number is no method: it has no function explain\(\)"):
         plugins.find(METHOD, str(file))
 
@@ -105,7 +110,7 @@ def test_a_plugin_without_the_function_is_refused(tmp_path: Path) -> None:
 )
 def test_an_import_error_is_reported_in_one_line(tmp_path: Path, source: str, message: str) -> None:
     file = tmp_path / "broken.py"
-    file.write_text(source)
+    file.write_text(source, encoding="utf-8")
     with pytest.raises(PluginError, match=rf"broken\.py cannot be imported: .*{message}") as refusal:
         plugins.find(METHOD, str(file))
     assert "\n" not in str(refusal.value) and str(refusal.value).startswith(str(file))
@@ -113,7 +118,7 @@ def test_an_import_error_is_reported_in_one_line(tmp_path: Path, source: str, me
 
 def test_a_keyboard_interrupt_during_an_import_is_not_a_plugin_error(tmp_path: Path) -> None:
     file = tmp_path / "slow.py"
-    file.write_text("raise KeyboardInterrupt\n")
+    file.write_text("raise KeyboardInterrupt\n", encoding="utf-8")
     with pytest.raises(KeyboardInterrupt):
         plugins.find(METHOD, str(file))
 
@@ -121,7 +126,7 @@ def test_a_keyboard_interrupt_during_an_import_is_not_a_plugin_error(tmp_path: P
 def test_a_repaired_file_is_imported_again(tmp_path: Path) -> None:
     file = tmp_path / "repaired.py"
     for source in ("import", "def explain(net, images, targets):\n    return 5\n"):
-        file.write_text(source)
+        file.write_text(source, encoding="utf-8")
         if source == "import":
             with pytest.raises(PluginError, match="line 1 raises SyntaxError"):
                 plugins.find(METHOD, str(file))
@@ -132,7 +137,7 @@ def test_fingerprint_and_behaviour_follow_edits_of_the_file(tmp_path: Path) -> N
     """An edit within a second that keeps the file's length counts too; Python's own cache would miss it."""
     file, versions = tmp_path / "mine.py", []
     for power in (1, 2):
-        file.write_text(f"def explain(net, images, targets):\n    return {power}\n")
+        file.write_text(f"def explain(net, images, targets):\n    return {power}\n", encoding="utf-8")
         versions.append(plugins.find(METHOD, str(file)))
         assert versions[-1].fingerprint == hashlib.sha256(file.read_bytes()).hexdigest()
         assert versions[-1](None, None, None) == power
@@ -159,7 +164,7 @@ def test_built_in_plugins_have_no_fingerprint() -> None:
 )
 def test_a_missing_library_is_reported_before_anything_runs(tmp_path: Path, declared: str, message: str) -> None:
     file = tmp_path / "needy.py"
-    file.write_text(f"{declared}\n\ndef explain(net, images, targets):\n    import no_such_library\n")
+    file.write_text(f"{declared}\n\ndef explain(net, images, targets):\n    import no_such_library\n", encoding="utf-8")
     with pytest.raises(UsageError, match=message):
         plugins.find(METHOD, str(file))
 
@@ -167,13 +172,13 @@ def test_a_missing_library_is_reported_before_anything_runs(tmp_path: Path, decl
 @pytest.mark.parametrize("declared", ["()", '"json"', '("json", "torch.nn")'])
 def test_an_installed_library_is_accepted(tmp_path: Path, declared: str) -> None:
     file = tmp_path / "equipped.py"
-    file.write_text(f"REQUIRES = {declared}\n\n\ndef explain(net, images, targets):\n    return 1\n")
+    file.write_text(f"REQUIRES = {declared}\n\n\ndef explain(net, images, targets):\n    return 1\n", encoding="utf-8")
     assert plugins.find(METHOD, str(file)).name == "equipped"
 
 
 def test_an_error_in_a_users_file_is_reported_with_its_line(tmp_path: Path) -> None:
     file = tmp_path / "my_cam.py"
-    file.write_text("def explain(net, images, targets):\n    return missing\n")
+    file.write_text("def explain(net, images, targets):\n    return missing\n", encoding="utf-8")
     with pytest.raises(PluginError, match=r"my_cam\.py fails: line 2 raises NameError: name 'missing' is not defined"):
         plugins.find(METHOD, str(file))(None, None, None)
 
@@ -185,6 +190,6 @@ def test_a_folder_with_the_name_of_a_library_is_not_the_library(
     (tmp_path / "a_mere_folder").mkdir()
     monkeypatch.syspath_prepend(tmp_path)
     file = tmp_path / "needy.py"
-    file.write_text('"""Needs a library."""\nREQUIRES = "a_mere_folder"\ndef load(): ...\n')
+    file.write_text('"""Needs a library."""\nREQUIRES = "a_mere_folder"\ndef load(): ...\n', encoding="utf-8")
     with pytest.raises(UsageError, match="dataset needy needs the library a_mere_folder, which is not installed"):
         plugins.find(DATASET, str(file))

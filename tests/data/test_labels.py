@@ -74,7 +74,7 @@ def test_images_of_classes_unknown_to_the_net_are_explained_for_the_predicted_cl
     result = bench("run", *CHEAP, "--dataset", dataset, "--metrics", "average_drop", "--out", tmp_path / "run")
     assert result.exit_code == 0
     assert "squeezenet1_1: lacks 1 of the data set's 2 classes (zebra)" in " ".join(result.output.split())
-    predictions = store.read(tmp_path / "run").table("predictions").set_index("image")
+    predictions = store.open_run(tmp_path / "run").table("predictions").set_index("image")
     assert predictions.loc["star/0.png", "label_name"] == "star"
     assert predictions.loc["zebra/0.png", ["label", "top1"]].isna().all()
     labelled = bench("run", *CHEAP, "--dataset", dataset, "--target", "label", "--out", tmp_path / "label")
@@ -87,7 +87,7 @@ def chosen_names(suite: Suite) -> list[str]:
 
 
 def test_a_list_of_names_selects_images(tmp_path: Path) -> None:
-    (tmp_path / "list.txt").write_text("test-00007\n\ntest-00002 \n")
+    (tmp_path / "list.txt").write_text("test-00007\n\ntest-00002 \n", encoding="utf-8")
     listed = str(tmp_path / "list.txt")
     suite = load("smoke", subset=listed, nets=["squeezenet1_1"])
     assert chosen_names(suite) == ["test-00007", "test-00002"]
@@ -96,10 +96,11 @@ def test_a_list_of_names_selects_images(tmp_path: Path) -> None:
 
 
 def test_a_suite_file_may_name_a_list_of_images(tmp_path: Path) -> None:
-    (tmp_path / "list.txt").write_text("test-00004\ntest-00001\ntest-00003\n")
+    (tmp_path / "list.txt").write_text("test-00004\ntest-00001\ntest-00003\n", encoding="utf-8")
     (tmp_path / "mine.toml").write_text(
         f'dataset = "scenes[size=64]"\nsubset = "{tmp_path / "list.txt"}"\nnets = ["squeezenet1_1"]\n'
-        'methods = ["random"]\nmetrics = ["average_drop"]\n'
+        'methods = ["random"]\nmetrics = ["average_drop"]\n',
+        encoding="utf-8",
     )
     assert chosen_names(load(str(tmp_path / "mine.toml"))) == ["test-00004", "test-00001", "test-00003"]
 
@@ -116,6 +117,6 @@ def test_a_suite_file_may_name_a_list_of_images(tmp_path: Path) -> None:
 def test_a_wrong_list_is_refused(tmp_path: Path, text: str | None, message: str) -> None:
     listed = tmp_path / "list.txt"
     if text is not None:
-        listed.write_text(text)
+        listed.write_text(text, encoding="utf-8")
     result = bench("run", *CHEAP, "--subset", listed, "--out", tmp_path / "run")
     assert result.exit_code == 2 and message in result.stderr

@@ -145,7 +145,7 @@ BOX = """<object><name>{}</name><pose>Left</pose><truncated>1</truncated><diffic
 def write_annotation(file: Path, *boxes: tuple[str, int, int, int, int], width: int = 80, height: int = 40) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     objects = "".join(BOX.format(*box) for box in boxes)
-    file.write_text(VOC.format(name=file.stem, width=width, height=height, objects=objects))
+    file.write_text(VOC.format(name=file.stem, width=width, height=height, objects=objects), encoding="utf-8")
 
 
 def write_voc(root: Path, year: int = 2012) -> Path:
@@ -153,7 +153,7 @@ def write_voc(root: Path, year: int = 2012) -> Path:
     for task in ("Main", "Segmentation"):
         (folder / "ImageSets" / task).mkdir(parents=True)
         (folder / "ImageSets" / task / "val.txt").write_text(
-            "2008_000002\n2008_000003 \n"[: 12 if task != "Main" else None]
+            "2008_000002\n2008_000003 \n"[: 12 if task != "Main" else None], encoding="utf-8"
         )
     for name in ("2008_000002", "2008_000003"):
         write_photo(folder / "JPEGImages" / f"{name}.jpg", 80, 40)
@@ -202,7 +202,7 @@ def test_voc_masks(root: Path) -> None:
 def test_a_broken_annotation_file_is_named_in_the_error(root: Path) -> None:
     folder = write_voc(root)
     (folder / "Annotations").mkdir()
-    (folder / "Annotations" / "2008_000003.xml").write_text("<annotation><size>")
+    (folder / "Annotations" / "2008_000003.xml").write_text("<annotation><size>", encoding="utf-8")
     write_annotation(folder / "Annotations" / "2008_000002.xml", ("dog", 1, 1, 2, 2), width=0)
     for index in range(2):
         with pytest.raises(ImageError, match=r"2008_00000\d\.xml cannot be read as VOC's annotations"):
@@ -219,7 +219,9 @@ def test_oxford_iiit_pet(root: Path) -> None:
         trimap[10:30, 20:40], trimap[10:30, 40:42] = 1, 3
         (folder / "annotations" / "trimaps").mkdir(parents=True, exist_ok=True)
         Image.fromarray(trimap).save(folder / "annotations" / "trimaps" / f"{name}.png")
-    (folder / "annotations" / "test.txt").write_text("".join(" ".join(map(str, row)) + "\n" for row in listed))
+    (folder / "annotations" / "test.txt").write_text(
+        "".join(" ".join(map(str, row)) + "\n" for row in listed), encoding="utf-8"
+    )
     images = load_images("oxford_iiit_pet[size=80,resize=squash]")
     assert images.classes == ("Abyssinian", "American Bulldog")
     image = images_by_name(images)["american_bulldog_7.jpg"]
@@ -245,7 +247,9 @@ def write_coco(root: Path, **changes: Any) -> None:
         ],
     }
     (root / "coco" / "annotations").mkdir(parents=True)
-    (root / "coco" / "annotations" / "instances_val2017.json").write_text(json.dumps(content | changes))
+    (root / "coco" / "annotations" / "instances_val2017.json").write_text(
+        json.dumps(content | changes), encoding="utf-8"
+    )
 
 
 @pytest.mark.parametrize("objects", ["boxes", "masks"])

@@ -19,7 +19,7 @@ def write_folder(
 ) -> Path:
     for file in files:
         Image.new("RGB", size, (200, 100, 50)).save(root / file)
-    (root / "labels.csv").write_text(rows)
+    (root / "labels.csv").write_text(rows, encoding="utf-8")
     return root
 
 
@@ -80,7 +80,7 @@ def test_the_seed_draws_the_order(tmp_path: Path) -> None:
 def test_other_modes_are_converted(tmp_path: Path, mode: str, colour: object, expected: tuple[int, ...]) -> None:
     file = "a.tif" if mode in ("CMYK", "I;16") else "a.png"
     Image.new(mode, (40, 40), colour).save(tmp_path / file)  # type: ignore[arg-type]
-    (tmp_path / "labels.csv").write_text(f"file,class_index\n{file},0\n")
+    (tmp_path / "labels.csv").write_text(f"file,class_index\n{file},0\n", encoding="utf-8")
     pixels, _ = load_first(tmp_path)
     assert pixels.reshape(-1, 3).tolist() == [list(expected)] * 32 * 32
 
@@ -102,7 +102,7 @@ def test_a_truncated_file_is_named_in_the_error(tmp_path: Path) -> None:
     noise = np.random.default_rng(0).integers(0, 255, (80, 80, 3), dtype=np.uint8)
     Image.fromarray(noise).save(tmp_path / "a.jpg")
     (tmp_path / "a.jpg").write_bytes((tmp_path / "a.jpg").read_bytes()[:2000])
-    (tmp_path / "labels.csv").write_text("file,class_index\na.jpg,0\n")
+    (tmp_path / "labels.csv").write_text("file,class_index\na.jpg,0\n", encoding="utf-8")
     with pytest.raises(ImageError, match=r"a\.jpg cannot be read as an image"):
         load_first(tmp_path)
 
@@ -167,7 +167,7 @@ def test_images_without_folders_of_classes_have_no_label(tmp_path: Path) -> None
     for name in ("b.JPG", "a.png"):
         Image.new("RGB", (40, 40)).save(tmp_path / name)
     (tmp_path / "notes").mkdir()
-    (tmp_path / "notes" / "read.me").write_text("no image")
+    (tmp_path / "notes" / "read.me").write_text("no image", encoding="utf-8")
     (tmp_path / "._a.png").write_bytes(b"a hidden file of macOS")
     images = load(path=str(tmp_path))
     assert images.classes == () and len(images) == 2
@@ -182,7 +182,7 @@ def test_a_folder_with_both_images_and_class_folders_is_refused(tmp_path: Path) 
         Image.new("RGB", (40, 40)).save(tmp_path / name)
     with pytest.raises(UsageError, match=r"holds both images \(a\.png\) and folders of images \(dog\): put each image"):
         load(path=str(tmp_path))
-    (tmp_path / "labels.csv").write_text("file,class_index\na.png,0\ndog/b.png,1\n")
+    (tmp_path / "labels.csv").write_text("file,class_index\na.png,0\ndog/b.png,1\n", encoding="utf-8")
     assert len(load(path=str(tmp_path))) == 2
 
 
@@ -224,7 +224,7 @@ def write_rotated(file: Path) -> None:
 def test_photos_are_rotated_upright(tmp_path: Path, file: str) -> None:
     """Phones store photos in the orientation of the sensor; boxes refer to the upright photo."""
     write_rotated(tmp_path / file)
-    (tmp_path / "labels.csv").write_text(f"file,class_index,box_xyxy\n{file},0,20 0 40 30\n")
+    (tmp_path / "labels.csv").write_text(f"file,class_index,box_xyxy\n{file},0,20 0 40 30\n", encoding="utf-8")
     image = load(path=str(tmp_path), size=40, resize="squash")[0]
     assert (image.pixels[:18, 22:] > 200).all() and (image.pixels[:, :18] < 50).all()
     assert image.objects[0].mask[:20, 20:].all() and image.objects[0].mask.sum() == 20 * 20
@@ -283,7 +283,9 @@ def test_an_address_is_read_like_a_folder(tmp_path: Path, labelled: bool) -> Non
         (tmp_path / name).mkdir()
         Image.new("RGB", (40, 60), (number * 90, 50, 50)).save(tmp_path / name / "1.png")
     if labelled:
-        (tmp_path / "labels.csv").write_text("file,class_index,box_xyxy\ndog/1.png,3,0 0 9 9\ncat/1.png,4,\n")
+        (tmp_path / "labels.csv").write_text(
+            "file,class_index,box_xyxy\ndog/1.png,3,0 0 9 9\ncat/1.png,4,\n", encoding="utf-8"
+        )
     local, remote = load(path=str(tmp_path)), load(path=copy_to_address(f"memory://photos{labelled}", tmp_path))
     assert len(local) == len(remote) == 2 and local.classes == remote.classes
     for index in range(2):
@@ -303,7 +305,7 @@ def test_a_run_reads_its_images_from_an_address(tmp_path: Path) -> None:
     options = ["--nets", "squeezenet1_1", "--methods", "centre", "--metrics", "gini", "--precision", "fp32"]
     result = CliRunner().invoke(main, ["run", "--dataset", address, *options, "--out", str(tmp_path / "run")])
     assert result.exit_code == 3, result.output
-    assert set(store.read(tmp_path / "run").table("scores")["image"]) == {"a.png"}
+    assert set(store.open_run(tmp_path / "run").table("scores")["image"]) == {"a.png"}
     assert "b.png cannot be read as an image" in " ".join(result.output.split())
 
 

@@ -13,12 +13,12 @@ import yaml
 from cambench import __version__
 
 ROOT = Path(__file__).parents[2]
-ACTION = yaml.safe_load((ROOT / ".github/actions/bench/action.yml").read_text())
-CI = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text())
-RELEASE = yaml.safe_load((ROOT / ".github/workflows/release.yml").read_text())
+ACTION = yaml.safe_load((ROOT / ".github/actions/bench/action.yml").read_text(encoding="utf-8"))
+CI = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text(encoding="utf-8"))
+RELEASE = yaml.safe_load((ROOT / ".github/workflows/release.yml").read_text(encoding="utf-8"))
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
-EXAMPLE = yaml.safe_load((ROOT / ".github/examples/faithfulness.yml").read_text())
-DOCS = (ROOT / "docs/ci.md").read_text()
+EXAMPLE = yaml.safe_load((ROOT / ".github/examples/faithfulness.yml").read_text(encoding="utf-8"))
+DOCS = (ROOT / "docs/ci.md").read_text(encoding="utf-8")
 TINY = """nets = ["squeezenet1_1"]
 methods = ["./my_cam.py", "random"]
 metrics = ["insertion", "energy"]
@@ -52,8 +52,8 @@ def shell(lines: str, project: Path, **environment: str) -> subprocess.Completed
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    (tmp_path / "my_cam.py").write_text(METHOD)
-    (tmp_path / "tiny.toml").write_text(TINY)
+    (tmp_path / "my_cam.py").write_text(METHOD, encoding="utf-8")
+    (tmp_path / "tiny.toml").write_text(TINY, encoding="utf-8")
     return tmp_path
 
 
@@ -88,12 +88,14 @@ def test_the_action_passes_and_then_fails(project: Path) -> None:
     uploaded = [Path(path.strip()).name for path in steps()["Upload"]["with"]["path"].splitlines()]
     assert [name for name in uploaded if not (project / "out" / name).exists() and name != "report.html"] == []
     assert (project / "out/run/report.html").exists()
-    (project / "my_cam.py").write_text(METHOD.replace("return net", "net(images); net(images); return net"))
+    (project / "my_cam.py").write_text(
+        METHOD.replace("return net", "net(images); net(images); return net"), encoding="utf-8"
+    )
     environment["OUT"] = str(project / "later")
     assert shell(lines["Run"], project, **environment).returncode == 0
     failed = shell(lines["Compare"], project, **environment | {"OPTIONS": "--strict"})
     assert failed.returncode == 1 and "forwards" in failed.stdout
-    summary = (project / "summary.md").read_text()
+    summary = (project / "summary.md").read_text(encoding="utf-8")
     assert summary.count("### Passed") == summary.count("### Failed") == 1
 
 
@@ -111,19 +113,19 @@ def commands(job: dict[str, Any]) -> list[str]:
 def test_the_ci_workflow_runs_the_local_check_script() -> None:
     assert commands(CI["jobs"]["check"]) == [".ci/run"]
     assert os.access(ROOT / ".ci/run", os.X_OK)
-    assert "bench compare --strict tests/data/smoke.baseline" in (ROOT / ".ci/run").read_text()
+    assert "bench compare --strict tests/data/smoke.baseline" in (ROOT / ".ci/run").read_text(encoding="utf-8")
 
 
 def test_the_reading_packages_are_tested_on_every_python_and_system() -> None:
     job = CI["jobs"]["reading"]
-    classifiers = re.findall(r"Python :: (3\.\d+)", (ROOT / "pyproject.toml").read_text())
+    classifiers = re.findall(r"Python :: (3\.\d+)", (ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     assert job["strategy"]["matrix"]["python"] == classifiers
     assert {system.partition("-")[0] for system in job["strategy"]["matrix"]["os"]} == {"ubuntu", "macos", "windows"}
     assert commands(job)[-1] == ".ci/reading"
 
 
 def test_the_reading_script_selects_existing_tests() -> None:
-    script = (ROOT / ".ci/reading").read_text()
+    script = (ROOT / ".ci/reading").read_text(encoding="utf-8")
     assert os.access(ROOT / ".ci/reading", os.X_OK)
     paths = re.findall(r"tests/[\w/.]+", script)
     assert set(paths) >= {
@@ -134,7 +136,7 @@ def test_the_reading_script_selects_existing_tests() -> None:
 
 @pytest.mark.parametrize("file", WORKFLOWS, ids=lambda file: file.name)
 def test_workflows_pin_actions_and_pass_names_to_the_shell_as_variables(file: Path) -> None:
-    workflow = yaml.safe_load(file.read_text())
+    workflow = yaml.safe_load(file.read_text(encoding="utf-8"))
     assert workflow["permissions"] == {"contents": "read"}
     for job in workflow["jobs"].values():
         assert job["timeout-minutes"]
@@ -159,42 +161,42 @@ def test_a_release_publishes_what_was_built_and_checked() -> None:
 def test_a_package_is_checked_in_an_empty_environment(tmp_path: Path, tag: str, code: int) -> None:
     """python and bench are replaced by scripts, because installing the wheel takes minutes."""
     (tmp_path / "dist").mkdir()
-    (tmp_path / "dist" / "cambench-1-py3-none-any.whl").write_text("")
+    (tmp_path / "dist" / "cambench-1-py3-none-any.whl").write_text("", encoding="utf-8")
     fake = tmp_path / "bin" / "python"
     fake.parent.mkdir()
-    fake.write_text(FAKE_PYTHON.replace("VERSION", __version__))
+    fake.write_text(FAKE_PYTHON.replace("VERSION", __version__), encoding="utf-8")
     fake.chmod(0o755)
     result = subprocess.run(
         [str(ROOT / ".ci/check-package"), str(tmp_path / "dist"), tag],
         env={"PATH": f"{fake.parent}:/usr/bin:/bin", "LOG": str(tmp_path / "log")}, capture_output=True, text=True,
     )  # fmt: skip
     assert result.returncode == code, result.stderr
-    log = (tmp_path / "log").read_text()
+    log = (tmp_path / "log").read_text(encoding="utf-8")
     assert "-m twine check --strict" in log and "pip install --quiet" in log
     assert ("bench list" in log) is (code == 0)
 
 
 def test_pre_commit_hooks_run_the_checks_of_ci() -> None:
-    script = (ROOT / ".ci/run").read_text()
-    (repository,) = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
+    script = (ROOT / ".ci/run").read_text(encoding="utf-8")
+    (repository,) = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))["repos"]
     for hook in repository["hooks"]:
         assert hook["entry"].removeprefix("bash -c '").removesuffix("'") in script
 
 
 @pytest.mark.parametrize("file", sorted((ROOT / ".github/ISSUE_TEMPLATE").glob("*.yml")), ids=lambda file: file.name)
 def test_issue_templates_are_yaml(file: Path) -> None:
-    template = yaml.safe_load(file.read_text())
+    template = yaml.safe_load(file.read_text(encoding="utf-8"))
     assert file.name == "config.yml" or {"name", "description", "body"} <= set(template)
 
 
 def test_the_citation_names_this_version() -> None:
-    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
     assert citation["version"] == __version__
     assert citation["license"] == "Apache-2.0"
 
 
 def test_paths_in_contributing_exist() -> None:
-    text = (ROOT / "CONTRIBUTING.md").read_text()
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     paths = re.findall(r"`((?:\.ci|\.github|tests|bench|docs|methods|datasets|reports|references)/[\w/.-]+)", text)
     assert paths
     assert [path for path in paths if "NAME" not in path and not (ROOT / path).exists()] == []

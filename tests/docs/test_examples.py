@@ -104,7 +104,7 @@ def test_nets_with_heads_of_five_classes() -> None:
     flowers = import_example("flowers")
     with torch.device("meta"):
         assert flowers.vgg16().classifier[6].out_features == 5
-    Path("names.txt").write_text("daisy\ndandelion\nrose\nsunflower\ntulip\n")
+    Path("names.txt").write_text("daisy\ndandelion\nrose\nsunflower\ntulip\n", encoding="utf-8")
     torch.manual_seed(0)
     weights = save_weights(flowers.resnet18(), "flowers")
     spec = f"{EXAMPLES}/flowers.py:resnet18[weights={weights},classes=names.txt,preprocess=imagenet]"
@@ -173,6 +173,6 @@ def test_the_gallery_writes_its_page() -> None:
     Path("gallery/weights").mkdir(parents=True)
     torch.save(import_example("digits").DigitNet().state_dict(), "gallery/weights/digits.pt")
     import_example("gallery").main(Path("gallery"), ["digits"])
-    page = Path("index.html").read_text()  # it works in its folder
+    page = Path("index.html").read_text(encoding="utf-8")  # it works in its folder
     assert "bench explain images/digits.png --size 56 --net &quot;examples/digits.py:DigitNet" in page
     assert 'src="digits-0.png"' in page and Path("digits-0.png").stat().st_size > 10_000

@@ -64,15 +64,15 @@ def _close_enough(printed: str, expected: str) -> bool:
 
 def test_the_tutorial_prints_what_it_shows(tmp_path: Path) -> None:
     printed, ran = "", 0
-    for language, title, content in steps(TUTORIAL.read_text()):
+    for language, title, content in steps(TUTORIAL.read_text(encoding="utf-8")):
         if language == "python":
-            (tmp_path / title).write_text(content)
+            (tmp_path / title).write_text(content, encoding="utf-8")
         elif language == "sh":
             printed, ran = run(content, tmp_path), ran + 1
         else:
             assert language == "text" and content.strip()
             assert not missing(content, printed), printed
-    assert ran == TUTORIAL.read_text().count("```sh") >= 6
+    assert ran == TUTORIAL.read_text(encoding="utf-8").count("```sh") >= 6
 
 
 @pytest.mark.parametrize(
@@ -94,9 +94,9 @@ def test_missing_lines_are_found(expected: str, absent: list[str]) -> None:
 def plugins_of_own_md(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty working directory with the files that own.md shows."""
     monkeypatch.chdir(tmp_path)
-    for language, title, content in steps((ROOT / "docs" / "own.md").read_text()):
+    for language, title, content in steps((ROOT / "docs" / "own.md").read_text(encoding="utf-8")):
         if language == "python":
-            Path(title).write_text(content)
+            Path(title).write_text(content, encoding="utf-8")
     return tmp_path
 
 
@@ -141,7 +141,7 @@ def test_the_data_set_and_the_report_in_own_md_work(plugins_of_own_md: Path) -> 
 
 
 def test_everything_that_a_plugin_may_define_is_documented() -> None:
-    text = (ROOT / "docs" / "own.md").read_text()
+    text = (ROOT / "docs" / "own.md").read_text(encoding="utf-8")
     names = [name for names in plugins.ATTRIBUTES.values() for name in names]
     assert [name for name in names if f"`{name}" not in text] == []
 
@@ -150,7 +150,7 @@ def test_everything_that_a_plugin_may_define_is_documented() -> None:
     "page", [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))], ids=lambda page: page.name
 )
 def test_examples_import_from_cambench_alone(page: Path) -> None:
-    blocks = [content for language, _, content in steps(page.read_text()) if language == "python"]
+    blocks = [content for language, _, content in steps(page.read_text(encoding="utf-8")) if language == "python"]
     modules = {
         module for block in blocks for module in re.findall(r"^(?:from|import) (cambench\S*)", block, re.MULTILINE)
     }
@@ -159,7 +159,7 @@ def test_examples_import_from_cambench_alone(page: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_lead_to_files(page: Path) -> None:
-    targets = re.findall(r"\]\((?!https?:|#)([^)#]+)[^)]*\)", page.read_text())
+    targets = re.findall(r"\]\((?!https?:|#)([^)#]+)[^)]*\)", page.read_text(encoding="utf-8"))
     assert [target for target in targets if not (page.parent / target).exists()] == []
 
 
@@ -170,13 +170,18 @@ def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
     )
     assert result.returncode == 0 and "WARNING" not in result.stderr, result.stderr
     python, methods = (tmp_path / "site" / page for page in ("python/index.html", "lists/methods/index.html"))
-    assert "def " not in python.read_text() and ":::" not in python.read_text()
-    assert all(name in python.read_text() for name in ("explain_all", "load_net", "Explanation", "NotApplicable"))
-    assert "opacity: float = 0.55" in re.sub(r"<[^>]+>", "", python.read_text())
-    assert "score_cam" in methods.read_text()
-    architecture = (tmp_path / "site/architecture/index.html").read_text()
-    packages = [readme.parent for readme in ROOT.glob("*/*/README.md") if "\nMay import: " in readme.read_text()]
+    assert "def " not in python.read_text(encoding="utf-8") and ":::" not in python.read_text(encoding="utf-8")
+    assert all(
+        name in python.read_text(encoding="utf-8")
+        for name in ("explain_all", "load_net", "Explanation", "NotApplicable")
+    )
+    assert "opacity: float = 0.55" in re.sub(r"<[^>]+>", "", python.read_text(encoding="utf-8"))
+    assert "score_cam" in methods.read_text(encoding="utf-8")
+    architecture = (tmp_path / "site/architecture/index.html").read_text(encoding="utf-8")
+    packages = [
+        readme.parent for readme in ROOT.glob("*/*/README.md") if "\nMay import: " in readme.read_text(encoding="utf-8")
+    ]
     assert packages and all(f">{path.relative_to(ROOT).as_posix()}</text>" in architecture for path in packages)
-    served = [page.read_text() for page in (tmp_path / "site").rglob("*.html")]
+    served = [page.read_text(encoding="utf-8") for page in (tmp_path / "site").rglob("*.html")]
     fetched = [url for text in served for url in re.findall(r'(?:src|<link[^>]*href)="(https?://[^"]+)"', text)]
     assert not fetched

@@ -68,7 +68,7 @@ def photos(tmp_path: Path) -> Path:
 
 
 def run_command(tmp_path: Path, out: str, *options: str, nets: Sequence[str] = NETS) -> list[str]:
-    (tmp_path / "kills.py").write_text(KILLER.format(home=str(tmp_path)))
+    (tmp_path / "kills.py").write_text(KILLER.format(home=str(tmp_path)), encoding="utf-8")
     dataset = f"image_folder[path={tmp_path / 'photos'},size=64]"
     chosen = ["--methods", f"grad_cam,random,{tmp_path / 'kills.py'}", "--metrics", "insertion,deletion,average_drop"]
     chosen += ["--nets", ",".join(nets), "--images", str(COUNT), "--precision", "fp32"]
@@ -96,8 +96,8 @@ def test_a_run_with_two_killed_workers_equals_a_local_run(address: str, tmp_path
     assert_same(tmp_path / "ray", tmp_path / "local")
     rows = pd.read_parquet(tmp_path / "ray" / "scores")
     assert len(rows) == len(NETS) * (COUNT - 1) * 9 == len(rows.drop_duplicates(["net", "image", "method", "metric"]))
-    assert len(store.read(tmp_path / "ray").table("cost").dropna(subset="forwards")) == len(NETS) * 3
-    assert store.read(tmp_path / "ray").header.environment["engine"] == "ray"
+    assert len(store.open_run(tmp_path / "ray").table("cost").dropna(subset="forwards")) == len(NETS) * 3
+    assert store.open_run(tmp_path / "ray").header.environment["engine"] == "ray"
 
 
 def test_a_run_resumes_after_its_driver_was_killed(address: str, tmp_path: Path, photos: Path) -> None:
@@ -128,13 +128,14 @@ def test_an_error_in_a_worker_is_one_sentence(address: str, tmp_path: Path, phot
     file = tmp_path / "raises.py"
     file.write_text(
         '"""Raises."""\n\n\ndef explain(net, images, targets):\n    import sys\n    from pathlib import Path\n'
-        f"    Path({str(seen)!r}).write_text(chr(10).join(sys.path))\n    raise ValueError('no')\n"
+        f"    Path({str(seen)!r}).write_text(chr(10).join(sys.path))\n    raise ValueError('no')\n",
+        encoding="utf-8",
     )
     command = run_command(tmp_path, "run", "--engine", "ray", "--address", address, "--workers", "1")
     result = bench(*command, "--methods", str(file))
     assert result.exit_code == 2
     assert result.stderr.strip() == "bench: raises.py fails: line 8 raises ValueError: no"
-    assert str(Path.cwd()) not in seen.read_text().splitlines()
+    assert str(Path.cwd()) not in seen.read_text(encoding="utf-8").splitlines()
 
 
 def test_an_unknown_engine_and_a_setting_of_the_local_engine_are_refused() -> None:

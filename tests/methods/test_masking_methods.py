@@ -296,7 +296,7 @@ def red_net(bias: float) -> Net:
     colours, linear = nn.Identity(), nn.Linear(3, 2)
     linear.weight.data, linear.bias.data = torch.tensor([[1.0, 0, 0], [0, 0, 0]]), torch.tensor([bias, 0.0])
     line = {"colours": colours, "pool": nn.AdaptiveAvgPool2d(1), "flatten": nn.Flatten(), "linear": linear}
-    return Net("red", Cut(line, "colours", no_class_maps="none are needed here"), ("a", "b"), "fp32")
+    return Net("red", Cut(line, "colours", why_no_class_maps="none are needed here"), ("a", "b"), "fp32")
 
 
 @pytest.mark.parametrize("bias", [1.0, 0.0, -2.0])
@@ -335,7 +335,7 @@ def test_an_inplace_relu_after_the_cut_keeps_the_activations(images: Tensor) -> 
     """Negative activations lower a map; an in-place ReLU would overwrite them with 0."""
     net = tiny_pooled()
     line = dict(net.cut.modules) | {"4": nn.ReLU(inplace=True)}
-    cut_before_relu = Net("early", Cut(line, "3", no_class_maps="a ReLU follows"), net.classes, "fp32")
+    cut_before_relu = Net("early", Cut(line, "3", why_no_class_maps="a ReLU follows"), net.classes, "fp32")
     activations = activations_of(cut_before_relu, images[0])
     assert activations.min() < 0
     logits = net(images[:1])[0]

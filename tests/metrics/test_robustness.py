@@ -8,7 +8,7 @@ import torch
 from scipy.stats import spearmanr
 from torch import Tensor
 
-from cambench.bench.config.protocol import find as protocol
+from cambench.bench.config.protocol import find_protocol as protocol
 from cambench.bench.core.errors import NotApplicable
 from cambench.bench.core.plugins import METHOD, METRIC, find
 from cambench.bench.nets.net import Net

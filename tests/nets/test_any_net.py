@@ -147,13 +147,13 @@ class _Output:
 @pytest.mark.parametrize("make", [_Branch, _DataDependent])
 def test_a_users_net_is_cut_by_the_rule(make: type[nn.Module]) -> None:
     module = _seeded(make)
-    net = load.from_module(module, name="mine")
+    net = load.load_module(module, name="mine")
     assert net.layer == "last" and any("explained at last" in note for note in net.notes)
     assert any("it runs twice" in note for note in net.notes) == (make is _DataDependent)
     torch.testing.assert_close(net(IMAGES).detach(), _run_module(module, IMAGES), rtol=1e-5, atol=1e-5)
     gradient = grad_cam.explain(net, IMAGES, TARGETS)
     if make is _Branch:
-        assert torch.equal(load.from_module(module, layer="last.1").features(IMAGES), net.features(IMAGES))
+        assert torch.equal(load.load_module(module, layer="last.1").features(IMAGES), net.features(IMAGES))
     _, (height, width) = gradient, gradient.shape[1:]
     close(gradient * height * width, _by_hand(module, IMAGES))
 
@@ -170,9 +170,9 @@ def test_activations_are_those_before_an_inplace_relu(layer: str) -> None:
     module = _seeded(_Branch)
     if layer == "two":
         with pytest.raises(UsageError, match=r"cut at two: a parallel branch also reaches .*; cut at last\.0 instead"):
-            load.from_module(module, layer=layer)
+            load.load_module(module, layer=layer)
         return
-    net = load.from_module(module, layer=layer)
+    net = load.load_module(module, layer=layer)
     activations = net.features(IMAGES)
     assert (activations < 0).any()
     grad_cam.explain(net, IMAGES, TARGETS)
@@ -181,14 +181,14 @@ def test_activations_are_those_before_an_inplace_relu(layer: str) -> None:
 
 
 def test_layer_cam_and_randomisation_use_several_layers_of_a_traced_net() -> None:
-    net = load.from_module(_seeded(_Branch))
+    net = load.load_module(_seeded(_Branch))
     maps = layer_cam.explain(net, IMAGES, TARGETS, layers="stem+last")
     assert maps.shape[1:] == (23, 23) and maps.std() > 0
     for share in (0.2, 1.0):
         randomised = randomise(net, share, 0)
         assert torch.equal(randomised.features(IMAGES), net.features(IMAGES)) == (share < 1)
         assert not torch.allclose(randomised(IMAGES), net(IMAGES))
-    hooked = load.from_module(_seeded(_DataDependent))
+    hooked = load.load_module(_seeded(_DataDependent))
     assert not torch.allclose(randomise(hooked, 0.2, 0)(IMAGES), hooked(IMAGES))
     assert torch.equal(randomise(hooked, 0.2, 0).features(IMAGES), hooked.features(IMAGES))
 
@@ -207,8 +207,8 @@ def test_layer_cam_and_randomisation_use_several_layers_of_a_traced_net() -> Non
     ],
 )
 def test_class_scores_are_found_and_read_as_logits(output: Callable[[Tensor], Any], note: str) -> None:
-    reference = load.from_module(_seeded(_Branch))
-    net = load.from_module(_seeded(lambda: _Returns(output)))
+    reference = load.load_module(_seeded(_Branch))
+    net = load.load_module(_seeded(lambda: _Returns(output)))
     torch.testing.assert_close(net(IMAGES).softmax(1), reference(IMAGES).softmax(1), rtol=0, atol=1e-5)
     assert note in (*net.notes, "")
     if "is removed" in note or "its output" in note:
@@ -221,7 +221,7 @@ def test_a_live_module_stays_unchanged() -> None:
     handle = module.fc.register_forward_hook(lambda *_: None)
     module.fc.weight.grad = torch.ones_like(module.fc.weight)
     state = {name: value.clone() for name, value in module.state_dict().items()}
-    net = load.from_module(nn.DataParallel(module), name="mine")
+    net = load.load_module(nn.DataParallel(module), name="mine")
     assert {weight.dtype for weight in net.parameters()} == {torch.float32} and not net.training
     assert module.training and module.fc.weight.dtype == torch.float16 and module.fc.weight.requires_grad
     assert len(module.fc._forward_hooks) == 1 and bool((module.fc.weight.grad == 1).all())
@@ -231,14 +231,14 @@ def test_a_live_module_stays_unchanged() -> None:
 
 def test_the_input_of_a_grey_net_is_the_luminance() -> None:
     module = _seeded(lambda: _Branch(channels=1))
-    net = load.from_module(module, preprocess="none")
+    net = load.load_module(module, preprocess="none")
     grey = (IMAGES * torch.tensor([0.299, 0.587, 0.114]).view(3, 1, 1)).sum(1, keepdim=True)
     torch.testing.assert_close(net(IMAGES).detach(), module(grey).detach(), rtol=1e-5, atol=1e-5)
     assert "it takes grey images: its input is the luminance" in net.notes
 
 
 def test_a_net_of_fixed_image_size_refuses_other_sizes() -> None:
-    net = load.from_module(_fixed_size_module(), name="cifar")
+    net = load.load_module(_fixed_size_module(), name="cifar")
     assert net.size == 32 and "it takes images of 32 x 32 only" in net.notes
     net.prepare(random_images(1, 32))
     with pytest.raises(ImageError, match="cifar takes images of 32 x 32, and these are 96 x 96"):
@@ -253,7 +253,7 @@ def test_images_need_not_be_square() -> None:
     module = _seeded(_Branch)
     images = random_images(2, 96)[:, :, :64]
     torch.testing.assert_close(
-        load.from_module(module)(images).detach(), _run_module(module, images), rtol=1e-5, atol=1e-5
+        load.load_module(module)(images).detach(), _run_module(module, images), rtol=1e-5, atol=1e-5
     )
 
 
@@ -274,7 +274,7 @@ def test_images_need_not_be_square() -> None:
 )
 def test_modules_that_cannot_be_explained_are_refused(make: Any, settings: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        load.from_module(_seeded(make), **settings)
+        load.load_module(_seeded(make), **settings)
 
 
 class _Block(nn.Module):
@@ -305,7 +305,7 @@ class _Outer(nn.Module):
 
 def test_a_failed_cut_leaves_the_net_unchanged() -> None:
     module = _seeded(_Outer)
-    net = load.from_module(module, name="mine", precision="bf16")
+    net = load.load_module(module, name="mine", precision="bf16")
     assert net.layer == "block.inner"
     torch.testing.assert_close(net(IMAGES), _run_module(module, IMAGES), rtol=1e-4, atol=1e-4)
     assert "its perturbed images run in fp32" in net.notes
@@ -344,8 +344,8 @@ def broken():
 
 @pytest.fixture
 def user_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    (tmp_path / "beside.py").write_text("width = 6\n")
-    (tmp_path / "own.py").write_text(FILE)
+    (tmp_path / "beside.py").write_text("width = 6\n", encoding="utf-8")
+    (tmp_path / "own.py").write_text(FILE, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -359,12 +359,12 @@ def test_a_net_is_loaded_from_a_factory_with_weights_and_class_names(user_folder
         f"module.{k}": v.half() for k, v in sources.parse_source("own.py:make").load().module.state_dict().items()
     }
     torch.save({"state_dict": weights, "epoch": 3}, user_folder / "w.pth")
-    (user_folder / "names.txt").write_text("oak\nelm\nash\nfir\n")
+    (user_folder / "names.txt").write_text("oak\nelm\nash\nfir\n", encoding="utf-8")
     net = load.load("./own.py:make[weights=w.pth,classes=names.txt,layer=0]", CPU, "fp32")
     assert net.name == "own:make[layer=0,weights=w]" and net.classes == ("oak", "elm", "ash", "fir")
     assert torch.equal(net.cut.modules["0"].weight, weights["module.0.weight"].float())
     entry = describe("own.py:make[weights=w.pth]")
-    (user_folder / "own.py").write_text(FILE + "# changed\n")
+    (user_folder / "own.py").write_text(FILE + "# changed\n", encoding="utf-8")
     changed = describe("own.py:make[weights=w.pth]")
     assert changed.code != entry.code
     assert changed.fingerprint == entry.fingerprint == file_hash(user_folder / "w.pth")
@@ -377,13 +377,13 @@ def test_the_code_fingerprint_includes_imports_from_the_same_folder(
 ) -> None:
     request.addfinalizer(lambda: [sys.modules.pop(name, None) for name in ("one", "one.inner", "one.beside")])
     (user_folder / "one").mkdir()
-    (user_folder / "one" / "__init__.py").write_text("")
-    (user_folder / "one" / "inner.py").write_text(FILE.replace("from beside", "from .beside"))
-    (user_folder / "one" / "beside.py").write_text("width = 6\n")
+    (user_folder / "one" / "__init__.py").write_text("", encoding="utf-8")
+    (user_folder / "one" / "inner.py").write_text(FILE.replace("from beside", "from .beside"), encoding="utf-8")
+    (user_folder / "one" / "beside.py").write_text("width = 6\n", encoding="utf-8")
     code = describe(spec).code
     assert code and describe(spec).code == code
     for imported in (user_folder / "beside.py", user_folder / "one" / "beside.py"):
-        imported.write_text("width = 6  # changed\n")
+        imported.write_text("width = 6  # changed\n", encoding="utf-8")
     assert describe(spec).code != code
 
 
@@ -399,13 +399,17 @@ def test_the_code_fingerprint_includes_imports_from_the_same_folder(
 )
 @pytest.mark.filterwarnings("ignore")
 def test_a_module_without_plain_weights_is_refused(user_folder: Path, text: str, message: str) -> None:
-    (user_folder / "odd.py").write_text(f"import torch\nfrom torch import nn\ndef make():\n    return {text}\n")
+    (user_folder / "odd.py").write_text(
+        f"import torch\nfrom torch import nn\ndef make():\n    return {text}\n", encoding="utf-8"
+    )
     with pytest.raises(PluginError, match=message):
         load.load("odd.py:make", CPU, "fp32")
 
 
 def test_a_half_precision_net_is_converted_to_fp32(user_folder: Path) -> None:
-    (user_folder / "half.py").write_text(FILE.replace("width, classes_))", "width, classes_)).half()"))
+    (user_folder / "half.py").write_text(
+        FILE.replace("width, classes_))", "width, classes_)).half()"), encoding="utf-8"
+    )
     assert load.load("half.py:make", CPU, "fp32").cut.modules["0"].weight.dtype == torch.float32
 
 
@@ -432,7 +436,7 @@ class _Deciding(_Branch):
 )
 def test_a_net_whose_scores_cannot_be_explained_is_refused(make: Any, message: str) -> None:
     with pytest.raises(PluginError, match=message):
-        load.from_module(_seeded(make))
+        load.load_module(_seeded(make))
 
 
 def test_invalid_files_of_class_names_are_refused(user_folder: Path) -> None:
@@ -449,8 +453,8 @@ def test_one_weights_file_for_two_nets_is_refused() -> None:
 
 def test_imports_of_the_same_name_in_two_folders_are_kept_apart(user_folder: Path) -> None:
     (user_folder / "other").mkdir()
-    (user_folder / "other" / "own.py").write_text(FILE)
-    (user_folder / "other" / "beside.py").write_text("width = 9\n")
+    (user_folder / "other" / "own.py").write_text(FILE, encoding="utf-8")
+    (user_folder / "other" / "beside.py").write_text("width = 9\n", encoding="utf-8")
     shapes = [
         load.load(f"{file}:make", CPU, "fp32").cut.modules["0"].weight.shape[0] for file in ("own.py", "other/own.py")
     ]
@@ -502,8 +506,8 @@ def test_a_module_that_misses_another_is_a_plugin_error(user_folder: Path, reque
     """The module exists; one of the same package that it imports does not."""
     request.addfinalizer(lambda: sys.modules.pop("two", None))
     (user_folder / "two").mkdir()
-    (user_folder / "two" / "__init__.py").write_text("")
-    (user_folder / "two" / "inner.py").write_text("import two.missing\n")
+    (user_folder / "two" / "__init__.py").write_text("", encoding="utf-8")
+    (user_folder / "two" / "inner.py").write_text("import two.missing\n", encoding="utf-8")
     with pytest.raises(PluginError, match=r"two\.inner cannot be imported: .*No module named 'two\.missing'"):
         load.load("two.inner:make", CPU, "fp32")
 

@@ -92,7 +92,7 @@ def test_the_report_of_a_run_states_how_the_layer_was_fitted(head_file: Path, tm
          "--device", "cpu", "--precision", "fp32", "--out", str(tmp_path / "run")],
     )  # fmt: skip
     assert result.exit_code == 0, result.output
-    assert "held-out images" in (tmp_path / "run" / "report.html").read_text()
+    assert "held-out images" in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
 
 
 def test_a_layer_is_fitted_to_two_classes_unknown_to_vgg16(tmp_path: Path) -> None:

@@ -71,7 +71,7 @@ def needed_metrics(metric: str) -> set[str]:
 def test_the_suite_has_what_a_published_table_needs(printed: PublishedTable) -> None:
     sources.parse_source(printed.spec)
     assert printed.weights == "imagenet"
-    found = protocol.find(printed.protocol)
+    found = protocol.find_protocol(printed.protocol)
     assert found.name == printed.protocol
     for method in printed.values:
         if printed.needs:
@@ -138,16 +138,16 @@ def test_a_wrong_table_is_refused(changed: dict[str, object]) -> None:
 def test_the_interval_by_hand() -> None:
     """Errors of .02 and .01: 1.96 sqrt(.0004 + .0001) = .0438."""
     assert reproduce(Measurement(0.50, 0.2, 100)).allowed == pytest.approx(1.96 * sqrt(0.0005), rel=1e-4)
-    assert reproduce(Measurement(0.49, 0.2, 100)).within is True
-    assert reproduce(Measurement(0.41, 0.2, 100)).within is True
-    assert reproduce(Measurement(0.50, 0.2, 100)).within is False
+    assert reproduce(Measurement(0.49, 0.2, 100)).is_within_allowed is True
+    assert reproduce(Measurement(0.41, 0.2, 100)).is_within_allowed is True
+    assert reproduce(Measurement(0.50, 0.2, 100)).is_within_allowed is False
     assert reproduce(Measurement(0.50, 0.2, 100)).difference == pytest.approx(0.05)
 
 
 def test_the_printed_digits_are_the_least_that_is_allowed() -> None:
-    assert reproduce(Measurement(0.4505, 0.0, 100)).within is True
-    assert reproduce(Measurement(0.4506, 0.0, 100)).within is False
-    assert reproduce(Measurement(0.454, 0.0, 100), values={"grad_cam": [Decimal("0.45")]}).within is True
+    assert reproduce(Measurement(0.4505, 0.0, 100)).is_within_allowed is True
+    assert reproduce(Measurement(0.4506, 0.0, 100)).is_within_allowed is False
+    assert reproduce(Measurement(0.454, 0.0, 100), values={"grad_cam": [Decimal("0.45")]}).is_within_allowed is True
 
 
 def test_the_error_of_a_rate_is_known_from_both() -> None:
@@ -159,10 +159,10 @@ def test_the_error_of_a_rate_is_known_from_both() -> None:
 
 def test_what_cannot_be_compared_gets_no_verdict() -> None:
     same = Measurement(0.45, 0.2, 100)
-    assert reproduce(same, "unknown").within is True
-    assert reproduce(same, "other").within is None
-    assert reproduce(same, why_not="It is another method.").within is None
-    assert reproduce(Measurement(0.45, nan, 1)).within is None
+    assert reproduce(same, "unknown").is_within_allowed is True
+    assert reproduce(same, "other").is_within_allowed is None
+    assert reproduce(same, why_not="It is another method.").is_within_allowed is None
+    assert reproduce(Measurement(0.45, nan, 1)).is_within_allowed is None
     assert isnan(reproduce(same, why_not="It is another method.", images=None).allowed)
 
 
@@ -213,14 +213,14 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> store.Run:
     """A made-up run, and the tiny file of published numbers."""
     tiny(tmp_path, monkeypatch, net="resnet18", protocol="default")
     directory = runs.write(tmp_path / "run", images=9, nets={"resnet18@imagenet": "layer4"})
-    scores = store.read(directory).table("scores")
+    scores = store.open_run(directory).table("scores")
     again = scores[scores["method"] == "score_cam"].assign(method="grad_cam_pp")
     runs.rewrite(directory, "scores", pd.concat([scores, again]))
-    return store.read(directory)
+    return store.open_run(directory)
 
 
 def tiny(folder: Path, monkeypatch: pytest.MonkeyPatch, *, net: str, protocol: str) -> None:
-    (folder / "published.toml").write_text(TINY.format(net=net, protocol=protocol))
+    (folder / "published.toml").write_text(TINY.format(net=net, protocol=protocol), encoding="utf-8")
     monkeypatch.setattr(published, "FILE", folder / "published.toml")
 
 
@@ -235,12 +235,12 @@ def test_a_runs_numbers_are_set_beside_the_published_ones(run: store.Run) -> Non
         "drop",
     )
     assert first.measured == pytest.approx((drops.mean(), drops.std(), 9))
-    assert (second.published.digits, third.short, third.images) == (2, "win", "unknown")
+    assert (second.published.digits, third.short, third.image_match) == (2, "win", "unknown")
     assert [row.binary for row in (first, second, third)] == [False, False, True]
 
 
 def test_another_net_has_nothing_beside_it(tmp_path: Path) -> None:
-    assert published.find_reproductions(store.read(runs.write(tmp_path / "run", images=1))) == []
+    assert published.find_reproductions(store.open_run(runs.write(tmp_path / "run", images=1))) == []
 
 
 def test_the_table_is_80_columns_wide_and_says_all(run: store.Run) -> None:
@@ -251,12 +251,12 @@ def test_the_table_is_80_columns_wide_and_says_all(run: store.Run) -> None:
     text = shown.get()
     assert max(map(len, text.splitlines())) <= 80
     assert "resnet18@imagenet by default: 9 images here, 400 of ImageNet validation" in " ".join(text.split())
-    assert "whether these are among its images is not known" in " ".join(text.split())
+    assert "it is not known whether the publication has these images" in " ".join(text.split())
     assert table.summarise(found).startswith("Of 3 published numbers, ")
-    lines = table.as_markdown(found).splitlines()
+    lines = table.format_markdown(found).splitlines()
     assert sum(line.startswith("| grad_cam") for line in lines) == 3
     assert [line.partition(" ")[0] for line in lines if line.startswith("#")] == ["#", "##"]
-    inside = table.as_markdown(found, level=2).splitlines()
+    inside = table.format_markdown(found, level=2).splitlines()
     assert [line.partition(" ")[0] for line in inside if line.startswith("#")] == ["##", "###"]
 
 
@@ -268,7 +268,7 @@ def test_the_page_and_markdown_show_the_same_cells(run: store.Run) -> None:
     body = section.html.partition("<tbody>")[2].partition("</tbody>")[0]
     cells = re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", body.replace("<wbr>", ""))
     assert cells == [cell for row in part.rows for cell in row]
-    lines = table.as_markdown(found).splitlines()
+    lines = table.format_markdown(found).splitlines()
     assert all(f"| {' | '.join(row)} |" in lines for row in part.rows)
 
 
@@ -339,7 +339,7 @@ def test_a_data_set_that_has_to_be_named_marks_no_directory() -> None:
 )
 def test_a_wrong_part_is_said(tmp_path: Path, parts: str, message: str) -> None:
     file = tmp_path / "mine.toml"
-    file.write_text(f"nets = ['vgg16']\nmethods = ['cam']\n{parts}\n")
+    file.write_text(f"nets = ['vgg16']\nmethods = ['cam']\n{parts}\n", encoding="utf-8")
     with pytest.raises(UsageError, match=message):
         suite_file.load(str(file))
 
@@ -369,12 +369,12 @@ def test_published_beside_measured_on_photographs(
     result = bench(*asked)
     assert result.exit_code == 0
     assert {path.name for path in (tmp_path / "run").iterdir()} == {"torchcam", "gradcampp", "published.md"}
-    scores = store.read(tmp_path / "run" / "gradcampp").table("scores")
+    scores = store.open_run(tmp_path / "run" / "gradcampp").table("scores")
     drop = scores[scores["method"] == "grad_cam"]["value"].mean()
-    assert (
-        f"| grad_cam | drop | .250 | {table.format_decimal(drop, 3)} |" in (tmp_path / "run/published.md").read_text()
+    assert f"| grad_cam | drop | .250 | {table.format_decimal(drop, 3)} |" in (tmp_path / "run/published.md").read_text(
+        encoding="utf-8"
     )
     assert "Of 3 published numbers," in " ".join(result.output.split())
     again = bench(*asked)
     assert again.output.count("2 of 2 done before") == 2
-    assert "parts" not in store.read(tmp_path / "run" / "torchcam").header.dump_content()["suite"]
+    assert "parts" not in store.open_run(tmp_path / "run" / "torchcam").header.dump_content()["suite"]

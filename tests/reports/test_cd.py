@@ -75,7 +75,7 @@ def test_bars_span_the_cliques_and_the_mark_spans_the_critical_difference() -> N
 def test_undecidable_ranks_have_no_bars() -> None:
     ranks = CASES["undecidable"]
     assert not _lines(_draw(ranks), 4)
-    assert ranks.undecidable and ranks.undecidable in cd.describe(ranks)
+    assert ranks.undecidable and ranks.undecidable in cd.describe_diagram(ranks)
 
 
 def test_controls_are_grey() -> None:
@@ -99,15 +99,15 @@ def test_names_are_never_markup() -> None:
 
 def test_the_description_names_ranks_and_groups() -> None:
     ranks = Ranks(("a", "b", "c"), (1.1, 1.9, 3.0), 14, (), 20.0, 1e-5, 0.886, (("a", "b"),), 3)
-    assert cd.describe(ranks) == (
+    assert cd.describe_diagram(ranks) == (
         "Mean ranks over 14 blocks: a 1.10, b 1.90, c 3.00; critical difference .886; no significant difference: a and b."
     )
     apart = Ranks(("a", "b"), (1.0, 2.0), 9, (), 0.0, 0.004, 0.65, (), 6)
-    assert cd.describe(apart).endswith("; all differ significantly.")
+    assert cd.describe_diagram(apart).endswith("; all differ significantly.")
 
 
 @pytest.mark.parametrize("columns", [["a"], []])
 def test_fewer_than_two_methods_have_no_diagram(columns: list[str]) -> None:
     ranks = rank_in_blocks(pd.DataFrame([[0.5] * len(columns)] * 4, columns=columns, dtype=float), "higher")
     assert cd.draw_diagram(ranks) is None
-    assert cd.describe(ranks).startswith("No ranking: ")
+    assert cd.describe_diagram(ranks).startswith("No ranking: ")

@@ -18,7 +18,7 @@ STEPS = [image / 100 for image in range(12)]
 
 def _run(tmp_path: Path, **values: list[float]) -> Run:
     """A run of one net with these insertion scores, by method and image."""
-    run = store.read(runs.write(tmp_path / "run", nets={"resnet18": "layer4"}))
+    run = store.open_run(runs.write(tmp_path / "run", nets={"resnet18": "layer4"}))
     scores = run.table("scores")
     for method, by_image in values.items():
         scores.loc[(scores["method"] == method) & (scores["metric"] == "insertion"), "value"] = by_image
@@ -41,8 +41,8 @@ def analysis(tmp_path: Path) -> NetAnalysis:
 
 def _certainty(analysis: NetAnalysis, method: str) -> str:
     metric = analysis.by_metric["insertion"]
-    (place,) = (place for place in metric.ranking.places if place.method == method)
-    return describe_certainty(metric, place)
+    (ranked,) = (ranked for ranked in metric.ranking.methods if ranked.method == method)
+    return describe_certainty(metric, ranked)
 
 
 def test_a_decided_first_place_names_the_methods_behind(analysis: NetAnalysis) -> None:
@@ -55,10 +55,10 @@ def test_a_decided_first_place_names_the_methods_behind(analysis: NetAnalysis) -
 def test_a_method_behind_the_best_states_the_difference(analysis: NetAnalysis) -> None:
     assert _certainty(analysis, "score_cam").startswith("cam is ahead by .211 on average, which is significant on 12 ")
     metric = analysis.by_metric["insertion"]
-    (place,) = (place for place in metric.ranking.places if place.method == "score_cam")
-    assert describe_score(metric, place, None) == (
-        f"insertion .655 ({place.estimate.low:.3f}".replace("0.", ".")
-        + f" to {place.estimate.high:.3f}), ".replace("0.", ".")
+    (ranked,) = (ranked for ranked in metric.ranking.methods if ranked.method == "score_cam")
+    assert describe_score(metric, ranked, None) == (
+        f"insertion .655 ({ranked.estimate.low:.3f}".replace("0.", ".")
+        + f" to {ranked.estimate.high:.3f}), ".replace("0.", ".")
         + "75.6% of the score of cam; its cost is not measured."
     )
 
@@ -72,7 +72,7 @@ def test_an_undecided_first_place_states_how_many_images_would_decide_it(tmp_pat
     text = _certainty(analysis, "cam")
     assert text.startswith("Significantly better than 1 of 2 other methods (score_cam) on 12 images.")
     needed = next(
-        place.best_pair for place in analysis.by_metric["insertion"].ranking.places if place.method == "grad_cam"
+        ranked.best_pair for ranked in analysis.by_metric["insertion"].ranking.methods if ranked.method == "grad_cam"
     )
     assert needed is not None
     assert f"Undecided against grad_cam ({needed.images_needed_text} would decide it)." in text

@@ -16,7 +16,7 @@ CONTROL = [0.2 + i / 20 for i in range(12)]  # the images differ strongly
 
 
 def _run(tmp_path: Path, cam: list[float], centre: list[float], metric: str = "insertion") -> Run:
-    run = store.read(runs.write(tmp_path / "run", images=len(cam), nets={"resnet18": "layer4"}))
+    run = store.open_run(runs.write(tmp_path / "run", images=len(cam), nets={"resnet18": "layer4"}))
     scores = run.table("scores")
     for method, values in (("cam", cam), ("centre", centre)):
         scores.loc[(scores["method"] == method) & (scores["metric"] == metric), "value"] = values
@@ -50,7 +50,7 @@ def test_a_small_difference_on_every_image_is_decided(tmp_path: Path, metric: st
 
 def test_an_undecided_comparison_states_how_many_images_would_decide_it(tmp_path: Path) -> None:
     comparison = _comparison(_run(tmp_path, [v + (0.05 if i % 3 else -0.06) for i, v in enumerate(CONTROL)], CONTROL))
-    assert comparison.verdict == "unsettled" and comparison.pair is not None
+    assert comparison.verdict == "undecided" and comparison.pair is not None
     assert comparison.explanation == (
         f"undecided on 12 images: the difference is .013 (-.014 to .041); {comparison.pair.images_needed_text} would decide it"
     )
@@ -58,20 +58,20 @@ def test_an_undecided_comparison_states_how_many_images_would_decide_it(tmp_path
 
 def test_equal_means_are_never_decided(tmp_path: Path) -> None:
     comparison = _comparison(_run(tmp_path, CONTROL, CONTROL))
-    assert comparison.verdict == "unsettled"
+    assert comparison.verdict == "undecided"
     assert comparison.explanation.endswith("(.000 to .000); more images would not decide it")
 
 
 def test_one_image_decides_nothing(tmp_path: Path) -> None:
     comparison = _comparison(_run(tmp_path, [0.9], [0.2]))
     assert (comparison.verdict, comparison.explanation) == (
-        "unsettled",
+        "undecided",
         "one image gives no interval (the difference is .700)",
     )
 
 
 def test_a_method_without_scores_is_unknown_with_its_reason(tmp_path: Path) -> None:
-    run = store.read(runs.write(tmp_path / "run", images=4, nets={"vgg16": "features"}))
+    run = store.open_run(runs.write(tmp_path / "run", images=4, nets={"vgg16": "features"}))
     comparisons = list(compare_with_controls(summary.build_table(run, "vgg16")))
     assert {comparison.explanation for comparison in comparisons if comparison.method == "cam"} >= {runs.NO_CAM}
     assert {comparison.verdict for comparison in comparisons if comparison.method == "cam"} == {"unknown"}

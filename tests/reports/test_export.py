@@ -41,7 +41,7 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    return store.read(runs.write(tmp_path_factory.mktemp("runs") / "whole", images=8, nets={"resnet18": "layer4"}))
+    return store.open_run(runs.write(tmp_path_factory.mktemp("runs") / "whole", images=8, nets={"resnet18": "layer4"}))
 
 
 @pytest.fixture(scope="module")
@@ -117,12 +117,12 @@ def test_a_figure_is_self_contained_in_both_formats(folder: Path) -> None:
         assert picture.info["dpi"][0] == pytest.approx(288, abs=1)
         assert picture.size == (3 * float(root.get("width", 0)), 3 * float(root.get("height", 0)))
         assert picture.convert("RGB").getpixel((0, 0)) == (255, 255, 255)
-    text = (folder / "figures" / "curves-resnet18-insertion.svg").read_text()
+    text = (folder / "figures" / "curves-resnet18-insertion.svg").read_text(encoding="utf-8")
     assert not re.search(r'(?:href|src)="|url\((?!data:)', text)
 
 
 def test_a_csv_table_contains_the_unrounded_scores(folder: Path, run: Run) -> None:
-    rows = list(csv.DictReader(io.StringIO((folder / "tables" / "scores-resnet18.csv").read_text())))
+    rows = list(csv.DictReader(io.StringIO((folder / "tables" / "scores-resnet18.csv").read_text(encoding="utf-8"))))
     scores = run.table("scores")
     values = scores[(scores["method"] == "cam") & (scores["metric"] == "insertion")]["value"]
     assert float(rows[0]["insertion ↑"]) == pytest.approx(values.mean()) and rows[0]["insertion ↑ n"] == "8"
@@ -176,7 +176,7 @@ def test_file_names_are_safe_and_unique() -> None:
 
 
 def test_several_runs_share_a_page_and_are_not_averaged(run: Run, tmp_path: Path) -> None:
-    other = store.read(runs.write(tmp_path / "other", images=5, nets={"resnet18": "layer4"}))
+    other = store.open_run(runs.write(tmp_path / "other", images=5, nets={"resnet18": "layer4"}))
     other.header.protocols["insertion"]["steps"] = 100
     assert label_runs([run, other]) == ["whole", "other"]
     analyses = analyse([run, other])

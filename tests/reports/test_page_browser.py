@@ -35,13 +35,13 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    return store.read(runs.write(tmp_path_factory.mktemp("runs") / "whole"))
+    return store.open_run(runs.write(tmp_path_factory.mktemp("runs") / "whole"))
 
 
 @pytest.fixture(scope="module")
 def file(run: Run) -> Path:
     path = run.directory / "report.html"
-    path.write_text(html.render(run))
+    path.write_text(html.render(run), encoding="utf-8")
     return path
 
 
@@ -150,10 +150,10 @@ def test_filters_hide_rows_columns_and_figures(page: Any) -> None:
 
 
 def test_several_runs_can_be_distinguished(browser: Any, run: Run, tmp_path: Path) -> None:
-    other = store.read(runs.write(tmp_path / "other", images=6, nets={"resnet18": "layer4"}))
+    other = store.open_run(runs.write(tmp_path / "other", images=6, nets={"resnet18": "layer4"}))
     other.header.protocols["deletion"]["steps"] = 100
     path = tmp_path / "both.html"
-    path.write_text(html.page([run, other]))
+    path.write_text(html.page([run, other]), encoding="utf-8")
     for page in _open(browser, path):
         names = page.locator("select[name=chosen_net] option").all_inner_texts()
         assert names == [*(f"{net} · whole" for net in runs.NETS), "resnet18 · other"]
@@ -184,16 +184,20 @@ def test_the_page_can_be_read_without_script_and_printed(browser: Any, file: Pat
 
 def test_names_with_markup_are_escaped(browser: Any, tmp_path: Path) -> None:
     directory = runs.write(tmp_path / "run", images=3, nets={f"net {EVIL}": f"layer {EVIL}"}, prefix=EVIL)
-    header = (directory / "run.json").read_text().replace('"centre"', '"./' + EVIL.replace("/", "\\/") + '.py"')
-    (directory / "run.json").write_text(header)
+    header = (
+        (directory / "run.json")
+        .read_text(encoding="utf-8")
+        .replace('"centre"', '"./' + EVIL.replace("/", "\\/") + '.py"')
+    )
+    (directory / "run.json").write_text(header, encoding="utf-8")
     for name in ("scores", "cost", "maps", "curves"):
-        frame = store.read(directory).table(name)
+        frame = store.open_run(directory).table(name)
         runs.rewrite(directory, name, frame.assign(method=frame["method"].replace("centre", f"./{EVIL}.py")))
-    predictions = store.read(directory).table("predictions").assign(target_name=EVIL)
+    predictions = store.open_run(directory).table("predictions").assign(target_name=EVIL)
     runs.rewrite(directory, "predictions", predictions)
     path = tmp_path / "evil.html"
-    path.write_text(html.render(store.read(directory)))
-    assert path.read_text().count("<script") == 2
+    path.write_text(html.render(store.open_run(directory)), encoding="utf-8")
+    assert path.read_text(encoding="utf-8").count("<script") == 2
     for page in _open(browser, path):
         assert page.locator("select[name=chosen_net] option").all_inner_texts() == [f"net {EVIL}"]
         assert f"./{EVIL}.py" in page.locator("#scores tbody").first.inner_text()
@@ -209,9 +213,9 @@ def _load_seconds(browser: Any, file: Path) -> float:
 
 
 def test_the_page_of_many_methods_and_metrics_is_small(browser: Any, tmp_path: Path) -> None:
-    run = store.read(big.write(tmp_path / "big", nets=1, methods=25, metrics=33, images=30))
+    run = store.open_run(big.write(tmp_path / "big", nets=1, methods=25, metrics=33, images=30))
     path = tmp_path / "big.html"
-    path.write_text(html.render(run))
+    path.write_text(html.render(run), encoding="utf-8")
     assert path.stat().st_size < 8_000_000
     for page in _open(browser, path, viewport={"width": 1280, "height": 900}):
         assert page.evaluate("document.documentElement.scrollWidth") <= 1280
@@ -225,16 +229,16 @@ def test_the_page_of_many_methods_and_metrics_is_small(browser: Any, tmp_path: P
 
 @pytest.mark.overhead
 def test_the_page_of_a_large_run_takes_a_minute_at_most_and_opens_in_two_seconds(browser: Any, tmp_path: Path) -> None:
-    run = store.read(big.write(tmp_path / "big"))
+    run = store.open_run(big.write(tmp_path / "big"))
     start = time.perf_counter()
     text = html.render(run)
     assert time.perf_counter() - start < 60
     path = tmp_path / "big.html"
-    path.write_text(text)
+    path.write_text(text, encoding="utf-8")
     assert path.stat().st_size < 15_000_000
     assert _load_seconds(browser, path) < 2
 
 
 def test_the_content_security_policy_allows_only_the_script_of_the_page(file: Path) -> None:
-    (policy,) = re.findall(r'http-equiv="Content-Security-Policy" content="([^"]+)"', file.read_text())
+    (policy,) = re.findall(r'http-equiv="Content-Security-Policy" content="([^"]+)"', file.read_text(encoding="utf-8"))
     assert "default-src 'none'" in policy and "unsafe-inline" not in policy.partition("script-src")[2]

@@ -16,7 +16,7 @@ from cambench.bench.core.markdown import escape
 from cambench.bench.show import terminal as console
 from cambench.bench.stats import estimate as stats
 from cambench.bench.stats import summary
-from cambench.bench.stats.summary import Metric
+from cambench.bench.stats.mean_scores import Metric
 from cambench.bench.store import run as store
 from cambench.bench.store.run import Run
 from cambench.reports import csv, html, markdown
@@ -32,7 +32,7 @@ EVIL = "<script>alert(1)</script> | [red]x[/red] *b* $y$ \"q' &"
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    return store.read(runs.write(tmp_path_factory.mktemp("runs") / "whole"))
+    return store.open_run(runs.write(tmp_path_factory.mktemp("runs") / "whole"))
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +60,7 @@ def _metric(run: Run, spec: str) -> Metric:
 
 
 def test_means_and_costs_match_a_calculation_by_hand(tmp_path: Path) -> None:
-    run = store.read(runs.write(tmp_path / "run", images=4, nets={"resnet18": "layer4"}))
+    run = store.open_run(runs.write(tmp_path / "run", images=4, nets={"resnet18": "layer4"}))
     _set(run, "resnet18", "cam", "insertion", [0.1, 0.2, 0.3, 0.8])
     _set(run, "resnet18", "cam", "pointing", [1.0, 1.0, 1.0, 0.0])
     cost = run.table("cost")
@@ -97,7 +97,7 @@ def test_every_report_gives_the_reason_of_a_missing_score(run: Run, page: str) -
 
 
 def test_a_control_that_no_method_beats_is_reported(tmp_path: Path) -> None:
-    run = store.read(runs.write(tmp_path / "run", images=4, nets={"resnet18": "layer4"}))
+    run = store.open_run(runs.write(tmp_path / "run", images=4, nets={"resnet18": "layer4"}))
     for method in ("cam", "grad_cam", "score_cam"):
         _set(run, "resnet18", method, "energy", [0.1, 0.11, 0.12, 0.13])
     _set(run, "resnet18", "centre", "energy", [0.8, 0.81, 0.82, 0.83])
@@ -107,7 +107,7 @@ def test_a_control_that_no_method_beats_is_reported(tmp_path: Path) -> None:
 
 
 def test_the_best_mean_is_bold_and_so_are_means_equal_to_it(tmp_path: Path) -> None:
-    run = store.read(runs.write(tmp_path / "run", images=3, nets={"resnet18": "layer4"}))
+    run = store.open_run(runs.write(tmp_path / "run", images=3, nets={"resnet18": "layer4"}))
     for metric in ("insertion", "deletion"):
         for method, value in {"cam": 0.9, "grad_cam": 0.9001, "score_cam": 0.5, "random": 0.2, "centre": 0.3}.items():
             _set(run, "resnet18", method, metric, [value] * 3)
@@ -133,7 +133,7 @@ def test_methods_are_in_the_order_of_the_suite(run: Run, page: str) -> None:
 
 
 def test_lower_values_win_if_lower_is_better(tmp_path: Path) -> None:
-    run = store.read(runs.write(tmp_path / "run", images=12, nets={"resnet18": "layer4"}))
+    run = store.open_run(runs.write(tmp_path / "run", images=12, nets={"resnet18": "layer4"}))
     _set(run, "resnet18", "cam", "deletion", [0.1 + 0.01 * image for image in range(12)])
     _set(run, "resnet18", "centre", "deletion", [0.8 + 0.01 * image for image in range(12)])
     comparisons = compare_with_controls(summary.build_table(run, "resnet18"))
@@ -225,7 +225,7 @@ def test_the_page_has_text_for_every_picture_and_figure(page: str) -> None:
 
 
 def test_the_gallery_shows_best_median_and_worst(tmp_path: Path) -> None:
-    run = store.read(runs.write(tmp_path / "run", images=5, nets={"resnet18": "layer4"}))
+    run = store.open_run(runs.write(tmp_path / "run", images=5, nets={"resnet18": "layer4"}))
     _set(run, "resnet18", "cam", "insertion", [0.5, 0.1, 0.9, 0.2, 0.7])
     captions = re.findall(r"<figcaption><b>(\w+): ([.\d]+)</b> · ([^·]+) · ([^<]+)</figcaption>", html.render(run))
     assert captions[:3] == [
@@ -237,7 +237,7 @@ def test_the_gallery_shows_best_median_and_worst(tmp_path: Path) -> None:
 
 def test_the_text_of_a_run_is_escaped(tmp_path: Path) -> None:
     directory = runs.write(tmp_path / "run", images=3, nets={f"net {EVIL}": f"layer {EVIL}"}, prefix=EVIL)
-    run = store.read(directory)
+    run = store.open_run(directory)
     scores, predictions = run.table("scores"), run.table("predictions")
     scores.loc[scores["method"] == "cam", "value"] = np.nan
     scores.loc[scores["method"] == "cam", "reason"] = EVIL
@@ -262,7 +262,7 @@ def test_the_rows_of_a_markdown_table_have_equally_many_cells(run: Run) -> None:
 
 @pytest.mark.parametrize("report", REPORTS)
 def test_an_empty_run_is_reported_as_empty(tmp_path: Path, report: ModuleType) -> None:
-    run = store.read(runs.write(tmp_path / "run", images=0))
+    run = store.open_run(runs.write(tmp_path / "run", images=0))
     text = report.render(run)
     assert "No image is complete yet" in text or report is csv
     assert "no image is complete yet" in _printed(run, "vgg16")
@@ -272,10 +272,10 @@ def test_an_empty_run_is_reported_as_empty(tmp_path: Path, report: ModuleType) -
 def test_an_incomplete_run_states_how_many_images_are_done(tmp_path: Path, report: ModuleType) -> None:
     directory = runs.write(tmp_path / "run", images=4)
     for name in ("scores", "curves", "maps"):
-        frame = store.read(directory).table(name)
+        frame = store.open_run(directory).table(name)
         keep = (frame["net"] == "squeezenet1_1") | ((frame["net"] == "resnet18") & (frame["image"] == "image 00"))
         runs.rewrite(directory, name, frame[keep])
-    run = store.read(directory)
+    run = store.open_run(directory)
     text = report.render(run)
     if report is not csv:
         assert "images so far: resnet18 1 of 4, vgg16 0 of 4" in text
@@ -289,20 +289,20 @@ def test_a_table_may_be_missing(tmp_path: Path, report: ModuleType, table: str) 
     directory = runs.write(tmp_path / "run", images=2, nets={"vgg16": "features"})
     for file in [*directory.glob(f"{table}.parquet"), *directory.glob(f"{table}/*")]:
         file.unlink()
-    assert report.render(store.read(directory))
+    assert report.render(store.open_run(directory))
 
 
 def test_one_image_has_no_interval(tmp_path: Path) -> None:
-    run = store.read(runs.write(tmp_path / "run", images=1, nets={"resnet18": "layer4"}))
+    run = store.open_run(runs.write(tmp_path / "run", images=1, nets={"resnet18": "layer4"}))
     assert "nan" not in (markdown.render(run) + _printed(run, "resnet18")).lower()
     assert ">nan" not in html.render(run)
     comparisons = list(compare_with_controls(summary.build_table(run, "resnet18")))
-    assert {comparison.verdict for comparison in comparisons} <= {"unsettled", "unknown"}
+    assert {comparison.verdict for comparison in comparisons} <= {"undecided", "unknown"}
 
 
 @pytest.mark.parametrize("report", [markdown, html])
 def test_one_image_is_singular_in_every_sentence(tmp_path: Path, report: ModuleType) -> None:
-    run = store.read(runs.write(tmp_path / "run", images=1, nets={"resnet18": "layer4"}))
+    run = store.open_run(runs.write(tmp_path / "run", images=1, nets={"resnet18": "layer4"}))
     scores = run.table("scores").assign(constant_map=True)
     runs.rewrite(run.directory, "scores", scores)
     text = report.render(run) + _printed(run, "resnet18")
@@ -313,7 +313,7 @@ def test_one_image_is_singular_in_every_sentence(tmp_path: Path, report: ModuleT
 
 
 def test_the_terminal_shows_both_ends_of_each_interval(tmp_path: Path) -> None:
-    run = store.read(runs.write(tmp_path / "run", images=3, nets={"resnet18": "layer4"}))
+    run = store.open_run(runs.write(tmp_path / "run", images=3, nets={"resnet18": "layer4"}))
     _set(run, "resnet18", "cam", "insertion", [0.0, 0.1, 0.2])
     _set(run, "resnet18", "cam", "pointing", [1.0, 1.0, 1.0])
     lines = _printed(run, "resnet18").splitlines()
@@ -325,7 +325,7 @@ def test_the_terminal_shows_both_ends_of_each_interval(tmp_path: Path) -> None:
 
 def test_rows_stay_aligned_for_a_method_without_scores_or_with_a_long_name(tmp_path: Path) -> None:
     directory = runs.write(tmp_path / "run", images=3, nets={"resnet18": "layer4"})
-    run, long = store.read(directory), "score_cam[fill=black,channels=16]"
+    run, long = store.open_run(directory), "score_cam[fill=black,channels=16]"
     scores = run.table("scores").replace({"method": {"score_cam": long}})
     scores.loc[scores["method"] == "cam", "value"] = np.nan
     scores.loc[scores["method"] == "cam", "reason"] = runs.NO_CAM
@@ -346,7 +346,7 @@ def test_numbers_have_three_significant_digits() -> None:
 
 
 def test_the_terminal_and_the_reports_say_alike_which_scores_and_maps_are_missing(tmp_path: Path) -> None:
-    run = store.read(runs.write(tmp_path / "run", images=4, nets={"resnet18": "layer4"}))
+    run = store.open_run(runs.write(tmp_path / "run", images=4, nets={"resnet18": "layer4"}))
     scores = run.table("scores")
     first = (scores["image"] == "image 00") & (scores["method"] == "cam")
     lost = first & (scores["metric"] == "insertion")

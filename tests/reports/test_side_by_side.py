@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from cambench.bench.compare.compare import compare, load_snapshot
+from cambench.bench.compare.compare import compare_snapshots, load_snapshot
 from cambench.bench.compare.snapshot import Key
-from cambench.bench.compare.verdicts import CellResult
+from cambench.bench.compare.verdicts import NumberResult
 from cambench.bench.core.errors import UsageError
 from cambench.bench.store import run as store
 from cambench.bench.store.header import Header
@@ -30,7 +30,7 @@ def pair(directory: Path, change: Callable[[Header], object], **new: object) -> 
 
 
 def _write(directory: Path, **options: object) -> Run:
-    return store.read(runs.write(directory, **{"images": 5, "nets": NET, **options}))  # type: ignore[arg-type]
+    return store.open_run(runs.write(directory, **{"images": 5, "nets": NET, **options}))  # type: ignore[arg-type]
 
 
 def reasons(analyses: list[NetAnalysis]) -> dict[tuple[str, str], str]:
@@ -46,13 +46,13 @@ def means(analyses: list[NetAnalysis]) -> dict[tuple[str, str], list[Cell]]:
     return {(row.data["method"], row.data["metric"]): row.cells[2:] for row in table.rows}
 
 
-def compare_first_two(directory: Path) -> dict[Key, CellResult]:
+def compare_first_two(directory: Path) -> dict[Key, NumberResult]:
     """What bench compare says about the first and the second run, without costs and all metrics together."""
-    cells = compare(*(load_snapshot(directory / name) for name in ("first", "second"))).cells
-    return {cell.key: cell for cell in cells if cell.key[2] in runs.METRICS}
+    results = compare_snapshots(*(load_snapshot(directory / name) for name in ("first", "second"))).results
+    return {result.key: result for result in results if result.key[2] in runs.METRICS}
 
 
-def assert_page_agrees_with_compare(analyses: list[NetAnalysis], results: dict[Key, CellResult], n: int) -> None:
+def assert_page_agrees_with_compare(analyses: list[NetAnalysis], results: dict[Key, NumberResult], n: int) -> None:
     for (_, method, metric), result in results.items():
         base, new = means(analyses)[method, metric]
         assert base.estimate and new.estimate
@@ -74,13 +74,13 @@ def edit_method(header: Header) -> None:
 
 
 def explain_another_class(directory: Path, images: int) -> None:
-    predictions = store.read(directory).table("predictions")
+    predictions = store.open_run(directory).table("predictions")
     chosen = predictions["image"].isin(sorted(set(predictions["image"]))[-images:])
     runs.rewrite(directory, "predictions", predictions.assign(target=predictions["target"].mask(chosen, 7)))
 
 
 def replace_photos(directory: Path, images: int) -> None:
-    predictions = store.read(directory).table("predictions")
+    predictions = store.open_run(directory).table("predictions")
     chosen = predictions["image"].isin(sorted(set(predictions["image"]))[-images:])
     hashes = predictions["sha256"].mask(chosen, "f" * 64)
     runs.rewrite(directory, "predictions", predictions.assign(sha256=hashes))

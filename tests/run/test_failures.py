@@ -41,12 +41,12 @@ def arguments(photos: Path, out: Path, method: object = "centre", metric: object
 def image_order(photos: Path, out: Path) -> list[str]:
     """Run the images; return their names in the order of the run, which is not alphabetical."""
     assert bench(*arguments(photos, out)).exit_code == 0
-    return [str(name) for name in store.read(out).header.data.images]
+    return [str(name) for name in store.open_run(out).header.data.images]
 
 
 def images_of(run: Path, table: str) -> list[str]:
     """The names of the images in a table of a run, sorted."""
-    rows = store.read(run).table(table)
+    rows = store.open_run(run).table(table)
     return sorted(set(rows["image"])) if len(rows) else []
 
 
@@ -64,17 +64,17 @@ def test_a_damaged_image_is_recorded_and_tried_again(photos: Path, tmp_path: Pat
     assert "the same command tries the failed images again" in words(result.output)
     assert images_of(out, "failures") == [damaged]
     assert len(images_of(out, "scores")) == COUNT - 1 and damaged not in images_of(out, "scores")
-    assert f"failed</dt><dd>1 image of {COUNT} failed" in (out / "report.html").read_text()
+    assert f"failed</dt><dd>1 image of {COUNT} failed" in (out / "report.html").read_text(encoding="utf-8")
     assert bench(*arguments(photos, out)).exit_code == 3
     (photos / damaged).write_bytes(content)
     result = bench(*arguments(photos, out))
     assert result.exit_code == 0 and "5 of 6 done before" in result.output
     assert images_of(out, "failures") == []
     resumed, expected = (
-        store.read(run).table("scores").sort_values("image")["value"].tolist() for run in (out, complete)
+        store.open_run(run).table("scores").sort_values("image")["value"].tolist() for run in (out, complete)
     )
     assert resumed == pytest.approx(expected, abs=1e-7)  # rounding depends on the size of the batches
-    measured = store.read(out).table("cost").dropna(subset="forwards")
+    measured = store.open_run(out).table("cost").dropna(subset="forwards")
     assert len(measured) == 1
 
 
@@ -120,7 +120,7 @@ def test_a_plugin_that_fails_on_a_later_image_loses_it_and_on_the_first_ends_the
     for index in (2, 0):
         (tmp_path / names[index]).mkdir()
         files.append(tmp_path / names[index] / "odd.py")
-        files[-1].write_text('"""Odd."""' + code.format(dark=_mean(photos / names[index])))
+        files[-1].write_text('"""Odd."""' + code.format(dark=_mean(photos / names[index])), encoding="utf-8")
     result = bench(*arguments(photos, tmp_path / "run", **{kind: files[0]}))
     assert result.exit_code == 3
     assert f"the first {names[2]} on squeezenet1_1: {reason}; " in words(result.output)
@@ -197,11 +197,11 @@ def test_an_error_of_a_users_net_fails_the_image(photos: Path, tmp_path: Path, m
 
     monkeypatch.setattr("cambench.bench.run.session.compute_units", raising)
     file = tmp_path / "mine.py"
-    file.write_text(OWN_NET)
+    file.write_text(OWN_NET, encoding="utf-8")
     result = bench(*arguments(photos, tmp_path / "run"), "--nets", f"{file}:make")
     assert result.exit_code == 3
     reason = "net mine:make fails: it raises ValueError: the image is odd"
-    assert store.read(tmp_path / "run").table("failures")["reason"].tolist() == [reason]
+    assert store.open_run(tmp_path / "run").table("failures")["reason"].tolist() == [reason]
     assert len(images_of(tmp_path / "run", "scores")) == COUNT - 1
     # A built-in net must not fail: the error is a bug, and its traceback is shown.
     with pytest.raises(ValueError, match="odd"):
@@ -228,7 +228,7 @@ def load(): return Own()
 
 def run_own(folder: Path, code: str, images: int, metric: str = "gini") -> Result:
     """Write a data set plug-in with this code, or replace it, and run it."""
-    (folder / "own.py").write_text(code)
+    (folder / "own.py").write_text(code, encoding="utf-8")
     options = ["--nets", "squeezenet1_1", "--methods", "centre", "--metrics", metric, "--precision", "fp32"]
     return bench("run", "--dataset", folder / "own.py", *options, "--images", images, "--out", folder / "run")
 
@@ -237,7 +237,7 @@ def test_an_error_or_a_wrong_image_of_a_users_data_set_fails_the_image(tmp_path:
     result = run_own(tmp_path, OWN, 4, "insertion")
     assert result.exit_code == 3
     assert images_of(tmp_path / "run", "scores") == ["0", "3"]
-    failures = store.read(tmp_path / "run").table("failures")
+    failures = store.open_run(tmp_path / "run").table("failures")
     reasons = dict(zip(failures["image"], failures["reason"], strict=True))
     assert reasons["1"] == "own.py fails: line 11 raises OSError: the share is gone"
     assert "forwards and peak bytes" not in " ".join(result.output.split())
@@ -253,7 +253,7 @@ def test_the_cost_measured_on_the_first_image_is_missing_if_that_image_fails(tmp
 
 def test_images_with_the_same_name_are_refused(tmp_path: Path) -> None:
     file = tmp_path / "own.py"
-    file.write_text(OWN.replace("str(index)\n    def", "'same'\n    def"))
+    file.write_text(OWN.replace("str(index)\n    def", "'same'\n    def"), encoding="utf-8")
     result = bench("run", "--dataset", file, "--images", 3, "--out", tmp_path / "run")
     assert result.exit_code == 2
     assert "3 images of the data set have the name 'same': give each image a name of its own" in words(result.output)
@@ -286,7 +286,7 @@ def test_an_invalid_image_fails_with_a_reason(tmp_path: Path, image: str, messag
     code = OWN.replace("import Image", "import Image, Object")
     code = code.replace('raise OSError("the share is gone")', f"return {image}")
     assert run_own(tmp_path, code, 2).exit_code == 3
-    (reason,) = store.read(tmp_path / "run").table("failures")["reason"]
+    (reason,) = store.open_run(tmp_path / "run").table("failures")["reason"]
     assert reason.startswith(message)
 
 
@@ -307,7 +307,7 @@ def test_a_flipped_view_of_an_array_is_a_valid_image(tmp_path: Path) -> None:
 )
 def test_an_invalid_data_set_is_refused(tmp_path: Path, before: str, after: str, message: str) -> None:
     file = tmp_path / "own.py"
-    file.write_text(OWN.replace(before, after))
+    file.write_text(OWN.replace(before, after), encoding="utf-8")
     result = bench("run", "--dataset", file, "--nets", "squeezenet1_1", "--out", tmp_path / "run")
     assert result.exit_code == 2 and message in words(result.output)
 

@@ -20,7 +20,7 @@ def check_killed_run(tmp_path: Path, kills: int, seed: int) -> None:
     assert result.returncode == 0, result.stderr
     assert result.stdout.startswith(f"{kills} times killed")
     runs.assert_same(killed, complete)
-    assert len(store.read(killed).table("predictions")) == _kills.IMAGES
+    assert len(store.open_run(killed).table("predictions")) == _kills.IMAGES
     for table in ("scores", "cost", "curves", "maps"):  # the files themselves hold no duplicate or leftover rows
         counts = [len(pd.read_parquet(run / table)) for run in (killed, complete)]
         assert counts[0] == counts[1], table

@@ -26,7 +26,7 @@ VALUES = ["image", "net", "method", "metric", "value"]
 
 
 def scores(directory: Path) -> pd.DataFrame:
-    return store.read(directory).table("scores")[VALUES].sort_values(VALUES[:4]).reset_index(drop=True)
+    return store.open_run(directory).table("scores")[VALUES].sort_values(VALUES[:4]).reset_index(drop=True)
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,7 @@ def weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_a_run_writes_the_tables_and_header_that_the_readme_names(finished: Path) -> None:
     assert {"run.json", "scores", "curves", "cost", "report.html"} <= {path.name for path in finished.iterdir()}
-    run = store.read(finished)
+    run = store.open_run(finished)
     table = run.table("scores")
     assert len(table) == 3 * 5 * 8
     assert table.groupby(["image", "method", "metric"]).size().eq(1).all()
@@ -67,16 +67,16 @@ def test_a_run_writes_the_tables_and_header_that_the_readme_names(finished: Path
 
 
 def test_the_first_half_of_few_images_is_timed_one_by_one_and_the_next_batch_as_a_whole(finished: Path) -> None:
-    cost = store.read(finished).table("cost")
-    names = store.read(finished).header.data.images
+    cost = store.open_run(finished).table("cost")
+    names = store.open_run(finished).header.data.images
     assert (cost["seconds"] > 0).tolist() == (cost["image"] == names[0]).tolist()
     assert (cost["batch_seconds"] > 0).tolist() == (cost["image"] == names[1]).tolist()  # batches of one image here
-    predictions = store.read(finished).table("predictions").set_index("image")["seconds"]
+    predictions = store.open_run(finished).table("predictions").set_index("image")["seconds"]
     assert predictions[names[0]] > 0 and predictions[names[1:]].isna().all()
 
 
 def test_the_cost_is_stored_for_every_image(finished: Path) -> None:
-    cost = store.read(finished).table("cost")
+    cost = store.open_run(finished).table("cost")
     assert cost.groupby("method").size().eq(3).all()
     forwards = cost.dropna(subset="forwards").set_index("method")["forwards"]
     assert forwards["cam"] == pytest.approx(1, abs=0.05)
@@ -95,7 +95,7 @@ def test_the_same_command_again_computes_nothing(finished: Path) -> None:
 def test_an_interrupted_run_says_how_to_resume(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     work = local.work
 
-    def interrupted(plan: Plan, writer: Writer) -> Iterator[store.Cell]:
+    def interrupted(plan: Plan, writer: Writer) -> Iterator[store.NetImage]:
         yield next(work(plan, writer))
         raise KeyboardInterrupt
 
@@ -104,7 +104,7 @@ def test_an_interrupted_run_says_how_to_resume(tmp_path: Path, monkeypatch: pyte
     result = bench("run", *SMALL, *CHEAP, "--images", "2", "--out", tmp_path / "run")
     assert result.exit_code == 130
     assert "run the same command to resume" in " ".join(result.output.split())
-    assert len(store.read(tmp_path / "run").table("predictions")) == 1
+    assert len(store.open_run(tmp_path / "run").table("predictions")) == 1
 
 
 @pytest.mark.parametrize(
@@ -206,7 +206,7 @@ def test_labels_that_the_net_does_not_have_are_refused(
     (photos / (folder or "")).mkdir(parents=True)
     Image.new("RGB", (64, 64), "red").save(photos / (folder or "") / "a.png")
     if label:
-        (photos / "labels.csv").write_text(f"file,class_index\na.png,{label}\n")
+        (photos / "labels.csv").write_text(f"file,class_index\na.png,{label}\n", encoding="utf-8")
     arguments = ("run", "--nets", "squeezenet1_1", "--dataset", photos, "--target", "label", "--out", tmp_path / "run")
     assert sentence in refused(*arguments)
 
@@ -215,7 +215,7 @@ def test_real_photos_and_weights_run_offline(tmp_path: Path, real_data: Path) ->
     arguments = ["run", "--nets", "squeezenet1_1@imagenet", "--dataset", real_data, "--images", "6", *CHEAP]
     result = bench(*arguments, "--out", tmp_path / "run")
     assert result.exit_code == 0, result.output
-    run = store.read(tmp_path / "run")
+    run = store.open_run(tmp_path / "run")
     assert run.table("predictions")["top1"].mean() >= 0.5
     means = run.table("scores").groupby(["method", "metric"])["value"].mean().to_dict()
     assert means["grad_cam", "insertion"] > means["random", "insertion"]
@@ -226,11 +226,12 @@ def test_a_method_runs_from_a_users_file(tmp_path: Path) -> None:
     file = tmp_path / "corner.py"
     file.write_text(
         '"""The upper left corner."""\n\nimport torch\n\n\ndef explain(net, images, targets, *, size: int = 4):\n'
-        "    maps = torch.zeros(len(images), size, size)\n    maps[:, 0, 0] = 1\n    return maps\n"
+        "    maps = torch.zeros(len(images), size, size)\n    maps[:, 0, 0] = 1\n    return maps\n",
+        encoding="utf-8",
     )
     arguments = ["run", *SMALL, "--methods", f"{file}[size=2]", "--images", "1", "--out", tmp_path / "run"]
     assert bench(*arguments).exit_code == 0
-    assert set(store.read(tmp_path / "run").table("scores")["method"]) == {"corner[size=2]"}
+    assert set(store.open_run(tmp_path / "run").table("scores")["method"]) == {"corner[size=2]"}
 
 
 def test_every_kind_is_listed() -> None:
@@ -257,7 +258,7 @@ MEDDLERS = {
 def test_a_method_that_changes_the_net_is_refused(tmp_path: Path, meddling: str) -> None:
     file = tmp_path / "meddler.py"
     code = '"""Meddles."""\n\nimport torch\n\n\n@torch.no_grad()\ndef explain(net, images, targets):\n'
-    file.write_text(f"{code}{MEDDLERS[meddling]}    return torch.rand(1, 4, 4)\n")
+    file.write_text(f"{code}{MEDDLERS[meddling]}    return torch.rand(1, 4, 4)\n", encoding="utf-8")
     arguments = ["run", *SMALL, "--methods", f"{file},grad_cam", "--images", "1", "--out", tmp_path / "run"]
     assert "method meddler leaves squeezenet1_1 changed" in refused(*arguments)
 
@@ -266,14 +267,15 @@ def test_a_method_that_writes_into_its_images_does_not_affect_other_methods(tmp_
     file = tmp_path / "eraser.py"
     file.write_text(
         '"""Erases."""\n\nimport torch\n\n\ndef explain(net, images, targets):\n'
-        "    images.zero_()\n    return torch.eye(4)[None]\n"
+        "    images.zero_()\n    return torch.eye(4)[None]\n",
+        encoding="utf-8",
     )
     means: list[float] = []
     for methods in (f"{file},grad_cam", "grad_cam"):
         out = tmp_path / f"run{len(means)}"
         arguments = ["run", *SMALL, "--metrics", "insertion", "--methods", methods, "--images", "1", "--out", out]
         assert bench(*arguments).exit_code == 0
-        table = store.read(out).table("scores").set_index("method")["value"]
+        table = store.open_run(out).table("scores").set_index("method")["value"]
         means.append(table["grad_cam"])
     assert means[0] == pytest.approx(means[1], abs=1e-6)
 
@@ -281,7 +283,9 @@ def test_a_method_that_writes_into_its_images_does_not_affect_other_methods(tmp_
 @pytest.mark.parametrize("value", ["[1, 2]", "torch.zeros(4, 4)", "None"])
 def test_a_method_that_returns_no_map_is_refused(tmp_path: Path, value: str) -> None:
     file = tmp_path / "odd.py"
-    file.write_text(f'"""Odd."""\n\nimport torch\n\n\ndef explain(net, images, targets):\n    return {value}\n')
+    file.write_text(
+        f'"""Odd."""\n\nimport torch\n\n\ndef explain(net, images, targets):\n    return {value}\n', encoding="utf-8"
+    )
     arguments = ["run", *SMALL, "--methods", file, "--images", "1", "--out", tmp_path / "run"]
     assert refused(*arguments).startswith("bench: method odd gives ")
 
@@ -289,7 +293,9 @@ def test_a_method_that_returns_no_map_is_refused(tmp_path: Path, value: str) -> 
 def test_a_metric_that_writes_into_the_map_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "writes.py"
     declarations = 'VERSION = 1\nBETTER = "higher"\nUNIT = "share"\nRANGE = (0, 1)\nSHORT = "w"\n'
-    file.write_text(f'"""Writes."""\n\n{declarations}\n\ndef score(case):\n    case.map[:] = 0\n    return 0.0\n')
+    file.write_text(
+        f'"""Writes."""\n\n{declarations}\n\ndef score(case):\n    case.map[:] = 0\n    return 0.0\n', encoding="utf-8"
+    )
     arguments = ["run", *SMALL, "--methods", "centre", "--metrics", file, "--images", "1", "--out", tmp_path / "run"]
     assert refused(*arguments) == (
         "bench: writes.py fails: line 11 raises ValueError: assignment destination is read-only"
@@ -299,13 +305,14 @@ def test_a_metric_that_writes_into_the_map_is_refused(tmp_path: Path) -> None:
 def test_a_metric_without_a_required_declaration_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "bare.py"
     declarations = 'UNIT = "share"\nRANGE = (0, 1)\nSHORT = "b"\n'
-    file.write_text(f'"""Bare."""\n\n{declarations}\n\ndef score(case):\n    return 0.0\n')
+    file.write_text(f'"""Bare."""\n\n{declarations}\n\ndef score(case):\n    return 0.0\n', encoding="utf-8")
     assert "does not declare BETTER" in refused("run", *SMALL, "--metrics", file, "--out", tmp_path / "run")
 
 
 def test_a_map_that_is_not_finite_is_reported_and_scored_as_constant(tmp_path: Path) -> None:
     (tmp_path / "nan_cam.py").write_text(
-        "def explain(net, images, targets):\n    return images.new_full((len(images), 4, 4), float('nan'))\n"
+        "def explain(net, images, targets):\n    return images.new_full((len(images), 4, 4), float('nan'))\n",
+        encoding="utf-8",
     )
     arguments = ["run", "smoke", "--nets", "squeezenet1_1", "--images", "1", "--metrics", "deletion,energy"]
     methods = f"uniform,{tmp_path / 'nan_cam.py'}"
@@ -314,7 +321,7 @@ def test_a_map_that_is_not_finite_is_reported_and_scored_as_constant(tmp_path: P
     )
     assert result.exit_code == 0
     assert "nan_cam: 1 map not finite (NaN or infinite), scored as constant" in " ".join(result.output.split())
-    scores = store.read(tmp_path / "r").table("scores")
+    scores = store.open_run(tmp_path / "r").table("scores")
     values = scores.pivot_table(index="metric", columns="method", values="value")
     assert (values["nan_cam"] == values["uniform"]).all()
     assert scores.groupby("method")["nan_map"].all().to_dict() == {"nan_cam": True, "uniform": False}

@@ -155,7 +155,9 @@ def test_a_worker_loads_the_net_that_it_works_on_alone(
 
 def test_an_error_of_a_worker_keeps_its_kind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "mine.py"
-    file.write_text('"""Mine."""\n\n\ndef explain(net, images, targets):\n    raise ValueError("no")\n')
+    file.write_text(
+        '"""Mine."""\n\n\ndef explain(net, images, targets):\n    raise ValueError("no")\n', encoding="utf-8"
+    )
     suite = small_suite(nets=NETS[:1], methods=[str(file)])
     worker = start_worker(suite, tmp_path / "run", monkeypatch)
     reply = pickle.loads(pickle.dumps(worker.work(Shard(NETS[0], [[0]]), "part")))

@@ -31,7 +31,7 @@ def test_a_picture_shows_the_map_that_is_scored(
     old: tuple[int, int], new: tuple[int, int], choices: tuple[Fit, Stretch, Order]
 ) -> None:
     fit, stretch, order = choices
-    rules = protocol.find("default").model_copy(update={"fit": fit, "stretch": stretch, "order": order})
+    rules = protocol.find_protocol("default").model_copy(update={"fit": fit, "stretch": stretch, "order": order})
     maps = torch.randn(3, *old, generator=torch.Generator().manual_seed(0))
     maps[1] = -1 - torch.rand(old, generator=torch.Generator().manual_seed(1))  # no positive value
     maps[2] = 0  # constant
@@ -49,7 +49,7 @@ def test_nearest_breaks_ties_as_torch_does() -> None:
 
 
 def test_the_settings_are_those_of_the_metrics_protocol(tmp_path: Path) -> None:
-    run = store.read(runs.write(tmp_path / "run", images=1))
+    run = store.open_run(runs.write(tmp_path / "run", images=1))
     first, second = list(run.header.protocols)[:2]
     run.header.protocols[second] |= {"protocol fit": "corners", "fit": "a setting of the metric", "stretch": "max"}
     assert Postprocessing.from_run(run) == Postprocessing.from_run(run, first) == Postprocessing()

@@ -17,7 +17,7 @@ KEYS = ["dataset", "image", "net", "method", "metric", "value"]
 def _run(directory: Path, shift: dict[str, float]) -> store.Run:
     """Write a run whose first two images were also scored in fp32: these scores are lower by a shift for each method."""
     runs.write(directory, images=4)
-    run = store.read(directory)
+    run = store.open_run(directory)
     scores = run.table("scores")
     exact = scores[scores["image"].isin(["image 00", "image 01"])][KEYS].copy()
     exact["value"] -= exact["method"].map(shift).fillna(0.0)
@@ -61,7 +61,7 @@ def test_missing_scores_are_left_out(tmp_path: Path) -> None:
 def test_the_page_shows_the_drift_or_says_that_it_was_not_measured(tmp_path: Path) -> None:
     page = html.render(_run(tmp_path / "run", {"cam": 0.02}))
     assert "Drift of bf16 on resnet18" in page and "was not measured" not in page
-    plain = store.read(runs.write(tmp_path / "plain", images=4))
+    plain = store.open_run(runs.write(tmp_path / "plain", images=4))
     assert measure_drift(plain, "resnet18") == []
     assert "How far bf16 changes these scores from fp32 was not measured" in html.render(plain)
     assert isinstance(plain.table("drift"), pd.DataFrame)

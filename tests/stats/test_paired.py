@@ -10,7 +10,7 @@ import pytest
 
 from cambench.bench.stats import estimate
 from cambench.bench.stats.estimate import Estimate
-from cambench.bench.stats.paired import Pair, PairedSample, compare, pair_methods, subtract_paired
+from cambench.bench.stats.paired import Pair, PairedSample, compare_pairs, pair_methods, subtract_paired
 
 NAN = math.nan
 
@@ -20,7 +20,7 @@ def _sample(differences: list[float], better: str = "higher", *, binary: bool = 
 
 
 def _compare(differences: list[float], better: str = "higher", *, binary: bool = False) -> Pair:
-    return compare([_sample(differences, better, binary=binary)])[0]
+    return compare_pairs([_sample(differences, better, binary=binary)])[0]
 
 
 def _drawn(mean: float, n: int, seed: int = 0) -> list[float]:
@@ -43,7 +43,7 @@ def test_pairing_decides_where_the_two_intervals_overlap() -> None:
     images = np.linspace(0, 1, 30)
     values = pd.DataFrame({"a": images + np.linspace(0.01, 0.03, 30), "b": images})
     assert estimate.estimate_mean(values["a"]).low < estimate.estimate_mean(values["b"]).high
-    (pair,) = compare(pair_methods(values, better="higher"))
+    (pair,) = compare_pairs(pair_methods(values, better="higher"))
     assert pair.verdict == "ahead" and pair.difference.mean == pytest.approx(0.02) and pair.superiority == 1
 
 
@@ -80,19 +80,19 @@ def test_a_mean_of_the_opposite_sign_to_most_images_is_undecided() -> None:
 
 def test_holms_correction_is_over_all_samples() -> None:
     strong, weak = _sample(_drawn(0.9, 30)), _sample(_drawn(0.42, 30, 1))
-    alone = compare([weak])[0]
-    many = compare([weak, strong, *[_sample(_drawn(0, 30, seed)) for seed in range(2, 10)]])
+    alone = compare_pairs([weak])[0]
+    many = compare_pairs([weak, strong, *[_sample(_drawn(0, 30, seed)) for seed in range(2, 10)]])
     assert alone.verdict == "ahead" and alone.corrected_p == alone.p < 0.05
     assert many[0].corrected_p == pytest.approx(9 * many[0].p) and many[0].p == alone.p
     assert many[0].verdict == "undecided" and many[0].difference.low > 0 and many[1].verdict == "ahead"
 
 
 def test_a_sample_without_images_is_undecided_and_not_counted() -> None:
-    empty, pair = compare([_sample([]), _sample(_drawn(0.5, 30))])
+    empty, pair = compare_pairs([_sample([]), _sample(_drawn(0.5, 30))])
     assert empty.n == 0 and empty.verdict == "undecided" and empty.images_needed == "unknown"
     assert all(map(math.isnan, (empty.p, empty.corrected_p, empty.superiority, empty.difference.mean)))
     assert pair.corrected_p == pair.p
-    assert compare([]) == []
+    assert compare_pairs([]) == []
 
 
 def test_one_image_is_undecided() -> None:
@@ -126,11 +126,11 @@ def test_images_are_aligned_by_name_and_incomplete_ones_left_out() -> None:
 
 def test_each_pair_is_over_the_images_that_both_methods_have() -> None:
     values = pd.DataFrame({"a": [0.1, 0.2, 0.3], "b": [0.0, NAN, 0.1], "c": [NAN, NAN, 0.5], "d": [NAN] * 3})
-    pairs = {(pair.first, pair.second): pair for pair in compare(pair_methods(values, better="higher"))}
+    pairs = {(pair.first, pair.second): pair for pair in compare_pairs(pair_methods(values, better="higher"))}
     assert list(pairs) == list(itertools.combinations("abcd", 2))
     assert [pairs[key].n for key in pairs] == [2, 1, 0, 1, 0, 0]
     assert pairs["a", "b"].difference.mean == pytest.approx(0.15)
-    (chosen,) = compare(pair_methods(values, [("b", "a")], better="higher"))
+    (chosen,) = compare_pairs(pair_methods(values, [("b", "a")], better="higher"))
     assert (chosen.first, chosen.second) == ("b", "a") and chosen.difference.mean == pytest.approx(-0.15)
 
 
@@ -155,14 +155,14 @@ def test_one_method_gives_no_pairs() -> None:
 
 def test_intervals_and_p_do_not_depend_on_the_other_samples() -> None:
     samples = [_sample(_drawn(0.4, n, n)) for n in (5, 12, 30, 12)]
-    for sample, pair in zip(samples, compare(samples), strict=True):
-        alone = compare([sample])[0]
+    for sample, pair in zip(samples, compare_pairs(samples), strict=True):
+        alone = compare_pairs([sample])[0]
         assert pair.difference == pytest.approx(alone.difference, abs=1e-14) and pair.p == alone.p
 
 
 def test_the_seed_fixes_the_interval() -> None:
     sample = _sample(_drawn(0.4, 20))
-    assert compare([sample]) == compare([sample], seed=0) != compare([sample], seed=1)
+    assert compare_pairs([sample]) == compare_pairs([sample], seed=0) != compare_pairs([sample], seed=1)
 
 
 def test_binary_values_have_mcnemars_test_and_bonett_and_prices_interval() -> None:
@@ -190,14 +190,16 @@ def test_the_interval_covers_the_true_difference_in_about_95_percent_of_samples(
     if binary:
         one, other = (one > 0.5).astype(float), (other > 0.4).astype(float)
     truth = (0.6875 - 0.8208) if binary else 0.0
-    pairs = compare([_sample(list(differences), binary=binary) for differences in one - other])
+    pairs = compare_pairs([_sample(list(differences), binary=binary) for differences in one - other])
     covered = np.mean([pair.difference.low <= truth <= pair.difference.high for pair in pairs])
     assert 0.9 < covered <= 0.99
 
 
 def test_the_family_wise_error_rate_is_about_5_percent() -> None:
     rng = np.random.default_rng(1)
-    families = [compare([_sample(list(differences)) for differences in rng.normal(size=(5, 15))]) for _ in range(150)]
+    families = [
+        compare_pairs([_sample(list(differences)) for differences in rng.normal(size=(5, 15))]) for _ in range(150)
+    ]
     wrong = np.mean([any(pair.verdict != "undecided" for pair in family) for family in families])
     assert wrong <= 0.08  # 5 % and the random error of 150 families
 
@@ -207,27 +209,27 @@ def test_with_images_needed_about_half_of_the_samples_are_decided() -> None:
     pair = _compare(_drawn(0.2, 20))
     assert pair.verdict == "undecided" and pair.images_needed == 97
     rng = np.random.default_rng(5)
-    pairs = compare([_sample(list(differences)) for differences in rng.normal(0.2, 1, (200, 97))])
+    pairs = compare_pairs([_sample(list(differences)) for differences in rng.normal(0.2, 1, (200, 97))])
     assert 0.35 < np.mean([pair.difference.low > 0 and pair.p < 0.05 for pair in pairs]) < 0.65
 
 
 def test_more_samples_in_a_family_need_more_images() -> None:
     """Ten samples: the 1 - .05 / 20 quantile is 2.807, and (2.807 / .2)^2 = 197."""
-    pair = compare([_sample(_drawn(0.2, 20))] + [_sample(_drawn(0, 20, seed)) for seed in range(1, 10)])[0]
+    pair = compare_pairs([_sample(_drawn(0.2, 20))] + [_sample(_drawn(0, 20, seed)) for seed in range(1, 10)])[0]
     assert pair.images_needed == 197
 
 
 def test_images_needed_is_more_than_there_are() -> None:
-    pairs = compare([_sample(_drawn(0.47, 20))] + [_sample([0.0] * 20)] * 3)
+    pairs = compare_pairs([_sample(_drawn(0.47, 20))] + [_sample([0.0] * 20)] * 3)
     assert pairs[0].verdict == "undecided" and isinstance(pairs[0].images_needed, int) and pairs[0].images_needed > 20
 
 
 def test_each_family_is_corrected_separately() -> None:
     rng = np.random.default_rng(0)
     samples = [PairedSample("a", "b", rng.normal(0.05, 0.1, 60), "higher") for _ in range(5)]
-    pairs = compare(samples, families=["x", "y", "x", "y", "y"])
+    pairs = compare_pairs(samples, families=["x", "y", "x", "y", "y"])
     for members in ([0, 2], [1, 3, 4]):
-        assert [pairs[index] for index in members] == compare([samples[index] for index in members])
+        assert [pairs[index] for index in members] == compare_pairs([samples[index] for index in members])
 
 
 def test_what_would_decide_it_in_words() -> None:

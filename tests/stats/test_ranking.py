@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from cambench.bench.stats import estimate
-from cambench.bench.stats.paired import compare, pair_methods
+from cambench.bench.stats.paired import compare_pairs, pair_methods
 from cambench.bench.stats.ranking import Ranking, rank_methods
 from cambench.bench.stats.recommend import NEEDS, Need, find_pareto_front, recommend
 from cambench.bench.stats.summary import Cost
@@ -41,40 +41,40 @@ COSTS = _costs(cam=(0.01, 1), grad_cam=(0.008, 1), random=(0.0001, 0), score_cam
 
 def test_methods_are_ordered_by_mean_and_compared_with_the_next_and_the_best() -> None:
     ranking = _ranking(MEANS)
-    order = [place.method for place in ranking.places]
+    order = [ranked.method for ranked in ranking.methods]
     assert order == ["score_cam", "grad_cam", "cam", "opti_cam", "random"] and ranking.n == 30
-    assert [place.control for place in ranking.places] == [False, False, False, False, True]
+    assert [ranked.control for ranked in ranking.methods] == [False, False, False, False, True]
     values = _values(MEANS)
-    expected = compare(pair_methods(values, list(pairwise(order)), better="higher"))
-    assert [place.next_pair for place in ranking.places] == [*expected, None]
+    expected = compare_pairs(pair_methods(values, list(pairwise(order)), better="higher"))
+    assert [ranked.next_pair for ranked in ranking.methods] == [*expected, None]
     assert [pair.verdict for pair in expected] == ["undecided", "undecided", "ahead", "ahead"]
-    against = compare(pair_methods(values, [("score_cam", other) for other in order[1:]], better="higher"))
-    assert [place.best_pair for place in ranking.places] == [None, *against]
-    assert ranking.top_group == ("score_cam", "grad_cam", "cam") and ranking.best is ranking.places[0]
+    against = compare_pairs(pair_methods(values, [("score_cam", other) for other in order[1:]], better="higher"))
+    assert [ranked.best_pair for ranked in ranking.methods] == [None, *against]
+    assert ranking.top_group == ("score_cam", "grad_cam", "cam") and ranking.best is ranking.methods[0]
 
 
 def test_places_have_the_intervals_of_estimate_mean() -> None:
     values = _values(MEANS)
-    for place in _ranking(MEANS).places:
-        assert place.estimate == pytest.approx(estimate.estimate_mean(values[place.method], bounds=(0, 1)))
+    for ranked in _ranking(MEANS).methods:
+        assert ranked.estimate == pytest.approx(estimate.estimate_mean(values[ranked.method], bounds=(0, 1)))
     hits = (_values(MEANS, spread=0.3) > 0.6).astype(float)
-    for place in rank_methods(hits, better="higher", binary=True, bounds=(0, 1)).places:
-        assert place.estimate == estimate.estimate_mean(hits[place.method], binary=True, bounds=(0, 1))
-        if pair := place.next_pair:
-            (alone,) = compare(pair_methods(hits, [(pair.first, pair.second)], better="higher", binary=True))
+    for ranked in rank_methods(hits, better="higher", binary=True, bounds=(0, 1)).methods:
+        assert ranked.estimate == estimate.estimate_mean(hits[ranked.method], binary=True, bounds=(0, 1))
+        if pair := ranked.next_pair:
+            (alone,) = compare_pairs(pair_methods(hits, [(pair.first, pair.second)], better="higher", binary=True))
             assert pair.p == alone.p
 
 
 def test_the_order_is_reversed_if_lower_is_better() -> None:
     ranking = _ranking(MEANS, "lower", controls=("opti_cam",))
-    assert [place.method for place in ranking.places] == ["random", "opti_cam", "cam", "grad_cam", "score_cam"]
-    assert ranking.places[0].next_pair is not None and ranking.places[0].next_pair.verdict == "ahead"
+    assert [ranked.method for ranked in ranking.methods] == ["random", "opti_cam", "cam", "grad_cam", "score_cam"]
+    assert ranking.methods[0].next_pair is not None and ranking.methods[0].next_pair.verdict == "ahead"
 
 
 def test_a_control_can_be_first_but_not_the_best() -> None:
     ranking = _ranking(MEANS | {"random": 0.9})
-    assert ranking.places[0].method == "random" and ranking.best is not None and ranking.best.method == "score_cam"
-    assert ranking.places[0].best_pair is not None and ranking.places[0].best_pair.verdict == "behind"
+    assert ranking.methods[0].method == "random" and ranking.best is not None and ranking.best.method == "score_cam"
+    assert ranking.methods[0].best_pair is not None and ranking.methods[0].best_pair.verdict == "behind"
     assert "random" not in ranking.top_group
 
 
@@ -83,25 +83,25 @@ def test_the_ranking_is_over_the_images_that_all_methods_have() -> None:
     values.loc[[3, 7], "cam"] = NAN
     ranking = rank_methods(values, better="higher")
     assert ranking.n == 28 and ranking.left_out == ("absent",)
-    assert {place.estimate.n for place in ranking.places} == {28}
-    assert ranking.places[0].next_pair is not None and ranking.places[0].next_pair.n == 28
+    assert {ranked.estimate.n for ranked in ranking.methods} == {28}
+    assert ranking.methods[0].next_pair is not None and ranking.methods[0].next_pair.n == 28
 
 
 def test_equal_methods_keep_their_order_and_are_undecided() -> None:
     values = pd.DataFrame({"b": [0.1, 0.2, 0.3], "a": [0.1, 0.2, 0.3]})
     ranking = rank_methods(values, better="higher")
-    assert [place.method for place in ranking.places] == ["b", "a"] and ranking.top_group == ("b", "a")
-    assert ranking.places[0].next_pair is not None and ranking.places[0].next_pair.images_needed == "never"
+    assert [ranked.method for ranked in ranking.methods] == ["b", "a"] and ranking.top_group == ("b", "a")
+    assert ranking.methods[0].next_pair is not None and ranking.methods[0].next_pair.images_needed == "never"
 
 
 def test_rankings_of_one_method_one_image_or_no_values() -> None:
     one = rank_methods(pd.DataFrame({"a": [0.1, 0.2]}), better="higher")
-    assert one.places[0].next_pair is None and one.places[0].best_pair is None and one.top_group == ("a",)
+    assert one.methods[0].next_pair is None and one.methods[0].best_pair is None and one.top_group == ("a",)
     single = rank_methods(pd.DataFrame({"a": [0.1], "b": [0.2]}), better="higher")
-    assert single.n == 1 and single.top_group == ("b", "a") and math.isnan(single.places[0].estimate.low)
+    assert single.n == 1 and single.top_group == ("b", "a") and math.isnan(single.methods[0].estimate.low)
     for values in (pd.DataFrame(), pd.DataFrame({"a": [NAN]}), pd.DataFrame({"a": [0.1, NAN], "b": [NAN, 0.1]})):
         none = rank_methods(values, better="higher")
-        assert none.places == () and none.n == 0 and none.best is None and none.top_group == ()
+        assert none.methods == () and none.n == 0 and none.best is None and none.top_group == ()
         for need in NEEDS:
             assert recommend(none, {}, need).reason == "no method has a score"
 
@@ -131,7 +131,7 @@ def test_two_percent_is_relative_to_the_distance_from_the_worst_end() -> None:
         ranking = _ranking(means, better)
         costs = _costs(best=(3, 3), near=(2, 2), far=(1, 1))
         assert recommend(ranking, costs, CHEAPEST).method == "near"
-        assert [ranking.compute_relative_score(place) >= 0.98 for place in ranking.places] == [True, True, False]
+        assert [ranking.compute_relative_score(ranked) >= 0.98 for ranked in ranking.methods] == [True, True, False]
 
 
 @pytest.mark.parametrize(("better", "means"), [("lower", (2.0, 2.039, 2.041)), ("higher", (2.0, 1.961, 1.959))])
@@ -140,8 +140,8 @@ def test_two_percent_is_of_the_best_score_if_the_worst_end_is_infinite(
 ) -> None:
     values = _values(dict(zip(("best", "near", "far"), means, strict=True)))
     ranking = rank_methods(values, better=better, bounds=(-INF, INF))
-    assert [place.method for place in ranking.places] == ["best", "near", "far"]
-    assert [ranking.compute_relative_score(place) >= 0.98 for place in ranking.places] == [True, True, False]
+    assert [ranked.method for ranked in ranking.methods] == ["best", "near", "far"]
+    assert [ranking.compute_relative_score(ranked) >= 0.98 for ranked in ranking.methods] == [True, True, False]
 
 
 def test_the_cheapest_has_the_fewest_forwards_then_the_fewest_seconds() -> None:

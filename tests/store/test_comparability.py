@@ -104,7 +104,7 @@ def test_the_protocol_does_not_change_the_algorithm_of_a_metric() -> None:
 def test_images_are_the_same_by_name_pixels_and_explained_class() -> None:
     base = NetImages({"a": "1", "b": "2", "c": "3"}, {"a": 0, "b": 0, "c": 0})
     new = NetImages({"c": "3", "b": "2", "a": "9", "d": "4"}, {"a": 0, "b": 0, "c": 7, "d": 0})
-    assert find_same_pixels(base.pixels, new.pixels) == ["b", "c"]
+    assert find_same_pixels(base.hashes, new.hashes) == ["b", "c"]
     assert find_shared_images(base, new) == ["b"]
     assert find_image_difference(base, new) is None
 

@@ -62,7 +62,7 @@ def write(directory: Path, *units: Unit) -> None:
 
 def test_written_units_are_read(tmp_path: Path) -> None:
     write(tmp_path / "run", unit("a", "x", 0.25), unit("a", "y", 0.5))
-    run = store.read(tmp_path / "run")
+    run = store.open_run(tmp_path / "run")
     assert run.table("scores")["value"].tolist() == [0.25, 0.5]
     assert [list(curve) for curve in run.table("curves")["scores"]] == [[0.25, 0.25], [0.5, 0.5]]
     assert pd.read_parquet(tmp_path / "run" / "scores")["image"].tolist() == ["x", "y"]
@@ -77,7 +77,7 @@ def test_a_writer_resumes_a_run(tmp_path: Path) -> None:
     writer.add([unit("a", "y", 0.5)])
     writer.flush()
     writer.close()
-    assert store.read(tmp_path).table("scores")["value"].tolist() == [0.25, 0.5]
+    assert store.open_run(tmp_path).table("scores")["value"].tolist() == [0.25, 0.5]
 
 
 def test_a_part_without_scores_is_ignored_and_removed(tmp_path: Path) -> None:
@@ -85,9 +85,9 @@ def test_a_part_without_scores_is_ignored_and_removed(tmp_path: Path) -> None:
     write(tmp_path, unit("a", "x", 0.25), unit("a", "y", 0.5))
     part(tmp_path).unlink()
     (tmp_path / "curves" / ".part-9.partial").write_bytes(b"half")
-    assert store.read(tmp_path).table("curves").empty
+    assert store.open_run(tmp_path).table("curves").empty
     write(tmp_path, unit("a", "x", 0.75))
-    run = store.read(tmp_path)
+    run = store.open_run(tmp_path)
     assert run.table("scores")["value"].tolist() == [0.75]
     assert [list(curve) for curve in run.table("curves")["scores"]] == [[0.75, 0.75]]
     assert pd.read_parquet(tmp_path / "cost")["seconds"].tolist() == [0.75]
@@ -99,11 +99,11 @@ def test_a_run_of_another_suite_is_refused(tmp_path: Path) -> None:
     other = Header.model_validate(CONTENT | {"suite": SUITE | {"images": 3}})
     with pytest.raises(UsageError, match=r"holds another run: its images is 2, not 3; name another directory"):
         Writer(tmp_path, other)
-    assert store.read(tmp_path).table("scores")["value"].tolist() == [0.25]
+    assert store.open_run(tmp_path).table("scores")["value"].tolist() == [0.25]
 
 
 def test_a_foreign_directory_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "thesis.tex").write_text("years of work")
+    (tmp_path / "thesis.tex").write_text("years of work", encoding="utf-8")
     with pytest.raises(UsageError, match="not empty and holds no run"):
         Writer(tmp_path, HEADER)
     assert {path.name for path in tmp_path.iterdir()} <= {"thesis.tex", ".lock"}
@@ -125,7 +125,7 @@ def test_a_writer_that_cannot_start_releases_the_lock(
         raise error
 
     with monkeypatch.context() as patch:
-        patch.setattr(store, "tidy", fail)
+        patch.setattr(store, "remove_incomplete_parts", fail)
         with pytest.raises(error) as _kept:  # a reference to the frame, which keeps the lock from being collected
             Writer(tmp_path, HEADER)
     Writer(tmp_path, HEADER).close()
@@ -143,7 +143,7 @@ def test_a_full_disk_is_reported_and_the_run_is_kept(tmp_path: Path, monkeypatch
     with pytest.raises(Fatal, match="the disk is full; what was written is kept"):
         writer.flush()
     writer.close()
-    assert store.read(tmp_path).table("scores")["value"].tolist() == [0.25]
+    assert store.open_run(tmp_path).table("scores")["value"].tolist() == [0.25]
 
 
 def changed(part: str, key: str, value: object) -> dict[str, Any]:
@@ -171,7 +171,7 @@ def test_a_damaged_header_is_refused_in_one_sentence(tmp_path: Path, content: st
     """The sentence names the file, the key and the remedy."""
     (tmp_path / "run.json").write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(UsageError) as refusal:
-        store.read(tmp_path)
+        store.open_run(tmp_path)
     sentence = str(refusal.value)
     assert sentence.startswith(str(tmp_path / "run.json")) and message in sentence and "\n" not in sentence
     if "damaged" in message:
@@ -182,12 +182,12 @@ def test_a_header_is_written_unchanged(tmp_path: Path) -> None:
     """No default is added to the file, and keys with spaces are kept."""
     content = CONTENT | {"protocols": {"insertion": {"version": 1, "protocol version": 2}}}
     Writer(tmp_path, Header.model_validate(content)).close()
-    assert json.loads((tmp_path / "run.json").read_text()) == content
+    assert json.loads((tmp_path / "run.json").read_text(encoding="utf-8")) == content
     assert read_header(tmp_path) == Header.model_validate(content)
 
 
 def test_the_kept_run_is_readable() -> None:
-    header = store.read(KEPT_RUN).header
+    header = store.open_run(KEPT_RUN).header
     assert (header.format, header.suite.name, header.nets["resnet18"].layer) == (FORMAT, "scenes", "layer4")
     assert header.metrics["insertion"].better == "higher" and not header.metrics["insertion"].caveat
 
@@ -211,14 +211,14 @@ def test_a_damaged_part_is_named(tmp_path: Path) -> None:
     write(tmp_path, unit("a", "x", 0.25))
     part(tmp_path).write_bytes(b"PAR1")
     with pytest.raises(UsageError, match=r"\.parquet is damaged"):
-        store.read(tmp_path).table("scores")
+        store.open_run(tmp_path).table("scores")
     with pytest.raises(UsageError, match=rf"remove {part(tmp_path)} and run the same command again"):
         Writer(tmp_path, HEADER)
 
 
 def test_a_directory_without_a_run_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="holds no run"):
-        store.read(tmp_path)
+        store.open_run(tmp_path)
 
 
 def test_a_removed_part_is_computed_again_and_no_other_is_lost(tmp_path: Path) -> None:
@@ -226,7 +226,7 @@ def test_a_removed_part_is_computed_again_and_no_other_is_lost(tmp_path: Path) -
         write(tmp_path, unit("a", image, 0.5))
     part(tmp_path, 1).unlink()
     write(tmp_path, unit("a", "y", 0.5))
-    run = store.read(tmp_path)
+    run = store.open_run(tmp_path)
     assert sorted(run.table("scores")["image"]) == sorted(run.table("curves")["image"]) == ["x", "y", "z"]
 
 
@@ -260,16 +260,16 @@ def test_a_removed_table_is_computed_again(tmp_path: Path, table: str) -> None:
     writer.close()
     assert done == set()
     write(tmp_path, unit("a", "x", 0.25))
-    assert len(store.read(tmp_path).table("scores")) == 1
+    assert len(store.open_run(tmp_path).table("scores")) == 1
 
 
 def test_a_foreign_table_is_named_and_other_files_are_ignored(tmp_path: Path) -> None:
     write(tmp_path, unit("a", "x", 0.25))
     (tmp_path / "scores" / "notes.parquet").write_bytes(b"notes")
-    assert len(store.read(tmp_path).table("scores")) == 1
+    assert len(store.open_run(tmp_path).table("scores")) == 1
     pd.DataFrame({"x": [1]}).to_parquet(tmp_path / "scores" / "part-00001.parquet")
     with pytest.raises(UsageError, match=r"part-00001\.parquet is damaged \(it is another table\)"):
-        store.read(tmp_path).table("scores")
+        store.open_run(tmp_path).table("scores")
 
 
 def failed(net: str, image: str) -> Unit:
@@ -280,9 +280,9 @@ def test_a_failure_is_stored_until_a_later_attempt_succeeds(tmp_path: Path) -> N
     write(tmp_path, unit("a", "x", 0.25), failed("a", "y"))
     assert store.list_done(tmp_path) == {("a", "x")}
     write(tmp_path, failed("a", "y"))
-    assert store.read(tmp_path).table("failures")["reason"].tolist() == ["it is truncated"]
+    assert store.open_run(tmp_path).table("failures")["reason"].tolist() == ["it is truncated"]
     write(tmp_path, unit("a", "y", 0.5))
-    assert store.read(tmp_path).table("failures").empty
+    assert store.open_run(tmp_path).table("failures").empty
     assert store.list_done(tmp_path) == {("a", "x"), ("a", "y")}
 
 

@@ -23,7 +23,7 @@ def write(directory: Path, *, nets: int = 3, methods: int = 25, metrics: int = 2
     scored = [f"metric_{number}" for number in range(metrics)]
     layers = dict(list(LAYER.items())[:nets])
     directory.mkdir(parents=True, exist_ok=True)
-    (directory / "run.json").write_text(json.dumps(_header(names, layers, specs, scored)))
+    (directory / "run.json").write_text(json.dumps(_header(names, layers, specs, scored)), encoding="utf-8")
     tables: dict[str, list[pd.DataFrame]] = {"scores": [], "curves": [], "maps": [], "cost": [], "predictions": []}
     for net in layers:
         tables["scores"].append(_scores(rng, net, names, specs, scored))

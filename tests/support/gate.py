@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cambench.bench.compare.compare import Comparison, compare
+from cambench.bench.compare.compare import Comparison, compare_snapshots
 from cambench.bench.compare.snapshot import COUNTED, Snapshot, take_snapshot
 from cambench.bench.config import suite_file
 from cambench.bench.engines import local
@@ -96,18 +96,20 @@ def run_smoke(methods: Sequence[str], directory: Path, **changes: Any) -> Snapsh
     for _ in local.work(plan, writer):
         pass
     writer.close()
-    return take_snapshot(store.read(directory))
+    return take_snapshot(store.open_run(directory))
 
 
 def judge(mutation: Mutation, base: Snapshot, directory: Path, **changes: Any) -> Comparison:
     """Compare the smoke suite of a mutated method with that of the original method."""
     file = copy_method(mutation.method, directory / "changed", mutation.old, mutation.new)
-    return compare(base.select(None, [mutation.method], None), run_smoke([file], directory / "run", **changes))
+    return compare_snapshots(
+        base.select(None, [mutation.method], None), run_smoke([file], directory / "run", **changes)
+    )
 
 
 def outcome(comparison: Comparison) -> str:
     """The verdict on the scores of a method, without costs: worse, unclear (which fails with `--strict`), or same."""
-    verdicts = {cell.verdict for cell in comparison.cells if cell.key[2] not in COUNTED}
+    verdicts = {result.verdict for result in comparison.results if result.key[2] not in COUNTED}
     return next((verdict for verdict in ("worse", "unclear") if verdict in verdicts), "same")
 
 
@@ -121,8 +123,8 @@ def false_alarm(seed: int, directory: Path) -> bool:
         file = copy_method(name, directory / "changed", "make_generators(images, seeds, seed)",
                       "make_generators(images, seeds, seed + 1_000_003)")  # fmt: skip
         changed.append(file + bracket + settings)
-    comparison = compare(base, run_smoke(changed, directory / "new", **changes))
-    assert comparison.counts["same"] < len(comparison.cells), "other draws must give other numbers"
+    comparison = compare_snapshots(base, run_smoke(changed, directory / "new", **changes))
+    assert comparison.counts["same"] < len(comparison.results), "other draws must give other numbers"
     return bool(comparison.counts["worse"] + comparison.counts["better"])
 
 
@@ -137,7 +139,7 @@ def try_mutations(directory: Path, **changes: Any) -> list[str]:
     outcomes = []
     for number, mutation in enumerate(MUTATIONS):
         outcomes.append(outcome(judge(mutation, base, directory / str(number), **changes)))
-        print(f"{len(base.images)} images, {mutation.method}, {mutation.what}: {outcomes[-1]}", flush=True)
+        print(f"{len(base.image_hashes)} images, {mutation.method}, {mutation.what}: {outcomes[-1]}", flush=True)
     return outcomes
 
 

@@ -89,7 +89,7 @@ def tiny_vgg(precision: str = "fp32") -> Net:
     last = classify[-1]
     assert isinstance(last, nn.Linear)
     last.weight.data *= 10
-    cut = Cut(_line(features, classify), "4", no_class_maps="fully connected layers follow")
+    cut = Cut(_line(features, classify), "4", why_no_class_maps="fully connected layers follow")
     return Net("tiny_vgg", cut, CLASSES, precision)
 
 
@@ -164,7 +164,7 @@ def brightness(images: Tensor) -> Tensor:
 
 
 def close(actual: Tensor, expected: Tensor) -> None:
-    """Raises AssertionError if maps differ by more than rounding, or if the expected maps are 0."""
+    """Raise AssertionError if maps differ by more than rounding, or if the expected maps are 0."""
     assert float(expected.abs().max()) > 0
     torch.testing.assert_close(actual, expected, rtol=1e-4, atol=1e-5 * float(expected.abs().max()))
 

@@ -10,7 +10,7 @@ import pandas as pd
 from PIL import Image
 
 from cambench.bench.store.header import FORMAT
-from cambench.bench.store.run import read
+from cambench.bench.store.run import open_run
 
 NETS = {"squeezenet1_1": "features", "resnet18": "layer4", "vgg16": "features"}
 METHODS = {
@@ -49,7 +49,7 @@ def write(directory: Path, *, images: int = 12, nets: dict[str, str] | None = No
     names = [f"{prefix} {number:02}" for number in range(images)]
     directory.mkdir(parents=True, exist_ok=True)
     header = make_header(names, nets)
-    (directory / "run.json").write_text(json.dumps(header))
+    (directory / "run.json").write_text(json.dumps(header), encoding="utf-8")
     rows: dict[str, list[dict[str, Any]]] = {
         name: [] for name in ("scores", "curves", "maps", "predictions", "cost", "images")
     }
@@ -73,9 +73,9 @@ TABLES = ("scores", "curves", "maps", "strips", "drift", "predictions", "cost", 
 
 
 def assert_same(one: Path, other: Path) -> None:
-    """Raises AssertionError if two runs on disk differ in any bit or row, except in seconds."""
+    """Raise AssertionError if two runs on disk differ in any bit or row, except in seconds."""
     for name in TABLES:
-        actual, expected = (_sorted(read(directory).table(name)) for directory in (one, other))
+        actual, expected = (_sorted(open_run(directory).table(name)) for directory in (one, other))
         pd.testing.assert_frame_equal(actual, expected, check_exact=True, obj=name)
 
 

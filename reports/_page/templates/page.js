@@ -18,7 +18,7 @@
     near: {
       unit: "% of the best", amount: 2, words: (n) => `Cheapest within ${n} % of the best`,
       choose(methods, amount) {
-        const near = methods.filter((method) => method.seconds !== null && method.worth >= 1 - amount / 100);
+        const near = methods.filter((method) => method.seconds !== null && method.relative_score >= 1 - amount / 100);
         near.sort((a, b) => cost(a)[0] - cost(b)[0] || cost(a)[1] - cost(b)[1]);
         return near[0] ?? "no cost is measured";
       },
