@@ -55,8 +55,8 @@ class Run(store.Run):
         * `better` (`higher` or `lower`), `unit`, the `mean` over `n` images, its 95 % interval from `low` to `high`, and the
           `reason` why there is no mean;
         * `constant_maps`: the number of maps of the method that are constant;
-        * `seconds` per image (the median), `seconds_low` and `seconds_high` (the quartiles), `forwards` and `peak_bytes`: the
-          cost of the method on the net;
+        * `seconds` of an image alone (the median), `seconds_low` and `seconds_high` (the quartiles), `images_per_second` in a
+          batch, `forwards` and `peak_bytes`: the cost of the method on the net;
         * `protocol`: the settings of the metric in one line.
         """
         return make_frame(self)

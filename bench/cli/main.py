@@ -1,5 +1,7 @@
 """The command line. Each command is imported only when it is called, so that help and error messages appear at once."""
 
+import io
+import sys
 from importlib import import_module
 from typing import Any, NamedTuple
 
@@ -63,6 +65,9 @@ class LazyGroup(click.Group):
 @click.version_option(__version__, prog_name="bench")
 def main() -> None:
     """Which explanation method should I trust on this network, and what does it cost?"""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal's encoding may lack an arrow or a name's letters
+            stream.reconfigure(errors="backslashreplace")
 
 
 if __name__ == "__main__":

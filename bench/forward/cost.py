@@ -17,6 +17,8 @@ from torch.utils.flop_counter import flop_registry
 
 Result = TypeVar("Result")
 
+_counters: list["_Counter"] = []  # those at work
+
 
 @dataclass(frozen=True)
 class Work:
@@ -46,8 +48,17 @@ def measure_work(call: Callable[[], object], device: torch.device) -> Work:
         torch.cuda.reset_peak_memory_stats(device)
     before = torch.cuda.memory_allocated(device) if cuda else 0
     with _Counter() as counter:
-        call()
+        _counters.append(counter)
+        try:
+            call()
+        finally:
+            _counters.pop()
     return Work(counter.flops, torch.cuda.max_memory_allocated(device) - before if cuda else counter.peak)
+
+
+def is_counting() -> bool:
+    """Tell whether work is being counted: images that only fill up a batch must not be."""
+    return bool(_counters)
 
 
 def make_synchronise(device: str) -> Callable[[], None]:

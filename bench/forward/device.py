@@ -15,7 +15,8 @@ def to_batch(images: Sequence[Image], device: torch.device) -> Tensor:
     """Return images of one size as a batch (n, 3, h, w) in [0, 1], float32, on a device."""
     pixels = torch.from_numpy(np.stack([image.pixels for image in images]))
     if device.type == "cuda":
-        pixels = pixels.pin_memory().to(device, non_blocking=True)
+        pixels = pixels.pin_memory()
+    pixels = pixels.to(device, non_blocking=True)
     return pixels.permute(0, 3, 1, 2).contiguous().float() / 255
 
 

@@ -22,6 +22,8 @@ from .preprocessing import Preprocess, count_input_channels
 
 SIZES = (224, 32, 28, 64, 96, 128, 160, 192, 256, 288, 299, 320, 331, 380, 384, 448, 512)  # pixels, tried in this order
 KNOWN_SIZE = 128  # pixels: of the probe if the layer is known; smaller is faster
+INDEPENDENCE = 1e-3  # of the spread of the scores: the most that the other images of a batch may change a score by
+ROUNDING = 1e-5  # of the largest score
 LEAST = 1e-6  # probability down to which logarithms are compared
 LOG, AFTER_LAYER = "log()", "rest()"  # keys of modules that are not the net's own
 
@@ -96,6 +98,7 @@ def _probe(module: nn.Module, preprocess: nn.Module, first_size: int) -> Probe:
         if not error:
             is_fixed = bool(_find_run_error(module, preprocess(pad(images, (0, 32, 0, 32)))))
             scorer, scores = _find_repeatable_scores(module, preprocess(images))
+            _check_independence(scorer, scores, preprocess(images))
             kind = outputs.identify_kind(scores)
             return Probe(scorer, preprocess, images, scores, kind, size if is_fixed else None)
         first_error = first_error or error
@@ -111,6 +114,19 @@ def _find_repeatable_scores(module: nn.Module, inputs: Tensor) -> tuple[outputs.
             "the net returns different class scores for the same images: make it deterministic in eval mode"
         )
     return scorer, scores
+
+
+def _check_independence(scorer: nn.Module, scores: Tensor, inputs: Tensor) -> None:
+    """Raise PluginError if the net takes no single image, or if an image's scores depend on the others of its batch."""
+    if error := _find_run_error(scorer, inputs[:1]):
+        raise PluginError(f"the net cannot be run on a single image: {error}")
+    alone = torch.cat([scorer(inputs[number : number + 1]) for number in range(len(inputs))])
+    spread, largest = float(scores.max() - scores.min()), float(scores.abs().max())
+    if not torch.allclose(scores, alone, rtol=0, atol=max(INDEPENDENCE * spread, ROUNDING * largest)):
+        raise PluginError(
+            "the net's class scores of an image depend on the other images of the batch, so they would depend on the batch "
+            "size: give batch norms running averages (track_running_stats=True), and normalise each image by itself"
+        )
 
 
 def _find_run_error(module: nn.Module, inputs: Tensor) -> str:

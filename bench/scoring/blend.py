@@ -18,7 +18,7 @@ from torch.nn.functional import conv2d
 from ..core.profiling import time_span
 from ..data.types import MEAN
 from ..forward.forward import Stream
-from .impute import impute
+from .impute import impute, make_mean_colour
 from .perturbations import (
     Bounds,
     Clean,
@@ -67,11 +67,11 @@ def make_substrate(image: Tensor, name: Substrate) -> Tensor:
     """
     if name == "black":
         return torch.zeros_like(image)
-    mean = image.new_tensor(MEAN).view(3, 1, 1)
+    mean = make_mean_colour(image.device)
     if name == "mean":
         return mean.expand_as(image)
     # RISE blurs the normalised image and pads it with 0, which is the mean colour here.
-    kernel = (_make_gaussian_kernel() if name == "blur" else _make_box_kernel(image.shape[-2])).to(image)
+    kernel = _make_gaussian_kernel(image.device) if name == "blur" else _make_box_kernel(image.shape[-2], image.device)
     weight = kernel.expand(3, 1, *kernel.shape)
     return conv2d((image - mean)[None], weight, padding=len(kernel) // 2, groups=3)[0] + mean
 
@@ -110,22 +110,30 @@ class Canvas:
 
 def blend_images(canvas: Canvas, requests: Sequence[Request]) -> Stream:
     """Return a stream of perturbed images (3, h, w) in [0, 1], in the order of the requests; a series is a run of images."""
-    groups = (list(group) for _, group in groupby(requests, key=_find_mask_group))
+    groups = (list(group) for _, group in groupby(requests, key=_find_group))
     parts = [part for group in groups for part in _prepare_parts(canvas, group)]
     ends = list(accumulate(count for count, _ in parts))
 
     def make(start: int, stop: int) -> Tensor:
         images = canvas.image.new_empty(stop - start, *canvas.image.shape)
-        for number in range(bisect_right(ends, start), len(parts)):
-            count, paint = parts[number]
-            begin = ends[number] - count
-            low, high = max(start, begin), min(stop, ends[number])
-            if low >= stop:
-                break
-            paint(low - begin, high - begin, images[low - start : high - start])
+        for number, first, last, place in _find_parts(ends, start, stop):
+            parts[number][1](first, last, images[place])
         return images
 
     return Stream(ends[-1], make)
+
+
+def _find_parts(ends: Sequence[int], start: int, stop: int) -> Iterator[tuple[int, int, int, slice]]:
+    """Find what parts of a stream the images from start to stop are in, given where each part ends.
+
+    Yield the part's number, the first and the last of its images, exclusive, and their place among the images asked for.
+    """
+    for number in range(bisect_right(ends, start), len(ends)):
+        begin = ends[number - 1] if number else 0
+        low, high = max(start, begin), min(stop, ends[number])
+        if low >= stop:
+            return
+        yield number, low - begin, high - begin, slice(low - start, high - start)
 
 
 def count_images(perturbed: Perturbed | Series) -> int:
@@ -133,16 +141,22 @@ def count_images(perturbed: Perturbed | Series) -> int:
     return len(perturbed) if isinstance(perturbed, Series) else 1
 
 
-def _find_mask_group(request: Request) -> object:
-    """Return what neighbouring requests share if all are the image masked by its map, so that they are blended at once."""
-    return request[1] if isinstance(request[1], Masked) else None
+def _find_group(request: Request) -> object:
+    """Return what neighbouring requests share if they are blended at once: an image masked by maps, or imputed."""
+    perturbed = request[1]
+    if isinstance(perturbed, ImputedSeries):
+        return ImputedSeries, id(perturbed.noise)
+    return perturbed if isinstance(perturbed, Masked) else None
 
 
 def _prepare_parts(canvas: Canvas, group: list[Request]) -> Iterator[tuple[int, Paint]]:
-    """Yield the parts of a stream, each with its number of images: one for a run of maps that mask the image alike."""
+    """Yield the parts of a stream, each with its number of images: one for a group of several maps."""
     indices, masked = [index for index, _ in group], group[0][1]
     if isinstance(masked, Masked) and indices == list(range(indices[0], indices[-1] + 1)):
         yield len(group), _paint_masked(canvas, slice(indices[0], indices[-1] + 1), masked)
+        return
+    if isinstance(masked, ImputedSeries):
+        yield sum(count_images(perturbed) for _, perturbed in group), _paint_imputed(canvas, group)
         return
     for index, perturbed in group:
         yield count_images(perturbed), prepare_paint(perturbed, canvas, index)
@@ -209,20 +223,30 @@ def _(perturbed: CustomSeries, canvas: Canvas, index: int) -> Paint:
 
 @prepare_paint.register
 def _(perturbed: ImputedSeries, canvas: Canvas, index: int) -> Paint:
-    if perturbed.thresholds:
-        values = 1 - canvas.maps[index] if perturbed.ascending else canvas.maps[index]
-        limits = torch.tensor(perturbed.thresholds, device=values.device)[:, None, None]
-        find_missing = lambda start, stop: values >= limits[start:stop]  # noqa: E731
-    else:
-        find_missing = _make_bounds_test(
-            canvas.ranks.take(index, ascending=perturbed.ascending), perturbed.bounds, canvas.pixels
-        )
+    return _paint_imputed(canvas, [(index, perturbed)])
+
+
+def _paint_imputed(canvas: Canvas, group: Sequence[Request]) -> Paint:
+    """Impute the missing pixels of several maps at once; all requests are series with the same noise."""
+    series = [(index, perturbed) for index, perturbed in group if isinstance(perturbed, ImputedSeries)]
+    tests = [_make_missing_test(canvas, index, perturbed) for index, perturbed in series]
+    ends, noise = list(accumulate(len(perturbed) for _, perturbed in series)), series[0][1].noise
 
     def paint(start: int, stop: int, output: Tensor) -> None:
-        missing = find_missing(start, stop)
-        torch.addcmul(impute(canvas.image, missing), perturbed.noise, missing[:, None].to(output), out=output)
+        missing = torch.cat([tests[number](first, last) for number, first, last, _ in _find_parts(ends, start, stop)])
+        torch.addcmul(impute(canvas.image, missing), noise, missing[:, None].to(output), out=output)
 
     return paint
+
+
+def _make_missing_test(canvas: Canvas, index: int, series: ImputedSeries) -> Callable[[int, int], Tensor]:
+    """Return a function that tells for some images of a series which pixels are missing: booleans (n, h, w)."""
+    if not series.thresholds:
+        ranks = canvas.ranks.take(index, ascending=series.ascending)
+        return _make_bounds_test(ranks, series.bounds, canvas.pixels)
+    values = 1 - canvas.maps[index] if series.ascending else canvas.maps[index]
+    limits = torch.tensor(series.thresholds, device=values.device)[:, None, None]
+    return lambda start, stop: values >= limits[start:stop]
 
 
 def _paint_bounds(canvas: Canvas, ranks: Tensor, bounds: Bounds, substrate: Substrate) -> Paint:
@@ -237,12 +261,19 @@ def _paint_bounds(canvas: Canvas, ranks: Tensor, bounds: Bounds, substrate: Subs
 
 def _make_bounds_test(ranks: Tensor, bounds: Bounds, pixels: int) -> Callable[[int, int], Tensor]:
     """Return a function that tells for some of the bounds which ranks (h, w) are within them: booleans (n, h, w)."""
-    first, last = torch.tensor(bounds, dtype=torch.int32).to(ranks.device)[:, :, None, None].unbind(1)
+    first, last = _move_bounds(bounds, ranks.device)
     if all(low <= 0 for low, _ in bounds):  # one comparison instead of two
         return lambda start, stop: ranks < last[start:stop]
     if all(high >= pixels for _, high in bounds):
         return lambda start, stop: ranks >= first[start:stop]
     return lambda start, stop: (ranks >= first[start:stop]) & (ranks < last[start:stop])
+
+
+@lru_cache(maxsize=64)  # the curves of all maps of an image size are equal
+def _move_bounds(bounds: Bounds, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Return the first and the last ranks (n, 1, 1) of bounds, on a device."""
+    first, last = torch.tensor(bounds, dtype=torch.int32, device=device)[:, :, None, None].unbind(1)
+    return first, last
 
 
 def _paint_masked(canvas: Canvas, indices: slice, masked: Masked) -> Paint:
@@ -299,15 +330,21 @@ def _classify_bounds(bounds: tuple[int, int], pixels: int) -> Literal["all", "no
     return "all" if bounds[0] <= 0 and bounds[1] >= pixels else "some"
 
 
+# What follows is made once for a device. Outside of inference mode, so that it may be part of a differentiable product.
+
+
 @cache
-def _make_gaussian_kernel() -> Tensor:
+@torch.inference_mode(False)
+def _make_gaussian_kernel(device: torch.device) -> Tensor:
     """Return RISE's kernel: scipy's Gaussian filter of a single point on BLUR_SIZE x BLUR_SIZE pixels."""
     point = np.zeros((BLUR_SIZE, BLUR_SIZE), dtype=np.float32)
     point[BLUR_SIZE // 2, BLUR_SIZE // 2] = 1
-    return torch.from_numpy(gaussian_filter(point, BLUR_SIGMA))
+    return torch.from_numpy(gaussian_filter(point, BLUR_SIGMA)).to(device)
 
 
-def _make_box_kernel(height: int) -> Tensor:
+@cache
+@torch.inference_mode(False)
+def _make_box_kernel(height: int, device: torch.device) -> Tensor:
     """Return the uniform kernel of Gomez et al.: its side is a fifth of the image's height, at least 9, made odd."""
     side = max(height // 5, 9) | 1
-    return torch.full((side, side), 1 / side**2)
+    return torch.full((side, side), 1 / side**2, device=device)

@@ -20,6 +20,7 @@ DIRECT, DIAGONAL = 2, 1  # weights of neighbours, over the sum of all weights: 1
 # result does not depend on the other masks, and a GPU need not wait for a check.
 CYCLES = 5
 AT_ONCE = 2**22  # pixels in all sets that are solved together: limits the memory
+CPU_AT_ONCE = 2**19  # on a CPU: with more, the caches limit the speed
 DENSE = 100  # points of a grid that is solved as a matrix
 
 Kernel = tuple[tuple[float, ...], ...]
@@ -39,10 +40,18 @@ def impute(image: Tensor, missing: Tensor) -> Tensor:
 
     Where all pixels are missing, the result is ImageNet's mean colour.
     """
-    batch = max(1, AT_ONCE // missing[0].numel())
+    limit = CPU_AT_ONCE if missing.device.type == "cpu" else AT_ONCE
+    batch = max(1, limit // missing[0].numel())
     imputed = torch.cat([_Imputation(image, masks).solve() for masks in missing.split(batch)])
     is_all_missing = missing.flatten(1).all(1)[:, None, None, None]
-    return torch.where(is_all_missing, image.new_tensor(MEAN).view(3, 1, 1), imputed)
+    return torch.where(is_all_missing, make_mean_colour(image.device), imputed)
+
+
+@cache
+@torch.inference_mode(False)  # it may be part of a differentiable product
+def make_mean_colour(device: torch.device) -> Tensor:
+    """Return ImageNet's mean colour (3, 1, 1) on a device."""
+    return torch.tensor(MEAN, device=device).view(3, 1, 1)
 
 
 class _Imputation:
@@ -73,7 +82,7 @@ class _Imputation:
 
     def _make_stencils(self, missing: Tensor) -> Tensor:
         """Return the coefficients (n, 9, h, w) of each missing pixel's equation, one for each missing neighbour and itself."""
-        kernel = _make_kernel_tensor(_NEIGHBOURS, missing).view(9, 1, 1)
+        kernel = _make_depthwise_kernels(_NEIGHBOURS, 1, missing.dtype, missing.device).view(9, 1, 1)
         stencils = torch.cat(_shift(missing), 1).mul_(missing).mul_(-kernel)
         stencils[:, 4] = (self.total * missing)[:, 0]
         return stencils
@@ -122,11 +131,12 @@ class _Grid:
     def _invert(self) -> Tensor:
         """Return the inverses of the systems on the coarsest grid."""
         points = self.size.numel()
-        unit = torch.eye(points).to(self.stencils).view(1, points, *self.size).expand(len(self.stencils), -1, -1, -1)
-        system = self._apply(unit).flatten(2)
+        unit = torch.eye(points, device=self.stencils.device)
+        columns = unit.view(1, points, *self.size).expand(len(self.stencils), -1, -1, -1)
+        system = self._apply(columns).flatten(2)
         # Few missing pixels leave many coarse points undetermined; a small multiple of the identity determines them.
         ridge = 1e-5 * system.diagonal(dim1=1, dim2=2).amax(1).clamp_min(1e-6)
-        return torch.linalg.inv(system + ridge[:, None, None] * torch.eye(points).to(system))
+        return torch.linalg.inv(system + ridge[:, None, None] * unit)
 
     def _apply(self, values: Tensor) -> Tensor:
         """Return A x."""
@@ -173,11 +183,7 @@ def _convolve(planes: Tensor, kernel: Kernel, stride: int = 1) -> Tensor:
 
 def _coarsen_stencils(stencils: Tensor) -> Tensor:
     """Return the coarse grid's stencils (n, 9, h', w'): the fine equations with the transfer's shares as values (Galerkin)."""
-    return conv2d(stencils, _compute_stencil_products().to(stencils), stride=2, padding=1)
-
-
-def _make_kernel_tensor(kernel: Kernel, like: Tensor) -> Tensor:
-    return torch.tensor(kernel, dtype=like.dtype, device=like.device)
+    return conv2d(stencils, _compute_stencil_products(stencils.device), stride=2, padding=1)
 
 
 @cache
@@ -186,7 +192,7 @@ def _make_depthwise_kernels(kernel: Kernel, count: int, dtype: torch.dtype, devi
 
 
 @cache
-def _compute_stencil_products() -> Tensor:
+def _compute_stencil_products(device: torch.device) -> Tensor:
     """Return (9, 9, 3, 3), by coarse neighbour, fine neighbour and fine point: the point's share times the fine neighbour's."""
 
     def share(y: int, x: int) -> float:
@@ -196,4 +202,4 @@ def _compute_stencil_products() -> Tensor:
         share(*point) * share(point[0] + fine[0] - 2 * coarse[0], point[1] + fine[1] - 2 * coarse[1])
         for coarse, fine, point in product(_OFFSETS, repeat=3)
     ]
-    return torch.tensor(products).view(9, 9, 3, 3)
+    return torch.tensor(products, device=device).view(9, 9, 3, 3)

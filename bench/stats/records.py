@@ -11,15 +11,16 @@ from .summary import Cost, Table, build_tables
 
 COLUMNS = [
     "suite", "dataset", "net", "layer", "precision", "method", "control", "metric", "better", "unit",
-    "mean", "low", "high", "n", "reason", "constant_maps", "seconds", "seconds_low", "seconds_high", "forwards",
-    "peak_bytes", "protocol",
+    "mean", "low", "high", "n", "reason", "constant_maps", "seconds", "seconds_low", "seconds_high",
+    "images_per_second", "forwards", "peak_bytes", "protocol",
 ]  # fmt: skip
 
 
 def make_frame(run: Run) -> pd.DataFrame:
     """Make a frame of the mean of each net, method and metric, its 95 % interval, and the cost of the method on that net.
 
-    The cost is repeated on each row of a method; `seconds` is the median, `seconds_low` and `seconds_high` are the quartiles.
+    The cost is repeated on each row of a method; `seconds` is the median, `seconds_low` and `seconds_high` are the quartiles,
+    of an image alone; `images_per_second` is the speed in a batch.
     Unknown values and empty texts are NaN; `reason` says why a mean is unknown.
     """
     records = [
@@ -56,5 +57,5 @@ def _make_cost_record(cost: Cost | None) -> dict[str, float]:
     low, high = cost.quartiles
     return {
         "seconds": cost.seconds, "seconds_low": low, "seconds_high": high,
-        "forwards": cost.forwards, "peak_bytes": cost.peak_bytes,
+        "images_per_second": cost.images_per_second, "forwards": cost.forwards, "peak_bytes": cost.peak_bytes,
     }  # fmt: skip

@@ -1,7 +1,7 @@
 """Summaries of a run, one for each net: mean scores or reasons, costs, and the accuracy of the net."""
 
-from dataclasses import dataclass
-from math import isnan
+from dataclasses import dataclass, replace
+from math import isnan, nan
 from typing import Any
 
 import pandas as pd
@@ -18,10 +18,12 @@ from .mean_scores import MeanScore, Metric, average_scores, parse_range
 class Cost:
     """The cost of one explanation by a method on a net; NaN for what was not measured."""
 
-    seconds: float  # the median over images
+    seconds: float  # of an image alone: the median over the images that were timed so
     quartiles: tuple[float, float]  # of the seconds
     forwards: float  # the work, in units of one forward pass
     peak_bytes: float
+    images_per_second: float = nan  # in a batch
+    batch: int = 0  # the number of images of that batch; 0 if none was timed
 
 
 @dataclass(frozen=True)
@@ -134,9 +136,13 @@ def _select(rows: pd.DataFrame, net: str, images: set[str] | None = None) -> pd.
 
 def _summarise_cost(rows: pd.DataFrame) -> Cost:
     low, median, high = rows["seconds"].quantile([0.25, 0.5, 0.75])
-    return Cost(
+    cost = Cost(
         float(median), (float(low), float(high)), float(rows["forwards"].max()), float(rows["peak_bytes"].max())
     )
+    timed = rows.reindex(columns=["batch_seconds", "batch"]).dropna()
+    if timed.empty:
+        return cost
+    return replace(cost, images_per_second=float(1 / timed["batch_seconds"].mean()), batch=int(timed["batch"].max()))
 
 
 def _count_maps(scores: pd.DataFrame, flag: str) -> dict[str, int]:

@@ -16,6 +16,7 @@ from .section import Section
 from .text import number_reasons
 
 NOT_AVAILABLE = Cell("n/a", float("nan"), css="none")
+COST_HEADS = (("seconds", "per image alone"), ("images a second", ""), ("forwards", "per image"), ("peak MB", ""))
 
 
 def make_section(runs: Sequence[Run], analyses: Sequence[NetAnalysis]) -> Section:
@@ -38,10 +39,7 @@ def make_score_table(analysis: NetAnalysis) -> Grid:
     """Make the table of every method by every metric, and its cost, for the page, Markdown and LaTeX alike."""
     table, reasons = analysis.table, number_reasons(analysis.table)
     heads = [ColumnHead("method", row_header=True), *(_make_head(analysis, metric) for metric in table.metrics)]
-    heads += [
-        ColumnHead(text, small, number=True, data={"family": "cost"})
-        for text, small in (("seconds", "per image"), ("forwards", "per image"), ("peak MB", ""))
-    ]
+    heads += [ColumnHead(text, small, number=True, data={"family": "cost"}) for text, small in COST_HEADS]
     rows = [
         GridRow(
             [make_name_cell(method), *(_make_score_cell(analysis, method, metric, reasons) for metric in table.metrics),
@@ -130,10 +128,12 @@ def _make_score_cell(analysis: NetAnalysis, method: str, metric: Metric, reasons
 def _make_cost_cells(analysis: NetAnalysis, method: str) -> list[Cell]:
     cost = analysis.table.costs.get(method)
     if cost is None:
-        return [NOT_AVAILABLE] * 3
+        return [NOT_AVAILABLE] * len(COST_HEADS)
     low, high = cost.quartiles
+    speed, batch = cost.images_per_second, f"in a batch of {cost.batch}"
     return [
         make_number_cell(cost.seconds, format_cost(cost.seconds), f"{format_cost(low)} to {format_cost(high)}"),
+        make_number_cell(speed, format_cost(speed), batch),
         make_number_cell(cost.forwards, format_cost(cost.forwards)),
         make_number_cell(cost.peak_bytes / MEGABYTE, format_cost(cost.peak_bytes / MEGABYTE)),
     ]

@@ -13,9 +13,9 @@ COMPUTATION = (
     "metrics Wilson's interval. A single image has no interval.",
     "Each map is computed once, fitted to its image and stretched to [0, 1] as the protocol says. A mean over fewer images "
     "than the others says so below the table.",
-    "Seconds are measured one image at a time: the median and the quartiles over images. They depend on the machine and its "
-    "load. Forwards (floating-point work in units of one prediction, including backward passes) and peak bytes are measured "
-    "on the first image and are the same in every run.",
+    "Seconds are those of one image alone: the median and the quartiles over the first images. Images a second are those of "
+    "one batch after them. Both depend on the machine and its load. Forwards (floating-point work in units of one "
+    "prediction, including backward passes) and peak bytes are measured on the first image and are the same in every run.",
     "A method is better or worse than a control only if the 95 % interval of the mean paired difference excludes 0 and the "
     "paired test is significant after Holm's correction: Wilcoxon's signed-rank test, or McNemar's test for binary "
     "metrics. Otherwise the comparison is undecided.",

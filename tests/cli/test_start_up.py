@@ -1,5 +1,6 @@
 """The command line starts quickly: a command imports only what it needs."""
 
+import os
 import subprocess
 import sys
 
@@ -44,3 +45,11 @@ def test_bench_help_shows_the_first_line_of_each_commands_help(name: str) -> Non
     assert command is not None and command.name == name
     assert COMMANDS[name].help == (command.help or "").partition("\n")[0]
     assert list(COMMANDS) == sorted(COMMANDS) == main.list_commands(context)
+
+
+def test_output_that_the_terminal_cannot_encode_is_escaped() -> None:
+    environment = os.environ | {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": ""}
+    command = [sys.executable, "-m", "cambench", "list"]
+    result = subprocess.run(command, capture_output=True, env=environment, check=False)
+    assert result.returncode == 0 and result.stdout.isascii()
+    assert rb"\xfc" in result.stdout, "no letter of the list is beyond ASCII, so that this test shows nothing"

@@ -425,11 +425,46 @@ class _Deciding(_Branch):
         return output > 0
 
 
+class _BatchNormed(nn.Sequential):
+    """Normalises by the statistics of the batch, because it has no running averages."""
+
+    def __init__(self) -> None:
+        norm = nn.BatchNorm2d(8, track_running_stats=False)
+        super().__init__(nn.Conv2d(3, 8, 3), norm, nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 5))
+
+
+class _BatchStretched(nn.Module):
+    """Stretches the images of a batch together."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 5))
+
+    def forward(self, images: Tensor) -> Tensor:
+        scores: Tensor = self.body((images - images.min()) / (images.max() - images.min()) * (1 + images.mean()))
+        return scores
+
+
+class _Paired(nn.Module):
+    """Takes two images at a time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 5))
+
+    def forward(self, images: Tensor) -> Tensor:
+        scores: Tensor = self.body(images.view(2, *images.shape[1:]))
+        return scores
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
         (_Dropping, "returns different class scores for the same images"),
         (_Deciding, "class scores as torch.bool"),
+        (_BatchNormed, "an image depend on the other images of the batch"),
+        (_BatchStretched, "an image depend on the other images of the batch"),
+        (_Paired, "cannot be run on a single image"),
         (lambda: _Branch(classes=1), "net: the net returns one score per image"),
         (lambda: nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU()), "class scores are"),
     ],

@@ -138,7 +138,14 @@ def test_filters_hide_rows_columns_and_figures(page: Any) -> None:
     assert page.locator("#scores tbody tr:visible th").all_inner_texts() == ["score_cam", "centre"] * 3
     page.fill("input[name=metric]", "pointing")
     heads = page.locator("#scores table").first.locator("thead th:visible b").all_inner_texts()
-    assert [head.replace("\u00a0", " ") for head in heads] == ["method", "pointing ↑", "seconds", "forwards", "peak MB"]
+    assert [head.replace("\u00a0", " ") for head in heads] == [
+        "method",
+        "pointing ↑",
+        "seconds",
+        "images a second",
+        "forwards",
+        "peak MB",
+    ]
     page.select_option("select[name=net]", "vgg16")
     assert page.locator("#scores > div h3:visible").count() == 1
     assert page.locator("#filters output").inner_text().startswith("2 of ")

@@ -1,0 +1,79 @@
+"""Batches: what would make a GPU wait, counted on the CPU, and the batch sizes that a net sees."""
+
+from pathlib import Path
+
+import pytest
+from torch import Tensor
+
+from cambench.bench.config import suite_file
+from cambench.bench.run import plan as planning
+from cambench.bench.run.plan import make_plan
+from cambench.bench.run.session import Session
+from cambench.tests.support.waits import CountWaits
+
+METHODS = [
+    "cam", "grad_cam", "score_cam", "grad_cam_pp", "layer_cam", "xgrad_cam", "hires_cam", "eigen_cam",
+    "opti_cam[iterations=2]", "random", "centre", "uniform", "edge", "fake_cam",
+]  # fmt: skip
+METRICS = [
+    "insertion", "deletion", "average_drop", "average_increase", "average_gain", "pointing", "energy", "road", "adcc",
+]  # fmt: skip
+MOST_WAITS = 30  # a batch, of all methods and metrics together
+FACTORY = """
+import torch
+from torch import nn
+
+def tiny():
+    torch.manual_seed(0)
+    layers = [nn.Conv2d(3, 40, 3, 4, 1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(40, 10)]
+    layers[0].bias.data -= torch.linspace(0, 0.6, 40)  # so that the number of live channels depends on the image
+    return nn.Sequential(*layers)
+"""
+
+
+@pytest.fixture
+def net(tmp_path: Path) -> str:
+    (tmp_path / "nets.py").write_text(FACTORY)
+    return f"{tmp_path}/nets.py:tiny"
+
+
+def count_waits(net: str, images: int, monkeypatch: pytest.MonkeyPatch) -> CountWaits:
+    """Count the waits of one batch of this many images, which is not the first and not timed."""
+    monkeypatch.setattr(planning, "MAX_GROUP", images)
+    monkeypatch.setitem(planning.PAIRS_PER_GROUP, "cpu", 10**9)
+    suite = suite_file.load(
+        "smoke", nets=[net], methods=METHODS, metrics=METRICS, images=4 * images, precision="fp32",
+        dataset="scenes[size=32]", target="predicted",
+    ).model_copy(update={"timed": 1})  # fmt: skip
+    plan = make_plan(suite, "cpu")
+    session = Session(plan, plan.suite.nets[0])
+    list(session.compute(plan.groups[:3]))
+    with CountWaits() as waits:
+        (units,) = session.compute(plan.groups[3:4])
+    assert len(units) == images and not any(unit.rows.get("failures") for unit in units)
+    return waits
+
+
+def test_a_batch_of_more_images_waits_no_more_often(net: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    few, many = (count_waits(net, images, monkeypatch) for images in (2, 8))
+    assert few.downloads == many.downloads and many.downloads.total() <= MOST_WAITS
+    assert many.uploads.total() - few.uploads.total() <= 8 - 2, "more is moved to the device than an image's noise"
+
+
+def test_a_net_sees_few_batch_sizes_in_a_run(net: str) -> None:
+    suite = suite_file.load(
+        "smoke", nets=[net], methods=["score_cam", "grad_cam"], metrics=["insertion", "average_drop"], images=50,
+        precision="fp32", dataset="scenes[size=32]", target="predicted",
+    )  # fmt: skip
+    plan = make_plan(suite, "cpu")
+    session, sizes, live = Session(plan, plan.suite.nets[0]), set[int](), set[int]()
+    session.net._forward.net.register_forward_pre_hook(lambda _, inputs: sizes.add(len(inputs[0])))
+    session.net.features.register_forward_hook(lambda *results: live.update(_count_live(results[2])))
+    list(session.compute(plan.groups))
+    assert len(live) > 5, "the images have too few numbers of live channels for this test"
+    assert len(sizes) <= 4
+
+
+def _count_live(activations: Tensor) -> list[int]:
+    counts: list[int] = (activations.amax((2, 3)) > activations.amin((2, 3))).sum(1).tolist()
+    return counts
