@@ -256,7 +256,7 @@ def test_the_text_of_a_run_is_escaped(tmp_path: Path) -> None:
 def test_the_rows_of_a_markdown_table_have_equally_many_cells(run: Run) -> None:
     rows = [line for line in markdown.render(run).splitlines() if line.startswith("|")]
     assert len(rows) == 3 * (2 + 5)
-    assert {len(re.findall(r"(?<!\\)\|", row)) for row in rows} == {13}
+    assert {len(re.findall(r"(?<!\\)\|", row)) for row in rows} == {14}
     assert escape("a|b\nc") == r"a\|b c" and escape("grad_cam") == "grad_cam"
 
 
