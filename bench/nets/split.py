@@ -22,6 +22,7 @@ from .preprocessing import Preprocess, count_input_channels
 
 SIZES = (224, 32, 28, 64, 96, 128, 160, 192, 256, 288, 299, 320, 331, 380, 384, 448, 512)  # pixels, tried in this order
 KNOWN_SIZE = 128  # pixels: of the probe if the layer is known; smaller is faster
+CONTRASTS = (1.0, 0.4)  # of the images of a batch, so that a stretch over the batch differs from one over each image
 INDEPENDENCE = 1e-3  # of the spread of the scores: the most that the other images of a batch may change a score by
 ROUNDING = 1e-5  # of the largest score
 LEAST = 1e-6  # probability down to which logarithms are compared
@@ -98,7 +99,7 @@ def _probe(module: nn.Module, preprocess: nn.Module, first_size: int) -> Probe:
         if not error:
             is_fixed = bool(_find_run_error(module, preprocess(pad(images, (0, 32, 0, 32)))))
             scorer, scores = _find_repeatable_scores(module, preprocess(images))
-            _check_independence(scorer, scores, preprocess(images))
+            _check_independence(scorer, preprocess(images * images.new_tensor(CONTRASTS).view(2, 1, 1, 1)))
             kind = outputs.identify_kind(scores)
             return Probe(scorer, preprocess, images, scores, kind, size if is_fixed else None)
         first_error = first_error or error
@@ -116,10 +117,11 @@ def _find_repeatable_scores(module: nn.Module, inputs: Tensor) -> tuple[outputs.
     return scorer, scores
 
 
-def _check_independence(scorer: nn.Module, scores: Tensor, inputs: Tensor) -> None:
+def _check_independence(scorer: nn.Module, inputs: Tensor) -> None:
     """Raise PluginError if the net takes no single image, or if an image's scores depend on the others of its batch."""
     if error := _find_run_error(scorer, inputs[:1]):
         raise PluginError(f"the net cannot be run on a single image: {error}")
+    scores = scorer(inputs)
     alone = torch.cat([scorer(inputs[number : number + 1]) for number in range(len(inputs))])
     spread, largest = float(scores.max() - scores.min()), float(scores.abs().max())
     if not torch.allclose(scores, alone, rtol=0, atol=max(INDEPENDENCE * spread, ROUNDING * largest)):

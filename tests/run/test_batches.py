@@ -67,9 +67,10 @@ def test_a_net_sees_few_batch_sizes_in_a_run(net: str) -> None:
     )  # fmt: skip
     plan = make_plan(suite, "cpu")
     session, sizes, live = Session(plan, plan.suite.nets[0]), set[int](), set[int]()
+    list(session.compute(plan.groups[:1]))  # the first image also counts the work, without images that fill up a chunk
     session.net._forward.net.register_forward_pre_hook(lambda _, inputs: sizes.add(len(inputs[0])))
     session.net.features.register_forward_hook(lambda *results: live.update(_count_live(results[2])))
-    list(session.compute(plan.groups))
+    list(session.compute(plan.groups[1:]))
     assert len(live) > 5, "the images have too few numbers of live channels for this test"
     assert len(sizes) <= 4
 
