@@ -8,7 +8,6 @@ from typing import Literal
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch.nn.functional import interpolate
 
 from ..core.errors import NotApplicable
@@ -18,15 +17,6 @@ from ..scoring.perturbations import Bounds, Clean, Kept, KeptSeries, RegionSerie
 
 Shape = tuple[int, ...]
 Direction = Literal["insert", "remove"]
-
-
-@dataclass(frozen=True, eq=False)
-class CellRanks:
-    """The rank (h, w) of each pixel's cell."""
-
-    values: NDArray[np.float32]
-
-
 CELL_STEPS = 14 * 14  # about the most steps of cells; a step is cells // CELL_STEPS cells, as in Gomez et al.'s code
 SEED_STRIDE = 10_000  # between the orders of two seeds
 
@@ -58,14 +48,12 @@ class Schedule:
         return [float(descending[start:stop].mean()) for start, stop in pairwise(self.counts)]
 
     def _list_cell_images(self, substrate: Substrate, direction: Direction) -> list[Question]:
-        ranks, counts = (
-            _rank_cells(self.case.raw.tobytes(), self.case.raw.shape, self.case.map.shape),
-            self.counts[1:-1],
-        )
+        raw, counts = self.case.raw, self.counts[1:-1]
         bounds = tuple((0, count) if direction == "insert" else (count, self.counts[-1]) for count in counts)
+        series = _make_cell_series(raw.tobytes(), raw.shape, self.case.map.shape, bounds, substrate)
         ends: list[Question] = [Kept(0, 0, substrate), Clean()]
         first, last = ends if direction == "insert" else ends[::-1]
-        return [first, *_make_cell_series(ranks, bounds, substrate), last]
+        return [first, series, last] if bounds else [first, last]
 
 
 def make_schedule(case: Case, steps: int, *, cells: bool = False, even: bool = False) -> Schedule:
@@ -85,19 +73,12 @@ def make_schedule(case: Case, steps: int, *, cells: bool = False, even: bool = F
     return Schedule(case, counts, [count / units for count in counts], cells)
 
 
-# Metrics of the same curve get the same objects, which are then scored once.
-
-
-@lru_cache(maxsize=256)
-def _rank_cells(raw: bytes, grid: Shape, size: Shape) -> CellRanks:
-    """Rank the cells of a map (h', w'), for each pixel of its image: a pixel belongs to the cell nearest to it."""
+@lru_cache(maxsize=256)  # metrics of the same curve get the same object, which is then scored once
+def _make_cell_series(raw: bytes, grid: Shape, size: Shape, bounds: Bounds, substrate: Substrate) -> RegionSeries:
+    """Return a curve over the cells of a map (h', w'); a pixel of the image belongs to the cell nearest to it."""
     values = torch.from_numpy(np.frombuffer(raw, dtype=np.float32).reshape(grid).copy())
-    return CellRanks(interpolate(rank_pixels(values[None])[None].float(), list(size), mode="nearest")[0, 0].numpy())
-
-
-@lru_cache(maxsize=256)
-def _make_cell_series(ranks: CellRanks, bounds: Bounds, substrate: Substrate) -> list[Question]:
-    return [RegionSeries(ranks.values, bounds, substrate)] if bounds else []
+    ranks = interpolate(rank_pixels(values[None])[None].float(), list(size), mode="nearest")[0, 0]
+    return RegionSeries(ranks.numpy(), bounds, substrate)
 
 
 def normalise(scores: list[float], *, substrate_score: float, image_score: float) -> list[float]:

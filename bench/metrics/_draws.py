@@ -6,5 +6,5 @@ from ..scoring.case import Case
 
 
 def make_generator(case: Case, seed: int) -> np.random.Generator:
-    """Make a generator seeded by the metric's setting and the image's bytes."""
+    """Make a generator seeded by the metric's setting and the image's pixels."""
     return np.random.default_rng([seed, case.seed])

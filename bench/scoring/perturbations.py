@@ -109,10 +109,10 @@ class CustomSeries:
 
 @dataclass(frozen=True, eq=False)
 class ImputedSeries:
-    """A curve of images whose pixels outside the bounds are imputed from their neighbours (see impute.py), plus noise.
+    """A curve of images whose missing pixels are imputed from their neighbours (see impute.py), plus noise.
 
-    Without `ranks` the bounds are those of the map's pixel ranks, from the lowest value if `ascending`. With `thresholds`,
-    which replace the bounds, the pixels at or above each of these values of the map (of 1 - map if `ascending`) are imputed.
+    Missing are the pixels whose rank is within the bounds; `ascending` ranks count from the map's lowest value. With
+    `thresholds`, which replace the bounds, they are those at or above each of these values of the map, or of 1 - map.
     """
 
     bounds: Bounds

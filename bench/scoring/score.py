@@ -19,7 +19,7 @@ from ..data.seeds import derive_seed
 from ..forward.forward import Stream, join_streams
 from .blend import Canvas, Ranks, blend_images, count_images, split_request
 from .case import AskingMaps, Case, FloatMap, IsTop1, MapOf, MapQuestion, Question, RandomisedMap, Score
-from .perturbations import Masked, Perturbed, Series
+from .perturbations import ImputedSeries, Masked, Perturbed, Series
 
 ScoreType = Literal["softmax", "logit"]
 Key = tuple[int, Perturbed | Series]  # a case's index, and perturbed images of its image
@@ -130,41 +130,46 @@ class _Answers:
 
     def _explain(self, group: Sequence[MapKey]) -> list[Sequence[FloatMap]]:
         """Return the maps of each question, all of one method, on the net or on one randomised net."""
-        cases, explainer = [self._cases[case] for case, _ in group], self._cases[group[0][0]].rerun.explainer
         question = group[0][1]
         if isinstance(question, RandomisedMap):
-            if explainer is None:
-                return [[case.rerun.randomised(question.share, question.seed)] for case in cases]
-            images, seeds = [case.image for case in cases], [case.seed for case in cases]
-            maps = explainer.explain_randomised(
-                question.share, question.seed, torch.stack(images), [case.target for case in cases], seeds
-            )
-            return [[map_] for map_ in maps]
-        streams = [
-            blend_images(self._canvases[self._first[n]], [(n, asked.image)]) for n, asked in _select_images(group)
-        ]
-        images = [stream.make(0, stream.count) for stream in streams]
-        if explainer is None:
-            return [list(case.rerun.explain(part)) for case, part in zip(cases, images, strict=True)]
-        counts = [len(part) for part in images]
-        targets = list(chain.from_iterable([case.target] * count for case, count in zip(cases, counts, strict=True)))
-        seeds = [
-            derive_seed(case.seed, f"{type(asked.image).__name__} {number}")
-            for case, count, (_, asked) in zip(cases, counts, _select_images(group), strict=True)
-            for number in range(count)
-        ]
-        maps = explainer.explain(torch.cat(images), targets, seeds)
-        return [list(part) for part in np.split(maps, np.cumsum(counts)[:-1])]
+            return [[map_] for map_ in _explain_randomised([self._cases[case] for case, _ in group], question)]
+        return _explain_images([
+            (self._cases[n], asked, blend_images(self._canvases[self._first[n]], [(n, asked.image)]))
+            for n, asked in group if isinstance(asked, MapOf)
+        ])  # fmt: skip
 
 
-def _find_place(key: Key) -> tuple[bool, str]:
-    """Return where perturbed images stand in their image's stream: those masked by maps last, alike ones together."""
+def _explain_randomised(cases: Sequence[Case], question: RandomisedMap) -> Sequence[FloatMap]:
+    """Return the map of each case, all of one method, on one randomised net."""
+    explainer = cases[0].rerun.explainer
+    if explainer is None:
+        return [case.rerun.randomised(question.share, question.seed) for case in cases]
+    images, targets = torch.stack([case.image for case in cases]), [case.target for case in cases]
+    seeds = [case.seed for case in cases]
+    return list(explainer.explain_randomised(question.share, question.seed, images, targets, seeds))
+
+
+def _explain_images(asked: Sequence[tuple[Case, MapOf, Stream]]) -> list[Sequence[FloatMap]]:
+    """Return the maps of each case's images, all of one method."""
+    images = [stream.make(0, stream.count) for _, _, stream in asked]
+    explainer = asked[0][0].rerun.explainer
+    if explainer is None:
+        return [list(case.rerun.explain(part)) for (case, _, _), part in zip(asked, images, strict=True)]
+    targets, seeds = list[int](), list[int]()
+    for case, question, stream in asked:
+        kind = type(question.image).__name__
+        targets += [case.target] * stream.count
+        seeds += [derive_seed(case.seed, f"{kind} {number}") for number in range(stream.count)]
+    maps = explainer.explain(torch.cat(images), targets, seeds)
+    return [list(part) for part in np.split(maps, np.cumsum([len(part) for part in images])[:-1])]
+
+
+def _find_place(key: Key) -> tuple[int, str]:
+    """Return where perturbed images stand in their image's stream: those that are made for several maps at once, together."""
     perturbed = key[1]
-    return isinstance(perturbed, Masked), str(perturbed) if isinstance(perturbed, Masked) else ""
-
-
-def _select_images(keys: Sequence[MapKey]) -> list[tuple[int, MapOf]]:
-    return [(case, question) for case, question in keys if isinstance(question, MapOf)]
+    if isinstance(perturbed, Masked):
+        return 2, str(perturbed)
+    return int(isinstance(perturbed, ImputedSeries)), ""
 
 
 class _Dialogue:
