@@ -82,7 +82,8 @@ class Plan:
         singles = min(self.suite.timed, max(1, len(self.indices) // 2))
         if position < singles:
             return "single"
-        return "batch" if position < singles + self.batch_size else None
+        is_batch = self.batch_size > 1 and position < singles + self.batch_size
+        return "batch" if is_batch else None
 
     @cached_property
     def _positions(self) -> dict[int, int]:

@@ -78,3 +78,16 @@ def test_a_net_sees_few_batch_sizes_in_a_run(net: str) -> None:
 def _count_live(activations: Tensor) -> list[int]:
     counts: list[int] = (activations.amax((2, 3)) > activations.amin((2, 3))).sum(1).tolist()
     return counts
+
+
+def test_the_batch_after_the_images_that_are_timed_alone_is_timed_as_a_whole(net: str) -> None:
+    suite = suite_file.load(
+        "smoke", nets=[net], methods=["grad_cam"], metrics=["average_drop"], images=24, precision="fp32",
+        dataset="scenes[size=32]", target="predicted",
+    )  # fmt: skip
+    plan = make_plan(suite, "cpu")
+    units = [unit for group in Session(plan, plan.suite.nets[0]).compute(plan.groups) for unit in group]
+    costs = [unit.rows["cost"][0] for unit in units]
+    assert [cost["seconds"] > 0 for cost in costs] == [True] * 8 + [False] * 16
+    assert [cost["batch"] for cost in costs] == [None] * 8 + [8] * 8 + [None] * 8
+    assert len({cost["batch_seconds"] for cost in costs[8:16]}) == 1 and costs[8]["batch_seconds"] > 0
