@@ -1,8 +1,8 @@
 """Runs a suite part by part; shows progress, a table per net and the page's path. Ctrl-C keeps what is done."""
 
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -17,13 +17,19 @@ from ..core.profiling import time_span
 from ..data.labels import abbreviate, find_missing_classes
 from ..published import published, table
 from ..run.describe import make_header
+from ..run.loaded_nets import LoadedNets
 from ..run.plan import Plan
 from ..show import terminal
 from ..show.terminal import WIDTH
 from ..store import run as store
 from ..store.writer import Writer
 
-MakePlan = Callable[[Suite], Plan]
+
+class MakePlan(Protocol):
+    """Makes the plan of a suite, or of a part of one, which shares its nets with other parts."""
+
+    def __call__(self, suite: Suite, *, loaded: LoadedNets | None = None) -> Plan: ...
+
 
 DONE, FAILED, INTERRUPTED = 0, 3, 130  # exit codes; FAILED: at least one image failed
 
@@ -46,14 +52,8 @@ def execute(suite: Suite, directory: Path, make_plan: MakePlan, console: Console
 
 def _check_parts(suite: Suite, make_plan: MakePlan) -> list[Plan]:
     """Return the plans of all parts, made before the first one runs, so that a wrong value in any part is reported at once."""
-    plans = []
-    for part in suite.parts:
-        plan = make_plan(part)
-        # A net can only be checked when it is loaded. It is loaded again for its run, because that takes seconds, and the nets
-        # of all parts together may not fit into memory.
-        plan.drop_nets()
-        plans.append(plan)
-    return plans
+    loaded = LoadedNets()  # a net of several parts is loaded once
+    return [make_plan(part, loaded=loaded) for part in suite.parts]
 
 
 def _execute_part(plan: Plan, directory: Path, console: Console, engine: Plugin) -> int:

@@ -23,6 +23,7 @@ from ..forward.precision import check_compiler, choose_precision
 from ..nets import load
 from ..nets.net import Net
 from ..store.header import NetHeader
+from .loaded_nets import LoadedNets, NetKey
 
 PAIRS_PER_GROUP = {"cpu": 16, "cuda": 256}  # (method, metric) pairs that fill batches: with fewer, images share batches
 MAX_GROUP = 8  # images that share batches
@@ -62,7 +63,7 @@ class Plan:
     precision: str  # of perturbed images: fp32, tf32, bf16 or fp16
     compiled: bool = False  # whether the forward passes of perturbed images are compiled
     memory: float | None = None  # bytes that such a forward pass may take
-    loaded: dict[str, Net] = field(default_factory=dict, repr=False)  # by name, until a session takes them
+    loaded: LoadedNets = field(default_factory=LoadedNets, repr=False)
 
     @property
     def groups(self) -> list[list[int]]:
@@ -100,20 +101,22 @@ class Plan:
         return len(self.suite.nets) * len(self.indices)
 
     def take_net(self, name: str) -> Net:
-        """Return a net, ready to run. The plan hands over the net that it holds; if it holds none, it loads the net.
+        """Return a net, ready to run. It is loaded, unless it was loaded to be checked.
 
-        Raise UsageError if the net that it loads is not the one that was checked.
+        Raise UsageError if it is not the one that was checked.
         """
-        net = self.loaded.pop(name, None)
-        if net is None:
-            net = load.load(self.specs[name], self.device, self.precision, find_layer(self.protocol, name))
-            _check_unchanged(name, self.nets[name], describe_net(net))
+        net = self.loaded.take(self._find_key(name), self.device)
+        _check_unchanged(name, self.nets[name], describe_net(net))
         net.configure(self.memory, compiled=self.compiled)
         return net
 
     def drop_nets(self) -> None:
         """Free the memory of the nets that no session has taken: each is loaded again when it is taken."""
-        self.loaded.clear()
+        for name in self.nets:
+            self.loaded.drop(self._find_key(name))
+
+    def _find_key(self, name: str) -> NetKey:
+        return self.specs[name], find_layer(self.protocol, name), self.precision
 
     def list_remaining(self, done: Collection[tuple[str, str]]) -> dict[str, list[list[int]]]:
         """Return the groups of image indices that are not done, by net. A net whose images are all done is left out."""
@@ -125,12 +128,18 @@ class Plan:
 
 
 def make_plan(
-    suite: Suite, device: str = "auto", memory: float | None = None, *, net_headers: dict[str, NetHeader] | None = None
+    suite: Suite,
+    device: str = "auto",
+    memory: float | None = None,
+    *,
+    net_headers: dict[str, NetHeader] | None = None,
+    loaded: LoadedNets | None = None,
 ) -> Plan:
     """Make the plan of a suite on a device: auto, cpu, cuda or cuda:1.
 
     `memory` limits the bytes that a forward pass of perturbed images takes. `net_headers` describe the nets if another
-    process has checked them: no net is loaded then until a session takes it. Raise UsageError for a suite that cannot run.
+    process has checked them: no net is loaded then until a session takes it. Plans that are given the same `loaded` share the
+    nets that they have in common. Raise UsageError for a suite that cannot run.
     """
     protocols = suite.load_protocols()
     protocol = _find_common_protocol(protocols, suite.find_dataset_plugin(None).settings.get("resize"))
@@ -144,14 +153,15 @@ def make_plan(
     precision = choose_precision(suite.precision, resolved_device)
     if suite.compile:
         check_compiler(resolved_device)
-    loaded = {
-        name: load.load(spec, resolved_device, precision, find_layer(protocol, name))
-        for name, spec in (specs_by_name.items() if net_headers is None else ())
+    loaded = LoadedNets() if loaded is None else loaded
+    headers = net_headers or {
+        name: describe_net(loaded.load((spec, find_layer(protocol, name), precision), resolved_device))
+        for name, spec in specs_by_name.items()
     }
     plan = Plan(
         suite=suite.model_copy(update={"nets": list(specs_by_name)}), specs=specs_by_name, methods=methods,
         measures=measures, protocol=protocol, dataset=dataset, images=images, indices=indices,
-        nets=net_headers or {name: describe_net(net) for name, net in loaded.items()}, device=resolved_device,
+        nets=headers, device=resolved_device,
         precision=precision, compiled=suite.compile, memory=memory, loaded=loaded,
     )  # fmt: skip
     _check_classes(plan)

@@ -25,7 +25,9 @@ from cambench.bench.nets import load, split
 from cambench.bench.nets.net import Net
 from cambench.bench.run import forecast
 from cambench.bench.run.describe import make_header
+from cambench.bench.run.loaded_nets import LoadedNets
 from cambench.bench.run.plan import make_plan
+from cambench.bench.store import run as store
 from cambench.bench.store.writer import Writer
 
 NETS = ["squeezenet1_1", "resnet18"]
@@ -111,19 +113,30 @@ def small_suite(**changes: Any) -> Suite:
     return suite_file.load("smoke", **{"precision": "fp32", "images": 2, **SMALL, **changes})
 
 
-def test_parts_are_checked_before_the_first_runs_and_hold_one_parts_nets(
+def test_parts_are_checked_before_the_first_runs_and_load_a_net_once(
     tmp_path: Path, loads: list[tuple[str, int]]
 ) -> None:
-    parts = [small_suite(nets=[net]).model_copy(update={"name": net}) for net in NETS]
+    nets = [*NETS, NETS[0]]
+    parts = [small_suite(nets=[net]).model_copy(update={"name": str(part)}) for part, net in enumerate(nets)]
     console, engine = Console(file=io.StringIO()), plugins.find(ENGINE, "local")
     suite = small_suite(nets=NETS).model_copy(update={"parts": parts})
     assert execute(suite, tmp_path, partial(make_plan, device="cpu"), console, engine) == 0
-    assert loads == [(net, 0) for net in [*NETS, *NETS]]
+    assert [net for net, _ in loads] == NETS
+    first, last = (store.open_run(tmp_path / part).table("scores") for part in ("0", "2"))
+    assert first["value"].equals(last["value"])
     wrong = parts[1].model_copy(update={"nets": ["resnet18[layer=none]"], "name": "wrong"})
     suite = suite.model_copy(update={"parts": [parts[0].model_copy(update={"name": "new"}), wrong]})
     with pytest.raises(UsageError, match="there is no layer 'none'"):
         execute(suite, tmp_path, partial(make_plan, device="cpu"), console, engine)
     assert not (tmp_path / "new").exists()
+
+
+def test_a_net_is_held_until_the_last_plan_has_taken_it(loads: list[tuple[str, int]]) -> None:
+    loaded = LoadedNets()
+    plans = [make_plan(small_suite(nets=NETS[:1]), "cpu", loaded=loaded) for _ in range(2)]
+    nets = [weakref.ref(plan.take_net(NETS[0])) for plan in plans]
+    gc.collect()
+    assert len(loads) == 1 and [net() for net in nets] == [None, None]
 
 
 def test_a_net_that_has_changed_since_it_was_checked_is_refused() -> None:
