@@ -6,11 +6,11 @@ from ..bench.core.formatting import format_count, format_settings
 from ..bench.core.markdown import escape
 from ..bench.published import published
 from ..bench.published import table as published_table
+from ..bench.show.score_table import make_score_table
 from ..bench.stats.summary import Table
 from ..bench.store.run import Run
 from ._page.analysis import NetAnalysis, analyse
 from ._page.control_comparisons import compare_with_controls, find_metrics_won, find_unbeaten_controls
-from ._page.scores import make_score_table
 from ._page.text import COMPUTATION, describe_progress, describe_run
 from ._tables.markdown import format_lines
 
@@ -48,7 +48,7 @@ def _describe_net(analysis: NetAnalysis) -> Iterator[str]:
     layer = f"Layer {escape(table.layer)}, " if table.layer else ""
     yield f"{layer}{format_count(table.images, 'image')}, {escape(table.precision)}: {escape(table.accuracy)}."
     yield ""
-    grid = make_score_table(analysis)
+    grid = make_score_table(analysis.table, analysis.title)
     yield from format_lines(grid)
     yield ""
     yield from (f"- {escape(line)}" for line in (*grid.notes, *_describe_controls(table)))

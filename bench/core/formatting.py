@@ -40,3 +40,12 @@ def format_count(count: int, noun: str) -> str:
 def format_settings(settings: Mapping[str, Any]) -> str:
     """Format the settings of a protocol in one line, without the metric: "steps 28, fit bilinear"."""
     return ", ".join(f"{key} {value}" for key, value in settings.items() if key != "metric")
+
+
+def format_cost(value: float) -> str:
+    """Format a cost in at most five characters: like a score, but with fewer digits if it is small: .0021, 2e-05."""
+    if value == 0 or isnan(value):
+        return "0" if value == 0 else "-"
+    if value < 1e-4:
+        return f"{value:.0e}"
+    return f"{value:#.2g}".replace("0.", ".", 1) if value < 0.1 else format_number(value)

@@ -1,6 +1,7 @@
 """The table of the methods on one net, for the terminal."""
 
-from collections.abc import Callable
+from collections.abc import Iterable, Sequence
+from itertools import chain
 from math import isnan
 
 from rich.console import Group, RenderableType
@@ -8,18 +9,19 @@ from rich.padding import Padding
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from ..core.formatting import MEGABYTE, format_count, format_number
+from ..core.formatting import format_count, format_number
 from ..core.specs import DEFAULT, split_protocol
-from ..stats.mean_scores import Metric
 from ..stats.notes import describe_gaps
-from ..stats.summary import Cost, Table, build_table
+from ..stats.summary import Table, build_table
 from ..store.run import Run
+from .grid import Cell, ColumnHead, Grid
+from .score_table import COST, MISSING, make_score_table
 
 WIDTH = 80
 NAMES = 17  # the widest column of method names: longer names wrap
 
-# The head of a column, and a function from a method to the lines of its cell: the mean and the ends of its interval, or a cost.
-Column = tuple[Text, Callable[[str], list[Text]]]
+# A column of the grid: its head, and for each method the lines of its cell.
+Column = tuple[Text, list[list[Text]]]
 ENDS = (Text("  low", style="dim"), Text("  high", style="dim"))
 
 
@@ -32,7 +34,7 @@ def show_methods(run: Run, net: str, width: int = WIDTH) -> Group:
     if not table.images:
         return Group(Text(f"{net}: no image is complete yet"))
     parts: list[RenderableType] = [Text(_format_title(table), style="bold")]
-    parts += [_make_grid(table, columns) for columns in _split_columns(table, width)]
+    parts += [_make_grid(table.methods, columns) for columns in _split_columns(make_score_table(table, net), width)]
     parts += [Padding(Text(note, style="dim"), (0, 0, 0, 1), expand=False) for note in list_notes(table)]
     return Group(*parts, Text(f"{net}: {table.accuracy}"))
 
@@ -72,70 +74,59 @@ def _format_title(table: Table) -> str:
     return f"{table.net}, {table.layer}: {progress}, {table.precision}; mean{interval}"
 
 
-def _split_columns(table: Table, width: int) -> list[list[Column]]:
+def _split_columns(grid: Grid, width: int) -> list[list[Column]]:
     """Distribute the columns over as many tables as fit into the width; the columns of cost stay together."""
-    room = width - _measure_names(table)
+    room = width - _measure_names(row.cells[0].text for row in grid.rows)
     parts: list[list[Column]] = [[]]
-    for block in [*([_make_metric_column(table, metric)] for metric in table.metrics), _make_cost_columns(table)]:
-        if parts[-1] and sum(_measure_column(table, column) + 1 for column in [*parts[-1], *block]) > room:
+    for block in _make_blocks(grid):
+        if parts[-1] and sum(_measure_column(column) + 1 for column in [*parts[-1], *block]) > room:
             parts.append([])
         parts[-1] += block
     return parts
 
 
-def _measure_column(table: Table, column: Column) -> int:
-    texts = [column[0], *(text for method in table.methods for text in column[1](method))]
-    return max(len(line) for text in texts for line in text.plain.split("\n"))
+def _make_blocks(grid: Grid) -> list[list[Column]]:
+    """Return the columns after the names of the methods: each metric is a block, and the costs are one."""
+    metrics: list[list[Column]] = []
+    costs: list[Column] = []
+    for index, head in enumerate(grid.heads):
+        if not head.short or head.row_header:
+            continue
+        column = Text(head.short), [_make_lines(row.cells[index], head) for row in grid.rows]
+        if head.data == COST:
+            costs.append(column)
+        else:
+            metrics.append([column])
+    return [*metrics, costs]
 
 
-def _measure_names(table: Table) -> int:
-    return min(NAMES, max(map(len, [*table.methods, "method"])))
+def _make_lines(cell: Cell, head: ColumnHead) -> list[Text]:
+    """Return the lines of a cell: its text and, of a mean, the ends of its interval. The reasons for n/a are notes."""
+    if cell.css == MISSING:
+        return [Text("n/a", style="dim" if head.data != COST else "")]
+    ends = (cell.estimate.low, cell.estimate.high) if cell.estimate and not isnan(cell.estimate.low) else ()
+    return [
+        Text(cell.text, style="bold" if cell.bold else ""),
+        *(Text(format_number(end), style="dim") for end in ends),
+    ]
 
 
-def _make_grid(table: Table, columns: list[Column]) -> RichTable:
+def _measure_column(column: Column) -> int:
+    head, cells = column
+    return max(len(line) for text in (head, *chain.from_iterable(cells)) for line in text.plain.split("\n"))
+
+
+def _measure_names(methods: Iterable[str]) -> int:
+    return min(NAMES, max(map(len, [*methods, "method"])))
+
+
+def _make_grid(methods: Sequence[str], columns: list[Column]) -> RichTable:
     grid = RichTable(box=None, padding=(0, 0, 0, 1), pad_edge=False)
-    grid.add_column(Text("method"), width=_measure_names(table), overflow="fold")
+    grid.add_column(Text("method"), width=_measure_names(methods), overflow="fold")
     for head, _ in columns:
         grid.add_column(head, justify="right", no_wrap=True)
-    for method in table.methods:
-        cells = [cell(method) for _, cell in columns]
+    for row, method in enumerate(methods):
+        cells = [cells[row] for _, cells in columns]
         for line, name in enumerate([Text(method), *ENDS][: max(map(len, cells))]):
             grid.add_row(name, *(cell[line] if line < len(cell) else "" for cell in cells))
     return grid
-
-
-def _make_metric_column(table: Table, metric: Metric) -> Column:
-    best = table.find_best(metric)
-
-    def cell(method: str) -> list[Text]:
-        mean_score = table.find_mean_score(method, metric)
-        if mean_score.reason:
-            return [Text("n/a", style="dim")]
-        average, low, high, _ = mean_score.estimate
-        ends = [] if isnan(low) else [Text(format_number(end), style="dim") for end in (low, high)]
-        return [Text(format_number(average), style="bold" if method in best else ""), *ends]
-
-    short, protocol = split_protocol(metric.short)
-    return Text("\n".join([short, *([] if protocol == DEFAULT else [f"@{protocol}"]), metric.arrow])), cell
-
-
-def _make_cost_columns(table: Table) -> list[Column]:
-    heads: dict[str, Callable[[Cost], str]] = {
-        "s per\nimage": lambda cost: format_cost(cost.seconds),
-        "for-\nwards": lambda cost: format_cost(cost.forwards),
-        "peak\nMB": lambda cost: format_cost(cost.peak_bytes / MEGABYTE),
-    }
-
-    def make_column(head: str, show: Callable[[Cost], str]) -> Column:
-        return Text(head), lambda method: [Text(show(table.costs[method]) if method in table.costs else "n/a")]
-
-    return [make_column(head, show) for head, show in heads.items()]
-
-
-def format_cost(value: float) -> str:
-    """Format a cost in at most five characters: like a score, but with fewer digits if it is small: .0021, 2e-05."""
-    if value == 0 or isnan(value):
-        return "0" if value == 0 else "-"
-    if value < 1e-4:
-        return f"{value:.0e}"
-    return f"{value:#.2g}".replace("0.", ".", 1) if value < 0.1 else format_number(value)

@@ -5,15 +5,14 @@ from dataclasses import dataclass
 from math import isnan
 from typing import Any
 
-from ...bench.core.formatting import format_p
-from ...bench.show.terminal import format_cost
+from ...bench.core.formatting import format_cost, format_p
+from ...bench.show.grid import Cell, ColumnHead, Grid, GridRow, make_estimate_cell, make_name_cell, make_number_cell
 from ...bench.stats.paired import Pair
 from ...bench.stats.ranking import RankedMethod
 from ...bench.stats.recommend import NEEDS, Recommendation
 from ...bench.stats.summary import Cost
 from .._plots import figures
 from .._plots.drawing import Drawing
-from .._tables.grid import Cell, ColumnHead, Grid, GridRow, make_estimate_cell, make_name_cell, make_number_cell
 from .analysis import AXES, MetricAnalysis, NetAnalysis
 from .confidence import describe_certainty, describe_score, list_caveats, summarise
 from .render import fill

@@ -2,8 +2,7 @@
 
 from collections.abc import Sequence
 
-from ...bench.core.formatting import format_count, format_number
-from ...bench.show.terminal import format_cost
+from ...bench.core.formatting import format_cost, format_count, format_number
 from ...bench.stats.agreement import RELIABLE, TENTATIVE
 from ...bench.stats.estimate import format_interval
 from ...bench.stats.paired import Pair

@@ -1,9 +1,9 @@
 """A table of how far the precision of a run changed its scores, or a sentence that this was not measured."""
 
 from ...bench.core.formatting import format_count, format_number
+from ...bench.show.grid import Cell, ColumnHead, Grid, GridRow, make_name_cell, make_number_cell
 from ...bench.stats.drift import Drift, measure_drift
 from ...bench.store.run import Run
-from .._tables.grid import Cell, ColumnHead, Grid, GridRow, make_name_cell, make_number_cell
 from .analysis import NetAnalysis
 
 SMALL = 5e-4  # a change that three decimals do not show

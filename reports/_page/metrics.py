@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import pandas as pd
 
 from ...bench.core.formatting import format_number
+from ...bench.show.grid import Cell, ColumnHead, Grid, GridRow, make_estimate_cell, make_name_cell, make_number_cell
 from ...bench.stats.agreement import RELIABLE, TENTATIVE, build_rho_matrix
-from .._tables.grid import Cell, ColumnHead, Grid, GridRow, make_estimate_cell, make_name_cell, make_number_cell
 from .analysis import NetAnalysis
 from .render import fill
 from .section import Section

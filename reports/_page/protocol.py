@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Sequence
 
 from ...bench.core.formatting import format_settings
+from ...bench.show.grid import Cell, ColumnHead, Grid, GridRow, make_name_cell
 from ...bench.store.header import Header
 from ...bench.store.run import Run
-from .._tables.grid import Cell, ColumnHead, Grid, GridRow, make_name_cell
 from .analysis import NetAnalysis
 from .render import fill
 from .section import Section

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from ...bench.published import published, table
+from ...bench.show.grid import Cell, ColumnHead, Grid, GridRow, make_name_cell
 from ...bench.store.run import Run
-from .._tables.grid import Cell, ColumnHead, Grid, GridRow, make_name_cell
 from .render import fill
 from .section import Section
 

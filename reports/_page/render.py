@@ -12,9 +12,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from PIL import Image as Picture
 
-from ...bench.core.formatting import format_count, format_number, format_settings
+from ...bench.core.formatting import format_cost, format_count, format_number, format_settings
 from ...bench.data.types import Pixels
-from ...bench.show.terminal import format_cost
 from .._plots.svg import make_element as svg
 from . import text
 

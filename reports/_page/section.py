@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from ...bench.show.grid import Grid
 from .._plots.drawing import Drawing
-from .._tables.grid import Grid
 
 
 @dataclass(frozen=True)

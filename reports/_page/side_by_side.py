@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from typing import Any
 
+from ...bench.show.grid import Cell, ColumnHead, Grid, GridRow, make_estimate_cell, make_name_cell
 from ...bench.stats.estimate import Floats
 from ...bench.stats.mean_scores import estimate_score
 from ...bench.store.comparability import (
@@ -17,7 +18,6 @@ from ...bench.store.comparability import (
 )
 from ...bench.store.header import Header
 from ...bench.store.run import Run
-from .._tables.grid import Cell, ColumnHead, Grid, GridRow, make_estimate_cell, make_name_cell
 from .analysis import NetAnalysis, label_runs
 from .render import fill
 from .section import Section

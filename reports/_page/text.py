@@ -55,12 +55,6 @@ def describe_progress(tables: Iterable[Table]) -> str | None:
     return f"This run is not complete; images so far: {', '.join(counts)}." if counts else None
 
 
-def number_reasons(table: Table) -> dict[str, int]:
-    """Assign numbers to the reasons why cells are empty, for footnotes."""
-    reasons = (table.find_mean_score(method, metric).reason for method in table.methods for metric in table.metrics)
-    return {reason: number for number, reason in enumerate(dict.fromkeys(filter(None, reasons)), 1)}
-
-
 def find_common_reason(table: Table, method: str) -> str | None:
     """Return the reason why a method has no score, if it is the same for every metric; None otherwise."""
     reasons = {table.find_mean_score(method, metric).reason for metric in table.metrics}

@@ -1,6 +1,6 @@
 """Writes a table as CSV, by pandas, with unrounded numbers."""
 
-from .grid import Grid
+from ...bench.show.grid import Grid
 
 
 def write(grid: Grid) -> str:

@@ -2,7 +2,7 @@
 
 import re
 
-from .grid import Cell, ColumnHead, Grid
+from ...bench.show.grid import Cell, ColumnHead, Grid
 
 ESCAPES = {
     "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "↑": r"$\uparrow$",

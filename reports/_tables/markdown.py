@@ -1,7 +1,7 @@
 """Writes a table in Markdown."""
 
 from ...bench.core.markdown import escape, format_table
-from .grid import Cell, ColumnHead, Grid
+from ...bench.show.grid import Cell, ColumnHead, Grid
 
 
 def write(grid: Grid) -> str:

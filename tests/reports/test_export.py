@@ -13,6 +13,15 @@ from click.testing import CliRunner
 from PIL import Image
 
 from cambench.bench.cli.main import main
+from cambench.bench.show.grid import (
+    Cell,
+    ColumnHead,
+    Grid,
+    GridRow,
+    make_estimate_cell,
+    make_name_cell,
+    make_number_cell,
+)
 from cambench.bench.stats.estimate import Estimate
 from cambench.bench.store import run as store
 from cambench.bench.store.run import Run
@@ -24,15 +33,6 @@ from cambench.reports._plots.drawing import Drawing
 from cambench.reports._tables import csv as _csv
 from cambench.reports._tables import latex as _latex
 from cambench.reports._tables import markdown as _markdown
-from cambench.reports._tables.grid import (
-    Cell,
-    ColumnHead,
-    Grid,
-    GridRow,
-    make_estimate_cell,
-    make_name_cell,
-    make_number_cell,
-)
 
 from ..support import runs
 

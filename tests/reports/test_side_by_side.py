@@ -9,13 +9,13 @@ from cambench.bench.compare.compare import compare_snapshots, load_snapshot
 from cambench.bench.compare.snapshot import Key
 from cambench.bench.compare.verdicts import NumberResult
 from cambench.bench.core.errors import UsageError
+from cambench.bench.show.grid import Cell
 from cambench.bench.store import run as store
 from cambench.bench.store.header import Header
 from cambench.bench.store.run import Run
 from cambench.reports._page.analysis import NetAnalysis, analyse
 from cambench.reports._page.ranks import MetricRanks, rank_over_blocks
 from cambench.reports._page.side_by_side import NOT_COMPARABLE, make_score_tables
-from cambench.reports._tables.grid import Cell
 from cambench.tests.support import runs
 from cambench.tests.support.comparisons import shift_scores
 

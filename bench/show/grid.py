@@ -1,4 +1,4 @@
-"""A table, laid out once and written as HTML (by the templates of the page), CSV, Markdown and LaTeX.
+"""A table, laid out once and shown in the terminal and as HTML (by the templates of the page), CSV, Markdown and LaTeX.
 
 One `Grid` holds the numbers (for CSV and for sorting), the rounded texts with their intervals, and the keys that the page
 filters by; a data frame has no place for all three. latex.py replaces pandas' Styler, which takes 300 times as long for a table
@@ -11,8 +11,8 @@ from math import isnan
 
 import pandas as pd
 
-from ...bench.core.formatting import format_number
-from ...bench.stats.estimate import Estimate
+from ..core.formatting import format_number
+from ..stats.estimate import Estimate
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,7 @@ class ColumnHead:
     text: str
     small: str = ""
     title: str = ""  # a tooltip
+    short: str = ""  # in the terminal, in lines; a column without it is left out there
     _: KW_ONLY
     number: bool = False
     row_header: bool = False  # whether the cells of the column name their rows

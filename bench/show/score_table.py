@@ -1,0 +1,90 @@
+"""The table of the scores and costs on one net, for the terminal, the page, Markdown and LaTeX alike."""
+
+from dataclasses import replace
+
+from ..core.formatting import MEGABYTE, format_cost
+from ..core.specs import DEFAULT, split_protocol
+from ..stats.mean_scores import Metric
+from ..stats.notes import describe_gaps
+from ..stats.summary import Table
+from .grid import Cell, ColumnHead, Grid, GridRow, make_estimate_cell, make_name_cell, make_number_cell
+
+MISSING = "none"  # the class of cells without a number
+COST = {"family": "cost"}
+COST_HEADS = (
+    ColumnHead("seconds", "per image alone", short="s per\nimage", number=True, data=COST),
+    ColumnHead("images a second", number=True, data=COST),
+    ColumnHead("forwards", "per image", short="for-\nwards", number=True, data=COST),
+    ColumnHead("peak MB", short="peak\nMB", number=True, data=COST),
+)
+
+
+def make_score_table(table: Table, title: str) -> Grid:
+    """Make a row per method and a column per metric and per cost. `title` names the net, and the run if there are several."""
+    reasons = number_reasons(table)
+    heads = [ColumnHead("method", short="method", row_header=True)]
+    heads += [*(_make_head(table, metric) for metric in table.metrics), *COST_HEADS]
+    rows = [
+        GridRow(
+            [make_name_cell(method), *(_make_score_cell(table, method, metric, reasons) for metric in table.metrics),
+             *_make_cost_cells(table, method)],
+            {"method": method}, "control" if method in table.controls else "",
+        )
+        for method in table.methods
+    ]  # fmt: skip
+    notes = [f"({number}) {reason}." for reason, number in reasons.items()]
+    notes += [f"{line}." for line in describe_gaps(table, lambda metric: metric.spec)]
+    return Grid(f"scores-{title}", f"Mean and 95 % interval by every metric on {title}", heads, rows, notes)
+
+
+def number_reasons(table: Table) -> dict[str, int]:
+    """Assign numbers to the reasons why cells are empty, for footnotes."""
+    reasons = (table.find_mean_score(method, metric).reason for method in table.methods for metric in table.metrics)
+    return {reason: number for number, reason in enumerate(dict.fromkeys(filter(None, reasons)), 1)}
+
+
+def find_family(metric: Metric) -> str:
+    """Return the family by which the page filters a metric."""
+    return metric.family or "metrics"
+
+
+def find_protocol(metric: Metric) -> str:
+    """Return the name of the protocol of a metric."""
+    return split_protocol(metric.spec)[1]
+
+
+def _make_head(table: Table, metric: Metric) -> ColumnHead:
+    count = table.count(metric)
+    short, protocol = split_protocol(metric.short)
+    return ColumnHead(
+        f"{metric.spec} {metric.arrow}",
+        f"n = {count}" if count else "",
+        f"{metric.description} {metric.caveat}".strip(),
+        "\n".join([short, *([] if protocol == DEFAULT else [f"@{protocol}"]), metric.arrow]),
+        number=True,
+        data={"family": find_family(metric), "protocol": find_protocol(metric), "metric": metric.spec},
+    )
+
+
+def _make_score_cell(table: Table, method: str, metric: Metric, reasons: dict[str, int]) -> Cell:
+    mean_score = table.find_mean_score(method, metric)
+    if mean_score.reason:
+        return Cell(f"n/a ({reasons[mean_score.reason]})", float("nan"), css=MISSING)
+    cell = make_estimate_cell(mean_score.estimate, bold=method in table.find_best(metric))
+    if table.count(metric) is not None:
+        return cell
+    return replace(cell, small=f"{cell.small}, n = {mean_score.estimate.n}".removeprefix(", "))
+
+
+def _make_cost_cells(table: Table, method: str) -> list[Cell]:
+    cost = table.costs.get(method)
+    if cost is None:
+        return [Cell("n/a", float("nan"), css=MISSING)] * len(COST_HEADS)
+    low, high = cost.quartiles
+    speed, batch = cost.images_per_second, f"in a batch of {cost.batch}"
+    return [
+        make_number_cell(cost.seconds, format_cost(cost.seconds), f"{format_cost(low)} to {format_cost(high)}"),
+        make_number_cell(speed, format_cost(speed), batch),
+        make_number_cell(cost.forwards, format_cost(cost.forwards)),
+        make_number_cell(cost.peak_bytes / MEGABYTE, format_cost(cost.peak_bytes / MEGABYTE)),
+    ]
