@@ -15,6 +15,7 @@ from ._readers.lazy_images import LazyImages
 from ._readers.remote import locate_folder, make_readable, report_unreachable
 
 VERSION = 2  # photos are rotated as their EXIF data say
+THREAD_SAFE = True
 FOLDER = True  # the command line reads `--dataset FOLDER` with this plug-in
 
 

@@ -9,6 +9,7 @@ from ._readers.lazy_images import LabelledPicture, LazyImages, shuffle_images
 from ._readers.voc import read_boxes
 
 VERSION = 1
+THREAD_SAFE = True
 PAGE = "https://www.image-net.org/download.php"
 
 

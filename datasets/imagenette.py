@@ -11,6 +11,7 @@ from ._readers.image_io import Resize
 from ._readers.lazy_images import LazyImages
 
 VERSION = 1
+THREAD_SAFE = True
 PAGE = "https://github.com/fastai/imagenette"
 FILES = {"full": "imagenette2", "320px": "imagenette2-320", "160px": "imagenette2-160"}
 

@@ -11,6 +11,7 @@ from ._readers.image_io import Resize, read, read_palette
 from ._readers.lazy_images import LabelledPicture, LazyImages, shuffle_images
 
 VERSION = 1
+THREAD_SAFE = True
 PAGE = "https://www.robots.ox.ac.uk/~vgg/data/pets/ (images.tar.gz and annotations.tar.gz)"
 BACKGROUND = 2  # in a trimap, where 1 is the animal and 3 its outline, which counts as animal
 

@@ -10,6 +10,7 @@ from ._readers.image_io import Resize, read
 from ._readers.lazy_images import LabelledPicture, LazyImages, order_images
 
 VERSION = 1
+THREAD_SAFE = True
 LABELS = {  # ImageNet's class of each photo; None for a motorcycle and a person, for which ImageNet has no class
     "chelsea.png": "tabby",
     "coffee.png": "espresso",

@@ -14,6 +14,7 @@ from ._readers.lazy_images import LabelledPicture, LazyImages, shuffle_images
 from ._readers.voc import LabelledRegions, read_boxes, read_masks
 
 VERSION = 1
+THREAD_SAFE = True
 PAGE = "http://host.robots.ox.ac.uk/pascal/VOC/"
 CLASSES = (
     "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow", "diningtable", "dog", "horse",

@@ -15,6 +15,7 @@ from ..core.formatting import format_count, make_title
 from ..core.plugins import REPORT, Plugin
 from ..core.profiling import time_span
 from ..data.labels import abbreviate, find_missing_classes
+from ..forward.device import is_tested
 from ..published import published, table
 from ..run.describe import make_header
 from ..run.loaded_nets import LoadedNets
@@ -85,6 +86,11 @@ def _show_plan(plan: Plan, done: int, console: Console) -> None:
     if count < suite.images:
         console.print(
             f"the data set has {format_count(count, 'image')}, fewer than {suite.images}: all of them are used"
+        )
+    if not is_tested(plan.device):
+        console.print(
+            f"devices of the kind {plan.device.type} have not been tested: compare a few images with --device cpu",
+            markup=False,
         )
     for net, entry in plan.nets.items():
         for note in [*entry.notes, *_describe_missing_classes(plan, net)]:

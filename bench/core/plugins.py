@@ -48,7 +48,7 @@ ATTRIBUTES = {
     "any": ("VERSION", "REQUIRES", "EXTRA"),
     "method": ("CONTROL", "CLASS_BLIND"),
     "metric": ("BETTER", "UNIT", "RANGE", "SHORT", "SLACK", "FAMILY", "CAVEAT", "NEEDS"),
-    "dataset": ("FOLDER", "photo"),
+    "dataset": ("FOLDER", "THREAD_SAFE", "photo"),
     "report": ("page",),
     "engine": ("ENVIRONMENT",),
     "reference": (),
@@ -172,6 +172,13 @@ class Plugin:
     def needs(self) -> tuple[str, ...]:
         """NEEDS: what a score needs besides the map, of `object`, `other object` and `method` (default none)."""
         return tuple(self._read("NEEDS", (tuple, list), ()))
+
+    # Data sets
+
+    @property
+    def thread_safe(self) -> bool:
+        """THREAD_SAFE: whether several threads may read images at once (default False)."""
+        return bool(self._read("THREAD_SAFE", bool, False))
 
     # Reports and engines
 

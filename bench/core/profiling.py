@@ -13,7 +13,7 @@ DESCRIPTIONS = {
     "ordering": "ranking the pixels of maps",
     "explaining": "methods, without the forward passes of perturbed images",
     "loading": "waiting for images of the data set",
-    "writing": "writing records to disk",
+    "writing": "waiting until records are on disk",
     "reporting": "making tables and the page",
     "other": "loading nets, arithmetic of metrics, and everything else",
 }

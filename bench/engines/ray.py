@@ -52,7 +52,7 @@ class _Crew:
         self._plan, self._writer, self._count = plan, writer, count
         suite = plan.suite.model_copy(update={"nets": list(plan.specs.values())})
         task = Task(suite, plan.device.type, plan.memory, writer.directory.resolve(), Path.cwd())
-        actor = ray.remote(num_cpus=1, num_gpus=int(plan.device.type == "cuda"))(Worker)
+        actor = ray.remote(num_cpus=1, num_gpus=int(plan.device.type != "cpu"))(Worker)
         self._new_worker: Callable[[], Any] = lambda: actor.remote(task)
         self._idle: list[Any] = []
         self._busy: dict[Any, tuple[Any, Shard | None, str]] = {}  # by the reference to the reply
@@ -141,7 +141,7 @@ def _connect(address: str, cpus: int | None) -> Iterator[None]:
 def _count_devices(device_type: str, address: str) -> int:
     import ray
 
-    resource = {"cuda": "GPU", "cpu": "CPU"}[device_type]
+    resource = "CPU" if device_type == "cpu" else "GPU"
     count = int(ray.cluster_resources().get(resource, 0))
     if not count:
         raise UsageError(f"the Ray cluster at {address} has no {resource}")

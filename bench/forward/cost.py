@@ -8,12 +8,15 @@ import time
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
+
+from .device import find_device, synchronise
 
 Result = TypeVar("Result")
 
@@ -30,15 +33,15 @@ class Work:
 
 def time_call(call: Callable[[], Result], device: torch.device) -> tuple[Result, float]:
     """Return the result of a call and its seconds; the device is synchronised before and after."""
-    _synchronise(device)
+    synchronise(device)
     start = time.perf_counter()
     result = call()
-    _synchronise(device)
+    synchronise(device)
     return result, time.perf_counter() - start
 
 
 def measure_work(call: Callable[[], object], device: torch.device) -> Work:
-    """Measure the work of a call. The peak is that of the CUDA allocator, or on a CPU that of the tensors that the call makes.
+    """Measure the work of a call. The peak is that of the CUDA allocator, or elsewhere that of the tensors that the call makes.
 
     On a GPU the peaks that `torch.cuda.memory_stats` reports start again: the allocator keeps a single peak, which cannot be
     set back to its earlier value.
@@ -63,14 +66,7 @@ def is_counting() -> bool:
 
 def make_synchronise(device: str) -> Callable[[], None]:
     """Make a function that waits until the device of this name has finished its work."""
-    if device == "cpu" or not torch.cuda.is_available():
-        return lambda: None
-    return lambda: torch.cuda.synchronize(None if device == "auto" else device)
-
-
-def _synchronise(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
+    return partial(synchronise, find_device(device))
 
 
 class _Counter(TorchDispatchMode):

@@ -10,6 +10,8 @@ from torch import Tensor
 from ..core.errors import UsageError
 from ..data.types import Image
 
+TESTED = ("cpu", "cuda")  # kinds of devices
+
 
 def to_batch(images: Sequence[Image], device: torch.device) -> Tensor:
     """Return images of one size as a batch (n, 3, h, w) in [0, 1], float32, on a device."""
@@ -21,20 +23,54 @@ def to_batch(images: Sequence[Image], device: torch.device) -> Tensor:
 
 
 def find_device(name: str) -> torch.device:
-    """Return the device of a name: auto, cpu, cuda or cuda:1. Raise UsageError if this machine does not have it."""
+    """Return the device of a name: auto, cpu, cuda, cuda:1, or another accelerator of torch's, such as mps or xpu.
+
+    `auto` takes a CUDA device or the CPU; others are not tested and have to be named. Raise UsageError if this machine does not
+    have the device.
+    """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(name)
     except RuntimeError:
         raise UsageError(f"there is no device {name!r}: write auto, cpu, cuda or cuda:1") from None
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise UsageError(
-            f"there is no device {name!r} here: the CUDA devices of this machine number {torch.cuda.device_count()}"
-        )
-    if device.type not in ("cpu", "cuda"):
-        raise UsageError(f"device {name!r} is not supported: write auto, cpu or cuda")
+    here = _list_devices()
+    if (device.type if device.index is None else str(device)) not in here:
+        raise UsageError(f"there is no device {name!r} here: this machine has {', '.join(here)}")
     return device
+
+
+def _list_devices() -> list[str]:
+    """List the names of this machine's devices: cpu, the kind of accelerator, and each accelerator with its index."""
+    accelerator = torch.accelerator.current_accelerator(check_available=True)
+    if accelerator is None:
+        return ["cpu"]
+    count = torch.accelerator.device_count()
+    return ["cpu", accelerator.type, *(f"{accelerator.type}:{index}" for index in range(count))]
+
+
+def is_tested(device: torch.device) -> bool:
+    """Tell whether this project has been run on devices of this kind."""
+    return device.type in TESTED
+
+
+def describe_device(device: torch.device) -> str:
+    """Return the name of an accelerator's model, or its kind if torch does not tell the model."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+
+
+def synchronise(device: torch.device) -> None:
+    """Wait until a device has finished its work."""
+    if device.type != "cpu":
+        torch.accelerator.synchronize(device)
+
+
+def measure_memory(device: torch.device) -> tuple[int, int]:
+    """Return the free and the total memory of an accelerator, in bytes."""
+    if device.type == "mps":  # shares the machine's memory
+        total = torch.mps.recommended_max_memory()
+        return total - torch.mps.driver_allocated_memory(), total
+    return torch.accelerator.get_memory_info(device)
 
 
 @contextmanager

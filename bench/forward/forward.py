@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from ..core.errors import Fatal, ImageError
 from ..core.profiling import count_images, time_span
 from .cost import is_counting, measure_work
-from .device import use_exact_arithmetic
+from .device import measure_memory, use_exact_arithmetic
 from .precision import DTYPES, compile_net, fold_batch_norms, lower_precision
 
 CPU_CHUNK_BYTES = 64 * 2**20  # of activations: with more, the caches limit the speed
@@ -134,7 +134,7 @@ class Forward:
         """Halve the chunk of every shape. Raise Fatal if one image is too large."""
         if tried == 1:
             raise Fatal(TOO_LARGE)
-        torch.cuda.empty_cache()
+        torch.accelerator.empty_cache()
         self._chunk = tried // 2
         self._images_per_pass = {shape: min(count, self._chunk) for shape, count in self._images_per_pass.items()}
 
@@ -163,10 +163,10 @@ def _fill_up(images: Tensor, size: int) -> Tensor:
 
 def _compute_budget(net: nn.Module, device: torch.device) -> float:
     """Return the bytes that one pass should take at most."""
-    if device.type != "cuda":
+    if device.type == "cpu":
         weights = sum(weight.nbytes for weight in net.parameters())
         return max(CPU_CHUNK_BYTES, CPU_CHUNK_SHARE * weights)
-    return min(GPU_CHUNK_BYTES, GPU_CHUNK_SHARE * torch.cuda.mem_get_info(device)[0])
+    return min(GPU_CHUNK_BYTES, GPU_CHUNK_SHARE * measure_memory(device)[0])
 
 
 def _describe_overflow(dtype: torch.dtype) -> str:

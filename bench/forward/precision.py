@@ -1,10 +1,10 @@
 """The precisions of perturbed images' forward passes, what they require, and the conversion of a net.
 
 fp32  exact: the precision in which every map is made
-tf32  fp32, but a GPU multiplies with 10 bits of mantissa
+tf32  fp32, but a GPU rounds the factors of each product to 11 bits: NVIDIA's TensorFloat-32
 bf16  8 bits of mantissa, the range of fp32
 fp16  11 bits of mantissa, up to 65504
-auto  bf16 where the device supports it in hardware, fp32 elsewhere
+auto  fp16 on CUDA, or bf16 for a net that overflows in fp16 or is far off; bf16 on processors with units for it; else fp32
 """
 
 import copy
@@ -26,19 +26,20 @@ def choose_precision(name: str, device: torch.device) -> str:
     if name not in (*DTYPES, "auto"):
         raise UsageError(f"there is no precision {name!r}: {list_known_names(name, [*DTYPES, 'auto'])}")
     if name == "auto":
-        return "bf16" if _has_bf16(device) else "fp32"
+        return _choose_fastest(device)
     if name == "tf32" and not (device.type == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0)):
         raise UsageError("tf32 needs a GPU of NVIDIA's Ampere generation or later: take fp32, or auto")
-    if name == "fp16" and device.type != "cuda" and not torch.cpu.get_capabilities().get("amx_fp16"):
+    if name == "fp16" and device.type == "cpu" and not torch.cpu.get_capabilities().get("amx_fp16"):
         raise UsageError("fp16 needs a GPU, or a processor with AMX units for it: take bf16 or fp32, or auto")
     return name
 
 
-def _has_bf16(device: torch.device) -> bool:
+def _choose_fastest(device: torch.device) -> str:
+    """Return the precision of `auto`: a lower one only where the device computes in it, and where that has been measured."""
     if device.type == "cuda":
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    capabilities = torch.cpu.get_capabilities()
-    return bool(capabilities.get("amx_bf16") or capabilities.get("avx512_bf16"))
+        return "fp16" if torch.cuda.get_device_capability(device) >= (7, 0) else "fp32"
+    capabilities = torch.cpu.get_capabilities() if device.type == "cpu" else {}
+    return "bf16" if capabilities.get("amx_bf16") or capabilities.get("avx512_bf16") else "fp32"
 
 
 def lower_precision(net: nn.Module, dtype: torch.dtype) -> nn.Module:

@@ -15,6 +15,7 @@ from ..core import slack
 from ..core.errors import BenchError
 from ..core.plugins import Plugin
 from ..core.version import __version__
+from ..forward.device import describe_device
 from ..scoring.blend import BLENDING, TIES
 from ..store.header import FORMAT, UNREAD, DataHeader, Header, MethodHeader, MetricHeader, Settings, SuiteHeader
 from .plan import Measure, Plan
@@ -135,7 +136,7 @@ def describe_environment(device: torch.device) -> dict[str, str]:
         "commit": _find_commit(),
         "python": platform.python_version(),
         **{name: version(name) for name in LIBRARIES},
-        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else _describe_processor(),
+        "device": _describe_processor() if device.type == "cpu" else describe_device(device),
         "threads": str(torch.get_num_threads()),
         "cores": str(os.cpu_count()),
         "system": f"{platform.system()} {platform.machine()}",

@@ -40,7 +40,8 @@ class Session:
 
     def compute(self, groups: Sequence[Sequence[int]]) -> Iterator[list[Unit]]:
         """Yield the units of each group of image indices, failures included. Raise a BenchError to end the run."""
-        images = prefetch(self._plan.images, [index for group in groups for index in group], self._plan.device)
+        indices = [index for group in groups for index in group]
+        images = prefetch(self._plan.images, indices, self._plan.device, thread_safe=self._plan.dataset.thread_safe)
         for group in groups:
             read, failed = [], []
             for index in group:

@@ -1,8 +1,9 @@
-"""Writes a run: locks its directory, checks or writes its header, and writes its parts."""
+"""Writes a run: locks its directory, checks or writes its header, and writes its parts, in a thread of its own."""
 
 import secrets
 import time
 from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -30,6 +31,7 @@ def compute_part_seconds(began: float) -> float:
 class Writer:
     """Writes a run. A directory that already holds a run with this header is resumed.
 
+    A part is written by another thread while the next images are computed; an error of it is raised at the next part.
     Raises UsageError for a directory that holds anything else, or that another process writes to.
     """
 
@@ -53,13 +55,20 @@ class Writer:
         self.began = self._flushed = time.monotonic()
         self._units: list[Unit] = []
         self._parts = 0
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="writer")
+        self._writing: tuple[Future[None], list[Unit]] | None = None
 
     def add(self, units: Sequence[Unit], *, last: bool = False) -> None:
-        """Add the rows of a group of images. Write them if enough are held, or after the last group of a net."""
+        """Add the rows of a group of images. Write them if enough are held, or after the last group of a net.
+
+        After the last group, all of them are on disk when this returns.
+        """
         self._units += units
         full = len(self._units) >= MAX_HELD or time.monotonic() - self._flushed > compute_part_seconds(self.began)
-        if full or last:
+        if last:
             self.flush()
+        elif full:
+            self._start_part()
 
     def name_part(self) -> str:
         """Return the name of the next part."""
@@ -67,16 +76,34 @@ class Writer:
         return f"{self.mark}-{self._parts:05}"
 
     def flush(self) -> None:
-        """Write the units that are held in memory."""
-        if self._units:
-            with time_span("writing"):
-                run.write(self.directory, self.name_part(), self._units)
-            self._units.clear()
-        self._flushed = time.monotonic()
+        """Write the units that are held in memory, and wait until they are on disk."""
+        self._start_part()
+        self._finish_part()
 
     def close(self) -> None:
         """Release the lock of the directory; units that are not flushed are lost."""
+        self._thread.shutdown()
         self._lock.release()
+
+    def _start_part(self) -> None:
+        """Start to write the units that are held in memory, once the part before is on disk."""
+        self._finish_part()
+        if self._units:
+            writing = self._thread.submit(run.write, self.directory, self.name_part(), self._units)
+            self._writing, self._units = (writing, self._units), []
+        self._flushed = time.monotonic()
+
+    def _finish_part(self) -> None:
+        """Wait until the part that is being written is on disk. Raise UsageError if it cannot be written; it is held again."""
+        if self._writing is None:
+            return
+        (writing, units), self._writing = self._writing, None
+        try:
+            with time_span("writing"):
+                writing.result()
+        except BaseException:
+            self._units = units + self._units
+            raise
 
 
 def _lock(directory: Path) -> FileLock:

@@ -9,7 +9,7 @@ import torch
 
 from cambench.bench.core.errors import ImageError
 from cambench.bench.core.profiling import count_images, record_spans, time_span
-from cambench.bench.data.prefetch import AHEAD, prefetch
+from cambench.bench.data.prefetch import AHEAD, THREADS, prefetch
 from cambench.bench.data.types import Image
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
@@ -71,21 +71,32 @@ class _Images:
         return Image(self.name(index), np.zeros((2, 2, 3), np.uint8), 0)
 
 
-@pytest.mark.parametrize("device", [CPU, GPU])
-def test_prefetched_images_and_errors_keep_their_order(device: torch.device) -> None:
+@pytest.mark.parametrize(("device", "thread_safe"), [(CPU, False), (GPU, False), (GPU, True)])
+def test_prefetched_images_and_errors_keep_their_order(device: torch.device, thread_safe: bool) -> None:
     images, names = _Images(30), list[str]()
-    for load in prefetch(images, range(1, 20), device):
+    for load in prefetch(images, range(1, 20), device, thread_safe=thread_safe):
         try:
             names.append(load().name)
         except ImageError as error:
             names.append(str(error))
     assert names == ["1", "2", "3 is no image", *map(str, range(4, 20))]
-    assert images.read == list(range(1, 20))
+    assert sorted(images.read) == list(range(1, 20)) and (thread_safe or images.read == list(range(1, 20)))
+
+
+def test_a_data_set_that_allows_it_is_read_by_several_threads_at_once() -> None:
+    class Slow(_Images):
+        def __getitem__(self, index: int) -> Image:
+            barrier.wait(timeout=10)  # passes once as many threads read at the same time
+            return super().__getitem__(index)
+
+    barrier, images = threading.Barrier(THREADS), Slow(4 * THREADS)
+    names = [load().name for load in prefetch(images, range(5, 5 + THREADS), GPU, thread_safe=True)]
+    assert names == [str(index) for index in range(5, 5 + THREADS)] and len(images.threads) == THREADS
 
 
 def test_images_are_read_ahead_by_one_thread_on_a_gpu_only() -> None:
-    on_gpu, on_cpu = _Images(100), _Images(100)
-    first = prefetch(on_gpu, range(50, 100), GPU)
+    on_gpu, on_cpu = _Images(200), _Images(200)
+    first = prefetch(on_gpu, range(50, 200), GPU)
     next(first)().name  # noqa: B018
     for _ in range(200):
         if len(on_gpu.read) >= AHEAD:
@@ -93,6 +104,6 @@ def test_images_are_read_ahead_by_one_thread_on_a_gpu_only() -> None:
         time.sleep(0.01)
     assert AHEAD <= len(on_gpu.read) <= AHEAD + 1
     assert all(name.startswith("reader") for name in on_gpu.threads) and len(on_gpu.threads) == 1
-    next(prefetch(on_cpu, range(50, 100), CPU))()
+    next(prefetch(on_cpu, range(50, 200), CPU))()
     assert on_cpu.read == [50]
     assert on_cpu.threads == {threading.current_thread().name}

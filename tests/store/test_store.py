@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -144,6 +145,28 @@ def test_a_full_disk_is_reported_and_the_run_is_kept(tmp_path: Path, monkeypatch
         writer.flush()
     writer.close()
     assert store.open_run(tmp_path).table("scores")["value"].tolist() == [0.25]
+
+
+def test_a_part_is_written_in_the_background_and_again_if_that_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer, threads, original = Writer(tmp_path, HEADER), list[str](), store.write
+
+    def write_second_time(*arguments: Any) -> None:
+        threads.append(threading.current_thread().name)
+        if len(threads) == 1:
+            raise Fatal("the disk is full")
+        original(*arguments)
+
+    monkeypatch.setattr(store, "write", write_second_time)
+    monkeypatch.setattr("cambench.bench.store.writer.MAX_HELD", 1)
+    writer.add([unit("a", "x", 0.25)])
+    with pytest.raises(Fatal, match="the disk is full"):
+        writer.add([unit("a", "y", 0.5)])
+    writer.flush()
+    writer.close()
+    assert sorted(store.open_run(tmp_path).table("scores")["value"]) == [0.25, 0.5]
+    assert all(name.startswith("writer") for name in threads)
 
 
 def changed(part: str, key: str, value: object) -> dict[str, Any]:
