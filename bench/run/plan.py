@@ -18,15 +18,17 @@ from ..core.specs import DEFAULT
 from ..data.checked import open_dataset
 from ..data.labels import abbreviate, find_missing_classes
 from ..data.types import Images
-from ..forward.device import find_device
+from ..forward.device import find_device, measure_memory
 from ..forward.precision import check_compiler, choose_precision
 from ..nets import load
 from ..nets.net import Net
 from ..store.header import NetHeader
 from .loaded_nets import LoadedNets, NetKey
 
-PAIRS_PER_GROUP = {"cpu": 16, "cuda": 256}  # (method, metric) pairs that fill batches: with fewer, images share batches
-MAX_GROUP = 8  # images that share batches
+PAIRS_PER_GROUP = 16  # (method, metric) pairs that keep a CPU busy: with fewer, images share batches
+MAX_GROUP = 8  # images that share batches on a CPU
+MAX_DEVICE_GROUP = 32  # ... on another device
+DEVICE_BYTES_PER_IMAGE = 2 * 2**30  # of its memory: more than any shipped method takes for an image of 224 px on VGG16
 
 Timing = Literal["single", "batch"] | None  # whether seconds are measured, of each image alone or of a batch as a whole
 
@@ -71,11 +73,12 @@ class Plan:
         size = self.batch_size
         return [self.indices[start : start + size] for start in range(0, len(self.indices), size)]
 
-    @property
+    @cached_property
     def batch_size(self) -> int:
-        """How many images share batches."""
-        pairs = len(self.methods) * len(self.measures)
-        return max(1, min(MAX_GROUP, PAIRS_PER_GROUP[self.device.type] // pairs))
+        """How many images share batches: on a CPU as many as keep it busy, on another device as many as fit."""
+        if self.device.type == "cpu":
+            return max(1, min(MAX_GROUP, PAIRS_PER_GROUP // (len(self.methods) * len(self.measures))))
+        return max(1, min(MAX_DEVICE_GROUP, measure_memory(self.device)[1] // DEVICE_BYTES_PER_IMAGE))
 
     def find_timing(self, index: int) -> Timing:
         """Return how the seconds of an image are measured: alone, for the run's first images; in a batch, for those after."""

@@ -5,6 +5,7 @@ on the run's first image, if the device is lost or too small, or if a method lea
 """
 
 import contextlib
+import math
 from collections.abc import Iterator, Sequence
 
 import torch
@@ -37,6 +38,7 @@ class Session:
         self._labels = map_labels(plan.images, self.net.classes)
         self._warm = False
         self._fp32_net: Net | None = None  # while images measure the drift
+        self._most: float = math.inf  # images that have not been found to be too many for the memory
 
     def compute(self, groups: Sequence[Sequence[int]]) -> Iterator[list[Unit]]:
         """Yield the units of each group of image indices, failures included. Raise a BenchError to end the run."""
@@ -52,7 +54,9 @@ class Session:
             yield self._try_group(read) + failed
 
     def _try_group(self, images: Sequence[tuple[int, Image]]) -> list[Unit]:
-        """Compute the units of images that share batches. After an error, try each image alone; if memory runs out, fewer."""
+        """Compute the units of images that share batches. After an error, try each image alone; if memory runs out, halves."""
+        if len(images) > self._most:
+            return self._try_halves(images)
         try:
             with _raise_device_faults(), self._blame():
                 return self._compute_group(images) if images else []
@@ -60,14 +64,18 @@ class Session:
             if len(images) == 1:
                 raise
             torch.accelerator.empty_cache()
-            half = len(images) // 2
-            return self._try_group(images[:half]) + self._try_group(images[half:])
+            self._most = len(images) // 2
+            return self._try_halves(images)
         except IMAGE_ERRORS as error:
             if len(images) > 1:
                 return [unit for pair in images for unit in self._try_group([pair])]
             if images[0][0] == self._plan.indices[0]:
                 raise
             return [make_failure(self._plan, self.net.name, images[0][0], str(error))]
+
+    def _try_halves(self, images: Sequence[tuple[int, Image]]) -> list[Unit]:
+        half = len(images) // 2
+        return self._try_group(images[:half]) + self._try_group(images[half:])
 
     def _blame(self) -> contextlib.AbstractContextManager[None]:
         """Turn errors in the code of a user's own net into a PluginError."""

@@ -1,14 +1,21 @@
 """Batches: what would make a GPU wait, counted on the CPU, and the batch sizes that a net sees."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 from torch import Tensor
 
 from cambench.bench.config import suite_file
+from cambench.bench.data.types import Image
+from cambench.bench.nets.net import Net
 from cambench.bench.run import plan as planning
-from cambench.bench.run.plan import make_plan
+from cambench.bench.run.plan import Plan, make_plan
 from cambench.bench.run.session import Session
+from cambench.bench.store.run import Unit
 from cambench.tests.support.waits import CountWaits
 
 METHODS = [
@@ -40,7 +47,7 @@ def net(tmp_path: Path) -> str:
 def count_waits(net: str, images: int, monkeypatch: pytest.MonkeyPatch) -> CountWaits:
     """Count the waits of one batch of this many images, which is not the first and not timed."""
     monkeypatch.setattr(planning, "MAX_GROUP", images)
-    monkeypatch.setitem(planning.PAIRS_PER_GROUP, "cpu", 10**9)
+    monkeypatch.setattr(planning, "PAIRS_PER_GROUP", 10**9)
     suite = suite_file.load(
         "smoke", nets=[net], methods=METHODS, metrics=METRICS, images=4 * images, precision="fp32",
         dataset="scenes[size=32]", target="predicted",
@@ -73,6 +80,41 @@ def test_a_net_sees_few_batch_sizes_in_a_run(net: str) -> None:
     list(session.compute(plan.groups[1:]))
     assert len(live) > 5, "the images have too few numbers of live channels for this test"
     assert len(sizes) <= 4
+
+
+@pytest.mark.parametrize(("gigabytes", "images"), [(1, 1), (24, 12), (139, 32)])
+def test_a_device_other_than_the_cpu_takes_as_many_images_as_fit_into_its_memory(
+    net: str, monkeypatch: pytest.MonkeyPatch, gigabytes: int, images: int
+) -> None:
+    suite = suite_file.load("smoke", nets=[net], images=100, dataset="scenes[size=32]", target="predicted")
+    plan = replace(make_plan(suite, "cpu"), device=torch.device("cuda"))
+    monkeypatch.setattr(planning, "measure_memory", lambda _: (0, gigabytes * 2**30))
+    assert plan.batch_size == images
+    assert [len(group) for group in plan.groups] == [images] * (100 // images) + [100 % images] * (100 % images > 0)
+
+
+def test_images_that_do_not_fit_are_tried_in_halves_and_later_ones_in_batches_that_fit(
+    net: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[int] = []
+
+    def compute(
+        plan: Plan, net: Net, labels: dict[int, int], images: Sequence[tuple[int, Image]], _: Net | None
+    ) -> Any:
+        tried.append(len(images))
+        if len(images) > 3:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return [Unit((net.name, image.name)) for _, image in images]
+
+    monkeypatch.setattr("cambench.bench.run.session.compute_units", compute)
+    suite = suite_file.load("smoke", nets=[net], images=20, dataset="scenes[size=32]", target="predicted")
+    plan = make_plan(suite, "cpu")
+    groups = [list(range(8)), list(range(8, 16)), list(range(16, 20))]
+    units = list(Session(plan, plan.suite.nets[0]).compute(groups))
+    assert [[unit.net_image[1] for unit in of_group] for of_group in units] == [
+        [plan.images.name(index) for index in group] for group in groups
+    ]
+    assert tried == [8, 4, 2, 2, 2, 2, *[2] * 4, *[2] * 2]
 
 
 def _count_live(activations: Tensor) -> list[int]:
