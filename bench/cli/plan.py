@@ -37,7 +37,7 @@ def plan(*, name: str, device: str, images: int, rate: float | None, **changes: 
     A few images are measured on this machine and extrapolated. With --rate, time is computed from the forward passes, for
     devices that make so many predictions per second in batches; without it, from the seconds measured here.
     """
-    from ..forward.allocator import keep_freed_memory
+    from ..forward.process import tune_process
     from ..run.forecast import (  # imports torch, which is slow, so only when the command runs
         compute_min_images,
         measure_needs,
@@ -51,8 +51,7 @@ def plan(*, name: str, device: str, images: int, rate: float | None, **changes: 
     planned = make_plan(suite.model_copy(update={"images": minimum}), device)
     if len(planned.indices) < minimum:
         raise UsageError(f"{len(planned.indices)} images are too few to measure: at least {minimum} are needed")
-    if planned.device.type == "cpu":
-        keep_freed_memory()
+    tune_process(planned.device)
     console.print(
         _make_table([_make_row(net, measure_needs(planned, net), images, rate) for net in planned.suite.nets])
     )

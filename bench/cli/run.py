@@ -60,9 +60,9 @@ def run(*, name: str, out: Path | None, device: str, memory: float | None, profi
     """
     from ..api.execute import execute  # imports torch, which is slow, so only when the command runs
     from ..core.profiling import make_profile_table
-    from ..forward.allocator import keep_freed_memory
     from ..forward.cost import make_synchronise
     from ..forward.device import find_device
+    from ..forward.process import tune_process
     from ..run.plan import make_plan
 
     if profile and changes["engine"] != DEFAULTS.engine:
@@ -73,8 +73,7 @@ def run(*, name: str, out: Path | None, device: str, memory: float | None, profi
     engine = find_engine(changes.pop("engine"), address=changes.pop("address"), workers=changes.pop("workers"))
     suite = suite_file.load(name, **changes)
     directory = out or Path("runs") / suite.make_directory_name()
-    if find_device(device).type == "cpu":
-        keep_freed_memory()
+    tune_process(find_device(device))
     with record_spans(make_synchronise(device)) if profile else nullcontext() as spans:
         code = execute(suite, directory, partial(make_plan, device=device, memory=memory), console, engine)
     if spans:

@@ -13,7 +13,7 @@ import torch
 
 from ..config.suite import Suite
 from ..core.errors import BenchError, UsageError
-from ..forward.allocator import keep_freed_memory
+from ..forward.process import tune_process
 from ..run.describe import make_header
 from ..run.plan import Plan, make_plan
 from ..run.session import Session
@@ -90,7 +90,7 @@ def _prefix_errors_with_machine() -> Iterator[None]:
 
 
 def _set_up_process(task: Task) -> None:
-    """Set directory, import path, threads and allocator of this process, which belongs to the run alone.
+    """Set directory, import path, threads and memory of this process, which belongs to the run alone.
 
     Ray puts the directory of the command on the import path; a local run does not import from there.
     """
@@ -98,8 +98,7 @@ def _set_up_process(task: Task) -> None:
         os.chdir(task.home)
     sys.path[:] = [path for path in sys.path if path and Path(path) != task.home]
     torch.set_num_threads(1)
-    if task.device == "cpu":
-        keep_freed_memory()
+    tune_process(torch.device(task.device))
 
 
 def _make_reply(call: Callable[[], object]) -> Reply:

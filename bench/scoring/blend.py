@@ -110,17 +110,26 @@ class Canvas:
 
 def blend_images(canvas: Canvas, requests: Sequence[Request]) -> Stream:
     """Return a stream of perturbed images (3, h, w) in [0, 1], in the order of the requests; a series is a run of images."""
-    groups = (list(group) for _, group in groupby(requests, key=_find_group))
-    parts = [part for group in groups for part in _prepare_parts(canvas, group)]
-    ends = list(accumulate(count for count, _ in parts))
+    return blend_all([(canvas, requests)])
+
+
+def blend_all(requests: Sequence[tuple[Canvas, Sequence[Request]]]) -> Stream:
+    """Return one stream of the perturbed images of several images of one size, image by image."""
+    parts = [part for canvas, of_image in requests for part in _prepare_image(canvas, of_image)]
+    ends, image = list(accumulate(count for count, _ in parts)), requests[0][0].image
 
     def make(start: int, stop: int) -> Tensor:
-        images = canvas.image.new_empty(stop - start, *canvas.image.shape)
+        images = image.new_empty(stop - start, *image.shape)
         for number, first, last, place in _find_parts(ends, start, stop):
             parts[number][1](first, last, images[place])
         return images
 
     return Stream(ends[-1], make)
+
+
+def _prepare_image(canvas: Canvas, requests: Sequence[Request]) -> Iterator[tuple[int, Paint]]:
+    for _, group in groupby(requests, key=_find_group):
+        yield from _prepare_parts(canvas, list(group))
 
 
 def _find_parts(ends: Sequence[int], start: int, stop: int) -> Iterator[tuple[int, int, int, slice]]:

@@ -16,8 +16,8 @@ from torch import Tensor
 from ..core.errors import NotApplicable, PluginError
 from ..core.plugins import Plugin
 from ..data.seeds import derive_seed
-from ..forward.forward import Stream, join_streams
-from .blend import Canvas, Ranks, blend_images, count_images, split_request
+from ..forward.forward import Stream
+from .blend import Canvas, Ranks, blend_all, blend_images, count_images, split_request
 from .case import AskingMaps, Case, FloatMap, IsTop1, MapOf, MapQuestion, Question, RandomisedMap, Score
 from .perturbations import ImputedSeries, Masked, Perturbed, Series
 
@@ -102,11 +102,11 @@ class _Answers:
         }
         if not by_image:
             return
-        streams = [blend_images(self._canvases[first], group) for first, group in by_image.items()]
+        stream = blend_all([(self._canvases[first], group) for first, group in by_image.items()])
         ordered = list(chain(*by_image.values()))
         counts = [count_images(perturbed) for _, perturbed in ordered]
         targets = np.repeat([self._cases[case].target for case, _ in ordered], counts)
-        scores, is_top = self._score(join_streams(streams), targets)
+        scores, is_top = self._score(stream, targets)
         ends = np.cumsum(counts)[:-1]
         self._scores |= dict(
             zip(ordered, zip(np.split(scores, ends), np.split(is_top, ends), strict=True), strict=True)

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 import cambench
-from cambench.bench.forward import allocator
+from cambench.bench.forward import process
 from cambench.datasets import scenes
 from cambench.tests.support.cli import bench
 
@@ -70,7 +70,7 @@ def allocator_calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
     """Record the options set in the C library's allocator, without setting them."""
     calls: list[tuple[int, int]] = []
     library = SimpleNamespace(gnu_get_libc_version=None, mallopt=lambda option, value: calls.append((option, value)))
-    monkeypatch.setattr("cambench.bench.forward.allocator.ctypes", SimpleNamespace(CDLL=lambda _: library))
+    monkeypatch.setattr("cambench.bench.forward.process.ctypes", SimpleNamespace(CDLL=lambda _: library))
     return calls
 
 
@@ -90,7 +90,7 @@ def test_the_command_line_sets_up_the_allocator_of_its_process(
 ) -> None:
     arguments = ["run", "smoke", "--nets", NET, "--methods", "centre", "--metrics", "gini", "--images", "1"]
     assert bench(*arguments, "--device", "cpu", "--out", tmp_path / "run").exit_code == 0
-    assert {option for option, _ in allocator_calls} == {allocator.M_TRIM_THRESHOLD, allocator.M_MMAP_THRESHOLD}
+    assert {option for option, _ in allocator_calls} == {process.M_TRIM_THRESHOLD, process.M_MMAP_THRESHOLD}
 
 
 METHOD = '''"""Write the flags under which it is called to a file."""
