@@ -35,7 +35,7 @@ from cambench.bench.core.plugins import METHOD, METRIC, find
 from cambench.bench.core.profiling import Spans, record_spans
 from cambench.bench.forward.cost import make_synchronise, time_call
 from cambench.bench.forward.device import describe_device, find_device, use_exact_arithmetic
-from cambench.bench.forward.precision import choose_precision, compile_net
+from cambench.bench.forward.precision import DTYPES, choose_precision, compile_net
 from cambench.bench.nets import load
 from cambench.bench.nets.net import Net
 from cambench.bench.run.plan import Plan, make_plan
@@ -155,7 +155,7 @@ def compare_score_cam(setup: Setup, name: str) -> Iterator[Row]:
     live = count_live(fp32, image)
     yield Row(f"Score-CAM, {name}, auto", seconds["auto"], "s", f"{SCORE_CAM_SECONDS[name]} at most")
     yield Row(f"Score-CAM, {name}, fp32", seconds["fp32"], "s")
-    lower = torch.bfloat16 if setup.device.type == "cpu" else torch.float16
+    lower = DTYPES[choose_precision("auto", setup.device)]
     for label, dtype in (("auto", lower), ("fp32", torch.float32)):
         ratio = seconds[label] / (live * measure_bare(setup, name, dtype))
         yield Row(f"Score-CAM, {name}, {label}, over {live} bare eager passes", ratio, "", "1.10 of compiled at most")
@@ -189,7 +189,7 @@ def compare_curves(setup: Setup, name: str) -> Iterator[Row]:
     """Insertion, deletion and drop of one map, and ROAD, an image of a group."""
     images = setup.make_images(4 if setup.quick else 16)
     count, metrics = len(images), [find(METRIC, metric) for metric in ("insertion", "deletion", "average_drop")]
-    lower = torch.bfloat16 if setup.device.type == "cpu" else torch.float16
+    lower = DTYPES[choose_precision("auto", setup.device)]
     for precision, dtype in (("auto", lower), ("fp32", torch.float32)):
         net = setup.load(name, precision)
         net.prepare(images)
@@ -227,7 +227,7 @@ def describe_spans(spans: Spans) -> str:
 
 def compare_suites(setup: Setup) -> Iterator[Row]:
     """The default suite over bare passes, and the comparison of 14 methods by 9 metrics, in seconds an image."""
-    lower = torch.bfloat16 if setup.device.type == "cpu" else torch.float16
+    lower = DTYPES[choose_precision("auto", setup.device)]
     plan, seconds, spans, units = run_suite(setup, setup.count(108), nets=[setup.spec("resnet18")])
     passes = spans.images / (len(units) - 8)
     yield Row(f"the default suite, resnet18, {plan.precision}, batches of {plan.batch_size}", seconds, "s an image")
