@@ -5,13 +5,15 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch._dynamo.eval_frame import OptimizedModule
 from torch.nn.parallel import DistributedDataParallel
 from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
 from torch.optim.swa_utils import AveragedModel
 
 from ..core.errors import PluginError
 
+COMPILED_MODULE = (
+    "_orig_mod"  # where torch.compile keeps the module; its class is in torch._dynamo, which is slow to import
+)
 ORIGINAL_FUNCTION = "_torchdynamo_orig_callable"  # where torch.compile keeps the function that it was applied to
 
 
@@ -20,8 +22,8 @@ def unwrap(module: nn.Module) -> nn.Module:
     while True:
         if isinstance(module, nn.DataParallel | DistributedDataParallel | AveragedModel):
             module = module.module
-        elif isinstance(module, OptimizedModule):
-            module = module._orig_mod
+        elif isinstance(original := getattr(module, COMPILED_MODULE, None), nn.Module):
+            module = original
         else:
             return module
 
