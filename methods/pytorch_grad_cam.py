@@ -75,7 +75,9 @@ def _explain(parts: list[nn.Sequential], image: Tensor, target: int, variant: st
     import pytorch_grad_cam as library
     from pytorch_grad_cam.utils.model_targets import ClassifierOutputReST, ClassifierOutputTarget
 
-    extractor = getattr(library, variant)(model=nn.Sequential(_RequireGradients(), *parts), target_layers=parts[:-1])
+    start = _RequireGradients()
+    extractor = getattr(library, variant)(model=nn.Sequential(start, *parts), target_layers=parts[:-1])
+    start.active = getattr(extractor, "uses_gradients", True)
     # ReST is ShapleyCAM's own score: the library cannot take the Hessian of a logit that is linear in the activations.
     score = ClassifierOutputReST(target) if variant == "ShapleyCAM" else ClassifierOutputTarget(target)
     arguments = {"targets": None, "target_idx": target} if variant == "FinerCAM" else {"targets": [score]}
@@ -87,8 +89,10 @@ def _explain(parts: list[nn.Sequential], image: Tensor, target: int, variant: st
 class _RequireGradients(nn.Module):
     """Makes the image require gradients, because the net is frozen and the library needs gradients at its layers."""
 
+    active = True
+
     def forward(self, images: Tensor) -> Tensor:
-        return images if images.requires_grad else images.detach().requires_grad_()
+        return images if images.requires_grad or not self.active else images.detach().requires_grad_()
 
 
 @contextlib.contextmanager

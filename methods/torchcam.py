@@ -73,7 +73,8 @@ def _explain(parts: list[nn.Sequential], image: Tensor, target: int, variant: st
 
     model: Any = nn.Sequential(*parts).eval()
     with getattr(methods, variant)(model, parts[:-1], **settings) as extractor:
-        scores = model(image.requires_grad_())  # the net is frozen, and the library needs gradients at its layers
+        # The net is frozen, and the library's gradient methods need gradients at its layers.
+        scores = model(image.requires_grad_(not isinstance(extractor, methods.CAM | methods.ScoreCAM)))
         maps: list[Tensor] = extractor([target], scores, normalized=len(parts) > 2)
         return (extractor.fuse_cams(maps) if len(maps) > 1 else maps[0]).detach()
 

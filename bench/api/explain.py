@@ -107,13 +107,15 @@ def explain(image: Image, net: Net, targets: Sequence[str], setup: ExplainSetup)
     A target is the index of a class, its name, or its rank among the likeliest classes, `top1` to `top5`. Raise UsageError
     for a target that the net does not have.
     """
-    images, probabilities, order = _predict(image, net)
+    with net.blame():
+        images, probabilities, order = _predict(image, net)
     guesses = {index: Guess(index, net.classes[index], float(probabilities[index])) for index in order}
     explanations = []
     for index in dict.fromkeys(find_target(name, order, net.classes) for name in targets):
         batch = Batch(images, (Subject(image, None, index, (), probabilities),))
         guess = guesses.get(index) or Guess(index, net.classes[index], float(probabilities[index]))
-        explanations += _explain_target(batch, guess, tuple(guesses.values()), net, setup)
+        with net.blame():
+            explanations += _explain_target(batch, guess, tuple(guesses.values()), net, setup)
     return explanations
 
 
@@ -123,10 +125,12 @@ def score_map(map: Tensor, image: Image, net: Net, target: str, setup: ExplainSe
 
     Metrics that need further maps of the method are left out, because there is no method.
     """
-    images, probabilities, order = _predict(image, net)
+    with net.blame():
+        images, probabilities, order = _predict(image, net)
     batch = Batch(images, (Subject(image, None, find_target(target, order, net.classes), (), probabilities),))
     results = {CALLER: MethodResult(map.to(net.device), map.cpu().numpy())}
-    (scores,) = score_maps([], net, batch, [results], setup.measures)
+    with net.blame():
+        (scores,) = score_maps([], net, batch, [results], setup.measures)
     by_metric = [
         _make_metric_result(measure, score, CALLER)
         for measure, score in zip(setup.measures, scores[CALLER], strict=True)

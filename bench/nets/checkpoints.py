@@ -1,9 +1,11 @@
 """Reads weights from a file without running any code in it, and loads them into a net."""
 
-from collections.abc import Mapping
+from collections import Counter, OrderedDict
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from pickle import UnpicklingError
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 from safetensors import SafetensorError
@@ -12,28 +14,51 @@ from torch import Tensor, nn
 
 from ..core.errors import UsageError
 
-WEIGHT_KEYS = (
-    "state_dict",
-    "model_state_dict",
-    "model",
-    "net",
-    "weights",
-)  # under which training code saves the weights
+WRAPPERS = ("module", "_orig_mod")  # that DataParallel and torch.compile add to the names of weights
+LOSSES = ("criterion", "loss", "loss_fn", "loss_func")  # usual names of a training loss, which is no part of a net
+COUNTERS = ("total_ops", "total_params")  # buffers that profilers leave in every module
+TRACKED = "num_batches_tracked"  # a counter of batch norms, which old files lack and no score depends on
+FEW = 3  # a message lists at most this many names
 State = dict[str, Tensor]
 
 
+@dataclass(frozen=True)
+class Selection:
+    """The weights in a file that belong to a net, by the net's names."""
+
+    source: Path
+    state: State
+    prefix: str = ""  # of their names in the file; ends in a dot unless empty
+    left_out: tuple[str, ...] = ()  # names in the file of what is no part of the net
+
+    def drop(self, starts: tuple[str, ...]) -> "Selection":
+        """Return the selection without the weights whose names begin so, which are left out."""
+        dropped = [name for name in self.state if name.startswith(starts)]
+        state = {name: weight for name, weight in self.state.items() if name not in dropped}
+        return replace(self, state=state, left_out=(*self.left_out, *(self.prefix + name for name in dropped)))
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was left out, in a sentence for the report."""
+        if not self.left_out:
+            return ()
+        groups: dict[str, list[str]] = {}
+        for name in self.left_out:
+            groups.setdefault(_find_group(name, self.prefix), []).append(name)
+        listed = _list_few(f"{group}.*" if len(names) > 1 else names[0] for group, names in groups.items())
+        taken = f", whose {self.prefix}* it takes" if self.prefix else ""
+        return (f"left out of {self.source.name}{taken}, as no part of the net: {listed}",)
+
+
 def read_weights(path: Path) -> State:
-    """Read the weights by name in a .safetensors or PyTorch file, also if training code nested them under one of WEIGHT_KEYS.
+    """Read all tensors in a .safetensors or PyTorch file by their names; those of nested dictionaries are joined by dots.
 
     Raise UsageError for a file that is missing, damaged or holds anything but weights.
     """
-    content = _read(path)
-    for key in WEIGHT_KEYS:
-        if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
-            content = content[key]
-    if not _is_state(content):
+    state = dict(_flatten(_read(path), ""))
+    if not state or any(weight.is_meta for weight in state.values()):
         raise UsageError(f"{path} holds no weights by name: write it with torch.save(net.state_dict(), ...)")
-    return dict(content)
+    return state
 
 
 def _read(path: Path) -> Any:
@@ -51,36 +76,134 @@ def _read(path: Path) -> Any:
         ) from None
 
 
-def _is_state(content: Any) -> bool:
-    """Tell whether content is a state dict: tensors by their names."""
-    if not isinstance(content, Mapping) or not content:
-        return False
-    return all(
-        isinstance(key, str) and isinstance(value, Tensor) and not value.is_meta for key, value in content.items()
+def _flatten(content: Any, prefix: str) -> Iterator[tuple[str, Tensor]]:
+    """Yield the tensors of nested dictionaries, by their keys joined by dots; other values are left out."""
+    for key, value in content.items() if isinstance(content, Mapping) else ():
+        if isinstance(key, str):
+            if isinstance(value, Tensor):
+                yield prefix + key, value
+            yield from _flatten(value, f"{prefix}{key}.")
+
+
+def select_weights(state: State, net: nn.Module, source: Path, prefix: str = "") -> Selection:
+    """Select the weights of a net among those of a file, which may have a prefix and others beside them.
+
+    `prefix` is the user's choice among several sets of weights. Raise UsageError if there are several and none is chosen.
+    """
+    start = f"{prefix.rstrip('.')}." if prefix else ""
+    inside = [name for name in state if name.startswith(start)]
+    if not inside:
+        groups = _list_few(dict.fromkeys(name.partition(".")[0] for name in state))
+        raise UsageError(f"{source} has no weights under the prefix {prefix!r}: its names begin with {groups}")
+    expected = net.state_dict().keys()
+    chosen = _choose_prefix(inside, expected, start, source)
+    own_names = {name: _find_own_name(name.removeprefix(chosen), expected) for name in state if name.startswith(chosen)}
+    selected = {own: state[name] for name, own in own_names.items() if own in expected or not _is_foreign(own)}
+    left_out = [name for name in state if own_names.get(name) not in selected and not name.endswith(COUNTERS)]
+    return Selection(source, selected, chosen, tuple(left_out))
+
+
+def _choose_prefix(names: Collection[str], expected: Collection[str], start: str, source: Path) -> str:
+    """Return the prefix, at least `start`, under which most of the expected names are found.
+
+    Raise UsageError if several prefixes are equally good.
+    """
+    counts = Counter(prefix for name in names for prefix in _list_prefixes(name, start, expected))
+    most = max(counts.values(), default=0)
+    best = [prefix for prefix, count in counts.items() if count == most]
+    if not best or start in best:
+        return start
+    if len(best) == 1 or 2 * most < len(expected):  # of a file for another net, no set of weights fits
+        return best[0]
+    listed = ", ".join(prefix.rstrip(".") for prefix in best)
+    raise UsageError(
+        f"{source} holds {len(best)} sets of weights that fit ({listed}): choose one, [prefix={best[0].rstrip('.')}]"
     )
 
 
-def load_weights(net: nn.Module, state: State, source: Path, name: str) -> None:
-    """Load weights into a net, which is fp32 afterwards. Raise UsageError if they do not fit it.
+def _list_prefixes(name: str, start: str, expected: Collection[str]) -> Iterator[str]:
+    """Yield each prefix, at least `start`, without which a name is an expected one."""
+    parts = name.removeprefix(start).split(".")
+    for index, part in enumerate(parts):
+        rest = ".".join(parts[index:])
+        if rest in expected or (part not in WRAPPERS and _find_own_name(rest, expected) in expected):
+            yield start + "".join(f"{outer}." for outer in parts[:index])
 
-    `source` and `name` are the file and the net for that message.
+
+def _find_own_name(name: str, expected: Collection[str]) -> str:
+    """Return a net's name of a weight: without the parts that wrappers of inner modules add, unless it is expected so."""
+    return name if name in expected else ".".join(part for part in name.split(".") if part not in WRAPPERS)
+
+
+def _is_foreign(name: str) -> bool:
+    """Tell whether a weight that a net does not have cannot belong to it: part of a training loss, or a counter."""
+    return name.partition(".")[0] in LOSSES or name.endswith(COUNTERS)
+
+
+def _find_group(name: str, prefix: str) -> str:
+    """Return the part of a name that sets it apart from a prefix: `a.c` of `a.c.weight` for the prefix `a.b.`."""
+    parts, outer = name.split("."), prefix.split(".")
+    shared = next((index for index, part in enumerate(parts) if part != outer[index]), 0)
+    return ".".join(parts[: shared + 1])
+
+
+def load_weights(net: nn.Module, selection: Selection, name: str) -> None:
+    """Load weights into a net, which is fp32 afterwards; `name` is the net's for messages. Raise UsageError if they do not fit.
+
+    A file does not keep the version of the net's class, which old files lack: it is taken to be the current one.
     """
-    try:
-        net.load_state_dict(strip_prefix(state, net), assign=True)
-    except RuntimeError as error:
-        raise UsageError(f"{source} does not fit {name}: {_find_first_mismatch(error)}") from None
+    own = net.state_dict()
+    shapes = {
+        key: (tuple(weight.shape), tuple(own[key].shape)) for key, weight in selection.state.items() if key in own
+    }
+    wrong = {key: pair for key, pair in shapes.items() if pair[0] != pair[1]}
+    if wrong:
+        _refuse(selection, name, _describe_shapes(wrong))
+    rounded = [key for key in shapes if own[key].is_floating_point() and not selection.state[key].is_floating_point()]
+    if rounded:
+        _refuse(selection, name, f"its {rounded[0]} is quantised or rounded to integers: take the weights from before")
+    state = OrderedDict(selection.state)
+    vars(state)["_metadata"] = {"": {"version": getattr(net, "_version", None)}}
+    missing, unexpected = net.load_state_dict(state, strict=False, assign=True)
+    if missing or unexpected:
+        _refuse(selection, name, _describe_names(missing, unexpected, own.keys()))
     net.float()
 
 
-def strip_prefix(state: State, net: nn.Module) -> State:
-    """Return the weights without the prefix that all their names share and the net's lack, such as DataParallel's `module.`."""
-    expected = net.state_dict().keys()
-    while not state.keys() & expected and len({name.partition(".")[0] for name in state}) == 1 and "." in min(state):
-        state = {name.partition(".")[2]: weight for name, weight in state.items()}
-    return state
+def _refuse(selection: Selection, name: str, reason: str) -> NoReturn:
+    raise UsageError(f"{selection.source} does not fit {name}: {reason}")
 
 
-def _find_first_mismatch(error: RuntimeError) -> str:
-    """Return the first mismatch that PyTorch lists, which stands on the second line of its message."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[min(1, len(lines) - 1)] if lines else type(error).__name__
+def _describe_shapes(wrong: Mapping[str, tuple[tuple[int, ...], tuple[int, ...]]]) -> str:
+    (name, (given, own)), *others = wrong.items()
+    more = f", and {len(others)} more differ" if others else ""
+    return f"its {name} is {given}, where the net has {own}{more}"
+
+
+def _describe_names(missing: Collection[str], unexpected: Collection[str], own: Collection[str]) -> str:
+    """Describe the weights that a file lacks and has too many, whole modules by their names."""
+    present = {name for name in own if not name.endswith(TRACKED)} - set(missing)
+    if not present:
+        return f"its names are {_list_few(unexpected)}, and the net's are {_list_few(missing)}"
+    parts = [f"it lacks {_list_few(_find_modules(missing, present))}"] if missing else []
+    if unexpected:
+        parts.append(f"it has {_list_few(_find_modules(unexpected, own))}, which the net has not")
+    return " and ".join(parts) + ": build the net as it was trained, in a function of yours if need be, FILE.py:FACTORY"
+
+
+def _find_modules(names: Iterable[str], others: Collection[str]) -> list[str]:
+    """Return the outermost modules that hold only these names and none of the others; a name itself where there is none."""
+    outer = {other[: index + 1] for other in others for index, letter in enumerate(other) if letter == "."}
+    found: dict[str, None] = {}
+    for name in names:
+        parts = name.split(".")
+        starts = [".".join(parts[:end]) for end in range(1, len(parts))]
+        found[next((start for start in starts if f"{start}." not in outer), name)] = None
+    return list(found)
+
+
+def _list_few(names: Iterable[str]) -> str:
+    """List the first names, and how many more there are."""
+    listed = list(names)
+    more = f" and {len(listed) - FEW} more" if len(listed) > FEW else ""
+    return ", ".join(listed[:FEW]) + more

@@ -7,9 +7,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from ..core.errors import NotApplicable, list_known_names
+
+
+class Part(nn.Sequential):
+    """Consecutive modules of a net. They say where they pass no gradients on, so that methods that need them do not apply."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Return the modules' output. Raise NotApplicable if the gradient by the input is wanted and there is none."""
+        output: Tensor = super().forward(input)
+        is_traced = not isinstance(input, Tensor)
+        if not is_traced and torch.is_grad_enabled() and input.requires_grad and not output.requires_grad:
+            raise NotApplicable("the net gives no gradients: it calls detach(), or runs without them, after the layer")
+        return output
 
 
 @dataclass(frozen=True)
@@ -34,4 +47,4 @@ class Cut:
             raise NotApplicable(f"{net} has no layer {missing[0]!r} to cut at: {list_known_names(missing[0], keys)}")
         ends = [0, *sorted(keys.index(self.aliases.get(layer, layer)) + 1 for layer in layers), len(keys)]
         modules = list(self.modules.values())
-        return [nn.Sequential(*modules[start:stop]) for start, stop in pairwise(ends)]
+        return [Part(*modules[start:stop]) for start, stop in pairwise(ends)]

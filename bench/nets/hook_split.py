@@ -49,7 +49,8 @@ class UntilLayer(nn.Module):
             self.net(inputs)
         except _LayerReached as reached:
             activations: Tensor = reached.activations
-            return activations
+            has_run_in_inference_mode = activations.is_inference() and not torch.is_inference_mode_enabled()
+            return activations.clone() if has_run_in_inference_mode else activations
         finally:
             gate.stops = False
         raise RuntimeError("the layer never runs")

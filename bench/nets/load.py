@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from ..core.errors import BenchError, UsageError
-from . import split
+from . import modules, split
 from .loaded import LoadedModel, compute_fingerprint
 from .net import Net
 from .preprocessing import PRESETS, format_numbers, parse_preprocess
@@ -45,13 +45,15 @@ def load_module(
     """
     mean, std = format_numbers(mean), format_numbers(std)
     normalisation = parse_preprocess("" if mean or std else preprocess, mean, std)
-    unwrapped = module.module if isinstance(module, nn.DataParallel) else module
+    unwrapped = modules.unwrap(module)
+    modules.check_module(unwrapped, f"{name} is")
     try:
         copied = copy.deepcopy(unwrapped).float()
     except (RuntimeError, TypeError) as error:
         raise UsageError(
             f"{name} cannot be copied ({error}): pass a module that was just built and has not run yet"
         ) from None
+    modules.undo_compilation(copied)
     model = LoadedModel(copied, compute_fingerprint(copied), tuple(classes), normalisation)
     return _make_net(name, model, torch.device(device), precision, layer)
 
@@ -73,7 +75,7 @@ def _make_net(name: str, model: LoadedModel, device: torch.device, precision: st
     notes += _list_input_notes(model, parts.fixed_size)
     net = Net(
         name, parts.cut, classes, precision, model.fingerprint,
-        code=model.code, notes=tuple(notes), size=parts.fixed_size,
+        code=model.code, file=model.file, notes=tuple(notes), size=parts.fixed_size,
     )  # fmt: skip
     return net.to(device)
 

@@ -22,6 +22,7 @@ class LoadedModel:
     layer: str | None = None  # usually explained for this architecture; None if unknown
     size: int | None = None  # pixels: side of the images that the weights were validated on
     code: str = ""  # fingerprint of the user's source files; empty for nets of libraries
+    file: str = ""  # the user's source file; empty for nets of libraries
     notes: tuple[str, ...] = ()  # sentences for the report
 
 

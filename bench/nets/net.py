@@ -1,13 +1,14 @@
 """The class Net: a network cut at the explained layer, frozen and in eval mode, whose images are in [0, 1]."""
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from ..core.errors import ImageError, NotApplicable
+from ..core.user_code import blame_user_code
 from ..forward.forward import Forward, Stream
 from .cut import Cut
 
@@ -26,6 +27,7 @@ class Net(nn.Module):
         classes: class names, in the order of the logits.
         fingerprint: SHA-256 of the weights.
         code: SHA-256 of the user's source files; empty for nets of libraries.
+        file: the user's source file; empty for nets of libraries and live modules.
         notes: what was decided about the net, in sentences for the report.
         size: side of the only images that the net takes, in pixels; None if it takes any.
         memory_limit: bytes that a forward pass may take; None without a limit.
@@ -40,12 +42,13 @@ class Net(nn.Module):
         fingerprint: str = "",
         *,
         code: str = "",
+        file: str = "",
         notes: tuple[str, ...] = (),
         size: int | None = None,
     ) -> None:
         super().__init__()
         self.name, self.layer, self.classes, self.fingerprint = name, cut.layer, classes, fingerprint
-        self.code = code
+        self.code, self.file = code, file
         self.notes = notes
         self.size = size
         self.memory_limit: float | None = None
@@ -85,6 +88,7 @@ class Net(nn.Module):
             "fp32",
             self.fingerprint,
             code=self.code,
+            file=self.file,
             notes=self.notes,
             size=self.size,
         )
@@ -161,6 +165,10 @@ class Net(nn.Module):
                 return activations
 
         return self.once(images, "activations", compute)
+
+    def blame(self) -> AbstractContextManager[None]:
+        """Turn what the code of a user's own file raises inside the block into a PluginError that names the line."""
+        return blame_user_code(f"net {self.name} fails", self.file) if self.file else nullcontext()
 
     def protected_state(self) -> tuple[object, ...]:
         """Return what a method must leave unchanged: modes, hooks, and the weights' versions, addresses and gradients."""

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from ..core import specs
-from ..core.errors import UsageError
+from ..core.errors import UsageError, list_known_names
 from ..core.settings import check_settings
-from . import timm_nets, user_nets, vgg16_gap, zoo
+from . import architecture_settings, timm_nets, user_nets, vgg16_gap, zoo
 from .loaded import LoadedModel
 from .preprocessing import Preprocess, parse_preprocess
 
@@ -23,7 +23,8 @@ class Source:
     classes: Path | None
     preprocess: Preprocess | None
     layer: str | None
-    settings: dict[str, Any]  # of the factory or library alone
+    settings: dict[str, Any]  # of the factory, library or architecture alone
+    prefix: str = ""  # of the names of the net's weights in their file; empty if it is to be found
 
     def load(self) -> LoadedModel:
         """Load the model, with the classes and preprocessing of the spec. Raise UsageError if it cannot be loaded."""
@@ -38,11 +39,11 @@ class Source:
             return vgg16_gap.load_model(self.weights, lambda base: parse_source(base).load())
         if self.spec.short is None:
             if self.weights:
-                return zoo.load_architecture(name, self.weights)
-            return zoo.load_torchvision(name, weights) if weights else zoo.load_shipped(name)
+                return zoo.load_architecture(name, self.weights, self.settings, self.prefix)
+            return zoo.load_torchvision(name, weights, self.settings) if weights else zoo.load_shipped(name)
         if name == "timm":
-            return timm_nets.load_timm(self.spec.short, self.weights, **self.settings)
-        return user_nets.load_user_net(name, self.spec.short, self.settings, self.weights)
+            return timm_nets.load_timm(self.spec.short, self.weights, self.prefix, **self.settings)
+        return user_nets.load_user_net(name, self.spec.short, self.settings, self.weights, self.prefix)
 
 
 def parse_source(text: str) -> Source:
@@ -52,16 +53,34 @@ def parse_source(text: str) -> Source:
     own_settings = {key: value for key, value in spec.settings.items() if key not in common}
     if spec.short is None:
         _check_architecture(spec.name, text, has_weights="weights" in common)
-        common, own_settings = (
-            common | own_settings,
-            {},
-        )  # an architecture has no other settings: `check_settings` refuses them
+        own_settings = _check_architecture_settings(spec.name.partition("@")[0], own_settings)
     elif spec.name == "timm":
         own_settings = check_settings("net", spec.name, _declare_timm_settings, own_settings)
     options = check_settings("net", spec.name, _declare_common_settings, common)
     preprocess = parse_preprocess(options["preprocess"], options["mean"], options["std"])
     weights, classes = _make_path(options["weights"]), _make_path(options["classes"])
-    return Source(_make_record_name(spec), spec, weights, classes, preprocess, options["layer"] or None, own_settings)
+    if options["prefix"] and weights is None:
+        raise UsageError(f"{text} sets the prefix of weights and no weights: add weights=FILE")
+    return Source(
+        _make_record_name(spec),
+        spec,
+        weights,
+        classes,
+        preprocess,
+        options["layer"] or None,
+        own_settings,
+        options["prefix"],
+    )
+
+
+def _check_architecture_settings(name: str, settings: dict[str, Any]) -> dict[str, Any]:
+    """Return the settings of an architecture's own. Raise UsageError for one that it does not have."""
+    own = architecture_settings.list_settings(name)
+    if unknown := next((key for key in settings if key not in own), None):
+        known = list_known_names(unknown, [*own, *signature(_declare_common_settings).parameters])
+        raise UsageError(f"net {name!r} has no setting {unknown!r}: {known}")
+    architecture_settings.complete_settings(name, settings)
+    return settings
 
 
 def _check_architecture(name: str, text: str, *, has_weights: bool) -> None:
@@ -100,7 +119,14 @@ def _make_path(text: str) -> Path | None:
 
 
 def _declare_common_settings(
-    *, weights: str = "", classes: str = "", preprocess: str = "", mean: str = "", std: str = "", layer: str = ""
+    *,
+    weights: str = "",
+    classes: str = "",
+    preprocess: str = "",
+    mean: str = "",
+    std: str = "",
+    layer: str = "",
+    prefix: str = "",
 ) -> None:
     """Declare the settings of any net: `check_settings` checks a spec against this signature."""
 

@@ -12,10 +12,11 @@ from .loaded import LoadedModel, compute_fingerprint, fix_seed
 from .preprocessing import Preprocess
 
 
-def load_timm(name: str, weights: Path | None, *, pretrained: bool = True) -> LoadedModel:
+def load_timm(name: str, weights: Path | None, prefix: str = "", *, pretrained: bool = True) -> LoadedModel:
     """Load a net of timm with the weights in a file, else with timm's from its cache or downloaded, else with random ones.
 
-    Raise UsageError for a name that timm does not have, and for weights that cannot be loaded.
+    `prefix` chooses among several sets of weights in the file. Raise UsageError for a name that timm does not have, and for
+    weights that cannot be loaded.
     """
     _check_name(name)
     net = _create(name, pretrained=pretrained and weights is None)
@@ -23,10 +24,11 @@ def load_timm(name: str, weights: Path | None, *, pretrained: bool = True) -> Lo
     size = (config.get("test_input_size") or config["input_size"])[-1]
     preprocess = Preprocess(tuple(config["mean"]), tuple(config["std"]))
     if weights is not None:
-        state = checkpoints.read_weights(weights)
-        net.reset_classifier(zoo.count_classes(state, net))
-        checkpoints.load_weights(net, state, weights, f"timm:{name}")
-        return LoadedModel(net, hash_file(weights), (), preprocess, size=size)
+        selection = checkpoints.select_weights(checkpoints.read_weights(weights), net, weights, prefix)
+        net.reset_classifier(zoo.count_classes(selection.state, net))
+        checkpoints.load_weights(net, selection, f"timm:{name}")
+        assumed = "its images are normalised as for timm's own weights of this net: preprocess=... changes that"
+        return LoadedModel(net, hash_file(weights), (), preprocess, size=size, notes=(*selection.notes, assumed))
     notes = () if pretrained else ("its weights are random: pretrained=false",)
     imagenet = zoo.list_imagenet_classes()
     classes = imagenet if pretrained and net.num_classes == len(imagenet) else ()

@@ -11,56 +11,39 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import torch
-from torch import Tensor, nn
-from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
+from torch import nn
 
 from ..core import user_code
 from ..core.errors import PluginError, UsageError, list_known_names
 from ..core.files import hash_file
 from ..core.settings import check_settings
-from . import checkpoints
+from . import checkpoints, modules
 from .loaded import LoadedModel, compute_fingerprint, fix_seed
 
 
-def load_user_net(name: str, factory: str, settings: dict[str, Any], weights: Path | None) -> LoadedModel:
+def load_user_net(
+    name: str, factory: str, settings: dict[str, Any], weights: Path | None, prefix: str = ""
+) -> LoadedModel:
     """Load the net that a factory returns, with the weights in a file if one is given.
 
-    `name` is a .py file or a module; the factory's keyword-only parameters are its settings. Raise UsageError for a factory
-    that does not exist, PluginError for one that fails or does not return a plain `torch.nn.Module`.
+    `name` is a .py file or a module; the factory's keyword-only parameters are its settings. `prefix` chooses among several
+    sets of weights in the file. Raise UsageError for a factory that does not exist, PluginError for one that fails or does not
+    return a plain `torch.nn.Module`.
     """
-    file = Path(name) if name.endswith(".py") else None
+    spec, file = f"{name}:{factory}", Path(name) if name.endswith(".py") else None
     with _extend_import_path(file.parent) if file else _extend_import_path(Path(), keep_modules=True):
         module = user_code.import_file(file) if file else _import_module(name)
-        net = _call_factory(module, f"{name}:{factory}", factory, settings)
-    code = _compute_code_fingerprint(name, file) if module.__file__ else ""
-    net = net.module if isinstance(net, nn.DataParallel) else net
-    _check_weights(net, f"{name}:{factory}")
+        net = modules.unwrap(_call_factory(module, spec, factory, settings))
+    code, source = _compute_code_fingerprint(name, file) if module.__file__ else "", str(module.__file__ or "")
+    modules.check_module(net, f"{spec} returns")
+    modules.undo_compilation(net)
     if weights is None:
         net.float()
         note = "its weights are those that its factory sets: weights=FILE loads others"
-        return LoadedModel(net, compute_fingerprint(net), code=code, notes=(note,))
-    checkpoints.load_weights(net, checkpoints.read_weights(weights), weights, f"{name}:{factory}")
-    return LoadedModel(net, hash_file(weights), code=code)
-
-
-def _check_weights(net: nn.Module, spec: str) -> None:
-    """Raise PluginError for a module whose weights cannot be read and changed, or that cannot be cut."""
-    if isinstance(net, torch.jit.ScriptModule):
-        raise PluginError(
-            f"{spec} returns a compiled module (torch.jit), which cannot be cut: return the original module"
-        )
-    for name, weight in net.state_dict().items():
-        if isinstance(weight, UninitializedParameter | UninitializedBuffer):
-            raise PluginError(
-                f"{spec} returns a lazy module: run it once on an image in the factory, so that {name} has a shape"
-            )
-        if not isinstance(weight, Tensor):
-            raise PluginError(f"{spec} returns a quantised module ({name} is not a tensor): return the original module")
-        if weight.is_meta:
-            raise PluginError(
-                f"{spec} returns weights without values ({name} is on the device meta): create them on the CPU"
-            )
+        return LoadedModel(net, compute_fingerprint(net), code=code, file=source, notes=(note,))
+    selection = checkpoints.select_weights(checkpoints.read_weights(weights), net, weights, prefix)
+    checkpoints.load_weights(net, selection, spec)
+    return LoadedModel(net, hash_file(weights), code=code, file=source, notes=selection.notes)
 
 
 def _compute_code_fingerprint(name: str, file: Path | None) -> str:

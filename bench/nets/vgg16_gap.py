@@ -84,7 +84,7 @@ def read_head(path: Path) -> Head:
     except (SafetensorError, ValidationError):
         raise UsageError(f"{path} holds no layer of {NAME}: make it by {FIT_COMMAND}") from None
     linear = nn.Linear(CHANNELS, len(metadata.classes), device="meta")
-    checkpoints.load_weights(linear, state, path, NAME)
+    checkpoints.load_weights(linear, checkpoints.select_weights(state, linear, path), NAME)
     check_base(metadata.base)
     return Head(linear, metadata)
 

@@ -1,5 +1,7 @@
 """torchvision's architectures, with the weights that ship with this suite, torchvision's own, or the user's."""
 
+import math
+import re
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -11,7 +13,7 @@ from torch import nn
 
 from ..core.errors import UsageError, list_known_names
 from ..core.files import hash_file
-from . import checkpoints, quantised
+from . import architecture_settings, checkpoints, quantised
 from .layers import find_usual_layer
 from .loaded import LoadedModel
 from .preprocessing import PRESETS, Preprocess
@@ -32,7 +34,9 @@ FORMS = {  # of the specs of other nets
     "docs/nets.md.",
 }
 IMAGENET = "imagenet"  # short for torchvision's first ImageNet weights of an architecture
-INCEPTIONS = ("googlenet", "inception_v3")  # their ImageNet weights take images in [-1, 1]
+INCEPTIONS = ("googlenet", "inception_v3")
+AUXILIARY = ("AuxLogits.", "aux1.", "aux2.")  # heads of INCEPTIONS, which run in training alone
+OLD_NAME = re.compile(r"(denselayer\d+\.(?:norm|conv))\.(\d)")  # of DenseNets' modules in torchvision's files
 
 
 def list_architectures() -> list[str]:
@@ -57,7 +61,7 @@ def load_shipped(name: str) -> LoadedModel:
     path = WEIGHTS / f"{name}.safetensors"
     if name not in SHIPPED:
         raise UsageError(f"no weights of {name} ship with this suite: write {name}@imagenet, or {name}[weights=FILE]")
-    net = _build(name, quantised.load(path), path)
+    net, _ = _build(name, quantised.load(path), path, {})
     classes = tuple(quantised.read_metadata(path)["classes"].split(","))
     return LoadedModel(net, hash_file(path), classes, PRESETS["imagenet"], find_usual_layer(name))
 
@@ -67,8 +71,8 @@ def describe_training(name: str) -> str:
     return f"it was trained on the data set scenes only: for photos use {name}@imagenet"
 
 
-def load_torchvision(name: str, weights: str) -> LoadedModel:
-    """Load an architecture with torchvision's weights, from its cache or downloaded.
+def load_torchvision(name: str, weights: str, settings: dict[str, Any]) -> LoadedModel:
+    """Load an architecture with torchvision's weights, from its cache or downloaded, and with these settings of its own.
 
     Raise UsageError if neither is possible.
     """
@@ -84,15 +88,19 @@ def load_torchvision(name: str, weights: str) -> LoadedModel:
         raise UsageError(f"{path} is not a file of weights: delete it to download it again") from None
     transforms = entry.transforms()
     preprocess = Preprocess(tuple(transforms.mean), tuple(transforms.std))
-    net = _build(name, state, path, **({"transform_input": True} if name in INCEPTIONS else {}))
+    net, _ = _build(name, state, path, settings)
     classes = tuple(entry.meta["categories"])
     return LoadedModel(net, hash_file(path), classes, preprocess, find_usual_layer(name), transforms.crop_size[0])
 
 
-def load_architecture(name: str, path: Path) -> LoadedModel:
-    """Load an architecture of torchvision with the user's weights. Raise UsageError if they do not fit it."""
-    net = _build(name, checkpoints.read_weights(path), path)
-    return LoadedModel(net, hash_file(path), layer=find_usual_layer(name))
+def load_architecture(name: str, path: Path, settings: dict[str, Any], prefix: str = "") -> LoadedModel:
+    """Load an architecture with the user's weights, and with these settings of its own. Raise UsageError if they do not fit.
+
+    `prefix` chooses among several sets of weights in the file.
+    """
+    net, notes = _build(name, checkpoints.read_weights(path), path, settings, prefix)
+    notes += architecture_settings.list_assumptions(name, settings)
+    return LoadedModel(net, hash_file(path), layer=find_usual_layer(name), notes=notes)
 
 
 def list_imagenet_classes() -> tuple[str, ...]:
@@ -100,18 +108,33 @@ def list_imagenet_classes() -> tuple[str, ...]:
     return tuple(torchvision.models.get_weight("ResNet18_Weights.IMAGENET1K_V1").meta["categories"])
 
 
-def _build(name: str, state: checkpoints.State, source: Path, **settings: Any) -> nn.Module:
-    """Build an architecture with these weights and their number of classes."""
-    settings |= {"init_weights": False} if name in INCEPTIONS else {}
+def _build(
+    name: str, state: checkpoints.State, source: Path, settings: dict[str, Any], prefix: str = ""
+) -> tuple[nn.Module, tuple[str, ...]]:
+    """Build an architecture with these weights and their number of classes; also return notes on what was left out."""
+    arguments = architecture_settings.complete_settings(name, settings)
+    arguments |= {"init_weights": False} if name in INCEPTIONS else {}
+    state = {OLD_NAME.sub(r"\1\2", key): weight for key, weight in state.items()}
     with torch.device("meta"):  # initialising VGG16's 138 million numbers takes longer than reading them
-        default: nn.Module = torchvision.models.get_model(name, **settings)
-        classes = count_classes(state, default)
-        net: nn.Module = torchvision.models.get_model(name, num_classes=classes, **settings)
-    checkpoints.load_weights(net, state, source, name)
-    return net
+        default: nn.Module = torchvision.models.get_model(name, **arguments)
+        selection = checkpoints.select_weights(state, default, source, prefix)
+        if not arguments.get("aux_logits", True):
+            selection = selection.drop(AUXILIARY)
+        arguments |= {"num_classes": count_classes(selection.state, default)} | _read_arguments(name, selection.state)
+        net: nn.Module = torchvision.models.get_model(name, **arguments)
+    checkpoints.load_weights(net, selection, name)
+    return net, selection.notes
+
+
+def _read_arguments(name: str, state: checkpoints.State) -> dict[str, Any]:
+    """Return the arguments of an architecture that the shapes of its weights show: the size of a ViT's images."""
+    positions, patches = state.get("encoder.pos_embedding"), state.get("conv_proj.weight")
+    if not name.startswith("vit_") or positions is None or patches is None:
+        return {}
+    return {"image_size": math.isqrt(positions.shape[1] - 1) * patches.shape[-1]}
 
 
 def count_classes(state: checkpoints.State, net: nn.Module) -> int:
-    """Return the number of classes in these weights: the length of the last tensor, the bias of the class scores."""
+    """Return the number of classes in a net's weights: the length of the last tensor, the bias of the class scores."""
     last_name = list(net.state_dict())[-1]
-    return len(checkpoints.strip_prefix(state, net).get(last_name, net.state_dict()[last_name]))
+    return len(state.get(last_name, net.state_dict()[last_name]))

@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 
 import torch
 
-from ..core import user_code
 from ..core.errors import BenchError, Fatal, ImageError, PluginError
 from ..data.labels import map_labels
 from ..data.prefetch import prefetch
@@ -58,7 +57,7 @@ class Session:
         if len(images) > self._most:
             return self._try_halves(images)
         try:
-            with _raise_device_faults(), self._blame():
+            with _raise_device_faults(), self.net.blame():
                 return self._compute_group(images) if images else []
         except _TooLarge:
             if len(images) == 1:
@@ -76,13 +75,6 @@ class Session:
     def _try_halves(self, images: Sequence[tuple[int, Image]]) -> list[Unit]:
         half = len(images) // 2
         return self._try_group(images[:half]) + self._try_group(images[half:])
-
-    def _blame(self) -> contextlib.AbstractContextManager[None]:
-        """Turn errors in the code of a user's own net into a PluginError."""
-        name = self.net.name
-        if not self._plan.nets[name].code:
-            return contextlib.nullcontext()
-        return user_code.blame_user_code(f"net {name} fails", self._plan.specs[name].partition(":")[0])
 
     @use_exact_arithmetic()
     def _compute_group(self, images: Sequence[tuple[int, Image]]) -> list[Unit]:

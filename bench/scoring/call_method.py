@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..core.errors import PluginError
+from ..core.errors import NotApplicable, PluginError
 from ..core.plugins import Plugin
 from ..nets.net import Net
 
@@ -35,7 +35,10 @@ def call_method(method: Plugin, net: Net, images: Tensor, targets: Sequence[int]
 
 def _call(method: Plugin, net: Net, images: Tensor, targets: Sequence[int], seeds: Sequence[int]) -> Tensor:
     target_tensor = net.once(images, "targets", lambda: torch.tensor(targets, device=images.device))
-    maps = method(net, images, target_tensor, *((list(seeds),) if method.takes_seeds else ()))
+    try:
+        maps = method(net, images, target_tensor, *((list(seeds),) if method.takes_seeds else ()))
+    except NotImplementedError as error:  # a derivative that torch or a function of the user's net does not have
+        raise NotApplicable(f"the net does not compute what the method needs: {error}") from error
     return _check_maps(method, net, maps, len(images))
 
 

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from cambench.bench.cli import options
 from cambench.bench.core.errors import ImageError, NotApplicable, PluginError, UsageError
 from cambench.bench.data.types import MEAN, STD
-from cambench.bench.nets import checkpoints, layers, load, sources, split
+from cambench.bench.nets import layers, load, sources, split
 from cambench.bench.nets.net import Net
 from cambench.bench.nets.preprocessing import PRESETS
 from cambench.bench.run.plan import describe_net
@@ -390,9 +390,9 @@ def test_the_code_fingerprint_includes_imports_from_the_same_folder(
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("nn.Sequential(nn.LazyConv2d(4, 3))", "returns a lazy module: run it once on an image"),
-        ("nn.Sequential(nn.Conv2d(3, 4, 3, device='meta'))", "returns weights without values"),
-        ("torch.jit.script(nn.Conv2d(3, 4, 3))", "returns a compiled module"),
+        ("nn.Sequential(nn.LazyConv2d(4, 3))", "returns a lazy module: run it once on an image first"),
+        ("nn.Sequential(nn.Conv2d(3, 4, 3, device='meta'))", "returns a module whose weights have no values"),
+        ("torch.jit.script(nn.Conv2d(3, 4, 3))", "returns a TorchScript module"),
         ("4", "returns int: a factory returns a torch.nn.Module"),
         ("torch.ao.quantization.quantize_dynamic(nn.Sequential(nn.Linear(4, 4)))", "returns a quantised module"),
     ],
@@ -545,13 +545,6 @@ def test_a_module_that_misses_another_is_a_plugin_error(user_folder: Path, reque
     (user_folder / "two" / "inner.py").write_text("import two.missing\n", encoding="utf-8")
     with pytest.raises(PluginError, match=r"two\.inner cannot be imported: .*No module named 'two\.missing'"):
         load.load("two.inner:make", CPU, "fp32")
-
-
-def test_weights_are_read_from_nested_checkpoints(tmp_path: Path) -> None:
-    state = {"a.weight": torch.ones(2)}
-    for number, content in enumerate([state, {"model": state}, {"state_dict": state, "lr": 0.1}]):
-        torch.save(content, tmp_path / f"{number}.pth")
-        assert checkpoints.read_weights(tmp_path / f"{number}.pth").keys() == state.keys()
 
 
 def test_a_net_of_timm_is_cut_by_the_rule() -> None:
