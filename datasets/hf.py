@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from PIL import Image as Picture
-from PIL import ImageOps
 
 from ..bench.core.errors import ImageError, UsageError, list_known_names
-from ._readers.image_io import Resize, to_rgb
+from ._readers.depth import RgbPicture
+from ._readers.image_io import DECODING_ERRORS, Resize, convert
 from ._readers.lazy_images import LabelledPicture, LazyImages, shuffle_images
 
 VERSION = 1
@@ -48,9 +48,8 @@ def load(
     def read_picture(index: int) -> LabelledPicture:
         row = undecoded[index]
         labelled = labels is not None and row[labels] is not None and row[labels] >= 0  # -1: no label
-        return LabelledPicture(
-            _decode(row[images], f"hf:{name}, {split}-{index:05d}"), int(row[labels]) if labelled else None
-        )
+        rgb = _decode(row[images], f"hf:{name}, {split}-{index:05d}")
+        return LabelledPicture(rgb.picture, int(row[labels]) if labelled else None, note=rgb.note)
 
     names = [f"{split}-{index:05d}" for index in range(len(rows))]
     return shuffle_images(names, read_picture, classes, seed=seed, size=size, resize=resize)
@@ -105,11 +104,10 @@ def _find_column(features: dict[str, Any], column: str, feature_type: str, name:
     return column or next(iter(candidates), None)
 
 
-def _decode(encoded: dict[str, Any], name: str) -> Picture.Image:
+def _decode(encoded: dict[str, Any], name: str) -> RgbPicture:
     """Decode a picture in RGB, upright. Raise ImageError if it cannot be read."""
     try:
         with Picture.open(BytesIO(encoded["bytes"]) if encoded["bytes"] else encoded["path"]) as file:
-            file.load()
-            return to_rgb(ImageOps.exif_transpose(file))
-    except (OSError, SyntaxError, ValueError, Picture.DecompressionBombError) as error:
+            return convert(file, upright=True)
+    except DECODING_ERRORS as error:
         raise ImageError(f"{name} cannot be read as an image ({error})") from None

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from ._readers.cache import find_data_root, make_missing_error
-from ._readers.folder import list_images
+from ._readers.folder import Listing, list_images
 from ._readers.image_io import Resize, read
 from ._readers.lazy_images import LabelledPicture, LazyImages, shuffle_images
 from ._readers.voc import read_boxes
@@ -22,7 +22,8 @@ def load(*, size: int = 224, resize: Resize = "crop", root: str = "", seed: int 
     in image_folder. Raise UsageError if the images are missing.
     """
     folder = Path(root) if root else find_data_root("") / "imagenet"
-    entries, classes = list_images(folder / "val") if (folder / "val").is_dir() else ([], ())
+    listing = list_images(folder / "val") if (folder / "val").is_dir() else Listing([])
+    entries, classes = listing.entries, listing.classes
     if not entries:
         raise make_missing_error(
             "ImageNet is missing, and cannot be downloaded without an account", PAGE, folder / "val"

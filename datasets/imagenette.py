@@ -34,5 +34,4 @@ def load(
     """
     folder = find_data_root(root) / FILES[files]
     open_or_download(partial(Imagenette, folder.parent, split=split, size=files), "Imagenette", PAGE, folder)
-    entries, classes = list_images(folder / split)
-    return open_entries(folder / split, entries, classes, size=size, resize=resize, seed=seed)
+    return open_entries(folder / split, list_images(folder / split), size=size, resize=resize, seed=seed)

@@ -14,7 +14,8 @@ from ..core.files import write_text
 from ..core.formatting import format_count, make_title
 from ..core.plugins import REPORT, Plugin
 from ..core.profiling import time_span
-from ..data.labels import abbreviate, find_missing_classes
+from ..data.checked import list_notes
+from ..data.labels import abbreviate, describe_order, find_missing_classes, has_two_orders
 from ..forward.device import is_tested
 from ..published import published, table
 from ..run.describe import make_header
@@ -92,18 +93,27 @@ def _show_plan(plan: Plan, done: int, console: Console) -> None:
             f"devices of the kind {plan.device.type} have not been tested: compare a few images with --device cpu",
             markup=False,
         )
+    for note in list_notes(plan.images):
+        console.print(note, markup=False)
     for net, entry in plan.nets.items():
-        for note in [*entry.notes, *_describe_missing_classes(plan, net)]:
+        for note in [*entry.notes, *_describe_labels(plan, net)]:
             console.print(f"{net}: {note}", markup=False)
 
 
-def _describe_missing_classes(plan: Plan, net: str) -> list[str]:
-    names = find_missing_classes(plan.images, plan.nets[net].classes)
+def _describe_labels(plan: Plan, net: str) -> list[str]:
+    """Say how labels are numbered if there are two ways, and which of the data set's classes a net lacks."""
+    classes, order = plan.nets[net].classes, plan.suite.label_order
+    names, notes = find_missing_classes(plan.images, classes, order), []
+    if has_two_orders(plan.images.classes, classes):
+        notes.append(
+            f"the data set's classes are named by numbers, and {describe_order(order)}: --label-order changes that"
+        )
     if not names:
-        return []
+        return notes
     return [
+        *notes,
         f"lacks {len(names)} of the data set's {len(plan.images.classes)} classes ({abbreviate(names)}): "
-        "on this net, images of these classes have no label and no object to point at"
+        "on this net, images of these classes have no label and no object to point at",
     ]
 
 

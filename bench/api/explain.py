@@ -152,14 +152,16 @@ def _explain_target(
     """Explain one target by each method of a setup."""
     (results,) = explain_batch(setup.methods, net, batch)
     (scores,) = score_maps(setup.methods, net, batch, [results], setup.measures)
+    image = batch.subjects[0].image
+    notes = (*net.notes, image.note) if image.note else net.notes
     explanations = []
     for method, result in results.items():
         raw, scored_map = _convert_map(result, batch, setup.protocol)
         # a method that does not apply has no scores
         scored = zip(setup.measures, scores.get(method, ()), strict=False)
         explanation = Explanation(
-            image=batch.subjects[0].image, net=net.name, layer=net.layer, protocol=setup.protocol.name, method=method,
-            target=target, top=top, raw=raw, map=scored_map, reason=_describe_missing_map(result), notes=net.notes,
+            image=image, net=net.name, layer=net.layer, protocol=setup.protocol.name, method=method,
+            target=target, top=top, raw=raw, map=scored_map, reason=_describe_missing_map(result), notes=notes,
             results=tuple(_make_metric_result(measure, score, method) for measure, score in scored),
         )  # fmt: skip
         explanations.append(explanation)

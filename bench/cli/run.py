@@ -14,6 +14,7 @@ from ..config.defaults import DEFAULTS
 from ..config.suite import PRECISIONS
 from ..core.errors import UsageError
 from ..core.profiling import record_spans
+from ..data.labels import LABEL_ORDERS
 from .options import SIZE, add_engine_options, add_net_options, add_net_settings, find_engine, make_list_option
 
 console = Console(highlight=False)
@@ -38,6 +39,11 @@ console = Console(highlight=False)
 @click.option("--subset", metavar="FILE", help="Use only the images named in FILE, one per line.")
 @click.option("--seed", type=click.IntRange(0), metavar="N", help="Random seed.")
 @click.option("--target", type=click.Choice(["predicted", "label"]), help="The class to explain.")
+@click.option(
+    "--label-order",
+    type=click.Choice(LABEL_ORDERS),
+    help="The net's class of a label: that of its name, or of its position, as ImageFolder sorts class folders [name].",
+)
 @click.option("--device", default="auto", show_default=True, metavar="auto|cpu|cuda", help="Where to compute.")
 @click.option("--precision", type=click.Choice(PRECISIONS), help="Precision of the forward passes of perturbed images.")
 @click.option(

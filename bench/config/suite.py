@@ -32,6 +32,7 @@ class Suite(BaseModel):
     subset: str | None = None  # a file with the names of the images to use
     seed: int = Field(0, ge=0)
     target: Literal["predicted", "label"] | None = None  # None: the protocols' own
+    label_order: Literal["name", "position"] = "name"  # how the data set's labels become class indices (data/labels.py)
     precision: Precision = "auto"
     compile: bool = False  # compile the forward passes of perturbed images
     drift: int = Field(0, ge=0)  # images that are also scored in fp32

@@ -71,6 +71,14 @@ def explain_os_errors(directory: Path) -> Iterator[None]:
         raise UsageError(message) from None
 
 
+def decode_name(name: object) -> str:
+    """Return a file name or a text with file names as text that can be printed and stored.
+
+    Bytes that are not UTF-8 are written as escapes, such as `caf\\xe9.png`.
+    """
+    return str(name).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
 def hash_file(path: Path) -> str:
     """Return the SHA-256 of a file as hexadecimal digits."""
     with path.open("rb") as file:

@@ -26,6 +26,11 @@ def open_dataset(dataset: Plugin) -> Images:
         return _UserImages(dataset(), dataset.name, file)
 
 
+def list_notes(images: Images) -> list[str]:
+    """List what a data set has to say when a run starts."""
+    return list(getattr(images, "notes", ()))
+
+
 @dataclass(frozen=True)
 class _UserImages:
     """The images of a user's own file, checked."""

@@ -1,27 +1,38 @@
 """Finds the labels of a data set among the classes of a net."""
 
-import re
 from collections import Counter
 from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Literal, get_args
 
 from .types import Images
 
-IMAGENET = 1000  # classes; the order of its folders is that of the class indices
-IMAGENETTE = {
-    "n01440764": 0, "n02102040": 217, "n02979186": 482, "n03000684": 491, "n03028079": 497,
-    "n03394916": 566, "n03417042": 569, "n03425413": 571, "n03445777": 574, "n03888257": 701,
-}  # fmt: skip
+LabelOrder = Literal["name", "position"]  # how labels with names become class indices of a net
+LABEL_ORDERS = get_args(LabelOrder)
+
+IMAGENET = 1000  # classes
+IMAGENET_IDS = Path(__file__).with_name("imagenet_ids.txt")  # of WordNet, one a line, in the order of the class indices
+IMAGENETTE = (
+    "n01440764", "n02102040", "n02979186", "n03000684", "n03028079",
+    "n03394916", "n03417042", "n03425413", "n03445777", "n03888257",
+)  # fmt: skip
 
 
-def map_labels(images: Images, classes: Sequence[str]) -> dict[int, int]:
-    """Return the net's class index of each label that the net knows. Labels without names are class indices already.
+def map_labels(images: Images, classes: Sequence[str], order: LabelOrder = "name") -> dict[int, int]:
+    """Return the net's class index of each label that the net knows; see `map_names`."""
+    return map_names(images.classes, classes, order)
 
-    Names match whatever their case, dashes and underscores. A name of several classes (ImageNet has two cranes) matches none.
-    The folder names of ImageNet and Imagenette (n01440764) map to ImageNet's class indices.
+
+def map_names(names: Sequence[str], classes: Sequence[str], order: LabelOrder = "name") -> dict[int, int]:
+    """Return the net's class index of each label of a data set. Labels without names are class indices already.
+
+    By `name`, names match whatever their case, dashes and underscores, and numbers whatever their leading zeros. A name of
+    several classes (ImageNet has two cranes) matches none. WordNet's ids (n01440764) map to ImageNet's class indices. By
+    `position`, the first name is class 0: for class folders, the order of torchvision's ImageFolder.
     """
-    names = images.classes
-    if not names:
-        return {index: index for index in range(len(classes))}
+    if not names or order == "position":
+        return {index: index for index in range(min(len(names) or len(classes), len(classes)))}
     if len(classes) == IMAGENET and (wordnet_labels := map_wordnet_labels(names)):
         return wordnet_labels
     counts = Counter(map(_normalise, classes))
@@ -30,12 +41,33 @@ def map_labels(images: Images, classes: Sequence[str]) -> dict[int, int]:
 
 
 def _normalise(name: str) -> str:
-    return name.casefold().replace("_", " ").replace("-", " ")
+    return str(int(name)) if _is_number(name) else name.casefold().replace("_", " ").replace("-", " ")
 
 
-def find_missing_classes(images: Images, classes: Sequence[str]) -> list[str]:
+def _is_number(name: str) -> bool:
+    return name.isascii() and name.isdecimal()
+
+
+def has_two_orders(names: Sequence[str], classes: Sequence[str]) -> bool:
+    """Tell whether a data set's names are numbers that are other class indices than their positions."""
+    if not names or not all(map(_is_number, names)):
+        return False
+    by_name, by_position = (map_names(names, classes, order) for order in LABEL_ORDERS)
+    return by_name != by_position
+
+
+def describe_order(order: LabelOrder) -> str:
+    """Say which class of the net a data set's class is, if its name is a number."""
+    if order == "name":
+        return "the number is taken as the net's class index"
+    return (
+        "the position among the names is taken as the net's class index (of folders sorted as text, as by ImageFolder)"
+    )
+
+
+def find_missing_classes(images: Images, classes: Sequence[str], order: LabelOrder = "name") -> list[str]:
     """Return the data set's classes that a net lacks."""
-    labels = map_labels(images, classes)
+    labels = map_labels(images, classes, order)
     return [name for label, name in enumerate(images.classes) if label not in labels]
 
 
@@ -45,16 +77,21 @@ def abbreviate(names: Sequence[str]) -> str:
 
 
 def map_wordnet_labels(names: Sequence[str]) -> dict[int, int] | None:
-    """Return ImageNet's class index of each label; None if the classes are not folder names of ImageNet or Imagenette."""
-    if recognise_dataset(names) == "ImageNet":
-        return {label: label for label in range(IMAGENET)}
-    if names and set(names) <= IMAGENETTE.keys():
-        return {label: IMAGENETTE[name] for label, name in enumerate(names)}
-    return None
+    """Return ImageNet's class index of each label; None if a name is not one of its WordNet ids."""
+    indices = _read_imagenet_ids()
+    return (
+        {label: indices[name] for label, name in enumerate(names)} if names and set(names) <= indices.keys() else None
+    )
+
+
+@cache
+def _read_imagenet_ids() -> dict[str, int]:
+    """Return the class index of each WordNet id."""
+    return {name: index for index, name in enumerate(IMAGENET_IDS.read_text(encoding="utf-8").split())}
 
 
 def recognise_dataset(names: Sequence[str]) -> str | None:
     """Return ImageNet or Imagenette if the class names are its folders, else None."""
-    if len(names) == IMAGENET and all(re.fullmatch(r"n\d{8}", name) for name in names):
+    if set(names) == _read_imagenet_ids().keys():
         return "ImageNet"
-    return "Imagenette" if set(names) == IMAGENETTE.keys() else None
+    return "Imagenette" if set(names) == set(IMAGENETTE) else None

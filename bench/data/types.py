@@ -33,6 +33,7 @@ class Image:
     pixels: Pixels
     label: int | None
     objects: tuple[Object, ...] = ()
+    note: str = ""  # what should be said of how it was read
 
 
 class Images(Protocol):

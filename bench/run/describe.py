@@ -15,6 +15,7 @@ from ..core import slack
 from ..core.errors import BenchError
 from ..core.plugins import Plugin
 from ..core.version import __version__
+from ..data.checked import list_notes
 from ..forward.device import describe_device
 from ..scoring.blend import BLENDING, TIES
 from ..store.header import FORMAT, UNREAD, DataHeader, Header, MethodHeader, MetricHeader, Settings, SuiteHeader
@@ -114,6 +115,7 @@ def _describe_data(plan: Plan) -> DataHeader:
         classes=list(plan.images.classes),
         images=names,
         fingerprint=_fingerprint_data(plan, names),
+        notes=list_notes(plan.images),
         **_drop_empty(code=plan.dataset.fingerprint),
     )
 

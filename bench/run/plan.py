@@ -220,7 +220,8 @@ def apply_protocol(protocol: Protocol, method: Plugin) -> Plugin:
 def _check_classes(plan: Plan) -> None:
     """Raise UsageError if labels are the targets and a net lacks some of the data set's classes."""
     for net, entry in plan.nets.items():
-        if plan.protocol.target == "label" and (names := find_missing_classes(plan.images, entry.classes)):
+        names = find_missing_classes(plan.images, entry.classes, plan.suite.label_order)
+        if plan.protocol.target == "label" and names:
             raise UsageError(
                 f"the data set's classes ({abbreviate(names)}) are not among the {len(entry.classes)} of {net} "
                 f"({abbreviate(entry.classes)}): explain the predicted class (--target predicted)"

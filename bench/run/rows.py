@@ -145,17 +145,20 @@ def make_prediction_columns(net: Net, subject: Subject) -> dict[str, Any]:
     label, target = subject.label, subject.target
     true = {marked.label for marked in subject.objects}
     likeliest = set(subject.probabilities.topk(2).indices.tolist())
+    predicted = int(subject.probabilities.argmax())
     return {
         "label": label,
         "label_name": None if label is None else net.classes[label],
         "target": target,
         "target_name": net.classes[target],
+        "predicted": predicted,
         "probability": float(subject.probabilities[target]),
-        "top1": None if label is None else bool(int(subject.probabilities.argmax()) == label),
+        "top1": None if label is None else predicted == label,
         "objects": len(subject.objects),
         "top2": true == likeliest if len(true) == 2 and None not in true else None,
         "sha256": hashlib.sha256(subject.image.pixels.tobytes()).hexdigest(),
         "seconds": subject.seconds,
+        "note": subject.image.note or None,
     }
 
 

@@ -34,7 +34,7 @@ class Session:
 
     def __init__(self, plan: Plan, net: str) -> None:
         self._plan, self.net = plan, plan.take_net(net)
-        self._labels = map_labels(plan.images, self.net.classes)
+        self._labels = map_labels(plan.images, self.net.classes, plan.suite.label_order)
         self._warm = False
         self._fp32_net: Net | None = None  # while images measure the drift
         self._most: float = math.inf  # images that have not been found to be too many for the memory

@@ -1,4 +1,4 @@
-"""Notes below a table of mean scores: means over fewer images than the others, and maps without information."""
+"""Notes below a table of mean scores: on images and labels, means over fewer images, and maps without information."""
 
 from collections.abc import Callable
 
@@ -8,7 +8,7 @@ from .summary import Table
 
 
 def describe_gaps(table: Table, name: Callable[[Metric], str]) -> list[str]:
-    """Describe means over fewer images than are complete, and constant and non-finite maps.
+    """Describe means over fewer images than are complete, constant and non-finite maps, and how images were read.
 
     `name` gives the name of a metric as the heads of the table show it.
     """
@@ -20,7 +20,7 @@ def describe_gaps(table: Table, name: Callable[[Metric], str]) -> list[str]:
         f"{method}: {format_count(count, 'map')} not finite (NaN or infinite), scored as constant"
         for method, count in table.nonfinite_maps.items()
     ]
-    return _describe_fewer_images(table, name) + constant + not_finite
+    return _describe_fewer_images(table, name) + constant + not_finite + table.image_notes
 
 
 def _describe_fewer_images(table: Table, name: Callable[[Metric], str]) -> list[str]:

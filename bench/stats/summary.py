@@ -12,6 +12,7 @@ from ..store.run import Run
 from .estimate import estimate_mean
 from .frames import pivot_scores
 from .mean_scores import MeanScore, Metric, average_scores, parse_range
+from .pictures import describe_images
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,7 @@ class Table:
     constant_maps: dict[str, int]  # by method: the number of constant maps
     nonfinite_maps: dict[str, int]  # by method: how many of these are constant because they were not finite
     accuracy: str
+    image_notes: list[str]  # what should be said of the images and their labels
     values: dict[str, pd.DataFrame]  # by metric: one row per image, one column per method
 
     def find_mean_score(self, method: str, metric: Metric) -> MeanScore:
@@ -73,7 +75,7 @@ def build_table(run: Run, net: str, scores: pd.DataFrame | None = None) -> Table
     images = set(scores["image"]) if len(scores) else set()
     methods = list(run.header.methods)
     metrics, values = list_metrics(run), pivot_scores(scores, methods)
-    cost = _select(run.table("cost"), net, images)
+    cost, predictions = (_select(run.table(name), net, images) for name in ("cost", "predictions"))
     return Table(
         net=net,
         layer=run.header.nets[net].layer,
@@ -88,7 +90,8 @@ def build_table(run: Run, net: str, scores: pd.DataFrame | None = None) -> Table
         costs={str(method): _summarise_cost(rows) for method, rows in cost.groupby("method")} if len(cost) else {},
         constant_maps=_count_maps(scores, "constant_map"),
         nonfinite_maps=_count_maps(scores, "nan_map"),
-        accuracy=describe_accuracy(_select(run.table("predictions"), net, images)),
+        accuracy=describe_accuracy(predictions),
+        image_notes=describe_images(run.header, net, predictions),
     )
 
 

@@ -34,6 +34,7 @@ class SuiteHeader(_Part):
     subset: str | None = None
     seed: int
     target: str | None
+    label_order: Literal["name", "position"] = "name"
     precision: str
     compile: bool = False
     drift: int = 0
@@ -111,6 +112,7 @@ class DataHeader(_Part):
     classes: list[str]
     images: list[str]
     fingerprint: str
+    notes: list[str] = []
     code: str | None = None
 
 

@@ -3,7 +3,8 @@
 `seconds` is the time of one explanation, and in `predictions` that of one bare prediction, of an image alone: only the first
 images have it. `batch_seconds` is the time of one explanation in a batch of `batch` images: only one batch has it.
 `forwards` is the work of an explanation in units of one prediction. `shares` of pixels and `scores` are in [0, 1]. `value` has
-the unit and the range of its metric. `values` are those of a map, row by row, as the method returned them.
+the unit and the range of its metric. `predicted` is the net's likeliest class, and `note` says how an image was read where
+that should be said. `values` are those of a map, row by row, as the method returned them.
 """
 
 import pyarrow as pa
@@ -29,9 +30,9 @@ SCHEMAS = {  # in the order in which a part is written
         ],
         "images": [*_KEYS[:2], ("jpeg", pa.binary())],
         "predictions": [
-            *_KEYS, *_TARGET, ("label_name", pa.string()), ("target_name", pa.string()), ("probability", pa.float64()),
-            ("top1", pa.bool_()), ("objects", pa.int64()), ("top2", pa.bool_()), ("sha256", pa.string()),
-            ("seconds", pa.float64()),
+            *_KEYS, *_TARGET, ("label_name", pa.string()), ("target_name", pa.string()), ("predicted", pa.int64()),
+            ("probability", pa.float64()), ("top1", pa.bool_()), ("objects", pa.int64()), ("top2", pa.bool_()),
+            ("sha256", pa.string()), ("seconds", pa.float64()), ("note", pa.string()),
         ],
         "cost": [
             *_KEYS, *_METHOD, ("seconds", pa.float64()), ("batch_seconds", pa.float64()), ("batch", pa.int64()),

@@ -1,5 +1,7 @@
 """Image files: read in any mode, rotated upright, and resized together with their boxes and masks."""
 
+import struct
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -7,37 +9,49 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, ImageOps
 from PIL import Image as Picture
 
 from ...bench.core.errors import ImageError
+from ...bench.core.files import decode_name
 from ...bench.data.types import Mask, Pixels
+from .depth import RgbPicture, read_depth, to_rgb
 from .remote import make_readable
 
 Resize = Literal["crop", "crop-all", "squash"]
 Box = tuple[float, float, float, float]  # x1 y1 x2 y2, as shares of the picture's width and height
 Region = Box | Mask  # an object's box, or its mask (h, w) on the upright picture
 
+DECODING_ERRORS = (  # of Pillow's decoders, for damaged files
+    OSError, SyntaxError, ValueError, TypeError, RuntimeError, EOFError, LookupError, ArithmeticError, struct.error, zlib.error,
+    Picture.DecompressionBombError,
+)  # fmt: skip
 LYING = (5, 6, 7, 8)  # EXIF orientations that swap width and height
 CROP = 256 / 224  # torchvision's: the shorter side becomes 256 pixels, of which the central 224 are kept
 
 
 def read(path: Path) -> Picture.Image:
-    """Read a picture in RGB, rotated as its EXIF data say. Every mode is converted; transparent pictures are put on white.
+    """Read a picture of 8 bits in RGB, as `read_rgb` does."""
+    return read_rgb(path).picture
+
+
+def read_rgb(path: Path) -> RgbPicture:
+    """Read a picture of any mode in RGB, rotated as its EXIF data say; transparent pictures are put on white.
 
     Raise ImageError for a file that cannot be read as an image.
     """
-    return to_rgb(_load(path))
+    with _open(path) as file:
+        return convert(file, upright=True)
 
 
-def to_rgb(picture: Picture.Image) -> Picture.Image:
-    """Return a picture of any mode in RGB."""
-    if picture.mode.startswith("I"):
-        picture = Picture.fromarray((np.asarray(picture).astype(np.int64).clip(0, 65535) // 257).astype(np.uint8))
-    if picture.has_transparency_data:
-        picture = picture.convert("RGBA")
-        picture = Picture.alpha_composite(Picture.new("RGBA", picture.size, "white"), picture)
-    return picture.convert("RGB")
+def convert(picture: Picture.Image, *, upright: bool = False) -> RgbPicture:
+    """Return a picture in RGB, and rotate it as its EXIF data say if it should be `upright`.
+
+    Raise one of DECODING_ERRORS for a picture that cannot be read.
+    """
+    depth = read_depth(picture)
+    picture.load()
+    return to_rgb(ImageOps.exif_transpose(picture) if upright else picture, depth)
 
 
 def read_mask(path: Path) -> Mask:
@@ -83,9 +97,9 @@ def _open(path: Path) -> Iterator[Picture.Image]:
     try:
         with Picture.open(make_readable(path)) as file:
             yield file
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Picture.DecompressionBombError) as error:
+    except DECODING_ERRORS as error:
         raise ImageError(
-            f"{path} cannot be read as an image ({error}): repair it, or remove it from the data set"
+            f"{decode_name(path)} cannot be read as an image ({decode_name(error)}): repair it, or remove it from the data set"
         ) from None
 
 

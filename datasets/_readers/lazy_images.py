@@ -20,6 +20,7 @@ class LabelledPicture:
     picture: Picture.Image  # RGB
     label: int | None
     regions: tuple[tuple[int, Region], ...] = ()
+    note: str = ""  # what should be said of how it was read
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class LazyImages:
     classes: tuple[str, ...]  # empty if labels are class indices without names
     size: int
     resize: Resize
+    notes: tuple[str, ...] = ()  # what should be said of the data set when a run starts
 
     def __len__(self) -> int:
         return len(self.order)
@@ -43,7 +45,8 @@ class LazyImages:
         source = self.read_picture(self.order[index])
         pixels, window = fit_picture(source.picture, self.size, self.resize)
         objects = (Object(label, mask_region(region, window, self.size)) for label, region in source.regions)
-        return Image(self.name(index), pixels, source.label, tuple(marked for marked in objects if marked.mask.any()))
+        marked = tuple(marked for marked in objects if marked.mask.any())
+        return Image(self.name(index), pixels, source.label, marked, source.note)
 
 
 def shuffle_images(

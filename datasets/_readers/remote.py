@@ -43,5 +43,10 @@ def make_readable(path: Path) -> Path | BytesIO:
     """
     if isinstance(path, os.PathLike):
         return path
+    return BytesIO(read_bytes(path))
+
+
+def read_bytes(path: Path) -> bytes:
+    """Read a file. Raise ImageError for an address that cannot be reached."""
     with report_unreachable(path, ImageError):
-        return BytesIO(path.read_bytes())
+        return path.read_bytes()

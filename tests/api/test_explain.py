@@ -1,6 +1,7 @@
 """bench explain: its numbers are those of a run, its targets the classes named, its files where the user wants them."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -149,6 +150,15 @@ def test_a_wrong_argument_is_refused(photos: Path, here: Path, arguments: list[s
 def test_a_text_file_is_refused_as_a_photo(here: Path) -> None:
     (here / "notes.txt").write_text("no picture", encoding="utf-8")
     assert "notes.txt cannot be read as an image" in refused("explain", "notes.txt", *NET)
+
+
+def test_what_should_be_said_of_a_photo_is_among_the_notes(here: Path) -> None:
+    """The file's name is not UTF-8, which stops nothing."""
+    dark = Picture.fromarray(np.full((64, 64), 4095, np.uint16))
+    file = here / os.fsdecode(b"caf\xe9.png")
+    dark.save(file)
+    (record,) = explain_json(file, *QUICK, "--method", "centre")
+    assert [note for note in record["notes"] if "no pixel uses the upper 4 of 16 bits" in note]
 
 
 def test_a_layer_can_be_written_with_brackets(photos: Path, here: Path) -> None:

@@ -13,7 +13,7 @@ from cambench.bench.cli.main import main
 from cambench.bench.config.suite import Suite
 from cambench.bench.config.suite_file import load
 from cambench.bench.core.errors import NotApplicable
-from cambench.bench.data.labels import find_missing_classes, map_labels
+from cambench.bench.data.labels import find_missing_classes, has_two_orders, map_labels
 from cambench.bench.data.types import Object
 from cambench.bench.run.describe import make_header
 from cambench.bench.run.plan import make_plan
@@ -39,6 +39,48 @@ def test_class_names_are_matched_regardless_of_case_and_dashes() -> None:
 
 def test_an_ambiguous_class_name_is_not_mapped() -> None:
     assert map_labels(with_classes("crane", "pug"), ["crane", "pug", "crane"]) == {1: 1}
+
+
+def test_numbers_are_matched_whatever_their_zeros() -> None:
+    assert map_labels(with_classes("00", "01", "11"), [str(index) for index in range(12)]) == {0: 0, 1: 1, 2: 11}
+
+
+def test_wordnet_ids_are_classes_of_nets_with_a_thousand_classes() -> None:
+    """ImageNet's own order, whatever other ids the data set lacks."""
+    images = with_classes("n15075141", "n01440764", "n02102040")
+    assert map_labels(images, [str(index) for index in range(1000)]) == {0: 999, 1: 0, 2: 217}
+    assert map_labels(images, [str(index) for index in range(999)]) == {}
+
+
+SORTED = sorted(str(number) for number in range(12))  # 0, 1, 10, 11, 2, ...
+CLASSES = [str(index) for index in range(12)]
+
+
+def test_labels_are_numbered_by_name_or_by_position() -> None:
+    images = with_classes(*SORTED)
+    assert map_labels(images, CLASSES) == {label: int(name) for label, name in enumerate(SORTED)}
+    assert map_labels(images, CLASSES, "position") == {index: index for index in range(12)}
+    assert map_labels(with_classes("cat", "dog", "emu"), ["0", "1"], "position") == {0: 0, 1: 1}
+    assert find_missing_classes(with_classes("cat", "dog", "emu"), ["0", "1"], "position") == ["emu"]
+
+
+@pytest.mark.parametrize(
+    ("names", "classes", "expected"),
+    [
+        (SORTED, CLASSES, True),
+        (SORTED, SORTED, False),  # the net's classes have the names of the folders
+        (["3", "7"], CLASSES, True),
+        (["0", "1", "2"], CLASSES, False),
+        (["00", "01", "02"], CLASSES, False),
+        (["cat", "dog"], CLASSES, False),
+        ([*SORTED, "cat"], CLASSES, False),
+        ([], CLASSES, False),
+    ],
+)
+def test_two_orders_are_found_where_numbers_are_no_positions(
+    names: list[str], classes: list[str], expected: bool
+) -> None:
+    assert has_two_orders(names, classes) == expected
 
 
 def test_labels_without_names_are_class_indices() -> None:
@@ -79,6 +121,57 @@ def test_images_of_classes_unknown_to_the_net_are_explained_for_the_predicted_cl
     assert predictions.loc["zebra/0.png", ["label", "top1"]].isna().all()
     labelled = bench("run", *CHEAP, "--dataset", dataset, "--target", "label", "--out", tmp_path / "label")
     assert labelled.exit_code == 2 and "explain the predicted class (--target predicted)" in labelled.stderr
+
+
+NET = """
+import torch
+from torch import nn
+
+class Red(nn.Module):
+    # Class c where the red of the image, which is flat, is 20 * c.
+    def __init__(self):
+        super().__init__()
+        self.body = nn.Sequential(nn.Conv2d(3, 1, 1), nn.ReLU())
+        self.head = nn.Linear(1, 12)
+        index = torch.arange(12.0)
+        self.body[0].weight.data[:] = torch.tensor([255 / 20, 0, 0]).view(1, 3, 1, 1)
+        self.body[0].bias.data.zero_()
+        self.head.weight.data[:, 0] = 2 * index
+        self.head.bias.data[:] = -index * index
+
+    def forward(self, x):
+        return self.head(self.body(x).mean((2, 3)))
+
+def make():
+    return Red()
+"""
+
+
+@pytest.mark.parametrize("target", ["predicted", "label"])
+def test_the_run_says_how_many_labels_agree_under_each_order(tmp_path: Path, target: str) -> None:
+    """The net knows 9 of the 12 folders by their positions, and 3 by their names; 0 and 1 by both."""
+    (tmp_path / "net.py").write_text(NET, encoding="utf-8")
+    classes = {name: position for position, name in enumerate(SORTED)} | {"9": 9, "2": 0, "10": 0}
+    for name, index in classes.items():
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        Image.new("RGB", (16, 16), (20 * index, 0, 0)).save(tmp_path / "photos" / name / "a.png")
+    by_name = sum(int(name) == index for name, index in classes.items())
+    by_position = sum(SORTED.index(name) == index for name, index in classes.items())
+    assert (by_name, by_position) == (3, 9)
+    options = ["--nets", f"{tmp_path}/net.py:make", "--preprocess", "none", "--methods", "centre", "--metrics", "gini"]
+    options += ["--dataset", f"image_folder[path={tmp_path}/photos,size=16]", "--target", target]
+    for order, chosen, other in (("name", by_name, by_position), ("position", by_position, by_name)):
+        out = tmp_path / order
+        result = bench("run", *options, *([] if order == "name" else ["--label-order", order]), "--out", out)
+        output = " ".join(result.output.split())
+        (another,) = {"name", "position"} - {order}
+        assert result.exit_code == 0, output
+        assert f"{chosen} of 12 labels agree with the prediction; with --label-order {another}, {other} would" in output
+        assert f"top-1 {chosen} of 12" in output
+        run = store.open_run(out)
+        assert run.header.suite.label_order == order
+        assert int(run.table("predictions")["top1"].sum()) == chosen
+        assert f"{chosen} of 12 labels agree" in (out / "report.html").read_text(encoding="utf-8")
 
 
 def chosen_names(suite: Suite) -> list[str]:

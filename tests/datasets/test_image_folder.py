@@ -1,5 +1,6 @@
 """Folders of images: labels and boxes, resizing, and errors."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +11,9 @@ from PIL import Image
 
 from cambench.bench.cli.main import main
 from cambench.bench.core.errors import ImageError, UsageError
+from cambench.bench.data.labels import map_labels
 from cambench.bench.store import run as store
+from cambench.datasets._readers.folder import EXTENSIONS
 from cambench.datasets.image_folder import load
 
 
@@ -113,7 +116,21 @@ def test_a_truncated_file_is_named_in_the_error(tmp_path: Path) -> None:
         ("file,class_index\nb.png,0\n", r"labels\.csv, line 2: there is no file 'b\.png'"),
         ("file,class_index\na.png,dog\n", "line 2: 'dog' is not a class index: a class index is a whole number from 0"),
         ("file,class_index\na.png,-1\n", "'-1' is not a class index"),
-        ("file,class\na.png,0\n", "has no column 'class_index'; it has file, class"),
+        ("file,colour\na.png,0\n", r"has no column 'class_index' \(or class_id, .*, target\); it has file, colour"),
+        ("name,class\na.png,0\n", r"has no column 'file' \(or filename, .*, path\); it has name, class"),
+        (
+            "file,label,class_name\na.png,0,dog\n",
+            "has several columns that may be the class_index: label, class_name: name one of them class_index",
+        ),
+        ("image,path,label\na.png,a.png,0\n", "has several columns that may be the file: image, path"),
+        (
+            "file,label\na.png,0\nb.png,dog\n",
+            "line 3: 'dog' is a word, unlike the class of line 2: name the column class_name",
+        ),
+        ("file,label\na.png,dog\nb.png,0\n", "line 3: '0' is a number, unlike the class of line 2"),
+        ("file,label\na.png,\n", "line 2: '' is not a class index"),
+        ("file,class_index\na.png,0,1\n", "line 2 has 3 cells, and the first line 2"),
+        ("\x00\x01,\x02\n1,2\n", "is not a table of comma-separated values: its first line names no columns"),
         ("file,class_index,box_xyxy\na.png,0,1 2 3\n", "'1 2 3' is not a box: a box is four numbers"),
         ("file,class_index,box_xyxy\na.png,0,9 9 3 3\n", "is not a box: x1 < x2"),
         (
@@ -145,6 +162,147 @@ def test_a_truncated_file_is_named_in_the_error(tmp_path: Path) -> None:
 def test_a_wrong_table_is_refused(tmp_path: Path, rows: str, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         load(path=str(write_folder(tmp_path, rows)))
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        "filename,label\na.png,7\nb.png,3\n",
+        "Image Path,Class-ID\na.png,7\nb.png,3\n",
+        "image;class\na.png;7\nb.png;3\n",
+        "path\tclass_index\na.png\t7\nb.png\t3\n",
+        "file, class_index\na.png, 7\nb.png, 3\n",
+        "file , class_index \n\n a.png , 7 \nb.png,3\n",
+        '"file";"class_index"\r\n"a.png";"7"\r\n"b.png";"3"\r\n',
+        "\ufefffile,class_index,label\na.png,7,dog\nb.png,3,\n",
+    ],
+)
+def test_a_table_with_common_headers_and_delimiters_is_understood(tmp_path: Path, table: str) -> None:
+    images = load(path=str(write_folder(tmp_path, table, files=("a.png", "b.png"))), size=32)
+    assert images.classes == ()
+    assert {images[index].name: images[index].label for index in range(2)} == {"a.png": 7, "b.png": 3}
+
+
+def test_an_empty_line_is_counted_in_the_line_of_an_error(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="line 4: 'x' is not a class index"):
+        load(path=str(write_folder(tmp_path, "file,class_index\n\n\na.png,x\n")))
+
+
+@pytest.mark.parametrize("header", ["file,label", "image,class_name", "path,category"])
+def test_words_in_a_table_are_names_of_classes(tmp_path: Path, header: str) -> None:
+    files = ("a.png", "b.png", "c.png")
+    write_folder(tmp_path, f"{header}\na.png,zebra\nb.png,cat\nc.png,zebra\n", files=files)
+    images = load(path=str(tmp_path), size=32)
+    assert images.classes == ("cat", "zebra")
+    assert {images[index].name: images[index].label for index in range(3)} == {"a.png": 1, "b.png": 0, "c.png": 1}
+
+
+def test_numbers_of_a_column_of_names_are_names(tmp_path: Path) -> None:
+    write_folder(tmp_path, "file,class_name\na.png,8\nb.png,B\n", files=("a.png", "b.png"))
+    assert load(path=str(tmp_path), size=32).classes == ("8", "B")
+
+
+@pytest.mark.parametrize("header", ["class_index", "label", "class_name"])
+def test_wordnet_ids_are_imagenets_classes(tmp_path: Path, header: str) -> None:
+    write_folder(tmp_path, f"file,{header}\na.png,n02102040\nb.png,n01440764\n", files=("a.png", "b.png"))
+    images = load(path=str(tmp_path), size=32)
+    indices = map_labels(images, [f"class {index}" for index in range(1000)])
+    loaded = [images[index] for index in range(2)]
+    assert {image.name: indices[image.label] for image in loaded if image.label is not None} == {
+        "a.png": 217,
+        "b.png": 0,
+    }
+
+
+def write_image(file: Path | bytes) -> None:
+    with Path(os.fsdecode(file)).open("wb") as stream:
+        Image.new("RGB", (40, 40)).save(stream, "PNG")
+
+
+def test_file_names_that_are_not_utf8_are_shown_with_escapes(tmp_path: Path) -> None:
+    write_image(bytes(tmp_path) + b"/caf\xe9.png")
+    write_image(tmp_path / "b.png")
+    (tmp_path / "labels.csv").write_bytes(b"file,class_index\ncaf\xe9.png,3\nb.png,4\n")
+    for images in (load(path=str(tmp_path), size=32), load(path=str(without_table(tmp_path)), size=32)):
+        assert {images[index].name for index in range(2)} == {"caf\\xe9.png", "b.png"}
+    (tmp_path / "labels.csv").write_bytes(b"file,class_index\nd\xe9.png,3\n")
+    with pytest.raises(UsageError, match=r"line 2: there is no file 'd\\\\xe9\.png'") as error:
+        load(path=str(tmp_path))
+    assert str(error.value).isprintable()
+
+
+def without_table(root: Path) -> Path:
+    (root / "labels.csv").unlink()
+    return root
+
+
+def test_a_run_of_files_whose_names_are_not_utf8_goes_on(tmp_path: Path) -> None:
+    root = tmp_path / "photos"
+    (root / "dog").mkdir(parents=True)
+    write_image(bytes(root) + b"/dog/caf\xe9.png")
+    (root / "dog" / os.fsdecode(b"d\xe9.png")).write_bytes(b"damaged")
+    (root / "dog" / "a.heic").write_bytes(b"of a format that is not read")
+    options = ["--nets", "squeezenet1_1", "--methods", "centre", "--metrics", "gini", "--precision", "fp32"]
+    result = CliRunner().invoke(main, ["run", "--dataset", str(root), *options, "--out", str(tmp_path / "run")])
+    output = " ".join(result.output.split())
+    assert result.exit_code == 3, output
+    assert "1 file of the folder not taken for images: 1 .heic" in output
+    assert r"d\xe9.png cannot be read as an image" in output
+    run = store.open_run(tmp_path / "run")
+    assert set(run.table("scores")["image"]) == {r"dog/caf\xe9.png"}
+    assert run.header.data.notes == ["1 file of the folder not taken for images: 1 .heic"]
+
+
+def test_a_folder_whose_name_is_not_utf8_is_refused(tmp_path: Path) -> None:
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+    folder.mkdir()
+    with pytest.raises(UsageError, match=r"caf\\xe9 is not UTF-8: rename it, or name a link to it"):
+        load(path=str(folder))
+
+
+@pytest.mark.parametrize("extension", sorted(EXTENSIONS | {".JPG"}))
+def test_photos_of_all_formats_are_taken(tmp_path: Path, extension: str) -> None:
+    colour = (200, 100, 50)
+    grey = extension in (".pgm", ".pfm")
+    picture = Image.new("F" if extension == ".pfm" else "L" if grey else "RGB", (40, 40), 200 if grey else colour)
+    formats = {".jpc": "JPEG2000", ".pbm": "PPM", ".JPG": "JPEG"}  # of extensions that Pillow only reads
+    with (tmp_path / f"a{extension}").open("wb") as stream:
+        picture.save(stream, formats.get(extension) or Image.registered_extensions()[extension])
+    image = load(path=str(tmp_path), size=32)[0]
+    expected = (200, 200, 200) if grey else colour
+    assert image.name == f"a{extension}" and np.abs(image.pixels.astype(int) - expected).max() <= 8
+
+
+def test_files_that_are_not_taken_are_counted(tmp_path: Path) -> None:
+    for name in ("dog/a.png", "dog/b.heic", "cat/a.heic", "cat/notes.txt", "README", ".hidden"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        Image.new("RGB", (40, 40)).save(tmp_path / name, "PNG")
+    images = load(path=str(tmp_path))
+    assert images.classes == ("dog",)
+    assert images.notes == ("4 files of the folder not taken for images: 2 .heic, 1 without an extension, 1 .txt",)
+    (tmp_path / "dog/a.png").unlink()
+    with pytest.raises(
+        UsageError, match=r"holds no image: put images there.*\(4 files of the folder not taken for images"
+    ):
+        load(path=str(tmp_path))
+
+
+@pytest.mark.parametrize("position", ["start", "end", "header"])
+def test_a_damaged_avif_is_named_in_the_error(tmp_path: Path, position: str) -> None:
+    """Pillow raises RuntimeError for an AVIF without its image, as it does for unknown pixel formats of other files."""
+    write_folder(tmp_path, "file,class_index,box_xyxy\na.avif,0,0 0 9 9\n")
+    noise = np.random.default_rng(0).integers(0, 255, (24, 24, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(tmp_path / "a.avif")
+    content = (tmp_path / "a.avif").read_bytes()
+    place = content.index(b"iloc") + 8
+    damaged = {
+        "start": content[:40],
+        "end": content[:-20],
+        "header": content[:place] + bytes(8) + content[place + 8 :],
+    }
+    (tmp_path / "a.avif").write_bytes(damaged[position])
+    with pytest.raises(ImageError, match=r"a\.avif cannot be read as an image"):
+        load(path=str(tmp_path))[0]
 
 
 def test_a_file_outside_the_folder_is_not_read(tmp_path: Path) -> None:

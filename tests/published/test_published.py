@@ -292,12 +292,15 @@ def test_imagenettes_folders_are_their_classes(tmp_path: Path) -> None:
 
 
 def test_a_data_set_is_known_by_its_folders() -> None:
-    thousand = [f"n{number:08}" for number in range(1000)]
+    thousand = labels.IMAGENET_IDS.read_text(encoding="utf-8").split()
+    assert len(thousand) == 1000 and thousand == sorted(thousand)
+    assert labels.recognise_dataset([f"n{number:08}" for number in range(1000)]) is None
     assert labels.recognise_dataset(thousand) == "ImageNet"
     assert labels.map_wordnet_labels(thousand) == {label: label for label in range(1000)}
     assert labels.recognise_dataset(list(labels.IMAGENETTE)) == "Imagenette"
     assert labels.recognise_dataset(["n01440764"]) is None
     assert labels.map_wordnet_labels(["n02102040"]) == {0: 217}
+    assert labels.map_wordnet_labels(["n02102040", "n00000000"]) is None
     assert labels.recognise_dataset([]) is None
     assert labels.map_wordnet_labels([]) is labels.map_wordnet_labels(["ring"]) is None
 

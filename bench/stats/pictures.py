@@ -1,0 +1,48 @@
+"""Notes on a run's images: how they were read, and how the numbering of their labels agrees with a net's predictions."""
+
+from collections import Counter
+
+import pandas as pd
+
+from ..core.formatting import format_count
+from ..data.labels import LABEL_ORDERS, describe_order, has_two_orders, map_names
+from ..store.header import Header
+
+SHOWN = 3  # the most frequent notes on how images were read
+
+
+def describe_images(header: Header, net: str, predictions: pd.DataFrame) -> list[str]:
+    """Describe what should be said of the images that a net has predicted, from its rows of predictions."""
+    return [*describe_label_orders(header, net, predictions), *describe_reading(predictions)]
+
+
+def describe_reading(predictions: pd.DataFrame) -> list[str]:
+    """Describe how images were read, if that should be said: the most frequent notes, with the first image of each."""
+    first: dict[str, str] = {}  # by note
+    counts: Counter[str] = Counter()
+    for image, note in predictions.reindex(columns=["image", "note"]).dropna().itertuples(index=False):
+        first.setdefault(note, image)
+        counts[note] += 1
+    return [
+        f"{format_count(count, 'image')} (the first: {first[note]}): {note}"
+        for note, count in counts.most_common(SHOWN)
+    ]
+
+
+def describe_label_orders(header: Header, net: str, predictions: pd.DataFrame) -> list[str]:
+    """Describe how many labels are the predicted class under each numbering, if the classes' names are other numbers."""
+    names, classes, chosen = header.data.classes, header.nets[net].classes, header.suite.label_order
+    rows = predictions.reindex(columns=["label", "predicted"]).dropna().astype(int)
+    if not has_two_orders(names, classes) or rows.empty:
+        return []
+    indices = {order: map_names(names, classes, order) for order in LABEL_ORDERS}
+    labels = {index: label for label, index in indices[chosen].items()}
+    agreeing = {
+        order: sum(by_label.get(labels[index]) == predicted for index, predicted in rows.itertuples(index=False))
+        for order, by_label in indices.items()
+    }
+    (other,) = set(LABEL_ORDERS) - {chosen}
+    return [
+        f"the data set's classes are named by numbers, and {describe_order(chosen)}: {agreeing[chosen]} of "
+        f"{format_count(len(rows), 'label')} agree with the prediction; with --label-order {other}, {agreeing[other]} would"
+    ]

@@ -1,0 +1,116 @@
+"""Pictures of any mode in RGB of 8 bits: what black and white are in a picture with values of more bits."""
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image as Picture
+from PIL import TiffTags
+
+Values = NDArray[np.float64]  # (h, w)
+
+WHITES = (1, 255, 65535)  # the values of white on the scales that a picture may have
+ROUNDING = 1e-6  # by which values may exceed a scale
+SAMPLES_OF_16_BITS = r"(I|L|LA|RGB[AXa]?);16"  # Pillow's names of how samples lie in a file; BGR;16 are 5, 6 and 5 bits
+BITS, PHOTOMETRIC, FORMAT = (TiffTags.lookup(tag).value for tag in (258, 262, 339))
+SIGNED, WHITE_IS_ZERO = 2, 0  # values of FORMAT and PHOTOMETRIC
+
+
+@dataclass(frozen=True)
+class Depth:
+    """What a file says of its values: the value of white (None if it does not say), whether they have 16 bits, and the sign."""
+
+    white: int | None = None
+    has_16_bits: bool = False
+    inverted: bool = False  # 0 is white
+
+
+@dataclass(frozen=True)
+class RgbPicture:
+    """A picture in RGB, and what should be said of how its values were read."""
+
+    picture: Picture.Image
+    note: str = ""
+
+
+def read_depth(file: Picture.Image) -> Depth:
+    """Read the depth of an opened file, before its pixels are read. Raise ValueError for a TIFF that Pillow misreads."""
+    tiles = getattr(file, "tile", ())
+    samples = (tiles[0][3] if tiles else None) or ""  # Pillow's name of their layout, or a tuple that it begins
+    layout = samples if isinstance(samples, str) else str(samples[0])
+    has_16_bits = re.match(SAMPLES_OF_16_BITS, layout) is not None
+    tags = getattr(file, "tag_v2", {})
+    bits, formats = tags.get(BITS, ()), tags.get(FORMAT, ())
+    if 16 in bits and ";16" not in layout:
+        raise ValueError("its channels of 16 bits lie in separate planes: save it with interleaved channels")
+    if 8 in bits and SIGNED in formats:
+        raise ValueError("its values of 8 bits have a sign: save it without")
+    inverted = tags.get(PHOTOMETRIC) == WHITE_IS_ZERO
+    if file.mode.startswith("I;16") or has_16_bits:
+        is_12 = layout.startswith("I;12")
+        return Depth(4095 if is_12 else 65535, not is_12, inverted)
+    if file.format == "PPM" and not isinstance(samples, str):  # whatever its highest value, Pillow scales it to 16 bits
+        return Depth(65535 if file.mode == "I" else None, samples[1:2] == (65535,), inverted)
+    return Depth(inverted=inverted)
+
+
+def to_rgb(picture: Picture.Image, depth: Depth) -> RgbPicture:
+    """Return a picture of any mode in RGB; transparent pictures are put on white.
+
+    Values of more than 8 bits are scaled from black to white. Where the file does not say what white is, it is 1, 255 or 65535
+    if the values tell, else a ValueError is raised. The note says what was taken, and whether the upper bits are unused.
+    """
+    if picture.mode == "F" or picture.mode.startswith("I"):
+        grey = np.asarray(picture).astype(np.float64)
+        white = depth.white or _find_white(grey, WHITES if picture.mode == "F" else WHITES[1:])
+        _check_range(grey, white)
+        said = "" if depth.white else f"its values are read on a scale from 0 to {white}"
+        unused = _describe_unused_bits(grey.max()) if white == 65535 and (depth.has_16_bits or not depth.white) else ""
+        pixels = _to_bytes(white - grey if depth.inverted else grey, white)
+        return RgbPicture(Picture.fromarray(pixels).convert("RGB"), "; ".join(filter(None, (said, unused))))
+    unused = ""
+    if depth.has_16_bits:  # Pillow keeps the upper 8 bits
+        unused = _describe_unused_bits(256 * float(np.asarray(picture.convert("RGB")).max()))
+    if picture.has_transparency_data:
+        picture = picture.convert("RGBA")
+        picture = Picture.alpha_composite(Picture.new("RGBA", picture.size, "white"), picture)
+    return RgbPicture(picture.convert("RGB"), unused)
+
+
+def _find_white(values: Values, whites: tuple[int, ...]) -> int:
+    """Return the value of white that the values tell: the lowest that they do not exceed.
+
+    Above 1 they must be whole numbers, or use the upper half of the scale. Raise ValueError if they tell none.
+    """
+    if np.isfinite(values).all() and values.min() >= 0:
+        for white in whites:
+            if values.max() <= white * (1 + ROUNDING):
+                if white == 1 or 2 * values.max() > white or (values % 1 == 0).all():
+                    return white
+                break
+    raise ValueError(
+        f"its values run from {values.min():.6g} to {values.max():.6g}, which tells no scale: save it with 8 or 16 bits, "
+        "or with values from 0 to 1"
+    )
+
+
+def _check_range(values: Values, white: int) -> None:
+    if values.min() < 0:
+        raise ValueError(
+            f"its values run from {values.min():.6g}, and black is 0: save it with values from 0 to {white}"
+        )
+
+
+def _to_bytes(values: Values, white: int) -> NDArray[np.uint8]:
+    """Return values from 0 to white as whole numbers from 0 to 255; 16 bits are cut off, not rounded."""
+    scaled = np.floor(values / 257) if white == 65535 else np.rint(values * (255 / white))
+    return scaled.clip(0, 255).astype(np.uint8)
+
+
+def _describe_unused_bits(highest: float) -> str:
+    """Describe the upper bits of 16 that no pixel uses, at most 8 of them; empty if the highest is used."""
+    unused = 8 - (int(highest) >> 8).bit_length()
+    if unused <= 0:
+        return ""
+    return f"no pixel uses the upper {unused} of 16 bits, so that it is dark: if it has fewer bits, scale it to all 16"
