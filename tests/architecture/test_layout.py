@@ -103,10 +103,8 @@ def test_bench_itself_holds_no_module() -> None:
 
 
 def test_no_test_module_imports_another() -> None:
-    named = {
-        file: re.findall(r"(?:from|import) cambench\.tests\.([\w.]+)", file.read_text(encoding="utf-8"))
-        for file in sources("tests")
-    }
+    pattern = r"(?:from|import) cambench\.tests\.([\w.]+)"
+    named = {file: re.findall(pattern, file.read_text(encoding="utf-8")) for file in sources("tests")}
     assert {module.partition(".")[0] for modules in named.values() for module in modules} <= {"support"}
 
 
