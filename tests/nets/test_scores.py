@@ -13,7 +13,7 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from cambench import Explanation, explain, load_dataset
+from cambench import Explanation, explain, load_dataset, load_net
 from cambench.bench.cli import options
 from cambench.bench.conform import reference
 from cambench.bench.core.errors import BenchError, NotApplicable, PluginError, UsageError
@@ -90,6 +90,7 @@ def log_softmax(scores: Tensor) -> Tensor:
 NETS: dict[str, tuple[int, Transform, Transform, Transform, dict[str, Any]]] = {
     "sigmoids": (4, torch.sigmoid, as_they_are, as_they_are, {}),
     "sigmoids that stay": (4, logistic, as_they_are, as_they_are, {}),
+    "sure sigmoids that stay": (4, lambda s: logistic(s + 7.2), as_they_are, as_they_are, {"scale": 2}),
     "hard sigmoids": (4, F.hardsigmoid, as_they_are, lambda s: F.hardsigmoid(s).logit(), {"scale": 2}),
     "sigmoids, told": (4, torch.sigmoid, as_they_are, as_they_are, {"scores": "sigmoid"}),
     "logits of several labels": (4, as_they_are, torch.sigmoid, as_they_are, {"scores": "sigmoid"}),
@@ -275,8 +276,36 @@ def test_sigmoids_that_sum_to_1_on_some_images_are_no_softmax() -> None:
 
 def test_a_net_whose_last_layer_scores_nothing_is_read_as_logits() -> None:
     """A head that starts at zero: no noise before it changes a score."""
-    net = load_module(make(4, scale=0))
-    assert net.link == "softmax"
+    module = make(4, scale=0, bias=0.5)
+    assert bool(((module(IMAGES) > 0) & (module(IMAGES) < 1)).all())
+    assert load_module(module).link == "softmax"
+
+
+class TwoHeads(Small):
+    """The layer that runs last gives another output than the first."""
+
+    def __init__(self, classes: int, last: Transform, **settings: float) -> None:
+        super().__init__(classes, last, **settings)
+        self.second = nn.Linear(5, 3)
+
+    def forward(self, images: Tensor) -> Any:
+        pooled = self.body(images).mean((2, 3))
+        return self.last(self.fc(pooled)), self.second(pooled)
+
+
+def test_only_layers_that_change_the_chosen_output_tell_what_it_is() -> None:
+    assert load_module(make(4, torch.sigmoid, TwoHeads), output=0).link == "sigmoid"
+    assert load_module(make(4, as_they_are, TwoHeads, scale=0.01, bias=0.5), output=0).link == "softmax"
+
+
+@pytest.mark.parametrize("scores", ["sigmoid", "logits"])
+def test_python_and_specs_take_the_same_settings(own: Path, scores: str) -> None:
+    module = sources.parse_source("own.py:make").load().module
+    live = load_net(module, preprocess="none", output=1, scores=scores, classes=list("abcd"), device="cpu")
+    named = load_net(f"own.py:make[preprocess=none,output=1,scores={scores}]", device="cpu")
+    assert live.link == named.link == ("sigmoid" if scores == "sigmoid" else "softmax")
+    with torch.no_grad():
+        close(live(IMAGES), named(IMAGES))
 
 
 @pytest.mark.parametrize(
