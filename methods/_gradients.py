@@ -17,7 +17,7 @@ def compute_gradients(net: Net, images: Tensor, targets: Tensor, of: ScoreKind) 
     return net.once(  # Grad-CAM and its kin need the same two tensors
         images,
         ("gradients", of, id(targets)),
-        lambda: compute_score_gradients(net, images, lambda logits: select_scores(logits, targets, of)),
+        lambda: compute_score_gradients(net, images, lambda logits: select_scores(net, logits, targets, of)),
     )
 
 
@@ -47,12 +47,16 @@ def copy_activations(activations: Tensor) -> Tensor:
     return activations.clone()
 
 
-def select_scores(logits: Tensor, targets: Tensor, of: ScoreKind) -> Tensor:
-    """Return the scores (n,) of the targets (n,), from logits (n, classes)."""
+def select_scores(net: Net, logits: Tensor, targets: Tensor, of: ScoreKind) -> Tensor:
+    """Return the scores (n,) of the targets (n,), from logits (n, classes).
+
+    `softmax` is the class's probability and `log_softmax` its logarithm: by a sigmoid, if the net's classes do not exclude each
+    other.
+    """
     transforms = {
         "logit": lambda: logits,
-        "softmax": lambda: logits.softmax(1),
-        "log_softmax": lambda: logits.log_softmax(1),
-        "rest": lambda: logits + logits.log_softmax(1),
+        "softmax": lambda: net.to_probabilities(logits),
+        "log_softmax": lambda: net.to_log_probabilities(logits),
+        "rest": lambda: logits + net.to_log_probabilities(logits),
     }
     return transforms[of]().gather(1, targets[:, None])[:, 0]

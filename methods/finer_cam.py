@@ -28,8 +28,8 @@ def explain(
 
     def difference(logits: Tensor) -> Tensor:
         similar = _find_similar(logits.detach(), targets, references)
-        similar_scores = torch.stack([select_scores(logits, classes, of) for classes in similar.T])
-        return select_scores(logits, targets, of) - gamma * similar_scores.mean(0)
+        similar_scores = torch.stack([select_scores(net, logits, classes, of) for classes in similar.T])
+        return select_scores(net, logits, targets, of) - gamma * similar_scores.mean(0)
 
     activations, gradients = compute_score_gradients(net, images, difference)  # (n, k, h', w')
     weights = gradients.mean((2, 3), keepdim=True)

@@ -33,7 +33,7 @@ def explain(
     s_k is the mean over i = 1 ... N of the score of the image masked by c_i M_k, where M_k is A_k fitted to the image and
     stretched to [0, 1]. By default (path=sum) the steps add up, c_i = 1/N + ... + i/N, and masks exceed 1; so does torchcam,
     whose code the first author reviewed. The paper's formula ends each sum one step earlier, and the authors' code scores the
-    last sum alone. With path=line the last mask is M_k itself: c_i = i/N. Scores are softmax scores and constant channels are
+    last sum alone. With path=line the last mask is M_k itself: c_i = i/N. Scores are class scores and constant channels are
     skipped, as in the authors' code. torchcam is weights=logit,channels=softmax,first=stretch.
     """
     shares = torch.arange(1, steps + 1, device=images.device) / steps

@@ -25,7 +25,7 @@ def explain(
     """
     if names := parse_layer_names(layers):
         parts = net.split_at(names)
-        pairs = compute_layer_gradients(parts, images, lambda logits: select_scores(logits, targets, of))
+        pairs = compute_layer_gradients(parts, images, lambda logits: select_scores(net, logits, targets, of))
     else:
         pairs = [compute_gradients(net, images, targets, of)]
     maps = [

@@ -25,7 +25,7 @@ def explain(
 ) -> Tensor:
     """Return maps (n, h, w) of images (n, 3, h, w) for their target classes (n,): the mean drop of the patches over each pixel.
 
-    A patch's drop is the softmax score of the image minus its score with the patch filled; the paper's patch is grey. Square
+    A patch's drop is the class score of the image minus its score with the patch filled; the paper's patch is grey. Square
     patches of `patch` pixels lie `stride` pixels apart; the last ones end at the image's border. Raise UsageError if patches
     leave gaps.
     """

@@ -15,7 +15,7 @@ VERSION = 1
 
 @torch.inference_mode()
 def explain(net: Net, images: Tensor, targets: Tensor, *, kernel: Literal["point", "gaussian"] = "point") -> Tensor:
-    """Return maps (n, h', w') of images (n, 3, h, w) for their target classes (n,): at each position a softmax score.
+    """Return maps (n, h', w') of images (n, 3, h, w) for their target classes (n,): at each position a class score.
 
     It is the target's score of activations that keep their values at this position and are 0 elsewhere, as in the authors'
     code. With kernel=gaussian the position's values are also spread over its neighbours, with weights 1/4, 1/8 and 1/16. Only
@@ -26,7 +26,7 @@ def explain(net: Net, images: Tensor, targets: Tensor, *, kernel: Literal["point
     height, width = activations.shape[2:]
     kernels = _make_kernels(height, width, kernel).to(activations)
     stream = join_streams([_keep_positions(image, kernels) for image in activations])
-    scores = net.classify_stream(stream).double().softmax(1)
+    scores = net.to_probabilities(net.classify_stream(stream).double())
     maps = select_targets(scores, targets, [height * width] * len(images))
     return torch.stack(maps).view(-1, height, width).to(activations.dtype)
 

@@ -32,7 +32,7 @@ def explain(
 ) -> Tensor:
     """Return maps (n, h, w) of images (n, 3, h, w) for their target classes (n,): sum_i s_i M_i / (count keep).
 
-    s_i is the softmax score of the image masked by M_i. A mask is a grid of cells x cells, each cell kept with probability
+    s_i is the class score of the image masked by M_i. A mask is a grid of cells x cells, each cell kept with probability
     `keep`, fitted to one cell more than the image and shifted at random by less than a cell. The paper uses 4000 masks for
     VGG16 and 8000 for ResNet50, the same for all images; here each image has its own, drawn from the seed and the image. By
     default `fill` is the mean colour, because the authors mask the normalised image.

@@ -26,7 +26,7 @@ def explain(
 ) -> Tensor:
     """Return maps (n, h', w') of images (n, 3, h, w) for their target classes (n,): ReLU(sum_k s_k A_k).
 
-    s_k is the softmax score of the image masked by A_k, fitted to the image and stretched to [0, 1], as in the authors' code.
+    s_k is the class score of the image masked by A_k, fitted to the image and stretched to [0, 1], as in the authors' code.
     `fill` replaces masked pixels: by default the mean colour, because the authors mask the normalised image. Constant
     channels make no mask and are skipped, as in the authors' code.
 

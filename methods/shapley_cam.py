@@ -19,7 +19,7 @@ def explain(net: Net, images: Tensor, targets: Tensor, *, of: ScoreKind = "rest"
     differentiate a layer twice.
     """
     activations = net.compute_activations(images).detach().requires_grad_()  # (n, k, h', w')
-    total = select_scores(net.classify(copy_activations(activations)), targets, of).sum()
+    total = select_scores(net, net.classify(copy_activations(activations)), targets, of).sum()
     (gradients,) = torch.autograd.grad(total, activations, create_graph=True)
     products = (
         _compute_hessian_product(activations, gradients) if gradients.requires_grad else torch.zeros_like(activations)

@@ -36,7 +36,7 @@ def explain(
 
     s_k is the mean over `samples` draws of the score of the image masked by M_k + noise. The noise is N(0, sigma^2) at each
     pixel, and M_k is A_k fitted to the image and stretched to [0, 1]: SS-CAM(1) of the paper. Such masks, and the pixels that
-    they mask, leave [0, 1]. Scores are softmax scores and constant channels are skipped, as in the authors' code; that code
+    they mask, leave [0, 1]. Scores are class scores and constant channels are skipped, as in the authors' code; that code
     does not stretch A_k, and its noise has the deviation (2 / (max A_k - min A_k))^2. The noise depends on the seed and the
     image alone. torchcam is weights=logit,channels=softmax,first=stretch.
     """

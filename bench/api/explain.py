@@ -34,7 +34,7 @@ from .explanation import Explanation, Guess, MetricResult
 
 TOP = 5  # classes that an explanation lists
 MANY = 20  # an error message lists at most this many classes
-MODULE_SETTINGS = ("name", "classes", "preprocess", "mean", "std")
+MODULE_SETTINGS = ("name", "classes", "preprocess", "mean", "std", "scores", "output")
 CALLER = "the caller"  # the method's name in messages about a map that the caller passes
 
 
@@ -74,8 +74,8 @@ def load_net(
 ) -> Net:
     """Load a net, split at `layer` (`features.29` or `features[29]`), else at the protocol's layer, else at its own.
 
-    `settings` describe a live module as a spec would: its name, classes, preprocess, or mean and std. Raise UsageError for a
-    net, layer, device, precision or setting that does not exist.
+    `settings` describe a live module as a spec would: its name, classes, preprocess, or mean and std, scores and output. Raise
+    UsageError for a net, layer, device, precision or setting that does not exist.
     """
     if not isinstance(net, str | nn.Module):
         raise UsageError(f"a net is a spec, such as vgg16, or a torch.nn.Module, not {type(net).__name__}")

@@ -15,7 +15,7 @@ from ..show.postprocess import FloatMap
 
 @dataclass(frozen=True)
 class Guess:
-    """A class of a net and its softmax probability for an image."""
+    """A class of a net and its probability for an image."""
 
     index: int
     name: str

@@ -52,6 +52,14 @@ def add_net_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--preprocess", metavar="WORD", help="How images are normalised: imagenet, none, half, or mean=0.5,std=0.5."
         ),
+        click.option(
+            "--scores",
+            metavar="WORD",
+            help="How class scores are read: softmax, sigmoid (multi-label) or logits [as they look].",
+        ),
+        click.option(
+            "--output", metavar="NAME|INDEX", help="Which output of a network of several is its class scores."
+        ),
         click.option("--classes", metavar="FILE", help="A file with the names of the classes, one per line."),
         click.option(
             "--weights", metavar="FILE", help="The weights (.pth or .safetensors); short for NET[weights=FILE]."

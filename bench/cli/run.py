@@ -73,7 +73,7 @@ def run(*, name: str, out: Path | None, device: str, memory: float | None, profi
 
     if profile and changes["engine"] != DEFAULTS.engine:
         raise UsageError(f"--profile measures one process: use it with --engine {DEFAULTS.engine}")
-    net_settings = {key: changes.pop(key) for key in ("weights", "classes", "preprocess", "layer")}
+    net_settings = {key: changes.pop(key) for key in ("weights", "classes", "preprocess", "layer", "scores", "output")}
     nets = changes["nets"]
     changes["nets"] = lambda own: add_net_settings(net_settings, nets or own) or nets
     engine = find_engine(changes.pop("engine"), address=changes.pop("address"), workers=changes.pop("workers"))

@@ -106,12 +106,13 @@ def normalise(net: Net, images: Tensor) -> Tensor:
 def make_library_module(net: Net) -> nn.Module:
     """Make the module that the net was made from, with the same weights, but neither cut nor frozen and without normalisation.
 
-    Raise UsageError if the module does not return logits, because libraries would then explain another output.
+    Raise UsageError if it does not return the logits of a softmax, because libraries would explain or score another output.
     """
     module = net.cut.original
     if module is None:
         raise UsageError(
-            f"{net.name} does not return logits alone, so reference libraries would explain another output: choose another net"
+            f"{net.name} does not return the logits of a softmax alone, so reference libraries would explain another output: "
+            "choose another net"
         )
     shared: dict[int, Any] = {id(weight): nn.Parameter(weight.detach()) for weight in module.parameters()}
     shared |= {id(buffer): buffer.detach() for buffer in module.buffers()}

@@ -19,6 +19,7 @@ from ..core.profiling import count_images, time_span
 from .cost import is_counting, measure_work
 from .device import measure_memory, use_exact_arithmetic
 from .precision import DTYPES, compile_net, fold_batch_norms, lower_precision
+from .probabilities import Link, to_probabilities
 
 CPU_CHUNK_BYTES = 64 * 2**20  # of activations: with more, the caches limit the speed
 CPU_CHUNK_SHARE = 0.5  # of the weights' bytes, if that is more: every pass reads the weights once, whatever its size
@@ -59,8 +60,9 @@ def join_streams(streams: Sequence[Stream]) -> Stream:
 class Forward:
     """Runs a net on streams of perturbed images, in their precision."""
 
-    def __init__(self, net: nn.Module, precision: str) -> None:
+    def __init__(self, net: nn.Module, precision: str, link: Link = "softmax") -> None:
         self.dtype, self._precision = DTYPES[precision], precision
+        self._link: Link = link  # from logits to probabilities
         folded = fold_batch_norms(net)
         self.net = folded if self.dtype == torch.float32 else lower_precision(folded, self.dtype)
         self._compiled_net: Callable[[Tensor], Tensor] | None = None  # the compiled net, for whole chunks
@@ -110,8 +112,8 @@ class Forward:
         return logits
 
     def compute_probabilities(self, stream: Stream) -> Tensor:
-        """Return the softmax scores (count, classes) of a stream, in float64, which keeps the digits of 1 - p near p = 1."""
-        return self.compute_logits(stream).double().softmax(-1)
+        """Return the probabilities (count, classes) of a stream, in float64, which keeps the digits of 1 - p near p = 1."""
+        return to_probabilities(self.compute_logits(stream).double(), self._link)
 
     def _score(self, images: Tensor) -> Tensor:
         # The input is not channels_last: normalising three interleaved channels takes as long as the first convolution.

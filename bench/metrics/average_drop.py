@@ -21,7 +21,7 @@ def score(
 ) -> Asking[float]:
     """Return max(0, Y - O) / Y in [0, 1]; lower is better.
 
-    Y is the softmax score of the image, O that of the image masked by its map. Only the share `top` of highest pixels is
+    Y is the class score of the image, O that of the image masked by its map. Only the share `top` of highest pixels is
     kept (Score-CAM's paper: 0.5). `epsilon` is added to the denominator (torchcam: 1e-7, xplique: 1e-8). With
     relative=False the value is max(0, Y - O), as in pytorch-grad-cam. A constant map shows nothing. If Y = 0, the value is 0.
     """

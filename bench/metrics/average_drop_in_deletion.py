@@ -18,7 +18,7 @@ CAVEAT = (
 def score(case: Case, *, fill: Substrate = "mean", signed: bool = False) -> Asking[float]:
     """Return max(0, Y - D) / Y in [0, 1]; higher is better.
 
-    Y is the softmax score of the image, D that of the image masked by 1 - map. `signed` omits the max, so that a gain of the
+    Y is the class score of the image, D that of the image masked by 1 - map. `signed` omits the max, so that a gain of the
     score counts against the map and the value may be negative (Gomez et al., 2022). A constant map removes
     nothing, and the value is 0.
     """

@@ -17,7 +17,7 @@ CAVEAT = "If the net is certain, there is hardly any score left to gain; a map t
 def score(case: Case, *, fill: Substrate = "mean", top: Share = 1.0, epsilon: NonNegative = 0.0) -> Asking[float]:
     """Return max(0, O - Y) / (1 - Y) in [0, 1]; higher is better.
 
-    Y is the softmax score of the image, O that of the image masked by its map. Only the share `top` of highest pixels is
+    Y is the class score of the image, O that of the image masked by its map. Only the share `top` of highest pixels is
     kept. `epsilon` is added to the denominator (xplique: 1e-8). A constant map shows nothing. If Y = 1, the value is 0.
     """
     clean, masked = yield [Clean(), mask_by_map(case, fill, top)]

@@ -17,7 +17,7 @@ CAVEAT = "A tiny rise counts as much as a large one, so it needs many images; fa
 def score(case: Case, *, fill: Substrate = "mean", top: Share = 1.0) -> Asking[float]:
     """Return 1 if O > Y, else 0; higher is better.
 
-    Y is the softmax score of the image, O that of the image masked by its map. Only the share `top` of highest pixels is
+    Y is the class score of the image, O that of the image masked by its map. Only the share `top` of highest pixels is
     kept (Score-CAM's paper: 0.5). A constant map shows nothing.
     """
     clean, masked = yield [Clean(), mask_by_map(case, fill, top)]

@@ -18,7 +18,7 @@ def score(
 ) -> Asking[Curve]:
     """Return the area under the curve, in [0, 1]; lower is better.
 
-    The curve is the softmax score against the share of pixels removed, with both end points. Steps have equal size; the last
+    The curve is the class score against the share of pixels removed, with both end points. Steps have equal size; the last
     may be smaller. `cells` removes one cell of the map's own grid per step, in about 196 steps at most, whatever `steps` is
     (Gomez et al., 2022). `even` rounds steps down and gives them the same width (xplique). A constant map's pixels are
     removed in reading order.

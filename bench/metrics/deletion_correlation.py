@@ -21,7 +21,7 @@ CAVEAT = (
 def score(case: Case, *, steps: Steps = 28, substrate: Substrate = "mean", cells: bool = False) -> Asking[float]:
     """Return Pearson's correlation in [-1, 1], over the steps of a curve; higher is better.
 
-    It correlates the fall of the softmax score in each step of deletion with the mean of the map over the pixels removed. It is
+    It correlates the fall of the class score in each step of deletion with the mean of the map over the pixels removed. It is
     0 if the map or the score is constant. `cells` removes one cell of the map's own grid per step, as the authors do (see
     deletion).
     """

@@ -18,7 +18,7 @@ CAVEAT = (
 def score(case: Case, *, steps: Steps = 28, substrate: Substrate = "mean", cells: bool = False) -> Asking[Curve]:
     """Return the area under the curve of (s - s_substrate) / (s_image - s_substrate), clipped to [0, 1]; lower is better.
 
-    s is the softmax score. `cells` is as in deletion. A constant map's pixels are removed in reading order. Raise
+    s is the class score. `cells` is as in deletion. A constant map's pixels are removed in reading order. Raise
     NotApplicable if the image does not score higher than the substrate alone.
     """
     schedule = make_schedule(case, steps, cells=cells)

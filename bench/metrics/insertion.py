@@ -18,7 +18,7 @@ def score(
 ) -> Asking[Curve]:
     """Return the area under the curve, in [0, 1]; higher is better.
 
-    The curve is the softmax score against the share of pixels shown, with both end points. Steps have equal size; the last may
+    The curve is the class score against the share of pixels shown, with both end points. Steps have equal size; the last may
     be smaller. `cells` shows one cell of the map's own grid per step, in about 196 steps at most, whatever `steps` is (Gomez
     et al., 2022). `even` rounds steps down and gives them the same width (xplique). A constant map's pixels are shown in
     reading order.

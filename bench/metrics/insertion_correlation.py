@@ -21,7 +21,7 @@ CAVEAT = (
 def score(case: Case, *, steps: Steps = 28, substrate: Substrate = "blur", cells: bool = False) -> Asking[float]:
     """Return Pearson's correlation in [-1, 1], over the steps of a curve; higher is better.
 
-    It correlates the rise of the softmax score in each step of insertion with the mean of the map over the pixels shown. It is
+    It correlates the rise of the class score in each step of insertion with the mean of the map over the pixels shown. It is
     0 if the map or the score is constant. `cells` shows one cell of the map's own grid per step, as the authors do (see
     insertion).
     """

@@ -18,7 +18,7 @@ CAVEAT = (
 def score(case: Case, *, steps: Steps = 28, substrate: Substrate = "blur", cells: bool = False) -> Asking[Curve]:
     """Return the area under the curve of (s - s_substrate) / (s_image - s_substrate), clipped to [0, 1]; higher is better.
 
-    s is the softmax score. `cells` is as in insertion. A constant map's pixels are shown in reading order. Raise
+    s is the class score. `cells` is as in insertion. A constant map's pixels are shown in reading order. Raise
     NotApplicable if the image does not score higher than the substrate alone.
     """
     schedule = make_schedule(case, steps, cells=cells)

@@ -40,7 +40,7 @@ def score(
 ) -> Asking[Curve]:
     """Return the area under the curve of score against information, both in [0, 1]; higher is better.
 
-    Information is the size of the image as lossless WebP. The score is the softmax score (sic), or 1 if the target is the top
+    Information is the size of the image as lossless WebP. The score is the probability (sic), or 1 if the target is the top
     class (aic). Both axes run from the blurred image, interpolated from a random 1 % of the pixels and the corners, to the
     image itself, as pixels above 13 thresholds of the map are sharpened; the score never falls from one threshold to the
     next. Raise NotApplicable if the authors leave the image out: if its score is below `least`, or if the blurred image

@@ -14,7 +14,7 @@ CAVEAT = "Images with flipped pixels are unlike any that the net was trained on;
 
 
 def score(case: Case, *, steps: Steps = 28, substrate: Substrate = "black") -> Asking[Curve]:
-    """Return the area under the softmax score against the share of pixels flipped, in [0, 1]; lower is better.
+    """Return the area under the class score against the share of pixels flipped, in [0, 1]; lower is better.
 
     The curve has `steps` equal steps and begins at the image itself. A pixel's three colours flip together, and the area does
     not depend on the number of steps. Quantus orders the colours separately, begins after the first flip and sums without a

@@ -42,7 +42,7 @@ def score(
     """Return the mean over 10, 20, ..., 90 % of pixels imputed, linearly and with noise; higher is better, but lower with morf.
 
     `morf` imputes the most salient pixels first, `lerf` the least salient; `combined` is (lerf - morf) / 2, in [-0.5, 0.5].
-    `confidence` reads the change of the softmax score (pytorch-grad-cam), `accuracy` whether the target is still the top class
+    `confidence` reads the change of the class score (pytorch-grad-cam), `accuracy` whether the target is still the top class
     (the authors). Equal pixels are imputed in reading order; with `threshold`, as in pytorch-grad-cam, all pixels above a
     percentile are imputed together, so that a map with many zeros loses every pixel. The noise has the deviation `noise` in
     normalised colours, as in pytorch-grad-cam, or in pixels in [0, 1], as in the authors' code; it is drawn once an image.

@@ -8,6 +8,7 @@ from torch.nn.functional import conv2d
 
 from ..core.errors import NotApplicable
 from .layers import has_weights
+from .readings import TwoClasses
 
 TOLERANCE = 1e-4  # of logits, as a share of the largest
 COUNT_WORDS = ("no", "one", "two", "three", "four", "five")
@@ -38,6 +39,8 @@ def build_class_maps(tail: Mapping[str, nn.Module], activations: Tensor, layer: 
                 f"a {type(layers[0]).__name__} follows global pooling ({pooling}), and CAM needs a linear layer"
             )
         maps.append(PointwiseLinear(layers[0]))
+    if after and isinstance(after[-1], TwoClasses):
+        maps.append(after[-1])
     _check(maps, nn.Sequential(*tail.values()), activations, layer)
     return maps
 

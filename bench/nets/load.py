@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from torch import nn
@@ -11,6 +12,7 @@ from . import modules, split
 from .loaded import LoadedModel, compute_fingerprint
 from .net import Net
 from .preprocessing import PRESETS, format_numbers, parse_preprocess
+from .readings import Told, check_scores
 from .sources import parse_source
 
 USUAL_SIZE = 224  # pixels: side of the images that needs no note
@@ -35,12 +37,15 @@ def load_module(
     preprocess: str = "imagenet",
     mean: str | float | Sequence[float] = "",
     std: str | float | Sequence[float] = "",
+    scores: str = "",
+    output: str | int = "",
     device: torch.device | str = "cpu",
     precision: str = "fp32",
 ) -> Net:
     """Make a net of a copy of a live module, in eval mode, frozen and fp32; the module itself does not change.
 
     `preprocess` is applied to images in [0, 1]: imagenet, none or half, or else a mean and a std, one number or one a channel.
+    `scores` says how class scores are read (softmax, sigmoid or logits), `output` which output of several holds them.
     Raise PluginError for a module that does not classify images, UsageError for a setting that does not fit it.
     """
     mean, std = format_numbers(mean), format_numbers(std)
@@ -54,7 +59,8 @@ def load_module(
             f"{name} cannot be copied ({error}): pass a module that was just built and has not run yet"
         ) from None
     modules.undo_compilation(copied)
-    model = LoadedModel(copied, compute_fingerprint(copied), tuple(classes), normalisation)
+    told = Told(check_scores(scores), str(output))
+    model = LoadedModel(copied, compute_fingerprint(copied), tuple(classes), normalisation, told=told)
     return _make_net(name, model, torch.device(device), precision, layer)
 
 
@@ -62,7 +68,8 @@ def _make_net(name: str, model: LoadedModel, device: torch.device, precision: st
     """Split a model into a net. Errors begin with the net's name."""
     module = model.module.to(device).eval().requires_grad_(False)
     try:
-        parts = split.split_net(module, model.preprocess or PRESETS["imagenet"], layer, model.layer)
+        told = replace(model.told, class_count=len(model.classes))
+        parts = split.split_net(module, model.preprocess or PRESETS["imagenet"], layer, model.layer, told)
         classes = _check_class_names(model.classes, parts.class_count)
     except BenchError as error:
         raise type(error)(f"{name}: {error}") from None
@@ -75,7 +82,8 @@ def _make_net(name: str, model: LoadedModel, device: torch.device, precision: st
     notes += _list_input_notes(model, parts.fixed_size)
     net = Net(
         name, parts.cut, classes, precision, model.fingerprint,
-        code=model.code, file=model.file, notes=tuple(notes), size=parts.fixed_size,
+        code=model.code, file=model.file, notes=tuple(notes), size=parts.fixed_size, link=parts.link,
+        output="" if parts.output is None else str(parts.output),
     )  # fmt: skip
     return net.to(device)
 

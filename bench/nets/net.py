@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from ..core.errors import ImageError, NotApplicable
 from ..core.user_code import blame_user_code
 from ..forward.forward import Forward, Stream
+from ..forward.probabilities import Link, to_log_probabilities, to_probabilities
 from .cut import Cut
 
 Value = TypeVar("Value")
@@ -23,6 +24,8 @@ class Net(nn.Module):
     Attributes:
         features: images (n, 3, h, w) in [0, 1] -> activations (n, k, h', w') of the explained layer.
         classify: activations -> logits (n, classes).
+        link: softmax, or sigmoid for classes that do not exclude each other: from logits to probabilities.
+        output: name or index of the output that holds the class scores; empty if the net returns them alone.
         layer: the explained layer's name in the module's `named_modules()`.
         classes: class names, in the order of the logits.
         fingerprint: SHA-256 of the weights.
@@ -45,18 +48,21 @@ class Net(nn.Module):
         file: str = "",
         notes: tuple[str, ...] = (),
         size: int | None = None,
+        link: Link = "softmax",
+        output: str = "",
     ) -> None:
         super().__init__()
         self.name, self.layer, self.classes, self.fingerprint = name, cut.layer, classes, fingerprint
         self.code, self.file = code, file
         self.notes = notes
         self.size = size
+        self.link, self.output = link, output
         self.memory_limit: float | None = None
         self.cut = cut
         self._sequence = nn.ModuleList(cut.modules.values())
         self.features, self.classify = self.split_at([cut.layer])
         self.to(memory_format=torch.channels_last).eval().requires_grad_(False)
-        self._forward = Forward(nn.Sequential(self.features, self.classify), precision)
+        self._forward = Forward(nn.Sequential(self.features, self.classify), precision, link)
         self._head = Forward(self.classify, "fp32")
         self._shared: tuple[Tensor, dict[Hashable, Any]] | None = None  # the images that methods share work on
         self._watched = list(self.modules()), list(self.parameters())
@@ -91,6 +97,8 @@ class Net(nn.Module):
             file=self.file,
             notes=self.notes,
             size=self.size,
+            link=self.link,
+            output=self.output,
         )
         net.configure(self.memory_limit)
         return net
@@ -115,12 +123,20 @@ class Net(nn.Module):
             raise ImageError(f"{self.name} cannot take images of {width} x {height}: {reason}") from error
 
     def scores(self, stream: Stream) -> Tensor:
-        """Return softmax scores (count, classes) in [0, 1] of a stream of perturbed images, float64."""
+        """Return the classes' probabilities (count, classes) of a stream of perturbed images, float64."""
         return self._forward.compute_probabilities(stream)
 
     def logits(self, stream: Stream) -> Tensor:
         """Return logits (count, classes) of a stream of perturbed images, fp32."""
         return self._forward.compute_logits(stream)
+
+    def to_probabilities(self, logits: Tensor) -> Tensor:
+        """Return the classes' probabilities (n, classes) of logits (n, classes): their softmax, or the sigmoid of each."""
+        return to_probabilities(logits, self.link)
+
+    def to_log_probabilities(self, logits: Tensor) -> Tensor:
+        """Return the logarithms of the classes' probabilities (n, classes) of logits (n, classes)."""
+        return to_log_probabilities(logits, self.link)
 
     def classify_stream(self, stream: Stream) -> Tensor:
         """Return logits (count, classes) of a stream of activations (k, h', w') of the explained layer, always in fp32."""

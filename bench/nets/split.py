@@ -3,7 +3,6 @@
 All decisions are made on two random images, and the two halves must reproduce the net's own scores on them.
 """
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -13,20 +12,25 @@ from torch.nn.functional import pad
 
 from ..core.errors import NotApplicable, PluginError, UsageError
 from ..forward.device import use_exact_arithmetic
-from . import layers, outputs
+from ..forward.probabilities import Link
+from . import layers, outputs, readings
 from .class_maps import TOLERANCE, build_class_maps
 from .cut import Cut
 from .fx_split import UNTRACEABLE, ModuleSequence, trace_sequence
 from .hook_split import remove_gate, split_by_hooks
 from .preprocessing import Preprocess, count_input_channels
+from .readings import NOTHING_TOLD, Told
 
 SIZES = (224, 32, 28, 64, 96, 128, 160, 192, 256, 288, 299, 320, 331, 380, 384, 448, 512)  # pixels, tried in this order
 KNOWN_SIZE = 128  # pixels: of the probe if the layer is known; smaller is faster
 CONTRASTS = (1.0, 0.4)  # of the images of a batch, so that a stretch over the batch differs from one over each image
 INDEPENDENCE = 1e-3  # of the spread of the scores: the most that the other images of a batch may change a score by
 ROUNDING = 1e-5  # of the largest score
-LEAST = 1e-6  # probability down to which logarithms are compared
-LOG, AFTER_LAYER = "log()", "rest()"  # keys of modules that are not the net's own
+INVERSE, AFTER_LAYER, TWO_CLASSES = (
+    "to_logits()",
+    "rest()",
+    "two_classes()",
+)  # keys of modules that are not the net's own
 
 
 @dataclass(frozen=True)
@@ -37,17 +41,18 @@ class Probe:
     preprocess: nn.Module
     images: Tensor  # (2, 3, h, w) in [0, 1]
     scores: Tensor  # (2, classes), as the net returns them
-    kind: outputs.OutputKind
+    reading: readings.Reading
     fixed_size: int | None  # pixels: the only image side that the net takes; None if it takes any
 
     def agrees(self, logits: Tensor) -> bool:
-        """Tell whether these are the net's logits; if it returns probabilities, up to a constant of each image."""
-        if self.kind != "logits":
-            logs = self.scores if self.kind == "log-probabilities" else self.scores.clamp(min=LEAST).log()
-            reliable = logs > math.log(10 * LEAST)
-            spread = logs[reliable].max() - logs[reliable].min()
-            return bool((logits.log_softmax(1) - logs)[reliable].abs().max() <= TOLERANCE * spread)
-        return bool((logits - self.scores).abs().max() <= TOLERANCE * max(1.0, float(self.scores.abs().max())))
+        """Tell whether these are the net's logits; if it returns probabilities of a softmax, up to a constant of each image."""
+        return self.reading.agrees(logits, self.scores, TOLERANCE)
+
+    @property
+    def returns_logits_alone(self) -> bool:
+        """Whether the net returns the logits (n, classes) of a softmax, and nothing else."""
+        is_plain = self.reading.is_logits and self.reading.link_of_classes == "softmax" and not self.reading.is_single
+        return is_plain and self.scorer.key is None and self.scorer.classes is None
 
     def run(self, modules: list[nn.Module]) -> Tensor:
         """Return the output of modules, run one after the other on the preprocessed images."""
@@ -61,21 +66,27 @@ class SplitNet:
 
     cut: Cut
     class_count: int
+    link: Link  # from logits to probabilities
+    output: outputs.ScoreLocation  # that holds the class scores; None if the net returns them alone
     fixed_size: int | None  # pixels; None if the net takes images of any size
     notes: tuple[str, ...]  # the decisions, one sentence each
 
 
 @torch.no_grad()
 @use_exact_arithmetic()
-def split_net(module: nn.Module, preprocess: Preprocess, layer: str | None, usual: str | None = None) -> SplitNet:
+def split_net(
+    module: nn.Module, preprocess: Preprocess, layer: str | None, usual: str | None = None, told: Told = NOTHING_TOLD
+) -> SplitNet:
     """Cut a frozen net in eval mode at `layer`, else at the architecture's usual one, else at one proposed by a rule.
 
-    Raise PluginError for a module that does not classify images, UsageError for a layer at which it cannot be cut.
+    Raise PluginError for a module that does not classify images, UsageError for a layer at which it cannot be cut, and for an
+    output or a reading of class scores that does not fit it.
     """
     if layer is not None and layer not in dict(module.named_modules()):
         names = [name for name, _ in module.named_modules() if name]
         raise UsageError(f"there is no layer {layer!r}: {layers.suggest_names(layer, names)}")
-    probe = _probe(module, preprocess.build(count_input_channels(module)), KNOWN_SIZE if usual else SIZES[0])
+    first_size = KNOWN_SIZE if usual else SIZES[0]
+    probe = _probe(module, preprocess.build(count_input_channels(module)), first_size, told)
     chosen = layer or usual
     candidates = [chosen] if chosen else layers.propose_layers(probe.scorer.net, probe.preprocess(probe.images))
     cut = next(_find_cuts(probe, candidates, chosen), None)
@@ -83,12 +94,13 @@ def split_net(module: nn.Module, preprocess: Preprocess, layer: str | None, usua
         raise UsageError("the net cannot be explained: no layer at which it can be cut outputs a map (n, k, h, w)")
     notes = [] if chosen else [f"explained at {cut.layer}: {layers.RULE}"]
     notes += _list_notes(probe, cut)
-    if probe.kind == "logits" and probe.scorer.key is None and probe.scorer.is_flat:
+    if probe.returns_logits_alone:
         cut = replace(cut, original=module)
-    return SplitNet(cut, probe.scores.shape[1], probe.fixed_size, tuple(notes))
+    classes, link = max(2, probe.scores.shape[1]), probe.reading.link_of_classes
+    return SplitNet(cut, classes, link, probe.scorer.key, probe.fixed_size, tuple(notes))
 
 
-def _probe(module: nn.Module, preprocess: nn.Module, first_size: int) -> Probe:
+def _probe(module: nn.Module, preprocess: nn.Module, first_size: int, told: Told) -> Probe:
     """Run the net on random images of the first size that it takes. Raise UsageError if it takes none."""
     device = next(module.parameters(), torch.empty(0)).device
     preprocess = preprocess.to(device)
@@ -98,18 +110,20 @@ def _probe(module: nn.Module, preprocess: nn.Module, first_size: int) -> Probe:
         error = _find_run_error(module, preprocess(images))
         if not error:
             is_fixed = bool(_find_run_error(module, preprocess(pad(images, (0, 32, 0, 32)))))
-            scorer, scores = _find_repeatable_scores(module, preprocess(images))
+            scorer, scores = _find_repeatable_scores(module, preprocess(images), told)
             _check_independence(scorer, preprocess(images * images.new_tensor(CONTRASTS).view(2, 1, 1, 1)))
-            kind = outputs.identify_kind(scores)
-            return Probe(scorer, preprocess, images, scores, kind, size if is_fixed else None)
+            reading = readings.identify(scorer, preprocess(images), scores, told.scores)
+            return Probe(scorer, preprocess, images, scores, reading, size if is_fixed else None)
         first_error = first_error or error
     raise UsageError(f"the net cannot be run on images of {first_size} x {first_size}: {first_error}")
 
 
-def _find_repeatable_scores(module: nn.Module, inputs: Tensor) -> tuple[outputs.ScoresOnly, Tensor]:
+def _find_repeatable_scores(module: nn.Module, inputs: Tensor, told: Told) -> tuple[outputs.ScoresOnly, Tensor]:
     """Return the net reduced to its class scores, and these. Raise PluginError if a second run gives others."""
-    scorer, scores = outputs.wrap_scores(module, inputs)
-    repeated = outputs.wrap_scores(module, inputs)[1]
+    if error := _find_run_error(module, inputs[:1]):
+        raise PluginError(f"the net cannot be run on a single image: {error}")
+    scorer, scores = outputs.wrap_scores(module, inputs, told.output, told.class_count)
+    repeated = scorer(inputs)
     if not torch.allclose(scores, repeated, rtol=TOLERANCE, atol=TOLERANCE):
         raise PluginError(
             "the net returns different class scores for the same images: make it deterministic in eval mode"
@@ -118,9 +132,7 @@ def _find_repeatable_scores(module: nn.Module, inputs: Tensor) -> tuple[outputs.
 
 
 def _check_independence(scorer: nn.Module, inputs: Tensor) -> None:
-    """Raise PluginError if the net takes no single image, or if an image's scores depend on the others of its batch."""
-    if error := _find_run_error(scorer, inputs[:1]):
-        raise PluginError(f"the net cannot be run on a single image: {error}")
+    """Raise PluginError if an image's scores depend on the others of its batch."""
     scores = scorer(inputs)
     alone = torch.cat([scorer(inputs[number : number + 1]) for number in range(len(inputs))])
     spread, largest = float(scores.max() - scores.min()), float(scores.abs().max())
@@ -160,12 +172,12 @@ def _find_logits_sequence(probe: Probe) -> ModuleSequence | None:
     if traced is None:
         return None
     modules = dict(traced.modules)
-    if probe.kind != "logits":
+    if not probe.reading.is_logits:
         *all_but_last, _ = modules.values()
-        if all_but_last and probe.agrees(probe.run(all_but_last)):  # the last is the softmax
+        if all_but_last and probe.agrees(probe.run(all_but_last)):  # the last is the softmax, or the sigmoid
             modules.popitem()
-        elif probe.kind == "probabilities":
-            modules[LOG] = outputs.Log()
+        elif inverse := probe.reading.make_inverse():
+            modules[INVERSE] = inverse
     if not probe.agrees(probe.run(list(modules.values()))):
         return None
     aliases = {name: key for name, key in traced.aliases.items() if key in modules}
@@ -178,7 +190,7 @@ def _cut_sequence(probe: Probe, sequence: ModuleSequence, layer: str) -> Cut | s
         return f"a parallel branch also reaches the layers after it; cut at {sequence.next_key[layer]} instead"
     if layer not in sequence.aliases:
         return "it is not run by itself, or outputs the class scores"
-    modules: dict[str, nn.Module] = {"": probe.preprocess} | sequence.modules
+    modules: dict[str, nn.Module] = {"": probe.preprocess} | sequence.modules | _make_two_classes(probe)
     end = list(modules).index(sequence.aliases[layer]) + 1
     activations = nn.Sequential(*list(modules.values())[:end])(probe.images)
     return _add_class_maps(Cut(modules, layer, aliases=sequence.aliases), end, activations)
@@ -190,12 +202,17 @@ def _cut_by_hooks(probe: Probe, layer: str) -> Cut | str:
         up_to_layer, after_layer = split_by_hooks(probe.scorer, layer, probe.preprocess(probe.images))
         activations = up_to_layer(probe.preprocess(probe.images))
         modules: dict[str, nn.Module] = {"": probe.preprocess, layer: up_to_layer, AFTER_LAYER: after_layer}
-        modules |= {LOG: outputs.Log()} if probe.kind == "probabilities" else {}
+        modules |= {INVERSE: inverse} if (inverse := probe.reading.make_inverse()) else {}
         if not probe.agrees(nn.Sequential(*list(modules.values())[2:])(activations)):
             return "the layers after it use more than its output"
     except UNTRACEABLE as error:
         return str(error)
-    return _add_class_maps(Cut(modules, layer), 2, activations)
+    return _add_class_maps(Cut(modules | _make_two_classes(probe), layer), 2, activations)
+
+
+def _make_two_classes(probe: Probe) -> dict[str, nn.Module]:
+    """Make the last module of a net that returns one score an image; none of any other net."""
+    return {TWO_CLASSES: readings.TwoClasses()} if probe.reading.is_single else {}
 
 
 def _add_class_maps(cut: Cut, end: int, activations: Tensor) -> Cut | str:
@@ -219,15 +236,10 @@ def _list_notes(probe: Probe, cut: Cut) -> Iterator[str]:
         yield "it runs twice for each image: its computation depends on its input's values, so it cannot be traced"
     if probe.scorer.key is not None:
         yield f"its class scores are its output {probe.scorer.key!r}"
-    if probe.kind != "logits":
-        yield f"it returns {probe.kind}: " + _describe_logits(cut)
+    yield from readings.describe(
+        probe.reading, is_removed=INVERSE not in cut.modules and AFTER_LAYER not in cut.modules
+    )
     if count_input_channels(probe.scorer.net) == 1:
         yield "it takes grey images: its input is the luminance"
     if probe.fixed_size:
         yield f"it takes images of {probe.fixed_size} x {probe.fixed_size} only"
-
-
-def _describe_logits(cut: Cut) -> str:
-    if LOG in cut.modules:
-        return "their logarithms serve as logits"
-    return "log-probabilities serve as logits" if AFTER_LAYER in cut.modules else "its last softmax is removed"

@@ -50,7 +50,7 @@ def _map_label(label: int | None, labels: dict[int, int], image: Image, plan: Pl
 @torch.inference_mode()
 def predict(net: Net, batch: Tensor) -> Tensor:
     """Return the probabilities (n, classes) of images (n, 3, h, w), on the CPU. Raise ImageError if they are not finite."""
-    probabilities: Tensor = net(batch).double().softmax(-1).cpu()
+    probabilities: Tensor = net.to_probabilities(net(batch).double()).cpu()
     if not probabilities.isfinite().all():
         raise ImageError(f"{net.name} gives class scores that are not finite (NaN or infinite): are its weights sound?")
     return probabilities

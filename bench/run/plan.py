@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 
@@ -172,16 +172,19 @@ def make_plan(
 
 
 def describe_net(net: Net) -> NetHeader:
-    """Return what the header of a run says about a net: its layer, classes, fingerprints of weights and code, and notes."""
-    code = {"code": net.code} if net.code else {}  # a key without a value is left out of the file
+    """Return what the header of a run says about a net: its layer, classes, class scores, fingerprints and notes."""
+    chosen: dict[str, Any] = {"code": net.code, "output": net.output}  # a key without a value is left out of the file
+    if net.link != "softmax":
+        chosen["scores"] = net.link
     return NetHeader(
-        layer=net.layer, classes=list(net.classes), fingerprint=net.fingerprint, notes=list(net.notes), **code
-    )
+        layer=net.layer, classes=list(net.classes), fingerprint=net.fingerprint, notes=list(net.notes),
+        **{key: value for key, value in chosen.items() if value},
+    )  # fmt: skip
 
 
 def _check_unchanged(name: str, checked: NetHeader, loaded: NetHeader) -> None:
     """Raise UsageError if a net differs from the one of this name that was checked. Notes change no number."""
-    for key in ("layer", "classes", "fingerprint", "code"):
+    for key in ("layer", "classes", "fingerprint", "code", "scores", "output"):
         if getattr(checked, key) != getattr(loaded, key):
             raise UsageError(f"the net {name} is not the one of this run: it has another {key}")
 

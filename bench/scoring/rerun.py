@@ -81,7 +81,7 @@ def _randomise(net: Net, share: float, seed: int) -> Net:
         torch.manual_seed(seed)
         for module in reversed(layers[len(layers) - count :]):
             _reset(module)
-    randomised = Net(net.name, cut, net.classes, "fp32")
+    randomised = Net(net.name, cut, net.classes, "fp32", link=net.link)
     randomised.configure(net.memory_limit)
     return randomised
 

@@ -44,7 +44,7 @@ def score(
 ) -> list[list[Score]]:
     """Return the scores of each case by each metric: one list a case, one score a metric, in the order given.
 
-    The cases' images must be of one size. `score_type` says whether metrics see the target's softmax score or its logit.
+    The cases' images must be of one size. `score_type`: metrics see the target's probability (softmax) or its logit.
     `maps` are the cases' maps (n, h, w) on the net's device, if they are there already.
     """
     answers = _Answers(net, cases, score_type, _stack_maps(cases) if maps is None else maps)

@@ -22,7 +22,7 @@ Hashes = dict[str, str]  # by image: the start of its pixels' SHA-256
 
 WORDS = ("description", "family", "caveat", "slack", "notes")  # keys of a header that change no number
 ENVIRONMENT = ("device", "torch")  # on which the numbers of one run depend
-NET = ("layer", "fingerprint")
+NET = ("layer", "fingerprint", "scores", "output")
 METHOD = ("version",)  # and its settings
 METRIC = ("better", "unit", "fingerprint")  # and its protocol
 CODE = ("fingerprint", "code")
@@ -85,7 +85,7 @@ def find_difference(base: Meaning, new: Meaning) -> str | None:
 
 
 def find_net_difference(base: NetFacts, new: NetFacts) -> str | None:
-    """Find the first difference of two nets, in words: of the layer or the weights; None if they can be compared."""
+    """Find the first difference of two nets, in words: layer, weights, class scores; None if they can be compared."""
     return _find_fact_difference("net", _select_facts(base, NET), _select_facts(new, NET))
 
 

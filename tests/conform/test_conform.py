@@ -199,7 +199,9 @@ def test_a_net_that_returns_no_logits_is_not_compared() -> None:
     module = nn.Sequential(
         nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 3), nn.Softmax(1)
     )
-    with pytest.raises(UsageError, match="mine does not return logits alone, so reference libraries would"):
+    with pytest.raises(
+        UsageError, match="mine does not return the logits of a softmax alone, so reference libraries would"
+    ):
         reference.make_library_module(load_module(module, name="mine"))
 
 

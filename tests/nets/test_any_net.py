@@ -197,7 +197,7 @@ def test_layer_cam_and_randomisation_use_several_layers_of_a_traced_net() -> Non
     ("output", "note"),
     [
         (lambda s: {"aux": None, "logits": s}, "its class scores are its output 'logits'"),
-        (lambda s: (s, s * 2), "its class scores are its output 0"),
+        (lambda s: (s, None), "its class scores are its output 0"),
         (_Output, "its class scores are its output 'logits'"),
         (lambda s: F.log_softmax(s, 1), "it returns log-probabilities: its last softmax is removed"),
         (lambda s: s.softmax(1), "it returns probabilities: its last softmax is removed"),
@@ -465,7 +465,6 @@ class _Paired(nn.Module):
         (_BatchNormed, "an image depend on the other images of the batch"),
         (_BatchStretched, "an image depend on the other images of the batch"),
         (_Paired, "cannot be run on a single image"),
-        (lambda: _Branch(classes=1), "net: the net returns one score per image"),
         (lambda: nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU()), "class scores are"),
     ],
 )

@@ -37,6 +37,8 @@ def changed(part: str, key: str, name: str, value: object) -> Header:
 MEANING: dict[str, tuple[Header, str]] = {
     "layer": (changed("nets", "resnet18", "layer", "layer3"), "net's layer: layer4 → layer3"),
     "weights": (changed("nets", "resnet18", "fingerprint", "99"), "net's fingerprint: 0123abcd → 99"),
+    "class scores": (changed("nets", "resnet18", "scores", "sigmoid"), "net's scores: softmax → sigmoid"),
+    "output": (changed("nets", "resnet18", "output", "1"), "net's output: none → 1"),
     "version": (changed("methods", "grad_cam", "version", 2), "method's version: 1 → 2"),
     "setting": (changed("methods", "grad_cam", "settings", {"of": "logit"}), "method's of: none → logit"),
     "unit": (changed("metrics", "insertion", "unit", "share"), "metric's unit: mean probability → share"),
