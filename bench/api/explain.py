@@ -20,7 +20,6 @@ from ..core.errors import UsageError
 from ..core.plugins import METHOD, Plugin
 from ..data.types import Image
 from ..forward.device import find_device, to_batch, use_exact_arithmetic
-from ..forward.precision import choose_precision
 from ..nets import load as nets
 from ..nets.net import Net
 from ..nets.zoo import SHIPPED, describe_training
@@ -81,15 +80,14 @@ def load_net(
         raise UsageError(f"a net is a spec, such as vgg16, or a torch.nn.Module, not {type(net).__name__}")
     chosen_device = find_device(device)
     dotted = re.sub(r"\[(\d+)\]", r".\1", str(layer)) if layer not in (None, "") else None
-    chosen_precision = choose_precision(precision, chosen_device)
     if isinstance(net, nn.Module):
         _check_module_settings(settings)
         named = {"name": type(net).__name__} | settings
-        return nets.load_module(net, **named, layer=dotted, device=chosen_device, precision=chosen_precision)
+        return nets.load_module(net, **named, layer=dotted, device=chosen_device, precision=precision)
     if settings:
         example = f"{net}[{next(iter(settings))}=...]"
         raise UsageError(f"{', '.join(settings)}: a net given by name takes this in its spec, {example}")
-    loaded = nets.load(net, chosen_device, chosen_precision, dotted or find_layer(protocol, net))
+    loaded = nets.load(net, chosen_device, precision, dotted or find_layer(protocol, net))
     if net in SHIPPED:
         loaded.notes += (describe_training(net),)
     return loaded

@@ -3,11 +3,15 @@
 import copy
 from collections.abc import Sequence
 from dataclasses import replace
+from math import inf, isinf
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from ..core.errors import BenchError, UsageError
+from ..core.errors import BenchError, ImageError, UsageError
+from ..forward.device import use_exact_arithmetic
+from ..forward.forward import Stream
+from ..forward.precision import choose_precision
 from . import modules, split
 from .loaded import LoadedModel, compute_fingerprint
 from .net import Net
@@ -16,13 +20,14 @@ from .readings import Told, check_scores
 from .sources import parse_source
 
 USUAL_SIZE = 224  # pixels: side of the images that needs no note
+MAX_DRIFT = 0.01  # of a probability in fp16: bf16, which has three bits fewer, moves the shipped nets' by up to 0.04
 
 
 def load(spec: str, device: torch.device, precision: str, layer: str | None = None) -> Net:
     """Load the net of a spec on a device, split at the spec's layer, else at `layer`, else at its architecture's usual one.
 
-    `precision` (fp32, bf16 or fp16) is that of perturbed images. Raise UsageError if the net cannot be loaded or split,
-    PluginError if a net of the user's own breaks its contract.
+    `precision` (fp32, tf32, bf16, fp16 or auto) is that of perturbed images. Raise UsageError if the net cannot be loaded or
+    split, PluginError if a net of the user's own breaks its contract.
     """
     source = parse_source(spec)
     return _make_net(source.name, source.load(), device, precision, source.layer or layer)
@@ -76,16 +81,48 @@ def _make_net(name: str, model: LoadedModel, device: torch.device, precision: st
     notes = [*parts.notes, *model.notes]
     if not model.classes:
         notes.append(f"its {len(classes)} classes have no names: classes=FILE gives them, one a line")
-    if split.AFTER_LAYER in parts.cut.modules and precision in ("bf16", "fp16"):
-        precision = "fp32"  # the last layer must stay fp32, and the order of the modules does not tell which it is
+    chosen = choose_precision(precision, device)
+    if split.AFTER_LAYER in parts.cut.modules and chosen in ("bf16", "fp16"):
+        chosen = "fp32"  # the last layer must stay fp32, and the order of the modules does not tell which it is
         notes.append("its perturbed images run in fp32")
     notes += _list_input_notes(model, parts.fixed_size)
     net = Net(
-        name, parts.cut, classes, precision, model.fingerprint,
+        name, parts.cut, classes, chosen, model.fingerprint,
         code=model.code, file=model.file, notes=tuple(notes), size=parts.fixed_size, link=parts.link,
         output="" if parts.output is None else str(parts.output),
     )  # fmt: skip
-    return net.to(device)
+    net.to(device)
+    return _replace_fp16(net) if (precision, chosen) == ("auto", "fp16") else net
+
+
+def _replace_fp16(net: Net) -> Net:
+    """Return the net with perturbed images in bf16 if its scores in fp16 overflow or are far from those in fp32."""
+    drift = _measure_drift(net, _make_probes(net))
+    if drift <= MAX_DRIFT:
+        return net
+    replaced = net.to_precision("bf16")
+    reason = "overflow" if isinf(drift) else f"are off by up to {drift:.3f}"
+    replaced.notes += (f"its scores in fp16 {reason}: its perturbed images run in bf16",)
+    return replaced
+
+
+@use_exact_arithmetic()
+@torch.inference_mode()
+def _measure_drift(net: Net, images: Tensor) -> float:
+    """Return the largest difference between probabilities in the net's precision and in fp32; infinite after an overflow."""
+    expected = net.to_probabilities(net(images).double())
+    try:
+        found = net.scores(Stream(len(images), lambda start, stop: images[start:stop]))
+    except ImageError:
+        return inf
+    return float((found - expected).abs().max())
+
+
+def _make_probes(net: Net) -> Tensor:
+    """Return images (n, 3, h, w) as bright and as dark as images can be, and noise."""
+    side = net.size or USUAL_SIZE
+    noise = torch.rand(2, 3, side, side, generator=torch.Generator().manual_seed(0))
+    return torch.cat([noise, torch.zeros(1, 3, side, side), torch.ones(1, 3, side, side)]).to(net.device)
 
 
 def _list_input_notes(model: LoadedModel, fixed_size: int | None) -> list[str]:

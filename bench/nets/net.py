@@ -85,13 +85,13 @@ class Net(nn.Module):
         self._forward.tune(memory_limit, compile=compiled)
         self._head.tune(memory_limit, compile=False)
 
-    def to_fp32(self) -> "Net":
-        """Return the same net with perturbed images in fp32, not compiled. It shares this net's modules and weights."""
+    def to_precision(self, precision: str) -> "Net":
+        """Return the same net with perturbed images in another precision, not compiled. It shares this net's modules."""
         net = Net(
             self.name,
             self.cut,
             self.classes,
-            "fp32",
+            precision,
             self.fingerprint,
             code=self.code,
             file=self.file,

@@ -7,7 +7,7 @@ import torch
 from ..nets import load
 from ..nets.net import Net
 
-NetKey = tuple[str, str | None, str]  # the spec of a net, the layer of the protocol, the precision
+NetKey = tuple[str, str | None, str]  # the spec of a net, the layer of the protocol, the precision asked for
 
 
 class LoadedNets:

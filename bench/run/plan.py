@@ -119,7 +119,7 @@ class Plan:
             self.loaded.drop(self._find_key(name))
 
     def _find_key(self, name: str) -> NetKey:
-        return self.specs[name], find_layer(self.protocol, name), self.precision
+        return self.specs[name], find_layer(self.protocol, name), self.suite.precision
 
     def list_remaining(self, done: Collection[tuple[str, str]]) -> dict[str, list[list[int]]]:
         """Return the groups of image indices that are not done, by net. A net whose images are all done is left out."""
@@ -158,7 +158,7 @@ def make_plan(
         check_compiler(resolved_device)
     loaded = LoadedNets() if loaded is None else loaded
     headers = net_headers or {
-        name: describe_net(loaded.load((spec, find_layer(protocol, name), precision), resolved_device))
+        name: describe_net(loaded.load((spec, find_layer(protocol, name), suite.precision), resolved_device))
         for name, spec in specs_by_name.items()
     }
     plan = Plan(

@@ -94,7 +94,7 @@ class Session:
         if self._plan.drift_indices.isdisjoint(index for index, _ in images):
             self._fp32_net = None
         elif self._fp32_net is None:
-            self._fp32_net = self.net.to_fp32()
+            self._fp32_net = self.net.to_precision("fp32")
         return self._fp32_net
 
 

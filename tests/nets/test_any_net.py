@@ -553,3 +553,31 @@ def test_a_net_of_timm_is_cut_by_the_rule() -> None:
     assert cam.explain(net, IMAGES, TARGETS).shape[1:] == (3, 3)
     with pytest.raises(UsageError, match="timm has no net 'resnet11t': the nearest are resnet"):
         load.load("timm:resnet11t", CPU, "fp32")
+
+
+@pytest.mark.parametrize(
+    ("bias", "choice"),
+    [
+        (0, ""),
+        (7e4, "its scores in fp16 overflow: its perturbed images run in bf16"),
+        (3000, "its scores in fp16 are off by up to"),  # where fp16 has steps of 2
+    ],
+)
+def test_auto_takes_fp16_where_a_nets_scores_stay_near_those_in_fp32(
+    monkeypatch: pytest.MonkeyPatch, bias: float, choice: str
+) -> None:
+    """The choice on a CUDA device, made here on a CPU."""
+    monkeypatch.setattr("cambench.bench.nets.load.choose_precision", lambda name, _: "fp16" if name == "auto" else name)
+    monkeypatch.setattr("cambench.bench.nets.load.USUAL_SIZE", 16)
+    torch.manual_seed(0)
+    first, last = nn.Conv2d(3, 8, 3), nn.Linear(8, 4)
+    if bias == 3000:
+        last.weight.data -= last.weight.data.mean(1, keepdim=True)  # so that it does not change the scores in fp32
+    module = nn.Sequential(first, nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), last)
+    assert first.bias is not None
+    first.bias.data += bias
+    net = load.load_module(module, precision="auto", preprocess="none")
+    notes = [note for note in net.notes if "fp16" in note]
+    assert [note.startswith(choice) for note in notes] == [True] * bool(choice)
+    assert net._forward.dtype == (torch.bfloat16 if choice else torch.float16)
+    assert load.load_module(module, precision="fp16", preprocess="none")._forward.dtype == torch.float16

@@ -228,7 +228,7 @@ def test_both_classes_of_one_score_have_maps() -> None:
 
 def test_copies_of_a_net_read_its_scores_as_it_does() -> None:
     net = load_module(make(4, torch.sigmoid))
-    for copied in (net.to_fp32(), randomise(net, 0.5, 0)):
+    for copied in (net.to_precision("fp32"), randomise(net, 0.5, 0)):
         with torch.no_grad():
             close(copied.scores(Stream(3, lambda i, j: IMAGES[i:j])).float(), copied(IMAGES).sigmoid())
 

@@ -71,10 +71,10 @@ def test_the_net_in_fp32_is_made_once_and_freed_after_the_images_that_measure_th
     monkeypatch.setattr("cambench.bench.run.plan.MAX_GROUP", 1)
     made: weakref.WeakSet[Net] = weakref.WeakSet()
     counts: list[int] = []  # of nets in fp32 that are alive, at each prediction of an image
-    to_fp32, prepare = Net.to_fp32, Net.prepare
+    to_precision, prepare = Net.to_precision, Net.prepare
 
-    def record(net: Net) -> Net:
-        exact = to_fp32(net)
+    def record(net: Net, precision: str) -> Net:
+        exact = to_precision(net, precision)
         made.add(exact)
         counts.append(-1)
         return exact
@@ -84,7 +84,7 @@ def test_the_net_in_fp32_is_made_once_and_freed_after_the_images_that_measure_th
         counts.append(len(made))
         prepare(net, images)
 
-    monkeypatch.setattr(Net, "to_fp32", record)
+    monkeypatch.setattr(Net, "to_precision", record)
     monkeypatch.setattr(Net, "prepare", count)
     changes = {"nets": NETS[:1], "images": 4, "precision": "bf16", "drift": 2}
     cambench.run("smoke", out=tmp_path / "run", device="cpu", quiet=True, **changes, **SMALL)
