@@ -27,7 +27,9 @@ def load(name: str, **changes: Any) -> Suite:
     """
     path = Path(name) if name.endswith(".toml") else BUILT_IN / f"{name}.toml"
     if not path.is_file():
-        raise UsageError(f"there is no suite {name!r}: {list_known_names(name, list_names())}, or a TOML file")
+        raise UsageError(
+            f"there is no suite {name!r}: {list_known_names(name, list_names(), f'{name}.toml')}, or a TOML file"
+        )
     original = {"name": path.stem} | _read(path)
     functions = {key: value for key, value in changes.items() if callable(value)}
     values = {key: value for key, value in changes.items() if value is not None and key not in functions}

@@ -15,6 +15,7 @@ The command line prints the message of a BenchError and exits with code 2.
 import difflib
 import traceback
 from collections.abc import Iterable
+from pathlib import Path
 
 
 class BenchError(Exception):
@@ -45,11 +46,28 @@ class NotApplicable(Exception):
     """A method does not apply to a net, or a metric to an image; the message is the reason."""
 
 
-def list_known_names(word: str, known: Iterable[str]) -> str:
-    """Write the end of an error message about an unknown name: the closest known name, then all known names."""
+def list_known_names(word: str, known: Iterable[str], own_file: str = "") -> str:
+    """Write the end of an error message about an unknown name: the closest known name, then all known names.
+
+    `own_file` is the user's file that the name would be without its ending; if it exists, it is the closest.
+    """
     known = list(known)
-    close = difflib.get_close_matches(word, known, n=1)
+    close = [own_file] if own_file and Path(own_file).is_file() else find_close_names(word, known, 1)
     return (f"did you mean {close[0]!r}? " if close else "") + "there are: " + ", ".join(known)
+
+
+def find_close_names(word: str, known: Iterable[str], count: int, cutoff: float = 0.6) -> list[str]:
+    """Return the known names most similar to a word, whatever their case and punctuation: grad_cam_pp for GradCAM++."""
+    by_letters: dict[str, str] = {}
+    for name in known:
+        by_letters.setdefault(_keep_letters(name), name)
+    matches = difflib.get_close_matches(_keep_letters(word), by_letters, n=count, cutoff=cutoff)
+    return [by_letters[match] for match in matches]
+
+
+def _keep_letters(name: str) -> str:
+    """Return the letters, digits and dots of a name, in lower case, a plus as p."""
+    return "".join(letter for letter in name.casefold().replace("+", "p") if letter.isalnum() or letter == ".")
 
 
 def describe_error(error: BaseException, file: str) -> str:

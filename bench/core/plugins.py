@@ -318,7 +318,8 @@ def _find_entry_point(kind: Kind, name: str) -> EntryPoint:
     for entry in _list_entry_points(kind):
         if entry.name == name and not name.startswith("_"):
             return entry
-    raise UsageError(f"there is no {kind.word} {name!r}: {list_known_names(name, list_names(kind))}")
+    own_file = f"{name}.py" if "/" in name else f"./{name}.py"
+    raise UsageError(f"there is no {kind.word} {name!r}: {list_known_names(name, list_names(kind), own_file)}")
 
 
 def _list_entry_points(kind: Kind) -> EntryPoints:

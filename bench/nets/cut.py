@@ -29,22 +29,27 @@ class Part(nn.Sequential):
 class Cut:
     """A net as a sequence of modules, the layer that methods explain, and the net's class maps if it has any."""
 
-    modules: dict[str, nn.Module]  # in order, normalisation first; names as in named_modules()
+    modules: dict[
+        str, nn.Module
+    ]  # in order, normalisation first; names as in named_modules(); maps between are (n, k, h, w)
     layer: str
     class_map_module: nn.Module | None = None  # activations (n, k, h, w) -> (n, classes, h, w), before pooling
     why_no_class_maps: str = ""  # the reason if there are none
     aliases: dict[str, str] = field(default_factory=dict)  # other names of keys of `modules`: layer4.1 is layer4
     original: nn.Module | None = None  # the net before it was cut; None if it does not return logits alone
+    maps: frozenset[str] | None = None  # the keys of `modules` that output a map (n, k, h, w); None: all that are named
 
     def split_at(self, net: str, layers: Sequence[str]) -> list[nn.Sequential]:
         """Split the modules after each of the layers, in the sequence's order: len(layers) + 1 parts.
 
-        Raise NotApplicable for a layer that is not in the sequence; `net` is the name for that message.
+        Raise NotApplicable for a layer that is not in the sequence or outputs no map; `net` is the name for that message.
         """
         keys = list(self.modules)
-        missing = [layer for layer in layers if self.aliases.get(layer, layer) not in self.modules]
+        maps = self.modules if self.maps is None else self.maps
+        missing = [layer for layer in layers if self.aliases.get(layer, layer) not in maps]
         if missing:
-            raise NotApplicable(f"{net} has no layer {missing[0]!r} to cut at: {list_known_names(missing[0], keys)}")
+            known = list_known_names(missing[0], [key for key in keys if key and key in maps])
+            raise NotApplicable(f"{net} has no layer {missing[0]!r} to cut at, whose output is a map: {known}")
         ends = [0, *sorted(keys.index(self.aliases.get(layer, layer)) + 1 for layer in layers), len(keys)]
         modules = list(self.modules.values())
         return [Part(*modules[start:stop]) for start, stop in pairwise(ends)]

@@ -41,6 +41,17 @@ class _Tracer(fx.Tracer):
         return output
 
 
+class _GraphPart(nn.Module):
+    """A part of the net's graph. Called by itself, a module of fx would print each error that it raises."""
+
+    def __init__(self, graph: fx.GraphModule) -> None:
+        super().__init__()
+        self.graph = graph
+
+    def forward(self, activations: Any) -> Any:
+        return self.graph.forward(activations)
+
+
 def trace_sequence(wrapper: nn.Module) -> ModuleSequence | None:
     """Return the modules of a wrapper's child `net`, in order; None if it cannot be traced. They share the net's parameters."""
     tracer = _Tracer()
@@ -56,7 +67,7 @@ def trace_sequence(wrapper: nn.Module) -> ModuleSequence | None:
     aliases = {path: keys[node] for path, node in tracer.outputs.items() if keys.get(node) in modules}
     order = {node: index for index, node in enumerate(nodes)}
     next_key = {
-        path: next(keys[end] for end in cuts if order[end] > order[node] and (end in outermost or end is cuts[-1]))
+        path: next(keys[end] for end in cuts if order[end] > order[node])
         for path, node in tracer.outputs.items()
         if node in order and node not in keys
     }
@@ -109,7 +120,7 @@ def _extract_module(wrapper: nn.Module, nodes: list[fx.Node], start: fx.Node, en
     for node in between:
         copy(node)
     graph.output(copies[end])
-    return fx.GraphModule(attributes, graph)
+    return _GraphPart(fx.GraphModule(attributes, graph))
 
 
 def _strip_root(path: str) -> str:

@@ -1,12 +1,13 @@
 """Chooses the layer to explain: the usual one of a known architecture, else one proposed by a rule."""
 
-import difflib
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from ..core.errors import UsageError, find_close_names
 
 USUAL_LAYERS = {  # torchvision's name of an architecture (a regular expression): the last map before pooling
     "alexnet": "features.11",
@@ -33,7 +34,7 @@ USUAL_LAYERS = {  # torchvision's name of an architecture (a regular expression)
     "regnet.*": "trunk_output",
     "swin.*": "permute",
 }
-RULE = "the last unpooled map larger than 1 x 1 with weights after it"
+SUGGESTIONS = 5  # names in a message
 PASS_THROUGH = (nn.Dropout, nn.Dropout2d, nn.Identity)  # in eval mode their output is their input
 
 LayerOutput = tuple[str, nn.Module, Tensor]  # a module's name, the module, and its output
@@ -45,27 +46,66 @@ def find_usual_layer(architecture: str) -> str | None:
 
 
 @torch.no_grad()
-def propose_layers(module: nn.Module, images: Tensor) -> list[str]:
-    """Return the layers that output maps (n, k, h, w) larger than 1 x 1, the best candidate first (see RULE).
+def propose_layers(module: nn.Module, images: Tensor) -> Iterator[str]:
+    """Yield the layers that may output maps larger than 1 x 1, the best candidate first.
 
-    Where several modules output the same map, the outermost is named.
+    It is the last one that is not pooled and has weights after it. Where several modules output the same map, the outermost is
+    named. Raise UsageError at a layer after which most of the net works on tokens: there, images are only cut into patches.
     """
     outputs = _record_outputs(module, images)
     last_weighted = max((index for index, (_, child, _) in enumerate(outputs) if has_weights(child)), default=0)
-    names: dict[int, str] = {}  # by the map's address in memory
-    for name, child, output in outputs[:last_weighted]:
-        if output.dim() == 4 and output.shape[2] * output.shape[3] > 1 and not isinstance(child, PASS_THROUGH):
+    found: dict[int, int | None] = {}  # indices of layers, by the map's address in memory
+    for index, (_, child, output) in enumerate(outputs[:last_weighted]):
+        if _is_map(output) and not isinstance(child, PASS_THROUGH):
             is_pooling = "Pool" in type(child).__name__
-            if not is_pooling or output.data_ptr() not in names:
-                names[output.data_ptr()] = "" if is_pooling else name  # a container that ends in pooling is named
-    return [name for name in reversed(names.values()) if name]
+            if not is_pooling or output.data_ptr() not in found:
+                found[output.data_ptr()] = None if is_pooling else index  # a container that ends in pooling is named
+    for best in reversed(found.values()):
+        if best is not None:
+            _check_tokens(outputs, best)
+            yield outputs[best][0]
+
+
+def list_map_layers(module: nn.Module, images: Tensor) -> list[str]:
+    """Return the names of all layers that may output maps, in the order in which they finish."""
+    return [name for name, _, output in _record_outputs(module, images) if _is_map(output)]
+
+
+def _is_map(output: Tensor) -> bool:
+    """Tell whether an output may be a map larger than 1 x 1, whatever the order of its axes."""
+    return output.dim() == 4 and sum(side > 1 for side in output.shape[1:]) > 1
+
+
+def _check_tokens(outputs: Sequence[LayerOutput], index: int) -> None:
+    """Raise UsageError if the layers after an output have most of the weights, and output tokens (n, tokens, k)."""
+    count = len(outputs[index][2])
+    tokens = [layer for layer in outputs[index + 1 :] if _is_tokens(layer[2], count)]
+    before = {id(weight): weight for _, child, _ in outputs[: index + 1] for weight in child.parameters(recurse=False)}
+    after = {id(weight): weight for _, child, _ in tokens for weight in child.parameters() if id(weight) not in before}
+    if _count_numbers(after.values()) > _count_numbers(before.values()):
+        raise UsageError(
+            f"the net cannot be explained: most of its layers output tokens, {tuple(tokens[-1][2].shape[1:])} for an image, "
+            "as those of a ViT do, and not a map (k, h, w)"
+        )
+
+
+def _is_tokens(output: Tensor, count: int) -> bool:
+    return output.dim() == 3 and len(output) == count and min(output.shape) > 1
+
+
+def _count_numbers(weights: Iterable[Tensor]) -> int:
+    return sum(weight.numel() for weight in weights)
 
 
 def suggest_names(word: str, names: Iterable[str]) -> str:
     """Return the last part of an error message: the names most similar to a word."""
     candidates = list(names)
-    close = difflib.get_close_matches(word, candidates, n=5, cutoff=0.4) or candidates[-5:]
-    return f"the nearest are {', '.join(close)}"
+    return f"the nearest are {', '.join(find_similar_names(word, candidates) or candidates[-SUGGESTIONS:])}"
+
+
+def find_similar_names(word: str, names: Iterable[str]) -> list[str]:
+    """Return the names most similar to a word, the most similar first."""
+    return find_close_names(word, names, SUGGESTIONS, cutoff=0.4)
 
 
 def _record_outputs(module: nn.Module, images: Tensor) -> list[LayerOutput]:

@@ -84,15 +84,6 @@ def format_numbers(numbers: str | float | Sequence[float]) -> str:
     return "+".join(map(str, [numbers] if isinstance(numbers, int | float) else numbers))
 
 
-def count_input_channels(module: nn.Module) -> int:
-    """Return the input channels of a net's first convolution: 3, or 1 for grey images. Raise UsageError for other numbers."""
-    first = next((part for part in module.modules() if isinstance(part, nn.Conv2d)), None)
-    count = 3 if first is None else first.in_channels
-    if count not in (1, 3):
-        raise UsageError(f"the net takes images of {count} channels: it must take three, or one (the luminance)")
-    return count
-
-
 def _compute_luminance(colour: Sequence[float]) -> float:
     return sum(weight * value for weight, value in zip(LUMINANCE, colour, strict=True))
 

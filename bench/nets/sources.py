@@ -91,7 +91,7 @@ def _check_architecture(name: str, text: str, *, has_weights: bool) -> None:
     if name.endswith(".py"):
         raise UsageError(f"{name} is a file: name the function in it that makes the net, {name}:factory")
     if name != vgg16_gap.NAME:
-        zoo.check_name(name)
+        zoo.check_name(name, has_weights=has_weights)
     if "@" in name and has_weights:
         raise UsageError(f"{text} names weights twice: remove one of them")
 

@@ -5,6 +5,7 @@ All decisions are made on two random images, and the two halves must reproduce t
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import dropwhile, islice, product
 
 import torch
 from torch import Tensor, nn
@@ -14,15 +15,17 @@ from ..core.errors import NotApplicable, PluginError, UsageError
 from ..forward.device import use_exact_arithmetic
 from ..forward.probabilities import Link
 from . import layers, outputs, readings
+from .axes import MAP, Order, arrange, describe_order, find_orders
 from .class_maps import TOLERANCE, build_class_maps
 from .cut import Cut
 from .fx_split import UNTRACEABLE, ModuleSequence, trace_sequence
 from .hook_split import remove_gate, split_by_hooks
-from .preprocessing import Preprocess, count_input_channels
+from .preprocessing import Preprocess
 from .readings import NOTHING_TOLD, Told
 
 SIZES = (224, 32, 28, 64, 96, 128, 160, 192, 256, 288, 299, 320, 331, 380, 384, 448, 512)  # pixels, tried in this order
 KNOWN_SIZE = 128  # pixels: of the probe if the layer is known; smaller is faster
+CHANNELS = (3, 1)  # of a net's input, tried in this order at each size; one is the luminance
 CONTRASTS = (1.0, 0.4)  # of the images of a batch, so that a stretch over the batch differs from one over each image
 INDEPENDENCE = 1e-3  # of the spread of the scores: the most that the other images of a batch may change a score by
 ROUNDING = 1e-5  # of the largest score
@@ -39,6 +42,7 @@ class Probe:
 
     scorer: outputs.ScoresOnly
     preprocess: nn.Module
+    channels: int  # of the net's input: 3, or 1 for the luminance
     images: Tensor  # (2, 3, h, w) in [0, 1]
     scores: Tensor  # (2, classes), as the net returns them
     reading: readings.Reading
@@ -72,6 +76,23 @@ class SplitNet:
     notes: tuple[str, ...]  # the decisions, one sentence each
 
 
+@dataclass(frozen=True)
+class Line:
+    """A net as a sequence of modules, preprocessing first, between which maps are (n, k, h, w)."""
+
+    sequence: ModuleSequence
+    orders: dict[str, Order]  # of the axes of each module's own output that is a map
+
+
+@dataclass(frozen=True)
+class LayerCut:
+    """A net cut at a layer, and what the layer outputs."""
+
+    cut: Cut
+    order: Order  # of the axes of the layer's own output
+    grid: tuple[int, int]  # height and width of the map of the probe's images
+
+
 @torch.no_grad()
 @use_exact_arithmetic()
 def split_net(
@@ -82,40 +103,39 @@ def split_net(
     Raise PluginError for a module that does not classify images, UsageError for a layer at which it cannot be cut, and for an
     output or a reading of class scores that does not fit it.
     """
+    probe = _probe(module, preprocess, KNOWN_SIZE if usual else SIZES[0], told)
+    line = _find_line(probe)
     if layer is not None and layer not in dict(module.named_modules()):
-        names = [name for name, _ in module.named_modules() if name]
-        raise UsageError(f"there is no layer {layer!r}: {layers.suggest_names(layer, names)}")
-    first_size = KNOWN_SIZE if usual else SIZES[0]
-    probe = _probe(module, preprocess.build(count_input_channels(module)), first_size, told)
+        raise UsageError(f"there is no layer {layer!r}: {_suggest_layers(probe, line, layer)}")
     chosen = layer or usual
-    candidates = [chosen] if chosen else layers.propose_layers(probe.scorer.net, probe.preprocess(probe.images))
-    cut = next(_find_cuts(probe, candidates, chosen), None)
-    if cut is None:
-        raise UsageError("the net cannot be explained: no layer at which it can be cut outputs a map (n, k, h, w)")
-    notes = [] if chosen else [f"explained at {cut.layer}: {layers.RULE}"]
-    notes += _list_notes(probe, cut)
-    if probe.returns_logits_alone:
+    found = _cut_at(probe, line, chosen) if chosen else _choose_cut(probe, line)
+    notes = [] if chosen else [_describe_choice(probe, found)]
+    notes += _list_notes(probe, found)
+    cut = found.cut
+    if probe.returns_logits_alone and found.order == MAP:
         cut = replace(cut, original=module)
     classes, link = max(2, probe.scores.shape[1]), probe.reading.link_of_classes
     return SplitNet(cut, classes, link, probe.scorer.key, probe.fixed_size, tuple(notes))
 
 
-def _probe(module: nn.Module, preprocess: nn.Module, first_size: int, told: Told) -> Probe:
-    """Run the net on random images of the first size that it takes. Raise UsageError if it takes none."""
+def _probe(module: nn.Module, preprocess: Preprocess, first_size: int, told: Told) -> Probe:
+    """Run the net on random images of the first size that it takes, in colour, else grey. Raise UsageError if it takes none."""
     device = next(module.parameters(), torch.empty(0)).device
-    preprocess = preprocess.to(device)
     first_error = ""
-    for size in (first_size, *SIZES):
+    for size, channels in product((first_size, *SIZES), CHANNELS):
+        prepare = preprocess.build(channels).to(device)
         images = torch.rand(2, 3, size, size, generator=torch.Generator().manual_seed(0)).to(device)
-        error = _find_run_error(module, preprocess(images))
+        error = _find_run_error(module, prepare(images))
         if not error:
-            is_fixed = bool(_find_run_error(module, preprocess(pad(images, (0, 32, 0, 32)))))
-            scorer, scores = _find_repeatable_scores(module, preprocess(images), told)
-            _check_independence(scorer, preprocess(images * images.new_tensor(CONTRASTS).view(2, 1, 1, 1)))
-            reading = readings.identify(scorer, preprocess(images), scores, told.scores)
-            return Probe(scorer, preprocess, images, scores, reading, size if is_fixed else None)
+            is_fixed = bool(_find_run_error(module, prepare(pad(images, (0, 32, 0, 32)))))
+            scorer, scores = _find_repeatable_scores(module, prepare(images), told)
+            _check_independence(scorer, prepare(images * images.new_tensor(CONTRASTS).view(2, 1, 1, 1)))
+            reading = readings.identify(scorer, prepare(images), scores, told.scores)
+            return Probe(scorer, prepare, channels, images, scores, reading, size if is_fixed else None)
         first_error = first_error or error
-    raise UsageError(f"the net cannot be run on images of {first_size} x {first_size}: {first_error}")
+    raise UsageError(
+        f"the net cannot be run on images of {first_size} x {first_size}, in colour or grey: {first_error}"
+    )
 
 
 def _find_repeatable_scores(module: nn.Module, inputs: Tensor, told: Told) -> tuple[outputs.ScoresOnly, Tensor]:
@@ -144,30 +164,18 @@ def _check_independence(scorer: nn.Module, inputs: Tensor) -> None:
 
 
 def _find_run_error(module: nn.Module, inputs: Tensor) -> str:
-    """Return the error that the net raises on its input; empty if it runs."""
+    """Return the error that the net raises on its input, or what is wrong with its number of rows; empty if it runs."""
     try:
-        module(inputs)
+        output = module(inputs)
     except UNTRACEABLE as error:
         return f"{type(error).__name__}: {' '.join(str(error).split())}"[:200]
+    if isinstance(output, Tensor) and output.dim() > 1 and len(output) != len(inputs):
+        return f"it returns {tuple(output.shape)} for {len(inputs)} images"
     return ""
 
 
-def _find_cuts(probe: Probe, candidates: list[str], chosen: str | None) -> Iterator[Cut]:
-    """Yield the net cut at each candidate that allows it. Raise UsageError if the chosen layer does not."""
-    sequence = _find_logits_sequence(probe)
-    for layer in candidates:
-        result = _cut_by_hooks(probe, layer) if sequence is None else _cut_sequence(probe, sequence, layer)
-        if isinstance(result, Cut):
-            yield result
-            continue
-        if sequence is None:
-            remove_gate(probe.scorer, layer)
-        if chosen is not None:
-            raise UsageError(f"the net cannot be cut at {layer}: {result}")
-
-
-def _find_logits_sequence(probe: Probe) -> ModuleSequence | None:
-    """Return the traced net as a sequence that gives logits; None if it cannot be traced, or the trace gives other scores."""
+def _find_line(probe: Probe) -> Line | None:
+    """Return the traced net as a line that gives logits; None if it cannot be traced, or the trace gives other scores."""
     traced = trace_sequence(probe.scorer)
     if traced is None:
         return None
@@ -181,33 +189,95 @@ def _find_logits_sequence(probe: Probe) -> ModuleSequence | None:
     if not probe.agrees(probe.run(list(modules.values()))):
         return None
     aliases = {name: key for name, key in traced.aliases.items() if key in modules}
-    return ModuleSequence(modules, aliases, traced.next_key)
+    modules = {"": probe.preprocess} | modules
+    orders = find_orders(modules, probe.images)
+    return Line(ModuleSequence(arrange(modules, orders), aliases, traced.next_key), orders)
 
 
-def _cut_sequence(probe: Probe, sequence: ModuleSequence, layer: str) -> Cut | str:
-    """Return the sequence cut at a layer, or the reason why it cannot be."""
+def _choose_cut(probe: Probe, line: Line | None) -> LayerCut:
+    """Return the net cut at the last layer that allows it. Raise UsageError if none does."""
+    reasons = []
+    for layer in layers.propose_layers(probe.scorer.net, probe.preprocess(probe.images)):
+        result = _try_cut(probe, line, layer)
+        if isinstance(result, LayerCut):
+            return result
+        reasons.append(f" (not at {layer}, for example: {result})")
+    raise UsageError(
+        f"the net cannot be explained: no layer at which it can be cut outputs a map (k, h, w){''.join(reasons[:1])}"
+    )
+
+
+def _cut_at(probe: Probe, line: Line | None, layer: str) -> LayerCut:
+    """Return the net cut at a layer. Raise UsageError with the reason if it cannot be."""
+    result = _try_cut(probe, line, layer)
+    if isinstance(result, str):
+        raise UsageError(f"the net cannot be cut at {layer}: {result}")
+    return result
+
+
+def _suggest_layers(probe: Probe, line: Line | None, word: str) -> str:
+    """Return the last part of a message about a layer that does not exist: the nearest ones that can be explained."""
+    names = layers.list_map_layers(probe.scorer.net, probe.preprocess(probe.images))
+    candidates = dict.fromkeys((*layers.find_similar_names(word, names), *reversed(names)))
+    close = list(islice((name for name in candidates if _can_cut(probe, line, name)), layers.SUGGESTIONS))
+    return f"the nearest are {', '.join(close)}" if close else "no layer of it outputs a map at which it can be cut"
+
+
+def _can_cut(probe: Probe, line: Line | None, layer: str) -> bool:
+    result = _try_cut(probe, line, layer)
+    if isinstance(result, LayerCut) and line is None:
+        remove_gate(probe.scorer, layer)
+    return isinstance(result, LayerCut)
+
+
+def _try_cut(probe: Probe, line: Line | None, layer: str) -> LayerCut | str:
+    """Return the net cut at a layer, or the reason why it cannot be; then the net is left as it was."""
+    if line is not None:
+        return _cut_line(probe, line, layer)
+    result = _cut_by_hooks(probe, layer)
+    if isinstance(result, str):
+        remove_gate(probe.scorer, layer)
+    return result
+
+
+def _cut_line(probe: Probe, line: Line, layer: str) -> LayerCut | str:
+    """Return the line cut at a layer, or the reason why it cannot be."""
+    sequence = line.sequence
     if layer in sequence.next_key:
-        return f"a parallel branch also reaches the layers after it; cut at {sequence.next_key[layer]} instead"
+        later = _find_later_map(line, sequence.next_key[layer])
+        return "a parallel branch also reaches the layers after it" + (f"; cut at {later} instead" if later else "")
     if layer not in sequence.aliases:
         return "it is not run by itself, or outputs the class scores"
-    modules: dict[str, nn.Module] = {"": probe.preprocess} | sequence.modules | _make_two_classes(probe)
-    end = list(modules).index(sequence.aliases[layer]) + 1
-    activations = nn.Sequential(*list(modules.values())[:end])(probe.images)
-    return _add_class_maps(Cut(modules, layer, aliases=sequence.aliases), end, activations)
+    key = sequence.aliases[layer]
+    end = list(sequence.modules).index(key) + 1
+    activations = nn.Sequential(*list(sequence.modules.values())[:end])(probe.images)
+    modules = sequence.modules | _make_two_classes(probe)
+    cut = Cut(modules, layer, aliases=sequence.aliases, maps=frozenset(line.orders))
+    return _finish_cut(cut, end, activations, line.orders.get(key))
 
 
-def _cut_by_hooks(probe: Probe, layer: str) -> Cut | str:
+def _find_later_map(line: Line, start: str) -> str | None:
+    """Return the first layer from a key of the line on that outputs a map; None if there is none."""
+    names = dropwhile(lambda key: key != start, line.sequence.modules)
+    return next((name for name in names if name in line.orders and name in line.sequence.aliases), None)
+
+
+def _cut_by_hooks(probe: Probe, layer: str) -> LayerCut | str:
     """Return the net split at a layer by hooks, or the reason why the two halves do not reproduce the net."""
     try:
         up_to_layer, after_layer = split_by_hooks(probe.scorer, layer, probe.preprocess(probe.images))
-        activations = up_to_layer(probe.preprocess(probe.images))
-        modules: dict[str, nn.Module] = {"": probe.preprocess, layer: up_to_layer, AFTER_LAYER: after_layer}
+        until: dict[str, nn.Module] = {"": probe.preprocess, layer: up_to_layer}
+        orders = find_orders(until, probe.images)
+        modules = arrange(until | {AFTER_LAYER: after_layer}, orders)
         modules |= {INVERSE: inverse} if (inverse := probe.reading.make_inverse()) else {}
-        if not probe.agrees(nn.Sequential(*list(modules.values())[2:])(activations)):
+        first, second, *rest = modules.values()
+        activations = second(first(probe.images))
+        if not probe.agrees(nn.Sequential(*rest)(activations)):
             return "the layers after it use more than its output"
     except UNTRACEABLE as error:
         return str(error)
-    return _add_class_maps(Cut(modules | _make_two_classes(probe), layer), 2, activations)
+    cut = Cut(modules | _make_two_classes(probe), layer, maps=frozenset(orders))
+    return _finish_cut(cut, 2, activations, orders.get(layer))
 
 
 def _make_two_classes(probe: Probe) -> dict[str, nn.Module]:
@@ -215,23 +285,39 @@ def _make_two_classes(probe: Probe) -> dict[str, nn.Module]:
     return {TWO_CLASSES: readings.TwoClasses()} if probe.reading.is_single else {}
 
 
-def _add_class_maps(cut: Cut, end: int, activations: Tensor) -> Cut | str:
+def _finish_cut(cut: Cut, end: int, activations: Tensor, order: Order | None) -> LayerCut | str:
     """Return a cut with its class maps or the reason for their absence; a reason instead if the layer outputs no map.
 
-    `end` is the number of modules up to the layer, `activations` the layer's output.
+    `end` is the number of modules up to the layer, `activations` the layer's output as a map, whose axes had this order.
     """
     if not isinstance(activations, Tensor) or activations.dim() != 4:
         shape = tuple(activations.shape[1:]) if isinstance(activations, Tensor) else type(activations).__name__
         return f"it outputs {shape} for an image, not a map (k, h, w)"
+    if order is None:
+        shape = tuple(activations.shape[1:])
+        return f"it outputs {shape} for an image, and which axes are the image's height and width cannot be told"
     rest = dict(list(cut.modules.items())[end:])
     try:
-        return replace(cut, class_map_module=build_class_maps(rest, activations, cut.layer))
+        cut = replace(cut, class_map_module=build_class_maps(rest, activations, cut.layer))
     except NotApplicable as reason:
-        return replace(cut, why_no_class_maps=str(reason))
+        cut = replace(cut, why_no_class_maps=str(reason))
+    return LayerCut(cut, order, (activations.shape[2], activations.shape[3]))
 
 
-def _list_notes(probe: Probe, cut: Cut) -> Iterator[str]:
+def _describe_choice(probe: Probe, found: LayerCut) -> str:
+    """Say at which layer the net is cut where nobody named one, and how fine its map is."""
+    (height, width), size = found.grid, probe.images.shape[2]
+    return (
+        f"layer chosen automatically: {found.cut.layer} ({height} x {width} for images of {size} x {size}); "
+        "change it with --layer"
+    )
+
+
+def _list_notes(probe: Probe, found: LayerCut) -> Iterator[str]:
     """Yield what the harness decided about the net, in sentences for the report."""
+    cut = found.cut
+    if found.order != MAP:
+        yield f"layer {cut.layer} gives {describe_order(found.order)}: its axes are permuted to {describe_order(MAP)}"
     if AFTER_LAYER in cut.modules:
         yield "it runs twice for each image: its computation depends on its input's values, so it cannot be traced"
     if probe.scorer.key is not None:
@@ -239,7 +325,7 @@ def _list_notes(probe: Probe, cut: Cut) -> Iterator[str]:
     yield from readings.describe(
         probe.reading, is_removed=INVERSE not in cut.modules and AFTER_LAYER not in cut.modules
     )
-    if count_input_channels(probe.scorer.net) == 1:
+    if probe.channels == 1:
         yield "it takes grey images: its input is the luminance"
     if probe.fixed_size:
         yield f"it takes images of {probe.fixed_size} x {probe.fixed_size} only"

@@ -11,7 +11,7 @@ import torch
 import torchvision
 from torch import nn
 
-from ..core.errors import UsageError, list_known_names
+from ..core.errors import UsageError, find_close_names, list_known_names
 from ..core.files import hash_file
 from . import architecture_settings, checkpoints, quantised
 from .layers import find_usual_layer
@@ -33,6 +33,13 @@ FORMS = {  # of the specs of other nets
     "FILE.py:FACTORY": "the torch.nn.Module that a function of yours returns (or package.module:factory), with your weights: "
     "docs/nets.md.",
 }
+TASKS = {  # of torchvision's other nets, by the package that they are in
+    "segmentation": "segments images",
+    "detection": "detects objects",
+    "video": "classifies videos",
+    "optical_flow": "estimates the optical flow of videos",
+    "quantization": "is quantised",
+}
 IMAGENET = "imagenet"  # short for torchvision's first ImageNet weights of an architecture
 INCEPTIONS = ("googlenet", "inception_v3")
 AUXILIARY = ("AuxLogits.", "aux1.", "aux2.")  # heads of INCEPTIONS, which run in training alone
@@ -44,16 +51,30 @@ def list_architectures() -> list[str]:
     return torchvision.models.list_models(module=torchvision.models)
 
 
-def check_name(name: str) -> None:
-    """Raise UsageError for an unknown architecture or unknown weights in `resnet50` or `resnet50@IMAGENET1K_V2`."""
+def check_name(name: str, *, has_weights: bool = False) -> None:
+    """Raise UsageError for an unknown architecture or unknown weights in `resnet50` or `resnet50@IMAGENET1K_V2`.
+
+    `has_weights` tells whether the spec names a file of weights.
+    """
     name, separator, weights = name.partition("@")
     if name not in list_architectures():
-        raise UsageError(
-            f"there is no net {name!r}: {list_known_names(name, [*SHIPPED])}, or any of torchvision's with its weights"
-        )
+        raise UsageError(_describe_unknown(name, has_weights=has_weights))
     known = [member.name for member in torchvision.models.get_model_weights(name)]
     if separator and weights not in (IMAGENET, *known):
         raise UsageError(f"net {name!r} has no weights {weights!r}: {list_known_names(weights, [IMAGENET, *known])}")
+
+
+def _describe_unknown(name: str, *, has_weights: bool) -> str:
+    """Return the sentence for a name that is none of torchvision's classifiers of images."""
+    if Path(f"{name}.py").is_file():
+        return f"there is no net {name!r}: did you mean {name}.py:FACTORY, with the name of the function that makes the net?"
+    if name in torchvision.models.list_models():
+        package = torchvision.models.get_model_builder(name).__module__.split(".")[2]
+        return f"torchvision's {name} {TASKS.get(package, 'does another task')}: take a net of floats that classifies images"
+    similar = find_close_names(name, list_architectures(), 1)
+    listed = [close if close in SHIPPED or has_weights else f"{close}@{IMAGENET}" for close in similar]
+    hint = f"did you mean {listed[0]!r}? " if listed else ""
+    return f"there is no net {name!r}: {hint}there are: {', '.join(SHIPPED)}, or any of torchvision's with its weights"
 
 
 def load_shipped(name: str) -> LoadedModel:

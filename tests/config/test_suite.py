@@ -57,8 +57,12 @@ def test_a_wrong_suite_file_is_refused(tmp_path: Path, content: str, message: st
         suite_file.load(str(file))
 
 
-def test_an_unknown_suite_is_refused() -> None:
+def test_an_unknown_suite_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
     with pytest.raises(UsageError, match="there is no suite 'scene': did you mean 'scenes'"):
+        suite_file.load("scene")
+    (tmp_path / "scene.toml").touch()
+    with pytest.raises(UsageError, match=r"there is no suite 'scene': did you mean 'scene\.toml'"):
         suite_file.load("scene")
 
 

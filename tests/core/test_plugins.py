@@ -48,6 +48,8 @@ def test_modules_with_an_underscore_are_not_plugins() -> None:
     ("spec", "message"),
     [
         ("grad_cm", "there is no method 'grad_cm': did you mean 'grad_cam'\\? there are: .*cam, centre"),
+        ("GradCAM", "there is no method 'GradCAM': did you mean 'grad_cam'\\?"),
+        ("Grad-CAM++", "there is no method 'Grad-CAM\\+\\+': did you mean 'grad_cam_pp'\\?"),
         ("score_cam[fil=black]", "no setting 'fil': did you mean 'fill'"),
         ("score_cam[fill=red]", "setting 'fill': Input should be 'mean', 'black'"),
         ("centre[sigma=wide]", "setting 'sigma': Input should be a valid number"),
@@ -63,6 +65,16 @@ def test_modules_with_an_underscore_are_not_plugins() -> None:
 def test_invalid_specs_are_refused(spec: str, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         plugins.find(METHOD, spec)
+
+
+def test_a_file_is_suggested_for_its_stem(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match="there is no method 'my_grad_cam': did you mean 'grad_cam'"):
+        plugins.find(METHOD, "my_grad_cam")
+    (tmp_path / "my_grad_cam.py").write_text("def explain(net, images, targets):\n    return 1\n", encoding="utf-8")
+    for name in ("my_grad_cam[power=2]", "./my_grad_cam"):
+        with pytest.raises(UsageError, match=r"did you mean '\./my_grad_cam\.py'\? there are: .*grad_cam"):
+            plugins.find(METHOD, name)
 
 
 @pytest.mark.parametrize(

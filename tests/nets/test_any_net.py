@@ -148,7 +148,7 @@ class _Output:
 def test_a_users_net_is_cut_by_the_rule(make: type[nn.Module]) -> None:
     module = _seeded(make)
     net = load.load_module(module, name="mine")
-    assert net.layer == "last" and any("explained at last" in note for note in net.notes)
+    assert net.layer == "last" and any("chosen automatically: last (" in note for note in net.notes)
     assert any("it runs twice" in note for note in net.notes) == (make is _DataDependent)
     torch.testing.assert_close(net(IMAGES).detach(), _run_module(module, IMAGES), rtol=1e-5, atol=1e-5)
     gradient = grad_cam.explain(net, IMAGES, TARGETS)
@@ -237,6 +237,91 @@ def test_the_input_of_a_grey_net_is_the_luminance() -> None:
     assert "it takes grey images: its input is the luminance" in net.notes
 
 
+class _GateFirst(nn.Module):
+    """Registers a convolution on two pooled channels before that on the image, as attention modules do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gate, self.stem, self.fc = nn.Conv2d(2, 1, 3, 1, 1), nn.Conv2d(3, 8, 5, 4), nn.Linear(8, 5)
+
+    def forward(self, images: Tensor) -> Tensor:
+        maps = self.stem(images)
+        output: Tensor = self.fc((maps * self.gate(torch.stack([maps.mean(1), maps.amax(1)], 1))).mean((2, 3)))
+        return output
+
+
+class _Luminance(nn.Module):
+    """Has a branch on the luminance, registered first."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.grey, self.colour, self.act = nn.Conv2d(1, 8, 5, 4), nn.Conv2d(3, 8, 5, 4), nn.ReLU()
+        self.fc = nn.Linear(8, 5)
+
+    def forward(self, images: Tensor) -> Tensor:
+        maps = self.grey(images.mean(1, keepdim=True)) + self.colour(images)
+        output: Tensor = self.fc(self.act(maps).mean((2, 3)))
+        return output
+
+
+def _blocks() -> nn.Module:
+    return nn.Sequential(
+        nn.PixelUnshuffle(4), nn.Conv2d(48, 8, 1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 5)
+    )
+
+
+@pytest.mark.parametrize("make", [_GateFirst, _Luminance, _blocks])
+def test_a_net_of_colour_images_is_told_by_running_it(make: Callable[[], nn.Module]) -> None:
+    module = _seeded(make)
+    net = load.load_module(module)
+    torch.testing.assert_close(net(IMAGES).detach(), _run_module(module, IMAGES), rtol=1e-5, atol=1e-5)
+    assert not any("grey" in note for note in net.notes)
+
+
+def test_only_a_layer_that_outputs_a_map_is_suggested() -> None:
+    with pytest.raises(
+        UsageError, match=r"cut at colour: a parallel branch also reaches the layers after it; cut at act inst"
+    ):
+        load.load_module(_seeded(_Luminance), layer="colour")
+    module: Any = _seeded(_Luminance)
+    del module.act
+    module.act = torch.relu
+    with pytest.raises(UsageError, match=r"cut at colour: a parallel branch also reaches the layers after it$"):
+        load.load_module(module, layer="colour")
+
+
+def test_a_grey_net_that_takes_colours_for_images_is_run_on_the_luminance() -> None:
+    body = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(16, 5))
+    module = _seeded(lambda: nn.Sequential(nn.Unflatten(0, (-1, 1)), nn.Flatten(0, 2), nn.Unflatten(0, (-1, 1)), body))
+    net = load.load_module(module, preprocess="none")
+    assert "it takes grey images: its input is the luminance" in net.notes and len(net(IMAGES)) == len(IMAGES)
+
+
+class _FiveDimensional(_Branch):
+    """Has a parameter, a buffer and a constant of five dimensions."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.rand(1, 1, 8, 1, 1))
+        self.register_buffer("shift", torch.rand(1, 1, 8, 1, 1))
+        self.bias = torch.rand(1, 1, 8, 1, 1)
+
+    def maps(self, images: Tensor) -> Tensor:
+        stem = (self.stem(images)[:, None] * self.scale + self.shift + self.bias)[:, 0].relu()
+        output: Tensor = self.last(stem + self.two(self.one(stem)))
+        return output
+
+
+def test_tensors_of_five_dimensions_keep_their_layout() -> None:
+    module = _seeded(_FiveDimensional)
+    net = load.load_module(module)
+    torch.testing.assert_close(net(IMAGES).detach(), _run_module(module, IMAGES), rtol=1e-5, atol=1e-5)
+    gradient = grad_cam.explain(net, IMAGES, TARGETS)
+    close(gradient * gradient[0].numel(), _by_hand(module, IMAGES))
+    four = [weight for weight in net.parameters() if weight.dim() == 4]
+    assert four and all(weight.is_contiguous(memory_format=torch.channels_last) for weight in four)
+
+
 def test_a_net_of_fixed_image_size_refuses_other_sizes() -> None:
     net = load.load_module(_fixed_size_module(), name="cifar")
     assert net.size == 32 and "it takes images of 32 x 32 only" in net.notes
@@ -264,7 +349,7 @@ def test_images_need_not_be_square() -> None:
         (_Branch, {"layer": "fc"}, r"cut at fc: it outputs \(6,\) for an image, not a map"),
         (_Branch, {"classes": ["a", "b"]}, "2 class names, and the net has 6 classes"),
         (_Branch, {"preprocess": "imagnet"}, "there is no preprocess 'imagnet': did you mean 'imagenet'"),
-        (lambda: _Branch(channels=4), {}, "takes images of 4 channels"),
+        (lambda: _Branch(channels=4), {}, "in colour or grey: RuntimeError: .* to have 4 channels, but got 3"),
         (
             lambda: nn.Sequential(nn.Flatten(), nn.Linear(3 * 32 * 32, 5)),
             {},

@@ -1,0 +1,143 @@
+"""Finds which axes of a layer's output are places of the image, and brings outputs to the order (n, k, h, w).
+
+Nets order their axes differently: Swin and ConvNeXt have layers that output (n, h, w, k). The order is measured, not assumed.
+The height is the axis that another height of the image makes longer or shorter. If the net takes one size of images alone, it
+is the axis along which changes of the image's upper and of its lower half lie apart. Likewise the width.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import TypeVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import pad
+
+from .fx_split import UNTRACEABLE
+
+Order = tuple[int, int, int, int]  # the axes of an output that are its images, channels, height and width
+Reading = TypeVar("Reading")
+
+MAP: Order = (0, 1, 2, 3)
+STEP = 64  # pixels added to a side of the image: two cells of a net whose cells are 32 pixels
+
+
+class Permute(nn.Module):
+    """Brings the axes of a tensor into another order."""
+
+    def __init__(self, order: Order) -> None:
+        super().__init__()
+        self.order = order
+
+    def forward(self, tensor: Tensor) -> Tensor:
+        return tensor.permute(self.order)
+
+
+@torch.no_grad()
+def find_orders(modules: Mapping[str, nn.Module], images: Tensor) -> dict[str, Order]:
+    """Return the order of the axes of each module's output, of modules that run one after the other on images (2, 3, h, w).
+
+    Outputs that are no maps, or of whose axes the height and the width cannot be told, are missing.
+    """
+    shapes = _read_outputs(modules, images, lambda output: output.shape)
+    taller = _read_outputs(modules, pad(images[:1], (0, 0, 0, STEP)), lambda output: output.shape)
+    wider = _read_outputs(modules, pad(images[:1], (0, STEP, 0, 0)), lambda output: output.shape)
+    orders = {key: _compare_shapes(shape, taller.get(key), wider.get(key)) for key, shape in shapes.items()}
+    if any(order is None and len(shapes[key]) == len(MAP) for key, order in orders.items()):
+        by_change = _read_outputs(modules, _mix_halves(images), _compare_changes)
+        orders = {key: order or by_change.get(key) for key, order in orders.items()}
+    return {key: order for key, order in orders.items() if order is not None}
+
+
+def arrange(modules: Mapping[str, nn.Module], orders: Mapping[str, Order]) -> dict[str, nn.Module]:
+    """Return the modules such that each map between two of them is (n, k, h, w); their composition is the same."""
+    arranged: dict[str, nn.Module] = {}
+    previous = MAP
+    for key, module in modules.items():
+        order = orders.get(key, MAP)
+        before = [] if previous == MAP else [Permute(_invert(previous))]
+        after = [] if order == MAP else [Permute(order)]
+        arranged[key] = nn.Sequential(*before, module, *after) if before or after else module
+        previous = order
+    return arranged
+
+
+def describe_order(order: Order) -> str:
+    """Write the order of an output's axes: (n, h, w, k)."""
+    return f"({', '.join('nkhw'[place] for place in _invert(order))})"
+
+
+def _invert(order: Order) -> Order:
+    images, first, second, third = (order.index(axis) for axis in MAP)
+    return images, first, second, third
+
+
+def _read_outputs(
+    modules: Mapping[str, nn.Module], images: Tensor, read: Callable[[Tensor], Reading]
+) -> dict[str, Reading]:
+    """Run modules one after the other, up to the first that does not take images of this size, and read their outputs."""
+    readings: dict[str, Reading] = {}
+    value = images
+    for key, module in modules.items():
+        try:
+            value = module(value)
+        except UNTRACEABLE:
+            break
+        if isinstance(value, Tensor):
+            readings[key] = read(value)
+    return readings
+
+
+def _compare_shapes(shape: torch.Size, taller: torch.Size | None, wider: torch.Size | None) -> Order | None:
+    """Return the order of the axes of an output for two images, by its shapes for one taller and for one wider image."""
+    if taller is None or wider is None or {len(shape), len(taller), len(wider)} != {len(MAP)}:
+        return None
+    if (shape[0], taller[0], wider[0]) != (2, 1, 1):
+        return None
+    height, width = ([axis for axis in MAP[1:] if other[axis] != shape[axis]] for other in (taller, wider))
+    return _make_order(height, width)
+
+
+def _mix_halves(images: Tensor) -> Tensor:
+    """Return three images (9, 3, h, w), then each of them with the left half of the next one, then with its upper half."""
+    whole = torch.stack([*images, images[0].flip(1, 2)])
+    other, (height, width) = whole.roll(-1, 0), whole.shape[2:]
+    side_by_side = torch.cat([other[..., : width // 2], whole[..., width // 2 :]], 3)
+    stacked = torch.cat([other[..., : height // 2, :], whole[..., height // 2 :, :]], 2)
+    return torch.cat([whole, side_by_side, stacked])
+
+
+def _compare_changes(outputs: Tensor) -> Order | None:
+    """Return the order of the axes of the outputs for the images of `_mix_halves`."""
+    if outputs.dim() != len(MAP) or len(outputs) != 9:
+        return None
+    if outputs.shape[2:] == (1, 1):
+        return MAP
+    whole, side_by_side, stacked = outputs.split(3)
+    order = _make_order(_find_moving_axis(whole, stacked), _find_moving_axis(whole, side_by_side))
+    is_square = order is not None and outputs.shape[order[2]] == outputs.shape[order[3]]  # as the images are
+    return order if is_square else None
+
+
+def _find_moving_axis(whole: Tensor, mixed: Tensor) -> list[int]:
+    """Return the axis along which changes of an image's halves lie furthest apart, if it is the same for each image."""
+    axes = set()
+    for first, second, mixture in zip(whole, whole.roll(-1, 0), mixed, strict=True):
+        shifts = [_find_centre(mixture - second, axis) - _find_centre(mixture - first, axis) for axis in range(3)]
+        largest = max(shifts, key=abs)
+        axes.add(shifts.index(largest) + 1 if largest > 0 else 0)
+    return list(axes) if len(axes) == 1 and 0 not in axes else []
+
+
+def _find_centre(changes: Tensor, axis: int) -> float:
+    """Return where the centre of the changes lies along an axis, from 0 to 1; 0.5 if nothing changes."""
+    weights = changes.abs().double().movedim(axis, 0).flatten(1).sum(1)
+    positions = torch.linspace(0, 1, len(weights), dtype=weights.dtype, device=weights.device)
+    return float((weights * positions).sum() / weights.sum()) if weights.sum() > 0 else 0.5
+
+
+def _make_order(height: list[int], width: list[int]) -> Order | None:
+    """Return the order with these axes as height and width; None unless each is one axis."""
+    if len(height) != 1 or len(width) != 1 or height == width:
+        return None
+    (channels,) = {*MAP[1:]} - {*height, *width}
+    return 0, channels, height[0], width[0]
