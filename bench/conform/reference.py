@@ -106,13 +106,14 @@ def normalise(net: Net, images: Tensor) -> Tensor:
 def make_library_module(net: Net) -> nn.Module:
     """Make the module that the net was made from, with the same weights, but neither cut nor frozen and without normalisation.
 
-    Raise UsageError if it does not return the logits of a softmax, because libraries would explain or score another output.
+    Raise UsageError if it does not return the logits of a softmax, because libraries would explain or score another output, or
+    if the layer does not output (n, k, h, w), because libraries would confuse its axes.
     """
     module = net.cut.original
     if module is None:
         raise UsageError(
-            f"{net.name} does not return the logits of a softmax alone, so reference libraries would explain another output: "
-            "choose another net"
+            f"{net.name} does not return the logits of a softmax alone, or {net.layer} does not output (n, k, h, w), so "
+            "reference libraries would explain something else: choose another net or layer"
         )
     shared: dict[int, Any] = {id(weight): nn.Parameter(weight.detach()) for weight in module.parameters()}
     shared |= {id(buffer): buffer.detach() for buffer in module.buffers()}

@@ -36,7 +36,7 @@ class Cut:
     class_map_module: nn.Module | None = None  # activations (n, k, h, w) -> (n, classes, h, w), before pooling
     why_no_class_maps: str = ""  # the reason if there are none
     aliases: dict[str, str] = field(default_factory=dict)  # other names of keys of `modules`: layer4.1 is layer4
-    original: nn.Module | None = None  # the net before it was cut; None if it does not return logits alone
+    original: nn.Module | None = None  # the net before it was cut, if it returns logits and the layer (n, k, h, w)
     maps: frozenset[str] | None = None  # the keys of `modules` that output a map (n, k, h, w); None: all that are named
 
     def split_at(self, net: str, layers: Sequence[str]) -> list[nn.Sequential]:

@@ -195,14 +195,25 @@ def test_reference_libraries_get_torchvisions_module_with_shared_weights(
     assert [w.data_ptr() for w in module.parameters()] == [w.data_ptr() for w in net._sequence.parameters()]
 
 
-def test_a_net_that_returns_no_logits_is_not_compared() -> None:
-    module = nn.Sequential(
-        nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 3), nn.Softmax(1)
-    )
+class _Permuted(nn.Module):
+    def forward(self, maps: Tensor) -> Tensor:
+        return maps.permute(0, 2, 3, 1)
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 3), nn.Softmax(1)],
+        [_Permuted(), nn.Linear(4, 3), nn.Flatten(1, 2), nn.AdaptiveAvgPool2d((1, 3)), nn.Flatten()],
+    ],
+)
+def test_a_net_whose_output_or_layer_libraries_would_misread_is_not_compared(last: list[nn.Module]) -> None:
+    module = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), *last)
+    net = load_module(module, name="mine", layer="2" if isinstance(last[0], _Permuted) else "1")
     with pytest.raises(
-        UsageError, match="mine does not return the logits of a softmax alone, so reference libraries would"
+        UsageError, match=r"mine does not return the logits of a softmax alone, or \d does not output \(n, k, h, w\)"
     ):
-        reference.make_library_module(load_module(module, name="mine"))
+        reference.make_library_module(net)
 
 
 @pytest.mark.parametrize("name", LIBRARIES)
