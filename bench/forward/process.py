@@ -7,6 +7,7 @@ The garbage collector goes through all objects again and again, and most are tho
 on a small net takes a tenth less time.
 """
 
+import atexit
 import ctypes
 import gc
 import sys
@@ -21,6 +22,7 @@ def tune_process(device: torch.device) -> None:
     """Set up this process for a run on a device; only for processes that we own, and after the imports."""
     gc.collect()
     gc.freeze()
+    atexit.register(gc.unfreeze)  # libraries complain at the end about objects that are never freed
     if device.type == "cpu":
         _keep_freed_memory()
 

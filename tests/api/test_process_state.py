@@ -1,6 +1,8 @@
 """A call of the library does not change the state of the process; only the command line sets up its process."""
 
 import random
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -115,3 +117,13 @@ def test_a_method_runs_in_exact_arithmetic_for_any_flags_of_the_user(tmp_path: P
     method.write_text(METHOD.format(file=str(flags)), encoding="utf-8")
     cambench.explain(scenes.load(size=64)[0], NET, method=str(method), metrics=["gini"], device="cpu")
     assert flags.read_text(encoding="utf-8") == "[false, false, true, false]"
+
+
+def test_objects_that_the_garbage_collector_skips_are_given_back_at_the_end() -> None:
+    code = (
+        "import atexit, gc, torch; atexit.register(lambda: print(gc.get_freeze_count()));"
+        "from cambench.bench.forward.process import tune_process; tune_process(torch.device('cpu'));"
+        "print(gc.get_freeze_count() > 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["True", "0"] and not done.stderr
