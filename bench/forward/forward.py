@@ -18,12 +18,15 @@ from ..core.errors import Fatal, ImageError
 from ..core.profiling import count_images, time_span
 from .cost import is_counting, measure_work
 from .device import measure_memory, use_exact_arithmetic
+from .layout import lay_out
 from .precision import DTYPES, compile_net, fold_batch_norms, lower_precision
 from .probabilities import Link, to_probabilities
 
 CPU_CHUNK_BYTES = 64 * 2**20  # of activations: with more, the caches limit the speed
 CPU_CHUNK_SHARE = 0.5  # of the weights' bytes, if that is more: every pass reads the weights once, whatever its size
-GPU_CHUNK_BYTES = 1.5 * 2**30  # enough to keep the largest GPU busy
+GPU_CHUNK_BYTES = (
+    8 * 2**30
+)  # of a pass: the largest GPU is busy with MAX_CHUNK images, which take less on all shipped nets
 GPU_CHUNK_SHARE = 0.4  # of the free memory, if that is less
 MAX_CHUNK = 256  # images
 COPIES_PER_IMAGE = 6  # of its bytes, to make a perturbed image: mask, ranks, blend, and a copy in the net's precision
@@ -64,7 +67,8 @@ class Forward:
         self.dtype, self._precision = DTYPES[precision], precision
         self._link: Link = link  # from logits to probabilities
         folded = fold_batch_norms(net)
-        self.net = folded if self.dtype == torch.float32 else lower_precision(folded, self.dtype)
+        lowered = folded if self.dtype == torch.float32 else lower_precision(folded, self.dtype)
+        self.net = lay_out(lowered, self.dtype)
         self._compiled_net: Callable[[Tensor], Tensor] | None = None  # the compiled net, for whole chunks
         self._limit: float | None = None  # bytes that a pass may take
         self._images_per_pass: dict[torch.Size, int] = {}  # images a pass, by the shape of one image (1, 3, h, w)
@@ -116,8 +120,8 @@ class Forward:
         return to_probabilities(self.compute_logits(stream).double(), self._link)
 
     def _score(self, images: Tensor) -> Tensor:
-        # The input is not channels_last: normalising three interleaved channels takes as long as the first convolution.
-        # That convolution's weights are channels_last, which brings all later activations into that layout.
+        # The input is (n, k, h, w): normalising three interleaved channels takes as long as the first convolution, whose
+        # weights bring all later activations into their layout.
         net = self._compiled_net if self._compiled_net and len(images) == self._chunk else self.net
         with use_exact_arithmetic(tf32=self._precision == "tf32"):
             logits: Tensor = net(images.to(self.dtype, memory_format=torch.contiguous_format))

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from ..core.errors import ImageError, NotApplicable
 from ..core.user_code import blame_user_code
 from ..forward.forward import Forward, Stream
+from ..forward.layout import lay_out
 from ..forward.probabilities import Link, to_log_probabilities, to_probabilities
 from .cut import Cut
 
@@ -61,8 +62,7 @@ class Net(nn.Module):
         self.cut = cut
         self._sequence = nn.ModuleList(cut.modules.values())
         self.features, self.classify = self.split_at([cut.layer])
-        self._use_channels_last()
-        self.eval().requires_grad_(False)
+        lay_out(self, torch.float32).eval().requires_grad_(False)
         self._forward = Forward(nn.Sequential(self.features, self.classify), precision, link)
         self._head = Forward(self.classify, "fp32")
         self._shared: tuple[Tensor, dict[Hashable, Any]] | None = None  # the images that methods share work on
@@ -72,12 +72,6 @@ class Net(nn.Module):
         """Return logits (n, classes) of images (n, 3, h, w) in [0, 1]."""
         logits: Tensor = self.classify(self.features(images))
         return logits
-
-    def _use_channels_last(self) -> None:
-        """Lay out weights of four dimensions as (n, h, w, k), which is faster; those of five have no such layout."""
-        for weight in (*self.parameters(), *self.buffers()):
-            if weight.dim() == 4:
-                weight.data = weight.data.contiguous(memory_format=torch.channels_last)
 
     def split_at(self, layers: Sequence[str]) -> list[nn.Sequential]:
         """Split the net after each of the layers, in the net's order; the composition of the parts is the net.

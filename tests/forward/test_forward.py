@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from cambench.bench.core.errors import Fatal, ImageError
 from cambench.bench.forward import cost, forward
 from cambench.bench.forward.forward import Forward, Stream
+from cambench.bench.forward.layout import choose_layout
 from cambench.bench.nets.net import Net
 from cambench.tests.support.nets import architecture, cut_net, random_images, tiny_pooled, tiny_vgg
 
@@ -227,3 +228,13 @@ def test_a_net_that_cannot_be_folded_is_used_unchanged() -> None:
     hooked.conv.register_forward_hook(lambda *_: None)
     assert Forward(branching, "fp32").net is branching
     assert Forward(hooked, "fp32").net is hooked
+
+
+def test_weights_lie_as_is_fastest_for_their_device_and_precision() -> None:
+    cpu, gpu = torch.device("cpu"), torch.device("cuda")
+    assert choose_layout(cpu, torch.float32) == choose_layout(cpu, torch.bfloat16) == torch.channels_last
+    assert choose_layout(gpu, torch.float32) == torch.contiguous_format
+    assert choose_layout(gpu, torch.float16) == torch.channels_last
+    net = tiny_pooled("bf16")
+    convolutions = [part for part in net._forward.net.modules() if isinstance(part, nn.Conv2d)]
+    assert convolutions and all(part.weight.is_contiguous(memory_format=torch.channels_last) for part in convolutions)
