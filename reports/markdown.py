@@ -7,10 +7,11 @@ from ..bench.core.markdown import escape
 from ..bench.published import published
 from ..bench.published import table as published_table
 from ..bench.show.score_table import make_score_table
+from ..bench.stats.answer import find_answer
+from ..bench.stats.controls import compare_with_controls, find_metrics_won, find_unbeaten_controls
 from ..bench.stats.summary import Table
 from ..bench.store.run import Run
 from ._page.analysis import NetAnalysis, analyse
-from ._page.control_comparisons import compare_with_controls, find_metrics_won, find_unbeaten_controls
 from ._page.text import COMPUTATION, describe_progress, describe_run
 from ._tables.markdown import format_lines
 
@@ -23,6 +24,8 @@ def render(run: Run) -> str:
     lines = [f"# {escape(run.name)}", "", escape(describe_run(run))]
     if progress := describe_progress(analysis.table for analysis in analyses):
         lines += ["", f"**{escape(progress)}**"]
+    answers = [answer for analysis in analyses if (answer := find_answer(analysis.table))]
+    lines += ["", *(f"- **{escape(answer.net)}**: {escape(answer.text)}." for answer in answers)] if answers else []
     for analysis in analyses:
         lines += ["", f"## {escape(analysis.table.net)}", "", *_describe_net(analysis)]
     if reproductions := published.find_reproductions(run):

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.text import Text
 
 from ..config.defaults import DEFAULTS
 from ..config.suite import Suite
@@ -23,6 +24,7 @@ from ..run.loaded_nets import LoadedNets
 from ..run.plan import Plan
 from ..show import terminal
 from ..show.terminal import WIDTH
+from ..stats.answer import find_answers
 from ..store import run as store
 from ..store.writer import Writer
 
@@ -67,6 +69,7 @@ def _execute_part(plan: Plan, directory: Path, console: Console, engine: Plugin)
     try:
         _measure(plan, writer, console, engine)
         _write_page(directory, console)
+        _show_answers(directory, console)
     except KeyboardInterrupt:
         console.print(f"interrupted; {directory} keeps what is done; run the same command to resume", markup=False)
         return INTERRUPTED
@@ -143,6 +146,14 @@ def _write_page(directory: Path, console: Console) -> None:
     with time_span("reporting"):
         write_text(page, plugins.find(REPORT, DEFAULTS.report)(store.open_run(directory)))
     console.print(f"report: {page}", soft_wrap=True, markup=False)
+
+
+def _show_answers(directory: Path, console: Console) -> None:
+    """Print which method to take on each net."""
+    with time_span("reporting"):
+        answers = find_answers(store.open_run(directory))
+    for answer in answers:
+        console.print(Text.assemble((f"{answer.net}: ", "bold"), answer.text))
 
 
 def _report_failures(directory: Path, console: Console) -> int:

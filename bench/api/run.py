@@ -16,6 +16,7 @@ from ..core.formatting import format_number
 from ..show.overlay import COLOURS, OPACITY
 from ..show.panel import DPI, STYLE, Panel, PanelRow, Tile, draw_panel
 from ..show.postprocess import Postprocessing, read_map
+from ..stats.answer import Answer, find_answers
 from ..stats.records import make_frame
 from ..stats.summary import list_metrics
 from ..store import run as store
@@ -60,6 +61,14 @@ class Run(store.Run):
         * `protocol`: the settings of the metric in one line.
         """
         return make_frame(self)
+
+    def answer(self, by: str | Sequence[str] = ()) -> list[Answer]:
+        """Find which method to take on each net, by the metrics named, or by a balanced choice of the run's.
+
+        An answer has a `state` (`winner`, `tie`, `none` or `split`), the method to `take`, the methods on `top`, and a `text`.
+        Raise UsageError for a metric by which the run has no score.
+        """
+        return find_answers(self, [by] if isinstance(by, str) else by)
 
     def curve(self, metric: str = DEFAULTS.curve, net: str | None = None) -> Panel:
         """Draw the mean curve of each method by a metric, on the net named or the run's first net.

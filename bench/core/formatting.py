@@ -1,11 +1,12 @@
 """Numbers, counts and titles as tables and sentences show them."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import isnan
 from typing import Any
 
 MEGABYTE = 1e6  # bytes
+MANY = 5  # names in a sentence
 
 
 def format_number(value: float) -> str:
@@ -49,3 +50,10 @@ def format_cost(value: float) -> str:
     if value < 1e-4:
         return f"{value:.0e}"
     return f"{value:#.2g}".replace("0.", ".", 1) if value < 0.1 else format_number(value)
+
+
+def join_names(names: Sequence[str]) -> str:
+    """Join names as in a sentence: a, b and c; of many, the first ones and how many more there are."""
+    if len(names) <= MANY:
+        return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+    return f"{', '.join(names[:MANY])} and {len(names) - MANY} more"

@@ -7,6 +7,7 @@ from functools import cached_property
 import pandas as pd
 
 from ...bench.stats.agreement import Agreement, Consistency, measure_agreement, measure_consistency
+from ...bench.stats.controls import ControlComparison, compare_with_controls
 from ...bench.stats.mean_scores import Metric, is_binary
 from ...bench.stats.ranking import Ranking, rank_methods
 from ...bench.stats.recommend import NEEDS, Recommendation, find_pareto_front, recommend
@@ -14,7 +15,6 @@ from ...bench.stats.summary import Table, build_tables
 from ...bench.store.comparability import NetImages, find_net_images
 from ...bench.store.run import Run
 from .._plots.drawing import Style, assign_styles
-from .control_comparisons import ControlComparison, compare_with_controls
 
 AXES = ("seconds", "forwards")  # of cost
 

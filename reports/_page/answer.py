@@ -7,6 +7,7 @@ from typing import Any
 
 from ...bench.core.formatting import format_cost, format_p
 from ...bench.show.grid import Cell, ColumnHead, Grid, GridRow, make_estimate_cell, make_name_cell, make_number_cell
+from ...bench.stats.answer import STATES, find_answer
 from ...bench.stats.paired import Pair
 from ...bench.stats.ranking import RankedMethod
 from ...bench.stats.recommend import NEEDS, Recommendation
@@ -53,6 +54,8 @@ def make_section(analyses: Sequence[NetAnalysis]) -> Section:
         "answer.html",
         first=first,
         primary=primary,
+        answers=[(analysis.title, answer) for analysis in analyses if (answer := find_answer(analysis.table))],
+        states=STATES,
         advice=make_advice(first, primary) if first and primary else [],
         caveats=list_caveats(primary) if primary else [],
         overview=overview,

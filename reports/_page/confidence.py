@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from ...bench.core.formatting import format_cost, format_count, format_number
+from ...bench.core.formatting import format_cost, format_count, format_number, join_names
 from ...bench.stats.agreement import RELIABLE, TENTATIVE
 from ...bench.stats.estimate import format_interval
 from ...bench.stats.paired import Pair
@@ -10,8 +10,6 @@ from ...bench.stats.ranking import RankedMethod
 from ...bench.stats.recommend import Recommendation
 from ...bench.stats.summary import Cost
 from .analysis import MetricAnalysis
-
-MANY = 5  # names in a sentence
 
 
 def describe_score(metric: MetricAnalysis, ranked: RankedMethod, cost: Cost | None) -> str:
@@ -45,7 +43,7 @@ def summarise(metric: MetricAnalysis, recommendation: Recommendation) -> str:
     if method is None or estimate is None:
         return f"none: {recommendation.reason}"
     level = [other for other in metric.ranking.top_group if other != method]
-    undecided = f"; undecided against {_join_names(level)}" if level and method in metric.ranking.top_group else ""
+    undecided = f"; undecided against {join_names(level)}" if level and method in metric.ranking.top_group else ""
     return f"{method}, {format_number(estimate.mean)}: {_describe_cost(recommendation.cost)}{undecided}"
 
 
@@ -65,13 +63,13 @@ def _describe_best(metric: MetricAnalysis) -> list[str]:
     if not behind:
         sentences = [f"The first place is undecided on {images}."]
     elif not undecided:
-        sentences = [f"Significantly better than every other method ({_join_names(behind)}) on {images}."]
+        sentences = [f"Significantly better than every other method ({join_names(behind)}) on {images}."]
     else:
-        rivals = f"{len(behind)} of {len(others)} other methods ({_join_names(behind)})"
+        rivals = f"{len(behind)} of {len(others)} other methods ({join_names(behind)})"
         sentences = [f"Significantly better than {rivals} on {images}."]
     if undecided:
         names = [ranked.method + _describe_images_needed(ranked.best_pair) for ranked in undecided]
-        sentences.append(f"Undecided against {_join_names(names)}.")
+        sentences.append(f"Undecided against {join_names(names)}.")
     return sentences
 
 
@@ -98,11 +96,11 @@ def _describe_controls(metric: MetricAnalysis, method: str) -> list[str]:
         for verdicts in (("better",), ("worse",), ("undecided", "unknown"))
     )
     if len(won) == len(comparisons):
-        return [f"It beats every control ({_join_names(won)})."]
-    sentences = [f"It beats {_join_names(won)}."] if won else []
-    sentences += [f"Caveat: {_join_names(lost)}, {_format_controls(lost, 'is')} better."] if lost else []
+        return [f"It beats every control ({join_names(won)})."]
+    sentences = [f"It beats {join_names(won)}."] if won else []
+    sentences += [f"Caveat: {join_names(lost)}, {_format_controls(lost, 'is')} better."] if lost else []
     sentences += (
-        [f"Caveat: undecided against {_join_names(undecided)}, {_format_controls(undecided)}."] if undecided else []
+        [f"Caveat: undecided against {join_names(undecided)}, {_format_controls(undecided)}."] if undecided else []
     )
     return sentences
 
@@ -118,12 +116,12 @@ def _list_control_warnings(metric: MetricAnalysis) -> list[str]:
     sentences = []
     if best and ahead:
         sentences.append(
-            f"Do not choose by {spec} here: {_join_names(ahead)}, {_format_controls(ahead, 'scores')} better than the best "
+            f"Do not choose by {spec} here: {join_names(ahead)}, {_format_controls(ahead, 'scores')} better than the best "
             f"method, {best.method}. Either the metric rewards something else, or these maps are not informative."
         )
     if best and level:
         sentences.append(
-            f"By {spec}, even the best method is undecided against {_join_names(level)}, {_format_controls(level)}."
+            f"By {spec}, even the best method is undecided against {join_names(level)}, {_format_controls(level)}."
         )
     return sentences
 
@@ -148,9 +146,3 @@ def _describe_inconsistency(metric: MetricAnalysis) -> list[str]:
             f"(1 is full agreement, below {RELIABLE} is tentative)."
         ]
     return []
-
-
-def _join_names(names: Sequence[str]) -> str:
-    if len(names) <= MANY:
-        return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
-    return f"{', '.join(names[:MANY])} and {len(names) - MANY} more"

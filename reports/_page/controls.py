@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ...bench.stats.controls import ControlComparison, count_verdicts, find_unbeaten_controls
 from .analysis import NetAnalysis
-from .control_comparisons import ControlComparison, count_verdicts, find_unbeaten_controls
 from .render import fill
 from .section import Section
 

@@ -16,11 +16,11 @@ from cambench.bench.core.markdown import escape
 from cambench.bench.show import terminal as console
 from cambench.bench.stats import estimate as stats
 from cambench.bench.stats import summary
+from cambench.bench.stats.controls import compare_with_controls
 from cambench.bench.stats.mean_scores import Metric
 from cambench.bench.store import run as store
 from cambench.bench.store.run import Run
 from cambench.reports import csv, html, markdown
-from cambench.reports._page.control_comparisons import compare_with_controls
 from cambench.reports._plots.bands import compute_bands
 from cambench.tools.montage import draw_montage
 

@@ -48,7 +48,7 @@
     const amount = Math.max(0, Number(ask.amount.value) || 0);
     const choice = need.choose(metric.methods, amount); // a method, or the reason why there is none
     const none = typeof choice === "string";
-    const verdict = element("p", none ? "None" : "Take ", "verdict");
+    const verdict = element("p", none ? "None" : "", "verdict");
     if (!none) verdict.append(element("b", choice.method));
     const lines = none ? [`${choice}.`] : [choice.score, choice.certainty];
     advice.replaceChildren(

@@ -4,11 +4,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from ...bench.core.formatting import format_count, format_number, format_p
-from ...bench.stats.estimate import Estimate, format_interval
-from ...bench.stats.mean_scores import Metric, is_binary
-from ...bench.stats.paired import Pair, compare_pairs, pair_methods
-from ...bench.stats.summary import Table
+from ..core.formatting import format_count, format_number, format_p
+from .estimate import Estimate, format_interval
+from .mean_scores import Metric, is_binary
+from .paired import Pair, compare_pairs, pair_methods
+from .summary import Table
 
 ControlVerdict = Literal["better", "worse", "undecided", "unknown"]
 VERDICTS: dict[str, ControlVerdict] = {"ahead": "better", "behind": "worse", "undecided": "undecided"}
@@ -26,10 +26,10 @@ class ControlComparison:
     pair: Pair | None = None  # None if no image has a score of both
 
 
-def compare_with_controls(table: Table) -> Iterator[ControlComparison]:
-    """Compare every method with every control, by every metric: paired tests, Holm-corrected over those of a metric."""
+def compare_with_controls(table: Table, metrics: Sequence[Metric] | None = None) -> Iterator[ControlComparison]:
+    """Compare every method with every control, by some metrics or all of them: paired tests, Holm-corrected for each metric."""
     tested = [method for method in table.methods if method not in table.controls]
-    for metric in table.metrics:
+    for metric in table.metrics if metrics is None else metrics:
         questions = [(method, control) for method in tested for control in table.controls]
         pairs = _compute_pairs(table, metric, questions)
         for method, control in questions:

@@ -4,11 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from cambench.bench.stats import summary
+from cambench.bench.stats import controls, summary
+from cambench.bench.stats.controls import ControlComparison, compare_with_controls
 from cambench.bench.store import run as store
 from cambench.bench.store.run import Run
-from cambench.reports._page import control_comparisons as controls
-from cambench.reports._page.control_comparisons import ControlComparison, compare_with_controls
 
 from ..support import runs
 

@@ -1,0 +1,107 @@
+"""The answer of a run: the winner, a tie with its cheapest method, no method, or another method by each metric."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from cambench.bench.core.errors import UsageError
+from cambench.bench.stats.answer import find_answer, find_answers
+from cambench.bench.stats.mean_scores import Metric
+from cambench.bench.stats.summary import Table, build_table
+from cambench.bench.store.run import open_run
+
+from ..support import runs
+
+IMAGES = 12
+FAMILIES = {"insertion": "deletion and insertion", "average_drop": "drops", "pointing": "objects"}
+RNG = np.random.default_rng(0)
+NOISE = RNG.normal(0, 0.01, (IMAGES, 5))  # of each method on each image
+LEVELS = {"cam": 0.8, "grad_cam": 0.8, "score_cam": 0.6, "random": 0.3, "centre": 0.4}
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Table:
+    return build_table(open_run(runs.write(tmp_path / "run", images=IMAGES, nets={"resnet18": "layer4"})), "resnet18")
+
+
+def with_scores(table: Table, **levels: dict[str, float]) -> Table:
+    """The table with scores by these metrics: a level of each method and noise. For a drop, 1 minus that."""
+    index = table.values["insertion"].index
+    metrics = [
+        Metric(name, name, "lower" if name == "average_drop" else "higher", "share", "", (0, 1), FAMILIES[name])
+        for name in levels
+    ]
+    values = {}
+    for metric in metrics:
+        scores = np.array([list((LEVELS | levels[metric.spec]).values())]) + NOISE
+        values[metric.spec] = pd.DataFrame(1 - scores if metric.better == "lower" else scores, index, list(LEVELS))
+    return replace(table, metrics=metrics, values=values)
+
+
+def test_the_only_method_that_is_ahead_of_all_others_wins(table: Table) -> None:
+    answer = find_answer(with_scores(table, insertion={"cam": 0.9}, average_drop={"cam": 0.9}))
+    assert answer and (answer.state, answer.take, answer.top) == ("winner", "cam", ("cam",))
+    assert answer.text.startswith("cam is best by insertion and average_drop on 12 images (insertion .898 ± .003)")
+    assert answer.text.endswith(" ms an image") and " ± .0" in answer.text
+
+
+def test_of_methods_that_no_test_tells_apart_the_cheapest_is_to_be_taken(table: Table) -> None:
+    scored = with_scores(table, insertion={})
+    answer = find_answer(scored)
+    assert answer and (answer.state, answer.take, answer.top) == ("tie", "cam", ("cam", "grad_cam"))
+    assert answer.text.startswith("no winner by insertion on 12 images: cam and grad_cam tie; take cam, the cheapest (")
+    assert answer.by[0].standings == {"cam": "tie", "grad_cam": "tie", "score_cam": "behind"}
+    dear = scored.costs | {"cam": replace(scored.costs["cam"], forwards=600.0)}
+    answer = find_answer(replace(scored, costs=dear))
+    assert answer and answer.take == "grad_cam"
+
+
+@pytest.mark.parametrize("level", [0.8, 0.95])
+def test_no_method_is_to_be_taken_that_is_no_better_than_a_control(table: Table, level: float) -> None:
+    answer = find_answer(with_scores(table, insertion={"centre": level}))
+    assert answer and (answer.state, answer.take, answer.top) == ("none", None, ())
+    assert answer.text == "no method beats the controls by insertion on 12 images"
+    assert set(answer.by[0].standings.values()) == {"no better than a control"}
+
+
+def test_a_method_that_ties_by_one_metric_and_is_behind_by_another_is_not_taken(table: Table) -> None:
+    answer = find_answer(with_scores(table, insertion={}, average_drop={"cam": 0.7}, pointing={}))
+    assert answer and (answer.state, answer.take) == ("winner", "grad_cam")
+
+
+def test_different_methods_may_be_best_by_different_metrics(table: Table) -> None:
+    answer = find_answer(with_scores(table, insertion={"cam": 0.9}, average_drop={"grad_cam": 0.9}))
+    assert answer and (answer.state, answer.take) == ("split", None)
+    assert answer.text == (
+        "no method is best by insertion and average_drop alike on 12 images: cam by insertion and grad_cam by "
+        "average_drop; choose by one of them"
+    )
+
+
+def test_methods_that_score_alike_win_together(table: Table) -> None:
+    scored = with_scores(table, insertion={})
+    scored.values["insertion"]["grad_cam"] = scored.values["insertion"]["cam"] + 1e-8
+    answer = find_answer(scored)
+    assert answer and (answer.state, answer.take, answer.top) == ("winner", "cam", ("cam", "grad_cam"))
+    assert answer.alike == (("cam", "grad_cam"),) and answer.text.endswith("; grad_cam has the same scores")
+    scored.values["insertion"]["score_cam"] = scored.values["insertion"]["cam"].to_numpy()[::-1]
+    answer = find_answer(scored)
+    assert answer and answer.state == "tie" and "cam = grad_cam and score_cam tie" in answer.text
+
+
+def test_one_metric_can_be_chosen_and_an_unknown_one_is_refused(table: Table, tmp_path: Path) -> None:
+    scored = with_scores(table, insertion={"cam": 0.9}, average_drop={"grad_cam": 0.9})
+    answer = find_answer(scored, ["average_drop"])
+    assert answer and answer.take == "grad_cam"
+    with pytest.raises(UsageError, match="this run has no scores by insert: did you mean 'insertion'"):
+        find_answer(scored, ["insert"])
+    assert [answer.net for answer in find_answers(open_run(tmp_path / "run"))] == ["resnet18"]
+
+
+def test_without_controls_and_without_scores(table: Table) -> None:
+    answer = find_answer(replace(with_scores(table, insertion={"cam": 0.9}), controls=[]))
+    assert answer and answer.take == "cam"
+    assert find_answer(replace(table, values={}, metrics=[])) is None
