@@ -74,8 +74,10 @@ def _execute_part(plan: Plan, directory: Path, console: Console, engine: Plugin)
         console.print(f"interrupted; {directory} keeps what is done; run the same command to resume", markup=False)
         return INTERRUPTED
     finally:
-        writer.flush()
-        writer.close()
+        try:
+            writer.flush()
+        finally:
+            writer.close()
     return _report_failures(directory, console)
 
 

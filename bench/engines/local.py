@@ -13,7 +13,9 @@ def work(plan: Plan, writer: Writer) -> Iterator[NetImage]:
 
     When the last of a net is yielded, all of them are on disk.
     """
-    for net, groups in plan.list_remaining(writer.done).items():
+    remaining_groups = plan.list_remaining(writer.done)
+    plan.drop_nets([net for net in plan.nets if net not in remaining_groups])
+    for net, groups in remaining_groups.items():
         remaining = len(groups)
         for units in Session(plan, net).compute(groups):
             remaining -= 1

@@ -77,6 +77,8 @@ class Forward:
     def tune(self, limit: float | None, *, compile: bool) -> None:
         """Limit the bytes that a pass may take. `compile` compiles the net, which changes scores by rounding."""
         self._limit = limit
+        self._images_per_pass.clear()
+        self._chunk = 0
         self._compiled_net = compile_net(self.net) if compile else None
 
     @torch.inference_mode()
@@ -101,19 +103,27 @@ class Forward:
         while done < stream.count:
             size = choose_size(stream.count - done, self._chunk)
             stop = min(done + size, stream.count)
-            try:
-                with time_span("perturbing"):
-                    images = stream.make(done, stop)
-                with time_span("forwards"):
-                    chunks.append(self._score(_fill_up(images, size))[: stop - done])
-                done = stop
-            except torch.OutOfMemoryError:
+            scores = self._try_chunk(stream, done, stop, size)
+            if scores is None:
                 self._halve(size)
+            else:
+                chunks.append(scores)
+                done = stop
         count_images(stream.count)
         logits = torch.cat(chunks)
         if not logits.isfinite().all():
             raise ImageError(_describe_overflow(self.dtype))
         return logits
+
+    def _try_chunk(self, stream: Stream, start: int, stop: int, size: int) -> Tensor | None:
+        """Return the logits of some images of a stream; None if they do not fit into the memory, which is free again then."""
+        try:
+            with time_span("perturbing"):
+                images = stream.make(start, stop)
+            with time_span("forwards"):
+                return self._score(_fill_up(images, size))[: stop - start]
+        except torch.OutOfMemoryError:
+            return None
 
     def compute_probabilities(self, stream: Stream) -> Tensor:
         """Return the probabilities (count, classes) of a stream, in float64, which keeps the digits of 1 - p near p = 1."""

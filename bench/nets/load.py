@@ -3,16 +3,14 @@
 import copy
 from collections.abc import Sequence
 from dataclasses import replace
-from math import inf, isinf
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from ..core.errors import BenchError, ImageError, UsageError
-from ..forward.device import use_exact_arithmetic
-from ..forward.forward import Stream
+from ..core.errors import BenchError, UsageError
 from ..forward.precision import choose_precision
 from . import modules, split
+from .auto_precision import replace_fp16
 from .loaded import LoadedModel, compute_fingerprint
 from .net import Net
 from .preprocessing import PRESETS, format_numbers, parse_preprocess
@@ -20,7 +18,6 @@ from .readings import Told, check_scores
 from .sources import parse_source
 
 USUAL_SIZE = 224  # pixels: side of the images that needs no note
-MAX_DRIFT = 0.01  # of a probability in fp16: bf16, which has three bits fewer, moves the shipped nets' by up to 0.04
 
 
 def load(spec: str, device: torch.device, precision: str, layer: str | None = None) -> Net:
@@ -92,37 +89,7 @@ def _make_net(name: str, model: LoadedModel, device: torch.device, precision: st
         output="" if parts.output is None else str(parts.output),
     )  # fmt: skip
     net.to(device)
-    return _replace_fp16(net) if (precision, chosen) == ("auto", "fp16") else net
-
-
-def _replace_fp16(net: Net) -> Net:
-    """Return the net with perturbed images in bf16 if its scores in fp16 overflow or are far from those in fp32."""
-    drift = _measure_drift(net, _make_probes(net))
-    if drift <= MAX_DRIFT:
-        return net
-    replaced = net.to_precision("bf16")
-    reason = "overflow" if isinf(drift) else f"are off by up to {drift:.3f}"
-    replaced.notes += (f"its scores in fp16 {reason}: its perturbed images run in bf16",)
-    return replaced
-
-
-@use_exact_arithmetic()
-@torch.inference_mode()
-def _measure_drift(net: Net, images: Tensor) -> float:
-    """Return the largest difference between probabilities in the net's precision and in fp32; infinite after an overflow."""
-    expected = net.to_probabilities(net(images).double())
-    try:
-        found = net.scores(Stream(len(images), lambda start, stop: images[start:stop]))
-    except ImageError:
-        return inf
-    return float((found - expected).abs().max())
-
-
-def _make_probes(net: Net) -> Tensor:
-    """Return images (n, 3, h, w) as bright and as dark as images can be, and noise."""
-    side = net.size or USUAL_SIZE
-    noise = torch.rand(2, 3, side, side, generator=torch.Generator().manual_seed(0))
-    return torch.cat([noise, torch.zeros(1, 3, side, side), torch.ones(1, 3, side, side)]).to(net.device)
+    return replace_fp16(net, parts.probe_size) if (precision, chosen) == ("auto", "fp16") else net
 
 
 def _list_input_notes(model: LoadedModel, fixed_size: int | None) -> list[str]:

@@ -26,6 +26,7 @@ class Net(nn.Module):
         features: images (n, 3, h, w) in [0, 1] -> activations (n, k, h', w') of the explained layer.
         classify: activations -> logits (n, classes).
         link: softmax, or sigmoid for classes that do not exclude each other: from logits to probabilities.
+        precision: that of perturbed images: fp32, tf32, bf16 or fp16.
         output: name or index of the output that holds the class scores; empty if the net returns them alone.
         layer: the explained layer's name in the module's `named_modules()`.
         classes: class names, in the order of the logits.
@@ -57,7 +58,7 @@ class Net(nn.Module):
         self.code, self.file = code, file
         self.notes = notes
         self.size = size
-        self.link, self.output = link, output
+        self.link, self.output, self.precision = link, output, precision
         self.memory_limit: float | None = None
         self.cut = cut
         self._sequence = nn.ModuleList(cut.modules.values())

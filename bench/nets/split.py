@@ -73,6 +73,7 @@ class SplitNet:
     link: Link  # from logits to probabilities
     output: outputs.ScoreLocation  # that holds the class scores; None if the net returns them alone
     fixed_size: int | None  # pixels; None if the net takes images of any size
+    probe_size: int  # pixels: side of images that the net takes
     notes: tuple[str, ...]  # the decisions, one sentence each
 
 
@@ -115,7 +116,7 @@ def split_net(
     if probe.returns_logits_alone and found.order == MAP:
         cut = replace(cut, original=module)
     classes, link = max(2, probe.scores.shape[1]), probe.reading.link_of_classes
-    return SplitNet(cut, classes, link, probe.scorer.key, probe.fixed_size, tuple(notes))
+    return SplitNet(cut, classes, link, probe.scorer.key, probe.fixed_size, probe.images.shape[3], tuple(notes))
 
 
 def _probe(module: nn.Module, preprocess: Preprocess, first_size: int, told: Told) -> Probe:

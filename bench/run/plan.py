@@ -1,9 +1,10 @@
 """Resolves and checks a suite's plug-ins, images, nets, device and precision."""
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import pairwise
 from typing import Any, Literal
 
 import torch
@@ -27,7 +28,7 @@ from .loaded_nets import LoadedNets, NetKey
 
 PAIRS_PER_GROUP = 16  # (method, metric) pairs that keep a CPU busy: with fewer, images share batches
 MAX_GROUP = 8  # images that share batches on a CPU
-MAX_DEVICE_GROUP = 32  # ... on another device
+MAX_DEVICE_GROUP = 32  # images that share batches on any other device
 DEVICE_BYTES_PER_IMAGE = 2 * 2**30  # of its memory: more than any shipped method takes for an image of 224 px on VGG16
 
 Timing = Literal["single", "batch"] | None  # whether seconds are measured, of each image alone or of a batch as a whole
@@ -70,8 +71,10 @@ class Plan:
     @property
     def groups(self) -> list[list[int]]:
         """The image indices in groups that share batches: more than one if an image alone would not fill a batch."""
+        # A group ends after the images that are timed alone, so that the group that is timed as a whole is a full one.
         size = self.batch_size
-        return [self.indices[start : start + size] for start in range(0, len(self.indices), size)]
+        starts = [*range(0, self._single_count, size), *range(self._single_count, len(self.indices), size)]
+        return [self.indices[start:stop] for start, stop in pairwise([*starts, len(self.indices)])]
 
     @cached_property
     def batch_size(self) -> int:
@@ -83,11 +86,15 @@ class Plan:
     def find_timing(self, index: int) -> Timing:
         """Return how the seconds of an image are measured: alone, for the run's first images; in a batch, for those after."""
         position = self._positions[index]
-        singles = min(self.suite.timed, max(1, len(self.indices) // 2))
-        if position < singles:
+        if position < self._single_count:
             return "single"
-        is_batch = self.batch_size > 1 and position < singles + self.batch_size
+        is_batch = self.batch_size > 1 and position < self._single_count + self.batch_size
         return "batch" if is_batch else None
+
+    @property
+    def _single_count(self) -> int:
+        """How many images are timed alone."""
+        return min(self.suite.timed, max(1, len(self.indices) // 2))
 
     @cached_property
     def _positions(self) -> dict[int, int]:
@@ -109,13 +116,13 @@ class Plan:
         Raise UsageError if it is not the one that was checked.
         """
         net = self.loaded.take(self._find_key(name), self.device)
-        _check_unchanged(name, self.nets[name], describe_net(net))
+        _check_unchanged(name, self.nets[name], describe_net(net, self.precision))
         net.configure(self.memory, compiled=self.compiled)
         return net
 
-    def drop_nets(self) -> None:
-        """Free the memory of the nets that no session has taken: each is loaded again when it is taken."""
-        for name in self.nets:
+    def drop_nets(self, names: Iterable[str] | None = None) -> None:
+        """Free the memory of the nets that no session has taken, of all or of those named: each is loaded again when taken."""
+        for name in self.nets if names is None else names:
             self.loaded.drop(self._find_key(name))
 
     def _find_key(self, name: str) -> NetKey:
@@ -158,7 +165,7 @@ def make_plan(
         check_compiler(resolved_device)
     loaded = LoadedNets() if loaded is None else loaded
     headers = net_headers or {
-        name: describe_net(loaded.load((spec, find_layer(protocol, name), suite.precision), resolved_device))
+        name: describe_net(loaded.load((spec, find_layer(protocol, name), suite.precision), resolved_device), precision)
         for name, spec in specs_by_name.items()
     }
     plan = Plan(
@@ -171,11 +178,13 @@ def make_plan(
     return plan
 
 
-def describe_net(net: Net) -> NetHeader:
-    """Return what the header of a run says about a net: its layer, classes, class scores, fingerprints and notes."""
+def describe_net(net: Net, precision: str) -> NetHeader:
+    """Return what the header of a run in this precision says about a net."""
     chosen: dict[str, Any] = {"code": net.code, "output": net.output}  # a key without a value is left out of the file
     if net.link != "softmax":
         chosen["scores"] = net.link
+    if net.precision != precision:
+        chosen["precision"] = net.precision
     return NetHeader(
         layer=net.layer, classes=list(net.classes), fingerprint=net.fingerprint, notes=list(net.notes),
         **{key: value for key, value in chosen.items() if value},
@@ -184,7 +193,7 @@ def describe_net(net: Net) -> NetHeader:
 
 def _check_unchanged(name: str, checked: NetHeader, loaded: NetHeader) -> None:
     """Raise UsageError if a net differs from the one of this name that was checked. Notes change no number."""
-    for key in ("layer", "classes", "fingerprint", "code", "scores", "output"):
+    for key in ("layer", "classes", "fingerprint", "code", "scores", "output", "precision"):
         if getattr(checked, key) != getattr(loaded, key):
             raise UsageError(f"the net {name} is not the one of this run: it has another {key}")
 

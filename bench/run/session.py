@@ -7,12 +7,13 @@ on the run's first image, if the device is lost or too small, or if a method lea
 import contextlib
 import math
 from collections.abc import Iterator, Sequence
+from itertools import takewhile
 
 import torch
 
 from ..core.errors import BenchError, Fatal, ImageError, PluginError
 from ..data.labels import map_labels
-from ..data.prefetch import prefetch
+from ..data.prefetch import LoadImage, prefetch
 from ..data.types import Image
 from ..forward.device import use_exact_arithmetic
 from ..forward.forward import TOO_LARGE
@@ -37,12 +38,11 @@ class Session:
         self._labels = map_labels(plan.images, self.net.classes, plan.suite.label_order)
         self._warm = False
         self._fp32_net: Net | None = None  # while images measure the drift
-        self._most: float = math.inf  # images that have not been found to be too many for the memory
+        self._max_images: float = math.inf  # in a batch; lowered when memory runs out
 
     def compute(self, groups: Sequence[Sequence[int]]) -> Iterator[list[Unit]]:
         """Yield the units of each group of image indices, failures included. Raise a BenchError to end the run."""
-        indices = [index for group in groups for index in group]
-        images = prefetch(self._plan.images, indices, self._plan.device, thread_safe=self._plan.dataset.thread_safe)
+        images = self._read_images([index for group in groups for index in group])
         for group in groups:
             read, failed = [], []
             for index in group:
@@ -52,9 +52,17 @@ class Session:
                     failed.append(make_failure(self._plan, self.net.name, index, str(error)))
             yield self._try_group(read) + failed
 
+    def _read_images(self, indices: Sequence[int]) -> Iterator[LoadImage]:
+        """Yield a function for each image that reads it. Images are read ahead only once none is timed alone any more."""
+        timed = list(takewhile(lambda index: self._plan.find_timing(index) == "single", indices))
+        rest = indices[len(timed) :]
+        device, thread_safe = self._plan.device, self._plan.dataset.thread_safe
+        yield from prefetch(self._plan.images, timed, torch.device("cpu"))
+        yield from prefetch(self._plan.images, rest, device, thread_safe=thread_safe)
+
     def _try_group(self, images: Sequence[tuple[int, Image]]) -> list[Unit]:
         """Compute the units of images that share batches. After an error, try each image alone; if memory runs out, halves."""
-        if len(images) > self._most:
+        if len(images) > self._max_images:
             return self._try_halves(images)
         try:
             with _raise_device_faults(), self.net.blame():
@@ -62,15 +70,16 @@ class Session:
         except _TooLarge:
             if len(images) == 1:
                 raise
-            torch.accelerator.empty_cache()
-            self._most = len(images) // 2
-            return self._try_halves(images)
         except IMAGE_ERRORS as error:
             if len(images) > 1:
                 return [unit for pair in images for unit in self._try_group([pair])]
             if images[0][0] == self._plan.indices[0]:
                 raise
             return [make_failure(self._plan, self.net.name, images[0][0], str(error))]
+        # Outside of the handlers: the error holds the frames of the attempt, and with them its tensors.
+        torch.accelerator.empty_cache()
+        self._max_images = len(images) // 2
+        return self._try_halves(images)
 
     def _try_halves(self, images: Sequence[tuple[int, Image]]) -> list[Unit]:
         half = len(images) // 2

@@ -79,7 +79,7 @@ def build_table(run: Run, net: str, scores: pd.DataFrame | None = None) -> Table
     return Table(
         net=net,
         layer=run.header.nets[net].layer,
-        precision=run.header.suite.precision,
+        precision=run.header.nets[net].precision or run.header.suite.precision,
         images=len(images),
         planned=len(run.header.data.images),
         methods=methods,

@@ -92,13 +92,15 @@ class MetricHeader(MetricScale):
 class NetFacts(_Part):
     """What defines a net; `fingerprint` is that of the weights.
 
-    `scores` says how logits become class scores, `output` which output holds them; defaults are left out of the file.
+    `scores` says how logits become class scores, `output` which output holds them, and `precision` that of perturbed images if
+    it is not the run's; defaults are left out of the file.
     """
 
     layer: str
     fingerprint: str
     scores: Literal["softmax", "sigmoid"] = "softmax"
     output: str = ""
+    precision: str = ""
 
 
 class NetHeader(NetFacts):

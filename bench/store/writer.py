@@ -102,7 +102,10 @@ class Writer:
             with time_span("writing"):
                 writing.result()
         except BaseException:
-            self._units = units + self._units
+            if writing.done():
+                self._units = units + self._units
+            else:  # an interrupt: the part is still being written
+                self._writing = writing, units
             raise
 
 

@@ -106,7 +106,7 @@ class Setup:
         return f"{self.folder}/gpu_nets.py:{name}"
 
     def load(self, name: str, precision: str) -> Net:
-        return load.load(self.spec(name), self.device, choose_precision(precision, self.device))
+        return load.load(self.spec(name), self.device, precision)
 
     def make_images(self, count: int) -> Tensor:
         """Images in [0, 1] with coarse and fine structure."""

@@ -13,8 +13,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from cambench.bench.cli import options
-from cambench.bench.core.errors import ImageError, NotApplicable, PluginError, UsageError
+from cambench.bench.core.errors import Fatal, ImageError, NotApplicable, PluginError, UsageError
 from cambench.bench.data.types import MEAN, STD
+from cambench.bench.forward.precision import DTYPES
 from cambench.bench.nets import layers, load, sources, split
 from cambench.bench.nets.net import Net
 from cambench.bench.nets.preprocessing import PRESETS
@@ -436,7 +437,7 @@ def user_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def describe(spec: str) -> NetHeader:
-    return describe_net(load.load(spec, CPU, "fp32"))
+    return describe_net(load.load(spec, CPU, "fp32"), "fp32")
 
 
 def test_a_net_is_loaded_from_a_factory_with_weights_and_class_names(user_folder: Path) -> None:
@@ -640,29 +641,45 @@ def test_a_net_of_timm_is_cut_by_the_rule() -> None:
         load.load("timm:resnet11t", CPU, "fp32")
 
 
+class _Custom(nn.Module):
+    """A convolution and a linear layer; `change` stands between them."""
+
+    def __init__(self, change: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.first, self.last, self.change = nn.Conv2d(3, 8, 3), nn.Linear(8, 4), change
+
+    def forward(self, images: Tensor) -> Tensor:
+        scores: Tensor = self.last(self.change(self.first(images)).relu().mean((2, 3)))
+        return scores
+
+
 @pytest.mark.parametrize(
-    ("bias", "choice"),
+    ("change", "precision", "reason"),
     [
-        (0, ""),
-        (7e4, "its scores in fp16 overflow: its perturbed images run in bf16"),
-        (3000, "its scores in fp16 are off by up to"),  # where fp16 has steps of 2
+        (lambda maps: maps, "fp16", ""),
+        (lambda maps: (maps + 7e4) - 7e4, "bf16", "overflow or cannot be computed: "),
+        (lambda maps: (maps + 3000) - 3000, "bf16", "are off by up to "),  # fp16 has steps of 2 there
+        (
+            lambda maps: maps + torch.fft.rfft2(maps).abs().mean((2, 3), keepdim=True),
+            "fp32",
+            "overflow or cannot be computed: ",
+        ),
     ],
 )
 def test_auto_takes_fp16_where_a_nets_scores_stay_near_those_in_fp32(
-    monkeypatch: pytest.MonkeyPatch, bias: float, choice: str
+    monkeypatch: pytest.MonkeyPatch, change: Callable[[Tensor], Tensor], precision: str, reason: str
 ) -> None:
     """The choice on a CUDA device, made here on a CPU."""
     monkeypatch.setattr("cambench.bench.nets.load.choose_precision", lambda name, _: "fp16" if name == "auto" else name)
-    monkeypatch.setattr("cambench.bench.nets.load.USUAL_SIZE", 16)
     torch.manual_seed(0)
-    first, last = nn.Conv2d(3, 8, 3), nn.Linear(8, 4)
-    if bias == 3000:
-        last.weight.data -= last.weight.data.mean(1, keepdim=True)  # so that it does not change the scores in fp32
-    module = nn.Sequential(first, nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), last)
-    assert first.bias is not None
-    first.bias.data += bias
+    module = _Custom(change)
     net = load.load_module(module, precision="auto", preprocess="none")
     notes = [note for note in net.notes if "fp16" in note]
-    assert [note.startswith(choice) for note in notes] == [True] * bool(choice)
-    assert net._forward.dtype == (torch.bfloat16 if choice else torch.float16)
-    assert load.load_module(module, precision="fp16", preprocess="none")._forward.dtype == torch.float16
+    assert [note.startswith(f"its class scores in fp16 {reason}") for note in notes] == [True] * bool(reason)
+    assert all(note.endswith(f": its perturbed images run in {precision}") for note in notes)
+    assert (net.precision, net._forward.dtype) == (precision, DTYPES[precision])
+    assert describe_net(net, "fp16").precision == (precision if reason else "")
+    net.configure(1)
+    with pytest.raises(Fatal, match="more than --memory allows"):
+        net.prepare(torch.rand(1, 3, 224, 224))
+    assert load.load_module(module, precision="fp16", preprocess="none").precision == "fp16"

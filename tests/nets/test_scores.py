@@ -364,7 +364,7 @@ def test_an_output_is_chosen(kind: type[Small], last: Transform, settings: dict[
     net = load_module(make(4, last, kind), **settings)
     expected = make(4)(IMAGES)
     close(net(IMAGES).detach(), wide(expected) if output in ("0", "embedding") else expected)
-    assert net.output == output == describe_net(net).output
+    assert net.output == output == describe_net(net, net.precision).output
     assert any(note.startswith("its class scores are its output") and output in note for note in net.notes)
 
 
@@ -464,8 +464,8 @@ def test_one_photo_is_explained_with_a_chosen_output(own: Path) -> None:
 
 
 def test_the_record_has_no_key_for_what_is_usual() -> None:
-    assert describe_net(load_module(make(4))).model_dump(exclude_unset=True).keys() >= {"layer"}
-    assert not {"scores", "output"} & describe_net(load_module(make(4))).model_dump(exclude_unset=True).keys()
+    assert describe_net(load_module(make(4)), "fp32").model_dump(exclude_unset=True).keys() >= {"layer"}
+    assert not {"scores", "output"} & describe_net(load_module(make(4)), "fp32").model_dump(exclude_unset=True).keys()
 
 
 def test_plain_cam_of_several_labels_is_of_the_logits() -> None:

@@ -184,7 +184,9 @@ def test_the_page_fits_a_narrow_screen(browser: Any, file: Path, tmp_path: Path,
 def test_the_page_can_be_read_without_script_and_printed(browser: Any, file: Path) -> None:
     for page in _open(browser, file, java_script_enabled=False):
         text = page.locator("#advice").inner_text()
-        assert [need.capitalize() in text for need in NEEDS] == [True] * 3 and page.locator("#advice .verdict").count() == 3
+        assert [need.capitalize() in text for need in NEEDS] == [True] * 3 and page.locator(
+            "#advice .verdict"
+        ).count() == 3
         assert page.locator("form:visible").count() == 0
         assert len(page.pdf()) > 50_000
 

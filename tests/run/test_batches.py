@@ -1,5 +1,6 @@
 """Batches: what would make a GPU wait, counted on the CPU, and the batch sizes that a net sees."""
 
+import weakref
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -90,18 +91,29 @@ def test_a_device_other_than_the_cpu_takes_as_many_images_as_fit_into_its_memory
     plan = replace(make_plan(suite, "cpu"), device=torch.device("cuda"))
     monkeypatch.setattr(planning, "measure_memory", lambda _: (0, gigabytes * 2**30))
     assert plan.batch_size == images
-    assert [len(group) for group in plan.groups] == [images] * (100 // images) + [100 % images] * (100 % images > 0)
+    alone = [index for index in plan.indices if plan.find_timing(index) == "single"]
+    assert plan.indices[: len(alone)] == alone and [index for group in plan.groups for index in group] == plan.indices
+    assert max(map(len, plan.groups)) == images
+    timings = [{plan.find_timing(index) for index in group} for group in plan.groups]
+    assert all(len(timing) == 1 for timing in timings), "the images of a group are timed in different ways"
+    timed = [group for group, timing in zip(plan.groups, timings, strict=True) if timing == {"batch"}]
+    assert [len(group) for group in timed] == ([images] if images > 1 else [])
 
 
 def test_images_that_do_not_fit_are_tried_in_halves_and_later_ones_in_batches_that_fit(
     net: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tried: list[int] = []
+    tried, held = list[int](), list[weakref.ref[Tensor]]()
 
     def compute(
         plan: Plan, net: Net, labels: dict[int, int], images: Sequence[tuple[int, Image]], _: Net | None
     ) -> Any:
         tried.append(len(images))
+        assert [tensor() for tensor in held] == [None] * len(held), (
+            "the tensors of an attempt that failed are still there"
+        )
+        tensor = torch.zeros(1)
+        held.append(weakref.ref(tensor))
         if len(images) > 3:
             raise torch.OutOfMemoryError("CUDA out of memory.")
         return [Unit((net.name, image.name)) for _, image in images]
