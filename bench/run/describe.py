@@ -55,7 +55,14 @@ def _describe_protocol(plan: Plan, measure: Measure) -> Settings:
         | metric_settings
         | choices
         | {"ties": TIES, "blending": BLENDING, "precision": _describe_precision(plan)}
+        | _describe_label_order(plan, metric)
     )
+
+
+def _describe_label_order(plan: Plan, metric: Plugin) -> Settings:
+    """Return how labels become classes, if it is not the usual way and the metric's values depend on it."""
+    depends = plan.protocol.target == "label" or {"object", "other object"} & set(metric.needs)
+    return {"label order": plan.suite.label_order} if depends and plan.suite.label_order != "name" else {}
 
 
 def _describe_precision(plan: Plan) -> str:
