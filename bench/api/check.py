@@ -88,5 +88,5 @@ def describe_failed_comparison(snapshot: Snapshot, file: Path, *, strict: bool, 
     if not comparison.failed:
         return ""
     text = io.StringIO()
-    Console(file=text, width=WIDTH, color_system=None, highlight=False).print(show_comparison(comparison))
+    Console(file=text, width=WIDTH, color_system=None, highlight=False, emoji=False).print(show_comparison(comparison))
     return "\n".join(line.rstrip() for line in text.getvalue().splitlines())

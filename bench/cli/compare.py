@@ -20,7 +20,7 @@ from ..core.files import append_text, write_text
 from ..show.terminal import WIDTH
 from .options import parse_specs
 
-console = Console(highlight=False)
+console = Console(highlight=False, emoji=False)
 SUMMARY = "GITHUB_STEP_SUMMARY"  # names the file that GitHub shows as the summary of a job
 EXPORTS: dict[str, Callable[[Comparison], str]] = {
     "markdown": export.format_markdown, "junit": export.format_junit, "json": export.format_json,

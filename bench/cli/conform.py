@@ -33,4 +33,4 @@ def conform(*, references: list[str] | None, device: str, **changes: Any) -> Non
     from ..conform.conform import run_conformance  # imports torch, which is slow, so only when the command runs
 
     suite = suite_file.load(DEFAULTS.suite, **changes | {"nets": changes["nets"] or NETS})
-    sys.exit(0 if run_conformance(suite, references, device, Console(highlight=False)) else 1)
+    sys.exit(0 if run_conformance(suite, references, device, Console(highlight=False, emoji=False)) else 1)

@@ -19,8 +19,8 @@ from .options import add_net_options, add_net_settings, parse_specs
 if TYPE_CHECKING:
     from ..api.explanation import Explanation
 
-console = Console(highlight=False)
-stderr = Console(stderr=True, highlight=False)
+console = Console(highlight=False, emoji=False)
+stderr = Console(stderr=True, highlight=False, emoji=False)
 FOLDER = Path("explain")
 
 

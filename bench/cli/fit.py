@@ -10,8 +10,8 @@ from ..config.defaults import DEFAULTS
 from ..core.errors import UsageError
 from ..core.files import check_writable
 
-console = Console(highlight=False)
-stderr = Console(stderr=True, highlight=False)
+console = Console(highlight=False, emoji=False)
+stderr = Console(stderr=True, highlight=False, emoji=False)
 
 
 @click.command()

@@ -22,7 +22,7 @@ def list_(kind: str | None) -> None:
     """
     from rich.console import Console
 
-    console = Console(highlight=False)
+    console = Console(highlight=False, emoji=False)
     if kind == "published":
         from ..published import table  # imports pandas, which is slow
 

@@ -15,7 +15,7 @@ from .options import make_list_option
 if TYPE_CHECKING:
     from ..run.forecast import Needs
 
-console = Console(highlight=False)
+console = Console(highlight=False, emoji=False)
 DEVICES = (1, 8, 64)
 HOUR = 3600
 

@@ -17,7 +17,7 @@ from ..core.profiling import record_spans
 from ..data.labels import LABEL_ORDERS
 from .options import SIZE, add_engine_options, add_net_options, add_net_settings, find_engine, make_list_option
 
-console = Console(highlight=False)
+console = Console(highlight=False, emoji=False)
 
 
 @click.command()

@@ -98,7 +98,10 @@ def _list_input_notes(model: LoadedModel, fixed_size: int | None) -> list[str]:
         notes.append("its images are normalised by ImageNet's mean and standard deviation: preprocess=... changes that")
     if model.size not in (None, fixed_size, USUAL_SIZE):
         size = model.size
-        notes.append(f"its weights were validated on images of {size} x {size}: set [size={size}] of the data set")
+        notes.append(
+            f"its weights were validated on images of {size} x {size}: set [size={size}] of the data set"
+            f" (bench explain: --size {size})"
+        )
     return notes
 
 

@@ -103,8 +103,8 @@ def _check_range(values: Values, white: int) -> None:
 
 
 def _to_bytes(values: Values, white: int) -> NDArray[np.uint8]:
-    """Return values from 0 to white as whole numbers from 0 to 255; 16 bits are cut off, not rounded."""
-    scaled = np.floor(values / 257) if white == 65535 else np.rint(values * (255 / white))
+    """Return values from 0 to white as whole numbers from 0 to 255, rounded."""
+    scaled = np.rint(values * (255 / white))
     return scaled.clip(0, 255).astype(np.uint8)
 
 

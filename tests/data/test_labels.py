@@ -170,6 +170,7 @@ def test_the_run_says_how_many_labels_agree_under_each_order(tmp_path: Path, tar
         assert f"top-1 {chosen} of 12" in output
         run = store.open_run(out)
         assert run.header.suite.label_order == order
+        assert ("label order" in run.header.protocols["gini"]) == (order == "position" and target == "label")
         assert int(run.table("predictions")["top1"].sum()) == chosen
         assert f"{chosen} of 12 labels agree" in (out / "report.html").read_text(encoding="utf-8")
 

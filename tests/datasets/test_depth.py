@@ -170,14 +170,15 @@ def test_unused_upper_bits_of_16_are_said(tmp_path: Path, bits: int, unused: int
     for file in files:
         pixels, note = read(file)
         assert note.startswith(UNUSED.format(unused)), file
-        assert pixels.max() == (2**bits - 1) >> 8
+        rounded, cut_off = round((2**bits - 1) / 257), (2**bits - 1) >> 8  # Pillow cuts off those of colour
+        assert pixels.max() == (cut_off if "rgb" in str(file) else rounded)
 
 
 def test_a_file_that_says_what_white_is_is_scaled_by_it(tmp_path: Path) -> None:
     """A PGM names its highest value: 12 bits are told apart from a dark picture of 16."""
     values = np.rint(GREY * (4095 / 255)).astype(np.uint16)
     pixels, note = read(write_pgm(tmp_path / "a.pgm", values, 4095))
-    assert_grey(pixels, (np.rint(values * (65535 / 4095)) // 257).astype(np.uint8))
+    assert_grey(pixels, np.rint(values * (255 / 4095)).astype(np.uint8))
     assert pixels.max() == 255 and note == ""
 
 

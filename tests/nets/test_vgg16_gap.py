@@ -81,7 +81,10 @@ def test_accuracies_are_measured_on_held_out_images(head_file: Path, net: Net, v
     assert (metadata.right, metadata.base_right) == (count_right(net), count_right(vgg))
     note = f"top-1 {metadata.right} of 6 held-out images, {metadata.base_right} by vgg16 itself"
     assert note in net.notes[0]
-    assert net.notes[1] == "its weights were validated on images of 64 x 64: set [size=64] of the data set"
+    assert (
+        net.notes[1]
+        == "its weights were validated on images of 64 x 64: set [size=64] of the data set (bench explain: --size 64)"
+    )
 
 
 def test_the_report_of_a_run_states_how_the_layer_was_fitted(head_file: Path, tmp_path: Path) -> None:
