@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ..core.errors import BenchError, ImageError, UsageError
+from ..core.process_state import KeepModes
 from ..forward.device import use_exact_arithmetic
 from ..forward.forward import Stream
 from ..forward.precision import choose_precision
@@ -74,7 +75,8 @@ def _make_net(name: str, model: LoadedModel, device: torch.device, precision: st
     module = model.module.to(device).eval().requires_grad_(False)
     try:
         told = replace(model.told, class_count=len(model.classes))
-        parts = split.split_net(module, model.preprocess or PRESETS["imagenet"], layer, model.layer, told)
+        with KeepModes():
+            parts = split.split_net(module, model.preprocess or PRESETS["imagenet"], layer, model.layer, told)
         classes = _check_class_names(model.classes, parts.class_count)
     except BenchError as error:
         raise type(error)(f"{name}: {error}") from None
