@@ -29,6 +29,7 @@ from ..config.suite import find_dataset
 from ..core import plugins
 from ..core.errors import UsageError
 from ..core.plugins import ENGINE, Plugin
+from ..core.process_state import keep_random_state
 from ..data.checked import open_dataset
 from ..data.photos import SIZE, Photo, to_image
 from ..data.types import Images
@@ -45,6 +46,7 @@ Target = str | int
 NET = DEFAULTS.net
 
 
+@keep_random_state()
 def load_net(
     net: str | nn.Module = NET,
     *,
@@ -79,6 +81,7 @@ def load_net(
     return explaining.load_net(net, layer, find_protocol(protocol), device, precision, **settings)
 
 
+@keep_random_state()
 def load_dataset(spec: str) -> Images:
     """Open a data set. Each image is made or read when it is indexed; it has a name, pixels (h, w, 3), a label and objects.
 
@@ -123,6 +126,7 @@ def explain(
     )[0]
 
 
+@keep_random_state()
 def explain_all(
     image: Photo,
     net: str | nn.Module = NET,
@@ -154,6 +158,7 @@ def explain_all(
     return explaining.explain(pixels, loaded, [str(target) for target in targets], setup)
 
 
+@keep_random_state()
 def score(
     map: NDArray[np.floating[Any]] | Explanation,
     image: Photo,
@@ -202,6 +207,7 @@ def _check_map(map: NDArray[np.floating[Any]] | Explanation) -> NDArray[np.float
     return values
 
 
+@keep_random_state()
 def run(
     name: str = DEFAULTS.suite,
     *,

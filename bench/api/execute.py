@@ -11,7 +11,7 @@ from rich.text import Text
 from ..config.defaults import DEFAULTS
 from ..config.suite import Suite
 from ..core import plugins
-from ..core.files import write_text
+from ..core.files import check_directory, write_text
 from ..core.formatting import format_count, make_title
 from ..core.plugins import REPORT, Plugin
 from ..core.profiling import time_span
@@ -43,6 +43,7 @@ def execute(suite: Suite, directory: Path, make_plan: MakePlan, console: Console
 
     Return the exit code: DONE, FAILED or INTERRUPTED.
     """
+    check_directory(directory)
     if not suite.parts:
         return _execute_part(make_plan(suite), directory, console, engine)
     codes: list[int] = []

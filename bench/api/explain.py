@@ -16,7 +16,7 @@ from ..config.protocol import Protocol, find_protocol
 from ..config.suite import check_distinct
 from ..config.suite_file import load as load_suite
 from ..core import plugins
-from ..core.errors import UsageError
+from ..core.errors import PluginError, UsageError
 from ..core.plugins import METHOD, Plugin
 from ..data.types import Image
 from ..forward.device import find_device, to_batch, use_exact_arithmetic
@@ -105,6 +105,13 @@ def explain(image: Image, net: Net, targets: Sequence[str], setup: ExplainSetup)
     A target is the index of a class, its name, or its rank among the likeliest classes, `top1` to `top5`. Raise UsageError
     for a target that the net does not have.
     """
+    try:
+        return _explain(image, net, targets, setup)
+    except PluginError as error:
+        raise PluginError(f"{image.name}: {error}") from error
+
+
+def _explain(image: Image, net: Net, targets: Sequence[str], setup: ExplainSetup) -> list[Explanation]:
     with net.blame():
         images, probabilities, order = _predict(image, net)
     guesses = {index: Guess(index, net.classes[index], float(probabilities[index])) for index in order}
@@ -191,12 +198,12 @@ def find_target(name: str, order: Sequence[int], classes: Sequence[str]) -> int:
     `order` holds the indices of the likeliest classes, most likely first. Raise UsageError for a rank, index or name that
     does not exist, and for a name that several classes share.
     """
-    if match := re.fullmatch(r"top(\d+)", name):
+    if match := re.fullmatch(r"top(\d{1,9})", name):
         rank = int(match[1])
         if not 1 <= rank <= len(order):
             raise UsageError(f"there is no target {name}: top1 to top{len(order)} are the likeliest classes")
         return order[rank - 1]
-    if name.isdecimal():
+    if re.fullmatch(r"\d{1,9}", name):
         if int(name) >= len(classes):
             raise UsageError(f"there is no class {name}: the net has the classes 0 to {len(classes) - 1}")
         return int(name)

@@ -18,7 +18,7 @@ from ..compare.terminal import show_comparison, show_history
 from ..core.errors import BenchError, UsageError
 from ..core.files import append_text, write_text
 from ..show.terminal import WIDTH
-from .options import parse_specs
+from .options import Number, parse_specs
 
 console = Console(highlight=False, emoji=False)
 SUMMARY = "GITHUB_STEP_SUMMARY"  # names the file that GitHub shows as the summary of a job
@@ -48,7 +48,7 @@ def _make_file_option(name: str, content: str) -> Callable[..., Any]:
 @click.option("--strict", is_flag=True, help="Also fail unclear results: any change beyond a metric's slack.")
 @click.option(
     "--judge-seconds",
-    type=click.FloatRange(1),
+    type=Number(1),
     metavar="FACTOR",
     help="Fail methods that are slower by more than FACTOR.",
 )
@@ -120,8 +120,10 @@ def _write(comparison: Comparison, files: dict[str, Path | None]) -> None:
 @click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="The file to write [RUN.baseline].")
 def baseline(*, directory: Path, out: Path | None) -> None:
     """Write a run's baseline: a small text file to commit, for bench compare."""
-    file = out or directory.with_name(directory.name + ".baseline")
-    write_text(file, format_baseline(load_snapshot(directory)))
+    text = format_baseline(load_snapshot(directory))
+    named = directory if directory.name else directory.resolve()  # `.` has no name of its own
+    file = out or Path(f"{named}.baseline")
+    write_text(file, text)
     console.print(f"baseline: {file}", soft_wrap=True, markup=False)
 
 

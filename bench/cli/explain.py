@@ -14,7 +14,7 @@ from ..config.suite import PRECISIONS
 from ..core.errors import UsageError
 from ..data.photos import SIZE, find_photo, read_photo
 from ..show import overlay
-from .options import add_net_options, add_net_settings, parse_specs
+from .options import Number, add_net_options, add_net_settings, parse_specs
 
 if TYPE_CHECKING:
     from ..api.explanation import Explanation
@@ -108,7 +108,7 @@ class Output:
 )
 @click.option(
     "--opacity",
-    type=click.FloatRange(0, 1),
+    type=Number(0, 1),
     default=overlay.OPACITY,
     show_default=True,
     metavar="0..1",

@@ -41,7 +41,8 @@ def fit(*, name: str, net: str, dataset: str, images: int, seed: int, device: st
     from ..nets import fit_vgg16_gap, vgg16_gap  # imports torch, which is slow, so only when the command runs
 
     if out.suffix != ".safetensors":
-        raise UsageError(f"{out} is not a .safetensors file: write --out {out.with_suffix('.safetensors')}")
+        name = out.stem or "head"
+        raise UsageError(f"{out} is not a .safetensors file: write --out {out.parent / name}.safetensors")
     check_writable(out)
     suite = suite_file.load(DEFAULTS.suite, dataset=dataset, images=images, seed=seed)
     with stderr.status(f"{images} images on {net}"), use_exact_arithmetic():

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import click
 
-from ..core.errors import BenchError
+from ..core.errors import BenchError, UsageError, clean, read_message, show_value
 from ..core.version import __version__
 
 
@@ -46,6 +46,11 @@ class LazyGroup(click.Group):
         command: click.Command = getattr(module, COMMANDS[name].function)
         return command
 
+    def resolve_command(self, context: click.Context, args: list[str]) -> Any:
+        for argument in args:
+            _check_encoding(argument)
+        return super().resolve_command(context, args)
+
     def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         with formatter.section("Commands"):
             formatter.write_dl([(name, entry.help) for name, entry in COMMANDS.items()])
@@ -54,11 +59,22 @@ class LazyGroup(click.Group):
         try:
             return super().invoke(context)
         except BenchError as error:
-            click.echo(f"bench: {error}", err=True)
+            click.echo(f"bench: {read_message(error)}", err=True)
+            context.exit(2)
+        except OSError as error:
+            if error.filename is None:
+                raise
+            click.echo(f"bench: {clean(str(error.filename))} cannot be used: {error.strerror}", err=True)
             context.exit(2)
         except KeyboardInterrupt:
             click.echo("bench: interrupted; run the same command to resume", err=True)
             context.exit(130)
+
+
+def _check_encoding(argument: str) -> None:
+    """Raise UsageError for an argument that no record could hold."""
+    if "\0" in argument or argument.encode(errors="replace").decode() != argument:
+        raise UsageError(f"{show_value(argument)} is not text in UTF-8: rename the file")
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

@@ -1,5 +1,6 @@
 """Options that several commands share: lists of specs, sizes, settings of nets, engines."""
 
+import math
 import re
 from collections.abc import Callable
 from typing import Any
@@ -12,6 +13,7 @@ from ..core.errors import UsageError
 from ..core.plugins import ENGINE, Plugin
 
 UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9}
+MAX_SIZE = 1e18  # bytes: more than any device has
 
 
 class Size(click.ParamType[float]):
@@ -21,9 +23,20 @@ class Size(click.ParamType[float]):
 
     def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> float:
         match = re.fullmatch(r"(?P<number>\d+(\.\d*)?(e\d+)?) ?(?P<unit>[KMG]?)(i?B)?", str(value), re.IGNORECASE)
-        if match is None or not float(match["number"]):
+        size = float(match["number"]) * UNITS[match["unit"].upper()] if match else 0.0
+        if not 1 <= size <= MAX_SIZE:
             self.fail(f"{value!r} is not a size: write 2GB or 500MB", parameter, context)
-        return float(match["number"]) * UNITS[match["unit"].upper()]
+        return size
+
+
+class Number(click.FloatRange):
+    """A finite number within bounds."""
+
+    def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> Any:
+        number = super().convert(value, parameter, context)
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is not a finite number", parameter, context)
+        return number
 
 
 SIZE = Size()

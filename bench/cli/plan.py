@@ -9,8 +9,9 @@ from rich.table import Table as RichTable
 
 from ..config import suite_file
 from ..config.defaults import DEFAULTS
+from ..config.suite import MAX_IMAGES
 from ..core.errors import UsageError
-from .options import make_list_option
+from .options import Number, make_list_option
 
 if TYPE_CHECKING:
     from ..run.forecast import Needs
@@ -27,10 +28,10 @@ HOUR = 3600
 @make_list_option("metrics", help="Metrics: insertion, deletion, ...")
 @click.option("--dataset", metavar="NAME|FOLDER", help="A data set, or a folder of images.")
 @click.option("--device", default="auto", show_default=True, metavar="auto|cpu|cuda", help="Where to measure.")
-@click.option("--images", type=click.IntRange(1), required=True, metavar="N", help="Number of images of the run.")
 @click.option(
-    "--rate", type=click.FloatRange(0, min_open=True), metavar="R", help="Predictions per second of one device."
+    "--images", type=click.IntRange(1, MAX_IMAGES), required=True, metavar="N", help="Number of images of the run."
 )
+@click.option("--rate", type=Number(0, min_open=True), metavar="R", help="Predictions per second of one device.")
 def plan(*, name: str, device: str, images: int, rate: float | None, **changes: object) -> None:
     """Forecast the time and disk space of a run on 1, 8 and 64 devices.
 

@@ -8,7 +8,7 @@ import click
 
 from ..config.defaults import DEFAULTS
 from ..core import plugins
-from ..core.errors import UsageError
+from ..core.errors import PluginError, UsageError, show_value
 from ..core.files import write_text
 from ..core.plugins import REPORT
 
@@ -70,5 +70,7 @@ def render(runs: Sequence["Run"], form: str, files: Path | None = None) -> str:
         raise UsageError(
             f"{form} reports one run at a time, and there are {len(runs)}; the page shows several side by side"
         )
-    text: str = plugin.page(runs, files) if plugin.page else plugin(runs[0])
+    text = plugin.page(runs, files) if plugin.page else plugin(runs[0])
+    if not isinstance(text, str) or text.encode(errors="replace").decode() != text:
+        raise PluginError(f"report {form} gives {show_value(text)}: a report is a text that can be written in UTF-8")
     return text

@@ -4,19 +4,31 @@ import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, TypeVar, get_args
+from typing import Annotated, Literal, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr
 
 from ..core import plugins, specs
-from ..core.errors import UsageError, list_known_names
+from ..core.errors import UsageError, list_known_names, show_value
+from ..core.files import is_root
 from ..core.plugins import DATASET, METHOD, METRIC, Plugin
+from ..core.settings import MAX_WHOLE
 from . import protocol as protocol_file
 from .defaults import DEFAULTS
 from .protocol import Protocol
 
 Precision = Literal["auto", "fp32", "tf32", "bf16", "fp16"]  # of perturbed images (see forward/precision.py)
 PRECISIONS = get_args(Precision)
+MAX_IMAGES = 10**8  # more than any data set holds
+
+
+def _check_name(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError(f"{show_value(text)} has characters that cannot be printed")
+    return text
+
+
+Name = Annotated[str, AfterValidator(_check_name)]  # of a file, or a spec: records hold it
 
 
 class Suite(BaseModel):
@@ -26,21 +38,23 @@ class Suite(BaseModel):
 
     name: str = Field(pattern=r"^\w[\w .-]{0,99}$")
     description: str = ""
-    dataset: str = DEFAULTS.dataset  # empty if the user has to name one
+    dataset: Name = DEFAULTS.dataset  # empty if the user has to name one
     needs: str = Field("images", exclude=True)  # which kind of data set the user has to name then
-    images: int = Field(12, ge=1)
-    subset: str | None = None  # a file with the names of the images to use
-    seed: int = Field(0, ge=0)
+    images: int = Field(12, ge=1, le=MAX_IMAGES)
+    subset: Name | None = None  # a file with the names of the images to use
+    seed: int = Field(0, ge=0, le=MAX_WHOLE)
     target: Literal["predicted", "label"] | None = None  # None: the protocols' own
     label_order: Literal["name", "position"] = "name"  # how the data set's labels become class indices (data/labels.py)
     precision: Precision = "auto"
     compile: bool = False  # compile the forward passes of perturbed images
-    drift: int = Field(0, ge=0)  # images that are also scored in fp32
-    timed: int = Field(8, ge=1)  # images on which methods are timed one by one: the first, and at most half of all
-    nets: list[str] = Field(min_length=1)  # in the order of the run: cheap nets first give results soon
-    methods: list[str] = Field(min_length=1)
-    protocols: list[str] = Field(["default"], min_length=1)
-    metrics: list[str] | None = Field(None, min_length=1)  # None: all metrics of the protocols
+    drift: int = Field(0, ge=0, le=MAX_IMAGES)  # images that are also scored in fp32
+    timed: int = Field(
+        8, ge=1, le=MAX_IMAGES
+    )  # images on which methods are timed one by one: the first, and at most half of all
+    nets: list[Name] = Field(min_length=1)  # in the order of the run: cheap nets first give results soon
+    methods: list[Name] = Field(min_length=1)
+    protocols: list[Name] = Field(["default"], min_length=1)
+    metrics: list[Name] | None = Field(None, min_length=1)  # None: all metrics of the protocols
     parts: list["Suite"] = Field([], exclude=True)  # run one after another, instead of the suite as a whole
 
     _built_in: "Suite | None" = PrivateAttr(None)  # the shipped suite of this name, without changes
@@ -98,6 +112,8 @@ def find_dataset(spec: str, seed: int | None = None) -> Plugin:
     is_folder = specs.ADDRESS in spec.partition("[")[0] or (
         spec not in plugins.list_names(DATASET) and Path(spec).is_dir()
     )
+    if is_folder and is_root(Path(spec)):
+        raise UsageError(f"{spec} is the root of the file system: name a folder of images")
     return (plugins.open_folder if is_folder else plugins.find)(DATASET, spec, seed)
 
 

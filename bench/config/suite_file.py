@@ -1,6 +1,7 @@
 """Suite files (TOML): the shipped ones and the user's, with their parts, lists of images and changes."""
 
 import tomllib
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -115,7 +116,8 @@ def _describe_error(file: str, error: ValidationError) -> str:
         return f"{file}: there is no key {key!r}: {list_known_names(key, Suite.model_fields)}"
     if first["type"] == "too_short":
         return f"{file}, {key}: the list is empty: name at least one"
-    return f"{file}, {key}: {first['msg'][0].lower()}{first['msg'][1:]}"
+    message = first["msg"].removeprefix("Value error, ")
+    return f"{file}, {key}: {message[0].lower()}{message[1:]}"
 
 
 def read_image_names(file: str) -> list[str]:
@@ -130,6 +132,6 @@ def read_image_names(file: str) -> list[str]:
     listed = [line for line in lines if line]
     if not listed:
         raise UsageError(f"{file} names no image: write one image name per line")
-    if twice := next((name for name in dict.fromkeys(listed) if listed.count(name) > 1), None):
+    if twice := next((name for name, count in Counter(listed).items() if count > 1), None):
         raise UsageError(f"{file} names {twice!r} twice: each image is used once")
     return listed

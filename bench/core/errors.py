@@ -14,8 +14,11 @@ The command line prints the message of a BenchError and exits with code 2.
 
 import difflib
 import traceback
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+
+MAX_MESSAGE = 2000  # characters of what the user's code raises
+MAX_VALUE = 100  # characters of one value
 
 
 class BenchError(Exception):
@@ -75,11 +78,42 @@ def describe_error(error: BaseException, file: str) -> str:
 
     An example: `line 3 raises NameError: name 'x' is not defined`.
     """
-    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
-    message = str(error)
-    if isinstance(error, SyntaxError) and error.filename == file:
-        lines, message = [error.lineno], error.msg
-    where = f"line {lines[-1]}" if lines and lines[-1] else "it"
+    lines = _list_lines(error, file) or (_list_lines(error.__cause__, file) if error.__cause__ else [])
+    message = read_message(error)
+    if isinstance(error, SyntaxError) and error.filename == file and error.lineno:
+        lines, message = [error.lineno], clean(error.msg)
+    where = f"line {lines[-1]}" if lines else "it"
     if isinstance(error, ImportError) and "relative import" in message:
         message += "; a file outside the package writes `from cambench import Net`"
-    return " ".join(f"{where} raises {type(error).__name__}: {message}".split()).removesuffix(":")
+    return f"{where} raises {type(error).__name__}: {message}".removesuffix(": ")
+
+
+def _list_lines(error: BaseException, file: str) -> list[int]:
+    return [line for frame, line in traceback.walk_tb(error.__traceback__) if frame.f_code.co_filename == file]
+
+
+def read_message(error: BaseException) -> str:
+    """Return the message of an exception as `clean` text."""
+    return clean(_print(error, str))
+
+
+def show_value(value: object) -> str:
+    """Show a value of the user's code in a message, as `clean` text."""
+    return clean(_print(value, repr), MAX_VALUE)
+
+
+def _print(value: object, form: Callable[[object], str]) -> str:
+    """Return the text of a value; that it has none if the user's class raises an exception, whatever it is."""
+    try:
+        return form(value)
+    except KeyboardInterrupt:
+        raise
+    except BaseException:
+        return f"({type(value).__name__} cannot be printed)"
+
+
+def clean(text: str, length: int = MAX_MESSAGE) -> str:
+    """Return text of any origin as one line of at most so many characters that can be printed and stored."""
+    line = " ".join(text[: 4 * length].split())
+    shown = "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in line)
+    return shown if len(shown) <= length else f"{shown[: length - 3]}..."

@@ -3,11 +3,12 @@
 import contextlib
 import errno
 import hashlib
+import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from .errors import Fatal, UsageError
+from .errors import Fatal, UsageError, show_value
 
 REASONS = {
     errno.ENOSPC: "the disk is full",
@@ -17,7 +18,23 @@ REASONS = {
     errno.ENOTDIR: "it is not a directory",
     errno.EEXIST: "it is a file, not a directory",
 }
+MAX_NAME = 255  # bytes of one part of a path, on every common file system
 FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+def check_directory(directory: Path) -> None:
+    """Raise UsageError for a directory that cannot be one of a run's: the root, or a name that cannot be stored."""
+    if not str(directory).isprintable():
+        raise UsageError(f"the directory {show_value(str(directory))} has characters that cannot be printed: rename it")
+    if is_root(directory):
+        raise UsageError(f"{directory} is the root of the file system: name another directory with --out")
+    if too_long := next((part for part in directory.parts if len(os.fsencode(part)) > MAX_NAME), None):
+        raise UsageError(f"{show_value(too_long)} is {len(too_long)} characters long: a name has at most {MAX_NAME}")
+
+
+def is_root(path: Path) -> bool:
+    """Tell whether a path is the root of the file system."""
+    return not os.path.realpath(path).strip(os.sep)
 
 
 def check_writable(file: Path) -> None:
@@ -37,7 +54,9 @@ def write_text(file: Path, text: str) -> None:
 def write_bytes(file: Path, content: bytes) -> None:
     """Write a file completely or not at all; write to a device or a pipe. Raise UsageError if it cannot be written."""
     _check_name(file)
-    file = file.resolve()  # a link stays, and its target is written
+    file = Path(
+        os.path.realpath(file)
+    )  # a link stays, and its target is written; resolve() raises for links in a circle
     with explain_os_errors(file.parent):
         file.parent.mkdir(parents=True, exist_ok=True)
         if file.exists() and not file.is_file():

@@ -10,57 +10,51 @@ import ast
 import importlib
 import importlib.util
 import inspect
+import json
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import EntryPoint, EntryPoints, entry_points
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Literal
+from typing import Any
 
 from . import specs
-from .errors import MissingLibrary, PluginError, UsageError, list_known_names
-from .settings import check_settings
+from .declarations import DEFAULTS, Direction, read_declarations
+from .errors import MissingLibrary, PluginError, UsageError, clean, list_known_names
+from .settings import SEED, check_settings, check_stored
 from .user_code import blame_user_code, import_file
 
 PACKAGE = __package__.partition(".")[0]  # cambench
 ROOT = Path(__file__).parents[2]
+_NO_BLAME = nullcontext()
 
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of plug-in: its name, its folder, and the function that every plug-in of the kind defines."""
+    """A kind of plug-in: its name, its folder, the function that every plug-in of the kind defines, and its parameters."""
 
     word: str
     folder: str
     function: str
+    parameters: tuple[str, ...]
+    stored: bool = False  # whether records hold the settings
 
 
-METHOD = Kind("method", "methods", "explain")
-REFERENCE = Kind("reference", "references", "compare")
-METRIC = Kind("metric", "bench/metrics", "score")
-DATASET = Kind("dataset", "datasets", "load")
-REPORT = Kind("report", "reports", "render")
-ENGINE = Kind("engine", "bench/engines", "work")
-
-# What a plug-in may define besides the one function of its kind. The properties of Plugin say what each means.
-ATTRIBUTES = {
-    "any": ("VERSION", "REQUIRES", "EXTRA"),
-    "method": ("CONTROL", "CLASS_BLIND"),
-    "metric": ("BETTER", "UNIT", "RANGE", "SHORT", "SLACK", "FAMILY", "CAVEAT", "NEEDS"),
-    "dataset": ("FOLDER", "THREAD_SAFE", "photo"),
-    "report": ("page",),
-    "engine": ("ENVIRONMENT",),
-    "reference": (),
-}
-NEEDS = ("object", "other object", "method")  # what a metric may need besides the map
+METHOD = Kind("method", "methods", "explain", ("net", "images", "targets"), stored=True)
+REFERENCE = Kind("reference", "references", "compare", ("net", "images", "targets"))
+METRIC = Kind("metric", "bench/metrics", "score", ("case",), stored=True)
+DATASET = Kind("dataset", "datasets", "load", (), stored=True)
+REPORT = Kind("report", "reports", "render", ("run",))
+ENGINE = Kind("engine", "bench/engines", "work", ("plan", "writer"))
+SEEDS = "seeds"  # the fourth parameter of a method that draws random numbers
 
 
 @dataclass(frozen=True)
 class Plugin:
     """A plug-in with its settings. Calling it calls the function of its kind with these settings.
 
-    The properties below read what the file declares. Each raises PluginError for a value of the wrong type.
+    The properties below say what the file declares, which was checked when it was loaded.
     """
 
     spec: str  # as records name it: the name and the settings that were set
@@ -68,19 +62,26 @@ class Plugin:
     module: ModuleType
     function: Callable[..., Any]
     settings: dict[str, Any] = field(default_factory=dict)  # all of them, defaults included
+    declared: dict[str, Any] = field(default_factory=dict)  # by name, without what is left to its default
+    foreign: bool = False  # whether the code is not this suite's: a user's own file, or an installed package
 
     def __call__(self, *arguments: Any) -> Any:
-        """Call the plug-in. What a user's own file raises becomes a PluginError that names the line."""
+        """Call the plug-in. What foreign code raises becomes a PluginError that names the line."""
         with self.blame():
             return self.function(*arguments, **self.settings)
 
     def blame(self) -> AbstractContextManager[None]:
-        """Turn what a user's own file raises into a PluginError. A bug of the suite's own file shows its traceback."""
-        if not self.fingerprint:
-            return nullcontext()
-        return blame_user_code(f"{self.name}.py fails", str(self.module.__file__), may_refuse=True)
+        """Turn what foreign code raises into a PluginError. A bug of the suite's own file shows its traceback."""
+        if not self.foreign:
+            return _NO_BLAME
+        return blame_user_code(f"{self.name}.py fails", self.file, may_refuse=True)
 
     # Any plug-in
+
+    @property
+    def file(self) -> str:
+        """The file that defines the plug-in; empty if there is none."""
+        return str(vars(self.module).get("__file__") or "")
 
     @property
     def description(self) -> str:
@@ -90,48 +91,57 @@ class Plugin:
     @property
     def version(self) -> int:
         """VERSION: raised whenever the plug-in's numbers change (default 1)."""
-        return int(self._read("VERSION", int, 1))
+        return int(self._read("VERSION"))
 
     @property
     def fingerprint(self) -> str:
         """The SHA-256 of a user's own file; empty for what ships with the suite or with an installed package."""
-        return str(getattr(self.module, "__fingerprint__", ""))
+        return str(vars(self.module).get("__fingerprint__", ""))
 
     @property
     def requires(self) -> tuple[str, ...]:
         """REQUIRES: the module, or a tuple of the modules, that must be installed (default none)."""
-        return _list_required(self.module)
+        required = self._read("REQUIRES")
+        return (required,) if isinstance(required, str) else tuple(required)
+
+    @property
+    def stored_settings(self) -> dict[str, Any]:
+        """The settings as a record holds them: a tuple is a list there."""
+        settings: dict[str, Any] = json.loads(json.dumps(self.settings))
+        return settings
 
     # Methods
 
     @property
     def control(self) -> bool:
         """CONTROL: whether the method is a baseline that any useful method should beat (default False)."""
-        return bool(self._read("CONTROL", bool, False))
+        return bool(self._read("CONTROL"))
 
     @property
     def takes_seeds(self) -> bool:
         """Whether the method draws random numbers: its fourth parameter, `seeds`, is then a number for each image."""
-        return "seeds" in inspect.signature(self.function).parameters
+        return SEEDS in inspect.signature(self.function).parameters
 
     @property
     def class_blind(self) -> bool:
         """CLASS_BLIND: whether the map is the same for every target (default False)."""
-        return bool(self._read("CLASS_BLIND", bool, False))
+        return bool(self._read("CLASS_BLIND"))
 
     # Metrics
 
     @property
-    def better(self) -> Literal["higher", "lower"]:
+    def better(self) -> Direction:
         """BETTER: `higher` or `lower`, or this by the value of one setting: {"order": {"morf": "lower", ...}}. Required."""
-        direction = self._read("BETTER", (str, dict))
-        if isinstance(direction, dict):
-            ((setting, by_value),) = direction.items()
-            direction = by_value.get(self.settings[setting])
-        if direction not in ("higher", "lower"):
-            raise PluginError(f"metric {self.spec}: BETTER is 'higher' or 'lower', not {direction!r}")
-        better: Literal["higher", "lower"] = direction
-        return better
+        declared = self._read("BETTER")
+        if isinstance(declared, str):
+            direction: Direction | None = declared  # type: ignore[assignment]  # checked when it was declared
+        else:
+            ((setting, by_value),) = declared.items()
+            chosen = self.settings.get(setting)
+            direction = next((given for value, given in by_value.items() if value == chosen), None)
+        if direction is None:
+            raise PluginError(f"metric {self.spec}: BETTER gives no direction for the value {chosen!r} of {setting!r}")
+        return direction
 
     @property
     def unit(self) -> str:
@@ -139,72 +149,62 @@ class Plugin:
 
         "yes or no" declares a binary metric: its values are 0 or 1, and it is judged by tests for rates.
         """
-        return str(self._read("UNIT", str))
+        return str(self._read("UNIT"))
 
     @property
     def bounds(self) -> tuple[float, float]:
         """RANGE: the lowest and the highest possible score; infinite if there is no bound. Required."""
-        low, high = self._read("RANGE", (tuple, list))
+        low, high = self._read("RANGE")
         return low, high
 
     @property
     def short(self) -> str:
         """SHORT: the column head in tables, at most seven characters. Required."""
-        return str(self._read("SHORT", str))
+        return str(self._read("SHORT"))
 
     @property
     def slack(self) -> float | None:
         """SLACK: the difference of two means that still counts as equal, in the metric's unit (default: see slack.py)."""
-        slack: float | None = self._read("SLACK", (int, float), None)
+        slack: float | None = self._read("SLACK")
         return slack
 
     @property
     def family(self) -> str:
         """FAMILY: the group under which reports list the metric (default none)."""
-        return str(self._read("FAMILY", str, ""))
+        return str(self._read("FAMILY"))
 
     @property
     def caveat(self) -> str:
         """CAVEAT: a sentence on what the metric misses, shown in reports (default none)."""
-        return str(self._read("CAVEAT", str, ""))
+        return str(self._read("CAVEAT"))
 
     @property
     def needs(self) -> tuple[str, ...]:
         """NEEDS: what a score needs besides the map, of `object`, `other object` and `method` (default none)."""
-        return tuple(self._read("NEEDS", (tuple, list), ()))
+        return tuple(self._read("NEEDS"))
 
     # Data sets
 
     @property
     def thread_safe(self) -> bool:
         """THREAD_SAFE: whether several threads may read images at once (default False)."""
-        return bool(self._read("THREAD_SAFE", bool, False))
+        return bool(self._read("THREAD_SAFE"))
 
     # Reports and engines
 
     @property
-    def page(self) -> Callable[..., str] | None:
+    def page(self) -> Callable[..., Any] | None:
         """page(runs, files): reports several runs together, and writes figures and tables into the folder `files`."""
-        function: Callable[..., str] | None = getattr(self.module, "page", None)
-        return function
+        function = self._read("page")
+        return function and replace(self, function=function, settings={})
 
     @property
     def environment(self) -> dict[str, str]:
         """ENVIRONMENT: entries of a run's recorded environment that an engine sets, such as its number of threads."""
-        return dict(self._read("ENVIRONMENT", dict, {}))
+        return dict(self._read("ENVIRONMENT"))
 
-    def _read(self, attribute: str, types: type | tuple[type, ...], *default: Any) -> Any:
-        """Read an attribute of the module, or its default. Raise PluginError if it is required or of another type."""
-        if not hasattr(self.module, attribute):
-            if not default:
-                raise PluginError(f"metric {self.spec} does not declare {attribute}: see bench/metrics/insertion.py")
-            return default[0]
-        value = getattr(self.module, attribute)
-        if not isinstance(value, types):
-            kinds = types if isinstance(types, tuple) else (types,)
-            expected = " or ".join(kind.__name__ for kind in kinds)
-            raise PluginError(f"{self.name}.py: {attribute} is {value!r}: it is of type {expected}")
-        return value
+    def _read(self, attribute: str) -> Any:
+        return self.declared.get(attribute, DEFAULTS[attribute])
 
 
 def list_names(kind: Kind) -> list[str]:
@@ -247,48 +247,69 @@ def find_folder_opener(kind: Kind) -> tuple[str, ModuleType]:
     """Find the name and the module of the plug-in that opens folders: it declares FOLDER = True and defines photo()."""
     for name in list_names(kind):
         module = _import_by_name(kind, name)
-        if getattr(module, "FOLDER", False):
+        if vars(module).get("FOLDER") is True:
             return name, module
     raise UsageError(f"there is no {kind.word} that opens folders")
 
 
-def _read_first_line(docstring: str | None) -> str:
-    return (docstring or "").strip().partition("\n")[0]
+def _read_first_line(docstring: object) -> str:
+    return clean(docstring.strip().partition("\n")[0]) if isinstance(docstring, str) else ""
 
 
 def _create(
     kind: Kind, name: str, module: ModuleType, *, spec: str, settings: dict[str, Any], seed: int | None
 ) -> Plugin:
-    """Create a plug-in with checked settings. `seed` is one of them if the function takes it."""
+    """Create a plug-in with checked declarations and settings. `seed` is one of them if the function takes it."""
     function = _find_function(kind, name, module)
-    _check_libraries(f"{kind.word} {name}", module)
-    if seed is not None and "seed" in inspect.signature(function).parameters:
-        settings = {"seed": seed} | settings
-    return Plugin(spec, name, module, function, check_settings(kind.word, name, function, settings))
+    plugin = Plugin(spec, name, module, function, foreign=not vars(module)["__name__"].startswith(f"{PACKAGE}."))
+    with plugin.blame():
+        plugin = replace(plugin, declared=read_declarations(kind.word, name, module))
+    _check_libraries(f"{kind.word} {name}", plugin)
+    if seed is not None and SEED in inspect.signature(function).parameters:
+        settings = {SEED: seed} | settings
+    plugin = replace(plugin, settings=check_settings(kind.word, name, function, settings))
+    if kind.stored:
+        check_stored(kind.word, name, plugin.settings, settings)
+    if kind is METRIC:
+        _ = plugin.better  # raises PluginError for a setting that it does not know
+    return plugin
 
 
 def _find_function(kind: Kind, name: str, module: ModuleType) -> Callable[..., Any]:
-    function: Callable[..., Any] | None = getattr(module, kind.function, None)
+    """Find the function of a plug-in. Raise PluginError if there is none, or one with other parameters."""
+    function: Callable[..., Any] | None = vars(module).get(kind.function)
     if not callable(function):
         raise PluginError(f"{name} is no {kind.word}: it has no function {kind.function}()")
+    if inspect.iscoroutinefunction(function):
+        raise PluginError(f"{name} is no {kind.word}: its function is asynchronous, and nothing awaits it")
+    try:
+        signature = inspect.signature(function)
+        keywords = [each.name for each in signature.parameters.values() if each.kind is each.KEYWORD_ONLY]
+        signature.bind(
+            *kind.parameters, *((SEEDS,) if SEEDS in signature.parameters else ()), **dict.fromkeys(keywords)
+        )
+    except (TypeError, ValueError):
+        expected = f"{kind.function}({', '.join(kind.parameters)})"
+        raise PluginError(f"{name} is no {kind.word}: its function cannot be called as {expected}") from None
     return function
 
 
-def _list_required(module: ModuleType) -> tuple[str, ...]:
-    required = getattr(module, "REQUIRES", ())
-    return (required,) if isinstance(required, str) else tuple(required)
-
-
-def _check_libraries(plugin: str, module: ModuleType) -> None:
+def _check_libraries(label: str, plugin: Plugin) -> None:
     """Raise MissingLibrary if a required library is not installed; EXTRA names the extra that installs it."""
-    for library in _list_required(module):
-        module_spec = importlib.util.find_spec(library.partition(".")[0])
-        if (
-            module_spec is None or module_spec.origin is None
-        ):  # a mere folder, such as this checkout's datasets/, is no library
-            extra = getattr(module, "EXTRA", None)
+    for library in plugin.requires:
+        if not _is_installed(library.partition(".")[0]):
+            extra = plugin.declared.get("EXTRA")
             how = f": pip install '{PACKAGE}[{extra}]'" if extra else ", which is not installed"
-            raise MissingLibrary(f"{plugin} needs the library {library}{how}")
+            raise MissingLibrary(f"{label} needs the library {library}{how}")
+
+
+def _is_installed(library: str) -> bool:
+    try:
+        module_spec = importlib.util.find_spec(library)
+    except ValueError:  # a module that was made, not imported
+        return False
+    # a mere folder, such as this checkout's datasets/, is no library
+    return module_spec is not None and module_spec.origin is not None
 
 
 def _find_first_setting(kind: Kind, name: str, module: ModuleType) -> str:
@@ -302,7 +323,11 @@ def _find_first_setting(kind: Kind, name: str, module: ModuleType) -> str:
 def _import_by_name(kind: Kind, name: str) -> ModuleType:
     if _find_shipped_file(kind, name):
         return importlib.import_module(f"{PACKAGE}.{kind.folder.replace('/', '.')}.{name}")
-    module: ModuleType = _find_entry_point(kind, name).load()
+    entry = _find_entry_point(kind, name)
+    with blame_user_code(f"{kind.word} {name} cannot be imported", ""):
+        module = entry.load()
+    if not isinstance(module, ModuleType):
+        raise PluginError(f"{kind.word} {name}: its entry point names no module")
     return module
 
 

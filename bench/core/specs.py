@@ -2,13 +2,15 @@
 
 import ast
 import re
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from .errors import UsageError
+from .errors import UsageError, show_value
 
 DEFAULT = "default"  # the protocol whose metrics have no protocol in their names
+MAX_SPEC = 4096  # characters: more than the longest path
 ADDRESS = "://"  # an address, such as s3://bucket/photos, contains it; a path does not
 
 
@@ -29,16 +31,19 @@ class Spec:
 def parse_value(text: str) -> Any:
     """Parse the value of a setting: a Python literal if the text is one, else the text itself."""
     try:
-        return ast.literal_eval({"true": "True", "false": "False"}.get(text, text))
-    except (ValueError, SyntaxError):
+        with warnings.catch_warnings(action="ignore"):  # what Python says of odd literals
+            return ast.literal_eval({"true": "True", "false": "False"}.get(text, text))
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):  # the last two: nested too deep
         return text
 
 
 def parse(kind: str, text: str, read: Callable[[str], Any] = parse_value) -> Spec:
     """Parse a spec; `kind` is what messages call it, `read` converts the values of settings. Raise UsageError."""
+    if len(text) > MAX_SPEC:
+        raise UsageError(f"a {kind} has a name of {len(text)} characters: at most {MAX_SPEC} are read")
     match = re.fullmatch(r"(?P<name>[^\[\]:]+?)(:(?P<short>[\w./-]+))?(\[(?P<settings>[^\[\]]*)\])?", text.strip())
     if match is None:
-        raise UsageError(f"{text!r} names no {kind}: write name, name:value or name[setting=value,...]")
+        raise UsageError(f"{show_value(text)} names no {kind}: write name, name:value or name[setting=value,...]")
     settings: dict[str, Any] = {}
     for part in split(match["settings"] or ""):
         key, equals, given = part.partition("=")
@@ -52,7 +57,8 @@ def parse(kind: str, text: str, read: Callable[[str], Any] = parse_value) -> Spe
 
 def split(text: str) -> list[str]:
     """Split a comma-separated list of specs; commas inside brackets do not separate."""
-    return [part.strip() for part in re.split(r",(?![^\[]*\])", text) if part.strip()]
+    parts = re.findall(r"(?:\[[^\]]*\]?|[^,\[])+", text)
+    return [part.strip() for part in parts if part.strip()]
 
 
 def join_protocol(metric: str, protocol: str) -> str:

@@ -2,36 +2,43 @@
 
 import hashlib
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from functools import cache
 from pathlib import Path
 from types import ModuleType
 
-from .errors import BenchError, NotApplicable, PluginError, UsageError, describe_error
+from .errors import BenchError, NotApplicable, PluginError, UsageError, describe_error, read_message
+from .process_state import KeepModes
 
 PACKAGE = __package__.partition(".")[0]  # cambench
 
 
-@contextmanager
-def blame_user_code(failure: str, file: str, *, may_refuse: bool = False) -> Iterator[None]:
+class _Blame(KeepModes):
+    """See `blame_user_code`. A class, because a context manager of a generator costs twice the time."""
+
+    def __init__(self, failure: str, file: str, *, may_refuse: bool) -> None:
+        self._failure, self._file, self._may_refuse = failure, file, may_refuse
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object, /) -> None:
+        super().__exit__(kind, error, trace)
+        if error is None or isinstance(error, KeyboardInterrupt):
+            return
+        if isinstance(error, UsageError):
+            raise PluginError(f"{self._failure}: {read_message(error)}") from error
+        if not isinstance(error, BenchError) and not (self._may_refuse and isinstance(error, NotApplicable)):
+            raise PluginError(f"{self._failure}: {describe_error(error, self._file)}") from error
+        if error.args != ((text := read_message(error)),) or not text:  # what it says cannot be stored
+            own_class = next(parent for parent in type(error).__mro__ if parent.__module__ == BenchError.__module__)
+            raise own_class(text or "no reason is given") from error
+
+
+def blame_user_code(failure: str, file: str, *, may_refuse: bool = False) -> AbstractContextManager[None]:
     """Turn what the user's code raises into a PluginError: `failure`, then the line of `file` and the exception.
 
     The message of a UsageError is kept, because the user's code raised it on purpose. The other errors of cambench pass
-    unchanged, and so does NotApplicable if `may_refuse`.
+    unchanged, and so does NotApplicable if `may_refuse`. What the code changes in the process is put back.
     """
-    try:
-        yield
-    except UsageError as error:
-        raise PluginError(f"{failure}: {error}") from error
-    except BenchError:
-        raise
-    except NotApplicable as reason:
-        if may_refuse:
-            raise
-        raise PluginError(f"{failure}: {describe_error(reason, file)}") from reason
-    except (Exception, SystemExit) as error:
-        raise PluginError(f"{failure}: {describe_error(error, file)}") from error
+    return _Blame(failure, file, may_refuse=may_refuse)
 
 
 def import_file(path: Path) -> ModuleType:
@@ -49,14 +56,16 @@ def import_file(path: Path) -> ModuleType:
 
 @cache
 def _import_source(path: Path, source: bytes) -> ModuleType:
-    module = ModuleType(f"{PACKAGE}_user_{path.stem}")
+    name = f"{PACKAGE}_user_{path.stem}"
+    module = ModuleType(name)
     module.__file__ = str(path)
-    sys.modules[module.__name__] = module  # dataclasses and pickles look their module up
+    sys.modules[name] = module  # dataclasses and pickles look their module up
     try:
         with blame_user_code(f"{path} cannot be imported", str(path)):
             exec(compile(source, str(path), "exec", dont_inherit=True), vars(module))
     except BenchError:
-        sys.modules.pop(module.__name__, None)
+        sys.modules.pop(name, None)
         raise
-    vars(module)["__fingerprint__"] = hashlib.sha256(source).hexdigest()
+    fingerprint = hashlib.sha256(source).hexdigest()
+    vars(module).update(__name__=name, __file__=str(path), __fingerprint__=fingerprint)  # whatever the code has set
     return module

@@ -2,15 +2,18 @@
 
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
-from ..core.errors import PluginError
+from ..core.errors import PluginError, show_value
 from ..core.plugins import Plugin
 from ..core.user_code import blame_user_code
 from .types import Image, Images
 
 MAX_LABELS = 10**6  # for data sets whose classes have no names
+MAX_VALUES = 3 * 2**26  # of pixels: an image of 8,192 x 8,192
+MAX_NAME = 4096  # characters
 
 
 def open_dataset(dataset: Plugin) -> Images:
@@ -18,12 +21,12 @@ def open_dataset(dataset: Plugin) -> Images:
 
     Those of a user's own file raise PluginError for any error in it, here and at each image.
     """
-    if not dataset.fingerprint:
+    if not dataset.foreign:
         images: Images = dataset()
         return images
-    file = str(dataset.module.__file__)
-    with blame_user_code(f"{dataset.name}.py fails", file):
-        return _UserImages(dataset(), dataset.name, file)
+    with blame_user_code(f"{dataset.name}.py fails", dataset.file):  # a data set may not refuse, as other plug-ins may
+        images = dataset.function(**dataset.settings)
+    return _UserImages(images, dataset.name, dataset.file)
 
 
 def list_notes(images: Images) -> list[str]:
@@ -39,13 +42,15 @@ class _UserImages:
     stem: str
     file: str
 
-    @property
+    @cached_property
     def classes(self) -> tuple[str, ...]:
         with self._blame("classes"):
             names = tuple(self.images.classes)
-        if isinstance(self.images.classes, str) or not all(isinstance(name, str) for name in names):
+            is_text = isinstance(self.images.classes, str)
+        if is_text or not all(isinstance(name, str) and name.isprintable() for name in names):
             raise PluginError(
-                f"{self.stem}.py gives classes {names}: classes is a tuple of names, empty where there are none"
+                f"{self.stem}.py gives classes {show_value(names)}: classes is a tuple of printable names, empty where there "
+                "are none"
             )
         if len(set(names)) < len(names):
             raise PluginError(f"{self.stem}.py names a class twice")
@@ -54,8 +59,8 @@ class _UserImages:
     def name(self, index: int) -> str:
         with self._blame("name()"):
             name = self.images.name(index)
-        if not isinstance(name, str) or not name.isprintable():
-            raise PluginError(f"{self.stem}.py names an image {name!r}: a name is a printable string")
+        if not isinstance(name, str) or not name.isprintable() or not 0 < len(name) <= MAX_NAME:
+            raise PluginError(f"{self.stem}.py names an image {show_value(name)}: a name is a printable string")
         return name
 
     def __len__(self) -> int:
@@ -72,16 +77,20 @@ class _UserImages:
     def _check(self, image: Image, name: str) -> Image:
         """Return the image with contiguous pixels. Raise PluginError for a wrong name, label, mask or array of pixels."""
         start = f"{self.stem}.py gives image {name} "
+        if not isinstance(image, Image):
+            raise PluginError(f"{start}as {type(image).__name__}: an image is a cambench.Image")
         if image.name != name:
-            raise PluginError(f"{start}the name {image.name!r}: name() and the image must give the same name")
+            raise PluginError(f"{start}the name {show_value(image.name)}: name() and the image must give the same name")
         pixels = image.pixels
         if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
             kind = getattr(pixels, "dtype", type(pixels).__name__)
             raise PluginError(f"{start}as {kind} of shape {np.shape(pixels)}: pixels are an array of uint8, (h, w, 3)")
+        if not 0 < pixels.size <= MAX_VALUES:
+            raise PluginError(f"{start}in {pixels.shape[1]} x {pixels.shape[0]} pixels: that is too few or too many")
         for label in (image.label, *(marked.label for marked in image.objects)):
             if label is not None and (not isinstance(label, int | np.integer) or not 0 <= label < self._labels):
                 raise PluginError(
-                    f"{start}the label {label!r}: a label is None or an integer from 0 to {self._labels - 1}"
+                    f"{start}the label {show_value(label)}: a label is None or an integer from 0 to {self._labels - 1}"
                 )
         for marked in image.objects:
             if marked.mask.dtype != np.bool_ or marked.mask.shape != pixels.shape[:2]:

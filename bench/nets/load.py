@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from ..core.errors import BenchError, UsageError
+from ..core.process_state import KeepModes
 from ..forward.precision import choose_precision
 from . import modules, split
 from .auto_precision import replace_fp16
@@ -71,7 +72,8 @@ def _make_net(name: str, model: LoadedModel, device: torch.device, precision: st
     module = model.module.to(device).eval().requires_grad_(False)
     try:
         told = replace(model.told, class_count=len(model.classes))
-        parts = split.split_net(module, model.preprocess or PRESETS["imagenet"], layer, model.layer, told)
+        with KeepModes():
+            parts = split.split_net(module, model.preprocess or PRESETS["imagenet"], layer, model.layer, told)
         classes = _check_class_names(model.classes, parts.class_count)
     except BenchError as error:
         raise type(error)(f"{name}: {error}") from None

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
-from ..core.errors import NotApplicable, PluginError, UsageError
+from ..core.errors import NotApplicable, PluginError, UsageError, read_message
+from ..core.user_code import blame_user_code
 from ..forward.device import use_exact_arithmetic
 from ..forward.probabilities import Link
 from . import layers, outputs, readings
@@ -166,10 +167,11 @@ def _check_independence(scorer: nn.Module, inputs: Tensor) -> None:
 
 def _find_run_error(module: nn.Module, inputs: Tensor) -> str:
     """Return the error that the net raises on its input, or what is wrong with its number of rows; empty if it runs."""
-    try:
-        output = module(inputs)
-    except UNTRACEABLE as error:
-        return f"{type(error).__name__}: {' '.join(str(error).split())}"[:200]
+    with blame_user_code("the net fails", ""):
+        try:
+            output = module(inputs)
+        except UNTRACEABLE as error:
+            return f"{type(error).__name__}: {read_message(error)}"[:200]
     if isinstance(output, Tensor) and output.dim() > 1 and len(output) != len(inputs):
         return f"it returns {tuple(output.shape)} for {len(inputs)} images"
     return ""

@@ -34,7 +34,8 @@ def load_user_net(
     with _extend_import_path(file.parent) if file else _extend_import_path(Path(), keep_modules=True):
         module = user_code.import_file(file) if file else _import_module(name)
         net = modules.unwrap(_call_factory(module, spec, factory, settings))
-    code, source = _compute_code_fingerprint(name, file) if module.__file__ else "", str(module.__file__ or "")
+    source = _find_file(module)
+    code = _compute_code_fingerprint(name, file) if source else ""
     modules.check_module(net, f"{spec} returns")
     modules.undo_compilation(net)
     if weights is None:
@@ -52,9 +53,16 @@ def _compute_code_fingerprint(name: str, file: Path | None) -> str:
     if file:
         finder.run_script(str(file))
     else:
-        finder.import_hook(name)
+        with contextlib.suppress(AttributeError):  # of the standard library's finder, at an installed package
+            finder.import_hook(name)
     paths = sorted({str(path) for module in finder.modules.values() if (path := getattr(module, "__file__", None))})
+    paths = paths or [_find_file(sys.modules[name])]
     return hashlib.sha256(b"".join(Path(path).read_bytes() for path in paths)).hexdigest()
+
+
+def _find_file(module: ModuleType) -> str:
+    """Return the file of a module; empty if it has none, as `sys`."""
+    return str(getattr(module, "__file__", None) or "")
 
 
 def _find_package_root(name: str) -> Path:
@@ -76,7 +84,7 @@ def _call_factory(module: ModuleType, spec: str, factory: str, settings: dict[st
     if not callable(make):
         raise UsageError(f"{spec} is not a function: name a function that returns a torch.nn.Module")
     arguments = check_settings("net", spec, make, settings) if settings else {}
-    with user_code.blame_user_code(f"{spec} fails", str(module.__file__)), fix_seed():
+    with user_code.blame_user_code(f"{spec} fails", _find_file(module)), fix_seed():
         net = make(**arguments)
     if not isinstance(net, nn.Module):
         raise PluginError(f"{spec} returns {type(net).__name__}: a factory returns a torch.nn.Module")

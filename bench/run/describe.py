@@ -46,7 +46,7 @@ def _describe_suite(plan: Plan) -> SuiteHeader:
 
 def _describe_protocol(plan: Plan, measure: Measure) -> Settings:
     metric, protocol = measure.metric, measure.protocol
-    metric_settings = {"metric": metric.name, "version": metric.version} | metric.settings
+    metric_settings = {"metric": metric.name, "version": metric.version} | metric.stored_settings
     choices = {
         f"protocol {key}" if key in metric_settings else key: value for key, value in protocol.list_choices().items()
     }
@@ -78,7 +78,7 @@ def _describe_method(method: Plugin) -> MethodHeader:
     return MethodHeader(
         description=method.description,
         version=method.version,
-        settings=method.settings,
+        settings=method.stored_settings,
         control=method.control,
         **_drop_empty(fingerprint=method.fingerprint),
     )
@@ -91,7 +91,7 @@ def _describe_metric(measure: Measure) -> MetricHeader:
     return MetricHeader(
         description=metric.description,
         version=metric.version,
-        settings=metric.settings,
+        settings=metric.stored_settings,
         better=metric.better,
         unit=f"{metric.unit}, of logits" if logits else metric.unit,
         range=ends,
@@ -117,7 +117,7 @@ def _shorten_names(metrics: dict[str, MetricHeader]) -> dict[str, MetricHeader]:
 def _describe_data(plan: Plan) -> DataHeader:
     names = [plan.images.name(index) for index in plan.indices]
     return DataHeader(
-        settings=plan.dataset.settings,
+        settings=plan.dataset.stored_settings,
         version=plan.dataset.version,
         classes=list(plan.images.classes),
         images=names,

@@ -16,7 +16,7 @@ from ..data.types import Image, Object
 from ..forward.cost import measure_work, time_call
 from ..forward.device import to_batch
 from ..nets.net import Net
-from ..scoring.call_method import call_method, protect_images
+from ..scoring.call_method import call_method, protect
 from .plan import Plan, Timing
 from .rows import Batch, Explained, MethodResult, Subject, Work, finish_maps
 
@@ -102,7 +102,7 @@ def _explain(method: Plugin, net: Net, batch: Batch, timing: Timing, *, count: b
 
 def _prepare_call(method: Plugin, net: Net, batch: Batch) -> Callable[[], Tensor]:
     """Return a function that calls a method with a batch, and returns the maps (n, h', w')."""
-    images = protect_images(method, batch.images)
+    images = protect(method, batch.images)
     targets, seeds = [subject.target for subject in batch.subjects], [subject.seed for subject in batch.subjects]
     return partial(call_method, method, net, images, targets, seeds)
 

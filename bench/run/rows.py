@@ -13,7 +13,7 @@ import torch
 from PIL import Image as Picture
 from torch import Tensor
 
-from ..core.errors import NotApplicable, PluginError
+from ..core.errors import NotApplicable, PluginError, show_value
 from ..core.plugins import Plugin
 from ..data.seeds import hash_image
 from ..data.types import Image, Object
@@ -136,7 +136,9 @@ def make_value_columns(score: Score, metric: Plugin, method: str) -> dict[str, A
         return {"value": NAN, "reason": str(score)}
     value = score.area if isinstance(score, Curve) else score
     if not isinstance(value, int | float) or not math.isfinite(value):
-        raise PluginError(f"metric {metric.spec} gives {value!r} for a map of {method}: a score is a finite number")
+        raise PluginError(
+            f"metric {metric.spec} gives {show_value(value)} for a map of {method}: a score is a finite number"
+        )
     return {"value": float(value), "reason": None}
 
 

@@ -11,7 +11,7 @@ from itertools import takewhile
 
 import torch
 
-from ..core.errors import BenchError, Fatal, ImageError, PluginError
+from ..core.errors import BenchError, Fatal, ImageError, PluginError, read_message
 from ..data.labels import map_labels
 from ..data.prefetch import LoadImage, prefetch
 from ..data.types import Image
@@ -74,6 +74,8 @@ class Session:
             if len(images) > 1:
                 return [unit for pair in images for unit in self._try_group([pair])]
             if images[0][0] == self._plan.indices[0]:
+                if isinstance(error, PluginError):
+                    raise PluginError(f"{images[0][1].name}: {error}") from error
                 raise
             return [make_failure(self._plan, self.net.name, images[0][0], str(error))]
         # Outside of the handlers: the error holds the frames of the attempt, and with them its tensors.
@@ -123,7 +125,7 @@ def _raise_device_faults() -> Iterator[None]:
         fault = error.__cause__ if isinstance(error, BenchError) else error
         if isinstance(fault, torch.OutOfMemoryError):
             raise _TooLarge(TOO_LARGE) from error
-        if isinstance(fault, torch.AcceleratorError) or "CUDA error" in str(fault):
+        if isinstance(fault, torch.AcceleratorError) or (fault and "CUDA error" in read_message(fault)):
             message = str(fault).splitlines()[0]
             raise Fatal(
                 f"the device is lost ({message}): finished images are kept; run the same command to resume"

@@ -10,13 +10,15 @@ from ..core.errors import NotApplicable, PluginError
 from ..core.plugins import Plugin
 from ..nets.net import Net
 
+MAX_PIXELS = 2**26  # of a map: four times the largest photo
 
-def protect_images(method: Plugin, images: Tensor) -> Tensor:
-    """Return the images for a method to be called with: a copy for a user's, which may write into them.
+
+def protect(method: Plugin, values: Tensor) -> Tensor:
+    """Return images or targets for a method to be called with: a copy for foreign code, which may write into them.
 
     The suite's own methods do not, and share work on the very tensor.
     """
-    return images.clone() if method.fingerprint else images
+    return values.clone() if method.foreign else values
 
 
 def call_method(method: Plugin, net: Net, images: Tensor, targets: Sequence[int], seeds: Sequence[int]) -> Tensor:
@@ -36,7 +38,7 @@ def call_method(method: Plugin, net: Net, images: Tensor, targets: Sequence[int]
 def _call(method: Plugin, net: Net, images: Tensor, targets: Sequence[int], seeds: Sequence[int]) -> Tensor:
     target_tensor = net.once(images, "targets", lambda: torch.tensor(targets, device=images.device))
     try:
-        maps = method(net, images, target_tensor, *((list(seeds),) if method.takes_seeds else ()))
+        maps = method(net, images, protect(method, target_tensor), *((list(seeds),) if method.takes_seeds else ()))
     except NotImplementedError as error:  # a derivative that torch or a function of the user's net does not have
         raise NotApplicable(f"the net does not compute what the method needs: {error}") from error
     return _check_maps(method, net, maps, len(images))
@@ -44,8 +46,26 @@ def _call(method: Plugin, net: Net, images: Tensor, targets: Sequence[int], seed
 
 def _check_maps(method: Plugin, net: Net, maps: Any, count: int) -> Tensor:
     """Return a method's maps (count, h', w') as float32. Raise PluginError for anything else."""
-    if not isinstance(maps, Tensor) or maps.dim() != 3 or len(maps) != count or not maps.numel() or maps.is_complex():
-        output = tuple(maps.shape) if isinstance(maps, Tensor) else type(maps).__name__
+    if not isinstance(maps, Tensor) or not _are_maps(maps, count):
+        output = _describe(maps) if isinstance(maps, Tensor) else type(maps).__name__
         expected = "one image: a map is" if count == 1 else f"{count} images: maps are"
         raise PluginError(f"method {method.spec} gives {output} for {expected} a real tensor ({count}, h, w)")
+    if maps[0].numel() > MAX_PIXELS:
+        raise PluginError(
+            f"method {method.spec} gives a map of {_describe(maps[0])}: it has at most {MAX_PIXELS} pixels"
+        )
     return maps.detach().to(net.device, torch.float32)
+
+
+def _are_maps(maps: Tensor, count: int) -> bool:
+    if maps.is_meta or maps.is_nested or maps.is_quantized or maps.layout is not torch.strided or maps.is_complex():
+        return False
+    return maps.dim() == 3 and len(maps) == count and maps.numel() > 0
+
+
+def _describe(maps: Tensor) -> str:
+    """Return the shape of a tensor, and of what kind it is if it is no plain one."""
+    if maps.is_nested:
+        return "a nested tensor"
+    kinds = {"meta": maps.is_meta, "quantised": maps.is_quantized, "sparse": maps.layout is not torch.strided}
+    return " ".join([str(tuple(maps.shape)), *(f"({kind})" for kind, applies in kinds.items() if applies)])

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from ..core.plugins import Plugin
 from ..data.seeds import derive_seed
 from ..nets.net import Net
-from .call_method import call_method, protect_images
+from .call_method import call_method, protect
 from .case import FloatMap, Rerun
 
 _RANDOMISED: WeakKeyDictionary[Net, dict[tuple[float, int], Net]] = WeakKeyDictionary()
@@ -38,9 +38,7 @@ class MethodRunner:
         parts = []
         for start in range(0, len(images), self._batch):
             part = slice(start, start + self._batch)
-            maps = call_method(
-                self._method, net, protect_images(self._method, images[part]), targets[part], seeds[part]
-            )
+            maps = call_method(self._method, net, protect(self._method, images[part]), targets[part], seeds[part])
             is_finite = maps.isfinite().flatten(1).all(1)[:, None, None]  # a map with a NaN counts as constant
             parts.append(self._fit(torch.where(is_finite, maps, 0)))
         fitted: FloatMap = torch.cat(parts).cpu().numpy()

@@ -19,11 +19,13 @@ from ..data.seeds import derive_seed
 from ..forward.forward import Stream
 from .blend import Canvas, Ranks, blend_all, blend_images, count_images, split_request
 from .case import AskingMaps, Case, FloatMap, IsTop1, MapOf, MapQuestion, Question, RandomisedMap, Score
+from .foreign import check_questions, check_score
 from .perturbations import ImputedSeries, Masked, Perturbed, Series
 
 ScoreType = Literal["softmax", "logit"]
 Key = tuple[int, Perturbed | Series]  # a case's index, and perturbed images of its image
 MapKey = tuple[int, MapQuestion]  # a case's index, and what is asked of its method
+MAX_ROUNDS = 10_000  # in which a metric may ask about a case: no metric that ends needs as many
 Answer = tuple[NDArray[np.float64], NDArray[np.float64]]  # by image: the target's score; 1 if it is the highest, else 0
 
 
@@ -178,10 +180,13 @@ class _Dialogue:
     def __init__(self, metric: Plugin, case: Case, result: Any) -> None:
         self._metric, self._case = metric, case
         self._asking = cast(AskingMaps[Score], result) if isgenerator(result) else None
+        self._rounds = 0
         self.questions: list[Question | MapQuestion] = []
-        self.score: Score = float("nan") if self._asking else result
+        self.score: Score = float("nan")
         if self._asking:
             self._advance(None)
+        else:
+            self._finish(result)
 
     def send(self, answers: list[Any]) -> None:
         """Answer the open questions: an answer for each of their images, in their order."""
@@ -189,26 +194,32 @@ class _Dialogue:
 
     def _advance(self, values: list[Any] | None) -> None:
         """Send the answers, None at the start, and take the next questions, or the score."""
+        self._rounds += 1
+        if self._rounds > MAX_ROUNDS:
+            raise PluginError(
+                f"metric {self._metric.spec} has asked {MAX_ROUNDS} times without an end: return its score"
+            )
         try:
             with self._metric.blame():
-                self.questions, self.score = self._ask(values)
-            if isinstance(self.questions, list) and any(isinstance(asked, MapQuestion) for asked in self.questions):
+                self._ask(values)
+            if any(isinstance(asked, MapQuestion) for asked in self.questions):
                 _ = self._case.rerun  # raises NotApplicable if only the map is known
         except NotApplicable as reason:
-            self.questions, self.score = [], reason
-        if not isinstance(self.questions, list) or not all(
-            isinstance(question, Question | MapQuestion) for question in self.questions
-        ):
-            raise PluginError(f"metric {self._metric.spec} yields {self.questions!r}: yield a list of perturbed images")
+            self._finish(reason)
 
-    def _ask(self, values: list[Any] | None) -> tuple[list[Question | MapQuestion], Score]:
-        """Return the next questions; or none, and the score."""
+    def _ask(self, values: list[Any] | None) -> None:
+        """Take the next questions; or the score, if there are none."""
         assert self._asking is not None
         try:
             questions = next(self._asking) if values is None else self._asking.send(values)
-            return questions, self.score
         except StopIteration as end:  # caught here, because blame() takes every exception of a user's file for an error
-            return [], end.value
+            self._finish(end.value)
+            return
+        self.questions = check_questions(self._metric, self._case, questions) if self._metric.foreign else questions
+
+    def _finish(self, score: Any) -> None:
+        self.questions = []
+        self.score = check_score(self._metric, score) if self._metric.foreign else score
 
 
 def _start(metric: Plugin, case: Case) -> _Dialogue:

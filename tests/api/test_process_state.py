@@ -87,6 +87,39 @@ def test_a_library_call_changes_nothing_in_the_process(
     assert not allocator_calls
 
 
+RANDOM = '''"""Seed and draw from every global generator."""
+
+import random
+
+import numpy
+import torch
+
+random.seed(1)
+numpy.random.seed(1)
+torch.manual_seed(1)
+
+
+def explain(net, images, targets):
+    random.random(), numpy.random.random()
+    return torch.rand(len(images), 7, 7)
+'''
+
+
+@pytest.mark.parametrize("whole_run", [False, True])
+def test_random_numbers_of_a_users_file_are_drawn_from_a_copy_of_the_process_state(
+    tmp_path: Path, whole_run: bool
+) -> None:
+    (tmp_path / "drawn.py").write_text(RANDOM, encoding="utf-8")
+    chosen = {"metrics": ["gini"], "precision": "fp32", "device": "cpu"}
+    before = process_state()
+    if whole_run:
+        options = {"dataset": "scenes[size=64]", "nets": [NET], "methods": [str(tmp_path / "drawn.py")], "images": 1}
+        cambench.run("scenes", out=tmp_path / "run", quiet=True, **options, **chosen)
+    else:
+        cambench.explain(scenes.load(size=64)[0], NET, method=str(tmp_path / "drawn.py"), **chosen)
+    assert process_state() == before
+
+
 def test_the_command_line_sets_up_the_allocator_of_its_process(
     tmp_path: Path, allocator_calls: list[tuple[int, int]]
 ) -> None:

@@ -11,14 +11,13 @@ import pytest
 import torch
 from torch import Tensor
 
+from cambench.bench.core.declarations import DECLARATIONS, NEEDS
 from cambench.bench.core.errors import NotApplicable
 from cambench.bench.core.plugins import (
-    ATTRIBUTES,
     DATASET,
     ENGINE,
     METHOD,
     METRIC,
-    NEEDS,
     REFERENCE,
     REPORT,
     ROOT,
@@ -245,7 +244,7 @@ def _unused(kind: Kind, name: str) -> set[str]:
     """What a plug-in declares though neither the harness reads it nor the file itself uses it."""
     tree = ast.parse((ROOT / kind.folder / f"{name}.py").read_text(encoding="utf-8"))
     used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
-    return _declared(tree) - used - {kind.function, *ATTRIBUTES["any"], *ATTRIBUTES[kind.word]}
+    return _declared(tree) - used - {kind.function, *DECLARATIONS["any"], *DECLARATIONS[kind.word]}
 
 
 @pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind in KINDS for name in list_names(kind)])
@@ -253,7 +252,7 @@ def test_a_plugin_declares_only_documented_attributes_and_its_own_helpers(kind: 
     assert _unused(kind, name) == set()
 
 
-@pytest.mark.parametrize("attribute", [one for attributes in ATTRIBUTES.values() for one in attributes])
+@pytest.mark.parametrize("attribute", [one for attributes in DECLARATIONS.values() for one in attributes])
 def test_every_attribute_of_a_plugin_is_declared_by_some_plugin(attribute: str) -> None:
     trees = [
         ast.parse((ROOT / kind.folder / f"{name}.py").read_text(encoding="utf-8"))

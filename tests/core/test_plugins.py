@@ -7,7 +7,7 @@ import pytest
 
 from cambench.bench.core import plugins, specs
 from cambench.bench.core.errors import PluginError, UsageError
-from cambench.bench.core.plugins import DATASET, METHOD, METRIC
+from cambench.bench.core.plugins import DATASET, METHOD
 
 
 def test_a_plugin_is_loaded_from_a_file(tmp_path: Path) -> None:
@@ -22,8 +22,11 @@ def test_a_plugin_is_loaded_from_a_file(tmp_path: Path) -> None:
 
 def test_defaults_are_settings_too(tmp_path: Path) -> None:
     file = tmp_path / "mine.py"
-    file.write_text('def score(case, *, steps: int = 28, substrate: str = "mean"):\n    return 0.0\n', encoding="utf-8")
-    assert plugins.find(METRIC, str(file)).settings == {"steps": 28, "substrate": "mean"}
+    file.write_text(
+        'def explain(net, images, targets, *, steps: int = 28, substrate: str = "mean"):\n    return 0.0\n',
+        encoding="utf-8",
+    )
+    assert plugins.find(METHOD, str(file)).settings == {"steps": 28, "substrate": "mean"}
 
 
 def test_a_spec_with_a_colon_sets_the_variant(tmp_path: Path) -> None:
@@ -38,6 +41,18 @@ def test_a_spec_with_a_colon_sets_the_variant(tmp_path: Path) -> None:
 
 def test_specs_are_split_at_commas_outside_brackets() -> None:
     assert specs.split("a[x=1,y=2], b:c ,d") == ["a[x=1,y=2]", "b:c", "d"]
+
+
+def test_specs_of_any_length_are_split_at_once() -> None:
+    """By time that grows with the length: 100,000 commas took minutes."""
+    assert specs.split("a[b,c]," * 50_000) == ["a[b,c]"] * 50_000
+    assert specs.split("," * 100_000) == [] and len(specs.split("[" + "," * 100_000)) == 1
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("text", ["{{}:1}", "-" * 10_000 + "1", "[" * 10_000, "9" * 5000, r"'\d'", "1is 2", "\0"])
+def test_what_is_no_literal_is_text(text: str) -> None:
+    assert specs.parse_value(text) in (text, r"\d")
 
 
 def test_modules_with_an_underscore_are_not_plugins() -> None:
@@ -58,6 +73,16 @@ def test_modules_with_an_underscore_are_not_plugins() -> None:
         ("a[b", "names no method: write name"),
         ("random[size=0]", "setting 'size': Input should be greater than or equal to 1"),
         ("centre[sigma=0]", "setting 'sigma': Input should be greater than 0"),
+        ("random[seed={{}:1}]", "setting 'seed': Input should be a valid integer"),
+        (f"random[seed={'-' * 3000}1]", "setting 'seed': Input should be a valid integer"),
+        (f"random[seed={'[' * 3000}1", "names no method: write name"),
+        ("random[seed=-1]", "setting 'seed' is -1: a seed is a whole number from 0 to 4294967295"),
+        (
+            "random[seed=4294967296]",
+            "setting 'seed' is 4294967296: a setting is a finite number, a whole one up to 42949672",
+        ),
+        ("centre[sigma=inf]", "setting 'sigma' is inf: a setting is a finite number"),
+        ("x" * 5000, "a method has a name of 5000 characters: at most 4096 are read"),
         ("no_such_file.py", "there is no file no_such_file.py"),
         ("_hidden", "there is no method '_hidden'"),
     ],

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from cambench import explain, load_dataset
-from cambench.bench.core import plugins
+from cambench.bench.core.declarations import DECLARATIONS
 
 ROOT = Path(__file__).parents[2]
 TUTORIAL = ROOT / "docs" / "tutorial.md"
@@ -142,7 +142,7 @@ def test_the_data_set_and_the_report_in_own_md_work(plugins_of_own_md: Path) -> 
 
 def test_everything_that_a_plugin_may_define_is_documented() -> None:
     text = (ROOT / "docs" / "own.md").read_text(encoding="utf-8")
-    names = [name for names in plugins.ATTRIBUTES.values() for name in names]
+    names = [name for names in DECLARATIONS.values() for name in names]
     assert [name for name in names if f"`{name}" not in text] == []
 
 

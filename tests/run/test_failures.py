@@ -127,7 +127,7 @@ def test_a_plugin_that_fails_on_a_later_image_loses_it_and_on_the_first_ends_the
     assert images_of(tmp_path / "run", "scores") == sorted(set(names) - {names[2]})
     result = bench(*arguments(photos, tmp_path / "other", **{kind: files[1]}))
     assert result.exit_code == 2
-    assert result.stderr.strip().endswith(reason)
+    assert result.stderr.strip() == f"bench: {names[0]}: {reason}"
 
 
 ENDINGS = {
@@ -298,7 +298,7 @@ def test_a_flipped_view_of_an_array_is_a_valid_image(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("before", "after", "message"),
     [
-        ("classes = ()", "classes = 'ab'", "own.py gives classes ('a', 'b'): classes is a tuple of names"),
+        ("classes = ()", "classes = 'ab'", "own.py gives classes ('a', 'b'): classes is a tuple of printable names"),
         ("classes = ()", "classes = ('a', 'a')", "own.py names a class twice"),
         ("classes = ()", "classes = None", "own.py fails (classes): it raises TypeError"),
         ("return str(index)", "return index", "own.py names an image 0: a name is a printable string"),

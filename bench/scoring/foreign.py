@@ -1,0 +1,208 @@
+"""Checks what a metric of foreign code asks and returns, so that a mistake is named before anything is computed from it."""
+
+from functools import singledispatch
+from typing import Any, get_args
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..core.errors import NotApplicable, PluginError, read_message, show_value
+from ..core.plugins import Plugin
+from .case import Case, Curve, FloatMap, IsTop1, MapOf, MapQuestion, Question, RandomisedMap, Score
+from .perturbations import (
+    Clean,
+    Custom,
+    CustomSeries,
+    ImputedSeries,
+    Inside,
+    InsideSeries,
+    Kept,
+    KeptSeries,
+    Masked,
+    Perturbed,
+    RegionSeries,
+    Series,
+    Substrate,
+)
+
+SUBSTRATES = get_args(Substrate)
+MAX_RANK = 2**31 - 1
+WORDS = "a score is a finite number, a Curve, or a reason why there is none (NotApplicable)"
+
+
+def check_questions(metric: Plugin, case: Case, questions: Any) -> list[Question | MapQuestion]:
+    """Return what a metric asks about a case. Raise PluginError for anything but a list of sound questions."""
+    if (
+        not isinstance(questions, list)
+        or not questions
+        or not all(isinstance(each, Question | MapQuestion) for each in questions)
+    ):
+        raise PluginError(f"metric {metric.spec} yields {show_value(questions)}: yield a list of perturbed images")
+    for question in questions:
+        if fault := _find_fault(question, case):
+            raise PluginError(f"metric {metric.spec} asks for {show_value(question)}: {fault}")
+    return list(questions)
+
+
+def check_score(metric: Plugin, score: Any) -> Score:
+    """Return what a metric returns, with plain numbers. Raise PluginError for anything but a score."""
+    if isinstance(score, NotApplicable):
+        return NotApplicable(read_message(score) or "no reason is given")
+    try:
+        if isinstance(score, Curve):
+            return _convert_curve(score)
+        if isinstance(score, int | float | np.integer | np.floating | np.bool_):
+            return float(score)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise PluginError(f"metric {metric.spec} gives {show_value(score)}: {read_message(error)}; {WORDS}") from None
+    raise PluginError(f"metric {metric.spec} gives {show_value(score)}: {WORDS}")
+
+
+def _convert_curve(curve: Curve) -> Curve:
+    """Return a curve of plain numbers. Raise an error for one whose lists are no numbers, or of different lengths."""
+    shares, scores = _convert_numbers(curve.shares), _convert_numbers(curve.scores)
+    if len(shares) != len(scores) or not len(shares):
+        raise ValueError(f"a curve has as many scores as shares, and these are {len(scores)} and {len(shares)}")
+    if (np.diff(shares) < 0).any() or shares[0] < 0 or shares[-1] > 1:
+        raise ValueError("the shares of a curve ascend from 0 to 1")
+    if len(curve.pictures) not in (0, len(shares)):
+        raise ValueError("a curve has as many pictures as shares, or none")
+    value = None if curve.value is None else float(curve.value)
+    return Curve(shares.tolist(), scores.tolist(), value, tuple(_convert_picture(each) for each in curve.pictures))
+
+
+def _convert_numbers(values: Any) -> NDArray[np.float64]:
+    if not isinstance(values, list | tuple | np.ndarray):
+        raise TypeError(f"a curve is of lists of numbers, not of a {type(values).__name__}")
+    numbers = np.asarray(values, dtype=np.float64)
+    if numbers.ndim != 1 or not np.isfinite(numbers).all():
+        raise ValueError("a curve is of lists of finite numbers")
+    return numbers
+
+
+def _convert_picture(picture: Any) -> FloatMap:
+    values: FloatMap = np.asarray(picture, dtype=np.float32)
+    if values.ndim != 2 or not np.isfinite(values).all():
+        raise ValueError("the pictures of a curve are maps (h, w) of finite numbers")
+    return values
+
+
+@singledispatch
+def _find_fault(question: Question | MapQuestion, case: Case) -> str:
+    """Return what is wrong with a question about a case; empty if nothing is."""
+    raise TypeError(f"no question: {question!r}")
+
+
+@_find_fault.register
+def _(question: Clean, case: Case) -> str:
+    return ""
+
+
+@_find_fault.register
+def _(question: IsTop1, case: Case) -> str:
+    return _find_fault_of_image(question.image, case)
+
+
+@_find_fault.register
+def _(question: MapOf, case: Case) -> str:
+    return _find_fault_of_image(question.image, case)
+
+
+def _find_fault_of_image(image: Any, case: Case) -> str:
+    return _find_fault(image, case) if isinstance(image, Perturbed | Series) else "it holds no perturbed image"
+
+
+@_find_fault.register
+def _(question: RandomisedMap, case: Case) -> str:
+    sound = isinstance(question.share, float | int) and 0 <= question.share <= 1 and _is_rank(question.seed)
+    return "" if sound else "share is a number from 0 to 1, and seed a whole number"
+
+
+@_find_fault.register
+def _(question: Masked, case: Case) -> str:
+    if question.top is not None and not _is_rank(question.top):
+        return "top is None or a whole number"
+    return _find_fault_of_substrate(question.substrate)
+
+
+@_find_fault.register
+def _(question: Kept, case: Case) -> str:
+    return _find_fault(KeptSeries(((question.first, question.last),), question.substrate, question.ties), case)
+
+
+@_find_fault.register
+def _(question: KeptSeries, case: Case) -> str:
+    if question.ties is not None and not (_is_rank(question.ties) and question.ties >= 0):
+        return "ties is None or a seed"
+    return _find_fault_of_bounds(question.bounds) or _find_fault_of_substrate(question.substrate)
+
+
+@_find_fault.register
+def _(question: RegionSeries, case: Case) -> str:
+    if not _is_array(question.ranks, "iu", case.map.shape):
+        return f"its ranks are an array {case.map.shape} of whole numbers"
+    return _find_fault_of_bounds(question.bounds) or _find_fault_of_substrate(question.substrate)
+
+
+@_find_fault.register
+def _(question: Inside, case: Case) -> str:
+    if not _is_array(question.mask, "b", case.map.shape):
+        return f"its mask is a boolean array {case.map.shape}"
+    return _find_fault_of_substrate(question.substrate)
+
+
+@_find_fault.register
+def _(question: InsideSeries, case: Case) -> str:
+    if not _is_array(question.masks, "b", (*np.shape(question.masks)[:1], *case.map.shape)) or not len(question.masks):
+        return f"its masks are a boolean array (n, {case.map.shape[0]}, {case.map.shape[1]})"
+    return _find_fault_of_substrate(question.substrate)
+
+
+@_find_fault.register
+def _(question: Custom, case: Case) -> str:
+    return _find_fault_of_tensor(question.image, case, ())
+
+
+@_find_fault.register
+def _(question: CustomSeries, case: Case) -> str:
+    return _find_fault_of_tensor(question.images, case, tuple(getattr(question.images, "shape", ()))[:1])
+
+
+@_find_fault.register
+def _(question: ImputedSeries, case: Case) -> str:
+    thresholds = question.thresholds
+    if not isinstance(thresholds, tuple) or not all(isinstance(each, float | int) for each in thresholds):
+        return "its thresholds are a tuple of numbers"
+    fault = "" if thresholds else _find_fault_of_bounds(question.bounds)
+    return fault or _find_fault_of_tensor(question.noise, case, ())
+
+
+def _find_fault_of_tensor(images: Any, case: Case, count: tuple[int, ...]) -> str:
+    device, shape = case.image.device, (*count, *case.image.shape)
+    if not isinstance(images, Tensor) or images.shape != shape or not images.numel():
+        return f"it is a tensor {tuple(case.image.shape)}, or several in a series"
+    if images.device != device or not images.is_floating_point() or images.layout is not torch.strided:
+        return f"it is a dense tensor of floating-point numbers on {device}"
+    return ""
+
+
+def _find_fault_of_bounds(bounds: Any) -> str:
+    pairs = isinstance(bounds, tuple) and all(isinstance(pair, tuple) and len(pair) == 2 for pair in bounds)
+    if not pairs or not bounds or not all(_is_rank(rank) for pair in bounds for rank in pair):
+        return "its bounds are a tuple of pairs of whole numbers, (first, last)"
+    return ""
+
+
+def _find_fault_of_substrate(substrate: Any) -> str:
+    sound = isinstance(substrate, str) and substrate in SUBSTRATES
+    return "" if sound else f"a substrate is one of {', '.join(SUBSTRATES)}"
+
+
+def _is_rank(value: Any) -> bool:
+    return isinstance(value, int | np.integer) and abs(int(value)) <= MAX_RANK
+
+
+def _is_array(values: Any, kinds: str, shape: tuple[int, ...]) -> bool:
+    return isinstance(values, np.ndarray) and values.dtype.kind in kinds and values.shape == shape

@@ -1,0 +1,229 @@
+"""What a metric or a method of a user's own file asks and returns is checked before anything is computed from it."""
+
+import math
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from cambench.bench.core import plugins
+from cambench.bench.core.errors import NotApplicable, PluginError
+from cambench.bench.core.plugins import METHOD, METRIC
+from cambench.bench.forward.forward import Stream
+from cambench.bench.scoring import score as scoring
+from cambench.bench.scoring.call_method import call_method
+from cambench.bench.scoring.case import Case, Curve, Score
+
+HEAD = """import numpy as np
+import torch
+from cambench import *
+BETTER, UNIT, RANGE, SHORT = "higher", "share", (0, 1), "odd"
+
+
+def score(case):
+"""
+ODD = "type('Odd', (), {'__str__': lambda self: 1 / 0, '__repr__': lambda self: 1 / 0})()"
+
+
+class Net:
+    """Three classes; the score of each is the image's mean colour."""
+
+    def scores(self, stream: Stream) -> Tensor:
+        return stream.make(0, stream.count).double().mean((2, 3))
+
+
+def score_by(folder: Path, *lines: str) -> Score:
+    """The score of a map of 4 x 4 by a metric whose function has these lines."""
+    (folder / "odd.py").write_text(HEAD + "".join(f"    {line}\n" for line in lines), encoding="utf-8")
+    metric = plugins.find(METRIC, str(folder / "odd.py"))
+    map_ = np.linspace(0, 1, 16, dtype=np.float32).reshape(4, 4)
+    case = Case(map_, 0, (), torch.full((3, 4, 4), 0.25), map_)
+    ((result,),) = scoring.score(Net(), [case], [metric])
+    return result
+
+
+@pytest.mark.parametrize("asks", [False, True])
+@pytest.mark.parametrize(
+    ("returned", "expected"),
+    [("np.float32(0.5)", 0.5), ("np.int64(1)", 1.0), ("True", 1.0), ("np.bool_(True)", 1.0), ("0", 0.0)],
+)
+def test_a_score_is_a_plain_number(tmp_path: Path, returned: str, expected: float, asks: bool) -> None:
+    result = score_by(tmp_path, *(["yield [Clean()]"] if asks else []), f"return {returned}")
+    assert type(result) is float and result == expected
+
+
+def test_a_curve_is_of_plain_numbers(tmp_path: Path) -> None:
+    returned = "Curve(np.array([0, 1]), (np.float32(1), True), None, (np.ones((2, 2)), case.map))"
+    curve = score_by(tmp_path, f"return {returned}")
+    assert isinstance(curve, Curve) and (curve.shares, curve.scores, curve.area) == ([0.0, 1.0], [1.0, 1.0], 1.0)
+    assert [type(each) for each in curve.shares + curve.scores] == [float] * 4
+    assert [picture.dtype for picture in curve.pictures] == [np.float32] * 2
+
+
+@pytest.mark.parametrize(
+    ("returned", "message"),
+    [
+        ("None", "gives None: a score is a finite number"),
+        ("'high'", "gives 'high': "),
+        ("10**400", "gives 1000"),
+        ("(x for x in [1.0])", "yields 1.0: yield a list of perturbed images"),
+        ("iter([1.0])", "gives <list_iterator"),
+        ("torch.tensor(0.5)", r"gives tensor\(0.5000\): "),
+        ("1j", "gives 1j: "),
+        (ODD, r"gives \(Odd cannot be printed\): "),
+        ("Curve([0, 1], [1])", "a curve has as many scores as shares, and these are 1 and 2"),
+        ("Curve([], [])", "these are 0 and 0"),
+        ("Curve((x for x in [0, 1]), [0, 1])", "a curve is of lists of numbers, not of a generator"),
+        ("Curve([0, 1], [0, 10**400])", "too large"),
+        ("Curve([0, 1], ['a', 'b'])", "could not convert string"),
+        ("Curve([0, 1], [0, float('nan')])", "a curve is of lists of finite numbers"),
+        ("Curve([[0, 1]], [[0, 1]])", "a curve is of lists of finite numbers"),
+        ("Curve([1, 0], [0, 1])", "the shares of a curve ascend from 0 to 1"),
+        ("Curve([0, 2], [0, 1])", "the shares of a curve ascend from 0 to 1"),
+        ("Curve([0, 1], [0, 1], 10**400)", "too large"),
+        ("Curve([0, 1], [0, 1], None, (case.map,))", "a curve has as many pictures as shares, or none"),
+        ("Curve([0, 1], [0, 1], None, (1, 2))", r"the pictures of a curve are maps \(h, w\)"),
+    ],
+)
+def test_what_is_no_score_is_refused(tmp_path: Path, returned: str, message: str) -> None:
+    with pytest.raises(PluginError, match=f"^metric odd .*{message}"):
+        score_by(tmp_path, f"return {returned}")
+
+
+@pytest.mark.parametrize(
+    ("reason", "expected"),
+    [("'too dark'", "too dark"), ("", "no reason is given"), ("'\\udc80\\x1b'", r"\udc80\x1b"),
+     (ODD, "(NotApplicable cannot be printed)")],
+)  # fmt: skip
+@pytest.mark.parametrize("form", ["return NotApplicable({})", "raise NotApplicable({})"])
+def test_a_reason_is_text_that_records_can_hold(tmp_path: Path, form: str, reason: str, expected: str) -> None:
+    for lines in ([form.format(reason)], ["yield [Clean()]", form.format(reason)]):
+        result = score_by(tmp_path, *lines)
+        assert isinstance(result, NotApplicable) and str(result) == expected
+
+
+@pytest.mark.parametrize(
+    ("question", "expected"),
+    [
+        ("Clean()", 0.25), ("Custom(torch.ones(3, 4, 4))", 1.0), ("IsTop1(Clean())", 1.0),
+        ("Kept(0, 0, 'black')", 0.0), ("Inside(np.zeros((4, 4), bool), 'black')", 0.0),
+        ("Kept(np.int64(0), 8, 'black')", 0.125),
+    ],
+)  # fmt: skip
+def test_sound_questions_are_answered(tmp_path: Path, question: str, expected: float) -> None:
+    assert score_by(tmp_path, f"(answer,) = yield [{question}]", "return answer") == pytest.approx(expected, abs=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("yielded", "message"),
+    [
+        ("None", "yields None: yield a list of perturbed images"),
+        ("[]", r"yields \[\]: yield a list"),
+        ("(Clean(),)", r"yields \(Clean\(\),\): yield a list"),
+        ("(Clean() for _ in range(2))", "yields <generator object .*: yield a list"),
+        ("[Clean]", "yields .*: yield a list"),
+        (f"[{ODD}]", r"yields \(list cannot be printed\): yield a list"),
+        ("[Kept('a', 1, 'mean')]", "its bounds are a tuple of pairs of whole numbers"),
+        ("[Kept(0, 10**30, 'mean')]", "its bounds are a tuple"),
+        ("[Kept(0, 1, 'purple')]", "a substrate is one of mean, black, blur, box"),
+        ("[Kept(0, 1, [])]", "a substrate is one of"),
+        ("[Kept(0, 1, 'mean', -1)]", "ties is None or a seed"),
+        ("[KeptSeries([(0, 1)], 'mean')]", "its bounds are a tuple of pairs"),
+        ("[KeptSeries((), 'mean')]", "its bounds are a tuple of pairs"),
+        ("[Masked('mean', 'x')]", "top is None or a whole number"),
+        ("[Inside(np.ones((3, 3), bool), 'mean')]", r"its mask is a boolean array \(4, 4\)"),
+        ("[Inside(np.ones((4, 4)), 'mean')]", "its mask is a boolean array"),
+        ("[InsideSeries(np.ones((0, 4, 4), bool), 'mean')]", r"its masks are a boolean array \(n, 4, 4\)"),
+        ("[InsideSeries(7, 'mean')]", "its masks are a boolean array"),
+        ("[Custom(torch.zeros(3, 2, 2))]", r"it is a tensor \(3, 4, 4\)"),
+        ("[Custom(torch.zeros(3, 4, 4, device='meta'))]", "it is a dense tensor of floating-point numbers on cpu"),
+        ("[Custom(torch.zeros(3, 4, 4, dtype=int))]", "it is a dense tensor"),
+        ("[CustomSeries(torch.zeros(0, 3, 4, 4))]", r"it is a tensor \(3, 4, 4\), or several in a series"),
+        ("[CustomSeries(5)]", "it is a tensor"),
+        ("[IsTop1(5)]", "it holds no perturbed image"),
+    ],
+)
+def test_unsound_questions_are_refused(tmp_path: Path, yielded: str, message: str) -> None:
+    with pytest.raises(PluginError, match=f"^metric odd .*{message}"):
+        score_by(tmp_path, f"yield {yielded}", "return 0.5")
+
+
+def test_a_metric_that_asks_for_ever_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scoring, "MAX_ROUNDS", 20)
+    assert score_by(tmp_path, "for _ in range(20 - 1): yield [Clean()]", "return 0.5") == 0.5
+    with pytest.raises(PluginError, match="metric odd has asked 20 times without an end: return its score"):
+        score_by(tmp_path, "while True: yield [Clean()]")
+
+
+RAISES = {
+    "BaseException('x')": "BaseException: x",
+    "GeneratorExit": "GeneratorExit",
+    "StopIteration(5)": "(StopIteration: 5|RuntimeError: generator raised StopIteration)",
+    "MemoryError": "MemoryError",
+    "SystemExit(0)": "SystemExit: 0",
+    f"Exception({ODD})": r"Exception: \(Exception cannot be printed\)",
+    "Exception('\\udc80\\n\\x1b[31m')": r"Exception: \\udc80 \\x1b\[31m",
+    "SyntaxError(5)": "SyntaxError: 5",
+}
+
+
+@pytest.mark.parametrize("asks", [False, True])
+@pytest.mark.parametrize("raised", RAISES)
+def test_whatever_a_metric_raises_is_named_with_its_line(tmp_path: Path, raised: str, asks: bool) -> None:
+    lines = ["yield [Clean()]" if asks else "pass", f"raise {raised}"]
+    with pytest.raises(PluginError, match=rf"^odd\.py fails: line 9 raises {RAISES[raised]}$"):
+        score_by(tmp_path, *lines)
+
+
+def test_a_long_message_is_cut(tmp_path: Path) -> None:
+    with pytest.raises(PluginError) as refusal:
+        score_by(tmp_path, "raise ValueError('x' * 10**6)")
+    assert len(str(refusal.value)) < 2100 and str(refusal.value).endswith("xxx...")
+
+
+def call(folder: Path, returned: str) -> Any:
+    (folder / "odd.py").write_text(
+        f"import torch\n\n\ndef explain(net, images, targets):\n    targets += 1\n    return {returned}\n",
+        encoding="utf-8",
+    )
+    method, images = plugins.find(METHOD, str(folder / "odd.py")), torch.zeros(1, 3, 4, 4)
+    shared = torch.tensor([2])
+    net = SimpleNamespace(device=torch.device("cpu"), once=lambda *_: shared)
+    maps = call_method(method, net, images, [2], [0])
+    assert shared.tolist() == [2], "the targets are shared with other methods"
+    return maps
+
+
+@pytest.mark.parametrize("dtype", ["bool", "uint8", "int64", "float16", "float64"])
+def test_a_map_of_any_real_type_is_accepted(tmp_path: Path, dtype: str) -> None:
+    maps = call(tmp_path, f"torch.ones(1, 2, 2, dtype=torch.{dtype})")
+    assert maps.dtype is torch.float32 and maps.tolist() == [[[1, 1], [1, 1]]]
+
+
+@pytest.mark.parametrize(
+    ("returned", "message"),
+    [
+        ("None", "gives NoneType for one image"),
+        ("(each for each in images)", "gives generator for one image"),
+        ("images.mean(1)[0]", r"gives \(4, 4\) for one image"),
+        ("torch.zeros(1, 0, 3)", r"gives \(1, 0, 3\) for one image"),
+        ("torch.zeros(1, 2, 2, device='meta')", r"gives \(1, 2, 2\) \(meta\) for one image"),
+        ("torch.zeros(1, 2, 2).to_sparse()", r"gives \(1, 2, 2\) \(sparse\) for one image"),
+        ("torch.zeros(1, 2, 2, dtype=torch.complex64)", r"gives \(1, 2, 2\) for one image"),
+        (
+            "torch.zeros(1, 1, 1).expand(1, 10**6, 10**6)",
+            r"gives a map of \(1000000, 1000000\): it has at most 67108864",
+        ),
+    ],
+)
+def test_what_is_no_map_is_refused(tmp_path: Path, returned: str, message: str) -> None:
+    with pytest.raises(PluginError, match=f"^method odd {message}"):
+        call(tmp_path, returned)
+
+
+def test_a_number_that_is_not_finite_is_kept_for_the_row_to_refuse(tmp_path: Path) -> None:
+    assert math.isnan(score_by(tmp_path, "return float('nan')"))
