@@ -17,6 +17,7 @@ from ._readers.lazy_images import LabelledPicture, LazyImages, shuffle_images
 from ._readers.voc import sort_by_area
 
 VERSION = 1
+THREAD_SAFE = True
 PAGE = "https://cocodataset.org/#download"
 
 

@@ -30,6 +30,7 @@ class Cracks:
     seed: int
     split: str
     classes: tuple[str, ...] = CLASSES
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return COUNT

@@ -13,7 +13,7 @@ from ._readers.depth import RgbPicture
 from ._readers.image_io import DECODING_ERRORS, Resize, convert
 from ._readers.lazy_images import LabelledPicture, LazyImages, shuffle_images
 
-VERSION = 1
+VERSION = 2  # values of more than 8 bits are scaled
 REQUIRES = "datasets"
 EXTRA = "hf"
 

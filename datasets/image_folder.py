@@ -25,11 +25,11 @@ def load(*, path: str, size: int = 224, resize: Resize = "crop", seed: int = 0) 
     size and cuts out the centre, as torchvision does; `crop-all` resizes the shorter side to the size, so that only the longer
     side is cut; `squash` resizes both sides to the size.
 
-    labels.csv has the columns file (relative to the folder, or to images/ in it) and class_index (the net's index), or others
-    that name the class; commas, semicolons or tabs separate its cells. The object
-    may be marked by a column mask (an image of the photo's size, not 0 on the object), box_xyxy (four numbers, in pixels of the
-    upright photo) or box_N_xyxy for any N (in pixels of the photo squashed to N x N). Without labels.csv each sub-folder is a
-    class, and images without sub-folders have no label.
+    labels.csv has the columns file (relative to the folder, or to images/ in it) and class_index (the net's index), or another
+    column with the class (docs/data.md); cells are separated by commas, semicolons or tabs. The object may be marked by a
+    column mask (an image of the photo's size, not 0 on the object), box_xyxy (four numbers, in pixels of the upright photo) or
+    box_N_xyxy for any N (in pixels of the photo squashed to N x N). Without labels.csv each sub-folder is a class, and images
+    without sub-folders have no label.
 
     Raise UsageError for a folder without images or with both images and sub-folders of images, and for a row that cannot be
     read, whose file is not in the folder, or whose file already has a row.

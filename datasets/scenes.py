@@ -31,6 +31,7 @@ class Scenes:
     split: str
     objects: str
     classes: tuple[str, ...] = CLASSES
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return COUNT

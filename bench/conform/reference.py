@@ -111,10 +111,7 @@ def make_library_module(net: Net) -> nn.Module:
     """
     module = net.cut.original
     if module is None:
-        raise UsageError(
-            f"{net.name} does not return the logits of a softmax alone, or {net.layer} does not output (n, k, h, w), so "
-            "reference libraries would explain something else: choose another net or layer"
-        )
+        raise UsageError(f"{net.name}: reference libraries {net.cut.why_no_original}")
     shared: dict[int, Any] = {id(weight): nn.Parameter(weight.detach()) for weight in module.parameters()}
     shared |= {id(buffer): buffer.detach() for buffer in module.buffers()}
     return copy.deepcopy(module, shared).eval()

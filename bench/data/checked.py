@@ -56,6 +56,15 @@ class _UserImages:
             raise PluginError(f"{self.stem}.py names a class twice")
         return names
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        with self._blame("notes"):
+            given = getattr(self.images, "notes", ())
+            notes = tuple(given)
+        if isinstance(given, str) or not all(isinstance(note, str) for note in notes):
+            raise PluginError(f"{self.stem}.py gives notes {given!r}: notes is a tuple of texts")
+        return notes
+
     def name(self, index: int) -> str:
         with self._blame("name()"):
             name = self.images.name(index)
@@ -75,12 +84,14 @@ class _UserImages:
         return blame_user_code(f"{self.stem}.py fails{what and f' ({what})'}", self.file)
 
     def _check(self, image: Image, name: str) -> Image:
-        """Return the image with contiguous pixels. Raise PluginError for a wrong name, label, mask or array of pixels."""
+        """Return the image with contiguous pixels. Raise PluginError for a wrong name, note, label, mask or array of pixels."""
         start = f"{self.stem}.py gives image {name} "
         if not isinstance(image, Image):
             raise PluginError(f"{start}as {type(image).__name__}: an image is a cambench.Image")
         if image.name != name:
             raise PluginError(f"{start}the name {show_value(image.name)}: name() and the image must give the same name")
+        if not isinstance(image.note, str):
+            raise PluginError(f"{start}the note {show_value(image.note)}: a note is a text")
         pixels = image.pixels
         if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
             kind = getattr(pixels, "dtype", type(pixels).__name__)

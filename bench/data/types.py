@@ -43,6 +43,10 @@ class Images(Protocol):
     def classes(self) -> tuple[str, ...]:
         """The names of the labels; empty if labels are class indices of a net."""
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What should be said of the data set when a run starts, in sentences. A user's own data set need not have it."""
+
     def name(self, index: int) -> str:
         """Return the name of an image, without making or reading the image."""
 

@@ -1,4 +1,4 @@
-"""Finds which axes of a layer's output are places of the image, and brings outputs to the order (n, k, h, w).
+"""Finds which axes of a layer's output are positions in the image, and brings outputs to the order (n, k, h, w).
 
 Nets order their axes differently: Swin and ConvNeXt have layers that output (n, h, w, k). The order is measured, not assumed.
 The height is the axis that another height of the image makes longer or shorter. If the net takes one size of images alone, it
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
-from .fx_split import UNTRACEABLE
+from .fx_split import DEVICE_ERRORS, UNTRACEABLE
 
 Order = tuple[int, int, int, int]  # the axes of an output that are its images, channels, height and width
 Reading = TypeVar("Reading")
@@ -63,7 +63,7 @@ def arrange(modules: Mapping[str, nn.Module], orders: Mapping[str, Order]) -> di
 
 def describe_order(order: Order) -> str:
     """Write the order of an output's axes: (n, h, w, k)."""
-    return f"({', '.join('nkhw'[place] for place in _invert(order))})"
+    return f"({', '.join('nkhw'[axis] for axis in _invert(order))})"
 
 
 def _invert(order: Order) -> Order:
@@ -80,6 +80,8 @@ def _read_outputs(
     for key, module in modules.items():
         try:
             value = module(value)
+        except DEVICE_ERRORS:
+            raise
         except UNTRACEABLE:
             break
         if isinstance(value, Tensor):
@@ -119,13 +121,13 @@ def _compare_changes(outputs: Tensor) -> Order | None:
 
 
 def _find_moving_axis(whole: Tensor, mixed: Tensor) -> list[int]:
-    """Return the axis along which changes of an image's halves lie furthest apart, if it is the same for each image."""
-    axes = set()
+    """Return the axis along which changes of an image's halves lie furthest apart, in the mean of the images, if any does."""
+    shifts = [0.0, 0.0, 0.0]
     for first, second, mixture in zip(whole, whole.roll(-1, 0), mixed, strict=True):
-        shifts = [_find_centre(mixture - second, axis) - _find_centre(mixture - first, axis) for axis in range(3)]
-        largest = max(shifts, key=abs)
-        axes.add(shifts.index(largest) + 1 if largest > 0 else 0)
-    return list(axes) if len(axes) == 1 and 0 not in axes else []
+        for axis in range(3):
+            shifts[axis] += _find_centre(mixture - second, axis) - _find_centre(mixture - first, axis)
+    largest = max(shifts, key=abs)
+    return [shifts.index(largest) + 1] if largest > 0 else []
 
 
 def _find_centre(changes: Tensor, axis: int) -> float:

@@ -30,6 +30,7 @@ class Selection:
     state: State
     prefix: str = ""  # of their names in the file; ends in a dot unless empty
     left_out: tuple[str, ...] = ()  # names in the file of what is no part of the net
+    repeated: tuple[str, ...] = ()  # names in the file of weights that it also holds under the net's own names
 
     def drop(self, starts: tuple[str, ...]) -> "Selection":
         """Return the selection without the weights whose names begin so, which are left out."""
@@ -39,15 +40,17 @@ class Selection:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What was left out, in a sentence for the report."""
-        if not self.left_out:
-            return ()
-        groups: dict[str, list[str]] = {}
-        for name in self.left_out:
-            groups.setdefault(_find_group(name, self.prefix), []).append(name)
-        listed = _list_few(f"{group}.*" if len(names) > 1 else names[0] for group, names in groups.items())
+        """What was left out and why, in sentences for the report."""
+        reasons = {
+            "as no part of the net": self.left_out,
+            "as the same names without wrappers are there": self.repeated,
+        }
         taken = f", whose {self.prefix}* it takes" if self.prefix else ""
-        return (f"left out of {self.source.name}{taken}, as no part of the net: {listed}",)
+        return tuple(
+            f"left out of {self.source.name}{taken}, {reason}: {_list_groups(names, self.prefix)}"
+            for reason, names in reasons.items()
+            if names
+        )
 
 
 def read_weights(path: Path) -> State:
@@ -98,9 +101,26 @@ def select_weights(state: State, net: nn.Module, source: Path, prefix: str = "")
     expected = net.state_dict().keys()
     chosen = _choose_prefix(inside, expected, start, source)
     own_names = {name: _find_own_name(name.removeprefix(chosen), expected) for name in state if name.startswith(chosen)}
-    selected = {own: state[name] for name, own in own_names.items() if own in expected or not _is_foreign(own)}
+    names = _choose_names(own_names, chosen, source)
+    selected = {own: state[name] for own, name in names.items() if own in expected or not _is_foreign(own)}
     left_out = [name for name in state if own_names.get(name) not in selected and not name.endswith(COUNTERS)]
-    return Selection(source, selected, chosen, tuple(left_out))
+    repeated = [name for name, own in own_names.items() if own in selected and names[own] != name]
+    return Selection(source, selected, chosen, tuple(left_out), tuple(repeated))
+
+
+def _choose_names(own_names: Mapping[str, str], prefix: str, source: Path) -> dict[str, str]:
+    """Return the name in a file of each weight: of several, the one that is the net's own after the prefix.
+
+    Raise UsageError if there are several and none is.
+    """
+    names: dict[str, str] = {}
+    for name, own in own_names.items():
+        first = names.setdefault(own, name)
+        if prefix + own in own_names:
+            names[own] = prefix + own
+        elif first != name:
+            raise UsageError(f"{source} holds two weights named {own} ({first}, {name}): choose one with prefix=")
+    return names
 
 
 def _choose_prefix(names: Collection[str], expected: Collection[str], start: str, source: Path) -> str:
@@ -138,6 +158,14 @@ def _find_own_name(name: str, expected: Collection[str]) -> str:
 def _is_foreign(name: str) -> bool:
     """Tell whether a weight that a net does not have cannot belong to it: part of a training loss, or a counter."""
     return name.partition(".")[0] in LOSSES or name.endswith(COUNTERS)
+
+
+def _list_groups(names: Iterable[str], prefix: str) -> str:
+    """List names; those that begin alike, beside a prefix, as one."""
+    groups: dict[str, list[str]] = {}
+    for name in names:
+        groups.setdefault(_find_group(name, prefix), []).append(name)
+    return _list_few(f"{group}.*" if len(members) > 1 else members[0] for group, members in groups.items())
 
 
 def _find_group(name: str, prefix: str) -> str:

@@ -21,7 +21,7 @@ class Part(nn.Sequential):
         output: Tensor = super().forward(input)
         is_traced = not isinstance(input, Tensor)
         if not is_traced and torch.is_grad_enabled() and input.requires_grad and not output.requires_grad:
-            raise NotApplicable("the net gives no gradients: it calls detach(), or runs without them, after the layer")
+            raise NotApplicable("the net passes no gradients on: it calls detach(), or runs without gradients")
         return output
 
 
@@ -37,6 +37,7 @@ class Cut:
     why_no_class_maps: str = ""  # the reason if there are none
     aliases: dict[str, str] = field(default_factory=dict)  # other names of keys of `modules`: layer4.1 is layer4
     original: nn.Module | None = None  # the net before it was cut, if it returns logits and the layer (n, k, h, w)
+    why_no_original: str = ""  # what a library would do wrong with the net before it was cut; empty if nothing
     maps: frozenset[str] | None = None  # the keys of `modules` that output a map (n, k, h, w); None: all that are named
 
     def split_at(self, net: str, layers: Sequence[str]) -> list[nn.Sequential]:

@@ -5,6 +5,7 @@ from itertools import pairwise
 from operator import attrgetter
 from typing import Any
 
+import torch
 from torch import fx, nn
 from torch.fx.proxy import TraceError
 
@@ -12,6 +13,7 @@ from torch.fx.proxy import TraceError
 UNTRACEABLE = (
     TraceError, RuntimeError, TypeError, ValueError, AttributeError, LookupError, AssertionError, ArithmeticError,
 )  # fmt: skip
+DEVICE_ERRORS = (torch.OutOfMemoryError, torch.AcceleratorError)  # RuntimeErrors, but not of the module's own code
 ROOT = "net"  # the wrapper's child that is the net
 
 
@@ -57,6 +59,8 @@ def trace_sequence(wrapper: nn.Module) -> ModuleSequence | None:
     tracer = _Tracer()
     try:
         graph = tracer.trace(wrapper)
+    except DEVICE_ERRORS:
+        raise
     except UNTRACEABLE:
         return None
     nodes = _find_needed_nodes(graph)

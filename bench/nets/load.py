@@ -15,7 +15,7 @@ from .auto_precision import replace_fp16
 from .loaded import LoadedModel, compute_fingerprint
 from .net import Net
 from .preprocessing import PRESETS, format_numbers, parse_preprocess
-from .readings import Told, check_scores
+from .readings import OutputSettings, check_scores
 from .sources import parse_source
 
 USUAL_SIZE = 224  # pixels: side of the images that needs no note
@@ -62,8 +62,8 @@ def load_module(
             f"{name} cannot be copied ({error}): pass a module that was just built and has not run yet"
         ) from None
     modules.undo_compilation(copied)
-    told = Told(check_scores(scores), str(output))
-    model = LoadedModel(copied, compute_fingerprint(copied), tuple(classes), normalisation, told=told)
+    settings = OutputSettings(check_scores(scores), str(output))
+    model = LoadedModel(copied, compute_fingerprint(copied), tuple(classes), normalisation, settings=settings)
     return _make_net(name, model, torch.device(device), precision, layer)
 
 
@@ -71,9 +71,9 @@ def _make_net(name: str, model: LoadedModel, device: torch.device, precision: st
     """Split a model into a net. Errors begin with the net's name."""
     module = model.module.to(device).eval().requires_grad_(False)
     try:
-        told = replace(model.told, class_count=len(model.classes))
+        settings = replace(model.settings, class_count=len(model.classes))
         with KeepModes():
-            parts = split.split_net(module, model.preprocess or PRESETS["imagenet"], layer, model.layer, told)
+            parts = split.split_net(module, model.preprocess or PRESETS["imagenet"], layer, model.layer, settings)
         classes = _check_class_names(model.classes, parts.class_count)
     except BenchError as error:
         raise type(error)(f"{name}: {error}") from None

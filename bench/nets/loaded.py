@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from .preprocessing import Preprocess
-from .readings import NOTHING_TOLD, Told
+from .readings import NO_SETTINGS, OutputSettings
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class LoadedModel:
     code: str = ""  # fingerprint of the user's source files; empty for nets of libraries
     file: str = ""  # the user's source file; empty for nets of libraries
     notes: tuple[str, ...] = ()  # sentences for the report
-    told: Told = NOTHING_TOLD  # what the user says about what the net returns
+    settings: OutputSettings = NO_SETTINGS  # what the user says about what the net returns
 
 
 def compute_fingerprint(module: nn.Module) -> str:

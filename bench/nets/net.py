@@ -13,6 +13,7 @@ from ..forward.forward import Forward, Stream
 from ..forward.layout import lay_out
 from ..forward.probabilities import Link, to_log_probabilities, to_probabilities
 from .cut import Cut
+from .fx_split import DEVICE_ERRORS
 
 Value = TypeVar("Value")
 
@@ -119,7 +120,7 @@ class Net(nn.Module):
         try:
             self._forward.prepare(images)
         except RuntimeError as error:
-            if isinstance(error, torch.OutOfMemoryError | torch.AcceleratorError):
+            if isinstance(error, DEVICE_ERRORS):
                 raise
             reason = str(error).splitlines()[0]
             raise ImageError(f"{self.name} cannot take images of {width} x {height}: {reason}") from error

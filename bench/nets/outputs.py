@@ -34,7 +34,7 @@ def wrap_scores(net: nn.Module, inputs: Tensor, output: str = "", classes: int =
     """Return a net reduced to its class scores, and the scores (n, classes) of the inputs; of one score an image, (n, 1).
 
     `output` names the output that holds them, of a net that returns several; `classes` is their number if it is known. Raise
-    PluginError for a net that does not classify, UsageError for one whose output is still to be chosen, or does not exist.
+    PluginError for a net that does not classify, UsageError for one with several possible outputs, or without the named one.
     """
     returned = net(inputs)
     key = find_score_location(returned, len(inputs), output, classes)

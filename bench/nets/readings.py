@@ -20,11 +20,12 @@ Kind = Literal["logits", "probabilities", "log-probabilities"]
 TOLERANCE = 1e-3  # of the sum of probabilities
 LEAST = 1e-5  # probability down to which the logarithms of a softmax are compared
 AS_LOGITS: tuple[Kind, Link] = ("logits", "softmax")  # how scores are read that are no probabilities
+AS_SET = ", as set by scores="  # the end of a note
 STRENGTHS = (1.0, 30.0, 1e6)  # of the noise that the net's last layer is given, to see whether scores stay in [0, 1]
 
 
 @dataclass(frozen=True)
-class Told:
+class OutputSettings:
     """What the user says about what a net returns."""
 
     scores: Scores = ""  # how its class scores are read; empty: as they look
@@ -32,7 +33,7 @@ class Told:
     class_count: int = 0  # of the names of the classes; 0 without names
 
 
-NOTHING_TOLD = Told()
+NO_SETTINGS = OutputSettings()
 
 
 class Log(nn.Module):
@@ -63,7 +64,7 @@ class Reading:
 
     kind: Kind
     link: Link
-    is_told: bool = False  # by the user; else judged by the values
+    is_set: bool = False  # by the user's scores=; else judged by the values
     is_single: bool = False  # one score an image
 
     @property
@@ -83,7 +84,8 @@ class Reading:
         if self.is_logits:
             return bool((logits - scores).abs().max() <= tolerance * max(1.0, float(scores.abs().max())))
         if self.link == "sigmoid":
-            slack = tolerance * largest * scores * (1 - scores) + 4 * torch.finfo(scores.dtype).eps * scores
+            info = torch.finfo(scores.dtype)
+            slack = tolerance * largest * scores * (1 - scores) + 4 * info.eps * scores + info.tiny
             return bool(((to_probabilities(logits, self.link) - scores).abs() <= slack).all())
         logs = scores if self.kind == "log-probabilities" else scores.clamp(min=LEAST / 10).log()
         reliable = logs > torch.tensor(LEAST).log()
@@ -102,25 +104,25 @@ def check_scores(scores: str) -> Scores:
     for word in get_args(Scores):
         if scores == word:
             return cast(Scores, word)
-    raise UsageError(f"there are no scores {scores!r}: {list_known_names(scores, get_args(Scores)[1:])}")
+    raise UsageError(f"scores={scores!r} is not known: {list_known_names(scores, get_args(Scores)[1:])}")
 
 
-def identify(net: nn.Module, inputs: Tensor, scores: Tensor, told: Scores) -> Reading:
-    """Identify what a net's scores (n, classes) of its inputs are: as `told`, or else judged by their values.
+def identify(net: nn.Module, inputs: Tensor, scores: Tensor, setting: Scores) -> Reading:
+    """Identify what a net's scores (n, classes) of its inputs are: as the user's `setting` says, else judged by their values.
 
     Raise UsageError if they cannot be what the user says.
     """
     is_single = scores.shape[1] == 1
-    kind, link = AS_LOGITS if told == "logits" else _judge(net, inputs, scores)
-    if told == "softmax" and is_single:
+    kind, link = AS_LOGITS if setting == "logits" else _judge(net, inputs, scores)
+    if setting == "softmax" and is_single:
         raise UsageError("scores=softmax, but the net returns one score an image: set scores=sigmoid, or scores=logits")
-    if told == "sigmoid" and kind == "log-probabilities":
+    if setting == "sigmoid" and kind == "log-probabilities":
         raise UsageError("scores=sigmoid, but the net returns the logarithms of a softmax: leave the setting out")
-    if told == "sigmoid":
+    if setting == "sigmoid":
         link = "sigmoid"
-    elif told == "softmax" and link == "sigmoid":
+    elif setting == "softmax" and link == "sigmoid":
         kind, link = AS_LOGITS
-    return Reading(kind, link, told != "", is_single)
+    return Reading(kind, link, setting != "", is_single)
 
 
 def describe(reading: Reading, *, is_removed: bool) -> Iterator[str]:
@@ -128,16 +130,16 @@ def describe(reading: Reading, *, is_removed: bool) -> Iterator[str]:
 
     `is_removed` says whether the net's last function was removed, so that it gives logits.
     """
-    told = ", as told" if reading.is_told else ""
+    origin = AS_SET if reading.is_set else ""
     if reading.is_single:
-        yield _describe_single(reading) + told
+        yield _describe_single(reading) + origin
     elif reading.link == "sigmoid" and reading.is_logits:
-        yield "its class scores are the sigmoids of its logits, each class by itself, as told"
+        yield f"its class scores are the sigmoids of its logits, each class by itself{AS_SET}"
     elif reading.link == "sigmoid":
-        how = told or " (they do not sum to 1); scores=logits reads them as logits"
+        how = origin or " (they do not sum to 1); scores=logits reads them as logits"
         yield f"its class scores are the probabilities that it returns, each class by itself{how}"
-    elif reading.is_told and reading.is_logits:
-        yield "it returns logits, as told: its class scores are their softmax"
+    elif reading.is_set and reading.is_logits:
+        yield f"its class scores are the softmax of the logits that it returns{AS_SET}"
     if reading.link == "sigmoid" and not reading.is_logits:
         yield f"methods explain the {'logits before its last sigmoid' if is_removed else 'log-odds of its probabilities'}"
     elif not reading.is_logits:

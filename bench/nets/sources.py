@@ -11,7 +11,7 @@ from ..core.settings import check_settings
 from . import architecture_settings, timm_nets, user_nets, vgg16_gap, zoo
 from .loaded import LoadedModel
 from .preprocessing import Preprocess, parse_preprocess
-from .readings import Told, check_scores
+from .readings import OutputSettings, check_scores
 
 
 @dataclass(frozen=True)
@@ -24,13 +24,13 @@ class Source:
     classes: Path | None
     preprocess: Preprocess | None
     layer: str | None
-    told: Told
+    output_settings: OutputSettings
     settings: dict[str, Any]  # of the factory, library or architecture alone
     prefix: str = ""  # of the names of the net's weights in their file; empty if it is to be found
 
     def load(self) -> LoadedModel:
         """Load the model, with the classes and preprocessing of the spec. Raise UsageError if it cannot be loaded."""
-        model = replace(self._load(), told=self.told)
+        model = replace(self._load(), settings=self.output_settings)
         if self.classes:
             model = replace(model, classes=read_class_names(self.classes))
         return replace(model, preprocess=self.preprocess) if self.preprocess else model
@@ -70,7 +70,7 @@ def parse_source(text: str) -> Source:
         classes,
         preprocess,
         options["layer"] or None,
-        Told(check_scores(options["scores"]), options["output"]),
+        OutputSettings(check_scores(options["scores"]), options["output"]),
         own_settings,
         options["prefix"],
     )

@@ -19,10 +19,10 @@ from . import layers, outputs, readings
 from .axes import MAP, Order, arrange, describe_order, find_orders
 from .class_maps import TOLERANCE, build_class_maps
 from .cut import Cut
-from .fx_split import UNTRACEABLE, ModuleSequence, trace_sequence
+from .fx_split import DEVICE_ERRORS, UNTRACEABLE, ModuleSequence, trace_sequence
 from .hook_split import remove_gate, split_by_hooks
 from .preprocessing import Preprocess
-from .readings import NOTHING_TOLD, Told
+from .readings import NO_SETTINGS, OutputSettings
 
 SIZES = (224, 32, 28, 64, 96, 128, 160, 192, 256, 288, 299, 320, 331, 380, 384, 448, 512)  # pixels, tried in this order
 KNOWN_SIZE = 128  # pixels: of the probe if the layer is known; smaller is faster
@@ -98,14 +98,18 @@ class LayerCut:
 @torch.no_grad()
 @use_exact_arithmetic()
 def split_net(
-    module: nn.Module, preprocess: Preprocess, layer: str | None, usual: str | None = None, told: Told = NOTHING_TOLD
+    module: nn.Module,
+    preprocess: Preprocess,
+    layer: str | None,
+    usual: str | None = None,
+    settings: OutputSettings = NO_SETTINGS,
 ) -> SplitNet:
     """Cut a frozen net in eval mode at `layer`, else at the architecture's usual one, else at one proposed by a rule.
 
     Raise PluginError for a module that does not classify images, UsageError for a layer at which it cannot be cut, and for an
     output or a reading of class scores that does not fit it.
     """
-    probe = _probe(module, preprocess, KNOWN_SIZE if usual else SIZES[0], told)
+    probe = _probe(module, preprocess, KNOWN_SIZE if usual else SIZES[0], settings)
     line = _find_line(probe)
     if layer is not None and layer not in dict(module.named_modules()):
         raise UsageError(f"there is no layer {layer!r}: {_suggest_layers(probe, line, layer)}")
@@ -113,14 +117,13 @@ def split_net(
     found = _cut_at(probe, line, chosen) if chosen else _choose_cut(probe, line)
     notes = [] if chosen else [_describe_choice(probe, found)]
     notes += _list_notes(probe, found)
-    cut = found.cut
-    if probe.returns_logits_alone and found.order == MAP:
-        cut = replace(cut, original=module)
+    reason = _find_library_fault(probe, found)
+    cut = replace(found.cut, original=None if reason else module, why_no_original=reason)
     classes, link = max(2, probe.scores.shape[1]), probe.reading.link_of_classes
     return SplitNet(cut, classes, link, probe.scorer.key, probe.fixed_size, probe.images.shape[3], tuple(notes))
 
 
-def _probe(module: nn.Module, preprocess: Preprocess, first_size: int, told: Told) -> Probe:
+def _probe(module: nn.Module, preprocess: Preprocess, first_size: int, settings: OutputSettings) -> Probe:
     """Run the net on random images of the first size that it takes, in colour, else grey. Raise UsageError if it takes none."""
     device = next(module.parameters(), torch.empty(0)).device
     first_error = ""
@@ -130,9 +133,9 @@ def _probe(module: nn.Module, preprocess: Preprocess, first_size: int, told: Tol
         error = _find_run_error(module, prepare(images))
         if not error:
             is_fixed = bool(_find_run_error(module, prepare(pad(images, (0, 32, 0, 32)))))
-            scorer, scores = _find_repeatable_scores(module, prepare(images), told)
+            scorer, scores = _find_repeatable_scores(module, prepare(images), settings)
             _check_independence(scorer, prepare(images * images.new_tensor(CONTRASTS).view(2, 1, 1, 1)))
-            reading = readings.identify(scorer, prepare(images), scores, told.scores)
+            reading = readings.identify(scorer, prepare(images), scores, settings.scores)
             return Probe(scorer, prepare, channels, images, scores, reading, size if is_fixed else None)
         first_error = first_error or error
     raise UsageError(
@@ -140,11 +143,13 @@ def _probe(module: nn.Module, preprocess: Preprocess, first_size: int, told: Tol
     )
 
 
-def _find_repeatable_scores(module: nn.Module, inputs: Tensor, told: Told) -> tuple[outputs.ScoresOnly, Tensor]:
+def _find_repeatable_scores(
+    module: nn.Module, inputs: Tensor, settings: OutputSettings
+) -> tuple[outputs.ScoresOnly, Tensor]:
     """Return the net reduced to its class scores, and these. Raise PluginError if a second run gives others."""
     if error := _find_run_error(module, inputs[:1]):
         raise PluginError(f"the net cannot be run on a single image: {error}")
-    scorer, scores = outputs.wrap_scores(module, inputs, told.output, told.class_count)
+    scorer, scores = outputs.wrap_scores(module, inputs, settings.output, settings.class_count)
     repeated = scorer(inputs)
     if not torch.allclose(scores, repeated, rtol=TOLERANCE, atol=TOLERANCE):
         raise PluginError(
@@ -170,6 +175,8 @@ def _find_run_error(module: nn.Module, inputs: Tensor) -> str:
     with blame_user_code("the net fails", ""):
         try:
             output = module(inputs)
+        except DEVICE_ERRORS:
+            raise
         except UNTRACEABLE as error:
             return f"{type(error).__name__}: {read_message(error)}"[:200]
     if isinstance(output, Tensor) and output.dim() > 1 and len(output) != len(inputs):
@@ -277,6 +284,8 @@ def _cut_by_hooks(probe: Probe, layer: str) -> LayerCut | str:
         activations = second(first(probe.images))
         if not probe.agrees(nn.Sequential(*rest)(activations)):
             return "the layers after it use more than its output"
+    except DEVICE_ERRORS:
+        raise
     except UNTRACEABLE as error:
         return str(error)
     cut = Cut(modules | _make_two_classes(probe), layer, maps=frozenset(orders))
@@ -305,6 +314,16 @@ def _finish_cut(cut: Cut, end: int, activations: Tensor, order: Order | None) ->
     except NotApplicable as reason:
         cut = replace(cut, why_no_class_maps=str(reason))
     return LayerCut(cut, order, (activations.shape[2], activations.shape[3]))
+
+
+def _find_library_fault(probe: Probe, found: LayerCut) -> str:
+    """Return what a library would do wrong with the net before it was cut; empty if nothing."""
+    if not probe.returns_logits_alone:
+        return "would explain another output, as it does not return the logits of a softmax alone: choose another net"
+    if found.order != MAP:
+        axes = describe_order(found.order)
+        return f"would confuse the axes of {found.cut.layer}, which outputs {axes}: choose another layer"
+    return ""
 
 
 def _describe_choice(probe: Probe, found: LayerCut) -> str:

@@ -11,8 +11,8 @@ from ..store.header import MetricHeader
 from ..store.run import Run
 from .estimate import estimate_mean
 from .frames import pivot_scores
+from .image_notes import describe_images
 from .mean_scores import MeanScore, Metric, average_scores, parse_range
-from .pictures import describe_images
 
 
 @dataclass(frozen=True)

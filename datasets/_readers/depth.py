@@ -65,10 +65,10 @@ def to_rgb(picture: Picture.Image, depth: Depth) -> RgbPicture:
         grey = np.asarray(picture).astype(np.float64)
         white = depth.white or _find_white(grey, WHITES if picture.mode == "F" else WHITES[1:])
         _check_range(grey, white)
-        said = "" if depth.white else f"its values are read on a scale from 0 to {white}"
+        scale_note = "" if depth.white else f"its values are read on a scale from 0 to {white}"
         unused = _describe_unused_bits(grey.max()) if white == 65535 and (depth.has_16_bits or not depth.white) else ""
         pixels = _to_bytes(white - grey if depth.inverted else grey, white)
-        return RgbPicture(Picture.fromarray(pixels).convert("RGB"), "; ".join(filter(None, (said, unused))))
+        return RgbPicture(Picture.fromarray(pixels).convert("RGB"), "; ".join(filter(None, (scale_note, unused))))
     unused = ""
     if depth.has_16_bits:  # Pillow keeps the upper 8 bits
         unused = _describe_unused_bits(256 * float(np.asarray(picture.convert("RGB")).max()))
@@ -90,8 +90,8 @@ def _find_white(values: Values, whites: tuple[int, ...]) -> int:
                     return white
                 break
     raise ValueError(
-        f"its values run from {values.min():.6g} to {values.max():.6g}, which tells no scale: save it with 8 or 16 bits, "
-        "or with values from 0 to 1"
+        f"its values run from {values.min():.6g} to {values.max():.6g}, so the value of white is unknown: save it "
+        "with 8 or 16 bits, or with values from 0 to 1"
     )
 
 
@@ -113,4 +113,7 @@ def _describe_unused_bits(highest: float) -> str:
     unused = 8 - (int(highest) >> 8).bit_length()
     if unused <= 0:
         return ""
-    return f"no pixel uses the upper {unused} of 16 bits, so that it is dark: if it has fewer bits, scale it to all 16"
+    return (
+        f"no pixel uses the upper {unused} of 16 bits, so the picture is dark: if it was taken with fewer bits, multiply its "
+        "values to use all 16"
+    )

@@ -166,7 +166,10 @@ def test_the_run_says_how_many_labels_agree_under_each_order(tmp_path: Path, tar
         output = " ".join(result.output.split())
         (another,) = {"name", "position"} - {order}
         assert result.exit_code == 0, output
-        assert f"{chosen} of 12 labels agree with the prediction; with --label-order {another}, {other} would" in output
+        assert (
+            f"{chosen} of 12 labels agree with the prediction; with --label-order {another}, {other} of these 12 would"
+            in output
+        )
         assert f"top-1 {chosen} of 12" in output
         run = store.open_run(out)
         assert run.header.suite.label_order == order

@@ -5,6 +5,7 @@ import hashlib
 import json
 import pickle
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NoReturn
 from urllib.error import URLError
@@ -262,6 +263,11 @@ def test_coco(root: Path, objects: str) -> None:
     image = images[0]
     assert image.label == 2 and [marked.label for marked in image.objects] == [2, 1]
     assert image.objects[0].mask[:, 40:].all() and image.objects[0].mask.sum() == 40 * 80
+    assert find(DATASET, "coco").thread_safe
+    with ThreadPoolExecutor(4) as reader:
+        for read in reader.map(images.__getitem__, [0] * 20):
+            assert np.array_equal(read.pixels, image.pixels)
+            assert all(map(np.array_equal, (each.mask for each in read.objects), (each.mask for each in image.objects)))
 
 
 def test_broken_coco_annotations_are_named_in_the_error(root: Path) -> None:

@@ -15,7 +15,7 @@ from cambench.datasets.image_folder import photo
 
 SIDE = 16
 GREY = np.arange(256, dtype=np.uint8).reshape(SIDE, SIDE)  # every value of 8 bits
-UNUSED = "no pixel uses the upper {} of 16 bits"
+UNUSED = "no pixel uses the upper {} of 16 bits, so the picture is dark: if it was taken with fewer bits, multiply its values "
 
 
 def write_tiff(file: Path, values: NDArray[Any], **options: Any) -> Path:
@@ -87,16 +87,16 @@ def test_a_black_picture_of_floats_is_black(tmp_path: Path) -> None:
     [
         (
             np.linspace(-0.5, 1, 256),
-            r"a\.tif cannot be read as an image \(its values run from -0\.5 to 1, which tells no scale",
+            r"a\.tif cannot be read as an image \(its values run from -0\.5 to 1, so the value of white is unknown",
         ),
         (
             np.linspace(0, 1.2, 256),
-            "from 0 to 1.2, which tells no scale: save it with 8 or 16 bits, or with values from 0 to 1",
+            "from 0 to 1.2, so the value of white is unknown: save it with 8 or 16 bits, or with values from 0 to 1",
         ),
         (np.linspace(0, 37.5, 256), "from 0 to 37.5"),
         (np.linspace(0, 3000.5, 256), "from 0 to 3000.5"),
         (np.linspace(0, 1e6, 256), r"from 0 to 1e\+06"),
-        (np.full(256, np.nan), "tells no scale"),
+        (np.full(256, np.nan), "the value of white is unknown"),
         (np.r_[np.zeros(255), np.inf], "from 0 to inf"),
     ],
 )
@@ -109,8 +109,8 @@ def test_values_that_tell_no_scale_are_refused(tmp_path: Path, values: NDArray[A
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        (GREY.astype(np.int32) - 1, "its values run from -1 to 254, which tells no scale"),
-        (GREY.astype(np.int32) * 1000, "its values run from 0 to 255000, which tells no scale"),
+        (GREY.astype(np.int32) - 1, "its values run from -1 to 254, so the value of white is unknown"),
+        (GREY.astype(np.int32) * 1000, "its values run from 0 to 255000, so the value of white is unknown"),
         (GREY.astype(np.int16) - 1, "its values run from -1, and black is 0: save it with values from 0 to 65535"),
         (GREY.astype(np.int8), "its values of 8 bits have a sign: save it without"),
     ],

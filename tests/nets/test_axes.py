@@ -12,12 +12,13 @@ from torchvision.models.convnext import CNBlockConfig
 
 from cambench.bench.conform.reference import compute_maps
 from cambench.bench.core.errors import NotApplicable, UsageError
-from cambench.bench.nets import axes, layers, load
+from cambench.bench.nets import axes, layers, load, zoo
 from cambench.bench.nets.net import Net
 from cambench.methods import cam, grad_cam, layer_cam, score_cam
 from cambench.tests.support.nets import close, random_images
 
 IMAGES, TARGETS = random_images(2, 64), torch.tensor([1, 2])
+CALLS = 16  # of a net that cannot be traced, while it is loaded
 NHWC = "layer {} gives (n, h, w, k): its axes are permuted to (n, k, h, w)"
 
 
@@ -293,6 +294,49 @@ def test_an_order_is_measured_by_size_and_by_change(order: axes.Order) -> None:
         modules = axes.arrange({"body": body, "moved": moved, "end": nn.Identity()}, orders)
         torch.testing.assert_close(nn.Sequential(*list(modules.values())[:2])(images), body(images))
         assert torch.equal(nn.Sequential(*modules.values())(images), moved(body(images)))
+
+
+class _Of64(nn.Module):
+    """Takes images of 64 x 64 alone."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.shape[2:] != (64, 64):
+            raise ValueError("64 x 64 only")
+        return x
+
+
+def test_the_axes_of_convolutions_of_one_size_are_measured() -> None:
+    """The changes of one of the three images alone lie further apart along another axis."""
+    features = zoo.load_shipped("squeezenet1_1").module.eval().features
+    modules = {"size": _Of64(), "features": features, "turned": axes.Permute((0, 2, 3, 1))}
+    orders = axes.find_orders(modules, torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0)))
+    assert orders == {"size": axes.MAP, "features": axes.MAP, "turned": (0, 3, 1, 2)}
+
+
+class _Failing(nn.Module):
+    """Raises an error at one call. It cannot be traced."""
+
+    def __init__(self, error: Exception, calls: int) -> None:
+        super().__init__()
+        self.error, self.calls = error, calls
+        self.body, self.head = nn.Conv2d(3, 4, 3), nn.Linear(4, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.calls -= 1
+        if self.calls == -1:
+            raise self.error
+        maps = self.body(x)
+        output: Tensor = self.head(maps.mean((2, 3)) if float(maps.detach().sum()) < 1e9 else maps.amax((2, 3)))
+        return output
+
+
+@pytest.mark.parametrize("kind", [torch.OutOfMemoryError, torch.AcceleratorError])
+def test_an_error_of_the_device_is_no_reason_to_load_a_net_otherwise(kind: type[Exception]) -> None:
+    """Whichever of the net's calls raises it while the net is loaded."""
+    for calls in range(CALLS):
+        with pytest.raises(kind, match="of the device"):
+            load.load_module(_Failing(kind("of the device"), calls), preprocess="none", layer="body")
+    assert load.load_module(_Failing(kind("of the device"), CALLS), preprocess="none", layer="body").layer == "body"
 
 
 def test_layers_are_suggested_by_similarity() -> None:

@@ -89,6 +89,33 @@ def test_of_two_sets_of_weights_the_user_chooses() -> None:
         _load(both, prefix="ema")
 
 
+def _renamed(before: str, after: str, state: dict[str, Tensor] = STATE) -> dict[str, Tensor]:
+    return {name.replace(before, after): weight for name, weight in state.items()}
+
+
+@pytest.mark.parametrize(
+    ("others", "listed"),
+    [
+        ({"module.0.weight": OTHER["0.weight"]}, "module.0.weight"),
+        (_prefixed("module.", OTHER), "module.*"),
+        ({"3.module.0.weight": OTHER["3.0.weight"]}, "3.module.0.weight"),
+    ],
+)
+def test_of_two_names_of_a_weight_the_nets_own_is_taken(others: dict[str, Tensor], listed: str) -> None:
+    for state in (STATE | others, others | STATE):
+        loaded, notes = _load(state)
+        assert all(torch.equal(loaded[name], weight) for name, weight in STATE.items())
+        assert notes == (f"left out of w.pth, as the same names without wrappers are there: {listed}",)
+
+
+def test_two_names_of_a_weight_of_which_neither_is_the_nets_own_are_refused() -> None:
+    state = _renamed("3.0", "3.module.0") | _prefixed("module.", OTHER)
+    with pytest.raises(UsageError, match=r"^w.pth holds two weights named 3.0.weight \(3.module.0.weight, module.3.0.weight\)"
+                                         r": choose one with prefix=$"):  # fmt: skip
+        _load(state)
+    assert torch.equal(_load(state, prefix="module")[0]["3.0.weight"], OTHER["3.0.weight"])
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

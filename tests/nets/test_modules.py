@@ -76,7 +76,7 @@ def test_gradient_methods_do_not_apply_to_a_net_without_gradients(make: Callable
     module: Any = _seeded(make)
     net = _load(module)
     for method in ("grad_cam", "layer_cam", "xgrad_cam", "shapley_cam", "opti_cam", "smooth_grad_cam_pp"):
-        with pytest.raises(NotApplicable, match="the net gives no gradients"):
+        with pytest.raises(NotApplicable, match="the net passes no gradients on"):
             compute_maps(method, net, IMAGES, TARGETS)
     reference = _seeded(_Net)
     reference.load_state_dict(module.state_dict())
@@ -88,7 +88,7 @@ def test_an_explanation_says_why_there_are_no_gradients() -> None:
     without, with_map = explain_all(
         PHOTO, module, methods=["grad_cam", "score_cam"], metrics=["deletion"], preprocess="none", device="cpu"
     )
-    assert without.map is None and without.reason.startswith("the net gives no gradients: it calls detach()")
+    assert without.map is None and without.reason.startswith("the net passes no gradients on: it calls detach()")
     assert with_map.map is not None and with_map.scores.keys() == {"deletion"}
 
 
@@ -106,7 +106,7 @@ def test_libraries_methods_without_gradients_run() -> None:
     for method in ("pytorch_grad_cam:EigenCAM", "torchcam:ScoreCAM"):
         close(compute_maps(method, net, IMAGES, TARGETS), compute_maps(method, reference, IMAGES, TARGETS))
     for method in ("pytorch_grad_cam:GradCAM", "torchcam:GradCAM"):
-        with pytest.raises(NotApplicable, match="the net gives no gradients"):
+        with pytest.raises(NotApplicable, match="the net passes no gradients on"):
             compute_maps(method, net, IMAGES, TARGETS)
 
 
@@ -224,7 +224,7 @@ def test_bench_explain_blames_the_users_file_and_names_reasons(tmp_path: Path, m
         "fp32",
     ]
     done = CliRunner().invoke(main, [*command, "--size", "32", "--method", "grad_cam,score_cam", "--json"])
-    assert done.exit_code == 0 and "the net gives no gradients" in done.output
+    assert done.exit_code == 0 and "the net passes no gradients on" in done.output
     failed = CliRunner().invoke(main, [*command, "--size", "40"])
     assert failed.exit_code == 2 and "net own:make fails: line 13 raises KeyError: 'forty'" in failed.output
 

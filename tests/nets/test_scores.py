@@ -28,7 +28,9 @@ from cambench.tests.support.cli import bench
 from cambench.tests.support.nets import close, random_images
 
 IMAGES = (random_images(3, 48) * 255).round() / 255
+TINY = torch.finfo(torch.float32).tiny
 CLOSE = {"rtol": 0, "atol": 1e-4}
+SOFTMAX_AS_SET = "its class scores are the softmax of the logits that it returns, as set by scores="
 Transform = Callable[[Tensor], Any]
 
 
@@ -81,6 +83,15 @@ def halves(scores: Tensor) -> Tensor:
     return torch.cat([-s / 2, s / 2], 1)
 
 
+def saturate(scores: Tensor) -> Tensor:
+    """A hard sigmoid that is exactly 0 for the third class and exactly 1 for the fourth."""
+    return F.hardsigmoid(scores + scores.new_tensor([0.0, 0.0, -50.0, 50.0]))
+
+
+def to_log_odds(p: Tensor) -> Tensor:
+    return p.clamp(torch.finfo(p.dtype).tiny, 1 - torch.finfo(p.dtype).eps / 2).logit()
+
+
 def log_softmax(scores: Tensor) -> Tensor:
     return scores.log_softmax(1)
 
@@ -92,7 +103,8 @@ NETS: dict[str, tuple[int, Transform, Transform, Transform, dict[str, Any]]] = {
     "sigmoids that stay": (4, logistic, as_they_are, as_they_are, {}),
     "sure sigmoids that stay": (4, lambda s: logistic(s + 7.2), as_they_are, as_they_are, {"scale": 2}),
     "hard sigmoids": (4, F.hardsigmoid, as_they_are, lambda s: F.hardsigmoid(s).logit(), {"scale": 2}),
-    "sigmoids, told": (4, torch.sigmoid, as_they_are, as_they_are, {"scores": "sigmoid"}),
+    "saturated hard sigmoids": (4, saturate, as_they_are, lambda s: to_log_odds(saturate(s)), {"scale": 2}),
+    "sigmoids, as set": (4, torch.sigmoid, as_they_are, as_they_are, {"scores": "sigmoid"}),
     "logits of several labels": (4, as_they_are, torch.sigmoid, as_they_are, {"scores": "sigmoid"}),
     "softmax": (4, lambda s: s.softmax(1), as_they_are, as_they_are, {}),
     "logits": (4, as_they_are, lambda s: s.softmax(1), as_they_are, {}),
@@ -114,8 +126,8 @@ def case(request: pytest.FixtureRequest) -> tuple[Small, Net, Transform, Transfo
     scale = {"scale": settings["scale"]} if "scale" in settings else {}
     module = make(classes, last, kind, **scale)
     to_logits = log_softmax if name == "softmax" and kind is Untraceable else to_logits
-    told = {key: value for key, value in settings.items() if key != "scale"}
-    return module, load_module(module, **told), to_probabilities, to_logits
+    own = {key: value for key, value in settings.items() if key != "scale"}
+    return module, load_module(module, **own), to_probabilities, to_logits
 
 
 def load_module(module: nn.Module, **settings: Any) -> Net:
@@ -160,7 +172,9 @@ def test_scores_and_maps_are_those_of_plain_torch(case: tuple[Small, Net, Transf
     expected = to_probabilities(module(IMAGES))
     with torch.no_grad():
         torch.testing.assert_close(net.to_probabilities(net(IMAGES)), expected, **CLOSE)
-        torch.testing.assert_close(net.to_log_probabilities(net(IMAGES)), expected.log(), rtol=1e-3, atol=1e-3)
+        torch.testing.assert_close(
+            net.to_log_probabilities(net(IMAGES)), expected.clamp(TINY).log(), rtol=1e-3, atol=1e-3
+        )
         torch.testing.assert_close(net.scores(Stream(3, lambda i, j: IMAGES[i:j])).float(), expected, **CLOSE)
     highest = []
     for image, target in zip(IMAGES, (0, 1, 1), strict=True):
@@ -241,15 +255,16 @@ def test_copies_of_a_net_read_its_scores_as_it_does() -> None:
         (torch.sigmoid, {}, "methods explain the logits before its last sigmoid"),
         (logistic, {}, "methods explain the log-odds of its probabilities"),
         (torch.sigmoid, {"scores": "sigmoid"}, "its class scores are the probabilities that it returns, each class by "
-         "itself, as told"),
-        (as_they_are, {"scores": "sigmoid"}, "its class scores are the sigmoids of its logits, each class by itself, as told"),
-        (torch.sigmoid, {"scores": "logits"}, "it returns logits, as told: its class scores are their softmax"),
-        (torch.sigmoid, {"scores": "softmax"}, "it returns logits, as told: its class scores are their softmax"),
+         "itself, as set by scores="),
+        (as_they_are, {"scores": "sigmoid"}, "its class scores are the sigmoids of its logits, each class by itself, "
+         "as set by scores="),
+        (torch.sigmoid, {"scores": "logits"}, SOFTMAX_AS_SET),
+        (torch.sigmoid, {"scores": "softmax"}, SOFTMAX_AS_SET),
         (lambda s: s[:, :1], {}, "it returns one score s an image: explained as two classes with the logits [-s/2, s/2]"),
         (lambda s: s[:, 0].sigmoid(), {}, "it returns one probability p an image: explained as two classes with the "
          "probabilities [1 - p, p]"),
         (lambda s: s[:, :1].sigmoid(), {"scores": "logits"}, "it returns one score s an image: explained as two classes with "
-         "the logits [-s/2, s/2], as told"),
+         "the logits [-s/2, s/2], as set by scores="),
     ],
 )  # fmt: skip
 def test_the_notes_say_how_scores_are_read(last: Transform, settings: dict[str, str], note: str) -> None:
@@ -298,6 +313,16 @@ def test_only_layers_that_change_the_chosen_output_tell_what_it_is() -> None:
     assert load_module(make(4, as_they_are, TwoHeads, scale=0.01, bias=0.5), output=0).link == "softmax"
 
 
+@pytest.mark.parametrize("last", [lambda s: s.clamp(0, 1), lambda s: torch.sigmoid(s - s.new_tensor([0, 0, 95, 120]))])
+@pytest.mark.parametrize("kind", [Small, Untraceable])
+def test_probabilities_may_be_0(kind: type[Small], last: Transform) -> None:
+    module = make(4, last, kind, scale=2)
+    net = load_module(module)
+    assert (module(IMAGES) == 0).any() or (module(IMAGES) < TINY).any()
+    assert net.link == "sigmoid"
+    torch.testing.assert_close(net.to_probabilities(net(IMAGES)).detach(), module(IMAGES), **CLOSE)
+
+
 @pytest.mark.parametrize("scores", ["sigmoid", "logits"])
 def test_python_and_specs_take_the_same_settings(own: Path, scores: str) -> None:
     module = sources.parse_source("own.py:make").load().module
@@ -311,7 +336,7 @@ def test_python_and_specs_take_the_same_settings(own: Path, scores: str) -> None
 @pytest.mark.parametrize(
     ("module", "settings", "message"),
     [
-        (make(4), {"scores": "softmx"}, "there are no scores 'softmx': did you mean 'softmax'"),
+        (make(4), {"scores": "softmx"}, "scores='softmx' is not known: did you mean 'softmax'"),
         (
             make(1),
             {"scores": "softmax"},
@@ -401,7 +426,8 @@ def test_a_net_that_squeezes_its_scores_takes_single_images() -> None:
 @pytest.mark.parametrize("last", [torch.sigmoid, as_they_are])
 def test_a_net_of_several_labels_is_not_compared_with_libraries(last: Transform) -> None:
     with pytest.raises(
-        UsageError, match=r"does not return the logits of a softmax alone, or .* so reference libraries would"
+        UsageError,
+        match="net: reference libraries would explain another output, as it does not return the logits of a softmax",
     ):
         reference.make_library_module(load_module(make(4, last), scores="sigmoid"))
 
@@ -459,7 +485,7 @@ def test_one_photo_is_explained_with_a_chosen_output(own: Path) -> None:
                    "--preprocess", "none", "--size", 48, "--metrics", "average_drop", "--json")  # fmt: skip
     assert result.exit_code == 0
     (record,) = json.loads(result.stdout)
-    assert "it returns logits, as told: its class scores are their softmax" in record["notes"]
+    assert SOFTMAX_AS_SET in record["notes"]
     assert sum(guess["probability"] for guess in record["top"]) == pytest.approx(1)
 
 

@@ -272,6 +272,10 @@ def test_images_with_the_same_name_are_refused(tmp_path: Path) -> None:
         ),
         ("Image('1', np.zeros((8, 8, 3), np.uint8), -1)", "own.py gives image 1 the label -1"),
         (
+            "Image('1', np.zeros((8, 8, 3), np.uint8), None, note=5)",
+            "own.py gives image 1 the note 5: a note is a text",
+        ),
+        (
             "Image('1', [[1]], None)",
             "own.py gives image 1 as list of shape (1, 1): pixels are an array of uint8, (h, w, 3)",
         ),
@@ -290,6 +294,12 @@ def test_an_invalid_image_fails_with_a_reason(tmp_path: Path, image: str, messag
     assert reason.startswith(message)
 
 
+def test_the_notes_of_a_users_data_set_are_printed_and_recorded(tmp_path: Path) -> None:
+    result = run_own(tmp_path, OWN.replace("classes = ()", "classes = (); notes = ('half of it is missing',)"), 1)
+    assert result.exit_code == 0 and "half of it is missing" in result.output
+    assert store.open_run(tmp_path / "run").header.data.notes == ["half of it is missing"]
+
+
 def test_a_flipped_view_of_an_array_is_a_valid_image(tmp_path: Path) -> None:
     flipped = OWN.replace("np.full((64, 64, 3), 40 * index, kind)", "np.zeros((64, 64, 3), np.uint8)[::-1]")
     assert run_own(tmp_path, flipped, 1).exit_code == 0
@@ -301,6 +311,9 @@ def test_a_flipped_view_of_an_array_is_a_valid_image(tmp_path: Path) -> None:
         ("classes = ()", "classes = 'ab'", "own.py gives classes ('a', 'b'): classes is a tuple of printable names"),
         ("classes = ()", "classes = ('a', 'a')", "own.py names a class twice"),
         ("classes = ()", "classes = None", "own.py fails (classes): it raises TypeError"),
+        ("classes = ()", "classes = (); notes = 'ab'", "own.py gives notes 'ab': notes is a tuple of texts"),
+        ("classes = ()", "classes = (); notes = (5,)", "own.py gives notes (5,): notes is a tuple of texts"),
+        ("classes = ()", "classes = (); notes = 5", "own.py fails (notes): it raises TypeError"),
         ("return str(index)", "return index", "own.py names an image 0: a name is a printable string"),
         ("return 4", "return None", "own.py fails (len())"),
     ],

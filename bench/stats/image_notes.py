@@ -32,7 +32,9 @@ def describe_reading(predictions: pd.DataFrame) -> list[str]:
 def describe_label_orders(header: Header, net: str, predictions: pd.DataFrame) -> list[str]:
     """Describe how many labels are the predicted class under each numbering, if the classes' names are other numbers."""
     names, classes, chosen = header.data.classes, header.nets[net].classes, header.suite.label_order
-    rows = predictions.reindex(columns=["label", "predicted"]).dropna().astype(int)
+    rows = predictions.reindex(columns=["label", "predicted"])
+    missing = int(rows["label"].isna().sum())  # their classes are not among the net's in the chosen order
+    rows = rows.dropna().astype(int)
     if not has_two_orders(names, classes) or rows.empty:
         return []
     indices = {order: map_names(names, classes, order) for order in LABEL_ORDERS}
@@ -42,7 +44,11 @@ def describe_label_orders(header: Header, net: str, predictions: pd.DataFrame) -
         for order, by_label in indices.items()
     }
     (other,) = set(LABEL_ORDERS) - {chosen}
+    known = sum(labels[index] in indices[other] for index in rows["label"])  # the net may lack other classes then
+    compared = f"these {known}" if known == len(rows) else f"the {known} of these that would have a label"
+    unlabelled = f"; {format_count(missing, 'image')} {'has' if missing == 1 else 'have'} no label by {chosen}"
     return [
         f"the data set's classes are named by numbers, and {describe_order(chosen)}: {agreeing[chosen]} of "
-        f"{format_count(len(rows), 'label')} agree with the prediction; with --label-order {other}, {agreeing[other]} would"
+        f"{format_count(len(rows), 'label')} agree with the prediction; with --label-order {other}, {agreeing[other]} of "
+        f"{compared} would{unlabelled if missing else ''}"
     ]
