@@ -10,6 +10,8 @@ from ..core.errors import NotApplicable, PluginError
 from ..core.plugins import Plugin
 from ..nets.net import Net
 
+OVERWRITTEN = "has been modified by an inplace operation"  # in torch's message about values that a gradient needs
+
 
 def protect_images(method: Plugin, images: Tensor) -> Tensor:
     """Return the images for a method to be called with: a copy for a user's, which may write into them.
@@ -37,9 +39,20 @@ def _call(method: Plugin, net: Net, images: Tensor, targets: Sequence[int], seed
     target_tensor = net.once(images, "targets", lambda: torch.tensor(targets, device=images.device))
     try:
         maps = method(net, images, target_tensor, *((list(seeds),) if method.takes_seeds else ()))
-    except NotImplementedError as error:  # a derivative that torch or a function of the user's net does not have
-        raise NotApplicable(f"the net does not compute what the method needs: {error}") from error
+    except RuntimeError as error:
+        if reason := _explain_missing_gradients(error):
+            raise NotApplicable(reason) from error
+        raise
     return _check_maps(method, net, maps, len(images))
+
+
+def _explain_missing_gradients(error: RuntimeError) -> str:
+    """Return why a net cannot be differentiated, if this is what an error says; empty for another error."""
+    if isinstance(error, NotImplementedError):  # a derivative that torch or a function of the user's net does not have
+        return f"the net does not compute what the method needs: {error}"
+    if OVERWRITTEN in str(error):
+        return "the net gives no gradients: after the layer, it overwrites values that they depend on (in-place operations)"
+    return ""
 
 
 def _check_maps(method: Plugin, net: Net, maps: Any, count: int) -> Tensor:

@@ -1,5 +1,6 @@
 """Class scores, Grad-CAM and Score-CAM in plain torch, by hooks on a module of the user's own: none of cambench's code."""
 
+import contextlib
 from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -8,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import interpolate
+from torch.nn.functional import interpolate, pad
 
 from cambench import NotApplicable, compute_maps
 from cambench.bench.forward.forward import Stream
@@ -99,6 +100,45 @@ def record(module: nn.Module, layer: str) -> Any:
     finally:
         if handle:
             handle.remove()
+
+
+def find_axes(module: nn.Module, layer: str, images: Tensor) -> str:
+    """Find the order of the axes of a layer's output, such as nhwk.
+
+    The height is longer for a taller image. If the module takes one size only, it is found by the image's places that the
+    halves of the output depend on.
+    """
+    with contextlib.suppress(RuntimeError, AssertionError, ValueError):
+        return _find_axes_by_shape(module, layer, images)
+    with record(module, layer) as outputs:
+        inputs = images.clone().requires_grad_()
+        module(inputs.clone())
+    shifts = []
+    for axis in (1, 2, 3):
+        first, last = (_find_source(half, inputs) for half in outputs[-1].tensor_split(2, axis))
+        shifts.append(last - first)
+    down, right = torch.stack(shifts).argmax(0).tolist()
+    assert down != right
+    return "n" + "".join("h" if axis == down else "w" if axis == right else "k" for axis in range(3))
+
+
+@torch.no_grad()
+def _find_axes_by_shape(module: nn.Module, layer: str, images: Tensor) -> str:
+    with record(module, layer) as outputs:
+        for padding in ((0, 0, 0, 0), (0, 0, 0, 128), (0, 128, 0, 0)):
+            module(pad(images, padding))
+    usual, taller, wider = (output.shape for output in outputs)
+    axes = ["h" if taller[axis] > side else "w" if wider[axis] > side else "k" for axis, side in enumerate(usual)]
+    return "n" + "".join(axes[1:])
+
+
+def _find_source(output: Tensor, inputs: Tensor) -> Tensor:
+    """Find the place (y, x), from 0 to 1, around which the images change an output most."""
+    weights = torch.randn(output.shape, generator=torch.Generator().manual_seed(0))
+    (gradients,) = torch.autograd.grad((output * weights).sum(), inputs, retain_graph=True)
+    sizes = gradients.abs().sum((0, 1)).double()
+    places = torch.linspace(0, 1, sizes.shape[0], dtype=torch.float64)
+    return torch.stack([(sizes.sum(1) * places).sum(), (sizes.sum(0) * places).sum()]) / sizes.sum()
 
 
 def check_net(

@@ -200,9 +200,9 @@ class Places(nn.Module):
 class Columns(nn.Module):
     """An LSTM over the columns of a map."""
 
-    def __init__(self) -> None:
+    def __init__(self, classes: int = CLASSES) -> None:
         super().__init__()
-        self.lstm, self.fc = nn.LSTM(8, 6, batch_first=True, bidirectional=True), nn.Linear(12, CLASSES)
+        self.lstm, self.fc = nn.LSTM(8, 6, batch_first=True, bidirectional=True), nn.Linear(12, classes)
 
     def forward(self, maps: Tensor) -> Tensor:
         outputs, _ = self.lstm(maps.mean(2).transpose(1, 2))
@@ -393,7 +393,7 @@ def pool_pairs(maps: Tensor) -> Tensor:
     """Pool the products of all pairs of channels."""
     flat = maps.flatten(2)
     pairs = (flat @ flat.transpose(1, 2) / flat.shape[2]).flatten(1)
-    return F.normalize(pairs.sign() * (pairs.abs() + 1e-5).sqrt())
+    return F.normalize(pairs / (pairs.abs() + 1e-2).sqrt())
 
 
 def pool_power(maps: Tensor) -> Tensor:
