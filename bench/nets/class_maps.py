@@ -52,6 +52,8 @@ def _split_at_pooling(
     current, modules = activations.clone(), list(tail.values())
     for index, (name, module) in enumerate(tail.items()):
         output, pooled = module(current.clone()), current.mean((2, 3))
+        if not isinstance(output, Tensor):  # such as the parts that chunk() gives
+            return modules[:index], None, modules[index + 1 :]
         if output.dim() < 4 or output.shape[2:] != current.shape[2:]:
             flat = output.flatten(1)
             is_mean = flat.shape == pooled.shape and torch.allclose(flat, pooled, atol=1e-5, rtol=1e-4)

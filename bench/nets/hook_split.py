@@ -71,7 +71,7 @@ class AfterLayer(nn.Module):
         net, gate = self._net_and_gate
         gate.replacement = activations
         try:
-            scores: Tensor = net(self.empty.expand(len(activations), -1, -1, -1).to(activations.dtype))
+            scores: Tensor = net(self.empty.repeat(len(activations), 1, 1, 1).to(activations.dtype))
         finally:
             gate.replacement = None
         return scores

@@ -176,12 +176,12 @@ class Net(nn.Module):
         return value
 
     def compute_activations(self, images: Tensor) -> Tensor:
-        """Return `features(images)`, which methods share: not to be written to."""
+        """Return `features(images)` as float32, which methods share: not to be written to."""
 
         def compute() -> Tensor:
             with torch.inference_mode(False), torch.no_grad():
                 activations: Tensor = self.features(images)
-                return activations
+                return activations.float()  # some nets run their layers in half precision
 
         return self.once(images, "activations", compute)
 

@@ -36,12 +36,14 @@ def wrap_scores(net: nn.Module, inputs: Tensor, output: str = "", classes: int =
     `output` names the output that holds them, of a net that returns several; `classes` is their number if it is known. Raise
     PluginError for a net that does not classify, UsageError for one with several possible outputs, or without the named one.
     """
-    returned = net(inputs)
+    returned = net(inputs.clone())  # nets may write to their input
     key = find_score_location(returned, len(inputs), output, classes)
     scores: Tensor = _select(returned, key)
     _check_scores(scores, len(inputs))
     count = scores.numel() // len(inputs)
-    alone = _select(net(inputs[:1]), key)  # a net that calls squeeze() drops the first dimension of a single image
+    alone = _select(
+        net(inputs[:1].clone()), key
+    )  # a net that calls squeeze() drops the first dimension of a single image
     is_flat = scores.dim() == 2 and alone.dim() == 2
     return ScoresOnly(net, key, None if is_flat else count), scores.reshape(-1, count)
 

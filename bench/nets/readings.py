@@ -206,7 +206,7 @@ def _list_layers(net: nn.Module, inputs: Tensor) -> list[nn.Module]:
     leaves = [part for part in net.modules() if has_weights(part) and not any(True for _ in part.children())]
     handles = [leaf.register_forward_hook(record) for leaf in leaves]
     try:
-        net(inputs)
+        net(inputs.clone())
     finally:
         for handle in handles:
             handle.remove()
@@ -223,7 +223,7 @@ def _add_noise(net: nn.Module, layer: nn.Module, inputs: Tensor, strength: float
 
     handle = layer.register_forward_pre_hook(add)
     try:
-        scores: Tensor = net(inputs)
+        scores: Tensor = net(inputs.clone())
         return scores
     finally:
         handle.remove()

@@ -150,7 +150,7 @@ def _find_repeatable_scores(
     if error := _find_run_error(module, inputs[:1]):
         raise PluginError(f"the net cannot be run on a single image: {error}")
     scorer, scores = outputs.wrap_scores(module, inputs, settings.output, settings.class_count)
-    repeated = scorer(inputs)
+    repeated = scorer(inputs.clone())
     if not torch.allclose(scores, repeated, rtol=TOLERANCE, atol=TOLERANCE):
         raise PluginError(
             "the net returns different class scores for the same images: make it deterministic in eval mode"
@@ -160,8 +160,8 @@ def _find_repeatable_scores(
 
 def _check_independence(scorer: nn.Module, inputs: Tensor) -> None:
     """Raise PluginError if an image's scores depend on the others of its batch."""
-    scores = scorer(inputs)
-    alone = torch.cat([scorer(inputs[number : number + 1]) for number in range(len(inputs))])
+    scores = scorer(inputs.clone())
+    alone = torch.cat([scorer(inputs[number : number + 1].clone()) for number in range(len(inputs))])
     spread, largest = float(scores.max() - scores.min()), float(scores.abs().max())
     if not torch.allclose(scores, alone, rtol=0, atol=max(INDEPENDENCE * spread, ROUNDING * largest)):
         raise PluginError(
@@ -174,7 +174,7 @@ def _find_run_error(module: nn.Module, inputs: Tensor) -> str:
     """Return the error that the net raises on its input, or what is wrong with its number of rows; empty if it runs."""
     with blame_user_code("the net fails", ""):
         try:
-            output = module(inputs)
+            output = module(inputs.clone())
         except DEVICE_ERRORS:
             raise
         except UNTRACEABLE as error:

@@ -11,6 +11,7 @@ from ..core.plugins import Plugin
 from ..nets.net import Net
 
 MAX_PIXELS = 2**26  # of a map: four times the largest photo
+OVERWRITTEN = "has been modified by an inplace operation"  # in torch's message about values that a gradient needs
 
 
 def protect(method: Plugin, values: Tensor) -> Tensor:
@@ -39,9 +40,20 @@ def _call(method: Plugin, net: Net, images: Tensor, targets: Sequence[int], seed
     target_tensor = net.once(images, "targets", lambda: torch.tensor(targets, device=images.device))
     try:
         maps = method(net, images, protect(method, target_tensor), *((list(seeds),) if method.takes_seeds else ()))
-    except NotImplementedError as error:  # a derivative that torch or a function of the user's net does not have
-        raise NotApplicable(f"the net does not compute what the method needs: {error}") from error
+    except RuntimeError as error:
+        if reason := _explain_missing_gradients(error):
+            raise NotApplicable(reason) from error
+        raise
     return _check_maps(method, net, maps, len(images))
+
+
+def _explain_missing_gradients(error: RuntimeError) -> str:
+    """Return why a net cannot be differentiated, if this is what an error says; empty for another error."""
+    if isinstance(error, NotImplementedError):  # a derivative that torch or a function of the user's net does not have
+        return f"the net does not compute what the method needs: {error}"
+    if OVERWRITTEN in str(error):
+        return "the net gives no gradients: after the layer, it overwrites values that they depend on (in-place operations)"
+    return ""
 
 
 def _check_maps(method: Plugin, net: Net, maps: Any, count: int) -> Tensor:
