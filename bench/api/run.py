@@ -1,6 +1,5 @@
 """A run read in Python: its tables as frames, its means, and pictures of its curves and maps."""
 
-import io
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -8,7 +7,6 @@ from typing import Any
 import matplotlib
 import numpy as np
 import pandas as pd
-from PIL import Image as Picture
 
 from ..config.defaults import DEFAULTS
 from ..core.errors import UsageError, list_known_names
@@ -16,6 +14,7 @@ from ..core.formatting import format_number
 from ..show.overlay import COLOURS, OPACITY
 from ..show.panel import DPI, STYLE, Panel, PanelRow, Tile, draw_panel
 from ..show.postprocess import Postprocessing, read_map
+from ..show.run_pictures import read_picture
 from ..stats.answer import Answer, find_answers
 from ..stats.records import make_frame
 from ..stats.summary import list_metrics
@@ -76,14 +75,13 @@ class Run(store.Run):
         Raise UsageError for a net that is not in the run, and for a metric that has no curve in it.
         """
         net = self._check_net(net)
-        rows = self.curves
-        rows = rows[rows["net"] == net] if len(rows) else rows
-        with_curve = list(dict.fromkeys(rows["metric"])) if len(rows) else []
+        rows = self.table("curves", net=net)
+        with_curve = list(dict.fromkeys(rows["metric"]))
         rows = rows[rows["metric"] == _check_name(metric, "curve of a metric", with_curve)]
         with matplotlib.rc_context(STYLE):
             figure = Panel(figsize=(5, 3.4), dpi=DPI, layout="constrained", facecolor="white")
             axes = figure.add_subplot()
-            for method, curves in rows.groupby("method", sort=False):
+            for method, curves in rows.groupby("method", sort=False, observed=True):
                 axes.plot(curves["shares"].iloc[0], np.stack(list(curves["scores"])).mean(0), label=method)
             axes.set(xlabel="share of pixels", ylabel="mean class score", title=f"{metric}, {net}", xlim=(0, 1))
             axes.legend(frameon=False)
@@ -105,16 +103,13 @@ class Run(store.Run):
         return draw_panel(f"{self.name}: {net}, {layer}", rows, colours=colours, opacity=opacity)
 
     def _make_panel_row(self, net: str, image: str, methods: Sequence[str]) -> PanelRow:
-        jpeg = _take_first(self.table("images", [image]))["jpeg"]
-        pixels = np.asarray(Picture.open(io.BytesIO(jpeg)).convert("RGB"))
-        prediction = _take_first(self._select("predictions", net, image))
-        maps, scores = self._select("maps", net, image), self._select("scores", net, image)
+        pixels = read_picture(self, image, _take_first(self.table("images", [image]), image)["jpeg"])
+        predictions, maps, scores = (self.table(name, [image], net=net) for name in ("predictions", "maps", "scores"))
+        prediction = _take_first(predictions, image)
         tiles = []
         for method in methods:
             stored = maps[maps["method"] == method]
-            fitted = (
-                Postprocessing.from_run(self)(read_map(_take_first(stored)), pixels.shape[:2]) if len(stored) else None
-            )
+            fitted = Postprocessing.from_run(self)(read_map(stored.iloc[0]), pixels.shape[:2]) if len(stored) else None
             caption = self._make_caption(scores[scores["method"] == method], applies=fitted is not None)
             tiles.append(Tile(method, fitted, caption))
         caption = f"{image}; probability {format_number(prediction['probability'])}"
@@ -126,10 +121,6 @@ class Run(store.Run):
         values = scores.set_index("metric")["value"].dropna()
         scored = [metric for metric in list_metrics(self) if metric.spec in values][:CAPTION]
         return "   ".join(f"{metric.short} {format_number(values[metric.spec])} {metric.arrow}" for metric in scored)
-
-    def _select(self, table: str, net: str, image: str) -> pd.DataFrame:
-        rows = self.table(table, [image])
-        return rows[rows["net"] == net]
 
     def _check_net(self, name: str | None) -> str:
         """Return the name itself, or that of the run's first net. Raise UsageError for a net that is not in the run."""
@@ -146,7 +137,10 @@ def _check_name(name: str, kind: str, names: Iterable[str]) -> str:
     return name
 
 
-def _take_first(rows: pd.DataFrame) -> Any:
+def _take_first(rows: pd.DataFrame, image: str) -> Any:
+    """Return the first row. Raise UsageError if the image has none, because it is not done or failed."""
+    if not len(rows):
+        raise UsageError(f"{image} is not done: run the same command again to resume it, or choose fewer images")
     return rows.iloc[0]
 
 

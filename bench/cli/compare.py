@@ -88,7 +88,7 @@ def _check_outputs(outputs: Sequence[Path], inputs: Sequence[Path]) -> None:
         if resolved.count(target) > 1:
             raise UsageError(f"two outputs cannot both be written to {path}: name another file")
         for source in (path.resolve() for path in inputs):
-            is_record = target.name == "run.json" or target.suffix == ".parquet"
+            is_record = target.name == "run.json" or target.suffix == ".parquet" or target.parent.name == "parts"
             if target == source or (is_record and source in target.parents):
                 raise UsageError(f"{path} is part of what is compared and would be overwritten: name another file")
 

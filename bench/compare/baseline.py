@@ -7,21 +7,22 @@ or cut off is refused.
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from math import isfinite
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-from pydantic import BaseModel, ValidationError
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ..core.errors import UsageError
-from ..store.header import MethodFacts, MetricFacts, NetFacts
-from .snapshot import Key, Snapshot
+from ..store.header import MethodFacts, MetricFacts, NetFacts, parse_json
+from .snapshot import COUNTED, Key, Scores, Snapshot
 
 KIND = "cambench baseline"
 FORMAT = 1
 DECIMALS = 6  # of values; of a metric without bounds, significant digits after the first
-Value = float | str | None
+Value = float | str
 
 
 def format_baseline(snapshot: Snapshot) -> str:
@@ -48,7 +49,7 @@ def read_baseline(file: Path) -> Snapshot:
             f"{file} is neither a run nor a baseline: name the directory of a run, or a file that bench baseline wrote"
         )
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
+        content = parse_json(file.read_text(encoding="utf-8"))
     except ValueError:
         raise _make_damage_error(file) from None
     if (version := content.pop(KIND, None)) != FORMAT:
@@ -59,8 +60,8 @@ def read_baseline(file: Path) -> Snapshot:
     if content.pop("sha256", None) != _compute_checksum(content):
         raise _make_damage_error(file)
     try:
-        return _parse_snapshot(str(file), content)
-    except ValidationError:  # of the facts of a net, method or metric
+        return _make_snapshot(str(file), _Content.model_validate_json(json.dumps(content)))
+    except ValidationError:
         raise _make_damage_error(file) from None
 
 
@@ -88,11 +89,11 @@ def _make_content(snapshot: Snapshot) -> dict[str, Any]:
         "methods": _dump_facts(snapshot.methods),
         "nets": _dump_facts(snapshot.nets),
         "images": snapshot.image_hashes,
-        "targets": {net: [targets.get(image) for image in images] for net, targets in snapshot.targets.items()},
+        "targets": {net: [targets[image] for image in images] for net, targets in snapshot.targets.items()},
         "costs": [
             [*key, {name: _round_cost(cost) for name, cost in costs.items()}] for key, costs in snapshot.costs.items()
         ],
-        "values": [[*key, _format_values(snapshot, key, images)] for key in snapshot.scores],
+        "values": [[*key, _format_values(snapshot, key)] for key in snapshot.scores],
     }
 
 
@@ -100,18 +101,19 @@ def _dump_facts(facts: Mapping[str, BaseModel]) -> dict[str, Any]:
     return {spec: model.model_dump(exclude_unset=True) for spec, model in facts.items()}
 
 
-def _format_values(snapshot: Snapshot, key: Key, images: list[str]) -> list[Value] | str:
+def _format_values(snapshot: Snapshot, key: Key) -> list[Value] | str:
     """Format the value, or the reason why there is none, of each image; a single reason if all images have the same."""
     scores = snapshot.scores[key]
+    if len(scores.reasons) == len(scores.values) and len(reasons := set(scores.reasons.values())) == 1:
+        return reasons.pop()
     bounded = None not in snapshot.metrics[key[2]].range
-    values = [_round(scores.get(image), bounded=bounded) for image in images]
-    reason = values[0] if values else None
-    return reason if isinstance(reason, str) and values.count(reason) == len(values) else values
+    return [
+        scores.reasons[index] if value != value else _round(value, bounded=bounded)  # NaN
+        for index, value in enumerate(scores.values.tolist())
+    ]
 
 
-def _round(value: Value, *, bounded: bool) -> Value:
-    if not isinstance(value, float):
-        return value
+def _round(value: float, *, bounded: bool) -> float:
     return round(value, DECIMALS) + 0.0 if bounded else float(f"{value:.{DECIMALS + 1}g}")  # + 0.0: -0.0 becomes 0.0
 
 
@@ -122,30 +124,57 @@ def _round_cost(cost: float) -> float | int | None:
     return int(cost) if cost == int(cost) else float(f"{cost:.12g}")
 
 
-def _parse_snapshot(name: str, content: dict[str, Any]) -> Snapshot:
-    images = list(content["images"])
+class _Content(BaseModel):
+    """The content of a baseline, without its first line."""
 
-    def assign_to_images(values: Any) -> dict[str, Any]:
-        values = [values] * len(images) if isinstance(values, str) else values
-        pairs = zip(images, values, strict=True)
-        return {image: float(value) if isinstance(value, int) else value for image, value in pairs if value is not None}
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
+    made: dict[str, str]
+    metrics: dict[str, MetricFacts]
+    methods: dict[str, MethodFacts]
+    nets: dict[str, NetFacts] = Field(min_length=1)
+    images: dict[str, str] = Field(min_length=1)
+    targets: dict[str, list[int]]
+    costs: list[tuple[str, str, dict[str, float | None]]]
+    values: list[tuple[str, str, str, list[Value] | str]]
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        """Check that all parts have the same nets, methods, metrics and images."""
+        lists: list[Sequence[Any]] = [values for _, _, _, values in self.values if isinstance(values, list)]
+        lists += self.targets.values()
+        if self.targets.keys() != self.nets.keys() or any(len(part) != len(self.images) for part in lists):
+            raise ValueError("targets or values do not belong to the nets and images")
+        if any(costs.keys() != set(COUNTED) for _, _, costs in self.costs):
+            raise ValueError("a cost is missing")
+        keys = [(net, method) for net, method, _ in self.costs] + [key[:2] for key in self.values]
+        if not all(net in self.nets and method in self.methods for net, method in keys):
+            raise ValueError("a cost or a value does not belong to a net and a method")
+        if not all(metric in self.metrics for _, _, metric, _ in self.values):
+            raise ValueError("a value does not belong to a metric")
+        return self
+
+
+def _make_snapshot(name: str, content: _Content) -> Snapshot:
     return Snapshot(
         name=name,
-        origin=content["made"],
-        metrics={spec: MetricFacts(**facts) for spec, facts in content["metrics"].items()},
-        methods={spec: MethodFacts(**facts) for spec, facts in content["methods"].items()},
-        nets={spec: NetFacts(**facts) for spec, facts in content["nets"].items()},
-        image_hashes=content["images"],
-        targets={net: _parse_targets(images, targets) for net, targets in content["targets"].items()},
-        scores={(net, method, metric): assign_to_images(values) for net, method, metric, values in content["values"]},
-        costs={(net, method): _parse_costs(costs) for net, method, costs in content["costs"]},
-    )
+        origin=content.made,
+        metrics=content.metrics,
+        methods=content.methods,
+        nets=content.nets,
+        image_hashes=content.images,
+        targets={net: dict(zip(content.images, targets, strict=True)) for net, targets in content.targets.items()},
+        scores={(net, method, metric): _make_scores(values, len(content.images))
+                for net, method, metric, values in content.values},
+        costs={(net, method): _make_costs(costs) for net, method, costs in content.costs},
+    )  # fmt: skip
 
 
-def _parse_targets(images: list[str], targets: list[int | None]) -> dict[str, int]:
-    return {image: target for image, target in zip(images, targets, strict=True) if target is not None}
+def _make_scores(values: list[Value] | str, count: int) -> Scores:
+    values = [values] * count if isinstance(values, str) else values
+    numbers = np.array([np.nan if isinstance(value, str) else value for value in values])
+    return Scores(numbers, {index: value for index, value in enumerate(values) if isinstance(value, str)})
 
 
-def _parse_costs(costs: dict[str, float | None]) -> dict[str, float]:
-    return {name: float("nan") if cost is None else float(cost) for name, cost in costs.items()}
+def _make_costs(costs: dict[str, float | None]) -> dict[str, float]:
+    return {name: float("nan") if cost is None else cost for name, cost in costs.items()}

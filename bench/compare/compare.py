@@ -8,6 +8,7 @@ from math import isnan
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..core.errors import UsageError
 from ..core.formatting import format_count
@@ -24,6 +25,8 @@ from . import baseline
 from .obrien import judge_methods
 from .snapshot import COUNTED, Key, Snapshot, take_snapshot
 from .verdicts import FAILING, NumberResult, PairedValues, Verdict, judge_cost, judge_numbers
+
+Positions = NDArray[np.intp]  # (2, n): the indices of n images in the scores of two runs
 
 
 @dataclass(frozen=True)
@@ -99,8 +102,9 @@ def _pair_scores(
     nets = [net for net in base.nets if net in new.nets]
     for net in nets:
         notes += _note_other_classes(base, new, net, images)
-    shared = {net: find_shared_images(base.find_net_images(net), new.find_net_images(net)) for net in nets}
-    unshared = {net: find_image_difference(base.find_net_images(net), new.find_net_images(net)) for net in nets}
+    images_of = {net: (base.find_net_images(net), new.find_net_images(net)) for net in nets}
+    unshared = {net: find_image_difference(*pair) for net, pair in images_of.items()}
+    shared = {net: _find_positions(base, new, find_shared_images(*pair)) for net, pair in images_of.items()}
     for key in {**base.scores, **new.scores}:
         if key not in new.scores:
             yield _make_result(base, key, "gone")
@@ -124,30 +128,31 @@ def _note_other_classes(base: Snapshot, new: Snapshot, net: str, images: list[st
         )
 
 
+def _find_positions(base: Snapshot, new: Snapshot, images: list[str]) -> Positions:
+    """Find the indices (2, n) of images in the scores of both runs."""
+    pairs = [[snapshot.positions[image] for image in images] for snapshot in (base, new)]
+    return np.array(pairs, dtype=np.intp)
+
+
 def _pair_values(
-    base: Snapshot, new: Snapshot, key: Key, images: list[str], notes: list[str]
+    base: Snapshot, new: Snapshot, key: Key, images: Positions, notes: list[str]
 ) -> NumberResult | PairedValues:
     """Pair the values of a number on the images given, or make a result without numbers if one side lacks values."""
-    before, now = base.scores[key], new.scores[key]
-    scored = [image for image in images if image in before and image in now]
-    if not scored:
-        return _make_result(new, key, "not comparable", "no image has a score in both")
-    lost = [image for image in scored if isinstance(before[image], float) and isinstance(now[image], str)]
-    if lost:
-        had = sum(isinstance(before[image], float) for image in scored)
-        return _make_result(
-            new, key, "broken", f"no value on {len(lost)} of {format_count(had, 'image')}: {now[lost[0]]}"
-        )
-    gained = [image for image in scored if isinstance(before[image], str) and isinstance(now[image], float)]
-    valued = [image for image in scored if isinstance(before[image], float)]
-    if gained and not valued:
-        return _make_result(new, key, "fixed", f"has values on {format_count(len(gained), 'image')}, where it had none")
+    before, now = base.scores[key].values[images[0]], new.scores[key].values[images[1]]
+    reasons = new.scores[key].reasons
+    had, has = ~np.isnan(before), ~np.isnan(now)
+    if (lost := had & ~has).any():
+        reason = reasons[int(images[1][lost][0])]
+        why = f"no value on {lost.sum()} of {format_count(int(had.sum()), 'image')}: {reason}"
+        return _make_result(new, key, "broken", why)
+    gained = int((has & ~had).sum())
+    if gained and not had.any():
+        return _make_result(new, key, "fixed", f"has values on {format_count(gained, 'image')}, where it had none")
     if gained:
-        notes.append(f"{', '.join(key)}: judged on {len(valued)} images; {len(gained)} more have a value now")
-    if not valued:
-        return _make_result(new, key, "same", str(now[scored[0]]))
-    values = np.array([(before[image], now[image]) for image in valued], dtype=np.float64)
-    return PairedValues(key, tuple(valued), values[:, 0], values[:, 1], base.metrics[key[2]])
+        notes.append(f"{', '.join(key)}: judged on {had.sum()} images; {gained} more have a value now")
+    if not had.any():
+        return _make_result(new, key, "same", reasons[int(images[1][0])])
+    return PairedValues(key, images[0][had], before[had], now[had], base.metrics[key[2]])
 
 
 def _make_result(snapshot: Snapshot, key: Key, verdict: Verdict, why: str = "") -> NumberResult:

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from functools import cache
 from math import nan
 
+import numpy as np
+
 from ..core.errors import UsageError
 from .compare import compare_snapshots, find_mismatch
 from .snapshot import COUNTED, Key, Snapshot
@@ -86,8 +88,8 @@ def _compute_means(run: Snapshot) -> dict[Key, float]:
         (ALL_NETS, method, OVERALL): nan for method in dict.fromkeys(key[1] for key in run.scores)
     }
     for key, scores in run.scores.items():
-        values = [score for score in scores.values() if isinstance(score, float)]
-        means[key] = sum(values) / len(values) if values else nan
+        values = scores.values[~np.isnan(scores.values)]
+        means[key] = float(values.mean()) if values.size else nan
     return means | {(*key, name): cost[name] for key, cost in run.costs.items() for name in COUNTED}
 
 

@@ -36,15 +36,12 @@ def judge_methods(numbers: Sequence[PairedValues], results: Sequence[NumberResul
 
 def sum_improvements(numbers: Sequence[PairedValues]) -> Floats:
     """Sum the improvements of each image (n,), each divided by its metric's root mean square, or by the slack if larger."""
-    images = {
-        image: index
-        for index, image in enumerate(dict.fromkeys(image for number in numbers for image in number.images))
-    }
+    images = np.unique(np.concatenate([number.images for number in numbers]))
     sums = np.zeros(len(images))
     for number in numbers:
         improvements = number.differences if number.metric.better == "higher" else -number.differences
         if unit := max(float(np.sqrt((improvements**2).mean())), number.slack):
-            sums[[images[image] for image in number.images]] += improvements / unit
+            sums[np.searchsorted(images, number.images)] += improvements / unit
     return sums
 
 

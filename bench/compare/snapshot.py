@@ -1,17 +1,20 @@
 """A snapshot of a run: the part of it that is compared, read from the run itself or from a baseline.
 
-A snapshot holds the meaning of each value (see bench/store/comparability.py), the values and the costs. Values are kept in
-dictionaries by image, not in pandas frames to merge, because an image has either a number or the reason why it has none.
+A snapshot holds the meaning of each value (see bench/store/comparability.py), the values and the costs. An image has either a
+value or the reason why it has none.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from math import isnan
+from functools import cached_property
+from itertools import product
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from ..core.errors import UsageError, list_known_names
+from ..stats.estimate import Floats
 from ..store.comparability import (
     Meaning,
     NetImages,
@@ -27,6 +30,15 @@ from ..store.run import Run
 Key = tuple[str, str, str]  # net, method, metric
 NOT_FINITE = "the map was not finite (NaN or infinite)"
 COUNTED = ("forwards", "peak_bytes")  # costs that are the same every time
+SCORES = ("net", "method", "metric", "image", "value", "reason", "nan_map")  # columns
+
+
+@dataclass(frozen=True)
+class Scores:
+    """The scores of a number on the images of a snapshot, in its order."""
+
+    values: Floats  # (images,), NaN where an image has none
+    reasons: dict[int, str]  # why, by the index of such an image
 
 
 @dataclass(frozen=True)
@@ -40,9 +52,14 @@ class Snapshot:
     nets: dict[str, NetFacts]  # by spec
     image_hashes: dict[str, str]  # by name: the start of their pixels' sha256
     targets: dict[str, dict[str, int]]  # by net and image: the class explained
-    scores: dict[Key, dict[str, float | str]]  # by image: the value, or the reason why there is none
+    scores: dict[Key, Scores]
     costs: dict[tuple[str, str], dict[str, float]]  # by net and method: forwards, peak_bytes, of the first image
     seconds: dict[tuple[str, str], dict[str, float]] = field(default_factory=dict)  # by image, in bare predictions
+
+    @cached_property
+    def positions(self) -> dict[str, int]:
+        """The index of each image in `scores`, by name."""
+        return {image: index for index, image in enumerate(self.image_hashes)}
 
     def describe_meaning(self, net: str, method: str, metric: str | None = None) -> Meaning:
         """Describe the meaning of the values of a net, method and metric, or of a method's costs on a net."""
@@ -81,41 +98,37 @@ def take_snapshot(run: Run, name: str | None = None) -> Snapshot:
     """Take the snapshot of a complete run. Raise UsageError for an incomplete or damaged run."""
     name = str(run.directory) if name is None else name
     header, predictions, cost = run.header, run.table("predictions"), run.table("cost")
-    scores = run.table("scores")
-    _check_complete(name, header, scores)
-    if scores["value"].notna().any() and not len(cost):
-        raise UsageError(f"{name} is damaged: its table of costs is missing; run it again")
+    scores = run.table("scores", columns=SCORES)
+    _check_complete(name, header, scores, predictions)
     return Snapshot(
         name=name,
         origin=_describe_origin(header),
-        metrics={spec: select_metric_facts(metric, header.protocols.get(spec, {})) for spec, metric in header.metrics.items()},
+        metrics={spec: select_metric_facts(metric, header.protocols[spec]) for spec, metric in header.metrics.items()},
         methods={spec: select_method_facts(method) for spec, method in header.methods.items()},
         nets={spec: select_net_facts(net) for spec, net in header.nets.items()},
         image_hashes=list_pixel_hashes(header, predictions),
         targets={net: find_net_images(header, predictions, net).targets for net in header.nets},
-        scores=_sort(header, _collect_scores(scores)),
+        scores=_collect_scores(header, scores),
         costs=_sort(header, _collect_costs(cost)),
         seconds=_compute_seconds(cost, predictions),
     )  # fmt: skip
 
 
-def _check_complete(name: str, header: Header, scores: pd.DataFrame) -> None:
+def _check_complete(name: str, header: Header, scores: pd.DataFrame, predictions: pd.DataFrame) -> None:
     """Raise UsageError if images or scores of a run are missing."""
-    planned = header.data.images
-    each = len(header.methods) * len(header.metrics)
-    done: Any = scores.groupby("net")["image"].nunique() if len(scores) else {}
+    planned = len(header.data.images)
+    due = len(header.methods) * len(header.metrics) * planned
+    done, stored = predictions["net"].value_counts(), scores["net"].value_counts()
     if not len(scores):
         raise UsageError(f"{name} has no complete image yet: run the same command again to resume it")
     for net in header.nets:
-        if (count := int(done.get(net, 0))) < len(planned):
+        if done[net] < planned:
             raise UsageError(
-                f"{name} is not finished: {count} of {len(planned)} images on {net} are done; "
+                f"{name} is not finished: {done[net]} of {planned} images on {net} are done; "
                 "run the same command again to resume it"
             )
-        if (stored := int((scores["net"] == net).sum())) != each * len(planned):
-            raise UsageError(
-                f"{name} is damaged: it has {stored} of {each * len(planned)} scores on {net}; run it again"
-            )
+        if stored[net] != due:
+            raise UsageError(f"{name} is damaged: it has {stored[net]} of {due} scores on {net}; run it again")
 
 
 def _describe_origin(header: Header) -> dict[str, str]:
@@ -131,21 +144,25 @@ def _sort(header: Header, by_key: dict[Any, Any]) -> dict[Any, Any]:
     return {key: by_key[key] for key in order}
 
 
-def _collect_scores(rows: pd.DataFrame) -> dict[Key, dict[str, float | str]]:
-    """Collect by key and image the scores, or the reasons why there are none."""
-    scores: dict[Key, dict[str, float | str]] = {}
-    columns = ("net", "method", "metric", "image", "value", "reason", "nan_map")
-    for net, method, metric, image, value, reason, nan_map in _iterate_rows(rows, *columns):
-        finite = not (pd.notna(nan_map) and nan_map)
-        score = str(reason) if isnan(value) else float(value) if finite else NOT_FINITE
-        scores.setdefault((net, method, metric), {})[image] = score
-    return scores
+def _collect_scores(header: Header, rows: pd.DataFrame) -> dict[Key, Scores]:
+    """Collect the scores of a complete run by key: the values, or the reasons why there are none."""
+    sizes = [len(part) for part in (header.nets, header.methods, header.metrics)]
+    keys = np.ravel_multi_index([rows[column].cat.codes for column in SCORES[:3]], sizes)
+    images, values = rows["image"].cat.codes.to_numpy(), rows["value"].to_numpy(dtype=np.float64).copy()
+    values[rows["nan_map"].to_numpy(dtype=bool)] = np.nan
+    table = np.full((np.prod(sizes), len(header.data.images)), np.nan)
+    table[keys, images] = values
+    reasons: list[dict[int, str]] = [{} for _ in table]
+    missing = np.flatnonzero(np.isnan(values))
+    texts = rows["reason"].iloc[missing].fillna(NOT_FINITE)
+    for key, image, reason in zip(keys[missing].tolist(), images[missing].tolist(), texts, strict=True):
+        reasons[key][image] = str(reason)
+    names = product(header.nets, header.methods, header.metrics)
+    return {key: Scores(*scores) for key, scores in zip(names, zip(table, reasons, strict=True), strict=True)}
 
 
 def _collect_costs(rows: pd.DataFrame) -> dict[tuple[str, str], dict[str, float]]:
-    counted = _iterate_rows(
-        rows.reindex(columns=["net", "method", *COUNTED]).dropna(subset="forwards"), "net", "method", *COUNTED
-    )
+    counted = rows.dropna(subset="forwards")[["net", "method", *COUNTED]].itertuples(index=False)
     return {(net, method): dict(zip(COUNTED, map(float, costs), strict=True)) for net, method, *costs in counted}
 
 
@@ -154,14 +171,11 @@ def _compute_seconds(cost: pd.DataFrame, predictions: pd.DataFrame) -> dict[tupl
 
     They are empty if the run did not time bare predictions.
     """
-    columns = ("net", "image", "seconds")
-    bare = {(net, image): seconds for net, image, seconds in _iterate_rows(predictions, *columns) if seconds > 0}
+    timed = predictions[predictions["seconds"] > 0][["net", "image", "seconds"]].itertuples(index=False)
+    bare = {(net, image): seconds for net, image, seconds in timed}
     ratios: dict[tuple[str, str], dict[str, float]] = {}
-    for net, method, image, seconds in _iterate_rows(cost, "net", "method", "image", "seconds"):
+    rows = cost.dropna(subset="seconds")[["net", "method", "image", "seconds"]].itertuples(index=False)
+    for net, method, image, seconds in rows:
         if (net, image) in bare:
             ratios.setdefault((net, method), {})[image] = seconds / bare[net, image]
     return ratios
-
-
-def _iterate_rows(rows: pd.DataFrame, *columns: str) -> Any:
-    return rows.reindex(columns=list(columns)).itertuples(index=False)

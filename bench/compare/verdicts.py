@@ -13,6 +13,7 @@ from math import isinf, nan
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.stats import t
 
 from ..core import slack
@@ -53,7 +54,7 @@ class PairedValues:
     """The values of a number on the images for which both runs have a value."""
 
     key: Key
-    images: tuple[str, ...]  # n of them
+    images: Sequence[str] | NDArray[np.intp]  # n of them: names, or indices
     base: Floats  # (n,)
     new: Floats  # (n,)
     metric: MetricScale

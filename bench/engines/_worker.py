@@ -17,9 +17,10 @@ from ..forward.process import tune_process
 from ..run.describe import make_header
 from ..run.plan import Plan, make_plan
 from ..run.session import Session
-from ..store import run as store
+from ..store import parts
 from ..store.comparability import find_run_difference
 from ..store.header import read_header
+from ..store.parts import Identity
 from ._shards import Shard
 
 
@@ -48,6 +49,7 @@ class Worker:
     def __init__(self, task: Task) -> None:
         self._task = task
         self._plan: Plan | None = None
+        self._identity: Identity | None = None  # of the run
         self._session: tuple[str, Session] | None = None  # of the net that is loaded
 
     def begin(self) -> Reply:
@@ -65,7 +67,7 @@ class Worker:
             with _prefix_errors_with_machine():
                 self._session = shard.net, Session(plan, shard.net)
         groups = self._session[1].compute(shard.groups)
-        store.write(self._task.directory, part, [unit for units in groups for unit in units])
+        parts.write(self._task.directory, part, [unit for units in groups for unit in units], self._identity)
 
     def _find_plan(self) -> Plan:
         """Return the plan, made at the first call; it holds no net. Raise UsageError if it is not the plan of the run."""
@@ -76,7 +78,7 @@ class Worker:
                 plan = make_plan(self._task.suite, self._task.device, self._task.memory, net_headers=header.nets)
                 if difference := find_run_difference(header, make_header(plan)):
                     raise UsageError(f"this would be another run: {difference}")
-            self._plan = plan
+            self._plan, self._identity = plan, parts.read_identity(self._task.directory, header)
         return self._plan
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from ..run.plan import Plan
 from ..run.session import Session
-from ..store.run import NetImage
+from ..store.parts import NetImage
 from ..store.writer import Writer
 
 

@@ -14,8 +14,8 @@ from typing import Any
 from ..core.errors import Fatal, UsageError
 from ..run.plan import Plan
 from ..run.session import make_failure
-from ..store import run as store
-from ..store.run import NetImage
+from ..store import parts
+from ..store.parts import NetImage
 from ..store.writer import Writer, compute_part_seconds
 from ._shards import MAX_DEATHS, Shard, ShardQueue
 from ._worker import Reply, Task, Worker
@@ -107,13 +107,13 @@ class _Crew:
         self._start_worker()
         if shard is None:
             return []
-        if store.has_part(self._writer.directory, part):
+        if parts.has_part(self._writer.directory, part, self._writer.identity):
             return self._list_images(shard)
         failed = Shard(shard.net, [list(queue.put_back(shard))])
         if failed.images:
             reason = f"{MAX_DEATHS} workers crashed while computing this image"
             failures = [make_failure(self._plan, failed.net, index, reason) for index in failed.images]
-            store.write(self._writer.directory, self._writer.name_part(), failures)
+            parts.write(self._writer.directory, self._writer.name_part(), failures, self._writer.identity)
         return self._list_images(failed)
 
     def _list_images(self, shard: Shard) -> list[NetImage]:

@@ -135,18 +135,16 @@ def _read(file: Path) -> tuple[PublishedTable, ...]:
 
 def find_reproductions(run: Run) -> list[Reproduction]:
     """Find the published numbers that a run has measured as well, in the order of the file, over the images done so far."""
-    scores = run.table("scores")
-    if not len(scores):
-        return []
     tables = [table for table in read_tables() if table.spec in run.header.nets]
-    pairs = [(number, _measure(scores, number)) for table in tables for number in table.list_numbers()]
+    columns = ("net", "image", "method", "metric", "value")
+    scores = {spec: run.table("scores", columns=columns, net=spec) for spec in {table.spec for table in tables}}
+    pairs = [(number, _measure(scores[table.spec], number)) for table in tables for number in table.list_numbers()]
     return [_reproduce(run, number, measured) for number, measured in pairs if measured]
 
 
 def _measure(scores: pd.DataFrame, number: PublishedNumber) -> Measurement | None:
-    """Measure the number that a publication prints; return None if the run has no values for it."""
-    table = number.table
-    return measure(scores[scores["net"] == table.spec], number.method, number.metric, table.protocol)
+    """Measure the number that a publication prints from the scores on its net; return None if there are no values for it."""
+    return measure(scores, number.method, number.metric, number.table.protocol)
 
 
 def _reproduce(run: Run, number: PublishedNumber, measured: Measurement) -> Reproduction:

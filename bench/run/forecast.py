@@ -13,8 +13,8 @@ import torch
 from ..core.errors import ImageError
 from ..forward.cost import measure_work, time_call
 from ..nets.net import Net
-from ..store import run as store
-from ..store.run import Unit
+from ..store import parts
+from ..store.parts import Unit
 from .plan import Plan
 from .session import Session
 
@@ -68,6 +68,6 @@ def _compute_bytes_per_image(units: list[Unit]) -> float:
     with tempfile.TemporaryDirectory() as folder:
         for part, sample in (("one", units[:1]), ("all", units)):
             (Path(folder) / part).mkdir()
-            store.write(Path(folder) / part, part, sample)
+            parts.write(Path(folder) / part, part, sample, None)
             sizes.append(sum(file.stat().st_size for file in (Path(folder) / part).rglob("*.parquet")))
     return (sizes[1] - sizes[0]) / (len(units) - 1)

@@ -20,7 +20,7 @@ from ..scoring import score as scoring
 from ..scoring.case import Case, Curve, Score
 from ..scoring.postprocess import postprocess
 from ..scoring.rerun import MethodRunner, prepare_rerun
-from ..store.run import NetImage, Unit
+from ..store.parts import NetImage, Unit
 from . import rows
 from .explain import explain_batch, make_batch, time_predictions
 from .plan import Measure, Plan, Timing

@@ -18,7 +18,7 @@ from ..data.types import Image
 from ..forward.device import use_exact_arithmetic
 from ..forward.forward import TOO_LARGE
 from ..nets.net import Net
-from ..store.run import Unit
+from ..store.parts import Unit
 from .explain import explain_batch, make_batch
 from .plan import Plan
 from .runner import compute_units

@@ -4,14 +4,15 @@ This is bench/scoring/postprocess.py again in NumPy, because code that reads run
 tests/show/test_postprocess.py holds the two equal for every setting of a protocol.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import TypeAdapter, ValidationError
 
 from ..config.protocol import Fit, Order, Stretch
+from ..store.header import FILE, describe_validation_error, make_damage_error
 from ..store.run import Run
 
 FloatMap = NDArray[np.float32]
@@ -28,12 +29,18 @@ class Postprocessing:
 
     @classmethod
     def from_run(cls, run: Run, metric: str | None = None) -> "Postprocessing":
-        """Return the settings with which a run scored a metric; without `metric`, its first metric."""
+        """Return the settings with which a run scored a metric; without `metric`, its first metric.
+
+        Raise UsageError if the run has settings that this version does not know.
+        """
         protocols = run.header.protocols
-        settings: Mapping[str, Any] = protocols.get(metric or next(iter(protocols), ""), {})
+        settings = protocols[metric or next(iter(protocols))]
         # The header writes "protocol fit" if the metric has a setting of its own named "fit".
         choices = {key: settings.get(f"protocol {key}", settings.get(key)) for key in ("fit", "stretch", "order")}
-        return cls(**{key: value for key, value in choices.items() if value is not None})
+        try:
+            return TypeAdapter(cls).validate_python({key: value for key, value in choices.items() if value is not None})
+        except ValidationError as error:
+            raise make_damage_error(run.directory / FILE, describe_validation_error(error)) from None
 
     def __call__(self, map: FloatMap, size: tuple[int, int]) -> FloatMap:
         """Turn the map (h', w') of a method into the map (h, w) in [0, 1] that is scored."""

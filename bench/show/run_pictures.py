@@ -5,9 +5,9 @@ from collections.abc import Collection
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from PIL import Image as Picture
 
+from ..core.errors import UsageError
 from ..data.types import Pixels
 from ..store.run import Run
 from .overlay import overlay_map
@@ -24,11 +24,11 @@ class RunPictures:
 
     def __init__(self, run: Run, names: Collection[str] | None = None, metric: str | None = None) -> None:
         images, maps, predictions = (run.table(table, names) for table in ("images", "maps", "predictions"))
-        self._jpegs: dict[str, bytes] = dict(zip(images["image"], images["jpeg"], strict=True)) if len(images) else {}
-        keys = ["net", "method", "image"]
-        self._maps = maps.drop_duplicates(keys).set_index(keys) if len(maps) else pd.DataFrame()
+        self._run = run
+        self._jpegs: dict[str, bytes] = dict(zip(images["image"], images["jpeg"], strict=True))
+        self._maps = maps.set_index(["net", "method", "image"])
         self._postprocess = Postprocessing.from_run(run, metric)
-        self._targets = predictions.set_index(["net", "image"])["target_name"].to_dict() if len(predictions) else {}
+        self._targets = predictions.set_index(["net", "image"])["target_name"].to_dict()
 
     def has(self, image: str) -> bool:
         """Tell whether an image is stored."""
@@ -44,7 +44,7 @@ class RunPictures:
 
     def _read_pixels(self, name: str) -> Pixels:
         """Read the image at the size at which it is scored."""
-        return np.asarray(Picture.open(io.BytesIO(self._jpegs[name])).convert("RGB"))
+        return read_picture(self._run, name, self._jpegs[name])
 
     def draw_overlay(self, net: str, method: str, image: str) -> Pixels | None:
         """Draw a method's map on its image; return None if the map is not stored."""
@@ -54,6 +54,14 @@ class RunPictures:
         pixels = self._read_pixels(image)
         height, width = pixels.shape[:2]
         return _reduce(overlay_map(pixels, self._postprocess(read_map(row), (height, width))))
+
+
+def read_picture(run: Run, image: str, jpeg: bytes) -> Pixels:
+    """Read the pixels (h, w, 3) of an image that a run stores. Raise UsageError for anything but a JPEG."""
+    try:
+        return np.asarray(Picture.open(io.BytesIO(jpeg), formats=["JPEG"]).convert("RGB"))
+    except (OSError, SyntaxError, Picture.DecompressionBombError) as error:
+        raise UsageError(f"{run.directory / 'images'} is damaged: {image} is no JPEG ({error})") from None
 
 
 def _reduce(pixels: Pixels) -> Pixels:

@@ -27,11 +27,8 @@ class Drift:
 
 def measure_drift(run: Run, net: str) -> list[Drift]:
     """Measure the drift of each metric on a net, in the order of the run; empty if nothing was scored in fp32 as well."""
-    exact = run.table("drift")
-    if not len(exact):
-        return []
-    both = run.table("scores")[[*KEYS, "value"]].merge(exact[[*KEYS, "value"]], on=KEYS, suffixes=("", "_exact"))
-    both = both[both["net"] == net].dropna(subset=["value", "value_exact"])
+    exact, scores = (run.table(name, columns=[*KEYS, "value"], net=net) for name in ("drift", "scores"))
+    both = scores.merge(exact, on=KEYS, suffixes=("", "_exact")).dropna(subset=["value", "value_exact"])
     metrics = run.header.metrics
     return [
         _measure_metric(spec, both[both["metric"] == spec], higher=metrics[spec].better == "higher")
@@ -44,7 +41,7 @@ def _measure_metric(metric: str, scores: pd.DataFrame, *, higher: bool) -> Drift
     """Measure the drift of one metric; `higher` says whether higher values are better."""
     changes = (scores["value"] - scores["value_exact"]).abs()
     means = (
-        scores.groupby("method", sort=False)[["value_exact", "value"]]
+        scores.groupby("method", sort=False, observed=True)[["value_exact", "value"]]
         .mean()
         .sort_values("value_exact", ascending=not higher)
     )

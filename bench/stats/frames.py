@@ -23,7 +23,9 @@ def pivot_scores(scores: pd.DataFrame, methods: Sequence[str]) -> dict[str, pd.D
     columns = scores["method"].map(order).to_numpy(dtype=int)
     # DataFrame.pivot would sort the images; their order must stay, because it decides which ones the bootstrap draws.
     cube = np.full((len(metrics), len(row_keys), len(methods)), np.nan)
-    if len(np.unique(np.ravel_multi_index((layers, rows, columns), cube.shape))) < len(scores):
+    filled = np.zeros(cube.shape, dtype=bool)
+    filled[layers, rows, columns] = True
+    if filled.sum() < len(scores):
         raise ValueError("an image has two values of a method by a metric")
     cube[layers, rows, columns] = scores["value"].to_numpy(dtype=np.float64)
     row_datasets, row_images = np.divmod(row_keys, len(images))

@@ -20,7 +20,7 @@ def describe_reading(predictions: pd.DataFrame) -> list[str]:
     """Describe how images were read, if that should be said: the most frequent notes, with the first image of each."""
     first: dict[str, str] = {}  # by note
     counts: Counter[str] = Counter()
-    for image, note in predictions.reindex(columns=["image", "note"]).dropna().itertuples(index=False):
+    for image, note in predictions[["image", "note"]].dropna().itertuples(index=False):
         first.setdefault(note, image)
         counts[note] += 1
     return [
@@ -32,7 +32,7 @@ def describe_reading(predictions: pd.DataFrame) -> list[str]:
 def describe_label_orders(header: Header, net: str, predictions: pd.DataFrame) -> list[str]:
     """Describe how many labels are the predicted class under each numbering, if the classes' names are other numbers."""
     names, classes, chosen = header.data.classes, header.nets[net].classes, header.suite.label_order
-    rows = predictions.reindex(columns=["label", "predicted"])
+    rows = predictions[["label", "predicted"]]
     missing = int(rows["label"].isna().sum())  # their classes are not among the net's in the chosen order
     rows = rows.dropna().astype(int)
     if not has_two_orders(names, classes) or rows.empty:

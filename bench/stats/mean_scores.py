@@ -71,7 +71,7 @@ def average_scores(
     """
     if not len(scores):
         return {}
-    missing = scores[scores["reason"].notna()].groupby(["method", "metric"], sort=False)["reason"]
+    missing = scores[scores["reason"].notna()].groupby(["method", "metric"], sort=False, observed=True)["reason"]
     reasons: dict[Any, Counter[str]] = {key: Counter(map(str, rows)) for key, rows in missing}
     by_spec = {metric.spec: metric for metric in metrics}
     unique = scores[["method", "metric"]].drop_duplicates().itertuples(index=False, name=None)

@@ -37,7 +37,7 @@ def make_frame(run: Run) -> pd.DataFrame:
 
 
 def _make_run_record(run: Run, metric: Metric) -> dict[str, Any]:
-    settings = run.header.protocols.get(metric.spec, {})
+    settings = run.header.protocols[metric.spec]
     return {"suite": run.name, "dataset": run.header.suite.dataset, "protocol": format_settings(settings)}
 
 

@@ -14,6 +14,8 @@ from .frames import pivot_scores
 from .image_notes import describe_images
 from .mean_scores import MeanScore, Metric, average_scores, parse_range
 
+SCORES = ("dataset", "image", "method", "metric", "value", "reason", "constant_map", "nan_map")  # columns
+
 
 @dataclass(frozen=True)
 class Cost:
@@ -66,28 +68,24 @@ class Table:
         return counts.pop() if len(counts) == 1 else None
 
 
-def build_table(run: Run, net: str, scores: pd.DataFrame | None = None) -> Table:
-    """Summarise what a run has written for a net so far.
-
-    `scores` are the run's table of scores, if the caller has already read it.
-    """
-    scores = _select(run.table("scores") if scores is None else scores, net)
-    images = set(scores["image"]) if len(scores) else set()
+def build_table(run: Run, net: str) -> Table:
+    """Summarise what a run has written for a net so far."""
+    scores, cost = run.table("scores", columns=SCORES, net=net), run.table("cost", net=net)
     methods = list(run.header.methods)
     metrics, values = list_metrics(run), pivot_scores(scores, methods)
-    cost, predictions = (_select(run.table(name), net, images) for name in ("cost", "predictions"))
+    predictions = run.table("predictions", net=net)
     return Table(
         net=net,
         layer=run.header.nets[net].layer,
         precision=run.header.nets[net].precision or run.header.suite.precision,
-        images=len(images),
+        images=scores["image"].nunique(),
         planned=len(run.header.data.images),
         methods=methods,
         controls=[spec for spec in methods if run.header.methods[spec].control],
         metrics=metrics,
         mean_scores=average_scores(scores, values, metrics),
         values=values,
-        costs={str(method): _summarise_cost(rows) for method, rows in cost.groupby("method")} if len(cost) else {},
+        costs={str(method): _summarise_cost(rows) for method, rows in cost.groupby("method", observed=True)},
         constant_maps=_count_maps(scores, "constant_map"),
         nonfinite_maps=_count_maps(scores, "nan_map"),
         accuracy=describe_accuracy(predictions),
@@ -97,8 +95,7 @@ def build_table(run: Run, net: str, scores: pd.DataFrame | None = None) -> Table
 
 def build_tables(run: Run) -> list[Table]:
     """Build a table for each net of a run."""
-    scores = run.table("scores")
-    return [build_table(run, net, scores) for net in run.header.nets]
+    return [build_table(run, net) for net in run.header.nets]
 
 
 def list_metrics(run: Run) -> list[Metric]:
@@ -129,20 +126,12 @@ def describe_accuracy(predictions: pd.DataFrame) -> str:
     return "; ".join(parts)
 
 
-def _select(rows: pd.DataFrame, net: str, images: set[str] | None = None) -> pd.DataFrame:
-    """Select the rows of a net, of all images or of those given."""
-    if not len(rows):
-        return rows
-    rows = rows[rows["net"] == net]
-    return rows if images is None else rows[rows["image"].isin(images)]
-
-
 def _summarise_cost(rows: pd.DataFrame) -> Cost:
     low, median, high = rows["seconds"].quantile([0.25, 0.5, 0.75])
     cost = Cost(
         float(median), (float(low), float(high)), float(rows["forwards"].max()), float(rows["peak_bytes"].max())
     )
-    timed = rows.reindex(columns=["batch_seconds", "batch"]).dropna()
+    timed = rows[["batch_seconds", "batch"]].dropna()
     if timed.empty:
         return cost
     return replace(cost, images_per_second=float(1 / timed["batch_seconds"].mean()), batch=int(timed["batch"].max()))
@@ -150,7 +139,5 @@ def _summarise_cost(rows: pd.DataFrame) -> Cost:
 
 def _count_maps(scores: pd.DataFrame, flag: str) -> dict[str, int]:
     """Count, by method, the images whose map has a flag; methods without such a map are left out."""
-    if not len(scores):
-        return {}
-    counts: Any = scores[scores[flag].fillna(False).astype(bool)].groupby("method")["image"].nunique()
+    counts: Any = scores[scores[flag]].groupby("method", observed=True)["image"].nunique()
     return {str(method): int(count) for method, count in counts.items()}

@@ -71,7 +71,7 @@ def describe_meaning(header: Header, net: str, method: str, metric: str) -> Mean
     return Meaning(
         select_net_facts(header.nets[net]),
         select_method_facts(header.methods[method]),
-        select_metric_facts(header.metrics[metric], header.protocols.get(metric, {})),
+        select_metric_facts(header.metrics[metric], header.protocols[metric]),
     )
 
 
@@ -116,15 +116,13 @@ def find_environment_difference(base: Mapping[str, str], new: Mapping[str, str])
 
 def find_net_images(header: Header, predictions: pd.DataFrame, net: str) -> NetImages:
     """Find the images that are done on a net, from a run's table of predictions."""
-    rows = predictions[predictions["net"] == net] if len(predictions) else predictions
-    targets = rows.reindex(columns=["image", "target"]).itertuples(index=False)
-    return NetImages(list_pixel_hashes(header, rows), {str(image): int(target) for image, target in targets})
+    rows = predictions[predictions["net"] == net]
+    return NetImages(list_pixel_hashes(header, rows), dict(zip(rows["image"], rows["target"].tolist(), strict=True)))
 
 
 def list_pixel_hashes(header: Header, predictions: pd.DataFrame) -> Hashes:
     """List the hashes of the images that are done, in the planned order."""
-    rows = predictions.reindex(columns=["image", "sha256"])
-    hashes = {str(image): str(sha)[:HASH] for image, sha in rows.itertuples(index=False)}
+    hashes = {image: sha[:HASH] for image, sha in zip(predictions["image"], predictions["sha256"], strict=True)}
     return {image: hashes[image] for image in header.data.images if image in hashes}
 
 
@@ -170,7 +168,7 @@ def find_run_difference(old: Header, new: Header) -> str | None:
 
 def list_header_facts(header: Header) -> dict[str, dict[str, Any]]:
     """List the parts of a header, without the keys that change no number."""
-    parts = {part: content for part, content in header.dump_content().items() if part != "format"}
+    parts = {part: content for part, content in header.dump_content().items() if part not in ("format", "id")}
     return {part: {key: _remove_words(fact) for key, fact in _remove_words(content).items()}
             for part, content in parts.items()}  # fmt: skip
 

@@ -1,10 +1,12 @@
 """A run's header, `run.json`: the suite, what each net, method and metric is, the data, and the environment of the run."""
 
 import json
+from functools import cached_property
+from math import isfinite
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ..core.errors import UsageError
 from ..core.files import write_text
@@ -13,15 +15,20 @@ FORMAT = 3
 FILE = "run.json"
 UNREAD = "unread"  # in the fingerprint of the data, for an image that could not be read
 
+DEPTH = 12  # of nested objects and lists, at most
+LARGEST = 2**63 - 1  # whole number
+TOO_DEEP = "its objects and lists are nested too deeply"
+MESSAGES = {"missing": "it has no {key!r}", "extra_forbidden": "this version knows no {key!r}"}
+
 Settings = dict[str, Any]  # by name
 Range = Annotated[list[float | None], Field(min_length=2, max_length=2)]  # None: unbounded
-MESSAGES = {"missing": "it has no {key!r}", "extra_forbidden": "this version knows no {key!r}"}
+Count = Annotated[int, Field(ge=0)]
 
 
 class _Part(BaseModel):
     """Types are strict; nothing is converted."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class SuiteHeader(_Part):
@@ -30,17 +37,17 @@ class SuiteHeader(_Part):
     name: str
     description: str = ""
     dataset: str
-    images: int
+    images: Count
     subset: str | None = None
     seed: int
     target: str | None
     label_order: Literal["name", "position"] = "name"
     precision: str
     compile: bool = False
-    drift: int = 0
-    timed: int = 8
-    nets: list[str]
-    methods: list[str]
+    drift: Count = 0
+    timed: Count = 8
+    nets: list[str] = Field(min_length=1)
+    methods: list[str] = Field(min_length=1)
     protocols: list[str] = ["default"]
     metrics: list[str] | None = None
     device: str
@@ -67,8 +74,15 @@ class MetricScale(_Part):
     better: Literal["higher", "lower"]
     unit: str
     range: Range
-    slack: float | None = None
+    slack: Annotated[float, Field(ge=0)] | None = None
     short: str
+
+    @model_validator(mode="after")
+    def _check_range(self) -> Self:
+        low, high = self.range
+        if low is not None and high is not None and low >= high:
+            raise ValueError(f"the range from {low} to {high} is empty")
+        return self
 
 
 class MetricFacts(MetricScale):
@@ -117,23 +131,45 @@ class DataHeader(_Part):
     settings: Settings
     version: int
     classes: list[str]
-    images: list[str]
+    images: list[str] = Field(min_length=1)
     fingerprint: str
     notes: list[str] = []
     code: str | None = None
 
+    @model_validator(mode="after")
+    def _check_images(self) -> Self:
+        if len(set(self.images)) < len(self.images):
+            raise ValueError("an image is listed twice")
+        return self
+
 
 class Header(_Part):
-    """The header of a run. `protocols` and `metrics` have the same keys: the specs of the metrics."""
+    """The header of a run. `protocols` and `metrics` have the same keys: the specs of the metrics.
+
+    `id` is drawn when the run begins, and each part of the run has it too; runs of older versions have none.
+    """
 
     format: int = FORMAT
+    id: str | None = None
     suite: SuiteHeader
-    protocols: dict[str, Settings]  # all settings that define the values of a metric
-    metrics: dict[str, MetricHeader]
-    methods: dict[str, MethodHeader]
-    nets: dict[str, NetHeader]
+    protocols: dict[str, Settings] = Field(min_length=1)  # all settings that define the values of a metric
+    metrics: dict[str, MetricHeader] = Field(min_length=1)
+    methods: dict[str, MethodHeader] = Field(min_length=1)
+    nets: dict[str, NetHeader] = Field(min_length=1)
     data: DataHeader
     environment: dict[str, str]
+
+    @model_validator(mode="after")
+    def _check_protocols(self) -> Self:
+        if self.protocols.keys() != self.metrics.keys():
+            raise ValueError("protocols and metrics do not have the same keys")
+        return self
+
+    @cached_property
+    def names(self) -> dict[str, list[str]]:
+        """The values, by column, that the tables of the run may have."""
+        lists = {"dataset": [self.suite.dataset], "image": self.data.images}
+        return lists | {"net": list(self.nets), "method": list(self.methods), "metric": list(self.metrics)}
 
     def dump_content(self) -> dict[str, Any]:
         """Return the content of the file: without the keys that were left to their defaults."""
@@ -147,30 +183,70 @@ def read_header(directory: Path) -> Header:
         raise UsageError(f"{directory} holds no run: it has no {FILE}")
     try:
         text = file.read_text(encoding="utf-8")
-        content = json.loads(text)
-    except ValueError:  # also for bytes that are not UTF-8
-        raise _make_damage_error(file, "it is not JSON") from None
+        content = parse_json(text)
+    except OSError as error:
+        raise UsageError(f"{file} cannot be read: {error.strerror}") from None
+    except ValueError as error:  # also for bytes that are not UTF-8
+        raise make_damage_error(file, describe_json_error(error)) from None
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise UsageError(f"{file} was written by another version of this suite: its format is not {FORMAT}")
     try:
         return Header.model_validate_json(text)
     except ValidationError as error:
-        raise _make_damage_error(file, _describe_error(error)) from None
+        raise make_damage_error(file, describe_validation_error(error)) from None
+
+
+def parse_json(text: str) -> Any:
+    """Parse JSON. Raise ValueError for other text, for numbers that are not finite or too large, and for deep nesting."""
+    try:
+        content = json.loads(text)
+    except RecursionError:
+        raise ValueError(TOO_DEEP) from None
+    _check_values(content, DEPTH)
+    return content
+
+
+def describe_json_error(error: ValueError) -> str:
+    """Describe an error of `parse_json` in words."""
+    return "it is not JSON" if isinstance(error, json.JSONDecodeError | UnicodeDecodeError) else str(error)
+
+
+def _check_values(content: Any, depth: int) -> None:
+    """Raise ValueError for a number that is not finite or too large, and for more than `depth` nested lists and objects."""
+    if isinstance(content, dict | list):
+        if not depth:
+            raise ValueError(TOO_DEEP)
+        for value in content.values() if isinstance(content, dict) else content:
+            _check_values(value, depth - 1)
+    elif (isinstance(content, float) and not isfinite(content)) or (
+        isinstance(content, int) and abs(content) > LARGEST
+    ):
+        raise ValueError("it has a number that is not finite or too large")
 
 
 def write_header(directory: Path, header: Header) -> None:
-    """Write the header of a run into its directory."""
-    write_text(directory / FILE, json.dumps(header.dump_content(), indent=1))
+    """Write the header of a run into its directory. Raise UsageError for a header that could not be read again."""
+    text = json.dumps(header.dump_content(), indent=1)
+    try:
+        parse_json(text)
+    except ValueError as error:
+        raise UsageError(f"{directory / FILE} cannot be written: {error}") from None
+    write_text(directory / FILE, text)
 
 
-def _describe_error(error: ValidationError) -> str:
+def describe_validation_error(error: ValidationError) -> str:
     """Describe the first error: the key, and what is wrong with it."""
     first = error.errors()[0]
     key = ".".join(map(str, first["loc"]))
     if first["type"] in MESSAGES:
         return MESSAGES[first["type"]].format(key=key)
+    if first["type"] == "value_error":
+        return str(first["ctx"]["error"])
+    if first["type"] == "json_invalid":
+        return "it is not JSON"
     return f"{key!r} {first['msg'].removeprefix('Input ')}, not {first['input']!r:.60}"
 
 
-def _make_damage_error(file: Path, reason: str) -> UsageError:
+def make_damage_error(file: Path, reason: str) -> UsageError:
+    """Make the error for a damaged header."""
     return UsageError(f"{file} is damaged: {reason}; remove {file.parent}, or name another directory with --out")

@@ -10,37 +10,30 @@
     predictions/*.parquet  a row per (image, net): label, target, probability
     cost/*.parquet         a row per (image, net, method): seconds, and for the first image forwards and peak bytes
     failures/*.parquet     a row per (image, net) that failed, with the reason; ignored if a later attempt succeeded
+    parts/*.json           the files of each part, see parts.py
 
-A part has one file in each table, of the same name. It is complete once its scores exist, because they are written last.
+What is read is checked here, once: the header by its types, each file by its hash, and its rows by their schema and by the
+header (see checks.py). What reads a run can rely on that.
 """
 
-import os
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
-from ..core.errors import UsageError
-from ..core.files import explain_os_errors
 from ..core.formatting import format_count
+from .checks import find_damage
 from .header import Header, read_header
-from .schema import NEEDED, SCHEMAS
+from .parts import Identity, NetImage, Part, list_parts, read_identity
+from .schema import NAMES, SCHEMAS
 
-Rows = list[dict[str, Any]]
-NetImage = tuple[str, str]  # (net, image)
-
-
-@dataclass
-class Unit:
-    """The rows of one image on one net, by table."""
-
-    net_image: NetImage
-    rows: dict[str, Rows] = field(default_factory=dict)
+NAME = pa.dictionary(pa.int32(), pa.string())  # the type of a column of names
+KEYS = ("net", "image", "method", "metric", "share")  # of a row, in its table
 
 
 @dataclass(frozen=True)
@@ -49,119 +42,109 @@ class Run:
 
     directory: Path
     header: Header
+    _checked: dict[Path, frozenset[str]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
     def name(self) -> str:
         return self.header.suite.name
 
-    def __repr__(self) -> str:
-        header = self.header
-        counts = {
-            "images": header.data.images,
-            "nets": header.nets,
-            "methods": header.methods,
-            "metrics": header.metrics,
-        }
-        return f"<run {self.directory}: {', '.join(f'{len(names)} {word}' for word, names in counts.items())}>"
+    @cached_property
+    def identity(self) -> Identity | None:
+        """What each part of the run has too; None for a run of an older version."""
+        return read_identity(self.directory, self.header)
 
-    def table(self, name: str, images: Collection[str] | None = None) -> pd.DataFrame:
-        """Read a table by the name of its folder, for all images or for these."""
-        parts = [_read(file, images) for file in _list_files(self.directory, name)]
-        if not parts:
-            return pd.DataFrame()
-        rows = pa.concat_tables(parts).to_pandas()
+    def __repr__(self) -> str:
+        counts = {word: len(self.header.names[word]) for word in ("image", "net", "method", "metric")}
+        return f"<run {self.directory}: {', '.join(f'{count} {word}s' for word, count in counts.items())}>"
+
+    def table(
+        self, name: str, images: Collection[str] | None = None, *, columns: Sequence[str] | None = None,
+        net: str | None = None,
+    ) -> pd.DataFrame:  # fmt: skip
+        """Read a table by the name of its folder: the rows of these images and this net, and these columns; without them, all.
+
+        Columns of names (dataset, image, net, method, metric) are categorical, in the order of the header. Raise UsageError for
+        a file that is missing or damaged.
+        """
+        keys = [key for key in KEYS if key in SCHEMAS[name].names]
+        chosen = list(columns or SCHEMAS[name].names)
+        read = [*dict.fromkeys([*keys, *chosen])]
+        empty = self._make_empty(name, read)
+        chosen_images = None if images is None else pa.array(list(images), pa.string())
+        parts = [self._read(part, name, read, net, chosen_images) for part in self._list_parts() if name in part.files]
+        rows = pa.concat_tables([empty, *parts], promote_options="default").to_pandas()
+        rows = rows.drop_duplicates(keys, keep="last", ignore_index=True)  # the last attempt to compute an image counts
         if name == "failures":
-            succeeded = list_done(self.directory)
-            rows = rows[[net_image not in succeeded for net_image in zip(rows["net"], rows["image"], strict=True)]]
-        keys = [key for key in ("net", "image", "method", "metric", "share") if key in rows]
-        return rows.drop_duplicates(
-            keys, keep="last", ignore_index=True
-        )  # an image that was computed again replaces the old one
+            done = self.list_done()
+            failed = [pair not in done for pair in zip(rows["net"], rows["image"], strict=True)]
+            rows = rows[np.array(failed, dtype=bool)]
+        return rows[chosen].reset_index(drop=True)
+
+    def list_done(self) -> set[NetImage]:
+        """List the nets and images of complete parts, which need not be computed."""
+        rows = self.table("predictions", columns=["net", "image"])
+        return set(zip(rows["net"], rows["image"], strict=True))
+
+    def check(self) -> None:
+        """Check all files of the run. Raise UsageError for the first that is missing or damaged."""
+        for part in self._list_parts():
+            for table in part.files:
+                self._check(part, table)
+
+    def _list_parts(self) -> list[Part]:
+        return list_parts(self.directory, self.identity)
+
+    def _check(self, part: Part, table: str) -> pa.Table:
+        """Check a file, note its nets, and return its rows."""
+        rows = part.read(table)
+        if damage := find_damage(table, rows, self.header, self._codes):
+            raise part.make_damage_error(table, damage)
+        nets = pc.unique(rows["net"]).to_pylist() if "net" in rows.column_names else ()
+        self._checked[part.find_file(table)] = frozenset(nets)
+        return rows
+
+    def _read(
+        self, part: Part, table: str, columns: Sequence[str], net: str | None, images: pa.Array | None
+    ) -> pa.Table:
+        """Read columns of a table in one part, on this net and for these images. The file is checked the first time."""
+        nets = self._checked.get(part.find_file(table))
+        if net is not None and nets is not None and net not in nets:
+            return self._make_empty(table, columns)
+        rows = self._check(part, table) if nets is None else part.read_columns(table, columns)
+        rows = rows.select([column for column in columns if column in rows.column_names])
+        if net is not None:
+            rows = rows.filter(pc.equal(rows["net"], net))
+        if images is not None:
+            rows = rows.filter(pc.is_in(rows["image"], images))
+        return self._encode_names(rows)
+
+    def _make_empty(self, table: str, columns: Sequence[str]) -> pa.Table:
+        fields = [SCHEMAS[table].field(column) for column in columns]
+        return pa.schema(pa.field(f.name, NAME) if f.name in NAMES else f for f in fields).empty_table()
+
+    def _encode_names(self, rows: pa.Table) -> pa.Table:
+        """Encode the columns of names by the lists of the header, so that all parts have the same codes."""
+        for column in set(NAMES) & set(rows.column_names):
+            chunks = [self._encode(column, chunk) for chunk in rows[column].chunks]
+            rows = rows.set_column(rows.column_names.index(column), column, pa.chunked_array(chunks, NAME))
+        return rows
+
+    def _encode(self, column: str, names: pa.DictionaryArray) -> pa.DictionaryArray:
+        codes = np.array([self._codes[column][name] for name in names.dictionary.to_pylist()], dtype=np.int32)
+        return pa.DictionaryArray.from_arrays(codes[names.indices.to_numpy()], self._names[column])
+
+    @cached_property
+    def _names(self) -> dict[str, pa.Array]:
+        return {column: pa.array(names, pa.string()) for column, names in self.header.names.items()}
+
+    @cached_property
+    def _codes(self) -> dict[str, dict[str, int]]:
+        return {column: {name: code for code, name in enumerate(names)} for column, names in self.header.names.items()}
 
 
 def open_run(directory: Path | str) -> Run:
     """Open the run in a directory. Raise UsageError if there is none or this version cannot read it."""
     return Run(Path(directory), read_header(Path(directory)))
-
-
-def list_done(directory: Path) -> set[NetImage]:
-    """List the nets and images of complete parts, which need not be computed. Raise UsageError for a damaged part."""
-    done: set[NetImage] = set()
-    for file in _list_files(directory, "predictions"):
-        needed = [directory / table / file.name for table in NEEDED]
-        if all(path.exists() for path in needed):
-            for path in needed:
-                _check(path)
-            rows = _read(file)
-            done |= set(zip(rows["net"].to_pylist(), rows["image"].to_pylist(), strict=True))
-    return done
-
-
-def write(directory: Path, part: str, units: Sequence[Unit]) -> None:
-    """Write a part, or replace the part of this name. If the process is killed, the part is either complete or ignored."""
-    with explain_os_errors(directory):
-        for table in SCHEMAS:
-            rows = [row for unit in units for row in unit.rows.get(table, [])]
-            if rows or table in NEEDED:
-                _write(directory / table / f"part-{part}.parquet", pa.Table.from_pylist(rows, schema=SCHEMAS[table]))
-
-
-def has_part(directory: Path, part: str) -> bool:
-    """Tell whether a part is complete."""
-    return (directory / "scores" / f"part-{part}.parquet").exists()
-
-
-def remove_incomplete_parts(directory: Path) -> None:
-    """Remove the files of incomplete parts, which a killed process left. No other process may be writing."""
-    with explain_os_errors(directory):
-        for table in SCHEMAS:
-            for file in (directory / table).glob(".part-*.partial"):
-                file.unlink()
-            for file in (directory / table).glob("part-*.parquet"):
-                if not (directory / "scores" / file.name).exists():
-                    file.unlink()
-
-
-def _list_files(directory: Path, table: str) -> Iterator[Path]:
-    """List the files of a table in complete parts; other files in the folder are ignored."""
-    names = sorted(path.name for path in (directory / "scores").glob("part-*.parquet"))
-    return (file for name in names if (file := directory / table / name).exists())
-
-
-def _check(file: Path) -> None:
-    """Raise UsageError if a file of a table cannot be read."""
-    try:
-        if "image" not in pq.read_schema(file).names:
-            raise pa.ArrowInvalid("it is another table")
-    except (pa.ArrowException, OSError) as error:
-        raise _make_damage_error(file, error) from None
-
-
-def _read(file: Path, images: Collection[str] | None = None) -> pa.Table:
-    _check(file)
-    chosen = None if images is None else pc.field("image").isin(list(images))
-    try:
-        return pq.read_table(file, schema=SCHEMAS[file.parent.name], filters=chosen)
-    except (pa.ArrowException, OSError) as error:
-        raise _make_damage_error(file, error) from None
-
-
-def _make_damage_error(file: Path, error: Exception) -> UsageError:
-    reason, scores = str(error).splitlines()[0].rstrip("."), file.parent.parent / "scores" / file.name
-    return UsageError(
-        f"{file} is damaged ({reason}): remove {scores} and run the same command again to compute what is missing"
-    )
-
-
-def _write(file: Path, rows: pa.Table) -> None:
-    """Write a file of a table completely or not at all."""
-    file.parent.mkdir(exist_ok=True)
-    partial = file.with_name(f".{file.stem}.partial")  # hidden from programs that read the folder
-    with partial.open("wb") as stream:
-        pq.write_table(rows, stream)
-        stream.flush()
-        os.fsync(stream.fileno())
-    partial.replace(file)
 
 
 def describe_failures(run: Run) -> str | None:

@@ -12,10 +12,11 @@ from filelock import FileLock, Timeout
 from ..core.errors import UsageError
 from ..core.files import explain_os_errors
 from ..core.profiling import time_span
-from . import run
+from . import parts
 from .comparability import find_run_difference
 from .header import FILE, Header, read_header, write_header
-from .run import Unit
+from .parts import Unit
+from .run import Run
 
 FLUSH_SECONDS = 5.0  # of work in a part, at least: lost if the process is killed
 FLUSH_SHARE = 0.02  # of the time since the run began, if longer: a run of hours has a few hundred parts
@@ -44,9 +45,11 @@ class Writer:
             self._lock = _lock(directory)
         try:
             with explain_os_errors(directory):
-                _claim(directory, header)
-            run.remove_incomplete_parts(directory)
-            self.done = run.list_done(directory)
+                written = Run(directory, _claim(directory, header))
+            self.identity = written.identity
+            parts.remove_incomplete_parts(directory, self.identity)
+            written.check()
+            self.done = written.list_done()
         except BaseException:
             self._lock.release()
             raise
@@ -89,7 +92,7 @@ class Writer:
         """Start to write the units that are held in memory, once the part before is on disk."""
         self._finish_part()
         if self._units:
-            writing = self._thread.submit(run.write, self.directory, self.name_part(), self._units)
+            writing = self._thread.submit(parts.write, self.directory, self.name_part(), self._units, self.identity)
             self._writing, self._units = (writing, self._units), []
         self._flushed = time.monotonic()
 
@@ -119,14 +122,20 @@ def _lock(directory: Path) -> FileLock:
     return lock
 
 
-def _claim(directory: Path, header: Header) -> None:
-    """Write the header of a new run, or check that it is the header of the run in the directory."""
+def _claim(directory: Path, header: Header) -> Header:
+    """Write the header of a new run, with an identity, or check that the run in the directory has this header.
+
+    Return the header that is in the directory.
+    """
     if (directory / FILE).exists():
-        if reason := find_run_difference(read_header(directory), header):
+        written = read_header(directory)
+        if reason := find_run_difference(written, header):
             raise UsageError(
                 f"{directory} holds another run: {reason}; name another directory with --out, or remove that one"
             )
-    elif any(path.name != LOCK for path in directory.iterdir()):
+        return written
+    if any(path.name != LOCK for path in directory.iterdir()):
         raise UsageError(f"{directory} is not empty and holds no run: name another directory with --out")
-    else:
-        write_header(directory, header)
+    header = header.model_copy(update={"id": secrets.token_hex(8)})
+    write_header(directory, header)
+    return header

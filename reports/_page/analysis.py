@@ -39,7 +39,6 @@ class NetAnalysis:
     run_label: str  # empty if the page shows one run
     run: Run
     table: Table
-    curves: pd.DataFrame
     styles: dict[str, Style]
 
     @property
@@ -49,7 +48,12 @@ class NetAnalysis:
     @cached_property
     def images(self) -> NetImages:
         """The images that are done, as they are compared with those of other runs."""
-        return find_net_images(self.run.header, self.run.table("predictions"), self.table.net)
+        return find_net_images(self.run.header, self.run.table("predictions", net=self.table.net), self.table.net)
+
+    @property
+    def curves(self) -> pd.DataFrame:
+        """The curves on the net. They are read each time, because those of all nets may not fit into the memory."""
+        return self.run.table("curves", columns=["method", "metric", "shares", "scores"], net=self.table.net)
 
     @cached_property
     def by_metric(self) -> dict[str, MetricAnalysis]:
@@ -75,7 +79,7 @@ class NetAnalysis:
     @cached_property
     def primary(self) -> MetricAnalysis | None:
         """The metric that the page shows first: preferably one with curves, then one where higher is better."""
-        with_curves = set(self.curves["metric"]) if len(self.curves) else set()
+        with_curves = set(self.run.table("curves", columns=["metric"], net=self.table.net)["metric"])
 
         def order(analysis: MetricAnalysis) -> tuple[bool, bool]:
             return analysis.metric.spec not in with_curves, analysis.metric.better != "higher"
@@ -89,10 +93,8 @@ def analyse(runs: Sequence[Run]) -> list[NetAnalysis]:
     method_styles = _assign_styles(runs)
     analyses: list[NetAnalysis] = []
     for run, label in zip(runs, labels, strict=True):
-        curves = run.table("curves")
         for table in build_tables(run):
-            net_curves = curves[curves["net"] == table.net] if len(curves) else curves
-            analyses.append(NetAnalysis(f"s{len(analyses)}", label, run, table, net_curves, method_styles))
+            analyses.append(NetAnalysis(f"s{len(analyses)}", label, run, table, method_styles))
     return analyses
 
 

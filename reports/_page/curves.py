@@ -33,10 +33,10 @@ def make_section(analyses: Sequence[NetAnalysis]) -> Section | None:
 
 def _draw_curves(analyses: Sequence[NetAnalysis]) -> Iterator[Curves]:
     for analysis in analyses:
-        for metric in analysis.table.metrics if len(analysis.curves) else ():
-            rows = analysis.curves[analysis.curves["metric"] == metric.spec]
-            rows = rows[[len(shares) > 1 for shares in rows["shares"]]] if len(rows) else rows
-            if len(rows):
+        curves = analysis.curves
+        curves = curves[curves["shares"].map(len) > 1]
+        for metric in analysis.table.metrics:
+            if len(rows := curves[curves["metric"] == metric.spec]):
                 subject = figures.FigureSubject(metric, analysis.title, analysis.styles)
                 drawing = figures.draw_curves(subject, compute_bands(rows, analysis.table.methods))
                 yield Curves(analysis, metric.spec, drawing)

@@ -32,7 +32,7 @@ def make_drift_table(analysis: NetAnalysis) -> Grid | None:
         for drift in net_drifts
     ]
     precision = analysis.run.header.suite.precision
-    images = format_count(analysis.run.table("drift")["image"].nunique(), "image")
+    images = format_count(analysis.run.table("drift", columns=["image"])["image"].nunique(), "image")
     note = f"Absolute differences of single scores between fp32 and {precision}, on {images}; n scores were computed in both."
     title = f"Drift of {precision} on {analysis.title}"
     return Grid(f"drift-{analysis.title}", title, heads, rows, [note], "text")

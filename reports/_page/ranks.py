@@ -109,7 +109,7 @@ class _Blocks:
 
 def _find_metric_facts(analysis: NetAnalysis, spec: str) -> MetricFacts:
     header = analysis.run.header
-    return select_metric_facts(header.metrics[spec], header.protocols.get(spec, {}))
+    return select_metric_facts(header.metrics[spec], header.protocols[spec])
 
 
 def _is_same_block(first: NetAnalysis, first_spec: str, second: NetAnalysis, second_spec: str) -> bool:

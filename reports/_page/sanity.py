@@ -37,16 +37,14 @@ def make_section(analyses: Sequence[NetAnalysis]) -> Section | None:
 
 def _make_strips(run: Run, net: str) -> Strips:
     """Return the first image of each method that has a series of maps."""
-    rows = run.table("strips")
-    if not len(rows):
-        return {}
-    curves = run.table("curves", set(rows["image"]))
-    scores: Any = curves.set_index(["net", "method", "image", "metric"])["scores"]
-    series: Any = rows[rows["net"] == net].groupby(["method", "image", "metric"], sort=False)
+    rows = run.table("strips", net=net)
+    curves = run.table("curves", set(rows["image"]), net=net)
+    scores: Any = curves.set_index(["method", "image", "metric"])["scores"]
+    series: Any = rows.groupby(["method", "image", "metric"], sort=False, observed=True)
     strips: Strips = {}
     for (method, image, metric), maps in series:
         if method not in strips:
-            stages = zip(maps.to_dict("records"), scores[net, method, image, metric], strict=True)
+            stages = zip(maps.to_dict("records"), scores[method, image, metric], strict=True)
             strips[method] = (
                 image,
                 [Stage(row["share"], score, encode_jpeg(_draw_picture(row))) for row, score in stages],

@@ -26,7 +26,7 @@ def compute_bands(rows: pd.DataFrame, methods: Sequence[str]) -> dict[str, Band]
     """Compute each method's band of one metric on one net. Methods with equally many images are resampled together."""
     by_method: dict[str, Band] = {}
     by_count: dict[int, dict[str, tuple[Floats, Floats]]] = {}
-    groups: Any = rows.groupby("method", sort=False)
+    groups: Any = rows.groupby("method", sort=False, observed=True)
     for method, group in groups:
         shares, curves = _stack(group)
         by_count.setdefault(len(curves), {})[str(method)] = (shares, curves)
@@ -45,6 +45,6 @@ def _stack(rows: pd.DataFrame) -> tuple[Floats, Floats]:
     """Return the shares, and the curves (n, shares); curves with other shares are interpolated."""
     shares = np.asarray(max(rows["shares"], key=len), dtype=np.float64)
     shares = shares[np.unique(np.linspace(0, len(shares) - 1, min(MOST, len(shares))).round().astype(int))]
-    if all(len(xs) == len(shares) and np.array_equal(xs, shares) for xs in rows["shares"]):
-        return shares, np.stack(list(rows["scores"])).astype(np.float64)
+    if (rows["shares"].map(len) == len(shares)).all() and (np.stack(list(rows["shares"])) == shares).all():
+        return shares, np.stack(list(rows["scores"]))
     return shares, np.stack([np.interp(shares, xs, ys) for xs, ys in zip(rows["shares"], rows["scores"], strict=True)])

@@ -43,7 +43,7 @@ from cambench.bench.run.session import Session
 from cambench.bench.scoring import score as scoring
 from cambench.bench.scoring.case import Case
 from cambench.bench.scoring.postprocess import fit, stretch
-from cambench.bench.store.run import Unit
+from cambench.bench.store.parts import Unit
 
 METHODS = [
     "cam", "grad_cam", "score_cam", "grad_cam_pp", "layer_cam", "xgrad_cam", "hires_cam", "eigen_cam", "opti_cam", "random",

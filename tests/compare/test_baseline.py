@@ -9,7 +9,7 @@ import pytest
 
 from cambench.bench.compare import baseline
 from cambench.bench.compare.compare import compare_snapshots, load_snapshot
-from cambench.bench.compare.snapshot import Snapshot
+from cambench.bench.compare.snapshot import Scores, Snapshot
 from cambench.bench.store import run as store
 from cambench.tests.support import runs
 from cambench.tests.support.cli import bench, refused
@@ -39,9 +39,8 @@ def test_a_baseline_holds_what_a_comparison_needs(run: Path, file: Path) -> None
     assert of_file == replace(of_run, name=str(file), scores=of_file.scores, costs=of_file.costs)
     assert of_file.scores.keys() == of_run.scores.keys()
     for key, values in of_run.scores.items():
-        for image, value in values.items():
-            expected = pytest.approx(value, abs=5.1e-7) if isinstance(value, float) else value
-            assert of_file.scores[key][image] == expected
+        assert of_file.scores[key].values == pytest.approx(values.values, abs=5.1e-7, nan_ok=True)
+        assert of_file.scores[key].reasons == values.reasons
     assert of_file.costs["vgg16", "score_cam"] == pytest.approx(of_run.costs["vgg16", "score_cam"], rel=1e-11)
 
 
@@ -79,7 +78,7 @@ def test_a_baseline_of_ten_methods_twelve_metrics_and_three_nets_is_small(run: P
     big = Snapshot(
         name="big", origin=small.origin, metrics=metrics, methods={f"method_{n}": small.methods["cam"] for n in range(10)},
         nets=small.nets, image_hashes=images, targets={net: dict.fromkeys(images, 3) for net in small.nets},
-        scores={(net, f"method_{m}", metric): {image: float(rng.random()) for image in images}
+        scores={(net, f"method_{m}", metric): Scores(rng.random(8), {})
                 for net in small.nets for m in range(10) for metric in metrics},
         costs={(net, f"method_{m}"): {"forwards": 513.123456789, "peak_bytes": 1e9} for net in small.nets for m in range(10)},
     )  # fmt: skip
@@ -90,7 +89,7 @@ def test_small_values_of_a_metric_without_bounds_keep_their_digits(run: Path) ->
     snapshot = load_snapshot(run)
     key = ("resnet18", "cam", "energy")
     unbounded = {**snapshot.metrics, "energy": snapshot.metrics["energy"].model_copy(update={"range": [0, None]})}
-    tiny = replace(snapshot, metrics=unbounded, scores={key: dict.fromkeys(snapshot.image_hashes, 1.2345678e-9)})
+    tiny = replace(snapshot, metrics=unbounded, scores={key: Scores(np.full(12, 1.2345678e-9), {})})
     assert json.loads(baseline.format_baseline(tiny))["values"] == [[*key, [1.234568e-09] * 12]]
 
 

@@ -22,7 +22,7 @@ from cambench.bench.store.header import MetricScale
 from cambench.tests.support import runs
 from cambench.tests.support.cli import bench, refused
 
-from ..support.comparisons import ONE_NET, edit_header, find_keys, shift_scores
+from ..support.comparisons import ONE_NET, edit_header, explain_another_class, find_keys, rename_method, shift_scores
 
 SHARE = MetricScale(better="higher", unit="share", range=[0, 1], short="m")
 EVIL = "a|b <i>*x*</i> [red]&\x01"
@@ -241,7 +241,7 @@ def test_a_run_without_a_score_or_its_costs_is_damaged(base: Path, new: Path) ->
     assert "is damaged: it has" in refused("compare", base, new)
     again = runs.write(new.parent / "again")
     (again / "cost" / "part-00000.parquet").unlink()
-    assert "its table of costs is missing" in refused("compare", base, again)
+    assert "cost/part-00000.parquet is missing: run the same command again" in refused("compare", base, again)
 
 
 @pytest.mark.parametrize("option", ["--nets", "--methods", "--metrics"])
@@ -286,10 +286,10 @@ def test_a_map_that_is_not_finite_has_no_value(base: Path, new: Path) -> None:
 
 
 def test_a_missing_method_fails_and_a_new_one_does_not(base: Path, new: Path) -> None:
-    edit_header(new, lambda header: header["methods"].pop("centre"))
     for table in ("scores", "cost"):
         rows = store.open_run(new).table(table)
         runs.rewrite(new, table, rows[rows["method"] != "centre"])
+    edit_header(new, lambda header: header["methods"].pop("centre"))
     assert len(find_keys(compare_runs(base, new), "gone")) == 3 * 8
     assert bench("compare", base, new).exit_code == 1
     assert bench("compare", base, new, "--methods", "cam,grad_cam").exit_code == 0
@@ -338,9 +338,9 @@ def test_images_with_other_pixels_are_left_out(base: Path, new: Path) -> None:
 def test_images_with_another_explained_class_are_left_out(base: Path, new: Path) -> None:
     predictions = store.open_run(new).table("predictions")
     other = (predictions["image"] == "image 03") & (predictions["net"] == "vgg16")
-    runs.rewrite(new, "predictions", predictions.assign(target=predictions["target"].mask(other, 5)))
+    explain_another_class(new, other)
     comparison = compare_runs(base, new)
-    assert comparison.notes == ("1 image left out on vgg16: the explained class differs (image 03: 3 → 5)",)
+    assert comparison.notes == ("1 image left out on vgg16: the explained class differs (image 03: 3 → 2)",)
     assert not comparison.failed
 
 
@@ -386,10 +386,7 @@ def evil(base: Path, tmp_path: Path) -> tuple[Path, Path]:
     for name, quality in (("one", 0.0), ("two", -0.2)):
         directory = runs.write(tmp_path / name, nets=ONE_NET)
         shift_scores(directory, "grad_cam", "insertion", quality)
-        edit_header(directory, lambda header: header["methods"].update({EVIL: header["methods"].pop("grad_cam")}))
-        for table in ("scores", "cost"):
-            rows = store.open_run(directory).table(table)
-            runs.rewrite(directory, table, rows.assign(method=rows["method"].replace("grad_cam", EVIL)))
+        rename_method(directory, "grad_cam", EVIL)
         pair.append(directory)
     return pair[0], pair[1]
 

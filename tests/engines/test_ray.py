@@ -109,11 +109,11 @@ def test_a_run_resumes_after_its_driver_was_killed(address: str, tmp_path: Path,
         stderr=subprocess.DEVNULL,
     )
     deadline = time.monotonic() + 120
-    while len(list((tmp_path / "ray" / "scores").glob("*.parquet"))) < 2 and time.monotonic() < deadline:
+    while len(list((tmp_path / "ray" / "parts").glob("*.json"))) < 2 and time.monotonic() < deadline:
         time.sleep(0.02)
     os.kill(driver.pid, signal.SIGKILL)
     driver.wait()
-    assert len(store.list_done(tmp_path / "ray")) < COUNT
+    assert len(store.open_run(tmp_path / "ray").list_done()) < COUNT
     workers = [int(file.name.removeprefix("pid-")) for file in tmp_path.glob("pid-*")]
     result = bench(*command)
     assert result.exit_code == 0 and " done before" in result.output

@@ -29,6 +29,7 @@ from cambench.bench.store import run as store
 from cambench.datasets import image_folder
 from cambench.reports._page.published import make_section
 from cambench.tests.support import runs
+from cambench.tests.support.comparisons import edit_header
 
 MEASURED = [each for each in published.read_tables() if not each.why_not]
 TINY = """
@@ -216,6 +217,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> store.Run:
     scores = store.open_run(directory).table("scores")
     again = scores[scores["method"] == "score_cam"].assign(method="grad_cam_pp")
     runs.rewrite(directory, "scores", pd.concat([scores, again]))
+    edit_header(directory, lambda header: header["methods"].update(grad_cam_pp=header["methods"]["score_cam"]))
     return store.open_run(directory)
 
 

@@ -16,6 +16,7 @@ from cambench.reports import html
 from cambench.reports._page.analysis import analyse
 
 from ..support import big, runs
+from ..support.comparisons import rename_class, rename_method
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -193,17 +194,8 @@ def test_the_page_can_be_read_without_script_and_printed(browser: Any, file: Pat
 
 def test_names_with_markup_are_escaped(browser: Any, tmp_path: Path) -> None:
     directory = runs.write(tmp_path / "run", images=3, nets={f"net {EVIL}": f"layer {EVIL}"}, prefix=EVIL)
-    header = (
-        (directory / "run.json")
-        .read_text(encoding="utf-8")
-        .replace('"centre"', '"./' + EVIL.replace("/", "\\/") + '.py"')
-    )
-    (directory / "run.json").write_text(header, encoding="utf-8")
-    for name in ("scores", "cost", "maps", "curves"):
-        frame = store.open_run(directory).table(name)
-        runs.rewrite(directory, name, frame.assign(method=frame["method"].replace("centre", f"./{EVIL}.py")))
-    predictions = store.open_run(directory).table("predictions").assign(target_name=EVIL)
-    runs.rewrite(directory, "predictions", predictions)
+    rename_method(directory, "centre", f"./{EVIL}.py")
+    rename_class(directory, EVIL)
     path = tmp_path / "evil.html"
     path.write_text(html.render(store.open_run(directory)), encoding="utf-8")
     assert path.read_text(encoding="utf-8").count("<script") == 2

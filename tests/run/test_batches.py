@@ -16,7 +16,7 @@ from cambench.bench.nets.net import Net
 from cambench.bench.run import plan as planning
 from cambench.bench.run.plan import Plan, make_plan
 from cambench.bench.run.session import Session
-from cambench.bench.store.run import Unit
+from cambench.bench.store.parts import Unit
 from cambench.tests.support.waits import CountWaits
 
 METHODS = [

@@ -14,6 +14,7 @@ from cambench.bench.nets.net import Net
 from cambench.bench.run import runner
 from cambench.bench.run.plan import Plan
 from cambench.bench.store import run as store
+from cambench.bench.store.parts import Unit
 from cambench.tests.support.cli import bench
 from cambench.tests.support.runs import words
 
@@ -158,7 +159,7 @@ def test_a_lost_device_ends_the_run_and_keeps_finished_images(
 
     def lost(
         plan: Plan, net: Net, labels: dict[int, int], images: Sequence[tuple[int, DataImage]], fp32_net: Net | None
-    ) -> list[store.Unit]:
+    ) -> list[Unit]:
         if images[0][0] == 2:
             raise error
         return compute_units(plan, net, labels, images, fp32_net)
@@ -190,7 +191,7 @@ def test_an_error_of_a_users_net_fails_the_image(photos: Path, tmp_path: Path, m
 
     def raising(
         plan: Plan, net: Net, labels: dict[int, int], images: Sequence[tuple[int, DataImage]], fp32_net: Net | None
-    ) -> list[store.Unit]:
+    ) -> list[Unit]:
         if 2 in dict(images):
             raise ValueError("the image is odd")
         return compute_units(plan, net, labels, images, fp32_net)

@@ -38,7 +38,7 @@ def test_the_bytes_are_those_of_a_run(tmp_path: Path) -> None:
     options += ["--methods", "centre,random", "--metrics", "deletion", "--images", "40"]
     assert bench("run", "smoke", *options, "--out", tmp_path / "run").exit_code == 0
     written = sum(file.stat().st_size for file in (tmp_path / "run").rglob("*.parquet"))
-    assert len(store.list_done(tmp_path / "run")) == 40
+    assert len(store.open_run(tmp_path / "run").list_done()) == 40
     assert 0.5 < needs.bytes * 40 / written < 2  # an image takes fewer bytes in a file of many images
 
 

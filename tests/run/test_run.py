@@ -16,6 +16,7 @@ from cambench.bench.engines import local
 from cambench.bench.nets import quantised, zoo
 from cambench.bench.run.plan import Plan
 from cambench.bench.store import run as store
+from cambench.bench.store.parts import NetImage
 from cambench.bench.store.writer import Writer
 
 from ..support.cli import bench, refused
@@ -95,7 +96,7 @@ def test_the_same_command_again_computes_nothing(finished: Path) -> None:
 def test_an_interrupted_run_says_how_to_resume(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     work = local.work
 
-    def interrupted(plan: Plan, writer: Writer) -> Iterator[store.NetImage]:
+    def interrupted(plan: Plan, writer: Writer) -> Iterator[NetImage]:
         yield next(work(plan, writer))
         raise KeyboardInterrupt
 

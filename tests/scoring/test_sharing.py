@@ -16,7 +16,7 @@ from cambench.bench.run.plan import Plan, make_plan
 from cambench.bench.run.session import Session
 from cambench.bench.scoring import score as scoring
 from cambench.bench.scoring.case import Case
-from cambench.bench.store.run import Unit
+from cambench.bench.store.parts import Unit
 from cambench.tests.support.nets import FakeNet, brightness, case_of, random_images, random_maps
 
 METRICS = ("insertion[steps=7]", "deletion[steps=7]", "average_drop", "average_increase")

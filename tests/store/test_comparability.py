@@ -137,7 +137,7 @@ def test_device_and_torch_are_the_environment_of_costs() -> None:
 def test_only_done_images_have_pixel_hashes() -> None:
     predictions = pd.DataFrame({"net": "resnet18", "image": ["b"], "sha256": ["f" * 64]})
     assert list_pixel_hashes(header(), predictions) == {"b": "f" * 16}
-    assert list_pixel_hashes(header(), pd.DataFrame()) == {}
+    assert list_pixel_hashes(header(), predictions.head(0)) == {}
 
 
 def test_every_metric_of_a_run_has_a_meaning() -> None:

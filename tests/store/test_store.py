@@ -1,6 +1,7 @@
 """A run on disk: complete parts, resumption, and the refusal of other runs."""
 
 import json
+import shutil
 import subprocess
 import sys
 import threading
@@ -11,9 +12,10 @@ import pandas as pd
 import pytest
 
 from cambench.bench.core.errors import Fatal, UsageError
+from cambench.bench.store import parts
 from cambench.bench.store import run as store
 from cambench.bench.store.header import FORMAT, Header, read_header
-from cambench.bench.store.run import Unit
+from cambench.bench.store.parts import Unit
 from cambench.bench.store.writer import MAX_HELD, Writer
 
 KEPT_RUN = Path(__file__).parents[1] / "data" / "scenes"
@@ -22,35 +24,42 @@ SUITE: dict[str, Any] = {
     "nets": ["a"], "methods": ["m"],
 }  # fmt: skip
 METHOD: dict[str, Any] = {"description": "A method.", "version": 1, "settings": {}, "control": False}
+METRIC: dict[str, Any] = {
+    "better": "higher", "unit": "share", "range": [0.0, 1.0], "short": "insert", "description": "A metric.", "version": 1,
+    "settings": {},
+}  # fmt: skip
 CONTENT: dict[str, Any] = {
     "format": FORMAT,
     "suite": SUITE,
     "protocols": {"insertion": {"steps": 28}},
     "methods": {"m": METHOD},
-    "metrics": {},
+    "metrics": {"insertion": METRIC},
     "environment": {},
-    "nets": {"a": {"layer": "layer4", "classes": ["ring"], "fingerprint": "1"}},
-    "data": {"settings": {}, "version": 1, "classes": [], "images": ["x", "y"], "fingerprint": "2"},
+    "nets": {net: {"layer": "layer4", "classes": ["ring"], "fingerprint": "1"} for net in "ab"},
+    "data": {"settings": {}, "version": 1, "classes": [], "images": ["x", "y", "z"], "fingerprint": "2"},
 }
 HEADER = Header.model_validate(CONTENT)
 
 
 def unit(net: str, image: str, value: float) -> Unit:
-    key = {"net": net, "image": image}
+    key = {"dataset": "scenes", "net": net, "image": image}
+    method = key | {"layer": "layer4", "method": "m"}
+    score = method | {"metric": "insertion", "protocol": "default", "version": 1, "target": 0, "value": value}
+    prediction = {"target": 0, "target_name": "ring", "probability": 0.5, "objects": 0, "sha256": "0"}
     return Unit(
         (net, image),
         {
-            "scores": [key | {"method": "m", "metric": "insertion", "value": value}],
-            "curves": [key | {"shares": [0.0, 1.0], "scores": [value, value]}],
-            "cost": [key | {"method": "m", "seconds": value}],
-            "predictions": [key | {"target": 1}],
+            "scores": [score | {"constant_map": False, "nan_map": False}],
+            "curves": [method | {"metric": "insertion", "shares": [0.0, 1.0], "scores": [value, value]}],
+            "cost": [method | {"seconds": value}],
+            "predictions": [key | prediction],
         },
     )
 
 
-def part(directory: Path, number: int = 0, table: str = "scores") -> Path:
-    """The file of a table in one part of a run; parts are numbered in the order in which they were written."""
-    return sorted((directory / table).glob("part-*.parquet"))[number]
+def part(directory: Path, number: int = 0, table: str = "parts") -> Path:
+    """The list of one part of a run, or its file in a table; parts are numbered in the order in which they were written."""
+    return sorted((directory / table).glob("part-*.*"))[number]
 
 
 def write(directory: Path, *units: Unit) -> None:
@@ -81,8 +90,8 @@ def test_a_writer_resumes_a_run(tmp_path: Path) -> None:
     assert store.open_run(tmp_path).table("scores")["value"].tolist() == [0.25, 0.5]
 
 
-def test_a_part_without_scores_is_ignored_and_removed(tmp_path: Path) -> None:
-    """A kill between curves and scores leaves curves and costs of cells that are not done; the next run removes them."""
+def test_a_part_without_its_list_is_ignored_and_removed(tmp_path: Path) -> None:
+    """A kill before the list is written leaves rows of cells that are not done; the next run removes them."""
     write(tmp_path, unit("a", "x", 0.25), unit("a", "y", 0.5))
     part(tmp_path).unlink()
     (tmp_path / "curves" / ".part-9.partial").write_bytes(b"half")
@@ -122,11 +131,11 @@ def test_a_second_writer_is_refused(tmp_path: Path) -> None:
 def test_a_writer_that_cannot_start_releases_the_lock(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: type[BaseException]
 ) -> None:
-    def fail(_: Path) -> None:
+    def fail(*_: object) -> None:
         raise error
 
     with monkeypatch.context() as patch:
-        patch.setattr(store, "remove_incomplete_parts", fail)
+        patch.setattr(parts, "remove_incomplete_parts", fail)
         with pytest.raises(error) as _kept:  # a reference to the frame, which keeps the lock from being collected
             Writer(tmp_path, HEADER)
     Writer(tmp_path, HEADER).close()
@@ -150,7 +159,7 @@ def test_a_full_disk_is_reported_and_the_run_is_kept(tmp_path: Path, monkeypatch
 def test_a_part_is_written_in_the_background_and_again_if_that_failed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    writer, threads, original = Writer(tmp_path, HEADER), list[str](), store.write
+    writer, threads, original = Writer(tmp_path, HEADER), list[str](), parts.write
 
     def write_second_time(*arguments: Any) -> None:
         threads.append(threading.current_thread().name)
@@ -158,7 +167,7 @@ def test_a_part_is_written_in_the_background_and_again_if_that_failed(
             raise Fatal("the disk is full")
         original(*arguments)
 
-    monkeypatch.setattr(store, "write", write_second_time)
+    monkeypatch.setattr(parts, "write", write_second_time)
     monkeypatch.setattr("cambench.bench.store.writer.MAX_HELD", 1)
     writer.add([unit("a", "x", 0.25)])
     with pytest.raises(Fatal, match="the disk is full"):
@@ -205,8 +214,9 @@ def test_a_header_is_written_unchanged(tmp_path: Path) -> None:
     """No default is added to the file, and keys with spaces are kept."""
     content = CONTENT | {"protocols": {"insertion": {"version": 1, "protocol version": 2}}}
     Writer(tmp_path, Header.model_validate(content)).close()
-    assert json.loads((tmp_path / "run.json").read_text(encoding="utf-8")) == content
-    assert read_header(tmp_path) == Header.model_validate(content)
+    written = json.loads((tmp_path / "run.json").read_text(encoding="utf-8"))
+    assert written == content | {"id": written["id"]} and len(written["id"]) == 16
+    assert read_header(tmp_path) == Header.model_validate(written)
 
 
 def test_the_kept_run_is_readable() -> None:
@@ -232,8 +242,8 @@ def test_runs_are_read_without_fcntl(module: str) -> None:
 
 def test_a_damaged_part_is_named(tmp_path: Path) -> None:
     write(tmp_path, unit("a", "x", 0.25))
-    part(tmp_path).write_bytes(b"PAR1")
-    with pytest.raises(UsageError, match=r"\.parquet is damaged"):
+    part(tmp_path, table="scores").write_bytes(b"PAR1")
+    with pytest.raises(UsageError, match=r"\.parquet is damaged \(it is not the file that was written\)"):
         store.open_run(tmp_path).table("scores")
     with pytest.raises(UsageError, match=rf"remove {part(tmp_path)} and run the same command again"):
         Writer(tmp_path, HEADER)
@@ -290,30 +300,32 @@ def test_a_foreign_table_is_named_and_other_files_are_ignored(tmp_path: Path) ->
     write(tmp_path, unit("a", "x", 0.25))
     (tmp_path / "scores" / "notes.parquet").write_bytes(b"notes")
     assert len(store.open_run(tmp_path).table("scores")) == 1
-    pd.DataFrame({"x": [1]}).to_parquet(tmp_path / "scores" / "part-00001.parquet")
-    with pytest.raises(UsageError, match=r"part-00001\.parquet is damaged \(it is another table\)"):
+    shutil.copy(part(tmp_path, table="cost"), part(tmp_path, table="scores"))
+    with pytest.raises(UsageError, match=r"\.parquet is damaged \(it is not the file that was written\)"):
         store.open_run(tmp_path).table("scores")
 
 
 def failed(net: str, image: str) -> Unit:
-    return Unit((net, image), {"failures": [{"net": net, "image": image, "reason": "it is truncated"}]})
+    return Unit(
+        (net, image), {"failures": [{"dataset": "scenes", "net": net, "image": image, "reason": "it is truncated"}]}
+    )
 
 
 def test_a_failure_is_stored_until_a_later_attempt_succeeds(tmp_path: Path) -> None:
     write(tmp_path, unit("a", "x", 0.25), failed("a", "y"))
-    assert store.list_done(tmp_path) == {("a", "x")}
+    assert store.open_run(tmp_path).list_done() == {("a", "x")}
     write(tmp_path, failed("a", "y"))
     assert store.open_run(tmp_path).table("failures")["reason"].tolist() == ["it is truncated"]
     write(tmp_path, unit("a", "y", 0.5))
     assert store.open_run(tmp_path).table("failures").empty
-    assert store.list_done(tmp_path) == {("a", "x"), ("a", "y")}
+    assert store.open_run(tmp_path).list_done() == {("a", "x"), ("a", "y")}
 
 
 def test_parts_may_be_written_in_parallel_and_the_last_part_of_a_name_counts(tmp_path: Path) -> None:
     writer = Writer(tmp_path, HEADER)
     names = [writer.name_part() for _ in range(2)]
     for name, value in zip([*names, names[0]], (0.25, 0.5, 0.75), strict=True):
-        store.write(tmp_path, name, [unit("a", "y" if name == names[1] else "x", value)])
+        parts.write(tmp_path, name, [unit("a", "y" if name == names[1] else "x", value)], writer.identity)
     writer.close()
     assert pd.read_parquet(tmp_path / "scores")["value"].tolist() == [0.75, 0.5]
 
@@ -326,7 +338,7 @@ def test_a_run_of_hours_has_a_few_hundred_parts(
     clock = [0.0]
     monkeypatch.setattr("time.monotonic", lambda: clock[0])
     written: list[int] = []
-    monkeypatch.setattr(store, "write", lambda _, __, units: written.append(len(units)))
+    monkeypatch.setattr(parts, "write", lambda _, __, units, ___: written.append(len(units)))
     writer = Writer(tmp_path, HEADER)
     while clock[0] < seconds:
         clock[0] += seconds / 2000

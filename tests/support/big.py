@@ -11,6 +11,7 @@ from . import runs
 
 Frame = dict[str, Any]
 LAYER = {"resnet18": "layer4", "vgg16": "features", "squeezenet1_1": "features", "mobilenet_v2": "features"}
+PART = 128  # images
 PICTURED = 40  # images with thumbnails and maps
 SHARES = np.linspace(0, 1, 29)
 
@@ -33,11 +34,12 @@ def write(directory: Path, *, nets: int = 3, methods: int = 25, metrics: int = 2
         tables["predictions"].append(_predictions(rng, net, names))
     jpeg = runs._jpeg(rng)
     tables["images"] = [pd.DataFrame({"dataset": "big", "image": names[:PICTURED], "jpeg": jpeg})]
+    parts = {name: number // PART for number, name in enumerate(names)}
     for table, frames in tables.items():
-        file = directory / table / "part-00000.parquet"
-        file.parent.mkdir(exist_ok=True)
-        pd.concat(frames).to_parquet(file, index=False)
-    return directory
+        for index, frame in enumerate(frames):  # as a run is written: a net in one part, 128 images at most
+            for part, rows in frame.groupby(frame["image"].map(parts)):
+                runs.rewrite(directory, table, rows, index * (1 + images // PART) + int(str(part)))
+    return runs.seal(directory)
 
 
 def _grid(net: str, **axes: list[str]) -> pd.DataFrame:
@@ -81,7 +83,14 @@ def _cost(rng: np.random.Generator, net: str, names: list[str], specs: list[str]
 
 
 def _predictions(rng: np.random.Generator, net: str, names: list[str]) -> pd.DataFrame:
-    facts = {"label": 3, "target": 3, "label_name": "ring", "target_name": "ring", "top1": True, "objects": 1}
+    facts = {
+        "label": 3,
+        "target": 3,
+        "label_name": "ring & key",
+        "target_name": "ring & key",
+        "top1": True,
+        "objects": 1,
+    }
     values = {"probability": rng.uniform(0.5, 1, len(names)), "top2": None, "sha256": "0"}
     return _grid(net, image=names).assign(**facts, **values)
 

@@ -7,10 +7,15 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 from PIL import Image
 
+from cambench.bench.core.files import hash_file
 from cambench.bench.store.header import FORMAT
+from cambench.bench.store.parts import PartList
 from cambench.bench.store.run import open_run
+from cambench.bench.store.schema import SCHEMAS
 
 NETS = {"squeezenet1_1": "features", "resnet18": "layer4", "vgg16": "features"}
 METHODS = {
@@ -41,6 +46,7 @@ COST = {
 NO_CAM = "no global pooling: the net ends in fully connected layers"
 NO_OTHER = "the image holds no object of another class"
 SIZE = 160
+CLASSES = ["star", "cross", "leaf", "ring & key"]
 
 
 def write(directory: Path, *, images: int = 12, nets: dict[str, str] | None = None, prefix: str = "image") -> Path:
@@ -87,15 +93,30 @@ def _sorted(frame: pd.DataFrame) -> pd.DataFrame:
 
 def store(directory: Path, rows: dict[str, list[dict[str, Any]]]) -> None:
     for table, content in rows.items():
-        file = directory / table / "part-00000.parquet"
-        file.parent.mkdir(exist_ok=True)
         if content:
-            pd.DataFrame(content).to_parquet(file, index=False)
+            rewrite(directory, table, pd.DataFrame(content))
 
 
-def rewrite(directory: Path, table: str, frame: pd.DataFrame) -> None:
-    """Replace a table of a run."""
-    frame.to_parquet(directory / table / "part-00000.parquet", index=False)
+def rewrite(directory: Path, table: str, frame: pd.DataFrame, part: int = 0) -> None:
+    """Replace a table of a run, or that of one part."""
+    file = directory / table / f"part-{part:05}.parquet"
+    file.parent.mkdir(exist_ok=True)
+    columns = frame.reindex(columns=SCHEMAS[table].names)
+    pq.write_table(pa.Table.from_pandas(columns, SCHEMAS[table], preserve_index=False), file)
+
+
+def seal(directory: Path) -> Path:
+    """Give a run an identity, and each of its parts a list, as runs that are measured have."""
+    header = json.loads((directory / "run.json").read_text(encoding="utf-8"))
+    (directory / "run.json").write_text(json.dumps({"id": directory.name} | header), encoding="utf-8")
+    digest = hash_file(directory / "run.json")
+    (directory / "parts").mkdir(exist_ok=True)
+    for scores in (directory / "scores").glob("part-*.parquet"):
+        files = {table: directory / table / scores.name for table in SCHEMAS}
+        hashes = {table: hash_file(file) for table, file in files.items() if file.exists()}
+        part = PartList(run=directory.name, header=digest, files=hashes)
+        (directory / "parts" / f"{scores.stem}.json").write_text(part.model_dump_json(), encoding="utf-8")
+    return directory
 
 
 def _cell(
@@ -112,7 +133,8 @@ def _cell(
             reason = reason if applies else NO_CAM
             value, curve = _value(rng, method, better, unit)
             facts = {"layer": layer, "method": method, "metric": metric, "protocol": "softmax", "label": 3, "target": 3}
-            score = {"value": np.nan if reason else value, "reason": reason, "constant_map": False}
+            facts |= {"version": 1, "constant_map": False, "nan_map": False}
+            score = {"value": np.nan if reason else value, "reason": reason}
             rows["scores"].append(key | facts | score)
             if metric in ("insertion", "deletion") and not reason:
                 shares = np.linspace(0, 1, len(curve)).tolist()
@@ -181,7 +203,7 @@ def make_header(names: list[str], nets: dict[str, str]) -> dict[str, Any]:
             for spec, text in METHODS.items()
         },
         "nets": {
-            net: {"layer": layer, "classes": ["ring & key"], "fingerprint": "0123abcd", "notes": []}
+            net: {"layer": layer, "classes": CLASSES, "fingerprint": "0123abcd", "notes": []}
             for net, layer in nets.items()
         },
         "data": {
@@ -189,7 +211,7 @@ def make_header(names: list[str], nets: dict[str, str]) -> dict[str, Any]:
             "version": 1,
             "images": names,
             "fingerprint": "89ef",
-            "classes": ["ring & key"],
+            "classes": CLASSES,
         },
         "environment": {"python": "3.11.2", "torch": "2.11.0", "processor": "two cores"},
     }
