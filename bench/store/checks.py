@@ -10,7 +10,18 @@ from .header import Header
 from .schema import ADDED, NAMES, SCHEMAS
 
 ROUNDING = 1e-3  # of a probability, in any precision
-POSITIVE = ("seconds", "batch_seconds", "batch", "forwards", "peak_bytes", "height", "width", "objects", "label")
+POSITIVE = (
+    "seconds",
+    "batch_seconds",
+    "batch",
+    "forwards",
+    "peak_bytes",
+    "height",
+    "width",
+    "objects",
+    "label",
+    "predicted",
+)
 Columns = Mapping[str, pa.ChunkedArray]  # by name
 Known = Mapping[str, Container[str]]  # by column: the names that the header lists
 

@@ -20,7 +20,6 @@ def test_the_most_frequent_notes_are_said_with_their_first_image() -> None:
 
 def test_images_without_a_note_are_not_spoken_of() -> None:
     assert describe_reading(pd.DataFrame({"image": ["a.png"], "note": [None]})) == []
-    assert describe_reading(pd.DataFrame({"image": ["a.png"]})) == []  # of a run before notes were stored
 
 
 def test_labels_are_compared_where_both_orders_may_have_one() -> None:
