@@ -1,6 +1,7 @@
 """The command line. Each command is imported only when it is called, so that help and error messages appear at once."""
 
 import io
+import os
 import sys
 from importlib import import_module
 from typing import Any, NamedTuple
@@ -72,8 +73,9 @@ class LazyGroup(click.Group):
 
 
 def _check_encoding(argument: str) -> None:
-    """Raise UsageError for an argument that no record could hold."""
-    if "\0" in argument or argument.encode(errors="replace").decode() != argument:
+    """Raise UsageError for an argument that no record could hold and that is no file's name."""
+    is_text = "\0" not in argument and argument.encode(errors="replace").decode() == argument
+    if not is_text and ("\0" in argument or not os.path.lexists(argument)):
         raise UsageError(f"{show_value(argument)} is not text in UTF-8: rename the file")
 
 

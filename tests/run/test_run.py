@@ -288,7 +288,7 @@ def test_a_method_that_returns_no_map_is_refused(tmp_path: Path, value: str) -> 
         f'"""Odd."""\n\nimport torch\n\n\ndef explain(net, images, targets):\n    return {value}\n', encoding="utf-8"
     )
     arguments = ["run", *SMALL, "--methods", file, "--images", "1", "--out", tmp_path / "run"]
-    assert refused(*arguments).startswith("bench: method odd gives ")
+    assert refused(*arguments).startswith("bench: test-00000: method odd gives ")
 
 
 def test_a_metric_that_writes_into_the_map_is_refused(tmp_path: Path) -> None:
@@ -299,7 +299,7 @@ def test_a_metric_that_writes_into_the_map_is_refused(tmp_path: Path) -> None:
     )
     arguments = ["run", *SMALL, "--methods", "centre", "--metrics", file, "--images", "1", "--out", tmp_path / "run"]
     assert refused(*arguments) == (
-        "bench: writes.py fails: line 11 raises ValueError: assignment destination is read-only"
+        "bench: test-00000: writes.py fails: line 11 raises ValueError: assignment destination is read-only"
     )
 
 
