@@ -15,8 +15,13 @@ def choose_layout(device: torch.device, dtype: torch.dtype) -> torch.memory_form
 
 
 def lay_out(net: nn.Module, dtype: torch.dtype) -> nn.Module:
-    """Lay out a net's weights of four dimensions in the layout for their device and this dtype; others have no such layout."""
+    """Lay out a net's weights of four dimensions in the layout for their device and this dtype; others have no such layout.
+
+    Beside instance norms they stay (n, k, h, w): else torch computes wrong gradients of instance norms for a single image.
+    """
+    is_safe = not any(isinstance(part, nn.InstanceNorm2d) for part in net.modules())
     for weight in (*net.parameters(), *net.buffers()):
         if weight.dim() == 4:
-            weight.data = weight.data.contiguous(memory_format=choose_layout(weight.device, dtype))
+            layout = choose_layout(weight.device, dtype) if is_safe else torch.contiguous_format
+            weight.data = weight.data.contiguous(memory_format=layout)
     return net

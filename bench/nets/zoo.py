@@ -15,7 +15,7 @@ from ..core.errors import UsageError, find_close_names, list_known_names
 from ..core.files import hash_file
 from . import architecture_settings, checkpoints, quantised
 from .layers import find_usual_layer
-from .loaded import LoadedModel
+from .loaded import LoadedModel, fix_seed
 from .preprocessing import PRESETS, Preprocess
 
 WEIGHTS = Path(__file__).parent / "weights"
@@ -136,7 +136,9 @@ def _build(
     arguments = architecture_settings.complete_settings(name, settings)
     arguments |= {"init_weights": False} if name in INCEPTIONS else {}
     state = {OLD_NAME.sub(r"\1\2", key): weight for key, weight in state.items()}
-    with torch.device("meta"):  # initialising VGG16's 138 million numbers takes longer than reading them
+    # On the device meta, because initialising VGG16's 138 million numbers takes longer than reading them. RegNets compute
+    # their widths with tensors, which have no values there.
+    with fix_seed(), torch.device("cpu" if name.startswith("regnet") else "meta"):
         default: nn.Module = torchvision.models.get_model(name, **arguments)
         selection = checkpoints.select_weights(state, default, source, prefix)
         if not arguments.get("aux_logits", True):

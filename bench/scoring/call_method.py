@@ -11,7 +11,7 @@ from ..core.plugins import Plugin
 from ..nets.net import Net
 
 MAX_PIXELS = 2**26  # of a map: four times the largest photo
-OVERWRITTEN = "has been modified by an inplace operation"  # in torch's message about values that a gradient needs
+OVERWRITTEN = "modified by an inplace operation", "being modified inplace"  # in torch's messages about gradients
 
 
 def protect(method: Plugin, values: Tensor) -> Tensor:
@@ -51,8 +51,8 @@ def _explain_missing_gradients(error: RuntimeError) -> str:
     """Return why a net cannot be differentiated, if this is what an error says; empty for another error."""
     if isinstance(error, NotImplementedError):  # a derivative that torch or a function of the user's net does not have
         return f"the net does not compute what the method needs: {error}"
-    if OVERWRITTEN in str(error):
-        return "the net gives no gradients: after the layer, it overwrites values that they depend on (in-place operations)"
+    if any(words in str(error) for words in OVERWRITTEN):
+        return "the net passes no gradients on: it overwrites values that they depend on (in-place operations)"
     return ""
 
 

@@ -87,11 +87,14 @@ def test_nets_with_fully_connected_layers_are_cut_before_the_last_pooling(name: 
     assert index == len(modules) - 2
 
 
-def test_an_architecture_takes_the_users_weights(tmp_path: Path) -> None:
-    module = _seeded(lambda: torchvision.models.get_model("squeezenet1_1", num_classes=5))
+@pytest.mark.parametrize(("name", "layer"), [("squeezenet1_1", "features.12"), ("regnet_x_400mf", "trunk_output")])
+def test_an_architecture_takes_the_users_weights(tmp_path: Path, name: str, layer: str) -> None:
+    module = _seeded(lambda: torchvision.models.get_model(name, num_classes=5))
     save_file({f"module.{key}": value for key, value in module.state_dict().items()}, tmp_path / "own.safetensors")
-    net = load.load(f"squeezenet1_1[weights={tmp_path}/own.safetensors]", CPU, "fp32")
-    assert net.name == "squeezenet1_1[weights=own]" and net.layer == "features.12"
+    state = torch.get_rng_state()
+    net = load.load(f"{name}[weights={tmp_path}/own.safetensors]", CPU, "fp32")
+    assert torch.equal(torch.get_rng_state(), state)
+    assert net.name == f"{name}[weights=own]" and net.layer == layer
     torch.testing.assert_close(net(IMAGES), _run_module(module, IMAGES), rtol=1e-5, atol=1e-5)
 
 

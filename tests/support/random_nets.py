@@ -134,7 +134,7 @@ def split_and_join(maps: Tensor, body: nn.Module) -> Tensor:
 
 
 def flatten_and_back(maps: Tensor, body: nn.Module) -> Tensor:
-    result: Tensor = body(maps).flatten(2).view(len(maps), WIDTH, *maps.shape[2:])
+    result: Tensor = body(maps).flatten(2).view_as(maps)
     return result
 
 
@@ -176,7 +176,7 @@ BLOCKS = [
     Part("two experts", apply(zoo.mix_experts, lambda _: nn.Linear(WIDTH, 2), layer, layer)),
     Part("one expert", apply(zoo.route, lambda _: nn.Linear(WIDTH, 2), layer, layer), traced=False),
     Part("by values", apply(zoo.exit_early, layer), traced=False),
-    Part("checkpointed", lambda _: zoo.Checkpointed(), traced=False),
+    Part("checkpointed", lambda _: zoo.Checkpointed()),
     Part("places last and back", lambda _: zoo.Places(turn_back=True), layers={"mlp": "nhwk"}),
     Part("norm of the batch", lambda _: nn.BatchNorm2d(WIDTH, track_running_stats=False), refused="other images of the batch"),
     Part("dropped always", apply(lambda m: F.dropout(m, 0.5, True)), refused="different class scores"),

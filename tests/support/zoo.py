@@ -139,7 +139,7 @@ def exit_early(maps: Tensor, block: nn.Module) -> Tensor:
 def route(maps: Tensor, gate: nn.Module, *experts: nn.Module) -> Tensor:
     """Give each image to the expert with the highest score."""
     chosen = gate(maps.mean((2, 3))).argmax(1)
-    return torch.stack([experts[int(index)](image[None])[0] for index, image in zip(chosen, maps, strict=True)])
+    return torch.cat([experts[int(index)](maps[number : number + 1]) for number, index in enumerate(chosen)])
 
 
 def mix_experts(maps: Tensor, gate: nn.Module, *experts: nn.Module) -> Tensor:

@@ -65,9 +65,13 @@ def can_be_differentiated(case: Case, net: Net, images: Tensor) -> bool:
     try:
         case.plain.compute_grad_cams(images, net.layer)
     except RuntimeError as error:
-        if "has been modified by an inplace operation" not in str(error):
+        if "modified" not in str(error) or "inplace" not in str(error):
             raise
-        with pytest.raises(NotApplicable, match=r"gives no gradients: .* \(in-place operations\)"):
+        with pytest.raises(NotApplicable, match=r"passes no gradients on: .* \(in-place operations\)"):
             compute_maps("grad_cam", net, images, torch.tensor([0]))
         return False
     return True
+
+
+def test_most_random_nets_are_to_be_explained() -> None:
+    assert sum(not build(seed).refused for seed in range(FIRST)) > FIRST / 2

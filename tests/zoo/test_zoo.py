@@ -19,7 +19,15 @@ from cambench.bench.nets import split
 from cambench.bench.nets.net import Net
 from cambench.tests.support import zoo
 from cambench.tests.support.nets import random_images
-from cambench.tests.support.plain_torch import LUMINANCE, TOLERANCE, PlainNet, Transform, check_net, keep
+from cambench.tests.support.plain_torch import (
+    LUMINANCE,
+    TOLERANCE,
+    PlainNet,
+    Transform,
+    check_grad_cam,
+    check_net,
+    keep,
+)
 from cambench.tests.support.zoo import CLASSES, Apply, Head, Overwritten, Stages, conv
 
 Make = Callable[[], nn.Module]
@@ -250,3 +258,11 @@ def test_a_kind_of_net_is_explained_as_plain_torch_does_or_refused(name: str) ->
     plain, net = load(kind)
     assert net.layer == kind.layer
     check_net(net, plain, random_images(2, kind.size), gradients=kind.gradients, tolerance=kind.tolerance)
+
+
+def test_gradients_through_an_instance_norm_are_right_for_one_image() -> None:
+    """Torch computes wrong ones for weights that are laid out as (n, h, w, k)."""
+    kind = Kind(lambda: Stages(nn.Sequential(nn.GELU(), nn.InstanceNorm2d(8), nn.Tanh(), nn.Conv2d(8, 8, 3))),
+                settings={"layer": "stem"})  # fmt: skip
+    plain, net = load(kind)
+    check_grad_cam(net, plain, random_images(1, 48))
