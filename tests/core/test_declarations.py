@@ -118,7 +118,7 @@ def test_a_tuple_is_stored_as_the_list_that_a_record_gives_back(tmp_path: Path) 
 @pytest.mark.parametrize("annotation", ["Flaot", "1 / 0", "int[", "5"])
 def test_an_annotation_that_is_no_type_is_named(tmp_path: Path, annotation: str) -> None:
     code = f"def explain(net, images, targets, *, power: {annotation!r} = 1):\n    return 1\n"
-    with pytest.raises(PluginError, match="method 'odd', setting 'power': its type cannot be used: it raises "):
+    with pytest.raises(PluginError, match="method 'odd': the types of its settings cannot be used: it raises "):
         load(tmp_path, code, METHOD, "[power=2]")
 
 

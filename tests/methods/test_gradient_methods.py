@@ -233,7 +233,9 @@ def test_layer_cams_layers_and_gamma_are_settings(nets: dict[str, Net], images: 
     maps = find(METHOD, "layer_cam[layers=layer3+layer4,gamma=1]")(net, images, TARGETS)
     assert not torch.allclose(maps, layer_cam.explain(net, images, TARGETS, layers="layer3+layer4"))
     assert float(maps.max()) == pytest.approx(float(torch.tensor(1.0).tanh()), rel=0.1)
-    with pytest.raises(NotApplicable, match="tiny_vgg has no layer 'layer3' to cut at: there are: 0, 1"):
+    with pytest.raises(
+        NotApplicable, match="tiny_vgg has no layer 'layer3' to cut at, whose output is a map: there are: 0, 1"
+    ):
         layer_cam.explain(nets["tiny_vgg"], images, TARGETS, layers="layer3+layer4")
     with pytest.raises(UsageError, match="setting 'gamma': Input should be greater than 0"):
         find(METHOD, "layer_cam[gamma=0]")
