@@ -172,13 +172,16 @@ def _check_independence(scorer: nn.Module, inputs: Tensor) -> None:
 
 def _find_run_error(module: nn.Module, inputs: Tensor) -> str:
     """Return the error that the net raises on its input, or what is wrong with its number of rows; empty if it runs."""
+    fault: RuntimeError | None = None
     with blame_user_code("the net fails", ""):
         try:
             output = module(inputs.clone())
-        except DEVICE_ERRORS:
-            raise
+        except DEVICE_ERRORS as error:
+            fault = error
         except UNTRACEABLE as error:
             return f"{type(error).__name__}: {read_message(error)}"[:200]
+    if fault:  # not the net's
+        raise fault
     if isinstance(output, Tensor) and output.dim() > 1 and len(output) != len(inputs):
         return f"it returns {tuple(output.shape)} for {len(inputs)} images"
     return ""

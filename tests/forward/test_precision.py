@@ -94,9 +94,8 @@ def test_compiled_passes_give_the_same_scores_and_run_whole_chunks_only(monkeypa
     monkeypatch.setattr("cambench.bench.forward.forward.compile_net", compiled)
     net, images = tiny_pooled(), random_images(11)
     uncompiled = net.logits(_stream(images))
-    hot = net._forward
-    hot._chunk = 4
     net.configure(None, compiled=True)
+    net._forward._chunk = 4
     torch.testing.assert_close(net.logits(_stream(images)), uncompiled)
     assert seen == [4, 4], "the last chunk, of 3 images, is not compiled"
 

@@ -174,4 +174,7 @@ def test_an_error_of_a_worker_keeps_its_kind(tmp_path: Path, monkeypatch: pytest
     suite = small_suite(nets=NETS[:1], methods=[str(file)])
     worker = start_worker(suite, tmp_path / "run", monkeypatch)
     reply = pickle.loads(pickle.dumps(worker.work(Shard(NETS[0], [[0]]), "part")))
-    assert type(reply.error) is PluginError and str(reply.error) == "mine.py fails: line 5 raises ValueError: no"
+    assert (
+        type(reply.error) is PluginError
+        and str(reply.error) == "test-00000: mine.py fails: line 5 raises ValueError: no"
+    )
