@@ -2,16 +2,15 @@
 
 import inspect
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, create_model
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from .errors import PluginError, UsageError, list_known_names, show_value
 from .user_code import blame_user_code
 
 MAX_WHOLE = 2**32 - 1  # the largest seed, and more than any count
-EMPTY = inspect.Parameter.empty
 CONFIG = ConfigDict(arbitrary_types_allowed=True, protected_namespaces=())
 SEED = "seed"  # the setting that receives the run's seed
 STORED = f"a setting is a finite number, a whole one up to {MAX_WHOLE}, a text, None, or a list or dict of these"
@@ -23,45 +22,35 @@ def check_settings(kind: str, name: str, function: Callable[..., Any], chosen: d
     Raise UsageError for an unknown setting or a value of the wrong type, PluginError for an annotation that is no type.
     """
     parameters = inspect.signature(function).parameters.values()
-    defaults = {each.name: each.default for each in parameters if each.kind is inspect.Parameter.KEYWORD_ONLY}
-    if unknown := next((key for key in chosen if key not in defaults), None):
-        known = list_known_names(unknown, defaults) if defaults else "it has no settings"
+    settings = {each.name: each for each in parameters if each.kind is inspect.Parameter.KEYWORD_ONLY}
+    if unknown := next((key for key in chosen if key not in settings), None):
+        known = list_known_names(unknown, settings) if settings else "it has no settings"
         raise UsageError(f"{kind} {name!r} has no setting {unknown!r}: {known}")
-    if missing := next((key for key, default in defaults.items() if default is EMPTY and key not in chosen), None):
-        raise UsageError(f"{kind} {name!r}, setting {missing!r}: Field required")
-    types = _read_types(f"{kind} {name!r}", function, defaults)
-    odd = {key for key in defaults if key.startswith("_") or hasattr(BaseModel, key)}  # no names of a model's fields
-    plain = {key: value for key, value in chosen.items() if key not in odd}
+    # A model's own names, such as `copy`, and names with an underscore cannot be its fields.
+    fields = {
+        key: f"setting_{number}" if key.startswith("_") or hasattr(BaseModel, key) else key
+        for number, key in enumerate(settings)
+    }
+    model = _make_model(f"{kind} {name!r}", function, settings, fields)
     try:
-        settings = _make_model(
-            f"{kind} {name!r}", function, defaults, {key: types[key] for key in defaults if key not in odd}
-        )(**plain)
-        converted = {
-            key: TypeAdapter(types[key], config=CONFIG).validate_python(chosen[key]) for key in odd & chosen.keys()
-        }
+        converted = model(**chosen)
     except ValidationError as error:
         first = error.errors()[0]
-        where = first["loc"][0] if first["loc"] else next(iter(odd))
-        raise UsageError(f"{kind} {name!r}, setting {where!r}: {first['msg']}") from None
-    return {key: converted.get(key, defaults[key]) if key in odd else getattr(settings, key) for key in defaults}
-
-
-def _read_types(where: str, function: Callable[..., Any], names: Iterable[str]) -> dict[str, Any]:
-    """Return the type of each setting, Any without one. Raise PluginError for an annotation that cannot be read."""
-    with blame_user_code(f"{where}: the types of its settings cannot be used", _find_file(function)):
-        hints = get_type_hints(function, include_extras=True)
-    return {name: hints.get(name, Any) for name in names}
+        raise UsageError(f"{kind} {name!r}, setting {first['loc'][0]!r}: {first['msg']}") from None
+    return {key: getattr(converted, field) for key, field in fields.items()}
 
 
 def _make_model(
-    where: str, function: Callable[..., Any], defaults: Mapping[str, Any], types: Mapping[str, Any]
+    where: str, function: Callable[..., Any], settings: Mapping[str, inspect.Parameter], fields: Mapping[str, str]
 ) -> type[BaseModel]:
-    """Return a model of settings. Raise PluginError for a type that is none."""
-    fields: dict[str, Any] = {
-        key: (declared, ... if defaults[key] is EMPTY else defaults[key]) for key, declared in types.items()
-    }
+    """Return a model with a field for each setting, by its name. Raise PluginError for an annotation that is no type."""
     with blame_user_code(f"{where}: the types of its settings cannot be used", _find_file(function)):
-        model: type[BaseModel] = create_model("Settings", __config__=CONFIG, **fields)
+        hints = get_type_hints(function, include_extras=True)
+        types: dict[str, Any] = {
+            fields[key]: (hints.get(key, Any), Field(... if each.default is each.empty else each.default, alias=key))
+            for key, each in settings.items()
+        }
+        model: type[BaseModel] = create_model("Settings", __config__=CONFIG, **types)
         return model
 
 
