@@ -235,10 +235,8 @@ def run(
         raise UsageError(
             f"the suite {name} has parts: run it with `bench run {name}`, then load a part of its directory"
         )
-    directory, console = (
-        Path(out or f"runs/{suite.make_directory_name()}"),
-        Console(highlight=False, emoji=False, quiet=quiet),
-    )
+    directory = Path(out or f"runs/{suite.make_directory_name()}")
+    console = Console(highlight=False, emoji=False, quiet=quiet)
     code = execute(suite, directory, partial(make_plan, device=device), console, plugins.find(ENGINE, DEFAULTS.engine))
     if code == INTERRUPTED:
         raise KeyboardInterrupt

@@ -12,9 +12,9 @@ from rich.console import Console
 from ..config import suite_file
 from ..config.defaults import DEFAULTS
 from ..config.suite import PRECISIONS
+from ..core.choices import LABEL_ORDERS
 from ..core.errors import UsageError
 from ..core.profiling import record_spans
-from ..data.labels import LABEL_ORDERS
 from .options import SIZE, add_engine_options, add_net_options, add_net_settings, find_engine, make_list_option
 
 console = Console(highlight=False, emoji=False)

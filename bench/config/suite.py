@@ -9,6 +9,7 @@ from typing import Annotated, Literal, TypeVar, get_args
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr
 
 from ..core import plugins, specs
+from ..core.choices import LabelOrder
 from ..core.errors import UsageError, list_known_names, show_value
 from ..core.files import is_root
 from ..core.plugins import DATASET, METHOD, METRIC, Plugin
@@ -44,7 +45,7 @@ class Suite(BaseModel):
     subset: Name | None = None  # a file with the names of the images to use
     seed: int = Field(0, ge=0, le=MAX_WHOLE)
     target: Literal["predicted", "label"] | None = None  # None: the protocols' own
-    label_order: Literal["name", "position"] = "name"  # how the data set's labels become class indices (data/labels.py)
+    label_order: LabelOrder = "name"  # how the data set's labels become class indices (data/labels.py)
     precision: Precision = "auto"
     compile: bool = False  # compile the forward passes of perturbed images
     drift: int = Field(0, ge=0, le=MAX_IMAGES)  # images that are also scored in fp32

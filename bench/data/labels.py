@@ -4,12 +4,9 @@ from collections import Counter
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from typing import Literal, get_args
 
+from ..core.choices import LABEL_ORDERS, LabelOrder
 from .types import Images
-
-LabelOrder = Literal["name", "position"]  # how labels with names become class indices of a net
-LABEL_ORDERS = get_args(LabelOrder)
 
 IMAGENET = 1000  # classes
 IMAGENET_IDS = Path(__file__).with_name("imagenet_ids.txt")  # of WordNet, one a line, in the order of the class indices

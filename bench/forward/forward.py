@@ -14,13 +14,14 @@ from itertools import accumulate
 import torch
 from torch import Tensor, nn
 
+from ..core.choices import Link
 from ..core.errors import Fatal, ImageError
 from ..core.profiling import count_images, time_span
 from .cost import is_counting, measure_work
 from .device import measure_memory, use_exact_arithmetic
 from .layout import lay_out
 from .precision import DTYPES, compile_net, fold_batch_norms, lower_precision
-from .probabilities import Link, to_probabilities
+from .probabilities import to_probabilities
 
 CPU_CHUNK_BYTES = 64 * 2**20  # of activations: with more, the caches limit the speed
 CPU_CHUNK_SHARE = 0.5  # of the weights' bytes, if that is more: every pass reads the weights once, whatever its size

@@ -1,11 +1,9 @@
 """Turns logits into the probabilities of classes, as a net's classes ask for it: by a softmax, or by a sigmoid of each."""
 
-from typing import Literal
-
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
-Link = Literal["softmax", "sigmoid"]  # of classes that exclude each other; of classes that each apply or not
+from ..core.choices import Link
 
 
 def to_probabilities(logits: Tensor, link: Link) -> Tensor:

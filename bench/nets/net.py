@@ -7,11 +7,12 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
+from ..core.choices import Link
 from ..core.errors import ImageError, NotApplicable
 from ..core.user_code import blame_user_code
 from ..forward.forward import Forward, Stream
 from ..forward.layout import lay_out
-from ..forward.probabilities import Link, to_log_probabilities, to_probabilities
+from ..forward.probabilities import to_log_probabilities, to_probabilities
 from .cut import Cut
 from .fx_split import DEVICE_ERRORS
 

@@ -11,8 +11,9 @@ from typing import Any, Literal, cast, get_args
 import torch
 from torch import Tensor, nn
 
+from ..core.choices import Link
 from ..core.errors import UsageError, list_known_names
-from ..forward.probabilities import Link, to_log_probabilities, to_probabilities
+from ..forward.probabilities import to_log_probabilities, to_probabilities
 from .layers import has_weights
 
 Scores = Literal["", "softmax", "sigmoid", "logits"]  # how class scores are read, as the user says; empty: as they look

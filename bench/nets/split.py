@@ -11,10 +11,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
+from ..core.choices import Link
 from ..core.errors import NotApplicable, PluginError, UsageError, read_message
 from ..core.user_code import blame_user_code
 from ..forward.device import use_exact_arithmetic
-from ..forward.probabilities import Link
 from . import layers, outputs, readings
 from .axes import MAP, Order, arrange, describe_order, find_orders
 from .class_maps import TOLERANCE, build_class_maps

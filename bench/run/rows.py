@@ -130,25 +130,16 @@ def _make_result(explained: Explained, raw: FloatMap, number: int) -> MethodResu
 def make_value_columns(score: Score, metric: Plugin, method: str) -> dict[str, Any]:
     """Return the value of a score, or the reason why there is none.
 
-    Raise PluginError for a value that is not a finite number, and for a curve without a finite score for each share.
+    Raise PluginError for a value that is not a finite number. Curves of a user's metric were checked (scoring/foreign.py).
     """
     if isinstance(score, NotApplicable):
         return {"value": NAN, "reason": str(score)}
-    if isinstance(score, Curve) and not _is_curve(score):
-        raise PluginError(
-            f"metric {metric.spec} gives a broken curve for a map of {method}: each share has a finite score"
-        )
     value = score.area if isinstance(score, Curve) else score
     if not isinstance(value, int | float) or not math.isfinite(value):
         raise PluginError(
             f"metric {metric.spec} gives {show_value(value)} for a map of {method}: a score is a finite number"
         )
     return {"value": float(value), "reason": None}
-
-
-def _is_curve(curve: Curve) -> bool:
-    points = [*curve.shares, *curve.scores, *(float(picture.sum()) for picture in curve.pictures)]
-    return 0 < len(curve.shares) == len(curve.scores) and all(map(math.isfinite, points))
 
 
 def make_prediction_columns(net: Net, subject: Subject) -> dict[str, Any]:

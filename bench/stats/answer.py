@@ -14,8 +14,8 @@ from ..core.formatting import format_cost, format_count, format_number, join_nam
 from ..store.run import Run
 from .controls import compare_with_controls
 from .estimate import TIE, Estimate
-from .mean_scores import Metric, is_binary
-from .ranking import Ranking, rank_methods
+from .mean_scores import Metric
+from .ranking import Ranking, rank_by_metric
 from .summary import Table, build_tables
 
 State = Literal["winner", "tie", "none", "split"]
@@ -85,7 +85,7 @@ def find_answer(table: Table, by: Sequence[str] = ()) -> Answer | None:
     if not standings:
         return None
     top = [method for method in table.methods if all(method in of_metric.top for of_metric in standings)]
-    top.sort(key=lambda method: _find_price(table, method))
+    top.sort(key=lambda method: table.costs[method].price if method in table.costs else (inf, inf))
     alike = tuple(_group_alike(table))
     state = _find_state(top, standings, alike)
     take = top[0] if top else None
@@ -112,9 +112,7 @@ def _has_values(table: Table, metric: Metric) -> bool:
 
 
 def _find_standings(table: Table, metric: Metric) -> MetricStandings:
-    ranking = rank_methods(
-        table.values[metric.spec], better=metric.better, controls=table.controls, binary=is_binary(metric.unit)
-    )
+    ranking = rank_by_metric(table, metric)
     lost = {
         comparison.method
         for comparison in compare_with_controls(table, [metric])
@@ -134,14 +132,6 @@ def _find_standings(table: Table, metric: Metric) -> MetricStandings:
         else:
             standings[method] = "best" if len(eligible) == 1 else "tie"
     return MetricStandings(metric, standings, ranking)
-
-
-def _find_price(table: Table, method: str) -> tuple[float, float]:
-    """Return the forwards and the seconds of a method; infinite where they were not measured."""
-    cost = table.costs.get(method)
-    if cost is None:
-        return inf, inf
-    return tuple(inf if isnan(value) else value for value in (cost.forwards, cost.seconds))  # type: ignore[return-value]
 
 
 def _group_alike(table: Table) -> Iterator[tuple[str, ...]]:

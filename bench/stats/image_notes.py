@@ -4,8 +4,9 @@ from collections import Counter
 
 import pandas as pd
 
+from ..core.choices import LABEL_ORDERS
 from ..core.formatting import format_count
-from ..data.labels import LABEL_ORDERS, describe_order, has_two_orders, map_names
+from ..data.labels import describe_order, has_two_orders, map_names
 from ..store.header import Header
 
 SHOWN = 3  # the most frequent notes on how images were read

@@ -59,7 +59,7 @@ def is_binary(unit: str) -> bool:
 
 def estimate_score(metric: Metric, values: Floats) -> Estimate:
     """Estimate the mean of per-image values (n,) of a metric, without the NaN."""
-    return estimate_mean(values, binary=is_binary(metric.unit), bounds=_choose_bounds(metric, values))
+    return estimate_mean(values, binary=is_binary(metric.unit), bounds=choose_bounds(metric, values))
 
 
 def average_scores(
@@ -77,7 +77,7 @@ def average_scores(
     unique = scores[["method", "metric"]].drop_duplicates().itertuples(index=False, name=None)
     keys = [(str(method), str(metric)) for method, metric in unique]
     columns = [values[metric][method].to_numpy() for method, metric in keys]
-    bounds = [_choose_bounds(by_spec[metric], column) for (_, metric), column in zip(keys, columns, strict=True)]
+    bounds = [choose_bounds(by_spec[metric], column) for (_, metric), column in zip(keys, columns, strict=True)]
     binary = [is_binary(by_spec[metric].unit) for _, metric in keys]
     estimates = zip(keys, estimate_means(columns, bounds, binary), strict=True)
     return {key: MeanScore(estimate, dict(reasons.get(key, {}))) for key, estimate in estimates}
@@ -88,7 +88,7 @@ def parse_range(low: float | None, high: float | None) -> tuple[float, float]:
     return -inf if low is None else low, inf if high is None else high
 
 
-def _choose_bounds(metric: Metric, values: Floats) -> tuple[float, float]:
+def choose_bounds(metric: Metric, values: Floats) -> tuple[float, float]:
     """Choose the metric's range, or no bounds if a value is outside it, as scores of logits or of some protocols can be."""
     low, high = metric.range
     return metric.range if not ((values < low) | (values > high)).any() else (-inf, inf)

@@ -10,7 +10,9 @@ import pandas as pd
 
 from .estimate import Estimate, estimate_columns, estimate_mean
 from .frames import keep_complete
+from .mean_scores import Metric, choose_bounds, is_binary
 from .paired import Pair, compare_pairs, pair_methods
+from .summary import Table
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,15 @@ class Ranking:
         scale = abs(best if isinf(worst) else best - worst)
         distance = abs(best - ranked.estimate.mean)
         return 1 - distance / scale if scale else 1.0 - (distance > 0)
+
+
+def rank_by_metric(table: Table, metric: Metric) -> Ranking:
+    """Rank the methods of a net by a metric of its table; see `rank_methods`."""
+    values = table.values[metric.spec]
+    return rank_methods(
+        values, better=metric.better, controls=table.controls, binary=is_binary(metric.unit),
+        bounds=choose_bounds(metric, values.to_numpy()),
+    )  # fmt: skip
 
 
 def rank_methods(

@@ -6,7 +6,7 @@ the best score and the milliseconds; tests/reports/test_page_browser.py holds th
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import inf, isnan, nan
+from math import isnan, nan
 from typing import Literal, get_args
 
 from .estimate import Estimate
@@ -51,12 +51,7 @@ def recommend(ranking: Ranking, costs: Mapping[str, Cost], need: Need) -> Recomm
     near = [ranked for ranked in measured if ranking.compute_relative_score(ranked) >= 1 - ALLOWED_LOSS]
     if not near:
         return _recommend_none(need, "no cost is measured")
-
-    def price(ranked: RankedMethod) -> tuple[float, float]:
-        cost = costs[ranked.method]
-        return inf if isnan(cost.forwards) else cost.forwards, cost.seconds
-
-    return _recommend_method(need, costs, min(near, key=price))
+    return _recommend_method(need, costs, min(near, key=lambda ranked: costs[ranked.method].price))
 
 
 def find_pareto_front(ranking: Ranking, costs: Mapping[str, float]) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """Summaries of a run, one for each net: mean scores or reasons, costs, and the accuracy of the net."""
 
 from dataclasses import dataclass, replace
-from math import isnan, nan
+from math import inf, isnan, nan
 from typing import Any
 
 import pandas as pd
@@ -27,6 +27,12 @@ class Cost:
     peak_bytes: float
     images_per_second: float = nan  # in a batch
     batch: int = 0  # the number of images of that batch; 0 if none was timed
+
+    @property
+    def price(self) -> tuple[float, float]:
+        """What the cheapest method has least of: forwards, the same on every machine, and among equals seconds."""
+        forwards, seconds = (inf if isnan(value) else value for value in (self.forwards, self.seconds))
+        return forwards, seconds
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from ..core.choices import LabelOrder, Link
 from ..core.errors import UsageError
 from ..core.files import write_text
 
@@ -41,7 +42,7 @@ class SuiteHeader(_Part):
     subset: str | None = None
     seed: int
     target: str | None
-    label_order: Literal["name", "position"] = "name"
+    label_order: LabelOrder = "name"
     precision: str
     compile: bool = False
     drift: Count = 0
@@ -112,7 +113,7 @@ class NetFacts(_Part):
 
     layer: str
     fingerprint: str
-    scores: Literal["softmax", "sigmoid"] = "softmax"
+    scores: Link = "softmax"
     output: str = ""
     precision: str = ""
 

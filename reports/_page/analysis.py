@@ -8,8 +8,8 @@ import pandas as pd
 
 from ...bench.stats.agreement import Agreement, Consistency, measure_agreement, measure_consistency
 from ...bench.stats.controls import ControlComparison, compare_with_controls
-from ...bench.stats.mean_scores import Metric, is_binary
-from ...bench.stats.ranking import Ranking, rank_methods
+from ...bench.stats.mean_scores import Metric
+from ...bench.stats.ranking import Ranking, rank_by_metric
 from ...bench.stats.recommend import NEEDS, Recommendation, find_pareto_front, recommend
 from ...bench.stats.summary import Table, build_tables
 from ...bench.store.comparability import NetImages, find_net_images
@@ -117,15 +117,13 @@ def _assign_styles(runs: Sequence[Run]) -> dict[str, Style]:
 
 
 def _analyse_metric(table: Table, metric: Metric, comparisons: list[ControlComparison]) -> MetricAnalysis:
-    values = table.values[metric.spec]
-    low, high = metric.range
-    inside = ((values >= low) & (values <= high) | values.isna()).all(axis=None)
-    ranks = rank_methods(
-        values, better=metric.better, controls=table.controls, binary=is_binary(metric.unit),
-        bounds=metric.range if inside else (float("-inf"), float("inf")),
-    )  # fmt: skip
+    ranks = rank_by_metric(table, metric)
     costs = {axis: {method: float(getattr(cost, axis)) for method, cost in table.costs.items()} for axis in AXES}
     return MetricAnalysis(
-        metric, ranks, comparisons, measure_consistency(values), [recommend(ranks, table.costs, need) for need in NEEDS],
+        metric,
+        ranks,
+        comparisons,
+        measure_consistency(table.values[metric.spec]),
+        [recommend(ranks, table.costs, need) for need in NEEDS],
         {axis: find_pareto_front(ranks, by_method) for axis, by_method in costs.items()},
-    )  # fmt: skip
+    )

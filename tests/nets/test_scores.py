@@ -26,6 +26,7 @@ from cambench.bench.scoring.rerun import randomise
 from cambench.bench.store import run as store
 from cambench.tests.support.cli import bench
 from cambench.tests.support.nets import close, random_images
+from cambench.tests.support.plain_torch import halves, of_two
 
 IMAGES = (random_images(3, 48) * 255).round() / 255
 TINY = torch.finfo(torch.float32).tiny
@@ -71,16 +72,6 @@ def logistic(scores: Tensor) -> Tensor:
 
 def as_they_are(outputs: Tensor) -> Tensor:
     return outputs
-
-
-def of_two(outputs: Tensor) -> Tensor:
-    p = outputs.reshape(-1, 1)
-    return torch.cat([1 - p, p], 1)
-
-
-def halves(scores: Tensor) -> Tensor:
-    s = scores.reshape(-1, 1)
-    return torch.cat([-s / 2, s / 2], 1)
 
 
 def saturate(scores: Tensor) -> Tensor:

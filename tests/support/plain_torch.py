@@ -185,3 +185,15 @@ def assert_same(found: Tensor, expected: Tensor, sizes: Tensor, tolerance: float
     assert found.shape == expected.shape
     slack = tolerance * float(expected.max()) + ROUNDING * float(sizes.max())
     torch.testing.assert_close(found, expected, rtol=0, atol=slack)
+
+
+def halves(scores: Tensor) -> Tensor:
+    """The logits of two classes of a net that returns one score an image."""
+    s = scores.reshape(-1, 1)
+    return torch.cat([-s / 2, s / 2], 1)
+
+
+def of_two(probabilities: Tensor) -> Tensor:
+    """The probabilities of two classes of a net that returns one probability an image."""
+    p = probabilities.reshape(-1, 1)
+    return torch.cat([1 - p, p], 1)

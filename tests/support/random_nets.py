@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from . import zoo
-from .plain_torch import LUMINANCE, PlainNet, Transform, keep
+from .plain_torch import LUMINANCE, PlainNet, Transform, halves, keep, of_two
 from .zoo import CLASSES, Apply, Head
 
 WIDTH = 8  # channels between blocks
@@ -225,16 +225,6 @@ class Output(Part):
     removed: bool = False  # whether the last function is removed from a net that torch.fx can record
     probabilities: Transform | None = None
     settings: dict[str, Any] = field(default_factory=dict)
-
-
-def halves(scores: Tensor) -> Tensor:
-    s = scores.reshape(-1, 1)
-    return torch.cat([-s / 2, s / 2], 1)
-
-
-def of_two(probabilities: Tensor) -> Tensor:
-    p = probabilities.reshape(-1, 1)
-    return torch.cat([1 - p, p], 1)
 
 
 def returns(function: Callable[[Tensor], Any]) -> Callable[[], Callable[[Tensor], Any]]:

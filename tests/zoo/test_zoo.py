@@ -26,7 +26,9 @@ from cambench.tests.support.plain_torch import (
     Transform,
     check_grad_cam,
     check_net,
+    halves,
     keep,
+    of_two,
 )
 from cambench.tests.support.zoo import CLASSES, Apply, Head, Overwritten, Stages, conv
 
@@ -50,16 +52,6 @@ class Kind:
     probabilities: Transform | None = None
     logits_at: str = ""
     prepare: Transform = keep
-
-
-def halves(scores: Tensor) -> Tensor:
-    s = scores.reshape(-1, 1)
-    return torch.cat([-s / 2, s / 2], 1)
-
-
-def of_two(probabilities: Tensor) -> Tensor:
-    p = probabilities.reshape(-1, 1)
-    return torch.cat([1 - p, p], 1)
 
 
 def grey(images: Tensor) -> Tensor:
