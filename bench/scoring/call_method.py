@@ -1,6 +1,7 @@
 """Calls a method for a batch of images, and checks that it returns a map for each."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -15,7 +16,7 @@ OVERWRITTEN = "modified by an inplace operation", "being modified inplace"  # in
 
 
 def protect(method: Plugin, values: Tensor) -> Tensor:
-    """Return images or targets for a method to be called with: a copy for foreign code, which may write into them.
+    """Return images for a method to be called with: a copy for foreign code, which may write into them.
 
     The suite's own methods do not, and share work on the very tensor.
     """
@@ -27,19 +28,21 @@ def call_method(method: Plugin, net: Net, images: Tensor, targets: Sequence[int]
 
     A user's method that fails on a batch is called with one image at a time. Raise PluginError if it then fails too.
     """
+    unchanged = protect(method, images) if len(images) > 1 else images
     try:
         return _call(method, net, images, targets, seeds)
     except PluginError:
         if len(images) == 1:
             raise
     parts = [slice(number, number + 1) for number in range(len(images))]
-    return torch.cat([_call(method, net, images[part], targets[part], seeds[part]) for part in parts])
+    return torch.cat([_call(method, net, unchanged[part], targets[part], seeds[part]) for part in parts])
 
 
 def _call(method: Plugin, net: Net, images: Tensor, targets: Sequence[int], seeds: Sequence[int]) -> Tensor:
-    target_tensor = net.once(images, "targets", lambda: torch.tensor(targets, device=images.device))
+    make_targets = partial(torch.tensor, targets, device=images.device)
+    target_tensor = make_targets() if method.foreign else net.once(images, "targets", make_targets)
     try:
-        maps = method(net, images, protect(method, target_tensor), *((list(seeds),) if method.takes_seeds else ()))
+        maps = method(net, images, target_tensor, *((list(seeds),) if method.takes_seeds else ()))
     except RuntimeError as error:
         if reason := _explain_missing_gradients(error):
             raise NotApplicable(reason) from error

@@ -134,7 +134,7 @@ def test_an_error_in_a_worker_is_one_sentence(address: str, tmp_path: Path, phot
     command = run_command(tmp_path, "run", "--engine", "ray", "--address", address, "--workers", "1")
     result = bench(*command, "--methods", str(file))
     assert result.exit_code == 2
-    assert result.stderr.strip() == "bench: raises.py fails: line 8 raises ValueError: no"
+    assert result.stderr.strip() == "bench: 03.png: raises.py fails: line 8 raises ValueError: no"
     assert str(Path.cwd()) not in seen.read_text(encoding="utf-8").splitlines()
 
 

@@ -198,6 +198,15 @@ def call(folder: Path, returned: str) -> Any:
     return maps
 
 
+def test_a_method_that_fails_on_a_batch_gets_each_image_as_it_was(tmp_path: Path) -> None:
+    (tmp_path / "one.py").write_text(
+        "def explain(net, images, targets):\n    images += 1\n    return images.mean(1)[:1]\n", encoding="utf-8"
+    )
+    method, images = plugins.find(METHOD, str(tmp_path / "one.py")), torch.zeros(2, 3, 4, 4)
+    maps = call_method(method, SimpleNamespace(device=torch.device("cpu")), images, [0, 1], [0, 0])  # type: ignore[arg-type]
+    assert torch.equal(maps, torch.ones(2, 4, 4))
+
+
 @pytest.mark.parametrize("dtype", ["bool", "uint8", "int64", "float16", "float64"])
 def test_a_map_of_any_real_type_is_accepted(tmp_path: Path, dtype: str) -> None:
     maps = call(tmp_path, f"torch.ones(1, 2, 2, dtype=torch.{dtype})")

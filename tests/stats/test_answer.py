@@ -9,7 +9,9 @@ import pytest
 
 from cambench.bench.core.errors import UsageError
 from cambench.bench.stats.answer import find_answer, find_answers
+from cambench.bench.stats.estimate import estimate_mean
 from cambench.bench.stats.mean_scores import Metric
+from cambench.bench.stats.ranking import rank_by_metric
 from cambench.bench.stats.summary import Table, build_table
 from cambench.bench.store.run import open_run
 
@@ -105,3 +107,19 @@ def test_without_controls_and_without_scores(table: Table) -> None:
     answer = find_answer(replace(with_scores(table, insertion={"cam": 0.9}), controls=[]))
     assert answer and answer.take == "cam"
     assert find_answer(replace(table, values={}, metrics=[])) is None
+
+
+def test_a_method_that_ties_with_the_best_but_beats_no_control_is_left_out(table: Table) -> None:
+    scored = with_scores(table, insertion={"score_cam": 0.1})
+    scored.values["insertion"]["grad_cam"] = 0.55 + 0.9 * (np.arange(IMAGES) % 2 - 0.5)
+    answer = find_answer(scored)
+    assert answer and answer.by[0].standings == {
+        "cam": "best", "grad_cam": "no better than a control", "score_cam": "no better than a control",
+    }  # fmt: skip
+    assert (answer.state, answer.take) == ("winner", "cam")
+
+
+def test_rates_are_ranked_as_rates(table: Table) -> None:
+    metric = next(metric for metric in table.metrics if metric.spec == "pointing")
+    first = rank_by_metric(table, metric).methods[0]
+    assert first.estimate == estimate_mean(table.values["pointing"][first.method], binary=True, bounds=(0, 1))
