@@ -15,6 +15,7 @@ from ._page import (
     metrics,
     protocol,
     published,
+    ranking,
     ranks,
     sanity,
     scores,
@@ -26,7 +27,7 @@ from ._page.render import fill_page
 from ._page.section import Section
 from ._plots.figures import draw_legend
 
-VERSION = 2
+VERSION = 3
 
 
 def render(run: Run) -> str:
@@ -50,6 +51,7 @@ def _make_sections(runs: Sequence[Run], analyses: Sequence[NetAnalysis]) -> list
     sections = [
         answer.make_section(analyses),
         side_by_side.make_section(runs, analyses),
+        ranking.make_section(analyses),
         scores.make_section(runs, analyses),
         curves.make_section(analyses),
         spread.make_section(analyses),

@@ -1,4 +1,4 @@
-"""Tables for a README or an issue: means with 95 % intervals and costs per net, reasons, protocol."""
+"""Tables for a README or an issue: the answer, means with 95 % intervals and costs per net, reasons, protocol."""
 
 from collections.abc import Iterator
 
@@ -6,8 +6,8 @@ from ..bench.core.formatting import format_count, format_settings
 from ..bench.core.markdown import escape
 from ..bench.published import published
 from ..bench.published import table as published_table
+from ..bench.show.answer_matrix import make_answer_matrix
 from ..bench.show.score_table import make_score_table
-from ..bench.stats.answer import find_answer
 from ..bench.stats.controls import compare_with_controls, find_metrics_won, find_unbeaten_controls
 from ..bench.stats.summary import Table
 from ..bench.store.run import Run
@@ -15,7 +15,7 @@ from ._page.analysis import NetAnalysis, analyse
 from ._page.text import COMPUTATION, describe_progress, describe_run
 from ._tables.markdown import format_lines
 
-VERSION = 1
+VERSION = 2
 
 
 def render(run: Run) -> str:
@@ -24,7 +24,7 @@ def render(run: Run) -> str:
     lines = [f"# {escape(run.name)}", "", escape(describe_run(run))]
     if progress := describe_progress(analysis.table for analysis in analyses):
         lines += ["", f"**{escape(progress)}**"]
-    answers = [answer for analysis in analyses if (answer := find_answer(analysis.table))]
+    answers = [answer for analysis in analyses if (answer := analysis.answer)]
     lines += ["", *(f"- **{escape(answer.net)}**: {escape(answer.text)}." for answer in answers)] if answers else []
     for analysis in analyses:
         lines += ["", f"## {escape(analysis.table.net)}", "", *_describe_net(analysis)]
@@ -51,7 +51,10 @@ def _describe_net(analysis: NetAnalysis) -> Iterator[str]:
     layer = f"Layer {escape(table.layer)}, " if table.layer else ""
     yield f"{layer}{format_count(table.images, 'image')}, {escape(table.precision)}: {escape(table.accuracy)}."
     yield ""
-    grid = make_score_table(analysis.table, analysis.title)
+    if answer := analysis.answer:
+        matrix = make_answer_matrix(table, answer, analysis.standings, analysis.title)
+        yield from (*format_lines(matrix), "", *matrix.notes, "")
+    grid = make_score_table(table, analysis.title)
     yield from format_lines(grid)
     yield ""
     yield from (f"- {escape(line)}" for line in (*grid.notes, *_describe_controls(table)))

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 @click.option("--markdown", is_flag=True, help="Print Markdown tables.")
 @click.option("--csv", is_flag=True, help="Print comma-separated values, one row per net, method and metric.")
 @click.option("--latex", is_flag=True, help="Print LaTeX tables (booktabs).")
+@click.option("--json", is_flag=True, help="Print the answers, and all means, as JSON.")
 @click.option("--format", "form", metavar="NAME", help="Any report that `bench list reports` names.")
 @click.option(
     "--files", type=click.Path(path_type=Path), metavar="DIR", help="Also write all figures and tables to DIR."
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 def report(
     *, directories: tuple[Path, ...], form: str | None, files: Path | None, out: Path | None, **flags: bool
 ) -> None:
-    """Report a run as a page (RUN/report.html), or print it as Markdown, CSV or LaTeX.
+    """Report a run as a page (RUN/report.html), or print it as Markdown, CSV, LaTeX or JSON.
 
     Several runs are shown side by side on one page, report.html in the current directory.
     --files DIR writes each figure as PNG and SVG, and each table as CSV, Markdown and LaTeX.

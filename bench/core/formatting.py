@@ -52,6 +52,13 @@ def format_cost(value: float) -> str:
     return f"{value:#.2g}".replace("0.", ".", 1) if value < 0.1 else format_number(value)
 
 
+def format_duration(seconds: float) -> str:
+    """Format the time of one explanation: 4.3 ms, 12.7 s; a dash if it is NaN."""
+    if isnan(seconds):
+        return "–"
+    return f"{format_cost(1000 * seconds)} ms" if seconds < 1 else f"{format_cost(seconds)} s"
+
+
 def join_names(names: Sequence[str]) -> str:
     """Join names as in a sentence: a, b and c; of many, the first ones and how many more there are."""
     if len(names) <= MANY:

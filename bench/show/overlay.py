@@ -8,7 +8,7 @@ from ..data.types import Pixels
 from .postprocess import FloatMap
 
 COLOURS = "inferno"
-OPACITY = 0.55
+OPACITY = 0.85
 
 
 def colour_map(map: FloatMap, colours: str = COLOURS) -> Pixels:
@@ -22,12 +22,14 @@ def colour_map(map: FloatMap, colours: str = COLOURS) -> Pixels:
 def overlay_map(pixels: Pixels, map: FloatMap, colours: str = COLOURS, opacity: float = OPACITY) -> Pixels:
     """Blend a map (h, w) in [0, 1] with its image (h, w, 3).
 
-    Opacity 0 shows the image alone, 1 the map alone. Raise UsageError for an opacity outside [0, 1], and for colours that
+    The opacity of the colours follows the map, up to `opacity` where the map is 1: places where it is 0 show the image alone.
+    Raise UsageError for an opacity outside [0, 1], and for colours that
     matplotlib does not have.
     """
     if not 0 <= opacity <= 1:
         raise UsageError(f"opacity {opacity} is not between 0 and 1")
-    return _to_bytes((1 - opacity) * pixels + opacity * _apply_colours(map, colours))
+    cover = opacity * map[..., None]
+    return _to_bytes((1 - cover) * pixels + cover * _apply_colours(map, colours))
 
 
 def check_colours(colours: str) -> None:

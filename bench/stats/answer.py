@@ -4,17 +4,19 @@ By one metric, a method is eligible if it beats every control; the eligible meth
 several metrics, the methods that tie by each of them tie. Out of a tie the cheapest is to be taken.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import inf, isnan
 from typing import Literal
 
+import numpy as np
+
 from ..core.errors import UsageError, list_known_names
-from ..core.formatting import format_cost, format_count, format_number, join_names
+from ..core.formatting import format_count, format_duration, format_number, join_names
 from ..store.run import Run
-from .controls import compare_with_controls
-from .estimate import TIE, Estimate
-from .mean_scores import Metric
+from .controls import ControlComparison, compare_with_controls
+from .estimate import Estimate
+from .mean_scores import Metric, is_binary
 from .ranking import Ranking, rank_by_metric
 from .summary import Table, build_tables
 
@@ -22,6 +24,9 @@ State = Literal["winner", "tie", "none", "split"]
 Standing = Literal["best", "tie", "behind", "no better than a control", "no score"]
 
 STATES: dict[State, str] = {"winner": "Winner", "tie": "Tie", "none": "None", "split": "Depends on the metric"}
+
+# Scores of maps that are equal up to rounding: a pixel that changes its rank moves an insertion by about 1e-4.
+ALIKE = 1e-3
 
 # A balanced choice has one metric of each of these families, if the run has any: what several kinds of evidence say together.
 BALANCED = ("deletion and insertion", "drops", "objects")
@@ -34,6 +39,7 @@ class MetricStandings:
     metric: Metric
     standings: dict[str, Standing]  # by method, without the controls
     ranking: Ranking
+    comparisons: list[ControlComparison]  # of each method with each control
 
     @property
     def top(self) -> list[str]:
@@ -54,7 +60,7 @@ class Answer:
             are best by different metrics.
         take: the method to take: the winner, or the cheapest of a tie; None without one.
         top: the winner, or the methods that tie, cheapest first.
-        alike: groups of methods that have the same scores on every image.
+        alike: groups of methods that have the same scores, up to rounding, on every image.
         by: the metrics that decide.
         images: how many images were compared.
         text: the answer in one sentence.
@@ -75,13 +81,21 @@ def find_answers(run: Run, by: Sequence[str] = ()) -> list[Answer]:
     return [answer for table in build_tables(run) if (answer := find_answer(table, by))]
 
 
-def find_answer(table: Table, by: Sequence[str] = ()) -> Answer | None:
+def find_standings(table: Table) -> dict[str, MetricStandings]:
+    """Find how the methods of a net stand by each metric, by its spec, of which a method has a score."""
+    return {metric.spec: _find_standings(table, metric) for metric in table.metrics if _has_values(table, metric)}
+
+
+def find_answer(
+    table: Table, by: Sequence[str] = (), known: Mapping[str, MetricStandings] | None = None
+) -> Answer | None:
     """Find the answer by some metrics, by default a balanced choice of the run's; None if there is no score.
 
-    Raise UsageError for a metric that the run does not have.
+    `known` are the standings of the table, if they were found before. Raise UsageError for a metric that the run does not have.
     """
+    known = known or {}
     metrics = _choose_metrics(table, by)
-    standings = tuple(_find_standings(table, metric) for metric in metrics)
+    standings = tuple(known.get(metric.spec) or _find_standings(table, metric) for metric in metrics)
     if not standings:
         return None
     top = [method for method in table.methods if all(method in of_metric.top for of_metric in standings)]
@@ -102,8 +116,13 @@ def _choose_metrics(table: Table, by: Sequence[str]) -> list[Metric]:
     if by:
         return [scored[spec] for spec in by]
     families = [[metric for metric in scored.values() if metric.family == family] for family in BALANCED]
-    chosen = [min(family, key=lambda metric: metric.better != "higher") for family in families if family]
+    chosen = [min(family, key=_order_in_family) for family in families if family]
     return chosen or list(scored.values())[:1]
+
+
+def _order_in_family(metric: Metric) -> tuple[bool, bool]:
+    """Prefer a metric with degrees to hits and misses, which need many more images; then one where higher is better."""
+    return is_binary(metric.unit), metric.better != "higher"
 
 
 def _has_values(table: Table, metric: Metric) -> bool:
@@ -112,12 +131,8 @@ def _has_values(table: Table, metric: Metric) -> bool:
 
 
 def _find_standings(table: Table, metric: Metric) -> MetricStandings:
-    ranking = rank_by_metric(table, metric)
-    lost = {
-        comparison.method
-        for comparison in compare_with_controls(table, [metric])
-        if comparison.verdict != "better"
-    }  # fmt: skip
+    ranking, comparisons = rank_by_metric(table, metric), list(compare_with_controls(table, [metric]))
+    lost = {comparison.method for comparison in comparisons if comparison.verdict != "better"}
     eligible = [method for method in ranking.top_group if method not in lost]
     standings: dict[str, Standing] = {}
     for method in table.methods:
@@ -131,12 +146,17 @@ def _find_standings(table: Table, metric: Metric) -> MetricStandings:
             standings[method] = "behind"
         else:
             standings[method] = "best" if len(eligible) == 1 else "tie"
-    return MetricStandings(metric, standings, ranking)
+    return MetricStandings(metric, standings, ranking, comparisons)
 
 
-def _group_alike(table: Table) -> Iterator[tuple[str, ...]]:
-    """Yield the groups of methods that have the same score on every image by every metric."""
+def _group_alike(table: Table) -> list[tuple[str, ...]]:
+    """List the groups of methods that have the same score, up to rounding, on every image by every metric.
+
+    Hits and misses alone are the same for many methods: without another metric there is no group.
+    """
     groups: list[list[str]] = []
+    if all(is_binary(metric.unit) for metric in table.metrics if metric.spec in table.values):
+        return []
     for method in table.methods:
         if method in table.controls or not any(values[method].notna().any() for values in table.values.values()):
             continue
@@ -145,14 +165,12 @@ def _group_alike(table: Table) -> Iterator[tuple[str, ...]]:
             known.append(method)
         else:
             groups.append([method])
-    return (tuple(group) for group in groups if len(group) > 1)
+    return [tuple(group) for group in groups if len(group) > 1]
 
 
 def _are_alike(table: Table, first: str, second: str) -> bool:
-    return all(
-        bool((((values[first] - values[second]).abs() <= TIE) | (values[first].isna() & values[second].isna())).all())
-        for values in table.values.values()
-    )
+    pairs = [(values[first], values[second]) for values in table.values.values()]
+    return all(np.allclose(one, other, rtol=ALIKE, atol=ALIKE, equal_nan=True) for one, other in pairs)
 
 
 def _find_state(top: Sequence[str], standings: Sequence[MetricStandings], alike: Sequence[tuple[str, ...]]) -> State:
@@ -183,12 +201,21 @@ def _write_sentence(
             f"take {top[0]}, the cheapest ({_format_price(table, top[0])})"
         )
     if state == "split":
-        best = [f"{of_metric.top[0]} by {of_metric.metric.spec}" for of_metric in standings]
-        return f"no method is best by {join_names(names)} alike on {images}: {join_names(best)}; choose by one of them"
+        best = [f"by {each.metric.spec} {_join_top(each.top, alike)}" for each in standings]
+        return f"no method is best by {join_names(names)} alike on {images}: {'; '.join(best)}"
     failed = [of_metric.metric.spec for of_metric in standings if not of_metric.top]
     if not table.controls:
         return f"no method is best by {join_names(names)} on {images}"
-    return f"no method beats the controls by {join_names(failed)} on {images}"
+    return f"no method beats the controls by {join_names(failed)} on {images}{_describe_rest(table, standings, alike)}"
+
+
+def _describe_rest(table: Table, standings: Sequence[MetricStandings], alike: Sequence[tuple[str, ...]]) -> str:
+    """Say which methods are best by the metrics by which some method beats the controls."""
+    decided = [of_metric for of_metric in standings if of_metric.top]
+    top = [method for method in table.methods if decided and all(method in of_metric.top for of_metric in decided)]
+    if not top:
+        return ""
+    return f"; by {join_names([of_metric.metric.spec for of_metric in decided])} {_join_top(top, alike)}"
 
 
 def _format_score(estimate: Estimate) -> str:
@@ -200,10 +227,12 @@ def _format_price(table: Table, method: str) -> str:
     cost = table.costs.get(method)
     if cost is None or isnan(cost.seconds):
         return "its seconds were not measured"
-    milliseconds = 1000 * cost.seconds
-    return (
-        f"{format_cost(milliseconds)} ms an image" if milliseconds < 1000 else f"{format_cost(cost.seconds)} s an image"
-    )
+    return f"{format_duration(cost.seconds)} an image"
+
+
+def _join_top(top: Sequence[str], alike: Sequence[tuple[str, ...]]) -> str:
+    """Say that a method is best, or that several tie."""
+    return f"{_join_alike(top, alike)} {'is best' if len(top) == 1 else 'tie'}"
 
 
 def _join_alike(top: Sequence[str], alike: Sequence[tuple[str, ...]]) -> str:

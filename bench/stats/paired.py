@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm
 
-from .estimate import ALPHA, TIE, Estimate, Floats, Z, estimate_columns
+from .estimate import ALPHA, FEW, TIE, Estimate, Floats, Z, estimate_columns
 from .significance import Significance, holm, sign_test, signed_rank_tests
 
+MANY_MORE = 1_000  # images: a comparison that needs more is not worth deciding
 MAX_IMAGES = 10**9  # a comparison that needs more images is never decided
 
 PairVerdict = Literal["ahead", "behind", "undecided"]
@@ -53,9 +54,14 @@ class Pair:
 
     @property
     def images_needed_text(self) -> str | None:
-        """How many images would decide it, in words; None if it is decided or no number is known."""
-        if not isinstance(self.images_needed, int):
+        """How many images would decide it, in words; None if it is decided, or no number is known.
+
+        The spread of fewer than FEW differences is too uncertain for a forecast.
+        """
+        if not isinstance(self.images_needed, int) or self.n < FEW:
             return None
+        if self.images_needed > MANY_MORE:
+            return f"more than {MANY_MORE:,} images"
         return "a few more images" if self.images_needed == self.n + 1 else f"about {self.images_needed:,} images"
 
     @property
@@ -63,7 +69,10 @@ class Pair:
         """Whether more images would decide it, and how many; None if it is decided or not known."""
         if self.images_needed == "never":
             return "more images would not decide it"
-        return f"{self.images_needed_text} would decide it" if self.images_needed_text else None
+        if not self.images_needed_text:
+            return None
+        too_many = isinstance(self.images_needed, int) and self.images_needed > MANY_MORE
+        return f"{self.images_needed_text} would {'be needed: not worth it' if too_many else 'decide it'}"
 
 
 def pair_methods(

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from math import inf, isinf
+from math import inf
 
 import numpy as np
 import pandas as pd
@@ -48,19 +48,6 @@ class Ranking:
         return tuple(
             ranked.method for ranked in methods if ranked.best_pair is None or ranked.best_pair.verdict == "undecided"
         )
-
-    def compute_relative_score(self, ranked: RankedMethod) -> float:
-        """Compute the score of a method as a share of the best one's, both measured from the worst end of the metric's range.
-
-        If that end is infinite: 1 minus the distance to the best score as a share of its absolute value, which may be negative.
-        The share is 1 for the best method and at most 1 for all others.
-        """
-        assert self.best is not None
-        best = self.best.estimate.mean
-        worst = self.bounds[0] if self.better == "higher" else self.bounds[1]
-        scale = abs(best if isinf(worst) else best - worst)
-        distance = abs(best - ranked.estimate.mean)
-        return 1 - distance / scale if scale else 1.0 - (distance > 0)
 
 
 def rank_by_metric(table: Table, metric: Metric) -> Ranking:

@@ -30,9 +30,12 @@ class Cost:
 
     @property
     def price(self) -> tuple[float, float]:
-        """What the cheapest method has least of: forwards, the same on every machine, and among equals seconds."""
+        """What the cheapest method has least of: forwards, the same on every machine, and among equals seconds.
+
+        Forwards that differ by less than a tenth are equal.
+        """
         forwards, seconds = (inf if isnan(value) else value for value in (self.forwards, self.seconds))
-        return forwards, seconds
+        return round(forwards, 1), seconds
 
 
 @dataclass(frozen=True)
@@ -60,8 +63,9 @@ class Table:
         return self.mean_scores.get((method, metric.spec), MeanScore(estimate_mean([]), {}))
 
     def find_best(self, metric: Metric) -> list[str]:
-        """Find the methods with the best mean; several if their means are the same as printed."""
-        means = {method: self.find_mean_score(method, metric).estimate.mean for method in self.methods}
+        """Find the methods, without the controls, with the best mean; several if their means are the same as printed."""
+        methods = [method for method in self.methods if method not in self.controls]
+        means = {method: self.find_mean_score(method, metric).estimate.mean for method in methods}
         defined = {method: value for method, value in means.items() if not isnan(value)}
         if not defined:
             return []

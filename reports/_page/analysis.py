@@ -7,10 +7,11 @@ from functools import cached_property
 import pandas as pd
 
 from ...bench.stats.agreement import Agreement, Consistency, measure_agreement, measure_consistency
-from ...bench.stats.controls import ControlComparison, compare_with_controls
+from ...bench.stats.answer import Answer, MetricStandings, find_answer, find_standings
+from ...bench.stats.controls import ControlComparison
 from ...bench.stats.mean_scores import Metric
-from ...bench.stats.ranking import Ranking, rank_by_metric
-from ...bench.stats.recommend import NEEDS, Recommendation, find_pareto_front, recommend
+from ...bench.stats.pareto import find_pareto_front
+from ...bench.stats.ranking import Ranking
 from ...bench.stats.summary import Table, build_tables
 from ...bench.store.comparability import NetImages, find_net_images
 from ...bench.store.run import Run
@@ -27,7 +28,6 @@ class MetricAnalysis:
     ranking: Ranking
     comparisons: list[ControlComparison]
     consistency: Consistency
-    recommendations: list[Recommendation]  # one for each of NEEDS
     fronts: dict[str, tuple[str, ...]]  # by axis of cost: the methods on the Pareto front, cheapest first
 
 
@@ -56,16 +56,23 @@ class NetAnalysis:
         return self.run.table("curves", columns=["method", "metric", "shares", "scores"], net=self.table.net)
 
     @cached_property
+    def standings(self) -> dict[str, MetricStandings]:
+        """How the methods stand by each metric of which a method has a score."""
+        return find_standings(self.table)
+
+    @cached_property
+    def answer(self) -> Answer | None:
+        """The answer by a balanced choice of the metrics; None without a score."""
+        return find_answer(self.table, known=self.standings)
+
+    def find_answer(self, metric: str) -> Answer | None:
+        """Find the answer by one metric."""
+        return find_answer(self.table, [metric], self.standings)
+
+    @cached_property
     def by_metric(self) -> dict[str, MetricAnalysis]:
-        """The analysis of each metric that has at least one value."""
-        comparisons: dict[str, list[ControlComparison]] = {}
-        for comparison in compare_with_controls(self.table):
-            comparisons.setdefault(comparison.metric.spec, []).append(comparison)
-        return {
-            metric.spec: _analyse_metric(self.table, metric, comparisons.get(metric.spec, []))
-            for metric in self.table.metrics
-            if metric.spec in self.table.values and self.table.values[metric.spec].notna().any(axis=None)
-        }
+        """The analysis of each metric of which a method has a score."""
+        return {spec: _analyse_metric(self.table, standings) for spec, standings in self.standings.items()}
 
     @cached_property
     def agreements(self) -> list[Agreement]:
@@ -116,14 +123,9 @@ def _assign_styles(runs: Sequence[Run]) -> dict[str, Style]:
     return assign_styles(list(headers), [method for method, control in headers.items() if control])
 
 
-def _analyse_metric(table: Table, metric: Metric, comparisons: list[ControlComparison]) -> MetricAnalysis:
-    ranks = rank_by_metric(table, metric)
+def _analyse_metric(table: Table, standings: MetricStandings) -> MetricAnalysis:
+    metric, ranking = standings.metric, standings.ranking
     costs = {axis: {method: float(getattr(cost, axis)) for method, cost in table.costs.items()} for axis in AXES}
-    return MetricAnalysis(
-        metric,
-        ranks,
-        comparisons,
-        measure_consistency(table.values[metric.spec]),
-        [recommend(ranks, table.costs, need) for need in NEEDS],
-        {axis: find_pareto_front(ranks, by_method) for axis, by_method in costs.items()},
-    )
+    fronts = {axis: find_pareto_front(ranking, by_method) for axis, by_method in costs.items()}
+    consistency = measure_consistency(table.values[metric.spec])
+    return MetricAnalysis(metric, ranking, standings.comparisons, consistency, fronts)

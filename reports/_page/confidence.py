@@ -2,24 +2,11 @@
 
 from collections.abc import Sequence
 
-from ...bench.core.formatting import format_cost, format_count, format_number, join_names
+from ...bench.core.formatting import format_count, format_number, join_names
 from ...bench.stats.agreement import RELIABLE, TENTATIVE
-from ...bench.stats.estimate import format_interval
 from ...bench.stats.paired import Pair
 from ...bench.stats.ranking import RankedMethod
-from ...bench.stats.recommend import Recommendation
-from ...bench.stats.summary import Cost
 from .analysis import MetricAnalysis
-
-
-def describe_score(metric: MetricAnalysis, ranked: RankedMethod, cost: Cost | None) -> str:
-    """Describe the score and the cost of a method."""
-    best, estimate = metric.ranking.best, ranked.estimate
-    interval = f" ({format_interval(estimate)})" if estimate.n > 1 else ""
-    score = f"{metric.metric.spec} {format_number(estimate.mean)}{interval}"
-    if best and ranked.method != best.method:
-        score += f", {metric.ranking.compute_relative_score(ranked):.1%} of the score of {best.method}"
-    return f"{score}; {_describe_cost(cost)}."
 
 
 def describe_certainty(metric: MetricAnalysis, ranked: RankedMethod) -> str:
@@ -35,22 +22,6 @@ def list_caveats(metric: MetricAnalysis) -> list[str]:
     """List the reasons not to choose a method by this metric alone."""
     of_metric = [f"{metric.metric.spec}: {metric.metric.caveat}"] if metric.metric.caveat else []
     return [*_list_control_warnings(metric), *_describe_inconsistency(metric), *of_metric]
-
-
-def summarise(metric: MetricAnalysis, recommendation: Recommendation) -> str:
-    """Describe a recommendation in one line."""
-    method, estimate = recommendation.method, recommendation.estimate
-    if method is None or estimate is None:
-        return f"none: {recommendation.reason}"
-    level = [other for other in metric.ranking.top_group if other != method]
-    undecided = f"; undecided against {join_names(level)}" if level and method in metric.ranking.top_group else ""
-    return f"{method}, {format_number(estimate.mean)}: {_describe_cost(recommendation.cost)}{undecided}"
-
-
-def _describe_cost(cost: Cost | None) -> str:
-    if cost is None:
-        return "its cost is not measured"
-    return f"{format_cost(cost.seconds)} s and {format_cost(cost.forwards)} forwards per image"
 
 
 def _describe_best(metric: MetricAnalysis) -> list[str]:

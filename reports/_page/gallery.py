@@ -1,8 +1,7 @@
-"""The section "Gallery": each method's best, median and worst image, and the images on which methods disagree most."""
+"""The section "Gallery": each method's best, median and worst image."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,8 +10,6 @@ from ...bench.show.run_pictures import RunPictures
 from .analysis import MetricAnalysis, NetAnalysis
 from .render import encode_jpeg, fill
 from .section import Section
-
-DISAGREEMENTS = 3  # images
 
 
 @dataclass(frozen=True)
@@ -36,30 +33,18 @@ class Overlay:
 
 
 @dataclass(frozen=True)
-class Disagreement:
-    """An image on which methods disagree, with the map of each method."""
-
-    image: str
-    target: str
-    low: float
-    high: float
-    uri: str
-    maps: dict[str, tuple[float, str]]  # by method: score and picture
-
-
-@dataclass(frozen=True)
 class Gallery:
     """The pictures of one net, by its primary metric."""
 
     analysis: NetAnalysis
     metric: MetricAnalysis
     methods: dict[str, list[Overlay]]
-    disagreements: list[Disagreement]
 
 
 def make_section(analyses: Sequence[NetAnalysis]) -> Section | None:
-    """Return the maps of chosen images on each net that has scores; None if no net has."""
+    """Return the maps of chosen images on each net that has scores; None if no run stores maps and images."""
     galleries = [_make_gallery(analysis, metric) for analysis in analyses if (metric := analysis.primary)]
+    galleries = [gallery for gallery in galleries if any(gallery.methods.values())]
     return Section("gallery", "Gallery", fill("gallery.html", galleries=galleries)) if galleries else None
 
 
@@ -68,14 +53,10 @@ def _make_gallery(analysis: NetAnalysis, metric: MetricAnalysis) -> Gallery:
     values = analysis.table.values[metric.metric.spec].droplevel("dataset")
     higher = metric.metric.better == "higher"
     choices = {str(method): _choose_images(values[method].dropna(), higher=higher) for method in values}
-    disputed = _find_disputed(values[[method for method in values if method not in analysis.table.controls]])
-    names = {choice.image for of_method in choices.values() for choice in of_method} | set(disputed)
+    names = {choice.image for of_method in choices.values() for choice in of_method}
     pictures = RunPictures(analysis.run, names, metric.metric.spec)
-    return Gallery(
-        analysis, metric,
-        {method: list(_make_overlays(pictures, net, method, of_method)) for method, of_method in choices.items()},
-        [_make_disagreement(pictures, net, values, image) for image in disputed if pictures.has(image)],
-    )  # fmt: skip
+    overlays = {method: list(_make_overlays(pictures, net, method, of_method)) for method, of_method in choices.items()}
+    return Gallery(analysis, metric, overlays)
 
 
 def _choose_images(values: "pd.Series[float]", *, higher: bool) -> list[Choice]:
@@ -91,31 +72,9 @@ def _choose_images(values: "pd.Series[float]", *, higher: bool) -> list[Choice]:
     return list(choices.values())
 
 
-def _find_disputed(values: pd.DataFrame) -> list[str]:
-    """Return the images on which the scores of the methods differ most."""
-    if values.dropna(axis=1, how="all").shape[1] < 2:
-        return []
-    spread: pd.Series[float] = (values.max(axis=1) - values.min(axis=1)).dropna()
-    order = spread[spread > 0].sort_values(ascending=False, kind="stable")
-    return [str(image) for image in order.index[:DISAGREEMENTS]]
-
-
 def _make_overlays(pictures: RunPictures, net: str, method: str, choices: list[Choice]) -> Iterator[Overlay]:
     for choice in choices:
         overlay = pictures.draw_overlay(net, method, choice.image)
         if overlay is not None:
             uri = encode_jpeg(np.hstack([pictures.read_image(choice.image), overlay]))
             yield Overlay(choice.rank, choice.image, pictures.find_target_name(net, choice.image), choice.score, uri)
-
-
-def _make_disagreement(pictures: RunPictures, net: str, values: pd.DataFrame, image: str) -> Disagreement:
-    of_image: Any = values.loc[image]
-    scores = of_image.dropna().sort_values(ascending=False)
-    overlays = {str(method): pictures.draw_overlay(net, str(method), image) for method in scores.index}
-    maps = {
-        method: (float(scores[method]), encode_jpeg(overlay))
-        for method, overlay in overlays.items()
-        if overlay is not None
-    }
-    low, high, picture = float(scores.min()), float(scores.max()), encode_jpeg(pictures.read_image(image))
-    return Disagreement(image, pictures.find_target_name(net, image), low, high, picture, maps)

@@ -29,9 +29,10 @@ PAGE_COMPUTATION = (
     "against all others, and methods against controls.",
     "The number of images that would decide a comparison is an estimate: with that many images, the interval, corrected for "
     "all comparisons of the family, would be narrow enough to exclude 0 if the observed difference stayed the same.",
-    "A method is within 2 % of the best if its mean is at least 98 % of the way from the worst value of the metric to the mean "
-    "of the best method. The cheapest method is the one with the fewest forwards; of several, the one with the fewest "
-    "seconds. Controls are never recommended.",
+    "The answer is a winner if one method, or several with the same scores, is better than every control and than every other "
+    "method by each of the metrics that decide; a tie if no test tells several from the best; none if no method beats the "
+    "controls. By default one metric of each kind decides: deletion and insertion, drops, and objects. The cheapest method is "
+    "the one with the fewest forwards; of several, the one with the fewest seconds. Controls are never recommended.",
 )
 
 
@@ -47,6 +48,18 @@ def describe_run(run: Run) -> str:
         format_count(len(run.header.metrics), "metric"),
     ]
     return f"{', '.join(parts)}; {suite.precision} on {suite.device}."
+
+
+def describe_hardware(run: Run) -> str:
+    """Describe the machine that the seconds of a run are of."""
+    environment = run.header.environment
+    device = environment.get("device", "an unknown machine")
+    threads = environment.get("threads")
+    return (
+        f"{format_count(int(threads), 'thread')} of {device}"
+        if threads and run.header.suite.device == "cpu"
+        else device
+    )
 
 
 def describe_progress(tables: Iterable[Table]) -> str | None:

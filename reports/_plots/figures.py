@@ -21,6 +21,7 @@ MARGIN = 12.0  # of the legend
 NAMES = 26  # characters of a name, at most
 BINS = 28
 SMALL = 11.0  # font size
+CORNER = "better and cheaper"
 
 Point = tuple[float, float]
 Box = tuple[float, float, float, float]  # left, top, right, bottom
@@ -63,7 +64,7 @@ def draw_costs(
 ) -> Drawing | None:
     """Draw a metric against seconds or forwards, with the Pareto front as a line; None if no cost was measured.
 
-    Only the methods on the front are named.
+    Every method is named, if there is room beside its point, and the better corner is marked.
     """
     metric = subject.metric
     by_axis = {method: float(getattr(cost, axis)) for method, cost in by_method.items()}
@@ -84,7 +85,11 @@ def draw_costs(
         drawing.add_line([points[method] for method in front], "accent", width=1.4, dashes=(4.0, 3.0))
     for ranked in methods:
         _draw_point(drawing, points[ranked.method], ranked, up, subject.styles[ranked.method])
-    _name_points(drawing, {method: points[method] for method in front}, list(points.values()))
+    corner, y = ("↖", TOP + 8) if metric.better == "higher" else ("↙", BOTTOM - 10)
+    drawing.add_text(LEFT + 6, y, f"{corner} {CORNER}", colour="muted", size=SMALL)
+    corner_box = (LEFT, y - 8, LEFT + LETTER * SMALL * (len(CORNER) + 3), y + 8)
+    on_front = {method: points[method] for method in front}
+    _name_points(drawing, on_front | points, [corner_box, *map(_make_box, points.values())])
     return drawing
 
 
@@ -185,9 +190,12 @@ def _draw_point(drawing: Drawing, point: Point, ranked: RankedMethod, up: Scale,
     drawing.add_mark(x, y, style, 4.6, method=ranked.method)
 
 
-def _name_points(drawing: Drawing, points: Mapping[str, Point], marks: Sequence[Point]) -> None:
+def _make_box(point: Point) -> Box:
+    return point[0] - 5, point[1] - 5, point[0] + 5, point[1] + 5
+
+
+def _name_points(drawing: Drawing, points: Mapping[str, Point], taken: list[Box]) -> None:
     """Write each name at the first free one of four positions around its point; leave it out if none is free."""
-    taken: list[Box] = [(x - 5, y - 5, x + 5, y + 5) for x, y in marks]
     for method, (x, y) in points.items():
         width = LETTER * SMALL * len(method)
         for left, middle in ((x - width - 8, y - 8), (x + 8, y - 8), (x - width - 8, y + 10), (x + 8, y + 10)):

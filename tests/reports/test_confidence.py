@@ -8,8 +8,7 @@ from cambench.bench.store import run as store
 from cambench.bench.store.run import Run
 from cambench.reports import html
 from cambench.reports._page.analysis import NetAnalysis, analyse
-from cambench.reports._page.answer import make_advice
-from cambench.reports._page.confidence import describe_certainty, describe_score, list_caveats
+from cambench.reports._page.confidence import describe_certainty, list_caveats
 
 from ..support import runs
 
@@ -54,13 +53,6 @@ def test_a_decided_first_place_names_the_methods_behind(analysis: NetAnalysis) -
 
 def test_a_method_behind_the_best_states_the_difference(analysis: NetAnalysis) -> None:
     assert _certainty(analysis, "score_cam").startswith("cam is ahead by .211 on average, which is significant on 12 ")
-    metric = analysis.by_metric["insertion"]
-    (ranked,) = (ranked for ranked in metric.ranking.methods if ranked.method == "score_cam")
-    assert describe_score(metric, ranked, None) == (
-        f"insertion .655 ({ranked.estimate.low:.3f}".replace("0.", ".")
-        + f" to {ranked.estimate.high:.3f}), ".replace("0.", ".")
-        + "75.6% of the score of cam; its cost is not measured."
-    )
 
 
 def test_an_undecided_first_place_states_how_many_images_would_decide_it(tmp_path: Path) -> None:
@@ -108,8 +100,3 @@ def test_the_caveat_of_a_metric_is_shown(tmp_path: Path) -> None:
     assert list_caveats(analysis.by_metric["insertion"])[-1] == "insertion: It is fooled."
     page = html.render(run)
     assert page.count("It is fooled.") >= 3 and "<option>curves</option>" in page
-
-
-def test_there_is_advice_for_every_need(analysis: NetAnalysis) -> None:
-    advice = make_advice(analysis, analysis.by_metric["insertion"])
-    assert [choice.method for choice in advice] == ["cam", "cam", "cam"]

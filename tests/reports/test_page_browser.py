@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from cambench.bench.stats.recommend import NEEDS, recommend
+from cambench.bench.stats.answer import STATES
 from cambench.bench.store import run as store
 from cambench.bench.store.run import Run
 from cambench.reports import html
@@ -20,7 +20,6 @@ from ..support.comparisons import rename_class, rename_method
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-OPTIONS = {"cheapest within 2 % of the best": "near", "best under 50 ms": "soon", "best whatever it costs": "best"}
 EVIL = "</script><script>alert(1)</script>"
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium")
@@ -64,7 +63,7 @@ def _open(browser: Any, file: Path, **options: Any) -> Iterator[Any]:
     yield tab
     context.close()
     assert messages == []
-    assert [url for url in requests if not url.startswith("data:")] == [file.as_uri()]
+    assert {url.partition("#")[0] for url in requests if not url.startswith("data:")} == {file.as_uri()}
 
 
 def _column(page: Any, column: int) -> list[str]:
@@ -72,37 +71,42 @@ def _column(page: Any, column: int) -> list[str]:
     return [rows.nth(row).locator("th, td").nth(column).inner_text().split("\n")[0] for row in range(rows.count())]
 
 
-def test_the_script_gives_the_recommendations_of_python(page: Any, run: Run) -> None:
+def test_the_script_shows_the_answers_of_python(page: Any, run: Run) -> None:
     for index, analysis in enumerate(analyse([run])):
         page.select_option("select[name=chosen_net]", str(index))
-        for number, metric in list(enumerate(analysis.by_metric.values()))[index::3]:
-            page.select_option("select[name=chosen_metric]", str(number))
-            for need in NEEDS:
-                page.select_option("select[name=need]", OPTIONS[need])
-                recommendation = recommend(metric.ranking, analysis.table.costs, need)
-                text = page.locator("#advice").inner_text()
-                assert page.locator("#advice .verdict").inner_text() == (recommendation.method or "None")
-                assert f"on {analysis.title} by {metric.metric.spec}" in text
+        article = page.locator("article:visible")
+        assert article.locator("h3").inner_text().startswith(analysis.title)
+        for number, by in enumerate(["", *analysis.by_metric]):
+            page.select_option("select[name=chosen_by]", str(number))
+            answer = analysis.find_answer(by) if by else analysis.answer
+            line = article.locator(".verdict p").first.inner_text()
+            assert answer and line.split("\n") == [STATES[answer.state], f"{answer.text}."]
+            decides = article.locator("thead th.decides").count()
+            assert decides == len(answer.by)
 
 
-def test_the_answer_depends_on_the_amount(page: Any) -> None:
-    page.select_option("select[name=chosen_net]", "1")
-    page.select_option("select[name=need]", "near")
-    page.fill("input[name=amount]", "99")
-    assert page.locator("#advice .verdict").inner_text() == "cam"  # 1 forward, the fewest
-    page.select_option("select[name=need]", "soon")
-    assert page.input_value("input[name=amount]") == "50"
-    page.fill("input[name=amount]", "0.001")
-    assert "no method explains an image in under 0.001 ms" in page.locator("#advice").inner_text()
-    page.fill("input[name=amount]", "100000")
-    verdict = page.locator("#advice .verdict").inner_text()
-    page.select_option("select[name=need]", "best")
-    assert page.locator("#advice .verdict").inner_text() == verdict
+def test_the_address_holds_the_choice(browser: Any, file: Path) -> None:
+    for page in _open(browser, file):
+        page.select_option("select[name=chosen_net]", label="vgg16")
+        page.select_option("select[name=chosen_by]", label="energy")
+        address = page.url
+        assert address.endswith("#net=vgg16&by=energy")
+        page.evaluate("location.hash = '#net=resnet18'")
+        page.wait_for_function("document.querySelector('article:not([hidden]) h3').textContent.startsWith('resnet18')")
+        page.evaluate("location.hash = '#scores'")
+        assert page.locator("article:visible h3").inner_text().startswith("resnet18")
+        page.goto("about:blank")
+        page.goto(address)
+        assert page.locator("article:visible h3").inner_text().startswith("vgg16")
+        assert page.locator("select[name=chosen_by] option:checked").inner_text() == "energy"
+        page.goto(file.as_uri() + "#net=nothing&by=nothing")
+        page.goto("about:blank")
+        page.goto(file.as_uri())
 
 
 def test_only_the_panel_of_the_chosen_net_and_metric_is_visible(page: Any) -> None:
     page.select_option("select[name=chosen_net]", "2")
-    page.select_option("select[name=chosen_metric]", label="energy")
+    page.select_option("select[name=chosen_by]", label="energy")
     panel = page.locator("details.view:visible")
     assert panel.count() == 1 and panel.locator("summary").inner_text().startswith("vgg16, energy")
     assert panel.locator("figure:visible").count() == 2
@@ -184,10 +188,8 @@ def test_the_page_fits_a_narrow_screen(browser: Any, file: Path, tmp_path: Path,
 
 def test_the_page_can_be_read_without_script_and_printed(browser: Any, file: Path) -> None:
     for page in _open(browser, file, java_script_enabled=False):
-        text = page.locator("#advice").inner_text()
-        assert [need.capitalize() in text for need in NEEDS] == [True] * 3 and page.locator(
-            "#advice .verdict"
-        ).count() == 3
+        assert page.locator("#answer article:visible table").count() == len(runs.NETS)
+        assert page.locator("#answer .answers li").count() == len(runs.NETS)
         assert page.locator("form:visible").count() == 0
         assert len(page.pdf()) > 50_000
 

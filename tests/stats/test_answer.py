@@ -8,11 +8,12 @@ import pandas as pd
 import pytest
 
 from cambench.bench.core.errors import UsageError
-from cambench.bench.stats.answer import find_answer, find_answers
+from cambench.bench.show.answer_matrix import make_answer_matrix
+from cambench.bench.stats.answer import find_answer, find_answers, find_standings
 from cambench.bench.stats.estimate import estimate_mean
-from cambench.bench.stats.mean_scores import Metric
+from cambench.bench.stats.mean_scores import BINARY, Metric
 from cambench.bench.stats.ranking import rank_by_metric
-from cambench.bench.stats.summary import Table, build_table
+from cambench.bench.stats.summary import Cost, Table, build_table
 from cambench.bench.store.run import open_run
 
 from ..support import runs
@@ -78,9 +79,60 @@ def test_different_methods_may_be_best_by_different_metrics(table: Table) -> Non
     answer = find_answer(with_scores(table, insertion={"cam": 0.9}, average_drop={"grad_cam": 0.9}))
     assert answer and (answer.state, answer.take) == ("split", None)
     assert answer.text == (
-        "no method is best by insertion and average_drop alike on 12 images: cam by insertion and grad_cam by "
-        "average_drop; choose by one of them"
+        "no method is best by insertion and average_drop alike on 12 images: by insertion cam is best; by average_drop "
+        "grad_cam is best"
     )
+
+
+def test_by_the_other_metrics_a_method_may_be_best(table: Table) -> None:
+    answer = find_answer(with_scores(table, insertion={"centre": 0.9}, average_drop={}, pointing={}))
+    assert answer and (answer.state, answer.take) == ("none", None)
+    assert answer.text == (
+        "no method beats the controls by insertion on 12 images; by average_drop and pointing cam and grad_cam tie"
+    )
+
+
+def test_metrics_with_degrees_decide_before_hits_and_misses(table: Table) -> None:
+    scored = with_scores(table, average_drop={}, pointing={})
+    hits = replace(scored.metrics[1], spec="average_increase", unit=BINARY, family="drops")
+    scored.values["average_increase"] = scored.values["pointing"].round()
+    answer = find_answer(replace(scored, metrics=[hits, *scored.metrics]))
+    assert answer and [of_metric.metric.spec for of_metric in answer.by] == ["average_drop", "pointing"]
+
+
+def test_equal_hits_and_misses_alone_do_not_make_methods_alike(table: Table) -> None:
+    scored = with_scores(table, pointing={})
+    scored.values["pointing"]["grad_cam"] = scored.values["pointing"]["cam"]
+    answer = find_answer(replace(scored, metrics=[replace(scored.metrics[0], unit=BINARY)]))
+    assert answer and answer.alike == ()
+
+
+def test_methods_that_differ_on_one_image_are_not_alike(table: Table) -> None:
+    scored = with_scores(table, insertion={})
+    scored.values["insertion"]["grad_cam"] = scored.values["insertion"]["cam"]
+    scored.values["insertion"]["grad_cam"] += np.where(np.arange(IMAGES) == 3, 0.01, 0)
+    answer = find_answer(scored)
+    assert answer and answer.alike == ()
+
+
+def test_forwards_that_differ_by_rounding_are_equal_and_seconds_decide() -> None:
+    cheap, dear = (
+        Cost(seconds, (seconds, seconds), forwards, 0.0) for seconds, forwards in ((0.02, 1.003), (0.03, 1.0))
+    )
+    assert cheap.price < dear.price < replace(cheap, forwards=1.2).price
+
+
+def test_the_matrix_merges_methods_with_the_same_scores_and_puts_controls_last(table: Table) -> None:
+    scored = with_scores(table, insertion={}, average_drop={})
+    for values in scored.values.values():
+        values["grad_cam"] = values["cam"]
+    answer = find_answer(scored)
+    assert answer
+    grid = make_answer_matrix(scored, answer, find_standings(scored), "resnet18")
+    assert [row.cells[0].text for row in grid.rows] == ["cam = grad_cam", "score_cam", "random", "centre"]
+    words = [[cell.text for cell in row.cells[2:]] for row in grid.rows[:2]]
+    assert words == [["tie", "tie"], ["behind", "behind"]]
+    assert [head.small for head in grid.heads[2:]] == ["decides", "decides"]
 
 
 def test_methods_that_score_alike_win_together(table: Table) -> None:

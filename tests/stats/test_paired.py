@@ -233,12 +233,15 @@ def test_each_family_is_corrected_separately() -> None:
 
 
 def test_what_would_decide_it_in_words() -> None:
-    pair = Pair("a", "b", Estimate(0.1, -0.1, 0.3, 12), 0.6, 0.2, 0.2, "undecided", 1234)
-    assert pair.images_needed_text == "about 1,234 images"
+    pair = Pair("a", "b", Estimate(0.1, -0.1, 0.3, 12), 0.6, 0.2, 0.2, "undecided", 1000)
+    assert pair.images_needed_text == "about 1,000 images"
+    many = replace(pair, images_needed=1001)
+    assert many.decision_text == "more than 1,000 images would be needed: not worth it"
+    assert replace(pair, difference=Estimate(0.1, -0.1, 0.3, 7)).decision_text is None
     assert replace(pair, images_needed=13).images_needed_text == "a few more images"
     assert replace(pair, images_needed="never").images_needed_text is None
     assert replace(pair, images_needed=None).images_needed_text is None
-    assert pair.decision_text == "about 1,234 images would decide it"
+    assert pair.decision_text == "about 1,000 images would decide it"
     assert replace(pair, images_needed="never").decision_text == "more images would not decide it"
     assert (
         replace(pair, images_needed=None).decision_text is replace(pair, images_needed="unknown").decision_text is None

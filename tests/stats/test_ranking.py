@@ -1,4 +1,4 @@
-"""Rankings of methods, the significance of their differences, and recommendations."""
+"""Rankings of methods, the significance of their differences, and the Pareto front."""
 
 import math
 from itertools import pairwise
@@ -9,12 +9,11 @@ import pytest
 
 from cambench.bench.stats import estimate
 from cambench.bench.stats.paired import compare_pairs, pair_methods
+from cambench.bench.stats.pareto import find_pareto_front
 from cambench.bench.stats.ranking import Ranking, rank_methods
-from cambench.bench.stats.recommend import NEEDS, Need, find_pareto_front, recommend
 from cambench.bench.stats.summary import Cost
 
 NAN, INF = math.nan, math.inf
-CHEAPEST, FAST, BEST = NEEDS
 
 
 def _values(means: dict[str, float], n: int = 30, spread: float = 0.02) -> pd.DataFrame:
@@ -102,78 +101,12 @@ def test_rankings_of_one_method_one_image_or_no_values() -> None:
     for values in (pd.DataFrame(), pd.DataFrame({"a": [NAN]}), pd.DataFrame({"a": [0.1, NAN], "b": [NAN, 0.1]})):
         none = rank_methods(values, better="higher")
         assert none.methods == () and none.n == 0 and none.best is None and none.top_group == ()
-        for need in NEEDS:
-            assert recommend(none, {}, need).reason == "no method has a score"
 
 
 def test_the_seed_fixes_the_ranking() -> None:
     values = _values(MEANS)
     assert rank_methods(values, better="higher") == rank_methods(values, better="higher", seed=0)
     assert rank_methods(values, better="higher") != rank_methods(values, better="higher", seed=1)
-
-
-@pytest.mark.parametrize(
-    ("need", "method"), [(CHEAPEST, "grad_cam"), (FAST, "grad_cam"), (BEST, "score_cam")]
-)  # cam costs as many forwards as grad_cam and more seconds
-def test_a_method_for_each_need(need: Need, method: str) -> None:
-    recommendation = recommend(_ranking(MEANS), COSTS, need)
-    assert recommendation.method == method and recommendation.reason is None
-    assert recommendation.cost == COSTS[method] and recommendation.estimate is not None
-    assert recommendation.estimate.mean == pytest.approx(MEANS[method])
-
-
-def test_two_percent_is_relative_to_the_distance_from_the_worst_end() -> None:
-    """Higher is better: .784 is 2 % below .8. Lower is better: the distance is from 1, so .216 is 2 % behind .2."""
-    for means, better in (
-        ({"best": 0.8, "near": 0.7841, "far": 0.7839}, "higher"),
-        ({"best": 0.2, "near": 0.2159, "far": 0.2161}, "lower"),
-    ):
-        ranking = _ranking(means, better)
-        costs = _costs(best=(3, 3), near=(2, 2), far=(1, 1))
-        assert recommend(ranking, costs, CHEAPEST).method == "near"
-        assert [ranking.compute_relative_score(ranked) >= 0.98 for ranked in ranking.methods] == [True, True, False]
-
-
-@pytest.mark.parametrize(("better", "means"), [("lower", (2.0, 2.039, 2.041)), ("higher", (2.0, 1.961, 1.959))])
-def test_two_percent_is_of_the_best_score_if_the_worst_end_is_infinite(
-    better: str, means: tuple[float, float, float]
-) -> None:
-    values = _values(dict(zip(("best", "near", "far"), means, strict=True)))
-    ranking = rank_methods(values, better=better, bounds=(-INF, INF))
-    assert [ranked.method for ranked in ranking.methods] == ["best", "near", "far"]
-    assert [ranking.compute_relative_score(ranked) >= 0.98 for ranked in ranking.methods] == [True, True, False]
-
-
-def test_the_cheapest_has_the_fewest_forwards_then_the_fewest_seconds() -> None:
-    means = {"a": 0.8, "b": 0.8, "c": 0.8}
-    assert recommend(_ranking(means), _costs(a=(1, 3), b=(9, 2), c=(5, 2)), CHEAPEST).method == "c"
-    assert recommend(_ranking(means), _costs(a=(1, NAN), b=(9, 2), c=(10, 2)), CHEAPEST).method == "b"
-
-
-def test_exactly_50_ms_is_not_under_50_ms() -> None:
-    costs = _costs(cam=(0.05, 1), grad_cam=(0.06, 1), score_cam=(2, 500), opti_cam=(0.0499, 1))
-    assert recommend(_ranking(MEANS), costs, FAST).method == "opti_cam"
-    del costs["opti_cam"]
-    assert recommend(_ranking(MEANS), costs, FAST).reason == "no method explains an image in under 50 ms"
-
-
-def test_controls_are_never_recommended() -> None:
-    ranking = _ranking(MEANS | {"random": 0.95})
-    for need in NEEDS:
-        assert recommend(ranking, COSTS, need).method == recommend(_ranking(MEANS), COSTS, need).method != "random"
-    assert recommend(_ranking({"random": 0.5}), COSTS, BEST).reason == "no method has a score"
-
-
-def test_without_costs_only_the_best_is_recommended() -> None:
-    ranking = _ranking(MEANS)
-    assert recommend(ranking, {}, BEST).method == "score_cam" and recommend(ranking, {}, BEST).cost is None
-    for need in (CHEAPEST, FAST):
-        assert recommend(ranking, {}, need).reason == "no cost is measured"
-        assert recommend(ranking, _costs(cam=(NAN, 1)), need).method is None
-
-
-def test_no_method_near_the_best_has_a_cost() -> None:
-    assert recommend(_ranking(MEANS), _costs(opti_cam=(1, 1)), CHEAPEST).reason == "no cost is measured"
 
 
 def test_the_pareto_front_worked_out_by_hand() -> None:

@@ -1,5 +1,5 @@
 "use strict";
-// Lets the reader choose another net, metric or need, sort tables, and filter by method, metric, net and run.
+// Lets the reader choose another net and metric, sort tables, and filter by method, metric, net and run.
 // The page is complete without this script. All numbers and sentences come from the page's data.
 (() => {
   const { nets } = JSON.parse(document.getElementById("data").textContent);
@@ -11,31 +11,8 @@
     return created;
   };
 
-  // --- The recommendation; methods are in the order of their ranking. The rules are those of bench/stats/recommend.py, written
-  // again because the reader chooses the amount; tests/reports/test_page_browser.py holds the two equal at the preset amounts.
-  const cost = (method) => [method.forwards ?? Infinity, method.seconds];
-  const NEEDS = {
-    near: {
-      unit: "% of the best", amount: 2, words: (n) => `Cheapest within ${n} % of the best`,
-      choose(methods, amount) {
-        const near = methods.filter((method) => method.seconds !== null && method.relative_score >= 1 - amount / 100);
-        near.sort((a, b) => cost(a)[0] - cost(b)[0] || cost(a)[1] - cost(b)[1]);
-        return near[0] ?? "no cost is measured";
-      },
-    },
-    soon: {
-      unit: "ms", amount: 50, words: (n) => `Best under ${n} ms`,
-      choose(methods, amount) {
-        const known = methods.filter((method) => method.seconds !== null);
-        const none = known.length ? `no method explains an image in under ${amount} ms` : "no cost is measured";
-        return known.find((method) => method.seconds < amount / 1000) ?? none;
-      },
-    },
-    best: { words: () => "Best whatever it costs", choose: (methods) => methods[0] ?? "no method has a score" },
-  };
-
+  // --- The answer for a chosen net, by several metrics or by one. The address holds the choice: #net=resnet18&by=insertion.
   const ask = document.getElementById("ask");
-  const advice = document.getElementById("advice");
 
   function options(select, names) {
     select.replaceChildren(...names.map((name, value) => { const option = element("option", name); option.value = value; return option; }));
@@ -43,53 +20,54 @@
 
   function answer() {
     const net = nets[ask.chosen_net.value];
-    const metric = net.metrics[ask.chosen_metric.value];
-    const need = NEEDS[ask.need.value];
-    const amount = Math.max(0, Number(ask.amount.value) || 0);
-    const choice = need.choose(metric.methods, amount); // a method, or the reason why there is none
-    const none = typeof choice === "string";
-    const verdict = element("p", none ? "None" : "", "verdict");
-    if (!none) verdict.append(element("b", choice.method));
-    const lines = none ? [`${choice}.`] : [choice.score, choice.certainty];
-    advice.replaceChildren(
-      element("p", `${need.words(amount)}, on ${net.title} by ${metric.spec}`, "wish"),
-      verdict, ...lines.filter(Boolean).map((line) => element("p", line)),
-    );
-    document.getElementById("caveats").replaceChildren(...metric.caveats.map((line) => element("li", line)));
+    const choice = net.choices[ask.chosen_by.value];
+    for (const article of all("[data-answer]")) article.hidden = article.dataset.answer !== net.key;
+    const article = document.querySelector(`[data-answer="${net.key}"]`);
+    const line = element("p", "");
+    line.append(element("span", choice.label, `chip state-${choice.state}`), element("span", `${choice.text}.`));
+    article.querySelector(".verdict").replaceChildren(line, ...choice.details.map((text) => element("p", text)));
+    article.querySelector(".caveats").replaceChildren(...choice.caveats.map((text) => element("li", text)));
+    for (const head of all("thead th", article)) head.classList.toggle("decides", choice.metrics.includes(head.dataset.metric));
+    const shown = choice.metrics.length > 1 ? net.primary : choice.metrics[0];
     for (const panel of all("[data-view]")) {
-      const chosen = panel.dataset.view === `${net.key}-${ask.chosen_metric.value}`;
+      const chosen = panel.dataset.view === net.key && panel.dataset.metric === shown;
       panel.classList.toggle("other", !chosen);
       panel.hidden = !chosen;
       panel.open = chosen;
     }
   }
 
-  function showAmount() {
-    const need = NEEDS[ask.need.value];
-    const label = document.getElementById("amount");
-    label.hidden = !need.unit;
-    ask.amount.value = need.amount ?? "";
-    label.querySelector("span").textContent = need.unit ?? "";
+  function showChoices() {
+    const before = ask.chosen_by.selectedOptions[0]?.textContent;
+    const names = nets[ask.chosen_net.value].choices.map((choice) => choice.by);
+    options(ask.chosen_by, names);
+    ask.chosen_by.value = Math.max(0, names.indexOf(before));
   }
 
-  function showMetrics() {
-    const before = ask.chosen_metric.selectedOptions[0]?.textContent;
+  function readAddress() {
+    const address = new URLSearchParams(location.hash.slice(1));
+    const net = nets.findIndex((each) => each.title === address.get("net"));
+    if (net >= 0) ask.chosen_net.value = net;
+    showChoices();
+    const by = nets[ask.chosen_net.value].choices.findIndex((choice) => choice.by === address.get("by"));
+    if (by >= 0) ask.chosen_by.value = by;
+  }
+
+  function writeAddress() {
     const net = nets[ask.chosen_net.value];
-    const specs = net.metrics.map((metric) => metric.spec);
-    options(ask.chosen_metric, specs);
-    ask.chosen_metric.value = specs.includes(before) ? specs.indexOf(before) : net.primary;
+    const address = new URLSearchParams({ net: net.title });
+    if (ask.chosen_by.value !== "0") address.set("by", net.choices[ask.chosen_by.value].by);
+    history.replaceState(null, "", `#${address}`);
   }
 
   if (ask && nets.length) {
     options(ask.chosen_net, nets.map((net) => net.title));
-    showMetrics();
-    showAmount();
+    readAddress();
     ask.hidden = false;
     ask.addEventListener("submit", (event) => event.preventDefault());
-    ask.chosen_net.addEventListener("change", showMetrics);
-    ask.need.addEventListener("change", showAmount);
-    ask.addEventListener("input", answer);
-    ask.addEventListener("change", answer);
+    ask.chosen_net.addEventListener("change", showChoices);
+    ask.addEventListener("change", () => { answer(); writeAddress(); });
+    addEventListener("hashchange", () => { readAddress(); answer(); });
     answer();
   }
 

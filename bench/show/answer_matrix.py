@@ -1,0 +1,78 @@
+"""How each method stands by each metric on a net: best, tie, behind, or no better than a control."""
+
+from collections.abc import Mapping, Sequence
+from math import inf
+
+from ..core.formatting import format_duration, format_number
+from ..stats.answer import Answer, MetricStandings, Standing
+from ..stats.summary import Table
+from .grid import Cell, ColumnHead, Grid, GridRow
+
+WORDS: dict[Standing, str] = {
+    "best": "best", "tie": "tie", "behind": "behind", "no better than a control": "≤ control", "no score": "n/a",
+}  # fmt: skip
+CLASSES: dict[Standing, str] = {
+    "best": "best", "tie": "tie", "behind": "behind", "no better than a control": "lost", "no score": "none",
+}  # fmt: skip
+NOTE = (
+    "best: better than every other method and every control; tie: no test tells it from the best; behind: the best is better; "
+    "≤ control: it is not better than every control; below each word the mean."
+)
+
+
+def make_answer_matrix(table: Table, answer: Answer, standings: Mapping[str, MetricStandings], title: str) -> Grid:
+    """Make a row per method, or per group of methods with the same scores, and a column per metric.
+
+    The metrics that decide come first. The methods to take come first, then those with the most first places; the controls are
+    last.
+    """
+    deciding = [of_metric.metric.spec for of_metric in answer.by]
+    ordered = [*answer.by, *(each for spec, each in standings.items() if spec not in deciding)]
+    heads = [ColumnHead("method", row_header=True), ColumnHead("time", "an image", number=True)]
+    heads += [
+        ColumnHead(
+            f"{each.metric.spec} {each.metric.arrow}", "decides" if each.metric.spec in deciding else "",
+            each.metric.description, data={"metric": each.metric.spec},
+        )
+        for each in ordered
+    ]  # fmt: skip
+    rows = [_make_row(table, group, ordered) for group in _order_methods(table, answer, ordered)]
+    rows += [_make_row(table, (control,), ordered) for control in table.controls]
+    return Grid(f"standings-{title}", f"How methods stand by each metric on {title}", heads, rows, [NOTE], "standings")
+
+
+def _order_methods(table: Table, answer: Answer, standings: Sequence[MetricStandings]) -> list[tuple[str, ...]]:
+    """List the groups of methods, best first."""
+    grouped = {method for group in answer.alike for method in group}
+    alone = [(method,) for method in table.methods if method not in grouped and method not in table.controls]
+    deciding = len(answer.by)
+
+    def order(group: tuple[str, ...]) -> tuple[bool, int, int, tuple[float, float]]:
+        places = [each.standings[group[0]] in ("best", "tie") for each in standings]
+        scored = sum(each.standings[group[0]] != "no score" for each in standings)
+        price = table.costs[group[0]].price if group[0] in table.costs else (inf, inf)
+        return group[0] not in answer.top, -sum(places[:deciding]), -sum(places) if scored else 1, price
+
+    return sorted([*answer.alike, *alone], key=order)
+
+
+def _make_row(table: Table, group: Sequence[str], standings: Sequence[MetricStandings]) -> GridRow:
+    control = group[0] in table.controls
+    cost = table.costs.get(group[0])
+    seconds = cost.seconds if cost else float("nan")
+    name = Cell(
+        " = ".join(group), group[0], "same scores on every image" if len(group) > 1 else "control" if control else ""
+    )
+    cells = [_make_cell(table, group[0], each) for each in standings]
+    return GridRow(
+        [name, Cell(format_duration(seconds), seconds), *cells], {"method": group[0]}, "control" if control else ""
+    )
+
+
+def _make_cell(table: Table, method: str, standings: MetricStandings) -> Cell:
+    estimate = table.find_mean_score(method, standings.metric).estimate
+    mean = format_number(estimate.mean) if estimate.n else ""
+    if method in table.controls:
+        return Cell(mean or "–", estimate.mean)
+    standing = standings.standings[method]
+    return Cell(WORDS[standing], estimate.mean, mean, f"standing {CLASSES[standing]}")
