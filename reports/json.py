@@ -25,11 +25,11 @@ def render(run: Run) -> str:
 
 def _describe_net(table: Table) -> dict[str, Any]:
     standings = find_standings(table)
-    by_metric = {spec: _describe_answer(find_answer(table, [spec], standings)) for spec in standings}
+    by_metric = {spec: _describe_answer(find_answer(table, [spec], standings)) for spec in standings.by_metric}
     return {
         "net": table.net, "layer": table.layer, "images": table.images, "planned": table.planned,
         "answer": _describe_answer(find_answer(table, known=standings)), "answer_by_metric": by_metric,
-        "standings": {spec: of_metric.standings for spec, of_metric in standings.items()},
+        "standings": {spec: of_metric.standings for spec, of_metric in standings.by_metric.items()},
     }  # fmt: skip
 
 

@@ -1,10 +1,10 @@
 """How each method stands by each metric on a net: best, tie, behind, or no better than a control."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from math import inf
 
 from ..core.formatting import format_duration, format_number
-from ..stats.answer import Answer, MetricStandings, Standing
+from ..stats.answer import Answer, MetricStandings, Standing, Standings
 from ..stats.summary import Table
 from .grid import Cell, ColumnHead, Grid, GridRow
 
@@ -20,14 +20,14 @@ NOTE = (
 )
 
 
-def make_answer_matrix(table: Table, answer: Answer, standings: Mapping[str, MetricStandings], title: str) -> Grid:
+def make_answer_matrix(table: Table, answer: Answer, standings: Standings, title: str) -> Grid:
     """Make a row per method, or per group of methods with the same scores, and a column per metric.
 
     The metrics that decide come first. The methods to take come first, then those with the most first places; the controls are
     last.
     """
     deciding = [of_metric.metric.spec for of_metric in answer.by]
-    ordered = [*answer.by, *(each for spec, each in standings.items() if spec not in deciding)]
+    ordered = [*answer.by, *(each for spec, each in standings.by_metric.items() if spec not in deciding)]
     heads = [ColumnHead("method", row_header=True), ColumnHead("time", "an image", number=True)]
     heads += [
         ColumnHead(

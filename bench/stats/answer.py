@@ -50,6 +50,14 @@ class MetricStandings:
 
 
 @dataclass(frozen=True)
+class Standings:
+    """How the methods of a net stand by each metric, and which have the same scores."""
+
+    by_metric: dict[str, MetricStandings]  # by spec
+    alike: tuple[tuple[str, ...], ...]  # groups of methods with the same scores, up to rounding, on every image
+
+
+@dataclass(frozen=True)
 class Answer:
     """Which method to take on a net.
 
@@ -81,26 +89,24 @@ def find_answers(run: Run, by: Sequence[str] = ()) -> list[Answer]:
     return [answer for table in build_tables(run) if (answer := find_answer(table, by))]
 
 
-def find_standings(table: Table) -> dict[str, MetricStandings]:
-    """Find how the methods of a net stand by each metric, by its spec, of which a method has a score."""
-    return {metric.spec: _find_standings(table, metric) for metric in table.metrics if _has_values(table, metric)}
+def find_standings(table: Table) -> Standings:
+    """Find how the methods of a net stand by each metric of which a method has a score."""
+    by_metric = {metric.spec: _find_standings(table, metric) for metric in table.metrics if _has_values(table, metric)}
+    return Standings(by_metric, tuple(_group_alike(table)))
 
 
-def find_answer(
-    table: Table, by: Sequence[str] = (), known: Mapping[str, MetricStandings] | None = None
-) -> Answer | None:
+def find_answer(table: Table, by: Sequence[str] = (), known: Standings | None = None) -> Answer | None:
     """Find the answer by some metrics, by default a balanced choice of the run's; None if there is no score.
 
-    `known` are the standings of the table, if they were found before. Raise UsageError for a metric that the run does not have.
+    `known` is what `find_standings` found for the table, if it was called before. Raise UsageError for a metric that the run
+    does not have.
     """
-    known = known or {}
-    metrics = _choose_metrics(table, by)
-    standings = tuple(known.get(metric.spec) or _find_standings(table, metric) for metric in metrics)
+    known = known or find_standings(table)
+    standings, alike = tuple(_choose_metrics(known.by_metric, by)), known.alike
     if not standings:
         return None
     top = [method for method in table.methods if all(method in of_metric.top for of_metric in standings)]
     top.sort(key=lambda method: table.costs[method].price if method in table.costs else (inf, inf))
-    alike = tuple(_group_alike(table))
     state = _find_state(top, standings, alike)
     take = top[0] if top else None
     images = min(of_metric.ranking.n for of_metric in standings)
@@ -108,15 +114,14 @@ def find_answer(
     return Answer(table.net, state, take, tuple(top), alike, standings, images, text)
 
 
-def _choose_metrics(table: Table, by: Sequence[str]) -> list[Metric]:
-    scored = {metric.spec: metric for metric in table.metrics if _has_values(table, metric)}
+def _choose_metrics(scored: Mapping[str, MetricStandings], by: Sequence[str]) -> list[MetricStandings]:
     for spec in by:
         if spec not in scored:
             raise UsageError(f"this run has no scores by {spec}: {list_known_names(spec, list(scored))}")
     if by:
         return [scored[spec] for spec in by]
-    families = [[metric for metric in scored.values() if metric.family == family] for family in BALANCED]
-    chosen = [min(family, key=_order_in_family) for family in families if family]
+    families = [[each for each in scored.values() if each.metric.family == family] for family in BALANCED]
+    chosen = [min(family, key=lambda each: _order_in_family(each.metric)) for family in families if family]
     return chosen or list(scored.values())[:1]
 
 

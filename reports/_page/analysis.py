@@ -7,7 +7,7 @@ from functools import cached_property
 import pandas as pd
 
 from ...bench.stats.agreement import Agreement, Consistency, measure_agreement, measure_consistency
-from ...bench.stats.answer import Answer, MetricStandings, find_answer, find_standings
+from ...bench.stats.answer import Answer, MetricStandings, Standings, find_answer, find_standings
 from ...bench.stats.controls import ControlComparison
 from ...bench.stats.mean_scores import Metric
 from ...bench.stats.pareto import find_pareto_front
@@ -56,7 +56,7 @@ class NetAnalysis:
         return self.run.table("curves", columns=["method", "metric", "shares", "scores"], net=self.table.net)
 
     @cached_property
-    def standings(self) -> dict[str, MetricStandings]:
+    def standings(self) -> Standings:
         """How the methods stand by each metric of which a method has a score."""
         return find_standings(self.table)
 
@@ -72,7 +72,7 @@ class NetAnalysis:
     @cached_property
     def by_metric(self) -> dict[str, MetricAnalysis]:
         """The analysis of each metric of which a method has a score."""
-        return {spec: _analyse_metric(self.table, standings) for spec, standings in self.standings.items()}
+        return {spec: _analyse_metric(self.table, standings) for spec, standings in self.standings.by_metric.items()}
 
     @cached_property
     def agreements(self) -> list[Agreement]:
