@@ -60,6 +60,8 @@ def test_the_recorded_run_is_reproduced_by_the_default_suite(tmp_path: Path) -> 
         "cam,grad_cam,random,centre",
         "--precision",
         "fp32",
+        "--images",
+        "4",
     ]
     result = CliRunner(catch_exceptions=False).invoke(main, [*command, "--out", str(tmp_path / "run")])
     assert result.exit_code == 0

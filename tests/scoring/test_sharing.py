@@ -95,7 +95,7 @@ def test_grouped_images_give_the_same_scores_as_single_images(monkeypatch: pytes
 def test_drift_rows_equal_the_scores_of_a_run_in_fp32() -> None:
     def run_units(**changes: Any) -> list[Any]:
         suite = suite_file.load(
-            "scenes", nets=["squeezenet1_1"], dataset="scenes[size=64]", methods=["score_cam", "random"],
+            "scenes", nets=["squeezenet1_1"], dataset="scenes[size=64]", methods=["grad_cam", "random"],
             metrics=["average_drop", "deletion[steps=4]"], images=2, **changes,
         )  # fmt: skip
         return _units(make_plan(suite, "cpu"))
