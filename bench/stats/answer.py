@@ -7,7 +7,7 @@ several metrics, the methods that tie by each of them tie. Out of a tie the chea
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import inf, isnan
-from typing import Literal
+from typing import Literal, Protocol, TypeVar
 
 from ..core.errors import UsageError, list_known_names
 from ..core.formatting import format_cost, format_count, format_number, join_names
@@ -15,13 +15,17 @@ from ..store.run import Run
 from .controls import compare_with_controls
 from .estimate import TIE, Estimate
 from .mean_scores import Metric
+from .outcome import Race, Standing
 from .ranking import Ranking, rank_by_metric
 from .summary import Table, build_tables
 
 State = Literal["winner", "tie", "none", "split"]
-Standing = Literal["best", "tie", "behind", "no better than a control", "no score"]
 
 STATES: dict[State, str] = {"winner": "Winner", "tie": "Tie", "none": "None", "split": "Depends on the metric"}
+
+RACE_STATES: dict[str, State] = {
+    "winner": "winner", "close": "tie", "open": "tie", "none": "none", "split": "split"
+}  # fmt: skip
 
 # A balanced choice has one metric of each of these families, if the run has any: what several kinds of evidence say together.
 BALANCED = ("deletion and insertion", "drops", "objects")
@@ -78,8 +82,11 @@ def find_answers(run: Run, by: Sequence[str] = ()) -> list[Answer]:
 def find_answer(table: Table, by: Sequence[str] = ()) -> Answer | None:
     """Find the answer by some metrics, by default a balanced choice of the run's; None if there is no score.
 
+    That of a race by its own metrics follows from its sequences, not from tests.
     Raise UsageError for a metric that the run does not have.
     """
+    if table.race and not by:
+        return _answer_race(table, table.race)
     metrics = _choose_metrics(table, by)
     standings = tuple(_find_standings(table, metric) for metric in metrics)
     if not standings:
@@ -94,6 +101,21 @@ def find_answer(table: Table, by: Sequence[str] = ()) -> Answer | None:
     return Answer(table.net, state, take, tuple(top), alike, standings, images, text)
 
 
+def _answer_race(table: Table, race: Race) -> Answer | None:
+    """Return the answer of a race; None if no method has a score."""
+    standings = tuple(
+        MetricStandings(metric, race.standings[metric.spec], rank_by_metric(table, metric))
+        for metric in table.metrics
+        if _has_values(table, metric)
+    )
+    if not standings:
+        return None
+    state = RACE_STATES[race.outcome]
+    if race.outcome == "open" and race.take is None:
+        state = "none"
+    return Answer(table.net, state, race.take, race.top, tuple(_group_alike(table)), standings, race.images, race.text)
+
+
 def _choose_metrics(table: Table, by: Sequence[str]) -> list[Metric]:
     scored = {metric.spec: metric for metric in table.metrics if _has_values(table, metric)}
     for spec in by:
@@ -101,9 +123,29 @@ def _choose_metrics(table: Table, by: Sequence[str]) -> list[Metric]:
             raise UsageError(f"this run has no scores by {spec}: {list_known_names(spec, list(scored))}")
     if by:
         return [scored[spec] for spec in by]
-    families = [[metric for metric in scored.values() if metric.family == family] for family in BALANCED]
+    return choose_balanced(list(scored.values()))
+
+
+class Choosable(Protocol):
+    """A metric, as a balanced choice sees it."""
+
+    @property
+    def family(self) -> str:
+        """The name of its family."""
+
+    @property
+    def better(self) -> str:
+        """`higher` or `lower`."""
+
+
+M = TypeVar("M", bound=Choosable)
+
+
+def choose_balanced(metrics: Sequence[M]) -> list[M]:
+    """Choose one metric of each family of BALANCED, if possible one by which higher is better; the first without any."""
+    families = [[metric for metric in metrics if metric.family == family] for family in BALANCED]
     chosen = [min(family, key=lambda metric: metric.better != "higher") for family in families if family]
-    return chosen or list(scored.values())[:1]
+    return chosen or list(metrics[:1])
 
 
 def _has_values(table: Table, metric: Metric) -> bool:
