@@ -6,6 +6,7 @@ from ..bench.core.formatting import format_count, format_settings
 from ..bench.core.markdown import escape
 from ..bench.published import published
 from ..bench.published import table as published_table
+from ..bench.show.race_table import make_race_table
 from ..bench.show.score_table import make_score_table
 from ..bench.stats.answer import find_answer
 from ..bench.stats.controls import compare_with_controls, find_metrics_won, find_unbeaten_controls
@@ -26,6 +27,10 @@ def render(run: Run) -> str:
         lines += ["", f"**{escape(progress)}**"]
     answers = [answer for analysis in analyses if (answer := find_answer(analysis.table))]
     lines += ["", *(f"- **{escape(answer.net)}**: {escape(answer.text)}." for answer in answers)] if answers else []
+    for analysis in analyses:
+        if analysis.table.race:
+            grid = make_race_table(analysis.table.race, analysis.title)
+            lines += ["", f"## {escape(grid.caption)}", "", *format_lines(grid)]
     for analysis in analyses:
         lines += ["", f"## {escape(analysis.table.net)}", "", *_describe_net(analysis)]
     if reproductions := published.find_reproductions(run):

@@ -10,9 +10,6 @@ from ..core.errors import UsageError
 from ..run.plan import Measure
 from ..stats.answer import choose_balanced
 
-IMAGES = 1000  # on which methods can be scored, at most
-SECONDS = 600.0  # after which a race ends undecided
-
 
 def make_suite(name: str, race: Race, by: Sequence[str] | None = None, **changes: Any) -> Suite:
     """Make the suite of a race from a suite with changes to its keys; see `suite_file.load`.

@@ -76,6 +76,8 @@ def _execute_part(plan: Plan, directory: Path, console: Console, engine: Plugin,
     try:
         if plan.suite.race is not None:
             measure_race(plan, writer, console, engine, budget)
+            for net in plan.suite.nets:
+                _show_table(directory, net, console)
         else:
             _measure(plan, writer, console, engine)
         _write_page(directory, console)

@@ -34,6 +34,7 @@ def measure_race(plan: Plan, writer: Writer, console: Console, engine: Plugin, s
             for net, _ in computed:
                 progress.update(task, description=f"{net}: {watch.text}")
                 if monotonic() > deadline:
+                    watch.say("the time is up: the same command goes on with the race")
                     break
     writer.flush()
 
@@ -46,14 +47,17 @@ class _Watch:
         self._told: set[tuple[str, str]] = set()  # nets and methods that have dropped out
         self.text = ""
 
+    def say(self, text: str) -> None:
+        """Print a line."""
+        self._console.print(text, soft_wrap=True, markup=False)
+
     def tell(self, net: str, race: Race) -> None:
         """Print which methods have dropped out since the last call."""
         for runner in race.runners:
             if runner.reason and (net, runner.method) not in self._told:
                 self._told.add((net, runner.method))
-                images = format_count(runner.images, "image")
-                self._console.print(
-                    f"{net}: {runner.method} drops out after {images}: {runner.reason}", soft_wrap=True, markup=False
+                self.say(
+                    f"{net}: {runner.method} drops out after {format_count(runner.images, 'image')}: {runner.reason}"
                 )
         self.text = f"{format_count(race.images, 'image')}, {format_count(len(race.top), 'method')} left"
 
@@ -65,6 +69,7 @@ def _schedule(plan: Plan, run: Run, watch: _Watch, deadline: float) -> Iterator[
         for planned in _schedule_net(plan, run, net, watch):
             yield planned
             if monotonic() > end:
+                watch.say(f"{net}: its share of the time is up: the same command goes on with the race")
                 break
 
 

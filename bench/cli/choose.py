@@ -10,7 +10,7 @@ import click
 from rich.console import Console
 
 from ..config.defaults import DEFAULTS
-from ..config.suite import PRECISIONS, Race
+from ..config.suite import PRECISIONS, RACE_IMAGES, RACE_SECONDS, Race
 from ..core.choices import LABEL_ORDERS
 from .options import add_engine_options, add_net_options, add_net_settings, find_engine, make_list_option
 
@@ -54,11 +54,13 @@ class Share(click.ParamType[float]):
 @make_list_option("by", help="Metrics that decide [a balanced choice of the suite's].")
 @click.option("--dataset", metavar="NAME|FOLDER", help="A data set, or a folder of images.")
 @click.option(
-    "--images", type=click.IntRange(1), metavar="N", default=1000, show_default=True,
+    "--images", type=click.IntRange(1), metavar="N", default=RACE_IMAGES, show_default=True,
     help="Number of images, at most; they are drawn at random.",
 )  # fmt: skip
 @click.option("--subset", metavar="FILE", help="Use only the images named in FILE, one per line.")
-@click.option("--budget", type=Duration(), default="10min", show_default=True, metavar="TIME", help="Time, at most.")
+@click.option(
+    "--budget", type=Duration(), default=RACE_SECONDS, show_default="10min", metavar="TIME", help="Time, at most."
+)
 @click.option(
     "--confidence", type=Share(), default="95%", show_default=True, metavar="SHARE",
     help="How sure it is that no method that is best by more than the slack drops out.",

@@ -21,6 +21,8 @@ from .protocol import Protocol
 Precision = Literal["auto", "fp32", "tf32", "bf16", "fp16"]  # of perturbed images (see forward/precision.py)
 PRECISIONS = get_args(Precision)
 MAX_IMAGES = 10**8  # more than any data set holds
+RACE_IMAGES = 1000  # of a race, at most
+RACE_SECONDS = 600.0  # after which a race ends undecided
 
 
 def _check_name(text: str) -> str:

@@ -80,7 +80,14 @@ class Race:
     @property
     def text(self) -> str:
         """The outcome in one sentence."""
-        return f"{_OUTCOMES[self.outcome](self)} ({format_percent(self.rules.confidence)} sure)"
+        return _OUTCOMES[self.outcome](self)
+
+    def explain_gap(self, method: str) -> str:
+        """Say why a method was scored on fewer images than others."""
+        runner = self.by_method[method]
+        if runner.kind == "control":
+            return f"{method} was not needed on more"
+        return f"{method} {'dropped out' if runner.reason else 'is scored late, because it is dear'}"
 
     @property
     def metrics(self) -> tuple[str, ...]:
@@ -93,41 +100,42 @@ class Race:
 
 
 def _describe_winner(race: Race) -> str:
-    return f"{race.take} is the best by {join_names(race.metrics)}: the others dropped out {_describe_images(race)}"
+    metrics = join_names(race.metrics)
+    return f"{race.take} is the best by {metrics}: the others dropped out {_count(race)}{_describe_level(race)}"
 
 
 def _describe_close(race: Race) -> str:
-    slack = format_percent(race.rules.slack)
     return (
-        f"take {race.take}, the cheapest: {join_names(race.top[1:])} {'is' if len(race.top) == 2 else 'are'} less than "
-        f"{slack} better by {join_names(race.metrics)} {_describe_images(race)}"
+        f"take {race.take}, the cheapest left: {join_names(race.top[1:])} {'is' if len(race.top) == 2 else 'are'} not "
+        f"{format_percent(race.rules.slack)} better by {join_names(race.metrics)} {_count(race)}{_describe_level(race)}"
     )
 
 
 def _describe_open(race: Race) -> str:
+    left, metrics = join_names(race.top), join_names(race.metrics)
     if race.take is None:
         unbeaten = sorted({control for method in race.top for control in race.by_method[method].unbeaten})
-        rest = f"not shown to beat {join_names(unbeaten)} by {join_names(race.metrics)}"
         verb = "is" if len(race.top) == 1 else "are"
-        return f"no method to take {_describe_images(race)}: {join_names(race.top)} {verb} {rest}"
+        return f"no method to take {_count(race)}: {left} {verb} not shown to beat {join_names(unbeaten)} by {metrics}"
     if len(race.top) == 1:
-        return f"{race.take} is left {_describe_images(race)}"
-    return (
-        f"not decided {_describe_images(race)}: {join_names(race.top)} are left by {join_names(race.metrics)}; "
-        f"take {race.take}, the cheapest that beats the controls"
-    )
+        return f"take {race.take}, which is left by {metrics} {_count(race)}"
+    return f"not decided {_count(race)}: {left} are left by {metrics}; take {race.take}, the cheapest that beats the controls"
 
 
 def _describe_none(race: Race) -> str:
-    return f"no method beats the controls by {join_names(race.metrics)} {_describe_images(race)}"
+    return f"no method beats the controls by {join_names(race.metrics)} {_count(race)}{_describe_level(race)}"
 
 
 def _describe_split(race: Race) -> str:
-    return f"no method is the best by {join_names(race.metrics)} alike {_describe_images(race)}: race by one of them"
+    return f"no method is the best by {join_names(race.metrics)} alike {_count(race)}: race by one of them"
 
 
-def _describe_images(race: Race) -> str:
+def _count(race: Race) -> str:
     return f"after {format_count(race.images, 'image')}"
+
+
+def _describe_level(race: Race) -> str:
+    return f" ({format_percent(race.rules.confidence)} sure)"
 
 
 _OUTCOMES = {
@@ -255,7 +263,7 @@ def _explain(header: Header, stage: Stage, index: int) -> tuple[Kind, str]:
         return "same", f"it has the same scores as {methods[stage.board.models[index]]} on the first {FIRST} images"
     if stage.covered[index] and stage.cheapest is not None:
         slack = format_percent(stage.board.rules.slack)
-        return "close", f"it is less than {slack} better than {methods[stage.cheapest]}, which is cheaper"
+        return "close", f"it is not {slack} better than {methods[stage.cheapest]}, which is no dearer"
     return "left", ""
 
 
