@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from .bench.core.version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from .bench.api.api import explain, explain_all, load_dataset, load_net, run, score
+    from .bench.api.api import choose, explain, explain_all, load_dataset, load_net, run, score
     from .bench.api.explanation import Explanation, panel
     from .bench.api.run import Run, load
     from .bench.conform.conform import Fault, Quantity
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     )  # fmt: skip
 
 _HOMES = {
-    "api.api": ("explain", "explain_all", "load_dataset", "load_net", "run", "score"),
+    "api.api": ("choose", "explain", "explain_all", "load_dataset", "load_net", "run", "score"),
     "api.explanation": ("Explanation", "panel"),
     "api.run": ("Run", "load"),
     "conform.conform": ("Fault", "Quantity"),
@@ -61,7 +61,7 @@ _HOMES = {
 }
 _MODULES = {name: module for module, names in _HOMES.items() for name in names}
 __all__ = [  # noqa: RUF022 (a literal, which type checkers read; a test holds it to _HOMES)
-    "explain", "explain_all", "load_dataset", "load_net", "run", "score", "Explanation", "panel", "Run", "load",
+    "choose", "explain", "explain_all", "load_dataset", "load_net", "run", "score", "Explanation", "panel", "Run", "load",
     "BenchError", "Fatal", "ImageError", "NotApplicable", "PluginError", "UsageError",
     "Image", "Object", "Net", "Asking", "Case", "Curve", "Clean", "Custom", "Inside", "Kept", "Masked", "Perturbed",
     "Substrate", "CustomSeries", "InsideSeries", "KeptSeries", "IsTop1", "Rerun", "Stream", "compute_maps", "Fault", "Quantity",

@@ -15,6 +15,7 @@ from ._page import (
     metrics,
     protocol,
     published,
+    race,
     ranking,
     ranks,
     sanity,
@@ -50,6 +51,7 @@ def _make_sections(runs: Sequence[Run], analyses: Sequence[NetAnalysis]) -> list
     """Make the sections in the order of the page; sections with nothing to show are left out."""
     sections = [
         answer.make_section(analyses),
+        race.make_section(analyses),
         side_by_side.make_section(runs, analyses),
         ranking.make_section(analyses),
         scores.make_section(runs, analyses),

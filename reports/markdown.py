@@ -7,6 +7,7 @@ from ..bench.core.markdown import escape
 from ..bench.published import published
 from ..bench.published import table as published_table
 from ..bench.show.answer_matrix import make_answer_matrix
+from ..bench.show.race_table import make_race_table
 from ..bench.show.score_table import make_score_table
 from ..bench.stats.controls import compare_with_controls, find_metrics_won, find_unbeaten_controls
 from ..bench.stats.summary import Table
@@ -26,6 +27,10 @@ def render(run: Run) -> str:
         lines += ["", f"**{escape(progress)}**"]
     answers = [answer for analysis in analyses if (answer := analysis.answer)]
     lines += ["", *(f"- **{escape(answer.net)}**: {escape(answer.text)}." for answer in answers)] if answers else []
+    for analysis in analyses:
+        if analysis.table.race:
+            grid = make_race_table(analysis.table.race, analysis.title)
+            lines += ["", f"## {escape(grid.caption)}", "", *format_lines(grid)]
     for analysis in analyses:
         lines += ["", f"## {escape(analysis.table.net)}", "", *_describe_net(analysis)]
     if reproductions := published.find_reproductions(run):

@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from ..config import suite_file
 from ..config.defaults import DEFAULTS
 from ..config.protocol import find_protocol
-from ..config.suite import find_dataset
+from ..config.suite import RACE_IMAGES, RACE_SECONDS, Race, Suite, find_dataset
 from ..core import plugins
 from ..core.errors import UsageError
 from ..core.plugins import ENGINE, Plugin
@@ -37,6 +37,7 @@ from ..nets.net import Net
 from ..run.plan import find_layer, make_plan
 from ..store import run as store
 from . import explain as explaining
+from .choose import make_suite
 from .execute import INTERRUPTED, execute
 from .explanation import Explanation
 from .run import Run
@@ -235,10 +236,50 @@ def run(
         raise UsageError(
             f"the suite {name} has parts: run it with `bench run {name}`, then load a part of its directory"
         )
+    return _execute(suite, out, device, quiet=quiet)
+
+
+@keep_random_state()
+def choose(
+    name: str = DEFAULTS.suite,
+    *,
+    by: str | Sequence[str] | None = None,
+    seconds: float | None = RACE_SECONDS,
+    confidence: float = 0.95,
+    slack: float = 0.02,
+    out: Path | str | None = None,
+    device: str = "auto",
+    quiet: bool = False,
+    **changes: Any,
+) -> Run:
+    """Race the methods of a suite, as `bench choose` does, and return the run; its `answer()` says which method to take.
+
+    `by` names the metrics that decide, by default a balanced choice of the suite's. The race ends undecided after `seconds`
+    (None: never); a race that `out` already holds goes on. A method drops out once it is surely behind by a metric, or surely
+    not better by the `slack`, a share of the metric's range, than a method that is no dearer. All such claims on a net are
+    right with a probability of at least `confidence`. `changes` replace values of the suite: nets, methods (lists), dataset,
+    images (at most this many, 1,000 by default), seed, target, precision.
+
+    Raise UsageError for a value that does not exist, for fewer than two methods, for a metric without a range, and if `out`
+    holds another run; raise KeyboardInterrupt if the user interrupts the race; finished images are kept.
+
+    >>> from cambench import choose
+    >>> few = dict(nets=["squeezenet1_1"], methods=["cam", "centre"], images=16, precision="fp32")
+    >>> race = choose(by="energy", dataset="scenes[size=64]", out="runs/race", quiet=True, **few)
+    >>> race.answer()[0].state
+    'none'
+    """
+    metrics = [by] if isinstance(by, str) else by
+    suite = make_suite(name, Race(confidence=confidence, slack=slack), metrics, **({"images": RACE_IMAGES} | changes))
+    return _execute(suite, out, device, quiet=quiet, budget=seconds)
+
+
+def _execute(suite: Suite, out: Path | str | None, device: str, *, quiet: bool, budget: float | None = None) -> Run:
+    """Run a suite in this process. Raise KeyboardInterrupt if the user interrupts it."""
     directory = Path(out or f"runs/{suite.make_directory_name()}")
     console = Console(highlight=False, emoji=False, quiet=quiet)
-    code = execute(suite, directory, partial(make_plan, device=device), console, plugins.find(ENGINE, DEFAULTS.engine))
-    if code == INTERRUPTED:
+    engine = plugins.find(ENGINE, DEFAULTS.engine)
+    if execute(suite, directory, partial(make_plan, device=device), console, engine, budget=budget) == INTERRUPTED:
         raise KeyboardInterrupt
     return Run(directory, store.open_run(directory).header)
 

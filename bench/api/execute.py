@@ -25,8 +25,10 @@ from ..run.plan import Plan
 from ..show import terminal
 from ..show.terminal import WIDTH
 from ..stats.answer import find_answers
+from ..stats.outcome import check_ranges
 from ..store import run as store
 from ..store.writer import Writer
+from .race import measure_race
 
 
 class MakePlan(Protocol):
@@ -38,14 +40,16 @@ class MakePlan(Protocol):
 DONE, FAILED, INTERRUPTED = 0, 3, 130  # exit codes; FAILED: at least one image failed
 
 
-def execute(suite: Suite, directory: Path, make_plan: MakePlan, console: Console, engine: Plugin) -> int:
+def execute(
+    suite: Suite, directory: Path, make_plan: MakePlan, console: Console, engine: Plugin, *, budget: float | None = None
+) -> int:
     """Run a suite into a directory, each of its parts into a subdirectory; what is there already is not measured again.
 
-    Return the exit code: DONE, FAILED or INTERRUPTED.
+    `budget` is the seconds after which a race ends undecided. Return the exit code: DONE, FAILED or INTERRUPTED.
     """
     check_directory(directory)
     if not suite.parts:
-        return _execute_part(make_plan(suite), directory, console, engine)
+        return _execute_part(make_plan(suite), directory, console, engine, budget)
     codes: list[int] = []
     for part, plan in zip(suite.parts, _check_parts(suite, make_plan), strict=True):
         codes.append(_execute_part(plan, directory / part.name, console, engine))
@@ -61,14 +65,21 @@ def _check_parts(suite: Suite, make_plan: MakePlan) -> list[Plan]:
     return [make_plan(part, loaded=loaded) for part in suite.parts]
 
 
-def _execute_part(plan: Plan, directory: Path, console: Console, engine: Plugin) -> int:
+def _execute_part(plan: Plan, directory: Path, console: Console, engine: Plugin, budget: float | None = None) -> int:
     """Run a plan into a directory; return the exit code."""
     header = make_header(plan)
     header.environment |= engine.environment
+    if plan.suite.race is not None:
+        check_ranges(header)
     writer = Writer(directory, header)
     _show_plan(plan, len(writer.done), console)
     try:
-        _measure(plan, writer, console, engine)
+        if plan.suite.race is not None:
+            measure_race(plan, writer, console, engine, budget)
+            for net in plan.suite.nets:
+                _show_table(directory, net, console)
+        else:
+            _measure(plan, writer, console, engine)
         _write_page(directory, console)
         _show_answers(directory, console)
     except KeyboardInterrupt:

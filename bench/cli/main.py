@@ -22,6 +22,7 @@ class Origin(NamedTuple):
 
 COMMANDS = {
     "baseline": Origin("compare", "baseline", "Write a run's baseline: a small text file to commit, for bench compare."),
+    "choose": Origin("choose", "choose", "Choose a method: a race, in which methods drop out once they are surely behind."),
     "compare": Origin("compare", "compare", "Compare two runs, or a baseline and a run: what got worse, image by image."),
     "conform": Origin("conform", "conform", "Compare this suite's maps and scores with those of reference libraries."),
     "explain": Origin("explain", "explain", "Explain photos: draw the map of each method for the classes a network predicts."),

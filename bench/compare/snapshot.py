@@ -115,7 +115,11 @@ def take_snapshot(run: Run, name: str | None = None) -> Snapshot:
 
 
 def _check_complete(name: str, header: Header, scores: pd.DataFrame, predictions: pd.DataFrame) -> None:
-    """Raise UsageError if images or scores of a run are missing."""
+    """Raise UsageError if images or scores of a run are missing, as in a race."""
+    if header.suite.race is not None:
+        raise UsageError(
+            f"{name} is a race, which scored methods on different images: compare runs of bench run, with the method chosen"
+        )
     planned = len(header.data.images)
     due = len(header.methods) * len(header.metrics) * planned
     done, stored = predictions["net"].value_counts(), scores["net"].value_counts()

@@ -21,6 +21,8 @@ from .protocol import Protocol
 Precision = Literal["auto", "fp32", "tf32", "bf16", "fp16"]  # of perturbed images (see forward/precision.py)
 PRECISIONS = get_args(Precision)
 MAX_IMAGES = 10**8  # more than any data set holds
+RACE_IMAGES = 1000  # of a race, at most
+RACE_SECONDS = 600.0  # after which a race ends undecided
 
 
 def _check_name(text: str) -> str:
@@ -30,6 +32,19 @@ def _check_name(text: str) -> str:
 
 
 Name = Annotated[str, AfterValidator(_check_name)]  # of a file, or a spec: records hold it
+
+
+class Race(BaseModel):
+    """How a race decides; see bench/stats/race.py."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    confidence: float = Field(
+        default=0.95, ge=0.5, lt=1
+    )  # that no method drops out which is the best by more than the slack
+    slack: float = Field(
+        default=0.02, gt=0, lt=1
+    )  # the difference that does not matter, as a share of a metric's range
 
 
 class Suite(BaseModel):
@@ -57,6 +72,9 @@ class Suite(BaseModel):
     protocols: list[Name] = Field(["default"], min_length=1)
     metrics: list[Name] | None = Field(None, min_length=1)  # None: all metrics of the protocols
     parts: list["Suite"] = Field([], exclude=True)  # run one after another, instead of the suite as a whole
+    race: Race | None = Field(
+        None, exclude=True
+    )  # score methods until it is decided which to take, in a random order of images
 
     _built_in: "Suite | None" = PrivateAttr(None)  # the shipped suite of this name, without changes
 
@@ -97,6 +115,8 @@ class Suite(BaseModel):
     def make_directory_name(self) -> str:
         """Make the name of the run's directory: the suite's name, with a hash if it was changed or is the user's own."""
         content = self.model_dump_json(exclude={"description"})
+        if self.race is not None:
+            content += self.race.model_dump_json()
         if (built_in := self._built_in) is not None:
             if not built_in.dataset:  # naming the data set that a suite asks for is no change
                 built_in = built_in.model_copy(update={"dataset": self.dataset})

@@ -2,14 +2,13 @@
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 
+from ..run.plan import Groups
 from ..store.writer import MAX_HELD
 
 MAX_DEATHS = 3  # of workers on one image, after which the image fails
-
-Groups = list[list[int]]
 
 
 @dataclass(frozen=True)
@@ -19,6 +18,7 @@ class Shard:
     net: str
     groups: Groups
     deaths: int = 0  # of workers while they computed these images
+    methods: tuple[str, ...] | None = None  # None: all of the plan
 
     @property
     def images(self) -> list[int]:
@@ -28,8 +28,9 @@ class Shard:
 class ShardQueue:
     """The groups of images that no worker has taken yet, net by net."""
 
-    def __init__(self, groups: dict[str, Groups], workers: int) -> None:
+    def __init__(self, groups: dict[str, Groups], workers: int, methods: tuple[str, ...] | None = None) -> None:
         self._groups = {net: deque(net_groups) for net, net_groups in groups.items()}
+        self._methods = methods
         self._retries: deque[Shard] = deque()
         self._workers = workers
         self._seconds: dict[str, float] = {}  # that one group takes, by net
@@ -48,7 +49,7 @@ class ShardQueue:
         groups = self._groups[net]
         target = seconds / self._seconds[net] if net in self._seconds else 1
         limit = min(ceil(len(groups) / (2 * self._workers)), MAX_HELD // len(groups[0]), target)
-        return Shard(net, [groups.popleft() for _ in range(max(1, int(limit)))])
+        return Shard(net, [groups.popleft() for _ in range(max(1, int(limit)))], methods=self._methods)
 
     def record_time(self, shard: Shard, seconds: float) -> None:
         """Update the speed of a net from the seconds that a shard took."""
@@ -58,9 +59,9 @@ class ShardQueue:
         """Queue the groups of a dead worker's shard again. Return the images, if any, at which too many workers have died."""
         deaths = shard.deaths + 1
         if deaths < MAX_DEATHS:
-            self._retries.extend(Shard(shard.net, [group], deaths) for group in shard.groups)
+            self._retries.extend(replace(shard, groups=[group], deaths=deaths) for group in shard.groups)
         elif len(shard.images) > 1:  # one of them is at fault: each is tried alone
-            self._retries.extend(Shard(shard.net, [[index]], shard.deaths) for index in shard.images)
+            self._retries.extend(replace(shard, groups=[[index]]) for index in shard.images)
         else:
             return shard.images
         return ()

@@ -66,7 +66,7 @@ class Worker:
             plan = self._find_plan()
             with _prefix_errors_with_machine():
                 self._session = shard.net, Session(plan, shard.net)
-        groups = self._session[1].compute(shard.groups)
+        groups = self._session[1].compute(shard.groups, shard.methods)
         parts.write(self._task.directory, part, [unit for units in groups for unit in units], self._identity)
 
     def _find_plan(self) -> Plan:

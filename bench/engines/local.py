@@ -9,15 +9,17 @@ from ..store.writer import Writer
 
 
 def work(plan: Plan, writer: Writer) -> Iterator[NetImage]:
-    """Compute the images that are not done, net by net, and yield each with its net.
+    """Compute the rounds of a plan, net by net, and yield each image with its net.
 
-    When the last of a net is yielded, all of them are on disk.
+    When the last image of a net in a round is yielded, all of them are on disk.
     """
-    remaining_groups = plan.list_remaining(writer.done)
-    plan.drop_nets([net for net in plan.nets if net not in remaining_groups])
-    for net, groups in remaining_groups.items():
-        remaining = len(groups)
-        for units in Session(plan, net).compute(groups):
-            remaining -= 1
-            writer.add(units, last=not remaining)
-            yield from (unit.net_image for unit in units)
+    plan.drop_nets(plan.nets.keys() - plan.list_remaining(writer.done).keys())
+    session: Session | None = None
+    for planned in plan.list_rounds(writer.done):
+        for net, groups in planned.groups.items():
+            if session is None or session.net.name != net:
+                session = None  # frees the memory of the other net first
+                session = Session(plan, net)
+            for number, units in enumerate(session.compute(groups, planned.methods), 1):
+                writer.add(units, last=number == len(groups))
+                yield from (unit.net_image for unit in units)

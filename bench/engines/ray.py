@@ -8,6 +8,7 @@ import contextlib
 import logging
 import os
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -35,12 +36,14 @@ def work(plan: Plan, writer: Writer, *, address: str = LOCAL, workers: int | Non
     worker for each of the cluster's GPUs, or for each of its CPUs if the plan's device is a CPU. Raise the errors of a
     local run, UsageError if there is no such cluster, and Fatal if workers die again and again.
     """
-    groups = plan.list_remaining(writer.done)
     plan.drop_nets()  # each worker loads the net that it works on
-    if groups:
-        with _connect(address, workers):
-            count = workers or _count_devices(plan.device.type, address)
-            yield from _Crew(plan, writer, count).work(ShardQueue(groups, count))
+    with contextlib.ExitStack() as cluster:
+        crew: _Crew | None = None
+        for planned in plan.list_rounds(writer.done):
+            if crew is None:
+                cluster.enter_context(_connect(address, workers))
+                crew = _Crew(plan, writer, workers or _count_devices(plan.device.type, address))
+            yield from crew.work(ShardQueue(planned.groups, crew.count, planned.methods))
 
 
 class _Crew:
@@ -49,7 +52,7 @@ class _Crew:
     def __init__(self, plan: Plan, writer: Writer, count: int) -> None:
         import ray
 
-        self._plan, self._writer, self._count = plan, writer, count
+        self._plan, self._writer, self.count = plan, writer, count
         suite = plan.suite.model_copy(update={"nets": list(plan.specs.values())})
         task = Task(suite, plan.device.type, plan.memory, writer.directory.resolve(), Path.cwd())
         actor = ray.remote(num_cpus=1, num_gpus=int(plan.device.type != "cpu"))(Worker)
@@ -98,7 +101,7 @@ class _Crew:
     def _replace_worker(self, shard: Shard | None, part: str, queue: ShardQueue, death: Exception) -> list[NetImage]:
         """Start another worker for one that died. Return the images that it had written, or that fail now."""
         self._deaths += 1
-        if self._deaths > MAX_DEATHS_IN_A_ROW * self._count:
+        if self._deaths > MAX_DEATHS_IN_A_ROW * self.count:
             message = str(death).splitlines()[0]
             raise Fatal(
                 f"{self._deaths} workers died in a row ({message}): "
@@ -109,7 +112,7 @@ class _Crew:
             return []
         if parts.has_part(self._writer.directory, part, self._writer.identity):
             return self._list_images(shard)
-        failed = Shard(shard.net, [list(queue.put_back(shard))])
+        failed = replace(shard, groups=[list(queue.put_back(shard))])
         if failed.images:
             reason = f"{MAX_DEATHS} workers crashed while computing this image"
             failures = [make_failure(self._plan, failed.net, index, reason) for index in failed.images]

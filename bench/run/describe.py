@@ -41,7 +41,8 @@ def make_header(plan: Plan) -> Header:
 
 def _describe_suite(plan: Plan) -> SuiteHeader:
     chosen = {"precision": _describe_precision(plan), "device": plan.device.type, "target": plan.protocol.target}
-    return SuiteHeader.model_validate(plan.suite.model_dump() | chosen)
+    race = {"race": plan.suite.race.model_dump()} if plan.suite.race else {}
+    return SuiteHeader.model_validate(plan.suite.model_dump() | chosen | race)
 
 
 def _describe_protocol(plan: Plan, measure: Measure) -> Settings:

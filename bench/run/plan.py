@@ -1,12 +1,13 @@
 """Resolves and checks a suite's plug-ins, images, nets, device and precision."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
 from typing import Any, Literal
 
+import numpy as np
 import torch
 
 from ..config.protocol import Protocol, override_settings
@@ -32,6 +33,17 @@ MAX_DEVICE_GROUP = 32  # images that share batches on any other device
 DEVICE_BYTES_PER_IMAGE = 2 * 2**30  # of its memory: more than any shipped method takes for an image of 224 px on VGG16
 
 Timing = Literal["single", "batch"] | None  # whether seconds are measured, of each image alone or of a batch as a whole
+
+
+Groups = list[list[int]]  # of image indices; a group shares batches
+
+
+@dataclass(frozen=True)
+class Round:
+    """What is computed before it is decided what to compute next."""
+
+    groups: dict[str, Groups]  # by net
+    methods: tuple[str, ...] | None = None  # the specs of the methods; None: all methods of the plan
 
 
 @dataclass(frozen=True)
@@ -67,6 +79,7 @@ class Plan:
     compiled: bool = False  # whether the forward passes of perturbed images are compiled
     memory: float | None = None  # bytes that such a forward pass may take
     loaded: LoadedNets = field(default_factory=LoadedNets, repr=False)
+    schedule: Callable[[], Iterator[Round]] | None = None  # None: all methods are scored on all images, in one round
 
     @property
     def groups(self) -> list[list[int]]:
@@ -128,7 +141,14 @@ class Plan:
     def _find_key(self, name: str) -> NetKey:
         return self.specs[name], find_layer(self.protocol, name), self.suite.precision
 
-    def list_remaining(self, done: Collection[tuple[str, str]]) -> dict[str, list[list[int]]]:
+    def list_rounds(self, done: Collection[tuple[str, str]]) -> Iterator[Round]:
+        """Yield what to compute. What follows a round is decided when the round is on disk."""
+        if self.schedule is not None:
+            yield from self.schedule()
+        elif remaining := self.list_remaining(done):
+            yield Round(remaining)
+
+    def list_remaining(self, done: Collection[tuple[str, str]]) -> dict[str, Groups]:
         """Return the groups of image indices that are not done, by net. A net whose images are all done is left out."""
         remaining = {}
         for net in self.suite.nets:
@@ -241,16 +261,16 @@ def _check_classes(plan: Plan) -> None:
 
 
 def _choose_images(suite: Suite, images: Images) -> list[int]:
-    """Return the indices of the first images of the data set, or of those that the suite's subset names.
+    """Return the indices of the first images of the data set, or of those that the suite's subset names; of a race, shuffled.
 
     Raise UsageError if there is no image, and if two images have one name.
     """
     if not len(images):
         raise UsageError(f"data set {suite.dataset} holds no image")
-    if suite.subset is None:
-        indices = list(range(min(suite.images, len(images))))
-    else:
-        indices = _find_images(suite.subset, images)[: suite.images]
+    indices = list(range(len(images))) if suite.subset is None else _find_images(suite.subset, images)
+    if suite.race is not None:  # its evidence is valid for images in a random order
+        indices = np.random.default_rng(suite.seed).permutation(indices).tolist()
+    indices = indices[: suite.images]
     _check_names([images.name(index) for index in indices])
     return indices
 

@@ -6,7 +6,8 @@ on the run's first image, if the device is lost or too small, or if a method lea
 
 import contextlib
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
 from itertools import takewhile
 
 import torch
@@ -34,14 +35,20 @@ class Session:
     """A loaded net of a plan, which computes any of the plan's images."""
 
     def __init__(self, plan: Plan, net: str) -> None:
-        self._plan, self.net = plan, plan.take_net(net)
+        self._whole_plan = self._plan = plan
+        self.net = plan.take_net(net)
         self._labels = map_labels(plan.images, self.net.classes, plan.suite.label_order)
         self._warm = False
         self._fp32_net: Net | None = None  # while images measure the drift
         self._max_images: float = math.inf  # in a batch; lowered when memory runs out
 
-    def compute(self, groups: Sequence[Sequence[int]]) -> Iterator[list[Unit]]:
-        """Yield the units of each group of image indices, failures included. Raise a BenchError to end the run."""
+    def compute(self, groups: Sequence[Sequence[int]], methods: Collection[str] | None = None) -> Iterator[list[Unit]]:
+        """Yield the units of each group of image indices, failures included, of all methods or some of them, by their specs.
+
+        Raise a BenchError to end the run.
+        """
+        chosen = [method for method in self._whole_plan.methods if methods is None or method.spec in methods]
+        self._plan = replace(self._whole_plan, methods=chosen)
         images = self._read_images([index for group in groups for index in group])
         for group in groups:
             read, failed = [], []

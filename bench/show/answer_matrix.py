@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from math import inf
 
 from ..core.formatting import format_duration, format_number
-from ..stats.answer import Answer, MetricStandings, Standing, Standings
+from ..stats.answer import Answer, MetricStandings, Standings
+from ..stats.outcome import Standing
 from ..stats.summary import Table
 from .grid import Cell, ColumnHead, Grid, GridRow
 

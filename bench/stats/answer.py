@@ -7,7 +7,7 @@ several metrics, the methods that tie by each of them tie. Out of a tie the chea
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import inf, isnan
-from typing import Literal
+from typing import Literal, Protocol, TypeVar
 
 import numpy as np
 
@@ -17,16 +17,19 @@ from ..store.run import Run
 from .controls import ControlComparison, compare_with_controls
 from .estimate import Estimate
 from .mean_scores import Metric, is_binary
+from .outcome import Race, Standing
 from .ranking import Ranking, rank_by_metric
 from .summary import Table, build_tables
 
 State = Literal["winner", "tie", "none", "split"]
-Standing = Literal["best", "tie", "behind", "no better than a control", "no score"]
 
 STATES: dict[State, str] = {"winner": "Winner", "tie": "Tie", "none": "None", "split": "Depends on the metric"}
 
 # Scores of maps that are equal up to rounding: a pixel that changes its rank moves an insertion by about 1e-4.
 ALIKE = 1e-3
+RACE_STATES: dict[str, State] = {
+    "winner": "winner", "close": "tie", "open": "tie", "none": "none", "split": "split"
+}  # fmt: skip
 
 # A balanced choice has one metric of each of these families, if the run has any: what several kinds of evidence say together.
 BALANCED = ("deletion and insertion", "drops", "objects")
@@ -98,10 +101,12 @@ def find_standings(table: Table) -> Standings:
 def find_answer(table: Table, by: Sequence[str] = (), known: Standings | None = None) -> Answer | None:
     """Find the answer by some metrics, by default a balanced choice of the run's; None if there is no score.
 
-    `known` is what `find_standings` found for the table, if it was called before. Raise UsageError for a metric that the run
-    does not have.
+    `known` is what `find_standings` found for the table, if it was called before. The answer of a race by its own metrics
+    follows from its sequences, not from tests. Raise UsageError for a metric that the run does not have.
     """
     known = known or find_standings(table)
+    if table.race and not by:
+        return _answer_race(table, table.race, known)
     standings, alike = tuple(_choose_metrics(known.by_metric, by)), known.alike
     if not standings:
         return None
@@ -114,20 +119,58 @@ def find_answer(table: Table, by: Sequence[str] = (), known: Standings | None = 
     return Answer(table.net, state, take, tuple(top), alike, standings, images, text)
 
 
+def _answer_race(table: Table, race: Race, known: Standings) -> Answer | None:
+    """Return the answer of a race; None if no method has a score."""
+    standings = tuple(of_metric for spec, of_metric in known.by_metric.items() if spec in race.standings)
+    if not standings:
+        return None
+    state = RACE_STATES[race.outcome]
+    if race.outcome == "open" and race.take is None:
+        state = "none"
+    return Answer(table.net, state, race.take, race.top, known.alike, standings, race.images, race.text)
+
+
 def _choose_metrics(scored: Mapping[str, MetricStandings], by: Sequence[str]) -> list[MetricStandings]:
     for spec in by:
         if spec not in scored:
             raise UsageError(f"this run has no scores by {spec}: {list_known_names(spec, list(scored))}")
     if by:
         return [scored[spec] for spec in by]
-    families = [[each for each in scored.values() if each.metric.family == family] for family in BALANCED]
-    chosen = [min(family, key=lambda each: _order_in_family(each.metric)) for family in families if family]
-    return chosen or list(scored.values())[:1]
+    chosen = choose_balanced([each.metric for each in scored.values()])
+    return [scored[metric.spec] for metric in chosen]
 
 
-def _order_in_family(metric: Metric) -> tuple[bool, bool]:
-    """Prefer a metric with degrees to hits and misses, which need many more images; then one where higher is better."""
-    return is_binary(metric.unit), metric.better != "higher"
+class Choosable(Protocol):
+    """A metric, as a balanced choice sees it."""
+
+    @property
+    def family(self) -> str:
+        """The name of its family."""
+
+    @property
+    def better(self) -> str:
+        """`higher` or `lower`."""
+
+    @property
+    def unit(self) -> str:
+        """The unit of its values."""
+
+
+M = TypeVar("M", bound=Choosable)
+
+
+def choose_balanced(metrics: Sequence[M]) -> list[M]:
+    """Choose one metric of each family of BALANCED, or the first without any.
+
+    A metric with degrees comes before hits and misses, which need many more images; then one where higher is better.
+    """
+    families = [[metric for metric in metrics if metric.family == family] for family in BALANCED]
+    chosen = [
+        min(family, key=lambda metric: (is_binary(metric.unit), metric.better != "higher"))
+        for family in families
+        if family
+    ]
+    return chosen or list(metrics[:1])
 
 
 def _has_values(table: Table, metric: Metric) -> bool:
@@ -137,6 +180,8 @@ def _has_values(table: Table, metric: Metric) -> bool:
 
 def _find_standings(table: Table, metric: Metric) -> MetricStandings:
     ranking, comparisons = rank_by_metric(table, metric), list(compare_with_controls(table, [metric]))
+    if table.race and metric.spec in table.race.standings:
+        return MetricStandings(metric, table.race.standings[metric.spec], ranking, comparisons)
     lost = {comparison.method for comparison in comparisons if comparison.verdict != "better"}
     eligible = [method for method in ranking.top_group if method not in lost]
     standings: dict[str, Standing] = {}

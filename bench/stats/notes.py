@@ -23,6 +23,10 @@ def describe_gaps(table: Table, name: Callable[[Metric], str]) -> list[str]:
     return _describe_fewer_images(table, name) + constant + not_finite + table.image_notes
 
 
+def _explain_gap(table: Table, method: str) -> str:
+    return table.race.explain_gap(method) if table.race else "no result yet"
+
+
 def _describe_fewer_images(table: Table, name: Callable[[Metric], str]) -> list[str]:
     """Write a note per number of images and reason: the metrics with such a mean."""
     names: dict[str, dict[str, None]] = {}  # by note, in the order of the table
@@ -30,7 +34,7 @@ def _describe_fewer_images(table: Table, name: Callable[[Metric], str]) -> list[
         for method in table.methods:
             mean_score = table.find_mean_score(method, metric)
             if 0 < mean_score.estimate.n < table.images:
-                why = "; ".join(mean_score.reasons) or "no result yet"
+                why = "; ".join(mean_score.reasons) or _explain_gap(table, method)
                 note = f"over {mean_score.estimate.n} of {table.images} images ({why})"
                 names.setdefault(note, {})[name(metric)] = None
     return [f"{', '.join(metrics)}: {note}" for note, metrics in names.items()]

@@ -13,6 +13,7 @@ from .estimate import estimate_mean
 from .frames import pivot_scores
 from .image_notes import describe_images
 from .mean_scores import MeanScore, Metric, average_scores, parse_range
+from .outcome import Race, find_race
 
 SCORES = ("dataset", "image", "method", "metric", "value", "reason", "constant_map", "nan_map")  # columns
 
@@ -57,6 +58,7 @@ class Table:
     accuracy: str
     image_notes: list[str]  # what should be said of the images and their labels
     values: dict[str, pd.DataFrame]  # by metric: one row per image, one column per method
+    race: Race | None = None  # None: every method is to be scored on every image
 
     def find_mean_score(self, method: str, metric: Metric) -> MeanScore:
         """Find the mean score of a method; one without images if there are no rows."""
@@ -84,6 +86,7 @@ def build_table(run: Run, net: str) -> Table:
     methods = list(run.header.methods)
     metrics, values = list_metrics(run), pivot_scores(scores, methods)
     predictions = run.table("predictions", net=net)
+    costs = {str(method): _summarise_cost(rows) for method, rows in cost.groupby("method", observed=True)}
     return Table(
         net=net,
         layer=run.header.nets[net].layer,
@@ -95,11 +98,12 @@ def build_table(run: Run, net: str) -> Table:
         metrics=metrics,
         mean_scores=average_scores(scores, values, metrics),
         values=values,
-        costs={str(method): _summarise_cost(rows) for method, rows in cost.groupby("method", observed=True)},
+        costs=costs,
         constant_maps=_count_maps(scores, "constant_map"),
         nonfinite_maps=_count_maps(scores, "nan_map"),
         accuracy=describe_accuracy(predictions),
         image_notes=describe_images(run.header, net, predictions),
+        race=find_race(run.header, scores, {method: entry.forwards for method, entry in costs.items()}),
     )
 
 

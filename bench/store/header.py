@@ -32,6 +32,13 @@ class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
 
+class RaceHeader(_Part):
+    """How a race decides: how sure it is, and the difference that does not matter, as a share of a metric's range."""
+
+    confidence: Annotated[float, Field(gt=0, lt=1)]
+    slack: Annotated[float, Field(gt=0, lt=1)]
+
+
 class SuiteHeader(_Part):
     """The suite as it was run. The default of a key that older versions did not write is the value that they used."""
 
@@ -52,6 +59,7 @@ class SuiteHeader(_Part):
     protocols: list[str] = ["default"]
     metrics: list[str] | None = None
     device: str
+    race: RaceHeader | None = None  # None: every method is scored on every image
 
 
 class MethodFacts(_Part):

@@ -46,6 +46,7 @@ class Writer:
         try:
             with explain_os_errors(directory):
                 written = Run(directory, _claim(directory, header))
+            self.header = written.header
             self.identity = written.identity
             parts.remove_incomplete_parts(directory, self.identity)
             written.check()

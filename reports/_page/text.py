@@ -63,8 +63,12 @@ def describe_hardware(run: Run) -> str:
 
 
 def describe_progress(tables: Iterable[Table]) -> str | None:
-    """Say how many images of an incomplete run are done; None if the run is complete."""
-    counts = [f"{table.net} {table.images} of {table.planned}" for table in tables if table.images < table.planned]
+    """Say how many images of an incomplete run are done; None if the run is complete, or a race, which takes fewer images."""
+    counts = [
+        f"{table.net} {table.images} of {table.planned}"
+        for table in tables
+        if table.images < table.planned and table.race is None
+    ]
     return f"This run is not complete; images so far: {', '.join(counts)}." if counts else None
 
 

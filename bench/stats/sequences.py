@@ -1,0 +1,48 @@
+"""Evidence on the mean of bounded values that may be looked at after every value: confidence sequences by betting.
+
+A gambler starts with a capital of 1 and bets on each value x in [0, 1] that the mean is above m: the share g of the capital
+becomes g x / m. If the mean is at most m, the capital is a nonnegative supermartingale, so it ever reaches 1 / alpha with a
+probability of at most alpha (Ville, 1939), however often one looks and whenever one stops. The means m that the capital has not
+refuted are a lower confidence sequence (Waudby-Smith and Ramdas, J. R. Stat. Soc. B 86, 2024, section 4).
+
+The capital is divided over many shares g at the beginning. Their density is Beta(1/2, 1/2), that of Cover's universal portfolio
+(Orabona and Jun, IEEE Trans. Inf. Theory 70, 2024): no share has to be chosen, and the capital does not depend on the order of
+the values.
+
+Of the libraries with such sequences, confseq (0.0.11, 2023) needs a C++ compiler and Boost and is not maintained, and ville
+(0.1.0) and expectation (0.6.1) are young; none takes many pairs at once with missing values, which are these few lines.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .estimate import Floats
+
+BETS = 16  # shares over which the capital is divided
+SHARES = np.sin(np.pi * (np.arange(BETS) + 0.5) / (2 * BETS)) ** 2  # the middles of quantiles of Beta(1/2, 1/2)
+NEVER = np.iinfo(np.int64).max
+
+Counts = NDArray[np.int64]
+
+
+def compute_log_capital(values: Floats, mean: float) -> Floats:
+    """Compute the logarithm of the capital (n, ...) after each row of values (n, ...) in [0, 1], for bets against a mean.
+
+    `mean`, in (0, 1], is the largest mean that the bets are against. The capital stays as it was where a value is NaN.
+    """
+    gains = np.where(np.isnan(values), 0.0, values / mean - 1)
+    total = np.full(gains.shape, -np.inf)
+    for share in SHARES:
+        total = np.logaddexp(total, np.cumsum(np.log1p(share * gains), axis=0))
+    return total - np.log(BETS)
+
+
+def count_until_sure(differences: Floats, margin: float, alpha: float) -> Counts:
+    """Count the rows of differences (n, ...) in [-1, 1] after which their mean is surely above -margin; NEVER without enough.
+
+    The claim is wrong with a probability of at most `alpha`. `margin` is in [0, 1).
+    """
+    if not len(differences):
+        return np.full(differences.shape[1:], NEVER)
+    sure = compute_log_capital((1 + differences) / 2, (1 - margin) / 2) >= -np.log(alpha)
+    return np.where(sure.any(0), sure.argmax(0) + 1, NEVER)

@@ -1,0 +1,197 @@
+"""Races on resampled scores: how often a race drops the best method, and what it costs beside a full run.
+
+    python -m cambench.tests.benchmarks.race                           # a thousand races of each kind, half an hour
+    python -m cambench.tests.benchmarks.race --races 20                # that the script works
+    python -m cambench.tests.benchmarks.race --store tests/data/race.json
+
+The scores are those of the default suite's methods on scenes, `tests/data/race.npz`; `--keep RUN` makes that file from a run.
+A race draws its images from them with replacement, so the truth is known: the means of the stored scores.
+"""
+
+import argparse
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table as RichTable
+
+from cambench.bench.stats.estimate import Floats
+from cambench.bench.stats.outcome import make_board
+from cambench.bench.stats.race import Board, Mask, Rules, Stage, play
+from cambench.bench.stats.summary import build_table
+from cambench.bench.store.header import Header
+from cambench.bench.store.run import open_run
+
+DATA = Path(__file__).parents[1] / "data" / "race.npz"
+RACES, IMAGES = 1000, 1000
+CURVE_FORWARDS, OTHER_FORWARDS = 29, 1  # forward passes that score a map: of the insertion curve, and of another metric
+METRICS = ("insertion", "average_gain", "pointing")
+
+
+@dataclass(frozen=True)
+class Population:
+    """The stored scores of a net: goodness (metrics, methods, images), and what a map of each method costs."""
+
+    net: str
+    metrics: tuple[str, ...]
+    methods: tuple[str, ...]
+    controls: Mask
+    goodness: Floats
+    forwards: Floats
+
+    def select(self, metrics: Sequence[str], methods: Sequence[str] | None = None) -> "Population":
+        """Select some metrics and methods."""
+        rows = [self.metrics.index(metric) for metric in metrics]
+        columns = [index for index, method in enumerate(self.methods) if methods is None or method in methods]
+        return Population(
+            self.net, tuple(metrics), tuple(self.methods[index] for index in columns), self.controls[columns],
+            self.goodness[np.ix_(rows, columns)], self.forwards[columns],
+        )  # fmt: skip
+
+    def find_best(self, slack: float) -> int | None:
+        """Find the method that is better than all others by more than the slack, by every metric."""
+        means = np.nanmean(self.goodness, axis=2)
+        for index in np.flatnonzero(~self.controls):
+            others = np.delete(means, index, axis=1)
+            if (means[:, index, None] > others + slack).all():
+                return int(index)
+        return None
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What races of one kind show."""
+
+    name: str
+    races: int
+    best: str | None  # the method that is best by more than the slack
+    dropped: float | None  # the share of races in which it dropped out
+    wrong: float  # the share of races in which any method lost to one that is not better
+    decided: float  # the share of races that were decided
+    work: float  # the work of a race over that of the full run, the mean
+    images: float  # the images of the method that had the most, the median
+
+
+def load(file: Path = DATA) -> list[Population]:
+    """Load the stored scores."""
+    with np.load(file) as arrays:
+        metrics, methods = tuple(arrays["metrics"].tolist()), tuple(arrays["methods"].tolist())
+        nets = arrays["nets"].tolist()
+        return [
+            Population(net, metrics, methods, arrays["controls"], arrays[f"{net} goodness"].astype(float),
+                       arrays[f"{net} forwards"])
+            for net in nets
+        ]  # fmt: skip
+
+
+def keep(directory: Path, file: Path = DATA) -> None:
+    """Keep the scores of a run."""
+    run = open_run(directory)
+    content = run.header.model_dump()
+    content["suite"]["race"] = asdict(Rules())
+    header = Header.model_validate(content)
+    arrays: dict[str, np.ndarray] = {
+        "nets": np.array(list(header.nets)),
+        "metrics": np.array(list(header.metrics)),
+        "methods": np.array(list(header.methods)),
+    }
+    for net in header.nets:
+        forwards = {method: cost.forwards for method, cost in build_table(run, net).costs.items()}
+        board = make_board(header, run.table("scores", net=net), forwards)
+        arrays |= {f"{net} goodness": board.goodness.astype(np.float32), f"{net} forwards": board.forwards}
+        arrays["controls"] = board.controls
+    np.savez_compressed(file, allow_pickle=False, **arrays)
+
+
+def simulate(population: Population, rules: Rules, races: int, images: int, seed: int = 0) -> Iterator[Stage]:
+    """Yield the ends of races, each on images drawn from a population with replacement."""
+    rng = np.random.default_rng(seed)
+    for _ in range(races):
+        drawn = rng.integers(0, population.goodness.shape[2], images)
+        count = len(population.methods)
+        yield play(
+            Board(
+                population.controls, population.goodness[:, :, drawn], population.forwards,
+                np.full(count, images), images, rules,
+            )
+        )  # fmt: skip
+
+
+def measure(name: str, population: Population, races: int, images: int = IMAGES, rules: Rules | None = None) -> Figures:
+    """Measure the figures of races on a population."""
+    rules = rules or Rules()
+    ends = list(simulate(population, rules, races, images))
+    best = population.find_best(rules.slack)
+    means = np.nanmean(population.goodness, axis=2)
+    not_better = means[:, :, None] <= means[:, None, :] - 1e-12  # the first method is worse than the second
+    price = population.forwards + CURVE_FORWARDS * ("insertion" in population.metrics) + OTHER_FORWARDS
+    return Figures(
+        name, races,
+        None if best is None else population.methods[best],
+        None if best is None else float(np.mean([not end.remaining[best] for end in ends])),
+        float(np.mean([(end.ahead & not_better).any() for end in ends])),
+        float(np.mean([not end.open.any() for end in ends])),
+        float(np.mean([(end.counts * price).sum() for end in ends]) / (images * price.sum())),
+        float(np.median([end.counts.max() for end in ends])),
+    )  # fmt: skip
+
+
+def list_kinds(populations: Sequence[Population]) -> Iterator[tuple[str, Population]]:
+    """List the kinds of races: all methods by each metric and by all, and methods of which one is best by little."""
+    for population in populations:
+        for metrics in (*[(metric,) for metric in METRICS], METRICS):
+            yield f"{population.net}, by {', '.join(metrics)}", population.select(metrics)
+        yield f"{population.net}, best by 2.5 %", make_near(population.select(METRICS[:1]))
+
+
+def make_near(population: Population, lead: float = 0.025) -> Population:
+    """Make a population with one method that is better than another by a little more than the slack.
+
+    The second method has the scores of the first on other images, so that the differences vary as much as they can.
+    """
+    first = int(np.flatnonzero(~population.controls)[0])
+    own = population.goodness[:, first]
+    own = own - own.mean(1, keepdims=True)
+    scale = 0.5 / np.abs(own).max()
+    scores = np.stack([0.5 + lead / 2 + scale * own, 0.5 - lead / 2 + scale * np.roll(own, 1, axis=1)], axis=1).clip(
+        0, 1
+    )
+    return replace(
+        population, methods=("best", "next"), controls=np.zeros(2, dtype=bool), goodness=scores, forwards=np.ones(2)
+    )
+
+
+def show(figures: Sequence[Figures]) -> RichTable:
+    """Show the figures in a table."""
+    table = RichTable(box=None, pad_edge=False)
+    for head in ("race", "best", "dropped", "wrong", "decided", "work", "images"):
+        table.add_column(head, justify="left" if head in ("race", "best") else "right")
+    for row in figures:
+        dropped = "-" if row.dropped is None else f"{row.dropped:.1%}"
+        shares = (f"{row.wrong:.1%}", f"{row.decided:.0%}", f"{row.work:.0%}", f"{row.images:.0f}")
+        table.add_row(row.name, row.best or "-", dropped, *shares)
+    return table
+
+
+def main() -> None:
+    """Measure all kinds of races, and print or store the figures."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--races", type=int, default=RACES)
+    parser.add_argument("--images", type=int, default=IMAGES)
+    parser.add_argument("--keep", type=Path, metavar="RUN")
+    parser.add_argument("--store", type=Path, metavar="FILE")
+    options = parser.parse_args()
+    if options.keep:
+        keep(options.keep)
+    figures = [measure(name, kind, options.races, options.images) for name, kind in list_kinds(load())]
+    Console().print(show(figures))
+    if options.store:
+        content = {"images": options.images, "rules": asdict(Rules()), "figures": [asdict(row) for row in figures]}
+        options.store.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

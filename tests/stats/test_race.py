@@ -1,0 +1,181 @@
+"""Races on boards made by hand: who drops out when, who is scored next, and what is left."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from cambench.bench.stats.estimate import Floats
+from cambench.bench.stats.race import Board, Rules, Stage, play
+from cambench.bench.stats.sequences import NEVER, count_until_sure
+
+IMAGES = 600
+RNG = np.random.default_rng(0)
+IMAGE_EFFECT = RNG.uniform(-0.1, 0.1, IMAGES)  # an image is easy or hard for all methods
+
+
+def noise(size: float = 0.02) -> Floats:
+    return RNG.uniform(-size, size, IMAGES)
+
+
+def make_board(*levels: Floats, controls: int = 0, forwards: Sequence[float] = (), rules: Rules | None = None) -> Board:
+    """A board of one metric: the scores of each method; the last `controls` of them are controls."""
+    count = len(levels)
+    return Board(
+        np.arange(count) >= count - controls,
+        np.stack([np.broadcast_to(level, IMAGES) + IMAGE_EFFECT for level in levels])[None],
+        np.array(forwards or [1.0] * count),
+        np.full(count, IMAGES),
+        IMAGES,
+        rules or Rules(),
+    )
+
+
+def names(mask: np.ndarray) -> list[int]:
+    return np.flatnonzero(mask).tolist()
+
+
+def test_the_level_is_divided_by_the_pairs_with_a_method_and_by_the_metrics() -> None:
+    board = make_board(*[0.5 + noise() for _ in range(5)], controls=2)
+    board = replace(board, goodness=np.concatenate([board.goodness] * 2))
+    # 3 pairs of methods and 3 x 2 with a control, by 2 metrics
+    assert board.alpha == pytest.approx(0.05 / 18)
+    assert make_board(0.5, 0.6).alpha == pytest.approx(0.05)
+
+
+def test_a_race_ends_once_the_others_are_surely_behind() -> None:
+    board = make_board(0.8 + noise(), 0.4 + noise(), 0.6 + noise())
+    end = play(board)
+    assert names(end.remaining) == [0] and not end.open.any() and end.targets == {}
+    for loser in (1, 2):
+        differences = board.goodness[0, 0] - board.goodness[0, loser]
+        needed = int(count_until_sure(differences, 0.0, 0.05 / 3))
+        assert end.board.ahead[0, 0, loser] == needed
+        # It drops out after the first round in which it is sure: rounds end at 8, 16, 24, ... images.
+        assert end.counts[loser] == -(-needed // 8) * 8
+    assert end.counts[0] == end.counts[2] > end.counts[1]
+
+
+def test_lower_counts_stay_with_the_methods_that_dropped_out() -> None:
+    end = play(make_board(0.8 + noise(), 0.1 + noise(), 0.7 + noise()))
+    assert end.counts[1] < end.counts[2] < IMAGES
+
+
+def test_the_cheapest_of_methods_within_the_slack_is_left_to_take() -> None:
+    board = make_board(0.7 + noise(), 0.705 + noise(), 0.3, forwards=[50.0, 2.0, 1.0], rules=Rules(slack=0.05))
+    end = play(board)
+    assert names(end.remaining) == [0, 1] and end.cheapest == 1 and names(end.covered) == [0]
+    assert not end.open.any() and end.counts[0] < IMAGES
+    differences = board.goodness[0, 1] - board.goodness[0, 0]
+    assert end.board.within[0, 1, 0] == int(count_until_sure(differences, 0.05, 0.05 / 3))
+
+
+def test_a_method_that_is_better_by_more_than_the_slack_is_not_covered() -> None:
+    end = play(make_board(0.6 + noise(), 0.8 + noise(), forwards=[1.0, 900.0]))
+    assert names(end.remaining) == [1]
+
+
+def test_covered_methods_come_back_if_the_cheapest_drops_out() -> None:
+    """The middle method is less than the slack better than the cheapest, which then loses to the best."""
+    rules = Rules(slack=0.1)
+    board = make_board(0.6 + noise(), 0.63 + noise(), 0.66 + noise(), forwards=[1.0, 2.0, 3.0], rules=rules)
+    counts = np.array([200, 120, 200])
+    ahead = np.full((1, 3, 3), NEVER)
+    early, late = Stage(board, counts), Stage(board, counts)
+    early.board.__dict__["ahead"] = ahead
+    assert names(early.covered) == [1, 2]
+    sure = ahead.copy()
+    sure[0, 2, 0] = 150
+    late.board.__dict__["ahead"] = sure
+    assert names(late.remaining) == [1, 2] and late.cheapest == 1 and names(late.covered) == [2]
+
+
+def test_a_method_that_does_not_beat_the_controls_is_not_proven() -> None:
+    control = 0.8 + noise()
+    end = play(make_board(0.8 + noise(), 0.3 + noise(), control, controls=1))
+    assert names(end.remaining) == [0] and not end.proven.any()
+    assert end.counts[0] == IMAGES == end.counts[2] and end.open.any()  # all images are used, and it is not decided
+    beaten = play(make_board(0.8 + noise(), 0.3 + noise(), 0.5 + noise(), controls=1))
+    assert names(beaten.proven) == [0] and not beaten.open.any()
+
+
+def test_methods_that_lose_to_a_control_drop_out() -> None:
+    end = play(make_board(0.3 + noise(), 0.4 + noise(), 0.7 + noise(), controls=1))
+    assert not end.remaining.any() and end.counts.max() < 100 and end.targets == {}
+
+
+def test_a_dear_method_is_tried_late_and_only_against_what_is_left() -> None:
+    board = make_board(0.8 + noise(), 0.5 + noise(), 0.7 + noise(), forwards=[1.0, 1.0, 2000.0])
+    end = play(board)
+    assert end.cheapest == 0 and names(end.covered) == [
+        2
+    ]  # it may still be a little better, which is not worth its price
+    rounds = list_rounds(board)
+    first_of_dear = next(index for index, targets in enumerate(rounds) if targets.get(2) == 8)
+    assert rounds[0] == {0: 1, 1: 1, 2: 1} and rounds[1] == {0: 8, 1: 8}
+    assert all(2 not in targets for targets in rounds[1:first_of_dear])
+    assert {1} & set().union(*rounds[:first_of_dear]) and not {1} & set().union(*rounds[first_of_dear:])
+    cheap = list_rounds(replace(board, forwards=np.ones(3)))
+    assert cheap[1] == {0: 8, 1: 8, 2: 8}
+
+
+def list_rounds(board: Board) -> list[dict[int, int]]:
+    """The rounds of a race in which only what is asked for is scored, from the first image on."""
+    rounds: list[dict[int, int]] = []
+    scored = np.zeros(len(board.controls), dtype=np.int64)
+    while True:
+        known = np.arange(IMAGES) < scored[:, None]
+        seen = replace(board, goodness=np.where(known, board.goodness, np.nan)[:, :, : scored.max()], scored=scored)
+        targets = play(seen).targets
+        if not targets:
+            return rounds
+        rounds.append(targets)
+        scored = scored.copy()
+        scored[list(targets)] = list(targets.values())
+
+
+def test_a_race_that_sees_only_what_was_scored_ends_like_one_that_sees_all() -> None:
+    """Scores that are not in the record yet change nothing: a race can be stopped and played again from its record."""
+    for dear in (1.0, 30.0, 700.0):
+        board = make_board(
+            *(level + noise(0.1) for level in (0.75, 0.74, 0.6, 0.4)), controls=1, forwards=[1.0, dear, 2.0, 0.0]
+        )
+        whole, rounds = play(board), list_rounds(board)
+        counts = np.zeros(4, dtype=np.int64)
+        for targets in rounds:
+            for method, count in targets.items():
+                assert count > counts[method]
+                counts[method] = count
+        assert counts.tolist() == whole.counts.tolist()
+
+
+def test_methods_with_the_same_scores_run_as_one() -> None:
+    own = 0.8 + noise()
+    end = play(make_board(own, 0.5 + noise(), own, forwards=[3.0, 1.0, 2.0]))
+    assert names(end.shadowed) == [0] and end.counts[0] == 8 and names(end.remaining) == [2]
+    # Methods that are both right on all of the first images need not be the same.
+    flat = make_board(0.8 - IMAGE_EFFECT, 0.8 - IMAGE_EFFECT, forwards=[3.0, 1.0])
+    assert not play(flat).shadowed.any()
+
+
+def test_a_method_without_a_score_by_a_metric_of_others_drops_out() -> None:
+    board = make_board(0.8 + noise(), 0.7 + noise(), 0.75 + noise())
+    goodness = np.concatenate([board.goodness] * 3)
+    goodness[1, 1] = np.nan  # the second method has no score by the second metric
+    goodness[2] = np.nan  # nobody has a score by the third metric
+    goodness[0, 2, :300] = np.nan  # the images say nothing of the third method at first
+    end = play(replace(board, goodness=goodness))
+    assert names(end.unscored) == [1, 2] and end.counts[1:].tolist() == [8, 8]
+    assert end.relevant.tolist() == [True, True, False]
+    none = play(replace(board, goodness=np.full_like(goodness, np.nan)))
+    assert names(none.unscored) == [0, 1, 2] and none.targets == {} and none.counts.tolist() == [8, 8, 8]
+
+
+def test_by_several_metrics_a_method_drops_out_that_is_behind_by_one() -> None:
+    first, second = make_board(0.8 + noise(), 0.5 + noise()), make_board(0.5 + noise(), 0.8 + noise())
+    split = play(replace(first, goodness=np.concatenate([first.goodness, second.goodness])))
+    assert not split.remaining.any() and split.targets == {}
+    tie = make_board(0.5 + noise(), 0.5 + noise())
+    won = play(replace(first, goodness=np.concatenate([first.goodness, tie.goodness])))
+    assert names(won.remaining) == [0] and not won.open.any()
