@@ -34,7 +34,7 @@ class MetricRanks:
 
     metric: Metric
     ranks: Ranks
-    diagram: Drawing | None  # None if fewer than two methods are ranked
+    diagram: Drawing | None  # None if fewer than two methods, or over fewer than two blocks, are ranked
     excluded: tuple[str, ...] = ()  # the blocks of another metric of the same name, with the reason
 
     @property
@@ -50,9 +50,11 @@ class MetricRanks:
         return f"{format_count(self.ranks.n, 'block')}{note}"
 
 
-def make_section(analyses: Sequence[NetAnalysis]) -> Section:
-    """Return the mean ranks of the methods over the nets and data sets, for each metric."""
+def make_section(analyses: Sequence[NetAnalysis]) -> Section | None:
+    """Return the mean ranks of the methods over the nets and data sets, for each metric; None with one block alone."""
     ranks = rank_over_blocks(analyses)
+    if not any(of_metric.ranks.n > 1 or of_metric.excluded for of_metric in ranks):
+        return None
     figures = [(f"ranks-{metric.name}", metric.diagram) for metric in ranks if metric.diagram]
     return Section("ranks", "Over nets", fill("ranks.html", ranks=ranks), figures)
 
@@ -73,7 +75,8 @@ def _rank(blocks: "_Blocks", controls: set[str]) -> MetricRanks:
     # A method that does not apply to some block would be left out of all; with few blocks, the page says so in words.
     metric = blocks.first.by_metric[blocks.spec].metric
     ranks = rank_in_blocks(pd.DataFrame(blocks.means), metric.better)
-    return MetricRanks(metric, ranks, cd.draw_diagram(ranks, controls), tuple(blocks.excluded))
+    diagram = cd.draw_diagram(ranks, controls) if ranks.n > 1 else None
+    return MetricRanks(metric, ranks, diagram, tuple(blocks.excluded))
 
 
 @dataclass

@@ -47,6 +47,17 @@ class Area:
 
 
 @dataclass(frozen=True)
+class Dots:
+    """Filled circles."""
+
+    points: Points
+    colour: str
+    radius: float = 2.0
+    opacity: float = 1.0
+    method: str = ""
+
+
+@dataclass(frozen=True)
 class Text:
     """A line of text."""
 
@@ -72,7 +83,7 @@ class Drawing:
     width: float
     height: float
     label: str
-    shapes: list[Line | Area | Text] = field(default_factory=list)
+    shapes: list[Line | Area | Dots | Text] = field(default_factory=list)
 
     def add_line(self, points: Points, colour: str = "ink", **options: Any) -> None:
         """Add a line through points."""
@@ -81,6 +92,10 @@ class Drawing:
     def add_area(self, points: Points, colour: str, **options: Any) -> None:
         """Add a filled polygon."""
         self.shapes.append(Area(points, colour, **options))
+
+    def add_dots(self, points: Points, colour: str, **options: Any) -> None:
+        """Add a circle at each point."""
+        self.shapes.append(Dots(points, colour, **options))
 
     def add_text(self, x: float, y: float, text: str, **options: Any) -> None:
         """Add text at a point."""

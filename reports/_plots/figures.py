@@ -19,7 +19,7 @@ WIDTH, HEIGHT, ROW = 520.0, 330.0, 20.0
 TOP, BOTTOM, LEFT, RIGHT = 12.0, 285.0, 66.0, WIDTH - 14  # of the plot in a figure with two axes
 MARGIN = 12.0  # of the legend
 NAMES = 26  # characters of a name, at most
-BINS = 28
+RADIUS = 2.1  # of the dot of an image
 SMALL = 11.0  # font size
 CORNER = "better and cheaper"
 
@@ -114,7 +114,7 @@ def draw_curves(subject: FigureSubject, bands: Mapping[str, Band]) -> Drawing:
 
 
 def draw_spread(subject: FigureSubject, values: Mapping[str, Floats]) -> Drawing:
-    """Draw the scores of each method over images: the histogram as an area, the quartiles as a bar, the median as a mark."""
+    """Draw the scores of each method: a dot for each image, the quartiles as a bar, and the median as a mark."""
     metric = subject.metric
     medians = ", ".join(f"{method} {format_number(float(np.median(scores)))}" for method, scores in values.items())
     images = format_count(max(map(len, values.values())), "image")
@@ -122,9 +122,9 @@ def draw_spread(subject: FigureSubject, values: Mapping[str, Floats]) -> Drawing
     ends = [float(end) for scores in values.values() for end in (scores.min(), scores.max())]
     drawing, scale = _draw_rows(list(values), ends, f"{metric.spec} {metric.arrow}, image by image", label)
     for row, (method, scores) in enumerate(values.items()):
-        y, style = _find_middle(row) + 7, subject.styles[method]
-        outline = _make_histogram(scores, scale, y)
-        drawing.add_area(outline, style.colour, opacity=0.28, method=method)
+        y, style = _find_middle(row) + 6, subject.styles[method]
+        dots = _spread_dots([scale(float(score)) for score in scores], y - 5)
+        drawing.add_dots(dots, style.colour, radius=RADIUS, opacity=0.5, method=method)
         low, median, high = np.percentile(scores, [25, 50, 75])
         drawing.add_line([(scale(low), y), (scale(high), y)], style.colour, width=2.4, method=method)
         drawing.add_mark(scale(median), y, style, 3.4, method=method)
@@ -166,12 +166,15 @@ def _list_ends(methods: Sequence[RankedMethod]) -> list[float]:
     return [end for ranked in methods for end in ranked.estimate[:3] if not isnan(end)]
 
 
-def _make_histogram(scores: Floats, scale: Scale, y: float) -> list[Point]:
-    """Return the outline of a histogram of the scores, on the line at y."""
-    counts, edges = np.histogram(scores, BINS, (scale.low, scale.high))
-    bins = zip(edges, edges[1:], counts, strict=False)
-    tops = [(scale((left + right) / 2), y - 14 * count / counts.max()) for left, right, count in bins]
-    return [(scale.start, y), *tops, (scale.end, y)]
+def _spread_dots(xs: Sequence[float], y: float) -> list[Point]:
+    """Return a point for each x, above y where others are close to it, in at most four rows."""
+    rows: dict[int, int] = {}  # by the place of a dot: how many are there
+    points = []
+    for x in sorted(xs):
+        place = round(x / (2 * RADIUS))
+        rows[place] = rows.get(place, -1) + 1
+        points.append((x, y - 3 * (rows[place] % 4)))
+    return points
 
 
 def _make_cost_scale(values: list[float], axis: str) -> Scale:

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Polygon
 
-from .drawing import Area, Drawing, Line
+from .drawing import Area, Dots, Drawing, Line
 from .drawing import Text as Words
 from .svg import FONT, PAPER
 
@@ -39,11 +39,16 @@ def make_figure(drawing: Drawing) -> Figure:
     return figure
 
 
-def _make_artist(shape: Line | Area, order: int) -> Any:
+def _make_artist(shape: Line | Area | Dots, order: int) -> Any:
     if isinstance(shape, Area):
         return Polygon(shape.points, color=PAPER[shape.colour], alpha=shape.opacity, linewidth=0, zorder=order)
-    width = shape.width * 72 / INCH
     xs, ys = zip(*shape.points, strict=True)
+    if isinstance(shape, Dots):
+        return Line2D(
+            xs, ys, color=PAPER[shape.colour], linestyle="", marker="o", markersize=2 * shape.radius * 72 / INCH,
+            markeredgewidth=0, alpha=shape.opacity, zorder=order,
+        )  # fmt: skip
+    width = shape.width * 72 / INCH
     dashes: Any = (0, tuple(length / shape.width for length in shape.dashes)) if shape.dashes else "-"
     return Line2D(
         xs, ys, color=PAPER[shape.colour], linewidth=width, linestyle=dashes, solid_capstyle="butt", zorder=order

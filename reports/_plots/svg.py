@@ -15,7 +15,7 @@ from fontTools import subset
 from fontTools.ttLib import TTFont
 from markupsafe import Markup, escape
 
-from .drawing import Area, Drawing, Line, Points, Text
+from .drawing import Area, Dots, Drawing, Line, Points, Text
 
 FONT = "DejaVu Sans"
 PAPER = {
@@ -59,7 +59,7 @@ def _write_body(drawing: Drawing, colours: dict[str, str]) -> str:
     return "".join([*parts, "</g>" if group else ""])
 
 
-def _write_shape(shape: Line | Area | Text, colours: dict[str, str]) -> str:
+def _write_shape(shape: Line | Area | Dots | Text, colours: dict[str, str]) -> str:
     colour = colours[shape.colour]
     if isinstance(shape, Line):
         dashes = f' stroke-dasharray="{" ".join(f"{length:g}" for length in shape.dashes)}"' if shape.dashes else ""
@@ -67,6 +67,10 @@ def _write_shape(shape: Line | Area | Text, colours: dict[str, str]) -> str:
     if isinstance(shape, Area):
         pale = f' fill-opacity="{shape.opacity:g}"' if shape.opacity < 1 else ""
         return f'<path d="{_write_path(shape.points)}z" fill="{colour}"{pale}/>'
+    if isinstance(shape, Dots):  # lines of no length with round ends
+        path = "".join(f"M{x:.1f} {y:.1f}h0" for x, y in shape.points)
+        line = f'stroke-width="{2 * shape.radius:g}" stroke-linecap="round" stroke-opacity="{shape.opacity:g}"'
+        return f'<path d="{path}" fill="none" stroke="{colour}" {line}/>'
     position = f'x="{shape.x:.5g}" y="{shape.y + 0.36 * shape.size:.5g}"'
     if shape.turned:
         position = f'transform="translate({shape.x + 0.36 * shape.size:.5g} {shape.y:.5g}) rotate(-90)"'

@@ -223,9 +223,7 @@ def test_what_cannot_be_raced_is_refused_in_a_sentence(home: Path, tmp_path: Pat
         choose(methods=["cam"])
 
 
-@pytest.mark.parametrize(
-    ("by", "metrics"), [(None, ["insertion", "average_gain", "energy"]), (["energy"], ["energy"])]
-)
+@pytest.mark.parametrize(("by", "metrics"), [(None, ["insertion", "average_gain", "energy"]), (["energy"], ["energy"])])
 def test_a_balanced_choice_of_metrics_decides_unless_they_are_named(by: list[str] | None, metrics: list[str]) -> None:
     suite = make_suite("scenes", Race(slack=0.1), by)
     assert suite.metrics == metrics and suite.race == Race(confidence=0.95, slack=0.1)

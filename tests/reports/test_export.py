@@ -76,14 +76,19 @@ def test_every_figure_has_two_files_and_every_table_three(folder: Path) -> None:
     expected = {"legend"} | {
         f"{kind}-resnet18-{spec}" for kind in ("ranking", "seconds", "forwards") for spec in metrics
     }
-    expected |= {f"curves-resnet18-{spec}" for spec in ("insertion", "deletion")} | {
-        f"ranks-{spec}" for spec in metrics
-    }
+    expected |= {f"curves-resnet18-{spec}" for spec in ("insertion", "deletion")}
     binary = ("pointing", "average_increase")
     assert figure_names == expected | {f"images-resnet18-{spec}" for spec in metrics if spec not in binary}
     table_names = {file.rpartition(".")[0] for file in tables}
     assert tables == {f"{name}.{suffix}" for name in table_names for suffix in ("csv", "md", "tex")}
-    expected = {"recommended", "scores-resnet18", "win-resnet18", "alpha-resnet18", "agreement-resnet18"}
+    expected = {
+        "standings-resnet18",
+        "images-resnet18",
+        "scores-resnet18",
+        "win-resnet18",
+        "alpha-resnet18",
+        "agreement-resnet18",
+    }
     expected |= {"protocol-metrics", "protocol-methods", "protocol-nets-and-images"}
     assert table_names == expected | {f"ranking-resnet18-{spec}" for spec in metrics}
 

@@ -120,8 +120,8 @@ def test_the_best_mean_is_bold_and_so_are_means_equal_to_it(tmp_path: Path) -> N
     assert line.split(" | ")[1].startswith("**.900**") and line.split(" | ")[2].startswith(".900")
     text = html.render(run)
     section = text[text.index("Mean and 95 % interval by every metric") : text.index('id="curves"')]
-    assert len(re.findall(r'<td class="num "[^>]*><b>\.500</b>', section)) == 1
-    assert len(re.findall(r'<td class="num "[^>]*><b>\.900</b>', section)) == 2
+    assert len(re.findall(r'class="num "[^>]*><b>\.500</b>', section)) == 1
+    assert len(re.findall(r'class="num "[^>]*><b>\.900</b>', section)) == 2
 
 
 def test_methods_are_in_the_order_of_the_suite(run: Run, page: str) -> None:

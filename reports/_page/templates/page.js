@@ -83,6 +83,23 @@
     showCost("seconds");
   }
 
+  // --- Curves: a click on a name of the legend hides or shows its method; a name under the pointer marks its band.
+  for (const item of all("#curves .legend li")) {
+    const groups = () => all("#curves svg g").filter((group) => group.dataset.method === item.dataset.method);
+    item.tabIndex = 0;
+    item.setAttribute("role", "button");
+    item.setAttribute("aria-pressed", "true");
+    const toggle = () => {
+      const shown = item.getAttribute("aria-pressed") === "false";
+      item.setAttribute("aria-pressed", shown);
+      for (const group of groups()) group.classList.toggle("off", !shown);
+    };
+    item.addEventListener("click", toggle);
+    item.addEventListener("keydown", (event) => event.key === "Enter" && toggle());
+    item.addEventListener("pointerenter", () => { for (const group of groups()) group.classList.add("marked"); });
+    item.addEventListener("pointerleave", () => { for (const group of groups()) group.classList.remove("marked"); });
+  }
+
   // --- Tables: a click on a head sorts, a second one reverses the order; missing values come last.
   const keyOf = (row, column) => row.cells[column].dataset.key ?? row.cells[column].textContent.trim();
   function compare(a, b) {
