@@ -30,8 +30,19 @@ COMMANDS = {
     "history": Origin("compare", "history", "Show each metric over many runs or baselines, and where it changed."),
     "list": Origin("listing", "list_", "List networks, methods, metrics, data sets, protocols, suites and all other plug-ins."),
     "plan": Origin("plan", "plan", "Forecast the time and disk space of a run on 1, 8 and 64 devices."),
-    "report": Origin("report", "report", "Report a run as a page (RUN/report.html), or print it as Markdown, CSV or LaTeX."),
+    "report": Origin("report", "report", "Report a run as a page, or print it as Markdown, CSV, LaTeX or JSON."),
     "run": Origin("run", "run", "Run a suite: explain images on networks, score the maps, measure the cost."),
+    "show": Origin("show", "show", "Show what a method, metric, data set, net, protocol or suite is."),
+}  # fmt: skip
+
+
+FOREIGN_OPTIONS = {  # options of other tools, and what is meant here
+    "--limit": "--images", "--num-images": "--images", "--max-images": "--images", "--num-samples": "--images",
+    "--model": "--net", "--arch": "--net", "--architecture": "--net", "--network": "--net", "--checkpoint": "--weights",
+    "--data": "--dataset", "--data-dir": "--dataset", "--input": "--dataset", "--algorithm": "--methods",
+    "--output-dir": "--out", "--out-dir": "--out", "--save-dir": "--out", "--output": "--out", "--layers": "--layer",
+    "--target-layer": "--layer", "--class": "--target", "--gpu": "--device", "--cuda": "--device", "--jobs": "--workers",
+    "--dtype": "--precision", "--colormap": "--colours", "--colors": "--colours", "--alpha": "--opacity",
 }  # fmt: skip
 
 
@@ -60,6 +71,8 @@ class LazyGroup(click.Group):
     def invoke(self, context: click.Context) -> Any:
         try:
             return super().invoke(context)
+        except click.NoSuchOption as error:
+            raise _name_known_option(error) from None
         except BenchError as error:
             click.echo(f"bench: {read_message(error)}", err=True)
             context.exit(2)
@@ -71,6 +84,15 @@ class LazyGroup(click.Group):
         except KeyboardInterrupt:
             click.echo("bench: interrupted; run the same command to resume", err=True)
             context.exit(130)
+
+
+def _name_known_option(error: click.NoSuchOption) -> click.NoSuchOption:
+    """Return the error for an unknown option, with the option of the command that other tools call by this name."""
+    known = FOREIGN_OPTIONS.get(error.option_name.replace("_", "-"), "")
+    options = {option for each in error.ctx.command.params for option in each.opts} if error.ctx else set()
+    if known not in options:
+        return error
+    return click.NoSuchOption(error.option_name, f"No such option {error.option_name!r}: use {known}.", ctx=error.ctx)
 
 
 def _check_encoding(argument: str) -> None:

@@ -30,8 +30,9 @@ if TYPE_CHECKING:
 def report(
     *, directories: tuple[Path, ...], form: str | None, files: Path | None, out: Path | None, **flags: bool
 ) -> None:
-    """Report a run as a page (RUN/report.html), or print it as Markdown, CSV, LaTeX or JSON.
+    """Report a run as a page, or print it as Markdown, CSV, LaTeX or JSON.
 
+    The page is RUN/report.html, or --out FILE.
     Several runs are shown side by side on one page, report.html in the current directory.
     --files DIR writes each figure as PNG and SVG, and each table as CSV, Markdown and LaTeX.
     """
