@@ -28,7 +28,7 @@ from cambench.bench.store.run import open_run
 DATA = Path(__file__).parents[1] / "data" / "race.npz"
 RACES, IMAGES = 1000, 1000
 CURVE_FORWARDS, OTHER_FORWARDS = 29, 1  # forward passes that score a map: of the insertion curve, and of another metric
-METRICS = ("insertion", "average_gain", "pointing")
+METRICS = ("insertion", "average_gain", "energy")
 
 
 @dataclass(frozen=True)
