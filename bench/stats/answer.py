@@ -15,7 +15,7 @@ from ..core.errors import UsageError, list_known_names
 from ..core.formatting import format_count, format_duration, format_number, join_names
 from ..store.run import Run
 from .controls import ControlComparison, compare_with_controls
-from .estimate import Estimate
+from .estimate import ALIKE, Estimate
 from .mean_scores import Metric, is_binary
 from .outcome import Race, Standing
 from .ranking import Ranking, rank_by_metric
@@ -25,8 +25,6 @@ State = Literal["winner", "tie", "none", "split"]
 
 STATES: dict[State, str] = {"winner": "Winner", "tie": "Tie", "none": "None", "split": "Depends on the metric"}
 
-# Scores of maps that are equal up to rounding: a pixel that changes its rank moves an insertion by about 1e-4.
-ALIKE = 1e-3
 RACE_STATES: dict[str, State] = {
     "winner": "winner", "close": "tie", "open": "tie", "none": "none", "split": "split"
 }  # fmt: skip
@@ -95,7 +93,7 @@ def find_answers(run: Run, by: Sequence[str] = ()) -> list[Answer]:
 def find_standings(table: Table) -> Standings:
     """Find how the methods of a net stand by each metric of which a method has a score."""
     by_metric = {metric.spec: _find_standings(table, metric) for metric in table.metrics if _has_values(table, metric)}
-    return Standings(by_metric, tuple(_group_alike(table)))
+    return Standings(by_metric, table.race.alike if table.race else tuple(_group_alike(table)))
 
 
 def find_answer(table: Table, by: Sequence[str] = (), known: Standings | None = None) -> Answer | None:
@@ -105,7 +103,7 @@ def find_answer(table: Table, by: Sequence[str] = (), known: Standings | None = 
     follows from its sequences, not from tests. Raise UsageError for a metric that the run does not have.
     """
     known = known or find_standings(table)
-    if table.race and not by:
+    if table.race and (not by or set(by) == set(table.race.metrics)):
         return _answer_race(table, table.race, known)
     standings, alike = tuple(_choose_metrics(known.by_metric, by)), known.alike
     if not standings:
@@ -114,7 +112,7 @@ def find_answer(table: Table, by: Sequence[str] = (), known: Standings | None = 
     top.sort(key=lambda method: table.costs[method].price if method in table.costs else (inf, inf))
     state = _find_state(top, standings, alike)
     take = top[0] if top else None
-    images = min(of_metric.ranking.n for of_metric in standings)
+    images = _count_images(table, standings)
     text = _write_sentence(table, state, top, standings, alike)
     return Answer(table.net, state, take, tuple(top), alike, standings, images, text)
 
@@ -128,6 +126,11 @@ def _answer_race(table: Table, race: Race, known: Standings) -> Answer | None:
     if race.outcome == "open" and race.take is None:
         state = "none"
     return Answer(table.net, state, race.take, race.top, known.alike, standings, race.images, race.text)
+
+
+def _count_images(table: Table, standings: Sequence[MetricStandings]) -> int:
+    """Return the number of images on which methods were compared; of a race, the most."""
+    return table.race.images if table.race else min(of_metric.ranking.n for of_metric in standings)
 
 
 def _choose_metrics(scored: Mapping[str, MetricStandings], by: Sequence[str]) -> list[MetricStandings]:
@@ -237,7 +240,7 @@ def _write_sentence(
     alike: Sequence[tuple[str, ...]],
 ) -> str:
     names = [of_metric.metric.spec for of_metric in standings]
-    images = format_count(min(of_metric.ranking.n for of_metric in standings), "image")
+    images = format_count(_count_images(table, standings), "image")
     if state == "winner":
         first = standings[0]
         estimate = next(ranked.estimate for ranked in first.ranking.methods if ranked.method == top[0])

@@ -16,6 +16,9 @@ CONFIDENCE = 0.95
 ALPHA = 1 - CONFIDENCE  # the error rate of tests and comparisons
 Z = float(norm.ppf((1 + CONFIDENCE) / 2))  # 1.96: +-Z holds 95 % of a standard normal distribution
 TIE = 1e-6  # scores that differ by at most this much are equal up to rounding
+ALIKE = (
+    1e-3  # scores of maps that are equal up to rounding: a pixel that changes its rank moves an insertion by about 1e-4
+)
 FEW = 8  # with fewer values, a percentile bootstrap is far too narrow: with two, it covers the mean half the time
 MANY = 10_000  # with more values, Student's interval equals the bootstrap's up to its random error, and costs no time
 CHUNK = 4_000_000  # draws generated at a time

@@ -52,6 +52,7 @@ class Race:
         decided: whether more images would change nothing that matters.
         over: whether it is decided, or all images are used.
         images: the most images on which a method was scored; `planned` is how many there are.
+        alike: groups of methods with the same scores, up to rounding, on the first images; the first of each stands for all.
         standings: how the methods stand by each metric of the race, without the controls.
         rules: its confidence and its slack.
     """
@@ -63,6 +64,7 @@ class Race:
     over: bool
     images: int
     planned: int
+    alike: tuple[tuple[str, ...], ...]
     standings: dict[str, dict[str, Standing]]
     rules: Rules
     targets: dict[str, int]  # the methods that are scored next, and the number of images that each has then
@@ -80,7 +82,9 @@ class Race:
     @property
     def text(self) -> str:
         """The outcome in one sentence."""
-        return _OUTCOMES[self.outcome](self)
+        twins = next((group[1:] for group in self.alike if group[0] == self.take), ())
+        same = f"; {join_names(twins)} {'has' if len(twins) == 1 else 'have'} the same scores" if twins else ""
+        return _OUTCOMES[self.outcome](self) + same
 
     def explain_gap(self, method: str) -> str:
         """Say why a method was scored on fewer images than others."""
@@ -218,18 +222,28 @@ def describe_race(header: Header, stage: Stage) -> Race:
         over=not stage.targets,
         images=int(stage.counts.max()),
         planned=stage.board.images,
+        alike=_group_alike(header, stage),
         standings={spec: _list_standings(header, stage, index) for index, spec in enumerate(header.metrics)},
         rules=stage.board.rules,
         targets={methods[index]: count for index, count in stage.targets.items()},
     )
 
 
+def _group_alike(header: Header, stage: Stage) -> tuple[tuple[str, ...], ...]:
+    methods, models = list(header.methods), stage.board.models
+    groups: dict[int, list[str]] = {}
+    for index in np.flatnonzero(stage.shadowed):
+        groups.setdefault(int(models[index]), [methods[models[index]]]).append(methods[index])
+    return tuple(map(tuple, groups.values()))
+
+
 def _list_standings(header: Header, stage: Stage, metric: int) -> dict[str, Standing]:
     """List how the methods stand by a metric, without the controls."""
     controls, ahead = stage.board.controls, stage.ahead[metric]
     scored = stage.board.first_scores[metric] <= stage.counts
+    represented = np.where(stage.shadowed, stage.board.models, np.arange(len(controls)))
     standings: dict[str, Standing] = {}
-    for index, method in enumerate(header.methods):
+    for method, index in zip(header.methods, represented, strict=True):
         if controls[index]:
             continue
         if not scored[index]:

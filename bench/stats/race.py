@@ -14,7 +14,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from .estimate import TIE, Floats
+from .estimate import ALIKE, Floats
 from .sequences import NEVER, Counts, count_until_sure
 
 FIRST = 8  # images after which methods are compared for the first time
@@ -97,8 +97,8 @@ class Board:
         if self.controls[first] or self.controls[second] or self.goodness.shape[2] < FIRST:
             return False
         own, other = self.goodness[:, first, :FIRST], self.goodness[:, second, :FIRST]
-        same = (np.abs(own - other) <= TIE) | (np.isnan(own) & np.isnan(other))
-        return bool(same.all()) and max(len(np.unique(row[~np.isnan(row)].round(6))) for row in own) >= DISTINCT
+        same = np.allclose(own, other, rtol=ALIKE, atol=ALIKE, equal_nan=True)
+        return same and max(len(np.unique(row[~np.isnan(row)].round(3))) for row in own) >= DISTINCT
 
 
 @dataclass(frozen=True)

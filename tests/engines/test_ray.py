@@ -15,6 +15,7 @@ from PIL import Image
 
 from cambench.bench.cli.main import main
 from cambench.bench.store import run as store
+from cambench.tests.support import races
 from cambench.tests.support.runs import assert_same, words
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -120,6 +121,15 @@ def test_a_run_resumes_after_its_driver_was_killed(address: str, tmp_path: Path,
     assert bench(*run_command(tmp_path, "local", nets=NETS[:1])).exit_code == 0
     assert_same(tmp_path / "ray", tmp_path / "local")
     assert workers and not any(Path(f"/proc/{worker}").exists() for worker in workers)
+
+
+def test_a_race_equals_a_local_race(address: str, tmp_path: Path) -> None:
+    """Rounds of the same methods are computed, although two workers share each of them."""
+    command = ["choose", *races.write(tmp_path), "--by", str(tmp_path / "mean_of_map.py"), "--out"]
+    result = bench(*command, str(tmp_path / "ray"), "--engine", "ray", "--address", address, "--workers", "2")
+    assert result.exit_code == 0 and "net:make: poor drops out after " in result.output
+    assert bench(*command, str(tmp_path / "local")).exit_code == 0
+    assert_same(tmp_path / "ray", tmp_path / "local")
 
 
 def test_an_error_in_a_worker_is_one_sentence(address: str, tmp_path: Path, photos: Path) -> None:
