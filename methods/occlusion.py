@@ -11,6 +11,7 @@ from ..bench.scoring.perturbations import Substrate
 from ._masking import MaskedImage, score_streams
 
 VERSION = 1
+DEAR = True
 
 
 @torch.inference_mode()

@@ -13,6 +13,7 @@ from ..bench.scoring.postprocess import fit, stretch
 from ._masking import find_non_constant
 
 VERSION = 1
+DEAR = True
 
 
 def explain(

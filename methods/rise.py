@@ -14,6 +14,7 @@ from ._masking import MaskedImage, score_streams
 from ._seeds import make_generators
 
 VERSION = 2
+DEAR = True
 BATCH = 100  # masks summed at a time
 
 

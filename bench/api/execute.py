@@ -29,6 +29,7 @@ from ..stats.outcome import check_ranges
 from ..store import run as store
 from ..store.writer import Writer
 from .race import measure_race
+from .timed import measure_within
 
 
 class MakePlan(Protocol):
@@ -45,14 +46,15 @@ def execute(
 ) -> int:
     """Run a suite into a directory, each of its parts into a subdirectory; what is there already is not measured again.
 
-    `budget` is the seconds after which a race ends undecided. Return the exit code: DONE, FAILED or INTERRUPTED.
+    `budget` is the seconds after which a race ends undecided, or a run stops.
+    Return the exit code: DONE, FAILED or INTERRUPTED.
     """
     check_directory(directory)
     if not suite.parts:
         return _execute_part(make_plan(suite), directory, console, engine, budget)
     codes: list[int] = []
     for part, plan in zip(suite.parts, _check_parts(suite, make_plan), strict=True):
-        codes.append(_execute_part(plan, directory / part.name, console, engine))
+        codes.append(_execute_part(plan, directory / part.name, console, engine, budget))
         if codes[-1] == INTERRUPTED:
             return INTERRUPTED
     _show_published(suite, directory, console)
@@ -78,6 +80,8 @@ def _execute_part(plan: Plan, directory: Path, console: Console, engine: Plugin,
             measure_race(plan, writer, console, engine, budget)
             for net in plan.suite.nets:
                 _show_table(directory, net, console)
+        elif budget is not None:
+            measure_within(plan, writer, console, engine, budget, lambda net: _show_table(directory, net, console))
         else:
             _measure(plan, writer, console, engine)
         _write_page(directory, console)

@@ -12,23 +12,9 @@ from rich.console import Console
 from ..config.defaults import DEFAULTS
 from ..config.suite import PRECISIONS, RACE_IMAGES, RACE_SECONDS, Race
 from ..core.choices import LABEL_ORDERS
-from .options import add_engine_options, add_net_options, add_net_settings, find_engine, make_list_option
+from .options import DURATION, add_engine_options, add_net_options, add_net_settings, find_engine, make_list_option
 
 console = Console(highlight=False, emoji=False)
-UNITS = {"": 1, "s": 1, "min": 60, "m": 60, "h": 3600}  # seconds
-
-
-class Duration(click.ParamType[float]):
-    """A time: 10min, 90s, 1.5h."""
-
-    name = "duration"
-
-    def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> float:
-        match = re.fullmatch(r"(?P<number>\d{1,9}(\.\d*)?) ?(?P<unit>s|min|m|h|)", str(value).lower())
-        seconds = float(match["number"]) * UNITS[match["unit"]] if match else 0.0
-        if not seconds:
-            self.fail(f"{value!r} is not a time: write 10min, 90s or 1.5h", parameter, context)
-        return seconds
 
 
 class Share(click.ParamType[float]):
@@ -59,7 +45,7 @@ class Share(click.ParamType[float]):
 )  # fmt: skip
 @click.option("--subset", metavar="FILE", help="Use only the images named in FILE, one per line.")
 @click.option(
-    "--budget", type=Duration(), default=RACE_SECONDS, show_default="10min", metavar="TIME", help="Time, at most."
+    "--budget", type=DURATION, default=RACE_SECONDS, show_default="10min", metavar="TIME", help="Time, at most."
 )
 @click.option(
     "--confidence", type=Share(), default="95%", show_default=True, metavar="SHARE",

@@ -12,6 +12,7 @@ from ..core import plugins, specs
 from ..core.errors import UsageError
 from ..core.plugins import ENGINE, Plugin
 
+SECONDS = {"": 1, "s": 1, "min": 60, "m": 60, "h": 3600}
 UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9}
 MAX_SIZE = 1e18  # bytes: more than any device has
 
@@ -29,6 +30,19 @@ class Size(click.ParamType[float]):
         return size
 
 
+class Duration(click.ParamType[float]):
+    """A time: 10min, 90s, 1.5h."""
+
+    name = "duration"
+
+    def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> float:
+        match = re.fullmatch(r"(?P<number>\d{1,9}(\.\d*)?) ?(?P<unit>s|min|m|h|)", str(value).lower())
+        seconds = float(match["number"]) * SECONDS[match["unit"]] if match else 0.0
+        if not seconds:
+            self.fail(f"{value!r} is not a time: write 10min, 90s or 1.5h", parameter, context)
+        return seconds
+
+
 class Number(click.FloatRange):
     """A finite number within bounds."""
 
@@ -39,7 +53,7 @@ class Number(click.FloatRange):
         return number
 
 
-SIZE = Size()
+SIZE, DURATION = Size(), Duration()
 
 
 def _split_specs(context: click.Context, parameter: click.Parameter, text: str | None) -> list[str] | None:

@@ -15,7 +15,15 @@ from ..config.suite import PRECISIONS
 from ..core.choices import LABEL_ORDERS
 from ..core.errors import UsageError
 from ..core.profiling import record_spans
-from .options import SIZE, add_engine_options, add_net_options, add_net_settings, find_engine, make_list_option
+from .options import (
+    DURATION,
+    SIZE,
+    add_engine_options,
+    add_net_options,
+    add_net_settings,
+    find_engine,
+    make_list_option,
+)
 
 console = Console(highlight=False, emoji=False)
 
@@ -53,9 +61,22 @@ console = Console(highlight=False, emoji=False)
 @click.option(
     "--memory", type=SIZE, metavar="SIZE", help="Device memory per forward pass of perturbed images: 500MB, 2GB."
 )
+@click.option(
+    "--time", "budget", type=DURATION, metavar="TIME",
+    help="Stop after about this time: cheap methods come first, dear ones where they fit. The same command goes on.",
+)  # fmt: skip
 @click.option("--profile", is_flag=True, help="Print where the time went.")
 @add_engine_options
-def run(*, name: str, out: Path | None, device: str, memory: float | None, profile: bool, **changes: Any) -> None:
+def run(
+    *,
+    name: str,
+    out: Path | None,
+    device: str,
+    memory: float | None,
+    budget: float | None,
+    profile: bool,
+    **changes: Any,
+) -> None:
     """Run a suite: explain images on networks, score the maps, measure the cost.
 
     SUITE is a built-in name (bench list suites) or a TOML file; options override it. Ctrl-C keeps finished images; the same
@@ -81,7 +102,8 @@ def run(*, name: str, out: Path | None, device: str, memory: float | None, profi
     directory = out or Path("runs") / suite.make_directory_name()
     tune_process(find_device(device))
     with record_spans(make_synchronise(device)) if profile else nullcontext() as spans:
-        code = execute(suite, directory, partial(make_plan, device=device, memory=memory), console, engine)
+        plan_run = partial(make_plan, device=device, memory=memory)
+        code = execute(suite, directory, plan_run, console, engine, budget=budget)
     if spans:
         console.print(make_profile_table(spans))
     sys.exit(code)

@@ -59,6 +59,13 @@ def format_duration(seconds: float) -> str:
     return f"{format_cost(1000 * seconds)} ms" if seconds < 1 else f"{format_cost(seconds)} s"
 
 
+def format_time(seconds: float) -> str:
+    """Format the time that something takes: 40 s, 4 min, 2.5 h."""
+    if seconds < 100:
+        return f"{max(0.0, seconds):.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
 def join_names(names: Sequence[str]) -> str:
     """Join names as in a sentence: a, b and c; of many, the first ones and how many more there are."""
     if len(names) <= MANY:

@@ -127,6 +127,11 @@ class Plugin:
         """CLASS_BLIND: whether the map is the same for every target (default False)."""
         return bool(self._read("CLASS_BLIND"))
 
+    @property
+    def dear(self) -> bool:
+        """DEAR: whether an explanation takes dozens of forward passes or more; a run with a time limit comes to it last."""
+        return bool(self._read("DEAR"))
+
     # Metrics
 
     @property

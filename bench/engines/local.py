@@ -15,7 +15,7 @@ def work(plan: Plan, writer: Writer) -> Iterator[NetImage]:
     """
     plan.drop_nets(plan.nets.keys() - plan.list_remaining(writer.done).keys())
     session: Session | None = None
-    for planned in plan.list_rounds(writer.done):
+    for planned in plan.list_rounds(writer.done, writer.begun):
         for net, groups in planned.groups.items():
             if session is None or session.net.name != net:
                 session = None  # frees the memory of the other net first

@@ -39,7 +39,7 @@ def work(plan: Plan, writer: Writer, *, address: str = LOCAL, workers: int | Non
     plan.drop_nets()  # each worker loads the net that it works on
     with contextlib.ExitStack() as cluster:
         crew: _Crew | None = None
-        for planned in plan.list_rounds(writer.done):
+        for planned in plan.list_rounds(writer.done, writer.begun):
             if crew is None:
                 cluster.enter_context(_connect(address, workers))
                 crew = _Crew(plan, writer, workers or _count_devices(plan.device.type, address))

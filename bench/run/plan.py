@@ -1,7 +1,7 @@
 """Resolves and checks a suite's plug-ins, images, nets, device and precision."""
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
@@ -25,6 +25,7 @@ from ..forward.precision import check_compiler, choose_precision
 from ..nets import load
 from ..nets.net import Net
 from ..store.header import NetHeader
+from ..store.parts import NetImage
 from .loaded_nets import LoadedNets, NetKey
 
 PAIRS_PER_GROUP = 16  # (method, metric) pairs that keep a CPU busy: with fewer, images share batches
@@ -141,14 +142,28 @@ class Plan:
     def _find_key(self, name: str) -> NetKey:
         return self.specs[name], find_layer(self.protocol, name), self.suite.precision
 
-    def list_rounds(self, done: Collection[tuple[str, str]]) -> Iterator[Round]:
-        """Yield what to compute. What follows a round is decided when the round is on disk."""
+    def list_rounds(
+        self, done: Collection[NetImage], begun: Mapping[NetImage, Collection[str]] | None = None
+    ) -> Iterator[Round]:
+        """Yield what to compute; `begun` are the methods that are done on the nets and images of which some are not.
+
+        What follows a round is decided when the round is on disk.
+        """
         if self.schedule is not None:
             yield from self.schedule()
-        elif remaining := self.list_remaining(done):
+            return
+        begun = begun or {}
+        specs = [method.spec for method in self.methods]
+        for methods in dict.fromkeys(frozenset(methods) for methods in begun.values()):
+            others = {pair for net in self.suite.nets for pair in self._list_pairs(net) if begun.get(pair) != methods}
+            yield Round(self.list_remaining(others), tuple(spec for spec in specs if spec not in methods))
+        if remaining := self.list_remaining({*done, *begun}):
             yield Round(remaining)
 
-    def list_remaining(self, done: Collection[tuple[str, str]]) -> dict[str, Groups]:
+    def _list_pairs(self, net: str) -> Iterator[NetImage]:
+        return ((net, self.images.name(index)) for index in self.indices)
+
+    def list_remaining(self, done: Collection[NetImage]) -> dict[str, Groups]:
         """Return the groups of image indices that are not done, by net. A net whose images are all done is left out."""
         remaining = {}
         for net in self.suite.nets:

@@ -32,7 +32,7 @@ class Ranking:
 
     methods: tuple[RankedMethod, ...]
     n: int
-    left_out: tuple[str, ...]  # methods without any value
+    left_out: tuple[str, ...]  # methods without any value, or with values on fewer than half as many images as another
     better: str  # higher or lower
     bounds: tuple[float, float]  # the range of the metric
 
@@ -65,12 +65,16 @@ def rank_methods(
 ) -> Ranking:  # fmt: skip
     """Rank the methods, columns of `values` with one row per image, by their means over the images that all have.
 
+    A method with values on fewer than half as many images as another is left out: it would leave too few for the others.
+
     `better` is higher or lower, and `bounds` is the range of the metric, infinite where it has no bound: the intervals of the
     means are cut to it.
     The comparisons of neighbours are one family of Holm's correction, those of the best method with all others another.
     """
-    left_out = tuple(str(method) for method in values.columns[values.isna().all()])
-    shared = keep_complete(values)
+    counts = values.notna().sum()
+    few = counts < max(1, counts.max() / 2)
+    left_out = tuple(str(method) for method in values.columns[few])
+    shared = keep_complete(values.loc[:, ~few])
     if binary:
         means = [estimate_mean(shared[method], binary=True, bounds=bounds) for method in shared]
     else:

@@ -81,9 +81,18 @@ class Run:
         return rows[chosen].reset_index(drop=True)
 
     def list_done(self) -> set[NetImage]:
-        """List the nets and images of complete parts, which need not be computed."""
+        """List the nets and images that need not be computed: all methods are done or, in a race, any."""
         rows = self.table("predictions", columns=["net", "image"])
-        return set(zip(rows["net"], rows["image"], strict=True))
+        done = set(zip(rows["net"], rows["image"], strict=True))
+        return done if self.header.suite.race else done - self.list_begun().keys()
+
+    def list_begun(self) -> dict[NetImage, frozenset[str]]:
+        """List the nets and images on which only some methods are done, with these methods."""
+        rows = self.table("scores", columns=["net", "image", "method"]).drop_duplicates()
+        counts = rows.groupby(["net", "image"], observed=True)["method"].transform("size")
+        partly = rows[counts < len(self.header.methods)]
+        groups = partly.groupby(["net", "image"], observed=True)["method"]
+        return {(str(net), str(image)): frozenset(map(str, methods)) for (net, image), methods in groups}
 
     def check(self) -> None:
         """Check all files of the run. Raise UsageError for the first that is missing or damaged."""

@@ -50,7 +50,7 @@ class Writer:
             self.identity = written.identity
             parts.remove_incomplete_parts(directory, self.identity)
             written.check()
-            self.done = written.list_done()
+            self.done, self.begun = written.list_done(), written.list_begun()
         except BaseException:
             self._lock.release()
             raise

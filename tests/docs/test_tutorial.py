@@ -175,7 +175,7 @@ def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
         name in python.read_text(encoding="utf-8")
         for name in ("explain_all", "load_net", "Explanation", "NotApplicable")
     )
-    assert "opacity: float = 0.55" in re.sub(r"<[^>]+>", "", python.read_text(encoding="utf-8"))
+    assert "opacity: float = 0.85" in re.sub(r"<[^>]+>", "", python.read_text(encoding="utf-8"))
     assert "score_cam" in methods.read_text(encoding="utf-8")
     architecture = (tmp_path / "site/architecture/index.html").read_text(encoding="utf-8")
     packages = [

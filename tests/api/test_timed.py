@@ -1,0 +1,136 @@
+"""Runs with a time limit: what is computed first, what is left out, and that the rest can be computed later."""
+
+import builtins
+from collections import Counter
+from itertools import count
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from cambench import load
+from cambench.bench.api import timed
+from cambench.bench.core import plugins
+from cambench.bench.core.plugins import METHOD
+from cambench.bench.stats.answer import Answer
+from cambench.bench.stats.ranking import rank_methods
+from cambench.bench.store.run import open_run
+
+from ..support.cli import bench
+from ..support.runs import words
+
+DEAR = '''"""A method that takes a hundred seconds by the clock of these tests."""
+
+import builtins
+
+VERSION = 1
+DEAR = True
+
+
+def explain(net, images, targets):
+    builtins.clock_of_tests += 100
+    return net.compute_activations(images).mean(1)
+'''
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clock that only the dear method moves."""
+    monkeypatch.setattr("builtins.clock_of_tests", 0.0, raising=False)
+    monkeypatch.setattr(timed, "monotonic", lambda: vars(builtins)["clock_of_tests"])
+
+
+@pytest.fixture(scope="module")
+def command(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    file = tmp_path_factory.mktemp("method") / "dear.py"
+    file.write_text(DEAR, encoding="utf-8")
+    return [
+        "run", "--nets", "squeezenet1_1,resnet18", "--dataset", "scenes[size=64]", "--images", "6",
+        "--methods", f"grad_cam,{file},random", "--metrics", "average_drop", "--precision", "fp32",
+    ]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def whole(command: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run without a limit."""
+    vars(builtins)["clock_of_tests"] = 0.0
+    out = tmp_path_factory.mktemp("whole") / "run"
+    assert bench(*command, "--out", out).exit_code == 0
+    return out
+
+
+def count_images(directory: Path) -> dict[tuple[str, str], int]:
+    scores = open_run(directory).table("scores")
+    return dict(Counter(zip(scores["net"], scores["method"].map(lambda method: Path(method).stem), strict=True)))
+
+
+def assert_close(first: Path, second: Path) -> None:
+    """Two runs have the same rows, and values that differ by rounding only: their batches differ."""
+    keys = ["net", "image", "method", "metric"]
+    one, two = (open_run(path).table("scores").astype(dict.fromkeys(keys, str)).set_index(keys)["value"].sort_index()
+                for path in (first, second))  # fmt: skip
+    assert one.index.equals(two.index) and len(one) == 2 * 6 * 3
+    assert one.to_numpy() == pytest.approx(two.to_numpy(), abs=1e-4)
+
+
+def test_with_time_enough_everything_is_computed(command: list[str], whole: Path, tmp_path: Path) -> None:
+    result = bench(*command, "--out", tmp_path / "run", "--time", "2h")
+    assert result.exit_code == 0 and "time is up" not in result.output
+    assert_close(tmp_path / "run", whole)
+    assert result.output.count(": 4 of 6 images, fp32") == result.output.count(": 6 images, fp32") == 2
+
+
+def test_dear_methods_that_do_not_fit_are_left_out(command: list[str], whole: Path, tmp_path: Path) -> None:
+    result = bench(*command, "--out", tmp_path / "run", "--time", "10min")
+    text = words(result.output)
+    assert (
+        "the time is up. Not computed: " in text and "The same command goes on, and without --time to the end" in text
+    )
+    for net in ("squeezenet1_1", "resnet18"):
+        assert f"dear on {net}, 5 images (about 8 min)" in text
+        counts = count_images(tmp_path / "run")
+        assert [counts[net, method] for method in ("grad_cam", "random", "dear")] == [6, 6, 1]
+    answer = open_answer(tmp_path / "run")
+    assert answer.images == 6, "one image of the dear method does not stop the others from being compared"
+    assert bench(*command, "--out", tmp_path / "run").exit_code == 0
+    assert_close(tmp_path / "run", whole)
+
+
+def open_answer(directory: Path) -> Answer:
+    return load(directory).answer()[0]
+
+
+def test_what_the_time_cuts_off_is_said_and_computed_by_the_same_command(
+    command: list[str], whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = count()
+    monkeypatch.setattr(timed, "monotonic", lambda: float(next(looks)))
+    result = bench(*command, "--out", tmp_path / "run", "--time", "3s")
+    text = words(result.output)
+    assert "the time is up. Not computed: " in text and "6 images on resnet18" in text
+    assert {method for _, method in count_images(tmp_path / "run")} == {"grad_cam", "random"}, (
+        "cheap methods come first"
+    )
+    monkeypatch.undo()
+    vars(builtins)["clock_of_tests"] = 0.0
+    assert bench(*command, "--out", tmp_path / "run").exit_code == 0
+    assert_close(tmp_path / "run", whole)
+
+
+def test_methods_that_take_dozens_of_passes_declare_it() -> None:
+    dear = {name for name in plugins.list_names(METHOD) if _is_dear(name)}
+    assert dear == {
+        "ablation_cam", "group_cam", "is_cam", "occlusion", "opti_cam", "recipro_cam", "rise", "score_cam", "ss_cam",
+    }  # fmt: skip
+
+
+def _is_dear(name: str) -> bool:
+    return name not in ("torchcam", "pytorch_grad_cam") and plugins.find(METHOD, name).dear
+
+
+def test_a_method_on_fewer_than_half_of_the_images_leaves_the_ranking() -> None:
+    values = pd.DataFrame({"a": [0.9, 0.8, 0.7, 0.9], "b": [0.5, 0.4, 0.3, 0.5], "c": [0.99, None, None, None]})
+    ranking = rank_methods(values, better="higher")
+    assert ranking.n == 4 and ranking.left_out == ("c",) and [each.method for each in ranking.methods] == ["a", "b"]
+    values["c"] = [0.99, 0.9, None, None]
+    assert rank_methods(values, better="higher").n == 2
