@@ -1,6 +1,7 @@
 """Runs a suite part by part; shows progress, a table per net and the page's path. Ctrl-C keeps what is done."""
 
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -76,14 +77,7 @@ def _execute_part(plan: Plan, directory: Path, console: Console, engine: Plugin,
     writer = Writer(directory, header)
     _show_plan(plan, len(writer.done), console)
     try:
-        if plan.suite.race is not None:
-            measure_race(plan, writer, console, engine, budget)
-            for net in plan.suite.nets:
-                _show_table(directory, net, console)
-        elif budget is not None:
-            measure_within(plan, writer, console, engine, budget, lambda net: _show_table(directory, net, console))
-        else:
-            _measure(plan, writer, console, engine)
+        _measure(plan, writer, console, engine, budget)
         _write_page(directory, console)
         _show_answers(directory, console)
     except KeyboardInterrupt:
@@ -138,7 +132,20 @@ def _describe_labels(plan: Plan, net: str) -> list[str]:
     ]
 
 
-def _measure(plan: Plan, writer: Writer, console: Console, engine: Plugin) -> None:
+def _measure(plan: Plan, writer: Writer, console: Console, engine: Plugin, budget: float | None) -> None:
+    """Measure what the directory lacks: a race, what fits into a time, or everything."""
+    show = partial(_show_table, writer.directory, console=console)
+    if plan.suite.race is not None:
+        measure_race(plan, writer, console, engine, budget)
+        for net in plan.suite.nets:
+            show(net)
+    elif budget is not None:
+        measure_within(plan, writer, console, engine, seconds=budget, show=show)
+    else:
+        _measure_all(plan, writer, console, engine)
+
+
+def _measure_all(plan: Plan, writer: Writer, console: Console, engine: Plugin) -> None:
     """Measure what the directory lacks; show progress, and the table of each net as soon as the net is complete."""
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     left = Counter({net: sum(map(len, groups)) for net, groups in plan.list_remaining(writer.done).items()})

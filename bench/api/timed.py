@@ -2,8 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import replace
-from functools import partial
+from dataclasses import dataclass, field, replace
 from time import monotonic
 
 from rich.console import Console
@@ -19,88 +18,97 @@ FIRST = 4  # images of each net before the others
 
 
 def measure_within(
-    plan: Plan, writer: Writer, console: Console, engine: Plugin, seconds: float, show: Callable[[str], None]
+    plan: Plan, writer: Writer, console: Console, engine: Plugin, *, seconds: float, show: Callable[[str], None]
 ) -> None:
     """Measure as much of what the directory lacks as fits into the time, and say what does not.
 
     `show` prints the table of a net: after its first images, and at the end.
     """
-    run, deadline = Run(writer.directory, writer.header), monotonic() + seconds
-    missing: list[str] = []
+    schedule = _Schedule(plan, Run(writer.directory, writer.header), monotonic() + seconds, show)
     columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("")
-        schedule = partial(_schedule, plan, run, deadline, show, missing)
-        with closing(engine(replace(plan, schedule=schedule), writer)) as computed:
+        with closing(engine(replace(plan, schedule=schedule.list_rounds), writer)) as computed:
             for net, image in computed:
-                progress.update(task, description=f"{net}: {image}, {format_time(deadline - monotonic())} left")
-                if monotonic() > deadline:
+                left = schedule.deadline - monotonic()
+                progress.update(task, description=f"{net}: {image}, {format_time(left)} left")
+                if left < 0:
                     break
     writer.flush()
     for net in plan.suite.nets:
         show(net)
-    if unfinished := [*_list_unfinished(plan, run), *missing]:
-        console.print(f"the time is up. Not computed: {'; '.join(unfinished)}.", soft_wrap=True, markup=False)
+    if missing := [*schedule.list_unfinished(), *schedule.missing]:
+        console.print(f"the time is up. Not computed: {'; '.join(missing)}.", soft_wrap=True, markup=False)
         console.print("The same command goes on, and without --time to the end.", markup=False)
 
 
-def _schedule(
-    plan: Plan, run: Run, deadline: float, show: Callable[[str], None], missing: list[str]
-) -> Iterator[Round]:
-    """Yield rounds of cheap methods, then a round of each dear one if it is likely to end in time."""
-    cheap = [method.spec for method in plan.methods if not method.dear]
-    for start, stop in ((0, FIRST), (FIRST, len(plan.indices))):
-        for net in plan.suite.nets:
-            yield from _list_rounds(plan, run, net, cheap, start, stop)
-            if not start:
-                show(net)
-    for net in _sort_by_speed(plan, run):
-        for method in (method.spec for method in plan.methods if method.dear):
-            yield from _try_dear_method(plan, run, net, method, deadline, missing)
+@dataclass
+class _Schedule:
+    """What is computed in which order, and what is left out because it would not end in time."""
+
+    plan: Plan
+    run: Run
+    deadline: float  # of time.monotonic
+    show: Callable[[str], None]
+    missing: list[str] = field(default_factory=list)
+
+    def list_rounds(self) -> Iterator[Round]:
+        """Yield rounds of cheap methods, then a round of each dear one if it is likely to end in time."""
+        for start, stop in ((0, FIRST), (FIRST, len(self.plan.indices))):
+            for net in self.plan.suite.nets:
+                yield from self._list_missing(net, self._list_methods(dear=False), start, stop)
+                if not start:
+                    self.show(net)
+        for net in self._sort_by_speed():
+            for method in self._list_methods(dear=True):
+                yield from self._try_dear_method(net, method)
+
+    def list_unfinished(self) -> Iterator[str]:
+        """Describe the nets on which the cheap methods are not done on all images."""
+        for net in self.plan.suite.nets:
+            if count := _count(self._list_missing(net, self._list_methods(dear=False), 0, len(self.plan.indices))):
+                yield f"{format_count(count, 'image')} on {net}"
+
+    def _try_dear_method(self, net: str, method: str) -> Iterator[Round]:
+        """Yield the round of one image and, if the others are likely to end in time, that of the others."""
+        began = monotonic()
+        first = list(self._list_missing(net, [method], 0, 1))
+        yield from first
+        seconds = (monotonic() - began) / 2  # the first image is explained twice, to count the work
+        rest = list(self._list_missing(net, [method], 1, len(self.plan.indices)))
+        needed = seconds * _count(rest)
+        if first and monotonic() + needed > self.deadline:
+            self.missing.append(
+                f"{method} on {net}, {format_count(_count(rest), 'image')} (about {format_time(needed)})"
+            )
+        else:
+            yield from rest
+
+    def _list_missing(self, net: str, methods: Sequence[str], start: int, stop: int) -> Iterator[Round]:
+        """Yield what these images of the run, by position, lack of the methods: a round for each set of methods."""
+        scores = self.run.table("scores", columns=["image", "method"], net=net)
+        done: dict[str, set[str]] = {}
+        for image, method in zip(scores["image"], scores["method"], strict=True):
+            done.setdefault(image, set()).add(method)
+        by_methods: dict[tuple[str, ...], set[int]] = {}
+        for index in self.plan.indices[start:stop]:
+            of_image = done.get(self.plan.images.name(index), set())
+            by_methods.setdefault(tuple(method for method in methods if method not in of_image), set()).add(index)
+        for lacking, indices in by_methods.items():
+            groups = [[index for index in group if index in indices] for group in self.plan.groups]
+            if lacking:
+                yield Round({net: [group for group in groups if group]}, lacking)
+
+    def _list_methods(self, *, dear: bool) -> list[str]:
+        return [method.spec for method in self.plan.methods if method.dear == dear]
+
+    def _sort_by_speed(self) -> list[str]:
+        """List the nets, the one that predicts fastest first."""
+        rows = self.run.table("predictions", columns=["net", "seconds"])
+        seconds = rows.groupby("net", observed=True)["seconds"].median()
+        return sorted(self.plan.suite.nets, key=lambda net: float(seconds.get(net, 0.0)))
 
 
-def _try_dear_method(
-    plan: Plan, run: Run, net: str, method: str, deadline: float, missing: list[str]
-) -> Iterator[Round]:
-    """Yield the round of a dear method on one image and, if the others are likely to end in time, that of the others."""
-    began = monotonic()
-    first = list(_list_rounds(plan, run, net, [method], 0, 1))
-    yield from first
-    seconds = (monotonic() - began) / 2  # the first image is explained twice, to count the work
-    rest = list(_list_rounds(plan, run, net, [method], 1, len(plan.indices)))
-    count = sum(len(group) for planned in rest for group in planned.groups[net])
-    if first and monotonic() + seconds * count > deadline:
-        missing.append(f"{method} on {net}, {format_count(count, 'image')} (about {format_time(seconds * count)})")
-    else:
-        yield from rest
-
-
-def _list_rounds(plan: Plan, run: Run, net: str, methods: Sequence[str], start: int, stop: int) -> Iterator[Round]:
-    """Yield the rounds of methods on the images at these positions of the run: one for each set of methods that is not done."""
-    scores = run.table("scores", columns=["image", "method"], net=net)
-    done: dict[str, set[str]] = {}
-    for image, method in zip(scores["image"], scores["method"], strict=True):
-        done.setdefault(image, set()).add(method)
-    by_methods: dict[tuple[str, ...], set[int]] = {}
-    for index in plan.indices[start:stop]:
-        of_image = done.get(plan.images.name(index), set())
-        by_methods.setdefault(tuple(method for method in methods if method not in of_image), set()).add(index)
-    for left, indices in by_methods.items():
-        groups = [[index for index in group if index in indices] for group in plan.groups]
-        if left:
-            yield Round({net: [group for group in groups if group]}, left)
-
-
-def _sort_by_speed(plan: Plan, run: Run) -> list[str]:
-    """List the nets, the one that predicts fastest first."""
-    seconds = run.table("predictions", columns=["net", "seconds"]).groupby("net", observed=True)["seconds"].median()
-    return sorted(plan.suite.nets, key=lambda net: float(seconds.get(net, 0.0)))
-
-
-def _list_unfinished(plan: Plan, run: Run) -> Iterator[str]:
-    """Describe the nets on which the cheap methods are not done on all images."""
-    cheap = [method.spec for method in plan.methods if not method.dear]
-    for net in plan.suite.nets:
-        left = [*_list_rounds(plan, run, net, cheap, 0, len(plan.indices))]
-        if count := sum(len(group) for planned in left for group in planned.groups[net]):
-            yield f"{format_count(count, 'image')} on {net}"
+def _count(rounds: Iterator[Round] | Sequence[Round]) -> int:
+    """Count the images of rounds."""
+    return sum(len(group) for planned in rounds for groups in planned.groups.values() for group in groups)
