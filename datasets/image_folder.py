@@ -8,7 +8,7 @@ from ..bench.core.errors import ImageError, UsageError
 from ..bench.core.files import decode_name
 from ..bench.data.types import Image
 from ._readers.folder import list_images, open_entries
-from ._readers.image_io import DECODING_ERRORS, Resize, convert, fit_picture, read_rgb
+from ._readers.image_io import DECODING_ERRORS, Resize, check_size, convert, fit_picture, read_rgb
 from ._readers.labels_csv import FILE_NAME, read_table
 from ._readers.lazy_images import LazyImages
 from ._readers.remote import locate_folder, report_unreachable
@@ -52,8 +52,10 @@ def load(*, path: str, size: int = 224, resize: Resize = "crop", seed: int = 0) 
 def photo(source: Path | Picture.Image, *, size: int = 224, resize: Resize = "crop") -> Image:
     """Read one picture as an image without a label, with pixels (size, size, 3), resized as images of a folder are.
 
-    Its name is that of the file, or "picture" without a file. Raise ImageError for a file that cannot be read as an image.
+    Its name is that of the file, or "picture" without a file. Raise ImageError for a file that cannot be read as an image,
+    UsageError for a bad size.
     """
+    check_size(size)
     name = decode_name(source.name) if isinstance(source, Path) else "picture"
     try:
         rgb = read_rgb(source) if isinstance(source, Path) else convert(source)

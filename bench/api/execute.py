@@ -149,7 +149,7 @@ def _measure_all(plan: Plan, writer: Writer, console: Console, engine: Plugin) -
     """Measure what the directory lacks; show progress, and the table of each net as soon as the net is complete."""
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     left = Counter({net: sum(map(len, groups)) for net, groups in plan.list_remaining(writer.done).items()})
-    with Progress(*columns, console=console, transient=True) as progress:
+    with engine.blame(), Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("", total=plan.cell_count, completed=plan.cell_count - left.total())
         for net in plan.suite.nets:
             if not left[net]:

@@ -3,6 +3,7 @@
 import io
 import os
 import sys
+import warnings
 from importlib import import_module
 from typing import Any, NamedTuple
 
@@ -109,6 +110,7 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a terminal's encoding may lack an arrow or a name's letters
             stream.reconfigure(errors="backslashreplace")
+    warnings.filterwarnings("ignore", module=r"PIL\.")  # of a damaged picture, which fails or is read all the same
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from ..config.suite import Suite, check_distinct
 from ..core import plugins
-from ..core.errors import MissingLibrary, UsageError
+from ..core.errors import MissingLibrary, PluginError, UsageError, show_value
 from ..core.formatting import format_count, format_number
 from ..core.plugins import REFERENCE, Plugin
 from ..core.specs import join_protocol
@@ -94,7 +94,7 @@ def run_conformance(suite: Suite, references: Sequence[str] | None, device: str,
     for reference in installed:
         for net in loaded:
             with console.status(f"{reference.spec} on {net.name}"):
-                quantities = list(reference(net, images, _predict(net, images)))
+                quantities = _list_quantities(reference, net, images)
             console.print(
                 make_table(f"{_name_with_version(reference)} on {net.name}, {net.layer}", len(images), quantities)
             )
@@ -102,6 +102,19 @@ def run_conformance(suite: Suite, references: Sequence[str] | None, device: str,
     faults = format_count(verdicts[KNOWN], KNOWN)
     console.print(f"{verdicts[SAME]} {SAME}, {faults}, {verdicts[DIFFERS]} {DIFFERS[:-1]}")
     return not verdicts[DIFFERS]
+
+
+def _list_quantities(reference: Plugin, net: Net, images: Tensor) -> list[Quantity]:
+    """List what a reference library computes. Raise PluginError for a user's own file that yields anything else."""
+    with reference.blame():
+        quantities = list(reference(net, images, _predict(net, images)))
+        if odd := [each for each in quantities if not isinstance(each, Quantity)]:
+            raise PluginError(
+                f"reference {reference.spec} yields {show_value(odd[0])}: it yields a Quantity for each number"
+            )
+        for quantity in quantities:
+            _ = quantity.label, quantity.verdict  # raise an error for what cannot be named or compared
+    return quantities
 
 
 def make_table(title: str, images: int, quantities: Sequence[Quantity]) -> Group:

@@ -39,11 +39,12 @@ class Kind:
     function: str
     parameters: tuple[str, ...]
     stored: bool = False  # whether records hold the settings
+    may_refuse: bool = False  # whether NotApplicable is an answer
 
 
-METHOD = Kind("method", "methods", "explain", ("net", "images", "targets"), stored=True)
+METHOD = Kind("method", "methods", "explain", ("net", "images", "targets"), stored=True, may_refuse=True)
 REFERENCE = Kind("reference", "references", "compare", ("net", "images", "targets"))
-METRIC = Kind("metric", "bench/metrics", "score", ("case",), stored=True)
+METRIC = Kind("metric", "bench/metrics", "score", ("case",), stored=True, may_refuse=True)
 DATASET = Kind("dataset", "datasets", "load", (), stored=True)
 REPORT = Kind("report", "reports", "render", ("run",))
 ENGINE = Kind("engine", "bench/engines", "work", ("plan", "writer"))
@@ -64,6 +65,7 @@ class Plugin:
     settings: dict[str, Any] = field(default_factory=dict)  # all of them, defaults included
     declared: dict[str, Any] = field(default_factory=dict)  # by name, without what is left to its default
     foreign: bool = False  # whether the code is not this suite's: a user's own file, or an installed package
+    may_refuse: bool = True  # see Kind
 
     def __call__(self, *arguments: Any) -> Any:
         """Call the plug-in. What foreign code raises becomes a PluginError that names the line."""
@@ -74,7 +76,7 @@ class Plugin:
         """Turn what foreign code raises into a PluginError. A bug of the suite's own file shows its traceback."""
         if not self.foreign:
             return _NO_BLAME
-        return blame_user_code(f"{self.name}.py fails", self.file, may_refuse=True)
+        return blame_user_code(f"{self.name}.py fails", self.file, may_refuse=self.may_refuse)
 
     # Any plug-in
 
@@ -266,7 +268,8 @@ def _create(
 ) -> Plugin:
     """Create a plug-in with checked declarations and settings. `seed` is one of them if the function takes it."""
     function = _find_function(kind, name, module)
-    plugin = Plugin(spec, name, module, function, foreign=not vars(module)["__name__"].startswith(f"{PACKAGE}."))
+    foreign = not vars(module)["__name__"].startswith(f"{PACKAGE}.")
+    plugin = Plugin(spec, name, module, function, foreign=foreign, may_refuse=kind.may_refuse)
     with plugin.blame():
         plugin = replace(plugin, declared=read_declarations(kind.word, name, module))
     _check_libraries(f"{kind.word} {name}", plugin)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import ExifTags, ImageOps
 from PIL import Image as Picture
 
-from ...bench.core.errors import ImageError
+from ...bench.core.errors import ImageError, UsageError
 from ...bench.core.files import decode_name
 from ...bench.data.types import Mask, Pixels
 from .depth import RgbPicture, read_depth, to_rgb
@@ -26,6 +26,7 @@ DECODING_ERRORS = (  # of Pillow's decoders, for damaged files
     OSError, SyntaxError, ValueError, TypeError, RuntimeError, EOFError, LookupError, ArithmeticError, struct.error, zlib.error,
     Picture.DecompressionBombError,
 )  # fmt: skip
+SIZES = (8, 8192)  # pixels: the least and the largest side of an image
 LYING = (5, 6, 7, 8)  # EXIF orientations that swap width and height
 CROP = 256 / 224  # torchvision's: the shorter side becomes 256 pixels, of which the central 224 are kept
 
@@ -101,6 +102,13 @@ def _open(path: Path) -> Iterator[Picture.Image]:
         raise ImageError(
             f"{decode_name(path)} cannot be read as an image ({decode_name(error)}): repair it, or remove it from the data set"
         ) from None
+
+
+def check_size(size: int) -> None:
+    """Raise UsageError for a side of images, in pixels, that no net takes."""
+    if not SIZES[0] <= size <= SIZES[1]:
+        few = "few" if size < SIZES[0] else "many"
+        raise UsageError(f"size: {size} pixels are too {few} for any net; set {SIZES[0]} to {SIZES[1]}, usually 224")
 
 
 def fit_picture(picture: Picture.Image, size: int, resize: Resize) -> tuple[Pixels, Box]:

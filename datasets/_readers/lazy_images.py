@@ -6,11 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image as Picture
 
-from ...bench.core.errors import UsageError
 from ...bench.data.types import Image, Object
-from .image_io import Region, Resize, fit_picture, mask_region
-
-SMALLEST = 8  # pixels
+from .image_io import Region, Resize, check_size, fit_picture, mask_region
 
 
 @dataclass(frozen=True)
@@ -58,7 +55,7 @@ def shuffle_images(
     size: int,
     resize: Resize = "squash",
 ) -> LazyImages:
-    """Put images in an order drawn from the seed, so that the first n are a random sample. Raise UsageError for a tiny size."""
+    """Put images in an order drawn from the seed, so that the first n are a random sample. Raise UsageError for a bad size."""
     order = np.random.default_rng(seed).permutation(len(names)).tolist()
     return order_images(names, read_picture, classes, order=order, size=size, resize=resize)
 
@@ -72,9 +69,8 @@ def order_images(
     size: int,
     resize: Resize,
 ) -> LazyImages:
-    """Put images in the given order. Raise UsageError for a tiny size."""
-    if size < SMALLEST:
-        raise UsageError(f"size: {size} pixels are too few for any net; set {SMALLEST} or more, usually 224")
+    """Put images in the given order. Raise UsageError for a bad size."""
+    check_size(size)
     return LazyImages(names, read_picture, order, tuple(classes), size, resize)
 
 

@@ -229,3 +229,39 @@ def test_a_reference_library_describes_itself_and_names_its_library(name: str) -
     reference = find(REFERENCE, name)
     assert reference.description.endswith(".") and reference.module.EXTRA == "references" and reference.module.REQUIRES
     assert list(inspect.signature(reference.function).parameters)[:3] == ["net", "images", "targets"]
+
+
+NET = """from torch import nn
+
+
+def make():
+    return nn.Sequential(nn.Conv2d(3, 4, 3, 2), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 3))
+"""
+QUANTITY = "Quantity('mine', 'default', {own}, torch.ones(1), tolerance={tolerance})"
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("yield 5", "reference mine yields 5: it yields a Quantity for each number"),
+        ("return 5", "mine.py fails: it raises TypeError: 'int' object is not iterable"),
+        ("yield 1 / 0", "mine.py fails: line 4 raises ZeroDivisionError: division by zero"),
+        ("raise NotApplicable('no')", "mine.py fails: line 4 raises NotApplicable: no"),
+        (
+            "yield " + QUANTITY.format(own="torch.ones(2)", tolerance=1),
+            "mine.py fails: it raises ValueError: (2,) and (1,)",
+        ),
+        ("yield " + QUANTITY.format(own="5", tolerance=1), "mine.py fails: it raises AttributeError: 'int' object"),
+        ("yield " + QUANTITY.format(own="torch.ones(1)", tolerance="'x'"), "mine.py fails: it raises TypeError: "),
+    ],
+)
+def test_a_users_reference_library_that_breaks_its_contract_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str, message: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "net.py").write_text(NET, encoding="utf-8")
+    text = f"import torch\nfrom cambench import *\ndef compare(net, images, targets):\n    {code}\n"
+    (tmp_path / "mine.py").write_text(text, encoding="utf-8")
+    small = ("--nets", "net.py:make", "--dataset", "scenes[size=32]", "--images", "1")
+    result = conform(*small, "--references", "./mine.py")
+    assert result.exit_code == 2 and message in result.stderr and result.stderr.count("\n") == 1

@@ -9,7 +9,7 @@ from torch import Tensor
 from cambench.bench.cli.main import main
 from cambench.bench.core import errors, plugins
 from cambench.bench.core.errors import BenchError, Fatal, ImageError, NotApplicable, PluginError, UsageError
-from cambench.bench.core.plugins import DATASET, METHOD
+from cambench.bench.core.plugins import DATASET, ENGINE, METHOD, REFERENCE, REPORT, Kind
 from cambench.bench.core.user_code import blame_user_code
 from cambench.bench.data.checked import open_dataset
 
@@ -55,6 +55,21 @@ def test_a_data_set_may_not_refuse(tmp_path: Path) -> None:
     )
     with pytest.raises(PluginError, match=r"mine\.py fails: line 6 raises NotApplicable: no images"):
         open_dataset(plugins.find(DATASET, str(tmp_path / "mine.py")))
+
+
+@pytest.mark.parametrize(
+    ("kind", "code"),
+    [
+        (REPORT, "def render(run):"),
+        (REFERENCE, "def compare(net, images, targets):"),
+        (ENGINE, "def work(plan, writer):"),
+    ],
+)
+def test_only_methods_and_metrics_may_refuse(tmp_path: Path, kind: Kind, code: str) -> None:
+    text = f"from cambench import NotApplicable\n{code}\n    raise NotApplicable('no')\n"
+    (tmp_path / "mine.py").write_text(text, encoding="utf-8")
+    with pytest.raises(PluginError, match=r"mine\.py fails: line 3 raises NotApplicable: no"):
+        plugins.find(kind, str(tmp_path / "mine.py"))(*kind.parameters)
 
 
 def test_a_metric_that_yields_no_perturbed_images_is_named(tmp_path: Path) -> None:

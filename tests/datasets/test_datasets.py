@@ -309,7 +309,9 @@ def test_photos_of_scikit_image() -> None:
     assert all(images[index].pixels.std() > 20 for index in range(len(images)))
 
 
-def test_a_tiny_size_is_refused() -> None:
+def test_a_size_that_no_net_takes_is_refused() -> None:
+    with pytest.raises(UsageError, match="size: 100000 pixels are too many for any net; set 8 to 8192, usually 224"):
+        load_images("photos[size=100000]")
     with pytest.raises(UsageError, match="size: 7 pixels are too few for any net"):
         load_images("photos[size=7]")
 
