@@ -18,7 +18,7 @@ from ..core.errors import UsageError
 from ..core.plugins import Plugin
 from ..core.specs import DEFAULT
 from ..data.checked import open_dataset
-from ..data.labels import abbreviate, find_missing_classes
+from ..data.labels import abbreviate, find_missing_classes, find_order_fault
 from ..data.types import Images
 from ..forward.device import find_device, measure_memory
 from ..forward.precision import check_compiler, choose_precision
@@ -250,8 +250,12 @@ def apply_protocol(protocol: Protocol, method: Plugin) -> Plugin:
 
 
 def _check_classes(plan: Plan) -> None:
-    """Raise UsageError if labels are the targets and a net lacks some of the data set's classes."""
+    """Raise UsageError for an order of labels that does not fit, and for targets that are labels of classes a net lacks."""
     for net, entry in plan.nets.items():
+        if fault := find_order_fault(plan.images.classes, entry.classes, plan.suite.label_order):
+            raise UsageError(
+                f"the data set's classes cannot be numbered by position on {net}: {fault}; leave --label-order out"
+            )
         names = find_missing_classes(plan.images, entry.classes, plan.suite.label_order)
         if plan.protocol.target == "label" and names:
             raise UsageError(
