@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import click
 
-from ..core.errors import BenchError, UsageError, clean, read_message, show_value
+from ..core.errors import INTERRUPTED, BenchError, UsageError, clean, read_message, show_value
 from ..core.version import __version__
 
 
@@ -70,7 +70,7 @@ class LazyGroup(click.Group):
             context.exit(2)
         except KeyboardInterrupt:
             click.echo("bench: interrupted; run the same command to resume", err=True)
-            context.exit(130)
+            context.exit(INTERRUPTED)
 
 
 def _check_encoding(argument: str) -> None:
