@@ -1,6 +1,7 @@
 """A run's header, `run.json`: the suite, what each net, method and metric is, the data, and the environment of the run."""
 
 import json
+from collections.abc import Iterable
 from functools import cached_property
 from math import isfinite
 from pathlib import Path
@@ -179,6 +180,13 @@ class Header(_Part):
         """The values, by column, that the tables of the run may have."""
         lists = {"dataset": [self.suite.dataset], "image": self.data.images}
         return lists | {"net": list(self.nets), "method": list(self.methods), "metric": list(self.metrics)}
+
+    def describe_protocol(self, metric: str, nets: Iterable[str]) -> Settings:
+        """Describe the protocol of a metric on these nets: a `score` that is a probability is named by how it is read there."""
+        protocol = self.protocols[metric]
+        if protocol.get("score") != "softmax":
+            return protocol
+        return protocol | {"score": " or ".join(dict.fromkeys(self.nets[net].scores for net in nets))}
 
     def dump_content(self) -> dict[str, Any]:
         """Return the content of the file: without the keys that were left to their defaults."""
