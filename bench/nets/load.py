@@ -91,6 +91,7 @@ def _make_net(name: str, model: LoadedModel, device: torch.device, precision: st
         name, parts.cut, classes, chosen, model.fingerprint,
         code=model.code, file=model.file, notes=tuple(notes), size=parts.fixed_size, link=parts.link,
         output="" if parts.output is None else str(parts.output),
+        reading="; ".join(filter(None, (model.reading, parts.reading))),
     )  # fmt: skip
     net.to(device)
     return replace_fp16(net, parts.probe_size) if (precision, chosen) == ("auto", "fp16") else net

@@ -30,6 +30,7 @@ class Net(nn.Module):
         link: softmax, or sigmoid for classes that do not exclude each other: from logits to probabilities.
         precision: that of perturbed images: fp32, tf32, bf16 or fp16.
         output: name or index of the output that holds the class scores; empty if the net returns them alone.
+        reading: what else was decided about its computation that neither its weights nor its name show; empty if nothing.
         layer: the explained layer's name in the module's `named_modules()`.
         classes: class names, in the order of the logits.
         fingerprint: SHA-256 of the weights.
@@ -54,13 +55,14 @@ class Net(nn.Module):
         size: int | None = None,
         link: Link = "softmax",
         output: str = "",
+        reading: str = "",
     ) -> None:
         super().__init__()
         self.name, self.layer, self.classes, self.fingerprint = name, cut.layer, classes, fingerprint
         self.code, self.file = code, file
         self.notes = notes
         self.size = size
-        self.link, self.output, self.precision = link, output, precision
+        self.link, self.output, self.reading, self.precision = link, output, reading, precision
         self.memory_limit: float | None = None
         self.cut = cut
         self._sequence = nn.ModuleList(cut.modules.values())
@@ -103,6 +105,7 @@ class Net(nn.Module):
             size=self.size,
             link=self.link,
             output=self.output,
+            reading=self.reading,
         )
         net.configure(self.memory_limit)
         return net

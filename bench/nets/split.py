@@ -76,6 +76,7 @@ class SplitNet:
     fixed_size: int | None  # pixels; None if the net takes images of any size
     probe_size: int  # pixels: side of images that the net takes
     notes: tuple[str, ...]  # the decisions, one sentence each
+    reading: str  # those on which the values of gradients and maps depend; empty for most nets
 
 
 @dataclass(frozen=True)
@@ -120,7 +121,8 @@ def split_net(
     reason = _find_library_fault(probe, found)
     cut = replace(found.cut, original=None if reason else module, why_no_original=reason)
     classes, link = max(2, probe.scores.shape[1]), probe.reading.link_of_classes
-    return SplitNet(cut, classes, link, probe.scorer.key, probe.fixed_size, probe.images.shape[3], tuple(notes))
+    size, reading = probe.images.shape[3], _describe_reading(probe, found)
+    return SplitNet(cut, classes, link, probe.scorer.key, probe.fixed_size, size, tuple(notes), reading)
 
 
 def _probe(module: nn.Module, preprocess: Preprocess, first_size: int, settings: OutputSettings) -> Probe:
@@ -327,6 +329,12 @@ def _find_library_fault(probe: Probe, found: LayerCut) -> str:
         axes = describe_order(found.order)
         return f"would confuse the axes of {found.cut.layer}, which outputs {axes}: choose another layer"
     return ""
+
+
+def _describe_reading(probe: Probe, found: LayerCut) -> str:
+    """Describe in a few words how the layer and the class scores are read, if not as in most nets."""
+    axes = f"axes {describe_order(found.order)}" if found.order != MAP else ""
+    return "; ".join(filter(None, (axes, "logits [-s/2, s/2]" if probe.reading.is_single else "")))
 
 
 def _describe_choice(probe: Probe, found: LayerCut) -> str:

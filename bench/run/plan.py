@@ -200,7 +200,7 @@ def make_plan(
 
 def describe_net(net: Net, precision: str) -> NetHeader:
     """Return what the header of a run in this precision says about a net."""
-    chosen: dict[str, Any] = {"code": net.code, "output": net.output}  # a key without a value is left out of the file
+    chosen: dict[str, Any] = {"code": net.code, "output": net.output, "reading": net.reading}  # a key without a value is left out of the file
     if net.link != "softmax":
         chosen["scores"] = net.link
     if net.precision != precision:
@@ -213,7 +213,7 @@ def describe_net(net: Net, precision: str) -> NetHeader:
 
 def _check_unchanged(name: str, checked: NetHeader, loaded: NetHeader) -> None:
     """Raise UsageError if a net differs from the one of this name that was checked. Notes change no number."""
-    for key in ("layer", "classes", "fingerprint", "code", "scores", "output", "precision"):
+    for key in ("layer", "classes", "fingerprint", "code", "scores", "output", "reading", "precision"):
         if getattr(checked, key) != getattr(loaded, key):
             raise UsageError(f"the net {name} is not the one of this run: it has another {key}")
 

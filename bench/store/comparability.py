@@ -22,7 +22,7 @@ Hashes = dict[str, str]  # by image: the start of its pixels' SHA-256
 
 WORDS = ("description", "family", "caveat", "slack", "notes")  # keys of a header that change no number
 ENVIRONMENT = ("device", "torch")  # on which the numbers of one run depend
-NET = ("layer", "fingerprint", "scores", "output", "precision")
+NET = ("layer", "fingerprint", "scores", "output", "reading", "precision")
 METHOD = ("version",)  # and its settings
 METRIC = ("better", "unit", "fingerprint")  # and its protocol
 CODE = ("fingerprint", "code")

@@ -212,6 +212,7 @@ def test_blocks_of_libraries_are_explained_as_plain_torch_does(
 ) -> None:
     module, net = _load(make, layer)
     assert (NHWC.format(layer) in net.notes) == (order != axes.MAP)
+    assert net.reading == ("axes (n, h, w, k)" if order != axes.MAP else "")
     expected = _compute_grad_cam(module, layer, order, IMAGES, TARGETS)
     close(compute_maps("grad_cam", net, IMAGES, TARGETS), expected)
 

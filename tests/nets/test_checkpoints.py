@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from cambench.bench.core.errors import UsageError
 from cambench.bench.data.types import MEAN, STD
 from cambench.bench.nets import architecture_settings, checkpoints, load, timm_nets, zoo
+from cambench.bench.run.plan import describe_net
 from cambench.tests.support.nets import random_images
 
 CPU = torch.device("cpu")
@@ -198,6 +199,7 @@ def test_an_inception_is_the_net_that_the_user_trained(
     assert (scores - _run_module(module, IMAGES)).abs().max() > 1e-3
     assumed = "transform_input=true is assumed, which weights do not show: [transform_input=...] changes it"
     assert (assumed in net.notes) == transforms
+    assert describe_net(net, "fp32").reading == ("transform_input=true" if transforms else "")
     left_out = f"left out of w.pth, as no part of the net: {auxiliary}"
     assert [note for note in net.notes if "left out" in note] == ([left_out] if auxiliary else [])
 
@@ -211,6 +213,7 @@ def test_a_dilated_net_is_the_net_that_the_user_trained(tmp_path: Path) -> None:
     torch.testing.assert_close(net(IMAGES), _run_module(module, IMAGES), rtol=1e-4, atol=1e-5)
     assumed = "dilated=false is assumed, which weights do not show: [dilated=...] changes it"
     assert assumed in strided.notes and assumed not in net.notes
+    assert strided.reading == ""  # as in versions without this setting
 
 
 CHANGES: dict[

@@ -259,7 +259,9 @@ def test_copies_of_a_net_read_its_scores_as_it_does() -> None:
     ],
 )  # fmt: skip
 def test_the_notes_say_how_scores_are_read(last: Transform, settings: dict[str, str], note: str) -> None:
-    assert note in load_module(make(4, last), **settings).notes
+    net = load_module(make(4, last), **settings)
+    assert note in net.notes
+    assert describe_net(net, "fp32").reading == ("logits [-s/2, s/2]" if len(net.classes) == 2 else "")
 
 
 @pytest.mark.parametrize("kind", [Small, Untraceable])

@@ -39,6 +39,7 @@ MEANING: dict[str, tuple[Header, str]] = {
     "weights": (changed("nets", "resnet18", "fingerprint", "99"), "net's fingerprint: 0123abcd → 99"),
     "class scores": (changed("nets", "resnet18", "scores", "sigmoid"), "net's scores: softmax → sigmoid"),
     "output": (changed("nets", "resnet18", "output", "1"), "net's output: none → 1"),
+    "axes": (changed("nets", "resnet18", "reading", "axes (n, h, w, k)"), "net's reading: none → axes (n, h, w, k)"),
     "version": (changed("methods", "grad_cam", "version", 2), "method's version: 1 → 2"),
     "setting": (changed("methods", "grad_cam", "settings", {"of": "logit"}), "method's of: none → logit"),
     "unit": (changed("metrics", "insertion", "unit", "share"), "metric's unit: mean probability → share"),
