@@ -200,7 +200,11 @@ def make_plan(
 
 def describe_net(net: Net, precision: str) -> NetHeader:
     """Return what the header of a run in this precision says about a net."""
-    chosen: dict[str, Any] = {"code": net.code, "output": net.output, "reading": net.reading}  # a key without a value is left out of the file
+    chosen: dict[str, Any] = {
+        "code": net.code,
+        "output": net.output,
+        "reading": net.reading,
+    }  # a key without a value is left out of the file
     if net.link != "softmax":
         chosen["scores"] = net.link
     if net.precision != precision:

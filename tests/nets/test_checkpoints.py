@@ -86,8 +86,36 @@ def test_of_two_sets_of_weights_the_user_chooses() -> None:
     loaded, notes = _load(both, prefix="model_ema")
     assert torch.equal(loaded["0.weight"], OTHER["0.weight"])
     assert notes == ("left out of w.pth, whose model_ema.module.* it takes, as no part of the net: model.*",)
-    with pytest.raises(UsageError, match=r"no weights under the prefix 'ema': its names begin with model, model_ema$"):
+    with pytest.raises(UsageError, match=r"under the prefix 'ema': its names begin with model, model_ema\.module$"):
         _load(both, prefix="ema")
+
+
+def _wrap(state: dict[str, Tensor]) -> dict[str, Any]:
+    """A checkpoint of PyTorch Lightning, whose module has a net, an average of it, and a loss with weights."""
+    weights = _prefixed("model.", state) | _prefixed("ema.module.", OTHER) | {"criterion.weight": torch.ones(2)}
+    training = {
+        "epoch": 3,
+        "hyper_parameters": {"lr": 0.1},
+        "optimizer_states": [{"state": {0: {"step": torch.ones(1)}}}],
+    }
+    return {"state_dict": weights, "pytorch-lightning_version": "2.5", **training}
+
+
+@pytest.mark.parametrize(("prefix", "expected"), [("model", STATE), ("ema", OTHER), ("state_dict.ema", OTHER)])
+def test_an_inner_part_of_a_prefix_chooses_if_it_is_unambiguous(
+    prefix: str, expected: dict[str, Tensor], tmp_path: Path
+) -> None:
+    torch.save(_wrap(STATE), tmp_path / "last.ckpt")
+    state = checkpoints.read_weights(tmp_path / "last.ckpt")
+    loaded, notes = _load(state, prefix=prefix)
+    assert all(torch.equal(loaded[name], weight) for name, weight in expected.items())
+    assert any("left out of w.pth" in note for note in notes)
+    with pytest.raises(UsageError, match=r"holds 2 sets .* \(state_dict\.model, state_dict\.ema\.module\): choose one"):
+        _load(state)
+    with pytest.raises(
+        UsageError, match=r"under the prefix 'net': its names begin with state_dict\.model, state_dict\.ema"
+    ):
+        _load(state, prefix="net")
 
 
 def _renamed(before: str, after: str, state: dict[str, Tensor] = STATE) -> dict[str, Tensor]:
