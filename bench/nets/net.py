@@ -67,9 +67,10 @@ class Net(nn.Module):
         self.cut = cut
         self._sequence = nn.ModuleList(cut.modules.values())
         self.features, self.classify = self.split_at([cut.layer])
-        lay_out(self, torch.float32).eval().requires_grad_(False)
-        self._forward = Forward(nn.Sequential(self.features, self.classify), precision, link)
-        self._head = Forward(self.classify, "fp32")
+        lay_out(self, torch.float32, is_usual=cut.usual_layout).eval().requires_grad_(False)
+        whole = nn.Sequential(self.features, self.classify)
+        self._forward = Forward(whole, precision, link, usual_layout=cut.usual_layout)
+        self._head = Forward(self.classify, "fp32", usual_layout=cut.usual_layout)
         self._shared: tuple[Tensor, dict[Hashable, Any]] | None = None  # the images that methods share work on
         self._watched = list(self.modules()), list(self.parameters())
 

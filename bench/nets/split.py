@@ -15,6 +15,7 @@ from ..core.choices import Link
 from ..core.errors import NotApplicable, PluginError, UsageError, read_message
 from ..core.user_code import blame_user_code
 from ..forward.device import use_exact_arithmetic
+from ..forward.layout import needs_usual_layout
 from . import layers, outputs, readings
 from .axes import MAP, Order, arrange, describe_order, find_orders
 from .class_maps import TOLERANCE, build_class_maps
@@ -119,7 +120,8 @@ def split_net(
     notes = [] if chosen else [_describe_choice(probe, found)]
     notes += _list_notes(probe, found)
     reason = _find_library_fault(probe, found)
-    cut = replace(found.cut, original=None if reason else module, why_no_original=reason)
+    usual_layout = needs_usual_layout(probe.scorer, probe.preprocess(probe.images))
+    cut = replace(found.cut, original=None if reason else module, why_no_original=reason, usual_layout=usual_layout)
     classes, link = max(2, probe.scores.shape[1]), probe.reading.link_of_classes
     size, reading = probe.images.shape[3], _describe_reading(probe, found)
     return SplitNet(cut, classes, link, probe.scorer.key, probe.fixed_size, size, tuple(notes), reading)
