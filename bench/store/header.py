@@ -116,9 +116,9 @@ class MetricHeader(MetricScale):
 class NetFacts(_Part):
     """What defines a net; `fingerprint` is that of the weights.
 
-    `scores` says how logits become class scores, `output` which output holds them, `reading` what else about its computation was
-    decided that neither its weights nor its name show, and `precision` that of perturbed images if it is not the run's; defaults
-    are left out of the file. Older versions decided otherwise and wrote no `reading`.
+    `scores` says how logits become class scores, `output` which output holds them, `reading` what else was decided about its
+    computation that neither its weights nor its name show, and `precision` that of perturbed images if it is not the run's.
+    Defaults are left out of the file. Older versions decided otherwise and wrote no `reading`.
     """
 
     layer: str
