@@ -3,6 +3,8 @@
 All decisions are made on two random images, and the two halves must reproduce the net's own scores on them.
 """
 
+import contextlib
+import copy
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import dropwhile, islice, product
@@ -163,15 +165,27 @@ def _find_repeatable_scores(
 
 
 def _check_independence(scorer: nn.Module, inputs: Tensor) -> None:
-    """Raise PluginError if an image's scores depend on the others of its batch."""
+    """Raise PluginError if an image's scores depend on the others of its batch, or on how float32 is rounded."""
+    if _is_independent(scorer, inputs):
+        return
+    with contextlib.suppress(*UNTRACEABLE):  # of a net that computes in float32 alone
+        if _is_independent(copy.deepcopy(scorer).double(), inputs.double()):
+            raise PluginError(
+                "the net's class scores are not reliable: rounding in float32 changes them by more than 0.1 %, so its weights, or "
+                "the running averages of its batch norms, may be damaged"
+            )
+    raise PluginError(
+        "the net's class scores of an image depend on the other images of the batch, so they would depend on the batch "
+        "size: give batch norms running averages (track_running_stats=True), and normalise each image by itself"
+    )
+
+
+def _is_independent(scorer: nn.Module, inputs: Tensor) -> bool:
+    """Tell whether an image's scores are the same alone and in a batch."""
     scores = scorer(inputs.clone())
     alone = torch.cat([scorer(inputs[number : number + 1].clone()) for number in range(len(inputs))])
     spread, largest = float(scores.max() - scores.min()), float(scores.abs().max())
-    if not torch.allclose(scores, alone, rtol=0, atol=max(INDEPENDENCE * spread, ROUNDING * largest)):
-        raise PluginError(
-            "the net's class scores of an image depend on the other images of the batch, so they would depend on the batch "
-            "size: give batch norms running averages (track_running_stats=True), and normalise each image by itself"
-        )
+    return torch.allclose(scores, alone, rtol=0, atol=max(INDEPENDENCE * spread, ROUNDING * largest))
 
 
 def _find_run_error(module: nn.Module, inputs: Tensor) -> str:
