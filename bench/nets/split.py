@@ -242,7 +242,8 @@ def _cut_at(probe: Probe, line: Line | None, layer: str) -> LayerCut:
     """Return the net cut at a layer. Raise UsageError with the reason if it cannot be."""
     result = _try_cut(probe, line, layer)
     if isinstance(result, str):
-        raise UsageError(f"the net cannot be cut at {layer}: {result}")
+        tokens = layers.find_tokens(probe.scorer.net, probe.preprocess(probe.images), layer)
+        raise UsageError(f"the net cannot be cut at {layer}: {f'it outputs {tokens}' if tokens else result}")
     return result
 
 
