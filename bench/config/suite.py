@@ -143,8 +143,10 @@ def find_dataset(spec: str, seed: int | None = None) -> Plugin:
 
 def _check_path(spec: str) -> None:
     """Raise UsageError for the path of no folder, which is no name of a data set either."""
-    name = re.split(r"[\[:]", spec)[0]
-    if "\\" in spec or (re.search(r"[/.~]", name) and not name.endswith(".py")):
+    path = spec.partition("[")[0]
+    name = path.partition(":")[0]
+    is_path = "\\" in path or (re.search(r"[/.~]", name) is not None and not name.endswith(".py"))
+    if is_path and name not in plugins.list_names(DATASET):
         if Path(spec).is_file():
             raise UsageError(f"{spec} is a file: name the folder of the images, and unpack them if it is an archive")
         raise UsageError(f"there is no folder {spec}")

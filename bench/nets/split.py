@@ -171,8 +171,8 @@ def _check_independence(scorer: nn.Module, inputs: Tensor) -> None:
     with contextlib.suppress(*UNTRACEABLE):  # of a net that computes in float32 alone
         if _is_independent(copy.deepcopy(scorer).double(), inputs.double()):
             raise PluginError(
-                "the net's class scores are not reliable: rounding in float32 changes them by more than 0.1 %, so its weights, or "
-                "the running averages of its batch norms, may be damaged"
+                "the net's class scores are not reliable: rounding in float32 changes them by more than 0.1 %, so its "
+                "weights, or the running averages of its batch norms, may be damaged"
             )
     raise PluginError(
         "the net's class scores of an image depend on the other images of the batch, so they would depend on the batch "
