@@ -369,7 +369,10 @@ def _list_notes(probe: Probe, found: LayerCut) -> Iterator[str]:
     if found.order != MAP:
         yield f"layer {cut.layer} gives {describe_order(found.order)}: its axes are permuted to {describe_order(MAP)}"
     if AFTER_LAYER in cut.modules:
-        yield "it runs twice for each image: its computation depends on its input's values, so it cannot be traced"
+        yield (
+            "it runs twice for each image, as torch.fx cannot trace it: its computation depends on its input's values, or it "
+            "overwrites values through views"
+        )
     if probe.scorer.key is not None:
         yield f"its class scores are its output {probe.scorer.key!r}"
     yield from readings.describe(
