@@ -70,6 +70,11 @@ def test_descriptions_and_slacks_do_not_matter(part: str, key: str, name: str, v
     assert find_run_difference(header(), new) is None
 
 
+def test_a_run_whose_net_was_read_differently_is_not_resumed() -> None:
+    new = changed("nets", "resnet18", "reading", "axes (n, h, w, k)")
+    assert find_run_difference(header(), new) == "its reading of resnet18 is none, not axes (n, h, w, k)"
+
+
 def test_a_method_with_changed_code_is_compared_but_not_resumed() -> None:
     new = changed("methods", "grad_cam", "fingerprint", "77")
     assert find_difference(describe_meaning(header(), *CELL), describe_meaning(new, *CELL)) is None
