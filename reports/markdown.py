@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from ..bench.core.formatting import format_count, format_settings
+from ..bench.core.formatting import format_count, format_settings, make_title
 from ..bench.core.markdown import escape
 from ..bench.published import published
 from ..bench.published import table as published_table
@@ -22,7 +22,7 @@ VERSION = 2
 def render(run: Run) -> str:
     """Render the scores and the protocol of a run as Markdown."""
     analyses = analyse([run])
-    lines = [f"# {escape(run.name)}", "", escape(describe_run(run))]
+    lines = [f"# {escape(make_title(run.name, run.header.suite.dataset))}", "", escape(describe_run(run))]
     if progress := describe_progress(analysis.table for analysis in analyses):
         lines += ["", f"**{escape(progress)}**"]
     answers = [answer for analysis in analyses if (answer := analysis.answer)]
@@ -36,8 +36,8 @@ def render(run: Run) -> str:
     if reproductions := published.find_reproductions(run):
         lines += ["", *published_table.format_markdown(reproductions, level=2).splitlines()]
     protocols = [
-        f"**{escape(metric)}**: {escape(format_settings(settings))}"
-        for metric, settings in run.header.protocols.items()
+        f"**{escape(metric)}**: {escape(format_settings(run.header.describe_protocol(metric, run.header.nets)))}"
+        for metric in run.header.protocols
     ]
     lines += ["", *_format_list("Protocol", protocols), "", *_format_list("How the numbers are computed", COMPUTATION)]
     environment = [f"{escape(key)}: {escape(value)}" for key, value in run.header.environment.items()]
@@ -62,7 +62,8 @@ def _describe_net(analysis: NetAnalysis) -> Iterator[str]:
     grid = make_score_table(table, analysis.title)
     yield from format_lines(grid)
     yield ""
-    yield from (f"- {escape(line)}" for line in (*grid.notes, *_describe_controls(table)))
+    notes = analysis.run.header.nets[table.net].notes
+    yield from (f"- {escape(line)}" for line in (*grid.notes, *_describe_controls(table), *notes))
 
 
 def _describe_controls(table: Table) -> Iterator[str]:

@@ -27,7 +27,7 @@ from ..config.defaults import DEFAULTS
 from ..config.protocol import find_protocol
 from ..config.suite import RACE_IMAGES, RACE_SECONDS, Race, Suite, find_dataset
 from ..core import plugins
-from ..core.errors import UsageError
+from ..core.errors import INTERRUPTED, UsageError
 from ..core.plugins import ENGINE, Plugin
 from ..core.process_state import keep_random_state
 from ..data.checked import open_dataset
@@ -38,7 +38,7 @@ from ..run.plan import find_layer, make_plan
 from ..store import run as store
 from . import explain as explaining
 from .choose import make_suite
-from .execute import INTERRUPTED, execute
+from .execute import execute
 from .explanation import Explanation
 from .run import Run
 

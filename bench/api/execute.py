@@ -12,6 +12,7 @@ from rich.text import Text
 from ..config.defaults import DEFAULTS
 from ..config.suite import Suite
 from ..core import plugins
+from ..core.errors import DONE, FAILED, INTERRUPTED
 from ..core.files import check_directory, write_text
 from ..core.formatting import format_count, make_title
 from ..core.plugins import REPORT, Plugin
@@ -37,9 +38,6 @@ class MakePlan(Protocol):
     """Makes the plan of a suite, or of a part of one, which shares its nets with other parts."""
 
     def __call__(self, suite: Suite, *, loaded: LoadedNets | None = None) -> Plan: ...
-
-
-DONE, FAILED, INTERRUPTED = 0, 3, 130  # exit codes; FAILED: at least one image failed
 
 
 def execute(

@@ -1,7 +1,8 @@
 """bench explain: a picture of why a network sees a class in a photo."""
 
 import json
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,8 @@ from rich.console import Console
 
 from ..config.defaults import DEFAULTS
 from ..config.suite import PRECISIONS
-from ..core.errors import UsageError
+from ..core.errors import DONE, FAILED, ImageError, UsageError, read_message
+from ..core.files import decode_name
 from ..data.photos import SIZE, find_photo, read_photo
 from ..show import overlay
 from .options import Number, add_net_options, add_net_settings, parse_specs
@@ -139,6 +141,8 @@ def explain(
 
     The scores below the maps are those of bench run. Without --out, an existing picture is kept and the new one is numbered:
     explain/NAME-2.png.
+
+    Exit codes: 0 finished; 2 nothing can be explained, and one sentence says why; 3 finished, but some of the images failed.
     """
     from ..api import explain as explaining  # imports torch, which is slow, so only when the command runs
 
@@ -149,14 +153,28 @@ def explain(
     setup = explaining.make_setup(method, metrics, protocol)
     (spec,) = add_net_settings(net_settings, [net]) or [net]
     loaded = explaining.load_net(spec, layer, setup.protocol, device, precision)
-    photos = [read_photo(image, size=size or loaded.size or SIZE, resize=setup.protocol.resize) for image in images]
-    records = []
-    for image, pixels in zip(images, photos, strict=True):
+
+    def explain_photo(image: Path) -> dict[str, Any]:
         with stderr.status(f"explaining {image}"):
-            explanations = explaining.explain(pixels, loaded, target, setup)
-        records.append(output.write(image, explanations, several=len(images) > 1))
+            photo = read_photo(image, size=size or loaded.size or SIZE, resize=setup.protocol.resize)
+            explanations = explaining.explain(photo, loaded, target, setup)
+        return output.write(image, explanations, several=len(images) > 1)
+
+    records = list(_try_each(explain_photo, images))
     if as_json:
         click.echo(json.dumps(records, indent=1, ensure_ascii=False))
+    sys.exit(DONE if len(records) == len(images) else FAILED)
+
+
+def _try_each(explain_photo: Callable[[Path], dict[str, Any]], images: Sequence[Path]) -> Iterator[dict[str, Any]]:
+    """Yield the record of each photo that can be explained, and name the others; raise ImageError for a single photo."""
+    for image in images:
+        try:
+            yield explain_photo(image)
+        except ImageError as error:
+            if len(images) == 1:
+                raise
+            click.echo(f"bench: {decode_name(image)} failed: {read_message(error)}", err=True)
 
 
 def choose_picture_file(image: Path, out: Path | None, *, several: bool) -> Path:

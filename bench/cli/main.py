@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import click
 
-from ..core.errors import BenchError, UsageError, clean, read_message, show_value
+from ..core.errors import INTERRUPTED, BenchError, UsageError, clean, read_message, show_value
 from ..core.version import __version__
 
 
@@ -84,7 +84,7 @@ class LazyGroup(click.Group):
             context.exit(2)
         except KeyboardInterrupt:
             click.echo("bench: interrupted; run the same command to resume", err=True)
-            context.exit(130)
+            context.exit(INTERRUPTED)
 
 
 def _name_known_option(error: click.NoSuchOption) -> click.NoSuchOption:

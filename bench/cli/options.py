@@ -68,9 +68,10 @@ def parse_specs(context: click.Context, parameter: click.Parameter, text: str | 
     return names
 
 
-def make_list_option(*names: str, help: str) -> Callable[..., Any]:
-    """Make an option that takes a comma-separated list of specs, which may be empty."""
-    return click.option(*(f"--{name}" for name in names), callback=_split_specs, metavar="A,B", help=help)
+def make_list_option(name: str, help: str) -> Callable[..., Any]:
+    """Make an option that takes a comma-separated list of specs, which may be empty: --nets, which may be written --net."""
+    names = dict.fromkeys((f"--{name}", f"--{name.removesuffix('s')}"))
+    return click.option(*names, callback=_split_specs, metavar="A,B", help=help)
 
 
 def add_net_options(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -36,7 +36,7 @@ console = Console(highlight=False, emoji=False)
     metavar="DIR",
     help="The run directory [runs/SUITE; runs/SUITE-HASH where options change the suite].",
 )
-@make_list_option("nets", "net", help="Networks: resnet18, resnet50@imagenet, my.py:factory, ... (bench list nets)")
+@make_list_option("nets", help="Networks: resnet18, resnet50@imagenet, my.py:factory, ... (bench list nets)")
 @add_net_options
 @click.option("--layer", metavar="NAME", help="The layer to explain, as named_modules() names it.")
 @make_list_option("methods", help="Methods: grad_cam, score_cam[fill=black], ./my_cam.py, ...")

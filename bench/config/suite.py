@@ -1,6 +1,7 @@
 """A suite: which methods are compared on which nets and images, by which metrics. `suite_file.py` reads one from TOML."""
 
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -135,7 +136,20 @@ def find_dataset(spec: str, seed: int | None = None) -> Plugin:
     )
     if is_folder and is_root(Path(spec)):
         raise UsageError(f"{spec} is the root of the file system: name a folder of images")
+    if not is_folder:
+        _check_path(spec)
     return (plugins.open_folder if is_folder else plugins.find)(DATASET, spec, seed)
+
+
+def _check_path(spec: str) -> None:
+    """Raise UsageError for the path of no folder, which is no name of a data set either."""
+    path = spec.partition("[")[0]
+    name = path.partition(":")[0]
+    is_path = "\\" in path or (re.search(r"[/.~]", name) is not None and not name.endswith(".py"))
+    if is_path and name not in plugins.list_names(DATASET):
+        if Path(spec).is_file():
+            raise UsageError(f"{spec} is a file: name the folder of the images, and unpack them if it is an archive")
+        raise UsageError(f"there is no folder {spec}")
 
 
 def check_distinct(listed: list[Named]) -> list[Named]:

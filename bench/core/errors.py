@@ -9,7 +9,7 @@
         +-- PluginError          a plug-in or net of the user's own code broke its contract; names the file and the line
         +-- Fatal                the error would repeat on every image that follows; ends the run
 
-The command line prints the message of a BenchError and exits with code 2.
+The command line prints the message of a BenchError and exits with code 2. The other exit codes are below.
 """
 
 import difflib
@@ -17,6 +17,7 @@ import traceback
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+DONE, FAILED, INTERRUPTED = 0, 3, 130  # exit codes; FAILED: at least one image failed
 MAX_MESSAGE = 2000  # characters of what the user's code raises
 MAX_VALUE = 100  # characters of one value
 

@@ -27,10 +27,10 @@ def format_p(p: float, name: str = "") -> str:
 
 
 def make_title(suite: str, dataset: str) -> str:
-    """Make the title of a run: the suite's name, and the data set's if it differs; of a folder, the last part of its path."""
+    """Make the title of a run: the data set's name, of a folder the last part of its path, and the suite's if it differs."""
     path = re.search(r"path=([^,\]]+)", dataset)
     name = (path[1] if path else dataset.partition("[")[0]).rstrip("/").rpartition("/")[2]
-    return suite if name == suite else f"{suite} on {name}"
+    return suite if name == suite else f"{name} (suite {suite})"
 
 
 def format_count(count: int, noun: str) -> str:

@@ -346,13 +346,12 @@ def _find_shipped_file(kind: Kind, name: str) -> Path | None:
 
 def _find_entry_point(kind: Kind, name: str) -> EntryPoint:
     """Find the entry point of an installed package. Raise UsageError for the name of no plug-in."""
-    if "/" in name and kind is DATASET:
-        raise UsageError(f"there is no folder {name}")
     for entry in _list_entry_points(kind):
         if entry.name == name and not name.startswith("_"):
             return entry
     own_file = f"{name}.py" if "/" in name else f"./{name}.py"
-    raise UsageError(f"there is no {kind.word} {name!r}: {list_known_names(name, list_names(kind), own_file)}")
+    folder = ", or a folder of images" if kind is DATASET else ""
+    raise UsageError(f"there is no {kind.word} {name!r}: {list_known_names(name, list_names(kind), own_file)}{folder}")
 
 
 def _list_entry_points(kind: Kind) -> EntryPoints:

@@ -53,6 +53,21 @@ def has_two_orders(names: Sequence[str], classes: Sequence[str]) -> bool:
     return by_name != by_position
 
 
+def find_order_fault(names: Sequence[str], classes: Sequence[str], order: LabelOrder) -> str | None:
+    """Find why a data set's labels cannot be taken in this order on a net, in words; None if they can be."""
+    if order != "position":
+        return None
+    if not names:
+        return "its labels have no names, or it has no labels, so they have no positions either"
+    by_name, by_position = (map_names(names, classes, order) for order in LABEL_ORDERS)
+    differing = [label for label, index in by_position.items() if by_name.get(label) != index]
+    has_names = bool(by_name) or not all(map(_is_number, classes))
+    if not differing or not has_names or all(map(_is_number, names)):
+        return None
+    label = differing[0]
+    return f"its class {names[label]!r} would be the net's class {label}, which is named {classes[label]!r}"
+
+
 def describe_order(order: LabelOrder) -> str:
     """Say which class of the net a data set's class is, if its name is a number."""
     if order == "name":

@@ -64,12 +64,12 @@ def join_streams(streams: Sequence[Stream]) -> Stream:
 class Forward:
     """Runs a net on streams of perturbed images, in their precision."""
 
-    def __init__(self, net: nn.Module, precision: str, link: Link = "softmax") -> None:
+    def __init__(self, net: nn.Module, precision: str, link: Link = "softmax", *, usual_layout: bool = False) -> None:
         self.dtype, self._precision = DTYPES[precision], precision
         self._link: Link = link  # from logits to probabilities
         folded = fold_batch_norms(net)
         lowered = folded if self.dtype == torch.float32 else lower_precision(folded, self.dtype)
-        self.net = lay_out(lowered, self.dtype)
+        self.net = lay_out(lowered, self.dtype, is_usual=usual_layout)
         self._compiled_net: Callable[[Tensor], Tensor] | None = None  # the compiled net, for whole chunks
         self._limit: float | None = None  # bytes that a pass may take
         self._images_per_pass: dict[torch.Size, int] = {}  # images a pass, by the shape of one image (1, 3, h, w)

@@ -21,6 +21,7 @@ def _split_flags(text: Any) -> Any:
     return text.split("+") if isinstance(text, str) else text
 
 
+BARE = {"transform_input": False}  # settings of torchvision's builders where the ones that are assumed differ
 Flags = Annotated[tuple[bool, bool, bool], BeforeValidator(_split_flags)]  # of the last three stages of a ResNet
 
 
@@ -74,6 +75,12 @@ def list_assumptions(architecture: str, chosen: dict[str, Any]) -> tuple[str, ..
         f"[{parameter.name}=...] changes it"
         for parameter in unsaid
     )
+
+
+def describe_reading(architecture: str, chosen: dict[str, Any]) -> str:
+    """Describe the settings, chosen or assumed, in which a net differs from the one that torchvision builds without any."""
+    settings = complete_settings(architecture, chosen)
+    return ", ".join(f"{name}={_format(value)}" for name, value in settings.items() if value != BARE.get(name, value))
 
 
 def _find_declaration(architecture: str) -> Callable[..., None]:

@@ -93,13 +93,9 @@ def select_weights(state: State, net: nn.Module, source: Path, prefix: str = "")
 
     `prefix` is the user's choice among several sets of weights. Raise UsageError if there are several and none is chosen.
     """
-    start = f"{prefix.rstrip('.')}." if prefix else ""
-    inside = [name for name in state if name.startswith(start)]
-    if not inside:
-        groups = _list_few(dict.fromkeys(name.partition(".")[0] for name in state))
-        raise UsageError(f"{source} has no weights under the prefix {prefix!r}: its names begin with {groups}")
     expected = net.state_dict().keys()
-    chosen = _choose_prefix(inside, expected, start, source)
+    start = _find_start(state, expected, prefix, source)
+    chosen = _choose_prefix([name for name in state if name.startswith(start)], expected, start, source)
     own_names = {name: _find_own_name(name.removeprefix(chosen), expected) for name in state if name.startswith(chosen)}
     names = _choose_names(own_names, chosen, source)
     selected = {own: state[name] for own, name in names.items() if own in expected or not _is_foreign(own)}
@@ -123,12 +119,29 @@ def _choose_names(own_names: Mapping[str, str], prefix: str, source: Path) -> di
     return names
 
 
+def _find_start(names: Collection[str], expected: Collection[str], prefix: str, source: Path) -> str:
+    """Return the user's prefix with a dot: the beginning of names, or parts of the prefix of one set of weights only.
+
+    Raise UsageError for another.
+    """
+    start = f"{prefix.rstrip('.')}." if prefix else ""
+    if any(name.startswith(start) for name in names):
+        return start
+    counts = _count_prefixes(names, expected, "")
+    best = [found for found, count in counts.items() if found and count == max(counts.values())]
+    matching = [found for found in best if f".{start}" in f".{found}"]
+    if len(matching) == 1:
+        return matching[0]
+    groups = [found.rstrip(".") for found in best] or dict.fromkeys(name.partition(".")[0] for name in names)
+    raise UsageError(f"{source} has no weights under the prefix {prefix!r}: its names begin with {_list_few(groups)}")
+
+
 def _choose_prefix(names: Collection[str], expected: Collection[str], start: str, source: Path) -> str:
     """Return the prefix, at least `start`, under which most of the expected names are found.
 
     Raise UsageError if several prefixes are equally good.
     """
-    counts = Counter(prefix for name in names for prefix in _list_prefixes(name, start, expected))
+    counts = _count_prefixes(names, expected, start)
     most = max(counts.values(), default=0)
     best = [prefix for prefix, count in counts.items() if count == most]
     if not best or start in best:
@@ -139,6 +152,11 @@ def _choose_prefix(names: Collection[str], expected: Collection[str], start: str
     raise UsageError(
         f"{source} holds {len(best)} sets of weights that fit ({listed}): choose one, [prefix={best[0].rstrip('.')}]"
     )
+
+
+def _count_prefixes(names: Collection[str], expected: Collection[str], start: str) -> Counter[str]:
+    """Count the expected names that are found under each prefix, at least `start`."""
+    return Counter(prefix for name in names for prefix in _list_prefixes(name, start, expected))
 
 
 def _list_prefixes(name: str, start: str, expected: Collection[str]) -> Iterator[str]:

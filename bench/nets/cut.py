@@ -38,6 +38,7 @@ class Cut:
     aliases: dict[str, str] = field(default_factory=dict)  # other names of keys of `modules`: layer4.1 is layer4
     original: nn.Module | None = None  # the net before it was cut, if it returns logits and the layer (n, k, h, w)
     why_no_original: str = ""  # what a library would do wrong with the net before it was cut; empty if nothing
+    usual_layout: bool = False  # whether its weights have to be (n, k, h, w), so that torch's gradients are right
     maps: frozenset[str] | None = None  # the keys of `modules` that output a map (n, k, h, w); None: all that are named
 
     def split_at(self, net: str, layers: Sequence[str]) -> list[nn.Sequential]:

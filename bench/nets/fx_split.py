@@ -9,6 +9,8 @@ import torch
 from torch import fx, nn
 from torch.fx.proxy import TraceError
 
+from .in_place import OverwritingProxy, Pair, loses_changes
+
 # What a module's own code may raise where it looks into the values or the shape of its input.
 UNTRACEABLE = (
     TraceError, RuntimeError, TypeError, ValueError, AttributeError, LookupError, AssertionError, ArithmeticError,
@@ -34,6 +36,10 @@ class _Tracer(fx.Tracer):
     def __init__(self) -> None:
         super().__init__()
         self.outputs: dict[str, fx.Node] = {}
+        self.overwritten: list[Pair] = []
+
+    def proxy(self, node: fx.Node) -> fx.Proxy:
+        return OverwritingProxy(node, self)
 
     def call_module(self, m: nn.Module, forward: Any, args: Any, kwargs: Any) -> Any:
         output = super().call_module(m, forward, args, kwargs)
@@ -64,7 +70,7 @@ def trace_sequence(wrapper: nn.Module) -> ModuleSequence | None:
     except UNTRACEABLE:
         return None
     nodes = _find_needed_nodes(graph)
-    if any(_writes(wrapper, node) for node in graph.nodes if node not in nodes):
+    if loses_changes(wrapper, graph, tracer.overwritten, nodes):
         return None
     cuts = _find_single_values(nodes)
     outermost = {node: path for path, node in sorted(tracer.outputs.items(), key=lambda item: -len(item[0]))}
@@ -89,15 +95,6 @@ def _find_needed_nodes(graph: fx.Graph) -> list[fx.Node]:
         queue += new
         needed.update(new)
     return [node for node in graph.nodes if node in needed and node is not output]
-
-
-def _writes(wrapper: nn.Module, node: fx.Node) -> bool:
-    """Tell whether a node overwrites its input, as `x.mul_(2)` does. Where nothing uses its result, the trace loses it."""
-    if node.op == "call_module":
-        return bool(getattr(wrapper.get_submodule(str(node.target)), "inplace", False))
-    name = node.target if isinstance(node.target, str) else getattr(node.target, "__name__", "")
-    is_named_so = name.endswith("_") and not name.endswith("__")
-    return node.op.startswith("call") and (is_named_so or bool(node.kwargs.get("inplace")) or "out" in node.kwargs)
 
 
 def _find_single_values(nodes: list[fx.Node]) -> list[fx.Node]:

@@ -83,10 +83,18 @@ def _check_tokens(outputs: Sequence[LayerOutput], index: int) -> None:
     before = {id(weight): weight for _, child, _ in outputs[: index + 1] for weight in child.parameters(recurse=False)}
     after = {id(weight): weight for _, child, _ in tokens for weight in child.parameters() if id(weight) not in before}
     if _count_numbers(after.values()) > _count_numbers(before.values()):
-        raise UsageError(
-            f"the net cannot be explained: most of its layers output tokens, {tuple(tokens[-1][2].shape[1:])} for an image, "
-            "as those of a ViT do, and not a map (k, h, w)"
-        )
+        raise UsageError(f"the net cannot be explained: most of its layers output {_describe_tokens(tokens[-1][2])}")
+
+
+@torch.no_grad()
+def find_tokens(module: nn.Module, images: Tensor, layer: str) -> str | None:
+    """Describe what a layer outputs if these are tokens; None if they are not."""
+    outputs = [output for name, _, output in _record_outputs(module, images) if name == layer]
+    return _describe_tokens(outputs[-1]) if outputs and _is_tokens(outputs[-1], len(images)) else None
+
+
+def _describe_tokens(output: Tensor) -> str:
+    return f"tokens, {tuple(output.shape[1:])} for an image, as those of a ViT do, and not a map (k, h, w)"
 
 
 def _is_tokens(output: Tensor, count: int) -> bool:

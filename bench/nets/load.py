@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from ..core.errors import BenchError, UsageError
+from ..core.formatting import format_count
 from ..core.process_state import KeepModes
 from ..forward.precision import choose_precision
 from . import modules, split
@@ -74,9 +75,10 @@ def _make_net(name: str, model: LoadedModel, device: torch.device, precision: st
         settings = replace(model.settings, class_count=len(model.classes))
         with KeepModes():
             parts = split.split_net(module, model.preprocess or PRESETS["imagenet"], layer, model.layer, settings)
-        classes = _check_class_names(model.classes, parts.class_count)
+        _check_class_names(model.classes, parts)
     except BenchError as error:
         raise type(error)(f"{name}: {error}") from None
+    classes = model.classes or tuple(map(str, range(parts.class_count)))
     notes = [*parts.notes, *model.notes]
     if not model.classes:
         notes.append(f"its {len(classes)} classes have no names: classes=FILE gives them, one a line")
@@ -89,6 +91,7 @@ def _make_net(name: str, model: LoadedModel, device: torch.device, precision: st
         name, parts.cut, classes, chosen, model.fingerprint,
         code=model.code, file=model.file, notes=tuple(notes), size=parts.fixed_size, link=parts.link,
         output="" if parts.output is None else str(parts.output),
+        reading="; ".join(filter(None, (model.reading, parts.reading))),
     )  # fmt: skip
     net.to(device)
     return replace_fp16(net, parts.probe_size) if (precision, chosen) == ("auto", "fp16") else net
@@ -107,14 +110,13 @@ def _list_input_notes(model: LoadedModel, fixed_size: int | None) -> list[str]:
     return notes
 
 
-def _check_class_names(names: tuple[str, ...], count: int) -> tuple[str, ...]:
-    """Return the names of a net's classes, or their indices if there are no names.
-
-    Raise UsageError for another number of names.
-    """
-    if names and len(names) != count:
-        raise UsageError(f"{len(names)} class names, and the net has {count} classes")
-    return names or tuple(map(str, range(count)))
+def _check_class_names(names: tuple[str, ...], parts: split.SplitNet) -> None:
+    """Raise UsageError for another number of names than the net has classes."""
+    if names and len(names) != parts.class_count:
+        why = ""
+        if split.TWO_CLASSES in parts.cut.modules:
+            why = ", as it returns one score an image: name the class of low scores first, then that of high scores"
+        raise UsageError(f"{format_count(len(names), 'class name')}, and the net has {parts.class_count} classes{why}")
 
 
 def name_specs(specs: Sequence[str]) -> dict[str, str]:

@@ -25,6 +25,7 @@ class LoadedModel:
     code: str = ""  # fingerprint of the user's source files; empty for nets of libraries
     file: str = ""  # the user's source file; empty for nets of libraries
     notes: tuple[str, ...] = ()  # sentences for the report
+    reading: str = ""  # what was decided about its computation that neither its weights nor its name show
     settings: OutputSettings = NO_SETTINGS  # what the user says about what the net returns
 
 

@@ -30,6 +30,7 @@ class Net(nn.Module):
         link: softmax, or sigmoid for classes that do not exclude each other: from logits to probabilities.
         precision: that of perturbed images: fp32, tf32, bf16 or fp16.
         output: name or index of the output that holds the class scores; empty if the net returns them alone.
+        reading: what else was decided about its computation that neither its weights nor its name show; empty if nothing.
         layer: the explained layer's name in the module's `named_modules()`.
         classes: class names, in the order of the logits.
         fingerprint: SHA-256 of the weights.
@@ -54,20 +55,22 @@ class Net(nn.Module):
         size: int | None = None,
         link: Link = "softmax",
         output: str = "",
+        reading: str = "",
     ) -> None:
         super().__init__()
         self.name, self.layer, self.classes, self.fingerprint = name, cut.layer, classes, fingerprint
         self.code, self.file = code, file
         self.notes = notes
         self.size = size
-        self.link, self.output, self.precision = link, output, precision
+        self.link, self.output, self.reading, self.precision = link, output, reading, precision
         self.memory_limit: float | None = None
         self.cut = cut
         self._sequence = nn.ModuleList(cut.modules.values())
         self.features, self.classify = self.split_at([cut.layer])
-        lay_out(self, torch.float32).eval().requires_grad_(False)
-        self._forward = Forward(nn.Sequential(self.features, self.classify), precision, link)
-        self._head = Forward(self.classify, "fp32")
+        lay_out(self, torch.float32, is_usual=cut.usual_layout).eval().requires_grad_(False)
+        whole = nn.Sequential(self.features, self.classify)
+        self._forward = Forward(whole, precision, link, usual_layout=cut.usual_layout)
+        self._head = Forward(self.classify, "fp32", usual_layout=cut.usual_layout)
         self._shared: tuple[Tensor, dict[Hashable, Any]] | None = None  # the images that methods share work on
         self._watched = list(self.modules()), list(self.parameters())
 
@@ -103,6 +106,7 @@ class Net(nn.Module):
             size=self.size,
             link=self.link,
             output=self.output,
+            reading=self.reading,
         )
         net.configure(self.memory_limit)
         return net

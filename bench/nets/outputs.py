@@ -9,6 +9,7 @@ from ..core.errors import PluginError, UsageError
 
 LOGITS = "logits"  # the name that libraries give to class scores beside other tensors
 SCORE_NAMES = (LOGITS, "out", "output", "scores", "pred")  # of class scores in libraries' dictionaries and objects
+SCORE_WORDS = ("logit", "out", "score", "pred", "prob", "class", "cls")  # in the names of outputs that are class scores
 ScoreLocation = (
     int | str | None
 )  # where the class scores are in what a net returns; None if it returns the tensor itself
@@ -73,13 +74,19 @@ def _choose_location(outputs: Outputs, scores: Outputs, *, is_counted: bool) -> 
             return keys[0]
     if not scores:
         raise PluginError(f"none of the net's outputs ({_describe(outputs)}) is class scores (n, classes)")
-    example = next(iter(scores))
+    first, *others = sorted(scores, key=lambda key: not _sounds_like_scores(key))
+    another = f"output={others[0]}" if len(others) == 1 else "another"
     counts = {value.numel() for value in scores.values()}
-    others = ", or name its classes" if len(counts) == len(scores) and not is_counted else ""
+    by_count = ", or name its classes" if len(counts) == len(scores) and not is_counted else ""
     raise UsageError(
-        f"the net returns several outputs that may be its class scores ({_describe(scores)}): set output={example} "
-        f"(--output {example}), or another{others}"
+        f"the net returns several outputs that may be its class scores ({_describe(scores)}): set output={first} "
+        f"(--output {first}), or {another}{by_count}"
     )
+
+
+def _sounds_like_scores(key: int | str) -> bool:
+    """Tell whether an output is called like class scores: cls_logits, preds, class_probs."""
+    return any(word in str(key).lower() for word in SCORE_WORDS)
 
 
 def _find_named(outputs: Outputs, name: str) -> int | str:

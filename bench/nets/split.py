@@ -3,6 +3,8 @@
 All decisions are made on two random images, and the two halves must reproduce the net's own scores on them.
 """
 
+import contextlib
+import copy
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import dropwhile, islice, product
@@ -15,6 +17,7 @@ from ..core.choices import Link
 from ..core.errors import NotApplicable, PluginError, UsageError, read_message
 from ..core.user_code import blame_user_code
 from ..forward.device import use_exact_arithmetic
+from ..forward.layout import needs_usual_layout
 from . import layers, outputs, readings
 from .axes import MAP, Order, arrange, describe_order, find_orders
 from .class_maps import TOLERANCE, build_class_maps
@@ -76,6 +79,7 @@ class SplitNet:
     fixed_size: int | None  # pixels; None if the net takes images of any size
     probe_size: int  # pixels: side of images that the net takes
     notes: tuple[str, ...]  # the decisions, one sentence each
+    reading: str  # those on which the values of gradients and maps depend; empty for most nets
 
 
 @dataclass(frozen=True)
@@ -118,9 +122,11 @@ def split_net(
     notes = [] if chosen else [_describe_choice(probe, found)]
     notes += _list_notes(probe, found)
     reason = _find_library_fault(probe, found)
-    cut = replace(found.cut, original=None if reason else module, why_no_original=reason)
+    usual_layout = needs_usual_layout(probe.scorer, probe.preprocess(probe.images))
+    cut = replace(found.cut, original=None if reason else module, why_no_original=reason, usual_layout=usual_layout)
     classes, link = max(2, probe.scores.shape[1]), probe.reading.link_of_classes
-    return SplitNet(cut, classes, link, probe.scorer.key, probe.fixed_size, probe.images.shape[3], tuple(notes))
+    size, reading = probe.images.shape[3], _describe_reading(probe, found)
+    return SplitNet(cut, classes, link, probe.scorer.key, probe.fixed_size, size, tuple(notes), reading)
 
 
 def _probe(module: nn.Module, preprocess: Preprocess, first_size: int, settings: OutputSettings) -> Probe:
@@ -159,15 +165,27 @@ def _find_repeatable_scores(
 
 
 def _check_independence(scorer: nn.Module, inputs: Tensor) -> None:
-    """Raise PluginError if an image's scores depend on the others of its batch."""
+    """Raise PluginError if an image's scores depend on the others of its batch, or on how float32 is rounded."""
+    if _is_independent(scorer, inputs):
+        return
+    with contextlib.suppress(*UNTRACEABLE):  # of a net that computes in float32 alone
+        if _is_independent(copy.deepcopy(scorer).double(), inputs.double()):
+            raise PluginError(
+                "the net's class scores are not reliable: rounding in float32 changes them by more than 0.1 %, so its "
+                "weights, or the running averages of its batch norms, may be damaged"
+            )
+    raise PluginError(
+        "the net's class scores of an image depend on the other images of the batch, so they would depend on the batch "
+        "size: give batch norms running averages (track_running_stats=True), and normalise each image by itself"
+    )
+
+
+def _is_independent(scorer: nn.Module, inputs: Tensor) -> bool:
+    """Tell whether an image's scores are the same alone and in a batch."""
     scores = scorer(inputs.clone())
     alone = torch.cat([scorer(inputs[number : number + 1].clone()) for number in range(len(inputs))])
     spread, largest = float(scores.max() - scores.min()), float(scores.abs().max())
-    if not torch.allclose(scores, alone, rtol=0, atol=max(INDEPENDENCE * spread, ROUNDING * largest)):
-        raise PluginError(
-            "the net's class scores of an image depend on the other images of the batch, so they would depend on the batch "
-            "size: give batch norms running averages (track_running_stats=True), and normalise each image by itself"
-        )
+    return torch.allclose(scores, alone, rtol=0, atol=max(INDEPENDENCE * spread, ROUNDING * largest))
 
 
 def _find_run_error(module: nn.Module, inputs: Tensor) -> str:
@@ -224,7 +242,8 @@ def _cut_at(probe: Probe, line: Line | None, layer: str) -> LayerCut:
     """Return the net cut at a layer. Raise UsageError with the reason if it cannot be."""
     result = _try_cut(probe, line, layer)
     if isinstance(result, str):
-        raise UsageError(f"the net cannot be cut at {layer}: {result}")
+        tokens = layers.find_tokens(probe.scorer.net, probe.preprocess(probe.images), layer)
+        raise UsageError(f"the net cannot be cut at {layer}: {f'it outputs {tokens}' if tokens else result}")
     return result
 
 
@@ -329,6 +348,12 @@ def _find_library_fault(probe: Probe, found: LayerCut) -> str:
     return ""
 
 
+def _describe_reading(probe: Probe, found: LayerCut) -> str:
+    """Describe in a few words how the layer and the class scores are read, if not as in most nets."""
+    axes = f"axes {describe_order(found.order)}" if found.order != MAP else ""
+    return "; ".join(filter(None, (axes, "logits [-s/2, s/2]" if probe.reading.is_single else "")))
+
+
 def _describe_choice(probe: Probe, found: LayerCut) -> str:
     """Say at which layer the net is cut where nobody named one, and how fine its map is."""
     (height, width), size = found.grid, probe.images.shape[2]
@@ -344,7 +369,10 @@ def _list_notes(probe: Probe, found: LayerCut) -> Iterator[str]:
     if found.order != MAP:
         yield f"layer {cut.layer} gives {describe_order(found.order)}: its axes are permuted to {describe_order(MAP)}"
     if AFTER_LAYER in cut.modules:
-        yield "it runs twice for each image: its computation depends on its input's values, so it cannot be traced"
+        yield (
+            "it runs twice for each image, as torch.fx cannot trace it: its computation depends on its input's values, or it "
+            "overwrites values through views"
+        )
     if probe.scorer.key is not None:
         yield f"its class scores are its output {probe.scorer.key!r}"
     yield from readings.describe(

@@ -121,7 +121,8 @@ def load_architecture(name: str, path: Path, settings: dict[str, Any], prefix: s
     """
     net, notes = _build(name, checkpoints.read_weights(path), path, settings, prefix)
     notes += architecture_settings.list_assumptions(name, settings)
-    return LoadedModel(net, hash_file(path), layer=find_usual_layer(name), notes=notes)
+    reading = architecture_settings.describe_reading(name, settings)
+    return LoadedModel(net, hash_file(path), layer=find_usual_layer(name), notes=notes, reading=reading)
 
 
 def list_imagenet_classes() -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from ..core.errors import UsageError
 from ..core.plugins import Plugin
 from ..core.specs import DEFAULT
 from ..data.checked import open_dataset
-from ..data.labels import abbreviate, find_missing_classes
+from ..data.labels import abbreviate, find_missing_classes, find_order_fault
 from ..data.types import Images
 from ..forward.device import find_device, measure_memory
 from ..forward.precision import check_compiler, choose_precision
@@ -215,7 +215,11 @@ def make_plan(
 
 def describe_net(net: Net, precision: str) -> NetHeader:
     """Return what the header of a run in this precision says about a net."""
-    chosen: dict[str, Any] = {"code": net.code, "output": net.output}  # a key without a value is left out of the file
+    chosen: dict[str, Any] = {
+        "code": net.code,
+        "output": net.output,
+        "reading": net.reading,
+    }  # a key without a value is left out of the file
     if net.link != "softmax":
         chosen["scores"] = net.link
     if net.precision != precision:
@@ -228,7 +232,7 @@ def describe_net(net: Net, precision: str) -> NetHeader:
 
 def _check_unchanged(name: str, checked: NetHeader, loaded: NetHeader) -> None:
     """Raise UsageError if a net differs from the one of this name that was checked. Notes change no number."""
-    for key in ("layer", "classes", "fingerprint", "code", "scores", "output", "precision"):
+    for key in ("layer", "classes", "fingerprint", "code", "scores", "output", "reading", "precision"):
         if getattr(checked, key) != getattr(loaded, key):
             raise UsageError(f"the net {name} is not the one of this run: it has another {key}")
 
@@ -265,8 +269,12 @@ def apply_protocol(protocol: Protocol, method: Plugin) -> Plugin:
 
 
 def _check_classes(plan: Plan) -> None:
-    """Raise UsageError if labels are the targets and a net lacks some of the data set's classes."""
+    """Raise UsageError for an order of labels that does not fit, and for targets that are labels of classes a net lacks."""
     for net, entry in plan.nets.items():
+        if fault := find_order_fault(plan.images.classes, entry.classes, plan.suite.label_order):
+            raise UsageError(
+                f"the data set's classes cannot be numbered by position on {net}: {fault}; leave --label-order out"
+            )
         names = find_missing_classes(plan.images, entry.classes, plan.suite.label_order)
         if plan.protocol.target == "label" and names:
             raise UsageError(

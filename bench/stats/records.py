@@ -24,7 +24,7 @@ def make_frame(run: Run) -> pd.DataFrame:
     Unknown values and empty texts are NaN; `reason` says why a mean is unknown.
     """
     records = [
-        _make_run_record(run, metric)
+        _make_run_record(run, metric, table.net)
         | _make_score_record(table, method, metric)
         | _make_cost_record(table.costs.get(method))
         for table in build_tables(run)
@@ -36,8 +36,8 @@ def make_frame(run: Run) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def _make_run_record(run: Run, metric: Metric) -> dict[str, Any]:
-    settings = run.header.protocols[metric.spec]
+def _make_run_record(run: Run, metric: Metric, net: str) -> dict[str, Any]:
+    settings = run.header.describe_protocol(metric.spec, [net])
     return {"suite": run.name, "dataset": run.header.suite.dataset, "protocol": format_settings(settings)}
 
 

@@ -22,7 +22,7 @@ Hashes = dict[str, str]  # by image: the start of its pixels' SHA-256
 
 WORDS = ("description", "family", "caveat", "slack", "notes")  # keys of a header that change no number
 ENVIRONMENT = ("device", "torch")  # on which the numbers of one run depend
-NET = ("layer", "fingerprint", "scores", "output", "precision")
+NET = ("layer", "fingerprint", "scores", "output", "reading", "precision")
 METHOD = ("version",)  # and its settings
 METRIC = ("better", "unit", "fingerprint")  # and its protocol
 CODE = ("fingerprint", "code")
@@ -211,7 +211,7 @@ def _find_fact_difference(word: str, base: Facts, new: Facts) -> str | None:
 
 
 def _abbreviate(value: Any) -> str:
-    return _shorten("none" if value in (None, "") else str(value), BRIEF)
+    return _shorten(_show(value), BRIEF)
 
 
 def _describe_difference(what: str, old: Any, new: Any) -> str:
@@ -227,7 +227,11 @@ def _describe_difference(what: str, old: Any, new: Any) -> str:
 
 
 def _format_value(value: Any) -> str:
-    return _shorten(", ".join(map(str, value)) if isinstance(value, list) else str(value), LONG)
+    return _shorten(", ".join(map(str, value)) if isinstance(value, list) else _show(value), LONG)
+
+
+def _show(value: Any) -> str:
+    return "none" if value in (None, "") else str(value)
 
 
 def _shorten(text: str, length: int) -> str:

@@ -1,6 +1,7 @@
 """A run's header, `run.json`: the suite, what each net, method and metric is, the data, and the environment of the run."""
 
 import json
+from collections.abc import Iterable
 from functools import cached_property
 from math import isfinite
 from pathlib import Path
@@ -115,14 +116,16 @@ class MetricHeader(MetricScale):
 class NetFacts(_Part):
     """What defines a net; `fingerprint` is that of the weights.
 
-    `scores` says how logits become class scores, `output` which output holds them, and `precision` that of perturbed images if
-    it is not the run's; defaults are left out of the file.
+    `scores` says how logits become class scores, `output` which output holds them, `reading` what else was decided about its
+    computation that neither its weights nor its name show, and `precision` that of perturbed images if it is not the run's.
+    Defaults are left out of the file. Older versions decided otherwise and wrote no `reading`.
     """
 
     layer: str
     fingerprint: str
     scores: Link = "softmax"
     output: str = ""
+    reading: str = ""
     precision: str = ""
 
 
@@ -179,6 +182,13 @@ class Header(_Part):
         """The values, by column, that the tables of the run may have."""
         lists = {"dataset": [self.suite.dataset], "image": self.data.images}
         return lists | {"net": list(self.nets), "method": list(self.methods), "metric": list(self.metrics)}
+
+    def describe_protocol(self, metric: str, nets: Iterable[str]) -> Settings:
+        """Describe the protocol of a metric on these nets: a `score` that is a probability is named by how it is read there."""
+        protocol = self.protocols[metric]
+        if protocol.get("score") != "softmax":
+            return protocol
+        return protocol | {"score": " or ".join(dict.fromkeys(self.nets[net].scores for net in nets))}
 
     def dump_content(self) -> dict[str, Any]:
         """Return the content of the file: without the keys that were left to their defaults."""

@@ -16,6 +16,7 @@ What is read is checked here, once: the header by its types, each file by its ha
 header (see checks.py). What reads a run can rely on that.
 """
 
+import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -33,6 +34,7 @@ from .parts import Identity, NetImage, Part, list_parts, read_identity
 from .schema import NAMES, SCHEMAS
 
 NAME = pa.dictionary(pa.int32(), pa.string())  # the type of a column of names
+SHOWN = 3  # reasons why images failed
 KEYS = ("net", "image", "method", "metric", "share")  # of a row, in its table
 
 
@@ -157,15 +159,33 @@ def open_run(directory: Path | str) -> Run:
 
 
 def describe_failures(run: Run) -> str | None:
-    """Describe how many images failed, on how many nets, with the first failure and its reason; None if none failed."""
+    """Describe how many images failed, on how many nets, and why: each reason with its first image; None if none failed."""
     rows = run.table("failures")
     if not len(rows):
         return None
-    first = rows.iloc[0]
     images, nets = rows["image"].nunique(), rows["net"].nunique()
     return (
-        f"{format_count(images, 'image')} of {len(run.header.data.images)} failed on {format_count(nets, 'net')}, the first "
-        f"{first['image']} on {first['net']}: {first['reason']}" + _describe_missing_costs(run, set(rows["image"]))
+        f"{format_count(images, 'image')} of {len(run.header.data.images)} failed on {format_count(nets, 'net')}"
+        + _describe_reasons(rows)
+        + _describe_missing_costs(run, set(rows["image"]))
+    )
+
+
+def _describe_reasons(failures: pd.DataFrame) -> str:
+    """Describe the most frequent reasons, with the first image of each; reasons that differ in the image's name are one."""
+    first: dict[str, str] = {}
+    images: dict[str, set[str]] = {}
+    for image, net, reason in failures[["image", "net", "reason"]].itertuples(index=False):
+        kind = re.sub(rf"(?<!\w){re.escape(image)}(?!\w)", "", reason)
+        first.setdefault(kind, f"the first {image} on {net}: {reason}")
+        images.setdefault(kind, set()).add(image)
+    kinds = sorted(first, key=lambda kind: -len(images[kind]))
+    if len(kinds) == 1:
+        return f", {first[kinds[0]]}"
+    others = format_count(len(kinds) - SHOWN, "other reason")
+    more = f"; the rest for {others}" if len(kinds) > SHOWN else ""
+    return (
+        ": " + "; ".join(f"{format_count(len(images[kind]), 'image')}, {first[kind]}" for kind in kinds[:SHOWN]) + more
     )
 
 

@@ -1,29 +1,44 @@
 """Pictures of any mode in RGB of 8 bits: what black and white are in a picture with values of more bits."""
 
 import re
+import struct
 from dataclasses import dataclass
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Picture
-from PIL import TiffTags
+from PIL import TiffImagePlugin
+
+from ...bench.core.formatting import format_count
 
 Values = NDArray[np.float64]  # (h, w)
 
 WHITES = (1, 255, 65535)  # the values of white on the scales that a picture may have
 ROUNDING = 1e-6  # by which values may exceed a scale
 SAMPLES_OF_16_BITS = r"(I|L|LA|RGB[AXa]?);16"  # Pillow's names of how samples lie in a file; BGR;16 are 5, 6 and 5 bits
-BITS, PHOTOMETRIC, FORMAT = (TiffTags.lookup(tag).value for tag in (258, 262, 339))
+BITS, PHOTOMETRIC, CHANNELS, FORMAT = 258, 262, 277, 339  # numbers of TIFF's tags
 SIGNED, WHITE_IS_ZERO = 2, 0  # values of FORMAT and PHOTOMETRIC
+KINDS = {
+    1: "whole numbers",
+    2: "whole numbers",
+    3: "floating-point numbers",
+    5: "complex numbers",
+    6: "complex numbers",
+}
+FEWEST_UNUSED = (
+    2  # upper bits of 16 that are said to be unused: a picture in the lower half of the scale may just be dark
+)
 
 
 @dataclass(frozen=True)
 class Depth:
-    """What a file says of its values: the value of white (None if it does not say), whether they have 16 bits, and the sign."""
+    """What a file says of its values: the value of white (None if it does not say), their bits, and the sign."""
 
     white: int | None = None
     has_16_bits: bool = False
     inverted: bool = False  # 0 is white
+    has_32_bits_unsigned: bool = False  # Pillow reads them as if they had a sign
 
 
 @dataclass(frozen=True)
@@ -52,7 +67,7 @@ def read_depth(file: Picture.Image) -> Depth:
         return Depth(4095 if is_12 else 65535, not is_12, inverted)
     if file.format == "PPM" and not isinstance(samples, str):  # whatever its highest value, Pillow scales it to 16 bits
         return Depth(65535 if file.mode == "I" else None, samples[1:2] == (65535,), inverted)
-    return Depth(inverted=inverted)
+    return Depth(inverted=inverted, has_32_bits_unsigned=32 in bits and file.mode == "I" and SIGNED not in formats)
 
 
 def to_rgb(picture: Picture.Image, depth: Depth) -> RgbPicture:
@@ -62,7 +77,8 @@ def to_rgb(picture: Picture.Image, depth: Depth) -> RgbPicture:
     if the values tell, else a ValueError is raised. The note says what was taken, and whether the upper bits are unused.
     """
     if picture.mode == "F" or picture.mode.startswith("I"):
-        grey = np.asarray(picture).astype(np.float64)
+        values = np.asarray(picture)
+        grey = (values.view(np.uint32) if depth.has_32_bits_unsigned else values).astype(np.float64)
         white = depth.white or _find_white(grey, WHITES if picture.mode == "F" else WHITES[1:])
         _check_range(grey, white)
         scale_note = "" if depth.white else f"its values are read on a scale from 0 to {white}"
@@ -83,7 +99,12 @@ def _find_white(values: Values, whites: tuple[int, ...]) -> int:
 
     Above 1 they must be whole numbers, or use the upper half of the scale. Raise ValueError if they tell none.
     """
-    if np.isfinite(values).all() and values.min() >= 0:
+    if not_finite := np.count_nonzero(~np.isfinite(values)):
+        raise ValueError(
+            f"{not_finite} of its {values.size} values are NaN or infinite: replace them by numbers from 0 to the value "
+            "of white"
+        )
+    if values.min() >= 0:
         for white in whites:
             if values.max() <= white * (1 + ROUNDING):
                 if white == 1 or 2 * values.max() > white or (values % 1 == 0).all():
@@ -109,11 +130,24 @@ def _to_bytes(values: Values, white: int) -> NDArray[np.uint8]:
 
 
 def _describe_unused_bits(highest: float) -> str:
-    """Describe the upper bits of 16 that no pixel uses, at most 8 of them; empty if the highest is used."""
+    """Describe the upper bits of 16 that no pixel uses, at most 8 of them; empty if they are fewer than FEWEST_UNUSED."""
     unused = 8 - (int(highest) >> 8).bit_length()
-    if unused <= 0:
+    if unused < FEWEST_UNUSED:
         return ""
     return (
         f"no pixel uses the upper {unused} of 16 bits, so the picture is dark: if it was taken with fewer bits, multiply its "
         "values to use all 16"
     )
+
+
+def describe_tiff(file: BinaryIO) -> str:
+    """Describe the values in a TIFF that Pillow does not read; empty for a file that is no TIFF, or damaged."""
+    try:
+        tags = TiffImagePlugin.ImageFileDirectory_v2(file.read(8))
+        file.seek(tags.next)
+        tags.load(file)
+        bits, formats = tags[BITS], tags.get(FORMAT, (1,))
+    except (OSError, SyntaxError, LookupError, struct.error):
+        return ""
+    channels = format_count(tags.get(CHANNELS, 1), "channel")
+    return f"it has {channels} of {KINDS.get(formats[0], 'values')} with {bits[0]} bits: save it with 8 or 16 bits"

@@ -4,18 +4,20 @@ import struct
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, ImageOps
+from PIL import ExifTags, ImageOps, UnidentifiedImageError
 from PIL import Image as Picture
 
 from ...bench.core.errors import ImageError, UsageError
 from ...bench.core.files import decode_name
 from ...bench.data.types import Mask, Pixels
-from .depth import RgbPicture, read_depth, to_rgb
+from .depth import RgbPicture, describe_tiff, read_depth, to_rgb
 from .remote import make_readable
 
 Resize = Literal["crop", "crop-all", "squash"]
@@ -27,6 +29,7 @@ DECODING_ERRORS = (  # of Pillow's decoders, for damaged files
     Picture.DecompressionBombError,
 )  # fmt: skip
 SIZES = (8, 8192)  # pixels: the least and the largest side of an image
+FIRST_OF_SEVERAL = "it holds several pages or frames, of which the first is read: save the others as files of their own"
 LYING = (5, 6, 7, 8)  # EXIF orientations that swap width and height
 CROP = 256 / 224  # torchvision's: the shorter side becomes 256 pixels, of which the central 224 are kept
 
@@ -48,11 +51,18 @@ def read_rgb(path: Path) -> RgbPicture:
 def convert(picture: Picture.Image, *, upright: bool = False) -> RgbPicture:
     """Return a picture in RGB, and rotate it as its EXIF data say if it should be `upright`.
 
-    Raise one of DECODING_ERRORS for a picture that cannot be read.
+    The note says how its values were read, and whether other pages or frames follow that are not. Raise one of DECODING_ERRORS
+    for a picture that cannot be read.
     """
-    depth = read_depth(picture)
+    depth, several = read_depth(picture), FIRST_OF_SEVERAL if _is_first_of_several(picture) else ""
     picture.load()
-    return to_rgb(ImageOps.exif_transpose(picture) if upright else picture, depth)
+    rgb = to_rgb(ImageOps.exif_transpose(picture) if upright else picture, depth)
+    return replace(rgb, note="; ".join(filter(None, (rgb.note, several))))
+
+
+def _is_first_of_several(picture: Picture.Image) -> bool:
+    """Tell whether pages or frames follow that may be other pictures. In an MPO they are previews of the first."""
+    return getattr(picture, "is_animated", False) and picture.format != "MPO" and picture.tell() == 0
 
 
 def read_mask(path: Path) -> Mask:
@@ -99,8 +109,9 @@ def _open(path: Path) -> Iterator[Picture.Image]:
         with Picture.open(make_readable(path)) as file:
             yield file
     except DECODING_ERRORS as error:
+        reason = _describe_unknown(path) if isinstance(error, UnidentifiedImageError) else decode_name(error)
         raise ImageError(
-            f"{decode_name(path)} cannot be read as an image ({decode_name(error)}): repair it, or remove it from the data set"
+            f"{decode_name(path)} cannot be read as an image ({reason}): repair it, or remove it from the data set"
         ) from None
 
 
@@ -109,6 +120,13 @@ def check_size(size: int) -> None:
     if not SIZES[0] <= size <= SIZES[1]:
         few = "few" if size < SIZES[0] else "many"
         raise UsageError(f"size: {size} pixels are too {few} for any net; set {SIZES[0]} to {SIZES[1]}, usually 224")
+
+
+def _describe_unknown(path: Path) -> str:
+    """Say why Pillow does not know a file."""
+    readable = make_readable(path)
+    with readable if isinstance(readable, BytesIO) else readable.open("rb") as file:
+        return describe_tiff(file) or "its format is not known, or its first bytes are damaged"
 
 
 def fit_picture(picture: Picture.Image, size: int, resize: Resize) -> tuple[Pixels, Box]:

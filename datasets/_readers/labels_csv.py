@@ -13,6 +13,7 @@ from .image_io import Box, read_size
 from .remote import read_bytes
 
 Row = dict[str, str]  # cells by column
+Columns = dict[str, str]  # the names in the file by those that are looked for: class_index for "Class Index"
 Rows = list[tuple[int, Row]]  # with the number of the line in the file
 
 FILE_NAME = "labels.csv"
@@ -41,7 +42,7 @@ def read_table(root: Path) -> Listing:
     return Listing(entries, classes)
 
 
-def _read_rows(file: Path) -> tuple[list[str], Rows]:
+def _read_rows(file: Path) -> tuple[Columns, Rows]:
     """Read the columns and the rows; empty lines are skipped, and cells lose the spaces around them."""
     start = f"{decode_name(file)} is not a table of comma-separated values"
     text = read_bytes(file).decode("utf-8-sig", "surrogateescape")  # file names may have bytes that are not UTF-8
@@ -53,12 +54,14 @@ def _read_rows(file: Path) -> tuple[list[str], Rows]:
         raise UsageError(f"{start}: {error}") from None
     if not lines or not all(name.isprintable() for name in lines[0][1]):
         raise UsageError(f"{start}: its first line names no columns")
-    columns = [_normalise(name) for name in lines[0][1]]
+    names = [_normalise(name) for name in lines[0][1]]
+    if twice := next((name for index, name in enumerate(names) if name and name in names[:index]), None):
+        raise UsageError(f"{decode_name(file)} has two columns {twice!r}: remove one of them")
     for number, cells in lines[1:]:
-        if len(cells) > len(columns):
-            raise UsageError(f"{start}: line {number} has {len(cells)} cells, and the first line {len(columns)}")
-    empty = [""] * len(columns)
-    return columns, [(number, dict(zip(columns, cells + empty, strict=False))) for number, cells in lines[1:]]
+        if len(cells) > len(names):
+            raise UsageError(f"{start}: line {number} has {len(cells)} cells, and the first line {len(names)}")
+    columns, empty = dict(zip(names, lines[0][1], strict=True)), [""] * len(names)
+    return columns, [(number, dict(zip(names, cells + empty, strict=False))) for number, cells in lines[1:]]
 
 
 def _find_delimiter(header: str) -> str:
@@ -75,18 +78,20 @@ def _normalise(column: str) -> str:
     return re.sub(r"[ -]+", "_", column.strip().casefold())
 
 
-def _find_column(file: Path, columns: Sequence[str], names: Sequence[str]) -> str:
+def _find_column(file: Path, columns: Columns, names: Sequence[str]) -> str:
     """Find the column with one of these names. Raise UsageError if there is none, or several without the first name."""
     found = [column for column in columns if column in names]
     if names[0] in found:
         found = [column for column in found if column == names[0]]
     if not found:
         others = ", ".join(names[1:])
-        raise UsageError(f"{decode_name(file)} has no column {names[0]!r} (or {others}); it has {', '.join(columns)}")
-    if len(found) > 1:
         raise UsageError(
-            f"{decode_name(file)} has several columns that may be the {names[0]}: {', '.join(found)}: name one of them "
-            f"{names[0]}"
+            f"{decode_name(file)} has no column {names[0]!r} (or {others}); it has {', '.join(columns.values())}"
+        )
+    if len(found) > 1:
+        listed = ", ".join(columns[column] for column in found)
+        raise UsageError(
+            f"{decode_name(file)} has several columns that may be the {names[0]}: {listed}: name one of them {names[0]}"
         )
     return found[0]
 
@@ -102,6 +107,10 @@ def _read_labels(file: Path, column: str, cells: Sequence[tuple[int, str]]) -> t
     are_words = column not in INDEX or all(re.fullmatch(WORDNET_ID, cell) for _, cell in cells)
     for (number, cell), is_number in zip(cells, are_numbers, strict=True):
         line = f"{decode_name(file)}, line {number}"
+        if len(classes := re.split(r"[|;]", cell)) > 1 and all(map(str.strip, classes)):
+            raise UsageError(
+                f"{line}: {decode_name(cell)!r} names {len(classes)} classes: write the one that is explained"
+            )
         if not cell or (not is_number and not are_words):
             raise UsageError(f"{line}: {cell!r} is not a class index: a class index is a whole number from 0")
         if is_number != are_numbers[0]:

@@ -42,7 +42,7 @@ def _make_metric_rows(header: Header) -> list[GridRow]:
         GridRow(
             [
                 make_name_cell(spec), Cell(metric.description, small=metric.caveat), Cell(metric.better), Cell(metric.unit),
-                Cell(format_settings(header.protocols[spec])),
+                Cell(format_settings(header.describe_protocol(spec, header.nets))),
             ],
             {"metric": spec},
         )

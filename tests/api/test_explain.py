@@ -254,3 +254,14 @@ def test_a_photograph_is_explained_for_a_class_by_name(real_data: Path, here: Pa
     assert record["net"] == "squeezenet1_1@imagenet" and record["top"][0]["name"] == "chow"
     assert [explanation["target"]["name"] for explanation in record["explanations"]] == ["chow", "Pomeranian"]
     assert record["files"] == ["explain/ILSVRC2012_val_00000355.png"]
+
+
+def test_of_several_photos_those_that_can_be_read_are_explained(photos: Path, here: Path) -> None:
+    damaged = here / "damaged.png"
+    damaged.write_bytes((photos / "a.png").read_bytes()[:200])
+    result = bench("explain", photos / "a.png", damaged, photos / "b.png", *QUICK, "--method", "centre", "--json")
+    assert result.exit_code == 3
+    assert [record["image"] for record in json.loads(result.stdout)] == [str(photos / "a.png"), str(photos / "b.png")]
+    assert result.stderr.startswith(f"bench: {damaged} failed: {damaged} cannot be read as an image")
+    assert result.stderr.count("\n") == 1
+    assert bench("explain", damaged, *QUICK).exit_code == 2

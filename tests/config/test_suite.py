@@ -81,10 +81,10 @@ def test_a_target_that_contradicts_the_protocol_is_refused() -> None:
     ("dataset", "title"),
     [
         ("scenes[size=64]", "scenes"),
-        ("image_folder[path=/a/photos/,size=64]", "scenes on photos"),
-        ("s3://bucket/birds", "scenes on birds"),
-        ("voc[year=2007]", "scenes on voc"),
-        ("./my_data.py", "scenes on my_data.py"),
+        ("image_folder[path=/a/photos/,size=64]", "photos (suite scenes)"),
+        ("s3://bucket/birds", "birds (suite scenes)"),
+        ("voc[year=2007]", "voc (suite scenes)"),
+        ("./my_data.py", "my_data.py (suite scenes)"),
     ],
 )
 def test_the_title_of_a_run_names_its_suite_and_data_set(dataset: str, title: str) -> None:

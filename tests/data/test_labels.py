@@ -13,7 +13,7 @@ from cambench.bench.cli.main import main
 from cambench.bench.config.suite import Suite
 from cambench.bench.config.suite_file import load
 from cambench.bench.core.errors import NotApplicable
-from cambench.bench.data.labels import find_missing_classes, has_two_orders, map_labels
+from cambench.bench.data.labels import find_missing_classes, find_order_fault, has_two_orders, map_labels
 from cambench.bench.data.types import Object
 from cambench.bench.run.describe import make_header
 from cambench.bench.run.plan import make_plan
@@ -81,6 +81,40 @@ def test_two_orders_are_found_where_numbers_are_no_positions(
     names: list[str], classes: list[str], expected: bool
 ) -> None:
     assert has_two_orders(names, classes) == expected
+
+
+IDS = ("n01440764", "n02102040")  # of ImageNet's classes 0 and 217
+
+
+@pytest.mark.parametrize(
+    ("names", "classes", "fault"),
+    [
+        (("cat", "dog"), ["dog", "cat"], "its class 'cat' would be the net's class 0, which is named 'dog'"),
+        (("cat", "dog"), ["cat", "emu"], "its class 'dog' would be the net's class 1, which is named 'emu'"),
+        (
+            IDS,
+            [str(index) for index in range(1000)],
+            "its class 'n02102040' would be the net's class 1, which is named '1'",
+        ),
+        ((), ["0", "1"], "its labels have no names, or it has no labels, so they have no positions either"),
+        (("cat", "dog"), ["Cat", "dog", "emu"], None),  # the names say the same
+        (("cat", "dog"), ["0", "1"], None),
+        (tuple(SORTED), CLASSES, None),
+        (("3", "7"), ["cat", "dog"], None),
+    ],
+)
+def test_positions_that_contradict_names_are_a_fault(
+    names: tuple[str, ...], classes: list[str], fault: str | None
+) -> None:
+    assert find_order_fault(names, classes, "position") == fault
+    assert find_order_fault(names, classes, "name") is None
+
+
+def test_a_run_by_position_is_refused_where_it_contradicts_names(tmp_path: Path) -> None:
+    dataset = f"image_folder[path={write_photos(tmp_path / 'photos', 'star', 'zebra', count=1)},size=64]"
+    result = bench("run", *CHEAP, "--dataset", dataset, "--label-order", "position", "--out", tmp_path / "run")
+    assert result.exit_code == 2
+    assert "cannot be numbered by position on squeezenet1_1: its class 'zebra' would be" in result.stderr
 
 
 def test_labels_without_names_are_class_indices() -> None:

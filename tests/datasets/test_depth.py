@@ -96,8 +96,8 @@ def test_a_black_picture_of_floats_is_black(tmp_path: Path) -> None:
         (np.linspace(0, 37.5, 256), "from 0 to 37.5"),
         (np.linspace(0, 3000.5, 256), "from 0 to 3000.5"),
         (np.linspace(0, 1e6, 256), r"from 0 to 1e\+06"),
-        (np.full(256, np.nan), "the value of white is unknown"),
-        (np.r_[np.zeros(255), np.inf], "from 0 to inf"),
+        (np.full(256, np.nan), "256 of its 256 values are NaN or infinite: replace them by numbers"),
+        (np.r_[np.zeros(254), np.inf, np.nan], "2 of its 256 values are NaN or infinite"),
     ],
 )
 def test_values_that_tell_no_scale_are_refused(tmp_path: Path, values: NDArray[Any], message: str) -> None:
@@ -110,6 +110,7 @@ def test_values_that_tell_no_scale_are_refused(tmp_path: Path, values: NDArray[A
     ("values", "message"),
     [
         (GREY.astype(np.int32) - 1, "its values run from -1 to 254, so the value of white is unknown"),
+        (GREY.astype(np.uint32) << 24, "its values run from 0 to 4.27819e\\+09, so the value of white is unknown"),
         (GREY.astype(np.int32) * 1000, "its values run from 0 to 255000, so the value of white is unknown"),
         (GREY.astype(np.int16) - 1, "its values run from -1, and black is 0: save it with values from 0 to 65535"),
         (GREY.astype(np.int8), "its values of 8 bits have a sign: save it without"),
@@ -118,6 +119,53 @@ def test_values_that_tell_no_scale_are_refused(tmp_path: Path, values: NDArray[A
 def test_whole_numbers_that_are_no_pixels_are_refused(tmp_path: Path, values: NDArray[Any], message: str) -> None:
     with pytest.raises(ImageError, match=message):
         read(write_tiff(tmp_path / "a.tif", values))
+
+
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        (GREY / 255, "it has 1 channel of floating-point numbers with 64 bits: save it with 8 or 16 bits"),
+        ((GREY / 255).astype(np.float16), "it has 1 channel of floating-point numbers with 16 bits"),
+        (GREY.astype(np.uint64), "it has 1 channel of whole numbers with 64 bits"),
+        (np.stack([GREY / 255] * 3, -1).astype(np.float32), "it has 3 channels of floating-point numbers with 32 bits"),
+    ],
+)
+def test_a_tiff_that_pillow_does_not_know_is_refused_with_its_kind_of_values(
+    tmp_path: Path, values: NDArray[Any], reason: str
+) -> None:
+    options = {"photometric": "rgb"} if values.ndim == 3 else {}
+    with pytest.raises(ImageError, match=rf"a\.tif cannot be read as an image \({reason}"):
+        read(write_tiff(tmp_path / "a.tif", values, **options))
+
+
+@pytest.mark.parametrize("content", [b"", b"not a picture", b"II*\0"])
+def test_a_file_of_no_known_format_is_refused_as_such(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "a.tif").write_bytes(content)
+    with pytest.raises(ImageError, match=r"a\.tif cannot be read as an image \(its format is not known, or its first"):
+        read(tmp_path / "a.tif")
+
+
+@pytest.mark.parametrize("ending", ["tif", "gif", "png", "webp"])
+def test_of_several_pages_or_frames_the_first_is_read_and_this_is_said(tmp_path: Path, ending: str) -> None:
+    pages = [Image.fromarray(np.full((SIDE, SIDE), value, np.uint8)) for value in (255, 0)]
+    pages[0].save(tmp_path / f"a.{ending}", save_all=True, append_images=pages[1:])
+    pages[0].save(tmp_path / f"b.{ending}")
+    several = "it holds several pages or frames, of which the first is read"
+    for file, expected in (("a", several), ("b", "")):
+        pixels, note = read(tmp_path / f"{file}.{ending}")
+        assert (pixels == 255).all()
+        assert note.partition(":")[0] == expected
+    with Image.open(tmp_path / f"a.{ending}") as picture:
+        picture.seek(1)  # the user's choice
+        pixels, note = read(picture)
+        assert (pixels == 0).all() and note == ""
+
+
+def test_the_previews_in_a_photo_of_a_camera_are_no_pages(tmp_path: Path) -> None:
+    Image.new("RGB", (SIDE, SIDE)).save(
+        tmp_path / "a.jpg", format="MPO", save_all=True, append_images=[Image.new("RGB", (4, 4))]
+    )
+    assert read(tmp_path / "a.jpg")[1] == ""
 
 
 @pytest.mark.parametrize("compression", [None, "zlib"])
@@ -153,7 +201,12 @@ def test_16_bits_are_read_without_a_word_if_they_are_used(tmp_path: Path) -> Non
         assert note == "", file
 
 
-@pytest.mark.parametrize(("bits", "unused"), [(15, 1), (14, 2), (12, 4), (10, 6), (8, 8)])
+def test_one_unused_bit_is_a_dark_picture_and_not_said(tmp_path: Path) -> None:
+    values = np.linspace(0, 2**15 - 1, 256).astype(np.uint16).reshape(SIDE, SIDE)
+    assert read(write_png(tmp_path / "a.png", values, 0))[1] == ""
+
+
+@pytest.mark.parametrize(("bits", "unused"), [(14, 2), (12, 4), (10, 6), (8, 8)])
 def test_unused_upper_bits_of_16_are_said(tmp_path: Path, bits: int, unused: int) -> None:
     values = np.linspace(0, 2**bits - 1, 256).astype(np.uint16).reshape(SIDE, SIDE)
     rgb, opaque = np.stack([values] * 3, -1), np.full((SIDE, SIDE, 1), 65535, np.uint16)

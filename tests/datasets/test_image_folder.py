@@ -122,6 +122,14 @@ def test_a_truncated_file_is_named_in_the_error(tmp_path: Path) -> None:
             "file,label,class_name\na.png,0,dog\n",
             "has several columns that may be the class_index: label, class_name: name one of them class_index",
         ),
+        ("File Path,Kind\na.png,0\n", r"has no column 'class_index' .*; it has File Path, Kind"),
+        (
+            "Image,PATH,label\na.png,a.png,0\n",
+            "several columns that may be the file: Image, PATH: name one of them file",
+        ),
+        ("file,Label,label\na.png,0,1\n", "has two columns 'label': remove one of them"),
+        ("file,label\na.png,cat|dog\n", r"line 2: 'cat\|dog' names 2 classes: write the one that is explained"),
+        ("file,class_index\na.png,3;5\n", "line 2: '3;5' names 2 classes"),
         ("image,path,label\na.png,a.png,0\n", "has several columns that may be the file: image, path"),
         (
             "file,label\na.png,0\nb.png,dog\n",

@@ -534,6 +534,17 @@ class _BatchStretched(nn.Module):
         return scores
 
 
+class _Amplifying(nn.Sequential):
+    """Amplifies rounding, which differs between batches of different sizes."""
+
+    def __init__(self) -> None:
+        super().__init__(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 5))
+
+    def forward(self, images: Tensor) -> Tensor:
+        scores: Tensor = super().forward(images)
+        return scores * (1 + len(images) * 1e5 * torch.finfo(scores.dtype).eps)
+
+
 class _Paired(nn.Module):
     """Takes two images at a time."""
 
@@ -553,6 +564,7 @@ class _Paired(nn.Module):
         (_Deciding, "class scores as torch.bool"),
         (_BatchNormed, "an image depend on the other images of the batch"),
         (_BatchStretched, "an image depend on the other images of the batch"),
+        (_Amplifying, "scores are not reliable: rounding in float32 changes them by more than 0.1 %"),
         (_Paired, "cannot be run on a single image"),
         (lambda: nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU()), "class scores are"),
     ],

@@ -212,6 +212,7 @@ def test_blocks_of_libraries_are_explained_as_plain_torch_does(
 ) -> None:
     module, net = _load(make, layer)
     assert (NHWC.format(layer) in net.notes) == (order != axes.MAP)
+    assert net.reading == ("axes (n, h, w, k)" if order != axes.MAP else "")
     expected = _compute_grad_cam(module, layer, order, IMAGES, TARGETS)
     close(compute_maps("grad_cam", net, IMAGES, TARGETS), expected)
 
@@ -246,8 +247,11 @@ def test_tokens_are_refused_in_one_sentence(capfd: pytest.CaptureFixture[str]) -
         UsageError, match=r"most of its layers output tokens, \(17, 16\) for an image, as those of a ViT"
     ):
         _load(make)
-    with pytest.raises(UsageError, match=r"cut at encoder.ln: it outputs \(17, 16\) for an image, not a map"):
-        _load(make, "encoder.ln")
+    for layer in ("encoder.ln", "encoder.layers.encoder_layer_0.ln_1"):  # also inside a residual block
+        with pytest.raises(
+            UsageError, match=rf"cut at {layer}: it outputs tokens, \(17, 16\) for an image, as those of a"
+        ):
+            _load(make, layer)
     assert capfd.readouterr() == ("", "")
     assert _load(_Hybrid)[1].layer == "body"
 

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from cambench.bench.core.errors import UsageError
 from cambench.bench.data.types import MEAN, STD
 from cambench.bench.nets import architecture_settings, checkpoints, load, timm_nets, zoo
+from cambench.bench.run.plan import describe_net
 from cambench.tests.support.nets import random_images
 
 CPU = torch.device("cpu")
@@ -85,8 +86,36 @@ def test_of_two_sets_of_weights_the_user_chooses() -> None:
     loaded, notes = _load(both, prefix="model_ema")
     assert torch.equal(loaded["0.weight"], OTHER["0.weight"])
     assert notes == ("left out of w.pth, whose model_ema.module.* it takes, as no part of the net: model.*",)
-    with pytest.raises(UsageError, match=r"no weights under the prefix 'ema': its names begin with model, model_ema$"):
+    with pytest.raises(UsageError, match=r"under the prefix 'ema': its names begin with model, model_ema\.module$"):
         _load(both, prefix="ema")
+
+
+def _wrap(state: dict[str, Tensor]) -> dict[str, Any]:
+    """A checkpoint of PyTorch Lightning, whose module has a net, an average of it, and a loss with weights."""
+    weights = _prefixed("model.", state) | _prefixed("ema.module.", OTHER) | {"criterion.weight": torch.ones(2)}
+    training = {
+        "epoch": 3,
+        "hyper_parameters": {"lr": 0.1},
+        "optimizer_states": [{"state": {0: {"step": torch.ones(1)}}}],
+    }
+    return {"state_dict": weights, "pytorch-lightning_version": "2.5", **training}
+
+
+@pytest.mark.parametrize(("prefix", "expected"), [("model", STATE), ("ema", OTHER), ("state_dict.ema", OTHER)])
+def test_an_inner_part_of_a_prefix_chooses_if_it_is_unambiguous(
+    prefix: str, expected: dict[str, Tensor], tmp_path: Path
+) -> None:
+    torch.save(_wrap(STATE), tmp_path / "last.ckpt")
+    state = checkpoints.read_weights(tmp_path / "last.ckpt")
+    loaded, notes = _load(state, prefix=prefix)
+    assert all(torch.equal(loaded[name], weight) for name, weight in expected.items())
+    assert any("left out of w.pth" in note for note in notes)
+    with pytest.raises(UsageError, match=r"holds 2 sets .* \(state_dict\.model, state_dict\.ema\.module\): choose one"):
+        _load(state)
+    with pytest.raises(
+        UsageError, match=r"under the prefix 'net': its names begin with state_dict\.model, state_dict\.ema"
+    ):
+        _load(state, prefix="net")
 
 
 def _renamed(before: str, after: str, state: dict[str, Tensor] = STATE) -> dict[str, Tensor]:
@@ -198,6 +227,7 @@ def test_an_inception_is_the_net_that_the_user_trained(
     assert (scores - _run_module(module, IMAGES)).abs().max() > 1e-3
     assumed = "transform_input=true is assumed, which weights do not show: [transform_input=...] changes it"
     assert (assumed in net.notes) == transforms
+    assert describe_net(net, "fp32").reading == ("transform_input=true" if transforms else "")
     left_out = f"left out of w.pth, as no part of the net: {auxiliary}"
     assert [note for note in net.notes if "left out" in note] == ([left_out] if auxiliary else [])
 
@@ -211,6 +241,7 @@ def test_a_dilated_net_is_the_net_that_the_user_trained(tmp_path: Path) -> None:
     torch.testing.assert_close(net(IMAGES), _run_module(module, IMAGES), rtol=1e-4, atol=1e-5)
     assumed = "dilated=false is assumed, which weights do not show: [dilated=...] changes it"
     assert assumed in strided.notes and assumed not in net.notes
+    assert strided.reading == ""  # as in versions without this setting
 
 
 CHANGES: dict[

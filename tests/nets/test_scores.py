@@ -259,7 +259,9 @@ def test_copies_of_a_net_read_its_scores_as_it_does() -> None:
     ],
 )  # fmt: skip
 def test_the_notes_say_how_scores_are_read(last: Transform, settings: dict[str, str], note: str) -> None:
-    assert note in load_module(make(4, last), **settings).notes
+    net = load_module(make(4, last), **settings)
+    assert note in net.notes
+    assert describe_net(net, "fp32").reading == ("logits [-s/2, s/2]" if len(net.classes) == 2 else "")
 
 
 @pytest.mark.parametrize("kind", [Small, Untraceable])
@@ -335,6 +337,12 @@ def test_python_and_specs_take_the_same_settings(own: Path, scores: str) -> None
         ),
         (make(4, lambda s: s.log_softmax(1)), {"scores": "sigmoid"}, "returns the logarithms of a softmax: leave"),
         (make(1), {"classes": ["a", "b", "c"]}, "3 class names, and the net has 2 classes"),
+        (
+            make(1),
+            {"classes": ["a"]},
+            "1 class name, and the net has 2 classes, as it returns one score an image: name the ",
+        ),
+        (make(4), {"classes": ["a"]}, "1 class name, and the net has 4 classes$"),
     ],
 )
 def test_what_scores_cannot_be_is_refused(module: nn.Module, settings: dict[str, Any], message: str) -> None:
@@ -388,10 +396,12 @@ def test_an_output_is_chosen(kind: type[Small], last: Transform, settings: dict[
     ("last", "settings", "error", "message"),
     [
         (lambda s: (wide(s), s), {}, UsageError, r"the net returns several outputs that may be its class scores "
-         r"\(0: \(n, 8\), 1: \(n, 4\)\): set output=0 \(--output 0\), or another, or name its classes$"),
-        (lambda s: (s, s * 2), {}, UsageError, r"\(0: \(n, 4\), 1: \(n, 4\)\): set output=0 \(--output 0\), or another$"),
-        (lambda s: (s, s * 2, wide(s)), {"classes": list("abcd")}, UsageError, r"\(0: \(n, 4\), 1: \(n, 4\)\): .* another$"),
-        (lambda s: (wide(s), s), {"classes": list("abc")}, UsageError, r"\(0: \(n, 8\), 1: \(n, 4\)\): .* or another$"),
+         r"\(0: \(n, 8\), 1: \(n, 4\)\): set output=0 \(--output 0\), or output=1, or name its classes$"),
+        (lambda s: (s, s * 2), {}, UsageError, r"\(0: \(n, 4\), 1: \(n, 4\)\): set output=0 \(--output 0\), or output=1$"),
+        (lambda s: (s, s * 2, s * 3), {}, UsageError, r"set output=0 \(--output 0\), or another$"),
+        (lambda s: (s, s * 2, wide(s)), {"classes": list("abcd")}, UsageError, r"\(0: \(n, 4\), 1: \(n, 4\)\): .* output=1$"),
+        (lambda s: (wide(s), s), {"classes": list("abc")}, UsageError, r"\(0: \(n, 8\), 1: \(n, 4\)\): .* or output=1$"),
+        (lambda s: {"embedding": wide(s), "cls": s}, {}, UsageError, "set output=cls .--output cls., or output=embedding"),
         (lambda s: {"a": s, "b": s[:, 0]}, {}, UsageError, r"\(a: \(n, 4\), b: \(n\)\): set output=a"),
         (lambda s: (s, s), {"output": 2}, UsageError, r"the net has no output '2': it has 0: \(n, 4\), 1: \(n, 4\)"),
         (lambda s: s, {"output": 0}, UsageError, "the net returns one tensor, so it has no output '0' to choose"),

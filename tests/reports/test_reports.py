@@ -1,6 +1,7 @@
 """Reports of a run: correct numbers, reasons in words, and escaped text."""
 
 import io
+import json
 import re
 import shutil
 from html.parser import HTMLParser
@@ -388,3 +389,21 @@ def test_the_band_of_one_curve_has_no_width() -> None:
 
 def test_the_montage_is_a_png(run: Run) -> None:
     assert draw_montage(run, images=2).startswith(b"\x89PNG")
+
+
+def test_the_score_and_the_notes_of_a_multi_label_net_are_reported(tmp_path: Path) -> None:
+    directory = runs.write(tmp_path / "run", images=3, nets={"resnet18": "layer4", "mine": "conv"})
+    header = json.loads((directory / "run.json").read_text(encoding="utf-8"))
+    note = "its class scores are the probabilities that it returns"
+    header["nets"]["mine"] |= {"scores": "sigmoid", "notes": [note]}
+    header["suite"]["name"] = "mine"
+    (directory / "run.json").write_text(json.dumps(header), encoding="utf-8")
+    run = store.open_run(directory)
+    both = "score softmax or sigmoid, target predicted"
+    for text in (markdown.render(run), html.render(run)):
+        assert both in text and note in text and "scenes (suite mine)" in text
+    table = pd.read_csv(io.StringIO(csv.render(run)))
+    assert {net: set(rows["protocol"].str.extract(r"(score \w+),")[0]) for net, rows in table.groupby("net")} == {
+        "resnet18": {"score softmax"},
+        "mine": {"score sigmoid"},
+    }

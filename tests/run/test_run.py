@@ -128,9 +128,15 @@ def test_scores_in_bf16_are_close_to_those_in_fp32(tmp_path: Path, net: str, met
         (["run", "nope"], "there is no suite 'nope'"),
         (["run", "--nets", "resnet19"], "there is no net 'resnet19': did you mean 'resnet18'"),
         (["run", "--nets", "resnet18@cifar"], "has no weights 'cifar': there are: imagenet, IMAGENET1K_V1"),
+        (["run", "--net", "resnet19", "--method", "cam"], "there is no net 'resnet19': did you mean 'resnet18'"),
         (["run", "--methods", "grad-cam"], "there is no method 'grad-cam': did you mean 'grad_cam'"),
         (["run", "--metrics", "insert"], "there is no metric 'insert': did you mean 'insertion'"),
-        (["run", "--dataset", "nowhere"], "there is no dataset 'nowhere'"),
+        (["run", "--dataset", "nowhere"], "there is no dataset 'nowhere': there are: cifar10, "),
+        (["run", "--dataset", "nowhere"], "voc, or a folder of images"),
+        (["run", "--dataset", "photos.v2"], "there is no folder photos.v2"),
+        (["run", "--dataset", r"C:\\photos"], r"there is no folder C:\\photos"),
+        (["run", "--dataset", __file__[:-1]], "there is no folder"),
+        (["run", "--dataset", str(Path(__file__).parents[2] / "README.md")], "README.md is a file: name the folder of"),
         (["run", "--dataset", "./photos"], "there is no folder ./photos"),
         (["run", "--device", "tpu"], "there is no device 'tpu'"),
         (["run", "--nets", "vgg16,vgg16"], "vgg16 is named twice"),
@@ -141,6 +147,12 @@ def test_a_wrong_argument_is_refused(tmp_path: Path, arguments: list[str], sente
     arguments = [*arguments, "--out", str(tmp_path / "run")]
     assert sentence in refused(*arguments)
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("command", [["plan", "--images", "100"], ["conform"]])
+@pytest.mark.parametrize("option", ["--net", "--nets"])
+def test_an_option_with_a_list_may_be_named_in_the_singular(command: list[str], option: str) -> None:
+    assert "there is no net 'resnet19'" in refused(*command, option, "resnet19")
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a CUDA device")

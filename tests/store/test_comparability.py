@@ -39,6 +39,7 @@ MEANING: dict[str, tuple[Header, str]] = {
     "weights": (changed("nets", "resnet18", "fingerprint", "99"), "net's fingerprint: 0123abcd → 99"),
     "class scores": (changed("nets", "resnet18", "scores", "sigmoid"), "net's scores: softmax → sigmoid"),
     "output": (changed("nets", "resnet18", "output", "1"), "net's output: none → 1"),
+    "axes": (changed("nets", "resnet18", "reading", "axes (n, h, w, k)"), "net's reading: none → axes (n, h, w, k)"),
     "version": (changed("methods", "grad_cam", "version", 2), "method's version: 1 → 2"),
     "setting": (changed("methods", "grad_cam", "settings", {"of": "logit"}), "method's of: none → logit"),
     "unit": (changed("metrics", "insertion", "unit", "share"), "metric's unit: mean probability → share"),
@@ -67,6 +68,11 @@ def test_descriptions_and_slacks_do_not_matter(part: str, key: str, name: str, v
     new = changed(part, key, name, value)
     assert find_difference(describe_meaning(header(), *CELL), describe_meaning(new, *CELL)) is None
     assert find_run_difference(header(), new) is None
+
+
+def test_a_run_whose_net_was_read_differently_is_not_resumed() -> None:
+    new = changed("nets", "resnet18", "reading", "axes (n, h, w, k)")
+    assert find_run_difference(header(), new) == "its reading of resnet18 is none, not axes (n, h, w, k)"
 
 
 def test_a_method_with_changed_code_is_compared_but_not_resumed() -> None:

@@ -305,10 +305,8 @@ def test_a_foreign_table_is_named_and_other_files_are_ignored(tmp_path: Path) ->
         store.open_run(tmp_path).table("scores")
 
 
-def failed(net: str, image: str) -> Unit:
-    return Unit(
-        (net, image), {"failures": [{"dataset": "scenes", "net": net, "image": image, "reason": "it is truncated"}]}
-    )
+def failed(net: str, image: str, reason: str = "it is truncated") -> Unit:
+    return Unit((net, image), {"failures": [{"dataset": "scenes", "net": net, "image": image, "reason": reason}]})
 
 
 def test_a_failure_is_stored_until_a_later_attempt_succeeds(tmp_path: Path) -> None:
@@ -348,3 +346,25 @@ def test_a_run_of_hours_has_a_few_hundred_parts(
     assert sum(written) == pytest.approx(2000, abs=1)
     assert least <= len(written) <= most
     assert max(written) <= MAX_HELD
+
+
+def test_failures_are_grouped_by_reason_whatever_the_name_of_the_image(tmp_path: Path) -> None:
+    write(tmp_path, failed("a", "z", "/d/z is damaged"))
+    assert store.describe_failures(store.open_run(tmp_path)) == (
+        "1 image of 3 failed on 1 net, the first z on a: /d/z is damaged"
+    )
+    write(
+        tmp_path,
+        failed("a", "y", "no memory"),
+        failed("a", "x", "/d/x is damaged"),
+        failed("b", "x", "/d/x is damaged"),
+    )
+    assert store.describe_failures(store.open_run(tmp_path)) == (
+        "3 images of 3 failed on 2 nets: 2 images, the first z on a: /d/z is damaged; 1 image, the first y on a: no memory; "
+        "forwards and peak bytes, which are measured on the first image, are missing"
+    )
+
+
+def test_the_most_frequent_reasons_of_failures_are_named(tmp_path: Path) -> None:
+    write(tmp_path, *(failed(net, image, f"reason {net}{image}") for net in "ab" for image in "yz"))
+    assert str(store.describe_failures(store.open_run(tmp_path))).endswith("; the rest for 1 other reason")

@@ -4,6 +4,7 @@
 `python -m cambench.tools.nets` writes into docs/nets.md. It takes about an hour on one core.
 """
 
+import copy
 import json
 import os
 from pathlib import Path
@@ -25,7 +26,9 @@ CHANNELS = 6  # of the explained layer that are not set to zero
 SIZE = 96  # pixels: of the images, if the net takes any size
 GRID_SIZE = 224  # pixels: of the image whose grid is stored, if the net takes any size
 MOST_WEIGHTS = 200_000_000  # copies of a net with more do not fit into the memory of a small machine
-ROUNDED = {"dla46x_c": 1e-3}  # of the highest value: how far from float64 plain torch in float32 is itself
+STABLE = 1e-5  # of the spread of a net's scores: rounding that leaves them as they are
+ROUNDED = ("convmixer_768_32", "dla46x_c", "regnet_x_3_2gf", "wide_resnet50_2")  # plain torch in float32 is itself off
+LOOSE = 1e-3  # of the highest value: how far these may be off
 Row = dict[str, str]
 
 TIMM = (
@@ -67,7 +70,18 @@ def load(module: nn.Module, layer: str | None) -> Net:
 
 
 def calibrate(module: nn.Module, images: Tensor) -> None:
-    """Give batch norms the averages of images, so that the maps of a deep net with random weights are of usual size."""
+    """Give batch norms the averages of images, so that the maps of a deep net with random weights are of usual size.
+
+    Some of these nets then amplify rounding errors until little of their scores is left: they keep their weights.
+    """
+    weights = copy.deepcopy(module.state_dict())
+    set_averages(module, images)
+    probe = torch.rand(2, *images.shape[1:], generator=torch.Generator().manual_seed(0))  # on which cambench decides
+    if not is_stable(module, torch.cat([probe, random_images(2, images.shape[2])])):
+        module.load_state_dict(weights)
+
+
+def set_averages(module: nn.Module, images: Tensor) -> None:
     norms = [part for part in module.modules() if isinstance(part, nn.BatchNorm2d)]
     for norm in norms:
         norm.momentum = 1.0
@@ -77,16 +91,23 @@ def calibrate(module: nn.Module, images: Tensor) -> None:
     module.eval()
 
 
+@torch.no_grad()
+def is_stable(module: nn.Module, images: Tensor) -> bool:
+    """Tell whether rounding, which differs between a batch and single images, leaves a net's scores as they are."""
+    scores, alone = module(images), torch.cat([module(image[None]) for image in images])
+    return bool(((scores - alone).abs().amax(1) < STABLE * (scores.amax(1) - scores.amin(1))).all())
+
+
 def explain(module: nn.Module, usual: str | None, tolerance: float) -> Row:
     """Compare a net's explanations with plain torch at the chosen layer. Most of its channels are set to zero first."""
     net = load(module, usual)
     size = net.size or SIZE
-    calibrate(module, random_images(4, size, seed=1))
     with record(module, net.layer) as outputs, torch.no_grad():
         module(torch.rand(1, 3, *[net.size or GRID_SIZE] * 2))
     axes = find_axes(module, net.layer, random_images(1, size))
     grid = " x ".join(str(outputs[-1].shape[axes.index(axis)]) for axis in "hw")
     zoo.thin(module, net.layer, CHANNELS, axes.index("k"))
+    calibrate(module, random_images(4, size, seed=1))
     net = load(module, net.layer)
     check_net(net, PlainNet(module, axes=lambda _: axes), random_images(1, size), tolerance=tolerance)
     return {"layer": net.layer, "grid": grid, "size": str(net.size or GRID_SIZE), "axes": axes, "refused": ""}
@@ -109,7 +130,7 @@ def test_a_classifier_of_torchvision(name: str) -> None:
         pytest.skip(f"{name} has {weights} weights")
     torch.manual_seed(0)
     module = torchvision.models.get_model(name, num_classes=5, **settings)
-    row = explain_or_refuse(module, find_usual_layer(name))
+    row = explain_or_refuse(module, find_usual_layer(name), LOOSE if name in ROUNDED else TOLERANCE)
     store({"library": "torchvision", "family": type(module).__name__, "net": name, **row})
     assert not row["refused"] or name.startswith("vit_")
 
@@ -121,5 +142,5 @@ def test_a_family_of_timm(name: str) -> None:
     timm = pytest.importorskip("timm")
     torch.manual_seed(0)
     module = timm.create_model(name, num_classes=5)
-    row = explain_or_refuse(module, None, ROUNDED.get(name, TOLERANCE))
+    row = explain_or_refuse(module, None, LOOSE if name in ROUNDED else TOLERANCE)
     store({"library": "timm", "family": type(module).__name__, "net": name, **row})

@@ -252,9 +252,71 @@ def test_a_kind_of_net_is_explained_as_plain_torch_does_or_refused(name: str) ->
     check_net(net, plain, random_images(2, kind.size), gradients=kind.gradients, tolerance=kind.tolerance)
 
 
-def test_gradients_through_an_instance_norm_are_right_for_one_image() -> None:
+def find_flat(maps: Tensor) -> Tensor:
+    """10 for an image of one colour, 0 for others, such as those on which a net is cut."""
+    return 10 * (maps[:, :, 4:8, 4:8].var((2, 3)).amax(1) < 1e-6).float().view(-1, 1, 1, 1)
+
+
+def add_to_view(maps: Tensor) -> Tensor:
+    half = maps[:, :4]
+    half += find_flat(maps)
+    return maps
+
+
+def scale_view_of_view(maps: Tensor) -> Tensor:
+    places = maps.flatten(2)
+    turned = places.transpose(1, 2)
+    turned *= 1 + find_flat(maps)[:, :, 0]
+    return places.view_as(maps)
+
+
+def add_to_both_names(maps: Tensor) -> Tensor:
+    before = maps
+    maps += find_flat(maps)
+    return before.sqrt()
+
+
+def add_after_identity(maps: Tensor) -> Tensor:
+    same = F.dropout(maps, training=False)
+    same += find_flat(maps)
+    return maps.sqrt()
+
+
+@pytest.mark.parametrize("write", [add_to_view, scale_view_of_view, add_to_both_names, add_after_identity])
+def test_changes_through_views_that_a_trace_would_lose_are_kept(write: Transform) -> None:
+    """Whether they show on the images on which a net is cut or not."""
+    plain, net = load(Kind(block(lambda maps, body: write(body(maps)), conv(8, 8))))
+    check_net(net, plain, torch.full((1, 3, 48, 48), 0.7))
+    assert split.AFTER_LAYER in net.cut.modules
+
+
+def test_sums_that_overwrite_their_last_use_are_traced() -> None:
+    def add(maps: Tensor, body: nn.Module) -> Tensor:
+        count = maps.shape[2:][0]
+        count *= 2
+        output = body(maps).view(maps.shape[0], -1, count // 2, maps.shape[3])
+        output += maps
+        output *= 0.5
+        return output
+
+    plain, net = load(Kind(block(add, conv(8, 8))))
+    check_net(net, plain, random_images(1, 48))
+    assert split.AFTER_LAYER not in net.cut.modules
+
+
+def normalise_each(maps: Tensor) -> Tensor:
+    """An instance norm, written as a batch norm of one image."""
+    result: Tensor = F.batch_norm(maps.flatten(0, 1)[None], None, None, training=True).view_as(maps)
+    return result
+
+
+@pytest.mark.parametrize(
+    "norm", [nn.InstanceNorm2d(8), Apply(lambda maps: F.instance_norm(maps)), Apply(normalise_each)]
+)
+def test_gradients_through_an_instance_norm_are_right_for_one_image(norm: nn.Module) -> None:
     """Torch computes wrong ones for weights that are laid out as (n, h, w, k)."""
-    kind = Kind(lambda: Stages(nn.Sequential(nn.GELU(), nn.InstanceNorm2d(8), nn.Tanh(), nn.Conv2d(8, 8, 3))),
-                settings={"layer": "stem"})  # fmt: skip
+    kind = Kind(
+        lambda: Stages(nn.Sequential(nn.GELU(), norm, nn.Tanh(), nn.Conv2d(8, 8, 3))), settings={"layer": "stem"}
+    )
     plain, net = load(kind)
     check_grad_cam(net, plain, random_images(1, 48))
