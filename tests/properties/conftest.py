@@ -43,7 +43,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def begun(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The same, where a run is begun in `run`, then resumed, and measures nothing."""
 
-    def begin(suite: Suite, directory: Path, make_plan: Any, *_: object) -> int:
+    def begin(suite: Suite, directory: Path, make_plan: Any, *_: object, **__: object) -> int:
         shutil.rmtree(folder / "run", ignore_errors=True)
         check_directory(directory)
         for part in [*(suite.parts or [suite])] * 2:
