@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr
 
 from ..core import plugins, specs
 from ..core.choices import LabelOrder
-from ..core.errors import UsageError, list_known_names, show_value
+from ..core.errors import UsageError, clean, list_known_names, show_value
 from ..core.files import is_root
 from ..core.plugins import DATASET, METHOD, METRIC, Plugin
 from ..core.settings import MAX_WHOLE
@@ -149,7 +149,7 @@ def _check_path(spec: str) -> None:
     if is_path and name not in plugins.list_names(DATASET):
         if Path(spec).is_file():
             raise UsageError(f"{spec} is a file: name the folder of the images, and unpack them if it is an archive")
-        raise UsageError(f"there is no folder {spec}")
+        raise UsageError(f"there is no folder {clean(spec)}")
 
 
 def check_distinct(listed: list[Named]) -> list[Named]:
