@@ -33,8 +33,10 @@ class Run(store.Run):
 
     @property
     def curves(self) -> pd.DataFrame:
-        """A row for each image, net, method and metric that has a curve: lists of `shares` and of `scores`."""
-        return self.table("curves")
+        """A row for each point of each curve, of an image, net, method and metric: the `share` of pixels and the `score`."""
+        rows = self.table("curves").explode(["shares", "scores"], ignore_index=True)
+        points = rows.rename(columns={"shares": "share", "scores": "score"})
+        return points.astype({"share": np.float64, "score": np.float64})
 
     @property
     def cost(self) -> pd.DataFrame:
@@ -69,6 +71,21 @@ class Run(store.Run):
         """
         return find_answers(self, [by] if isinstance(by, str) else by)
 
+    def worst(self, method: str, metric: str, net: str | None = None, *, count: int = 5) -> pd.DataFrame:
+        """Return the images on which a method scores worst by a metric, the worst first, on the net named or the first net.
+
+        The columns are `image`, `value`, the class explained (`target_name`) and its `probability`. Raise UsageError for a
+        method, metric or net that is not in the run.
+        """
+        net = self._check_net(net)
+        _check_name(method, "method", self.header.methods)
+        better = self.header.metrics[_check_name(metric, "metric", self.header.metrics)].better
+        scores = self.table("scores", columns=["image", "method", "metric", "value"], net=net)
+        chosen = scores[(scores["method"] == method) & (scores["metric"] == metric)].dropna(subset=["value"])
+        worst = chosen.sort_values("value", ascending=better == "higher", kind="stable").head(count)
+        predictions = self.table("predictions", columns=["image", "target_name", "probability"], net=net)
+        return worst[["image", "value"]].merge(predictions, on="image", how="left")
+
     def curve(self, metric: str = DEFAULTS.curve, net: str | None = None) -> Panel:
         """Draw the mean curve of each method by a metric, on the net named or the run's first net.
 
@@ -88,16 +105,17 @@ class Run(store.Run):
         return figure
 
     def panel(
-        self, net: str | None = None, *, methods: Sequence[str] | None = None, images: int = 3,
+        self, net: str | None = None, *, methods: Sequence[str] | None = None, images: int | Sequence[str] = 3,
         colours: str = COLOURS, opacity: float = OPACITY,
     ) -> Panel:  # fmt: skip
-        """Draw the maps of the methods on the first images of the run.
+        """Draw the maps of the methods on the first images of the run, or on those named.
 
-        Without `net`, the run's first net is shown; without `methods`, all methods are. Raise UsageError for a net or method
-        that is not in the run.
+        Without `net`, the run's first net is shown; without `methods`, all methods are. Raise UsageError for a net, method or
+        image that is not in the run.
         """
         net, chosen = self._check_net(net), [_check_name(name, "method", self.header.methods) for name in methods or ()]
-        names = self.header.data.images[:images]
+        known = self.header.data.images
+        names = known[:images] if isinstance(images, int) else [_check_name(name, "image", known) for name in images]
         rows = [self._make_panel_row(net, name, chosen or list(self.header.methods)) for name in names]
         layer = self.header.nets[net].layer
         return draw_panel(f"{self.name}: {net}, {layer}", rows, colours=colours, opacity=opacity)

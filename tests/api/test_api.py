@@ -117,7 +117,7 @@ def test_an_array_of_the_wrong_shape_and_a_layer_for_a_loaded_net_are_refused(ne
 
 def test_the_tables_of_a_run_are_frames(small_run: Run) -> None:
     assert len(small_run.scores) == 2 * 2 * 2 * 2
-    assert {"shares", "scores"} <= set(small_run.curves)
+    assert {"share", "score"} <= set(small_run.curves) and small_run.curves["share"].dtype == float
     assert (small_run.cost["seconds"].dropna() > 0).all() and small_run.predictions["net"].nunique() == 2
     mean = small_run.scores.query("net == 'squeezenet1_1' and method == 'cam' and metric == 'deletion'")["value"].mean()
     row = small_run.summary().query("net == 'squeezenet1_1' and method == 'cam' and metric == 'deletion'")
@@ -134,11 +134,23 @@ def test_the_summary_of_a_run_is_its_csv_report(small_run: Run) -> None:
     assert report["reason"].notna().any() and report["mean"].notna().any()
 
 
+def test_the_worst_images_of_a_method(small_run: Run) -> None:
+    scores = small_run.scores.query("net == 'squeezenet1_1' and method == 'cam' and metric == 'deletion'")
+    worst = small_run.worst("cam", "deletion", count=1)  # lower is better
+    assert worst["value"].tolist() == [scores["value"].max()] and worst["probability"].between(0, 1).all()
+    assert worst["image"].tolist() == [scores.set_index("image")["value"].idxmax()]
+    assert small_run.panel(images=worst["image"].tolist(), methods=["cam"]).axes
+    with pytest.raises(UsageError, match="the run has no metric 'delete'"):
+        small_run.worst("cam", "delete")
+    with pytest.raises(UsageError, match="the run has no image 'x'"):
+        small_run.panel(images=["x"])
+
+
 def test_the_curve_of_a_run_is_the_mean_over_its_images(small_run: Run) -> None:
     (axes,) = small_run.curve("deletion").axes
     lines = {str(line.get_label()): line.get_ydata() for line in axes.lines}
-    scores = small_run.curves.query("net == 'squeezenet1_1' and method == 'cam' and metric == 'deletion'")["scores"]
-    np.testing.assert_allclose(np.asarray(lines["cam"]), (scores.iloc[0] + scores.iloc[1]) / 2)
+    scores = small_run.curves.query("net == 'squeezenet1_1' and method == 'cam' and metric == 'deletion'")
+    np.testing.assert_allclose(np.asarray(lines["cam"]), scores.groupby("share")["score"].mean().to_numpy())
     assert list(lines) == ["cam", "random"]
     with pytest.raises(UsageError, match="no curve of a metric 'pointing'"):
         small_run.curve("pointing")
@@ -151,7 +163,10 @@ def test_the_panel_of_a_run_shows_its_maps(small_run: Run) -> None:
     assert any("not applicable: no global pooling" in text for text in texts)
     pictures = [np.asarray(axes.images[0].get_array()) for axes in small_run.panel(methods=["cam"], images=1).axes]
     photo, coloured, overlay = (picture.astype(float) for picture in pictures)
-    np.testing.assert_allclose(overlay, 0.45 * photo + 0.55 * coloured, atol=1)
+    brightness = coloured.sum(2)
+    hot, cold = (np.unravel_index(find(brightness), brightness.shape) for find in (np.argmax, np.argmin))
+    np.testing.assert_allclose(overlay[hot], 0.15 * photo[hot] + 0.85 * coloured[hot], atol=1)
+    np.testing.assert_allclose(overlay[cold], photo[cold], atol=1, err_msg="cold places show the photo")
     with pytest.raises(UsageError, match="the run has no method 'cams': did you mean 'cam'"):
         small_run.panel(methods=["cams"])
 
