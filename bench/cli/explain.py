@@ -114,7 +114,7 @@ class Output:
     default=overlay.OPACITY,
     show_default=True,
     metavar="0..1",
-    help="Opacity of the map on the photo.",
+    help="Opacity of the colours where the map is highest; they fade with the map.",
 )
 @click.option(
     "--out",
