@@ -14,7 +14,7 @@ from ..config.suite import Suite
 from ..core import plugins
 from ..core.errors import DONE, FAILED, INTERRUPTED
 from ..core.files import check_directory, write_text
-from ..core.formatting import format_count, make_title
+from ..core.formatting import format_count, format_time, make_title
 from ..core.plugins import REPORT, Plugin
 from ..core.profiling import time_span
 from ..data.checked import list_notes
@@ -32,6 +32,9 @@ from ..store import run as store
 from ..store.writer import Writer
 from .race import measure_race
 from .timed import measure_within
+
+LONG = 600  # seconds: a run that takes longer is told how to be shorter
+ADVICE = "--time 4min computes what fits into a time that you choose, cheap methods first"
 
 
 class MakePlan(Protocol):
@@ -152,9 +155,14 @@ def _measure_all(plan: Plan, writer: Writer, console: Console, engine: Plugin) -
         for net in plan.suite.nets:
             if not left[net]:
                 _show_table(writer.directory, net, console)
+        told = False
         for net, _ in engine(plan, writer):
             left[net] -= 1
             progress.update(task, description=net, advance=1)
+            seconds = progress.tasks[0].time_remaining or 0
+            if seconds > LONG and not told:
+                told = True
+                console.print(f"about {format_time(seconds)} left; {ADVICE}", soft_wrap=True, markup=False)
             if not left[net]:
                 _show_table(writer.directory, net, console)
 

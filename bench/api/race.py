@@ -26,7 +26,7 @@ def measure_race(plan: Plan, writer: Writer, console: Console, engine: Plugin, s
     """Race the methods on each net, and say which drop out. The race ends when it is decided, or when its time is up."""
     deadline = monotonic() + (inf if seconds is None else seconds)
     columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True) as progress:
+    with engine.blame(), Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("")
         watch = _Watch(console)
         schedule = partial(_schedule, plan, Run(writer.directory, writer.header), watch, deadline)

@@ -26,7 +26,7 @@ def measure_within(
     """
     schedule = _Schedule(plan, Run(writer.directory, writer.header), monotonic() + seconds, show)
     columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True) as progress:
+    with engine.blame(), Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("")
         with closing(engine(replace(plan, schedule=schedule.list_rounds), writer)) as computed:
             for net, image in computed:

@@ -11,6 +11,7 @@ from ..config import suite_file
 from ..config.defaults import DEFAULTS
 from ..config.suite import MAX_IMAGES
 from ..core.errors import UsageError
+from ..core.formatting import format_time
 from .options import Number, make_list_option
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
 console = Console(highlight=False, emoji=False)
 DEVICES = (1, 8, 64)
-HOUR = 3600
 
 
 @click.command()
@@ -65,13 +65,13 @@ def plan(*, name: str, device: str, images: int, rate: float | None, **changes: 
 def _make_row(net: str, needs: "Needs", images: int, rate: float | None) -> list[str]:
     """Return the cells of a net's row; the time is computed from the forward passes if a rate is given."""
     seconds = needs.forwards / rate if rate else needs.seconds
-    times, size = format_hours(seconds, images), format_gigabytes(needs.bytes, images)
+    times, size = format_times(seconds, images), format_gigabytes(needs.bytes, images)
     return [net, f"{needs.forwards:,.0f}", f"{seconds:.2g}", *times, size]
 
 
-def format_hours(seconds: float, images: int) -> list[str]:
-    """Format the hours of a run on each number of devices; `seconds` is the time of one image on one device."""
-    return [f"{seconds * images / devices / HOUR:,.3g}" for devices in DEVICES]
+def format_times(seconds: float, images: int) -> list[str]:
+    """Format the time of a run on each number of devices; `seconds` is the time of one image on one device."""
+    return [format_time(seconds * images / devices) for devices in DEVICES]
 
 
 def format_gigabytes(bytes_per_image: float, images: int) -> str:
@@ -81,7 +81,7 @@ def format_gigabytes(bytes_per_image: float, images: int) -> str:
 
 def _make_table(rows: Sequence[Sequence[str]]) -> RichTable:
     table = RichTable(box=None, pad_edge=False)
-    heads = ["net", "forwards\nan image", "s an\nimage", *(f"hours\non {devices}" for devices in DEVICES), "GB"]
+    heads = ["net", "forwards\nan image", "s an\nimage", *(f"time\non {devices}" for devices in DEVICES), "GB"]
     for number, head in enumerate(heads):
         table.add_column(head, justify="right" if number else "left")
     for row in rows:

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from cambench import load
-from cambench.bench.api import timed
+from cambench.bench.api import execute, timed
 from cambench.bench.core import plugins
 from cambench.bench.core.plugins import METHOD
 from cambench.bench.stats.answer import Answer
@@ -115,6 +115,15 @@ def test_what_the_time_cuts_off_is_said_and_computed_by_the_same_command(
     vars(builtins)["clock_of_tests"] = 0.0
     assert bench(*command, "--out", tmp_path / "run").exit_code == 0
     assert_close(tmp_path / "run", whole)
+
+
+def test_a_long_run_is_told_how_to_be_shorter(
+    command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cambench.bench.run.plan.MAX_GROUP", 1)
+    monkeypatch.setattr(execute, "LONG", 0)
+    text = words(bench(*command, "--out", tmp_path / "run").output)
+    assert text.count(" s left; --time 4min computes what fits into a time that you choose") == 1
 
 
 def test_methods_that_take_dozens_of_passes_declare_it() -> None:

@@ -49,9 +49,9 @@ def test_an_image_that_fails_ends_the_forecast(tmp_path: Path) -> None:
         measure(methods=["centre"], metrics=["gini"], dataset=f"image_folder[path={tmp_path},size=64]", target="label")
 
 
-def test_hours_and_gigabytes() -> None:
+def test_times_and_gigabytes() -> None:
     """An image a second for 50,000 of them is 13.9 hours, and on eight devices an eighth of that."""
-    assert plan_command.format_hours(1, 50_000) == ["13.9", "1.74", "0.217"]
+    assert plan_command.format_times(1, 50_000) == ["13.9 h", "1.7 h", "13 min"]
     assert plan_command.format_gigabytes(40_000, 50_000) == "2"
 
 
