@@ -12,7 +12,7 @@ from itertools import takewhile
 
 import torch
 
-from ..core.errors import BenchError, Fatal, ImageError, PluginError, read_message
+from ..core.errors import BenchError, Fatal, ImageError, PluginError, clean, read_message
 from ..data.labels import map_labels
 from ..data.prefetch import LoadImage, prefetch
 from ..data.types import Image
@@ -119,7 +119,7 @@ class Session:
 def make_failure(plan: Plan, net: str, index: int, reason: str) -> Unit:
     """Make the unit of an image that failed on a net."""
     name = plan.images.name(index)
-    row = {"dataset": plan.suite.dataset, "image": name, "net": net, "reason": reason}
+    row = {"dataset": plan.suite.dataset, "image": name, "net": net, "reason": clean(reason)}
     return Unit((net, name), {"failures": [row]})
 
 
