@@ -16,7 +16,7 @@ from ..core.errors import BenchError, Fatal, ImageError, PluginError, clean, rea
 from ..data.labels import map_labels
 from ..data.prefetch import LoadImage, prefetch
 from ..data.types import Image
-from ..forward.device import use_exact_arithmetic
+from ..forward.device import is_out_of_memory, use_exact_arithmetic
 from ..forward.forward import TOO_LARGE
 from ..nets.net import Net
 from ..store.parts import Unit
@@ -128,9 +128,9 @@ def _raise_device_faults() -> Iterator[None]:
     """Raise Fatal for a lost device and for too little memory, also if a user's own file raised the error."""
     try:
         yield
-    except (BenchError, RuntimeError) as error:
+    except (BenchError, RuntimeError, MemoryError) as error:
         fault = error.__cause__ if isinstance(error, BenchError) else error
-        if isinstance(fault, torch.OutOfMemoryError):
+        if is_out_of_memory(fault):
             raise _TooLarge(TOO_LARGE) from error
         if isinstance(fault, torch.AcceleratorError) or (fault and "CUDA error" in read_message(fault)):
             message = str(fault).splitlines()[0]

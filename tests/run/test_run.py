@@ -72,7 +72,8 @@ def test_a_run_writes_the_tables_and_header_that_the_readme_names(finished: Path
 def test_a_run_says_nothing_of_the_machine_but_its_device_and_versions(finished: Path) -> None:
     software = {"cambench", "commit", "python", "torch", "torchvision", "numpy", "scipy", "pandas"}
     assert store.open_run(finished).header.environment.keys() == software | {"device", "threads", "cores", "system"}
-    private = [socket.gethostname(), *map(str, (Path.home(), Path.cwd(), ROOT, finished.parent))]
+    words = [socket.gethostname(), *map(str, (Path.home(), Path.cwd(), ROOT, finished.parent))]
+    private = [word for word in words if len(word) > 4]  # shorter ones are in any text
     for file in (path for path in finished.rglob("*") if path.is_file()):
         assert not [text for text in private if text.encode() in file.read_bytes()], file
 
