@@ -14,6 +14,7 @@ from math import nan
 import numpy as np
 
 from ..core.errors import UsageError
+from ..core.spreadsheet import escape
 from .compare import compare_snapshots, find_mismatch
 from .snapshot import COUNTED, Key, Snapshot
 from .verdicts import OVERALL, NumberResult, Verdict
@@ -107,5 +108,6 @@ def format_csv(runs: Sequence[Snapshot], history: Sequence[Series]) -> str:
     for series in history:
         for entry in series.entries:
             against = runs[entry.against].name if entry.against >= 0 else ""
-            rows.writerow([runs[entry.run].name, *series.key, f"{entry.mean:.9g}", entry.verdict, against])
+            names = map(escape, (runs[entry.run].name, *series.key))
+            rows.writerow([*names, f"{entry.mean:.9g}", entry.verdict, escape(against)])
     return text.getvalue()

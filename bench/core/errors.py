@@ -13,11 +13,13 @@ The command line prints the message of a BenchError and exits with code 2. The o
 """
 
 import difflib
+import re
 import traceback
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
 DONE, FAILED, INTERRUPTED = 0, 3, 130  # exit codes; FAILED: at least one image failed
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # characters that a terminal obeys, but for tabs and line ends
 MAX_MESSAGE = 2000  # characters of what the user's code raises
 MAX_VALUE = 100  # characters of one value
 

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from .errors import Fatal, UsageError, show_value
+from .errors import CONTROL, Fatal, UsageError, show_value
 
 REASONS = {
     errno.ENOSPC: "the disk is full",
@@ -93,9 +93,10 @@ def explain_os_errors(directory: Path) -> Iterator[None]:
 def decode_name(name: object) -> str:
     """Return a file name or a text with file names as text that can be printed and stored.
 
-    Bytes that are not UTF-8 are written as escapes, such as `caf\\xe9.png`.
+    Bytes that are not UTF-8, and control characters, are written as escapes, such as `caf\\xe9.png`.
     """
-    return str(name).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    text = str(name).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return CONTROL.sub(lambda match: ascii(match[0])[1:-1], text)
 
 
 def hash_file(path: Path) -> str:

@@ -7,10 +7,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..core.errors import UsageError
+from ..core.errors import UsageError, read_message
 from ..data.types import Image
 
+ALLOCATOR = "DefaultCPUAllocator: can't allocate memory"  # in a RuntimeError: torch has a class for accelerators alone
 TESTED = ("cpu", "cuda")  # kinds of devices
+
+
+def is_out_of_memory(error: BaseException | None) -> bool:
+    """Tell whether an error says that the memory of a device, or that of the machine, is too small."""
+    kinds = isinstance(error, torch.OutOfMemoryError | MemoryError)
+    return kinds or (isinstance(error, RuntimeError) and ALLOCATOR in read_message(error))
 
 
 def to_batch(images: Sequence[Image], device: torch.device) -> Tensor:

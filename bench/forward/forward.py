@@ -18,7 +18,7 @@ from ..core.choices import Link
 from ..core.errors import Fatal, ImageError
 from ..core.profiling import count_images, time_span
 from .cost import is_counting, measure_work
-from .device import measure_memory, use_exact_arithmetic
+from .device import is_out_of_memory, measure_memory, use_exact_arithmetic
 from .layout import lay_out
 from .precision import DTYPES, compile_net, fold_batch_norms, lower_precision
 from .probabilities import to_probabilities
@@ -123,8 +123,10 @@ class Forward:
                 images = stream.make(start, stop)
             with time_span("forwards"):
                 return self._score(_fill_up(images, size))[: stop - start]
-        except torch.OutOfMemoryError:
-            return None
+        except (RuntimeError, MemoryError) as error:
+            if is_out_of_memory(error):
+                return None
+            raise
 
     def compute_probabilities(self, stream: Stream) -> Tensor:
         """Return the probabilities (count, classes) of a stream, in float64, which keeps the digits of 1 - p near p = 1."""
@@ -142,8 +144,10 @@ class Forward:
         """Count the images of this shape (1, 3, h, w) that go into one pass, by the memory of one image's pass."""
         try:
             need = max(1, measure_work(lambda: self._score(image), image.device).peak_bytes)
-        except torch.OutOfMemoryError:
-            raise Fatal(TOO_LARGE) from None
+        except (RuntimeError, MemoryError) as error:
+            if is_out_of_memory(error):
+                raise Fatal(TOO_LARGE) from None
+            raise
         within_budget = max(1, int(_compute_budget(self.net, image.device) // need))
         return min(MAX_CHUNK, within_budget, self._count_within_limit(need + COPIES_PER_IMAGE * image.nbytes))
 

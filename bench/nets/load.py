@@ -10,6 +10,7 @@ from torch import nn
 from ..core.errors import BenchError, UsageError
 from ..core.formatting import format_count
 from ..core.process_state import KeepModes
+from ..forward.device import is_out_of_memory
 from ..forward.precision import choose_precision
 from . import modules, split
 from .auto_precision import replace_fp16
@@ -29,7 +30,12 @@ def load(spec: str, device: torch.device, precision: str, layer: str | None = No
     split, PluginError if a net of the user's own breaks its contract.
     """
     source = parse_source(spec)
-    return _make_net(source.name, source.load(), device, precision, source.layer or layer)
+    try:
+        return _make_net(source.name, source.load(), device, precision, source.layer or layer)
+    except (RuntimeError, MemoryError) as error:
+        if is_out_of_memory(error):
+            raise UsageError(f"{source.name} does not fit into the memory of {device}: take a smaller net") from None
+        raise
 
 
 def load_module(

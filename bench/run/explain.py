@@ -9,7 +9,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from ..core.errors import Fatal, ImageError, NotApplicable
+from ..core.errors import Fatal, ImageError, NotApplicable, clean
 from ..core.plugins import Plugin
 from ..core.profiling import time_span
 from ..data.types import Image, Object
@@ -97,7 +97,7 @@ def _explain(method: Plugin, net: Net, batch: Batch, timing: Timing, *, count: b
         maps, seconds = time_call(call, net.device) if timing else (call(), math.nan)
         return Explained(maps, batch_seconds=seconds / len(maps), work=work)
     except NotApplicable as reason:
-        return Explained(reason=str(reason))
+        return Explained(reason=clean(str(reason)))
 
 
 def _prepare_call(method: Plugin, net: Net, batch: Batch) -> Callable[[], Tensor]:

@@ -13,7 +13,7 @@ import torch
 from PIL import Image as Picture
 from torch import Tensor
 
-from ..core.errors import NotApplicable, PluginError, show_value
+from ..core.errors import NotApplicable, PluginError, clean, show_value
 from ..core.plugins import Plugin
 from ..data.seeds import hash_image
 from ..data.types import Image, Object
@@ -133,7 +133,7 @@ def make_value_columns(score: Score, metric: Plugin, method: str) -> dict[str, A
     Raise PluginError for a value that is not a finite number. Curves of a user's metric were checked (scoring/foreign.py).
     """
     if isinstance(score, NotApplicable):
-        return {"value": NAN, "reason": str(score)}
+        return {"value": NAN, "reason": clean(str(score))}
     value = score.area if isinstance(score, Curve) else score
     if not isinstance(value, int | float) or not math.isfinite(value):
         raise PluginError(
@@ -160,7 +160,7 @@ def make_prediction_columns(net: Net, subject: Subject) -> dict[str, Any]:
         "top2": true == likeliest if len(true) == 2 and None not in true else None,
         "sha256": hashlib.sha256(subject.image.pixels.tobytes()).hexdigest(),
         "seconds": subject.seconds,
-        "note": subject.image.note or None,
+        "note": clean(subject.image.note) or None,
     }
 
 

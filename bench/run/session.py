@@ -12,11 +12,11 @@ from itertools import takewhile
 
 import torch
 
-from ..core.errors import BenchError, Fatal, ImageError, PluginError, read_message
+from ..core.errors import BenchError, Fatal, ImageError, PluginError, clean, read_message
 from ..data.labels import map_labels
 from ..data.prefetch import LoadImage, prefetch
 from ..data.types import Image
-from ..forward.device import use_exact_arithmetic
+from ..forward.device import is_out_of_memory, use_exact_arithmetic
 from ..forward.forward import TOO_LARGE
 from ..nets.net import Net
 from ..store.parts import Unit
@@ -119,7 +119,7 @@ class Session:
 def make_failure(plan: Plan, net: str, index: int, reason: str) -> Unit:
     """Make the unit of an image that failed on a net."""
     name = plan.images.name(index)
-    row = {"dataset": plan.suite.dataset, "image": name, "net": net, "reason": reason}
+    row = {"dataset": plan.suite.dataset, "image": name, "net": net, "reason": clean(reason)}
     return Unit((net, name), {"failures": [row]})
 
 
@@ -128,9 +128,9 @@ def _raise_device_faults() -> Iterator[None]:
     """Raise Fatal for a lost device and for too little memory, also if a user's own file raised the error."""
     try:
         yield
-    except (BenchError, RuntimeError) as error:
+    except (BenchError, RuntimeError, MemoryError) as error:
         fault = error.__cause__ if isinstance(error, BenchError) else error
-        if isinstance(fault, torch.OutOfMemoryError):
+        if is_out_of_memory(fault):
             raise _TooLarge(TOO_LARGE) from error
         if isinstance(fault, torch.AcceleratorError) or (fault and "CUDA error" in read_message(fault)):
             message = str(fault).splitlines()[0]

@@ -6,6 +6,7 @@ from itertools import chain
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ..core.errors import CONTROL
 from .header import Header
 from .schema import ADDED, NAMES, SCHEMAS
 
@@ -34,6 +35,7 @@ def find_damage(table: str, rows: pa.Table, header: Header, known: Known) -> str
         _check_missing(table, columns),
         _check_names(columns, known),
         _check_numbers(columns),
+        _check_texts(columns),
         RULES[table](columns, header) if table in RULES else (),
     )
     return next(faults, None)
@@ -80,6 +82,13 @@ def _check_numbers(columns: Columns) -> Iterator[str]:
             yield f"its column {name!r} has an infinite number"
         if name in POSITIVE and _any(pc.less(column, 0)):
             yield f"its column {name!r} has a negative number"
+
+
+def _check_texts(columns: Columns) -> Iterator[str]:
+    """Find control characters, which a terminal would obey. Names were checked with the header that lists them."""
+    for name, column in columns.items():
+        if pa.types.is_string(column.type) and _any(pc.match_substring_regex(column, CONTROL.pattern)):
+            yield f"its column {name!r} has a control character"
 
 
 def _check_scores(columns: Columns, _: Header) -> Iterator[str]:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable
 from functools import cached_property
+from itertools import chain
 from math import isfinite
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -10,7 +11,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ..core.choices import LabelOrder, Link
-from ..core.errors import UsageError
+from ..core.errors import CONTROL, UsageError
 from ..core.files import write_text
 
 FORMAT = 3
@@ -216,7 +217,10 @@ def read_header(directory: Path) -> Header:
 
 
 def parse_json(text: str) -> Any:
-    """Parse JSON. Raise ValueError for other text, for numbers that are not finite or too large, and for deep nesting."""
+    """Parse JSON of a run. Raise ValueError for other text, and for values that no run has.
+
+    Such are numbers that are not finite or too large, control characters, and deep nesting.
+    """
     try:
         content = json.loads(text)
     except RecursionError:
@@ -231,12 +235,15 @@ def describe_json_error(error: ValueError) -> str:
 
 
 def _check_values(content: Any, depth: int) -> None:
-    """Raise ValueError for a number that is not finite or too large, and for more than `depth` nested lists and objects."""
+    """Raise ValueError for a value that no run has, and for more than `depth` nested lists and objects."""
     if isinstance(content, dict | list):
         if not depth:
             raise ValueError(TOO_DEEP)
-        for value in content.values() if isinstance(content, dict) else content:
+        for value in chain(content, content.values()) if isinstance(content, dict) else content:
             _check_values(value, depth - 1)
+    elif isinstance(content, str):
+        if control := CONTROL.search(content):
+            raise ValueError(f"it has a text with the control character {control[0]!a}")
     elif (isinstance(content, float) and not isfinite(content)) or (
         isinstance(content, int) and abs(content) > LARGEST
     ):

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from ..core.errors import UsageError
+from ..core.errors import UsageError, read_message
 from ..core.files import explain_os_errors, hash_file
 from .header import FILE, Header, make_damage_error
 from .schema import NAMES, NEEDED, SCHEMAS
@@ -82,7 +82,7 @@ class Part:
         except KeyError as error:
             raise self.make_damage_error(table, f"it has no column {error.args[0].decode()!r}") from None
         except (pa.ArrowException, OSError) as error:
-            raise self.make_damage_error(table, str(error).splitlines()[0].rstrip(".")) from None
+            raise self.make_damage_error(table, read_message(error).rstrip(".")) from None
 
     def _read_bytes(self, table: str) -> bytes:
         """Read the file of a table. Raise UsageError if it is missing or not as it was written."""

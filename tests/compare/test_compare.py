@@ -25,7 +25,7 @@ from cambench.tests.support.cli import bench, refused
 from ..support.comparisons import ONE_NET, edit_header, explain_another_class, find_keys, rename_method, shift_scores
 
 SHARE = MetricScale(better="higher", unit="share", range=[0, 1], short="m")
-EVIL = "a|b <i>*x*</i> [red]&\x01"
+EVIL = "a|b <i>*x*</i> [red]&\ufffe"
 
 
 def cell(differences: list[float], metric: MetricScale = SHARE, *, name: str = "m", base: float = 0.5) -> PairedValues:

@@ -1,5 +1,7 @@
 """The history of a metric over many runs: what changed, and when."""
 
+import csv
+import io
 from pathlib import Path
 
 import pytest
@@ -88,6 +90,12 @@ def test_csv_has_a_row_for_each_run_and_cell(drift: list[Path]) -> None:
     assert rows[0] == ["run", "net", "method", "metric", "mean", "verdict", "against"]
     assert len(rows) == 1 + 4
     assert rows[4][:4] == [str(drift[3]), *KEY] and rows[4][5:] == ["worse", str(drift[0])]
+
+
+def test_csv_holds_no_formula(tmp_path: Path) -> None:
+    run = _runs.write(tmp_path / "=run", images=2, nets={"=1+1": "features"})
+    rows = list(csv.DictReader(io.StringIO(bench("history", run, run, "--csv", "-").output)))
+    assert {row["net"] for row in rows} == {"'=1+1", "all nets"}
 
 
 def test_too_few_runs_and_unknown_metrics_are_refused(drift: list[Path]) -> None:

@@ -365,6 +365,15 @@ def test_hugging_face_errors_name_the_alternatives(saved: Path, setting: str, me
         load_images(f"hf[name={saved},{setting}]")
 
 
+def test_the_code_of_a_hugging_face_data_set_is_not_run(saved: Path, tmp_path: Path) -> None:
+    folder, executed = tmp_path / "evil", tmp_path / "executed"
+    folder.mkdir()
+    (folder / "evil.py").write_text(f"import pathlib\npathlib.Path({str(executed)!r}).touch()\n", encoding="utf-8")
+    with pytest.raises(UsageError, match="cannot be loaded"):
+        load_images(f"hf[name={folder}]")
+    assert not executed.exists()
+
+
 def test_an_unavailable_hub_data_set_is_refused(saved: Path) -> None:
     with pytest.raises(UsageError, match=r"hf:nobody/nothing-here cannot be loaded \(.*save_to_disk"):
         load_images("hf:nobody/nothing-here")

@@ -79,29 +79,48 @@ def test_images_that_fill_up_a_chunk_are_not_counted_as_work(pooled: Net) -> Non
     assert seen == [4, 3]
 
 
+FULL = torch.OutOfMemoryError("CUDA out of memory")
+FULL_MACHINE = RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 4 TB.")
+
+
 class _SmallMemory(nn.Module):
     """A net on a device whose memory holds a few images."""
 
-    def __init__(self, capacity: int) -> None:
+    def __init__(self, capacity: int, error: Exception = FULL) -> None:
         super().__init__()
         self.capacity = capacity
+        self.error = error
         self.seen: list[int] = []
         self.refused: list[int] = []
 
     def forward(self, images: Tensor) -> Tensor:
         if len(images) > self.capacity:
             self.refused.append(len(images))
-            raise torch.OutOfMemoryError("CUDA out of memory")
+            raise self.error
         self.seen.append(len(images))
         return images.flatten(1)[:, :3] * 2
 
 
-def test_out_of_memory_halves_the_chunk_without_changing_scores() -> None:
-    images, net = random_images(23, 8), _SmallMemory(capacity=3)
+@pytest.mark.parametrize("error", [FULL, FULL_MACHINE, MemoryError("no memory")])
+def test_out_of_memory_halves_the_chunk_without_changing_scores(error: Exception) -> None:
+    images, net = random_images(23, 8), _SmallMemory(capacity=3, error=error)
     scores = Forward(net, "fp32").compute_probabilities(_stream(images))
     torch.testing.assert_close(scores, (images.flatten(1)[:, :3] * 2).double().softmax(-1))
     assert sum(net.seen) == 23 + 1 and max(net.seen) <= 3
     assert net.refused == [16, 8, 4]
+
+
+@pytest.mark.parametrize("error", [FULL, FULL_MACHINE])
+def test_an_image_that_does_not_fit_is_refused(error: Exception) -> None:
+    with pytest.raises(Fatal, match="one image does not fit into the device's memory"):
+        Forward(_SmallMemory(capacity=0, error=error), "fp32").compute_logits(_stream(random_images(2, 8)))
+
+
+def test_another_error_of_a_net_is_raised() -> None:
+    with pytest.raises(RuntimeError, match="shapes"):
+        Forward(_SmallMemory(capacity=3, error=RuntimeError("shapes")), "fp32").compute_logits(
+            _stream(random_images(9, 8))
+        )
 
 
 def test_a_reduced_chunk_size_is_remembered() -> None:

@@ -1,6 +1,7 @@
 """Weights are found in the files that training code writes; what a file does not hold is said, or refused."""
 
 import inspect
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -368,3 +369,18 @@ def test_the_normalisation_of_timms_weights_is_said_to_be_assumed(tmp_path: Path
     model = timm_nets.load_timm("resnet10t", tmp_path / "w.pth")
     (note,) = model.notes
     assert note.startswith("its images are normalised as for timm's own weights") and model.module.num_classes == 5
+
+
+@pytest.mark.parametrize("new", [True, False])
+def test_weights_that_hold_code_are_refused_without_running_it(tmp_path: Path, new: bool) -> None:
+    class Attack:
+        def __reduce__(self) -> tuple[object, ...]:
+            return os.mkdir, (str(tmp_path / "executed"),)
+
+    torch.save(STATE | {"more": Attack()}, tmp_path / "weights.pt", _use_new_zipfile_serialization=new)
+    (tmp_path / "net.py").write_text(
+        "from torch import nn\ndef make():\n    return nn.Conv2d(3, 4, 3)\n", encoding="utf-8"
+    )
+    with pytest.raises(UsageError, match=r"weights\.pt"):
+        load.load(f"{tmp_path / 'net.py'}:make[weights={tmp_path / 'weights.pt'}]", CPU, "fp32")
+    assert not (tmp_path / "executed").exists()

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from cambench.bench.core.errors import PluginError, UsageError
-from cambench.bench.nets import load
+from cambench.bench.nets import load, split
 
 DEVICE = torch.device("cpu")
 NET = """import torch
@@ -66,3 +66,13 @@ def test_what_a_net_changes_in_the_process_is_put_back(tmp_path: Path) -> None:
     (tmp_path / "own.py").write_text(NET.format(line="torch.set_default_dtype(torch.float64)"), encoding="utf-8")
     load.load(f"{tmp_path / 'own.py'}:Own", DEVICE, "fp32")
     assert torch.get_default_dtype() is torch.float32
+
+
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory: 4 TB")])
+def test_a_net_that_does_not_fit_into_memory_is_refused(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(split, "split_net", fail)
+    with pytest.raises(UsageError, match=r"^squeezenet1_1 does not fit into the memory of cpu: take a smaller net$"):
+        load.load("squeezenet1_1", DEVICE, "fp32")

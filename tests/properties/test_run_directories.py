@@ -92,7 +92,8 @@ def damage_header(data: DataObject, run: Path, other: Path) -> None:
         part[last] = data.draw(values)
     else:
         del part[last]
-    (run / "run.json").write_text(json.dumps(content), encoding="utf-8")
+    if not (run / "run.json").is_dir():
+        (run / "run.json").write_text(json.dumps(content), encoding="utf-8")
 
 
 def damage_column(data: DataObject, run: Path, other: Path) -> None:
@@ -118,7 +119,8 @@ def damage_column(data: DataObject, run: Path, other: Path) -> None:
             rows = rows.set_column(index, name, pa.array(column, type_))
         except (pa.ArrowException, OverflowError, UnicodeEncodeError, TypeError):
             rows = rows.remove_column(index)
-    write_table(rows, run / file)
+    if not (run / file).is_dir():
+        write_table(rows, run / file)
 
 
 def write_table(rows: pa.Table, file: Path) -> None:

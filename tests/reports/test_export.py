@@ -25,6 +25,7 @@ from cambench.bench.show.grid import (
 from cambench.bench.stats.estimate import Estimate
 from cambench.bench.store import run as store
 from cambench.bench.store.run import Run
+from cambench.reports import csv as csv_report
 from cambench.reports import html, latex
 from cambench.reports._page import export
 from cambench.reports._page.analysis import analyse, label_runs
@@ -35,6 +36,7 @@ from cambench.reports._tables import latex as _latex
 from cambench.reports._tables import markdown as _markdown
 
 from ..support import runs
+from ..support.comparisons import rename_method
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -158,6 +160,23 @@ def test_a_table_in_three_formats() -> None:
 
 def test_latex_escapes_special_characters() -> None:
     assert _latex.escape(r"a\b {x} $y$ ~ ^") == (r"a\textbackslash{}b \{x\} \$y\$ \textasciitilde{} \textasciicircum{}")
+
+
+def test_names_of_a_run_are_no_formulas_in_csv_and_no_commands_in_latex(tmp_path: Path) -> None:
+    directory = runs.write(tmp_path / "run", images=3, nets={"=1+1 \\input{x}": "=layer"})
+    rename_method(directory, "cam", "@SUM(A1)")
+    run = store.open_run(directory)
+    rows = list(csv.DictReader(io.StringIO(csv_report.render(run))))
+    assert {row["net"] for row in rows} == {"'=1+1 \\input{x}"} and {row["layer"] for row in rows} == {"'=layer"}
+    assert "'@SUM(A1)" in {row["method"] for row in rows}
+    text = latex.render(run)
+    assert r"=1+1 \textbackslash{}input\{x\}" in text and r"\input{" not in text
+
+
+def test_a_csv_table_holds_no_formula() -> None:
+    heads = [ColumnHead("=method"), ColumnHead("change", number=True)]
+    grid = Grid("t", "", heads, [GridRow([make_name_cell("@SUM(A1)"), make_number_cell(-0.5)])])
+    assert _csv.write(grid).splitlines() == ["'=method,change", "'@SUM(A1),-0.5"]
 
 
 def test_the_latex_report_has_a_table_for_each_net(run: Run) -> None:

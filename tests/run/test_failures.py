@@ -142,6 +142,16 @@ ENDINGS = {
         "the device is lost (CUDA error: CUBLAS_STATUS_EXECUTION_FAILED): "
         "finished images are kept; run the same command to resume",
     ),
+    "memory of the machine": (
+        RuntimeError(
+            "[enforce fail at alloc_cpu.cpp:118] DefaultCPUAllocator: can't allocate memory: you tried to allocate 4 TB."
+        ),
+        "one image does not fit into the device's memory: take smaller images or another device",
+    ),
+    "memory of an array": (
+        MemoryError("Unable to allocate 4 TB"),
+        "one image does not fit into the device's memory: take smaller images or another device",
+    ),
     "memory": (
         torch.OutOfMemoryError("CUDA out of memory."),
         "one image does not fit into the device's memory: take smaller images or another device",

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from cambench.bench.store.writer import Writer
 
 from ..support.cli import bench, refused
 
+ROOT = Path(__file__).parents[2]
 SMALL = ["--nets", "squeezenet1_1", "--dataset", "scenes[size=64]", "--precision", "fp32"]
 CHEAP = ["--methods", "grad_cam,random", "--metrics", "insertion,deletion,pointing"]
 VALUES = ["image", "net", "method", "metric", "value"]
@@ -65,6 +67,15 @@ def test_a_run_writes_the_tables_and_header_that_the_readme_names(finished: Path
         "version",
     }
     assert run.header.protocols["average_drop"]["fill"] == "mean"
+
+
+def test_a_run_says_nothing_of_the_machine_but_its_device_and_versions(finished: Path) -> None:
+    software = {"cambench", "commit", "python", "torch", "torchvision", "numpy", "scipy", "pandas"}
+    assert store.open_run(finished).header.environment.keys() == software | {"device", "threads", "cores", "system"}
+    words = [socket.gethostname(), *map(str, (Path.home(), Path.cwd(), ROOT, finished.parent))]
+    private = [word for word in words if len(word) > 4]  # shorter ones are in any text
+    for file in (path for path in finished.rglob("*") if path.is_file()):
+        assert not [text for text in private if text.encode() in file.read_bytes()], file
 
 
 def test_the_first_half_of_few_images_is_timed_one_by_one_and_no_batch_of_one_image(finished: Path) -> None:

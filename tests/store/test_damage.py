@@ -144,6 +144,8 @@ def test_a_header_of_another_shape_is_refused_or_read_as_it_is(folder: Path, tmp
         (lambda h: h.update(nets={}), "'nets' Dictionary should have at least 1 item"),
         (lambda h: h["methods"]["cam"].update(settings={"x": NESTED}), "nested too deeply"),
         (lambda h: h["protocols"]["insertion"].update(fit="folded"), "'fit' should be 'bilinear'"),
+        (lambda h: h["suite"].update(description="a\x1b[2J"), r"it has a text with the control character '\x1b'"),
+        (lambda h: h["environment"].update({"\x9b": ""}), r"it has a text with the control character '\x9b'"),
     ],
 )
 def test_a_header_that_cannot_be_is_refused(
@@ -228,6 +230,19 @@ def test_a_file_that_was_changed_at_all_is_refused(listed: Path, table: str) -> 
     )
 
 
+@pytest.mark.parametrize("message", ["no such type: \x0f\nat 5.", ""])
+def test_a_message_of_the_reader_of_parquet_is_one_line(
+    listed: Path, monkeypatch: pytest.MonkeyPatch, message: str
+) -> None:
+    """It may have bytes of the file."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise pa.ArrowInvalid(message)
+
+    monkeypatch.setattr(pq, "ParquetFile", fail)
+    assert assert_refused(lambda: store.open_run(listed).table("cost"), "is damaged (").isprintable()
+
+
 def test_a_part_of_another_run_is_refused(folder: Path, listed: Path) -> None:
     """One file of it, and all of it with its list."""
     other = folder / "other"
@@ -269,6 +284,15 @@ def test_a_class_that_is_not_the_nets_is_refused(folder: Path, tmp_path: Path) -
         predictions = store.open_run(folder / "older").table("predictions")
         runs.rewrite(run, "predictions", predictions.assign(**{column: value}))
         assert_refused(lambda: store.open_run(run).table("predictions"), "is not the class")
+
+
+def test_a_text_that_a_terminal_would_obey_is_refused(folder: Path, tmp_path: Path) -> None:
+    run = Path(shutil.copytree(folder / "older", tmp_path / "run"))
+    scores = store.open_run(folder / "older").table("scores")
+    runs.rewrite(run, "scores", scores.assign(protocol="a\tb\nc"))
+    store.open_run(run).table("scores")
+    runs.rewrite(run, "scores", scores.assign(protocol="a\x1b[2J"))
+    assert_refused(lambda: store.open_run(run).table("scores"), "its column 'protocol' has a control character")
 
 
 def test_a_picture_that_is_no_jpeg_is_refused(folder: Path, tmp_path: Path) -> None:
