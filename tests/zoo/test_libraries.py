@@ -27,7 +27,10 @@ SIZE = 96  # pixels: of the images, if the net takes any size
 GRID_SIZE = 224  # pixels: of the image whose grid is stored, if the net takes any size
 MOST_WEIGHTS = 200_000_000  # copies of a net with more do not fit into the memory of a small machine
 STABLE = 1e-5  # of the spread of a net's scores: rounding that leaves them as they are
-ROUNDED = ("convmixer_768_32", "dla46x_c", "regnet_x_3_2gf", "wide_resnet50_2")  # plain torch in float32 is itself off
+ROUNDED = (  # nets of which plain torch in float32 is itself off from float64
+    "convmixer_768_32", "dla46x_c", "regnet_x_3_2gf", "regnet_x_16gf", "resnext101_32x8d", "resnext101_64x4d",
+    "wide_resnet50_2", "wide_resnet101_2",
+)  # fmt: skip
 LOOSE = 1e-3  # of the highest value: how far these may be off
 Row = dict[str, str]
 
