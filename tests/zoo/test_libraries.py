@@ -7,6 +7,8 @@
 import copy
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -62,10 +64,12 @@ def store(row: Row) -> None:
         path.write_text(json.dumps([*kept, row], indent=1) + "\n", encoding="utf-8")
 
 
-@pytest.fixture(autouse=True)
-def small_probes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(split, "SIZES", (SIZE, *split.SIZES))
-    monkeypatch.setattr(split, "KNOWN_SIZE", SIZE)
+@contextmanager
+def probe_with_small_images() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(split, "SIZES", (SIZE, *split.SIZES))
+        patch.setattr(split, "KNOWN_SIZE", SIZE)
+        yield
 
 
 def load(module: nn.Module, layer: str | None) -> Net:
@@ -111,7 +115,8 @@ def explain(module: nn.Module, usual: str | None, tolerance: float) -> Row:
     grid = " x ".join(str(outputs[-1].shape[axes.index(axis)]) for axis in "hw")
     zoo.thin(module, net.layer, CHANNELS, axes.index("k"))
     calibrate(module, random_images(4, size, seed=1))
-    net = load(module, net.layer)
+    with probe_with_small_images():
+        net = load(module, net.layer)
     check_net(net, PlainNet(module, axes=lambda _: axes), random_images(1, size), tolerance=tolerance)
     return {"layer": net.layer, "grid": grid, "size": str(net.size or GRID_SIZE), "axes": axes, "refused": ""}
 
