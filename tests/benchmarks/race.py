@@ -1,11 +1,11 @@
 """Races on resampled scores: how often a race drops the best method, and what it costs beside a full run.
 
-    python -m cambench.tests.benchmarks.race                           # a thousand races of each kind, half an hour
+    python -m cambench.tests.benchmarks.race                           # a thousand races of each kind, minutes
     python -m cambench.tests.benchmarks.race --races 20                # that the script works
     python -m cambench.tests.benchmarks.race --store tests/data/race.json
 
-The scores are those of the default suite's methods on scenes, `tests/data/race.npz`; `--keep RUN` makes that file from a run.
-A race draws its images from them with replacement, so the truth is known: the means of the stored scores.
+The scores are those of the stored run of the default suite, `tests/data/scenes`. A race draws its images from them with
+replacement, so the truth is known: the means of the stored scores.
 """
 
 import argparse
@@ -26,7 +26,7 @@ from cambench.bench.stats.summary import build_table
 from cambench.bench.store.header import Header
 from cambench.bench.store.run import open_run
 
-DATA = Path(__file__).parents[1] / "data" / "race.npz"
+DATA = Path(__file__).parents[1] / "data" / "scenes"
 RACES, IMAGES, FEW_IMAGES = 1000, 1000, 200
 CURVE_FORWARDS, OTHER_FORWARDS = 29, 1  # forward passes that score a map: of the insertion curve, and of another metric
 METRICS = ("insertion", "average_gain", "energy")
@@ -77,35 +77,22 @@ class Figures:
     images: float  # the images of the method that had the most, the median
 
 
-def load(file: Path = DATA) -> list[Population]:
-    """Load the stored scores."""
-    with np.load(file) as arrays:
-        metrics, methods = tuple(arrays["metrics"].tolist()), tuple(arrays["methods"].tolist())
-        nets = arrays["nets"].tolist()
-        return [
-            Population(net, metrics, methods, arrays["controls"], arrays[f"{net} goodness"].astype(float),
-                       arrays[f"{net} forwards"])
-            for net in nets
-        ]  # fmt: skip
-
-
-def keep(directory: Path, file: Path = DATA) -> None:
-    """Keep the scores of a run."""
+def load(directory: Path = DATA) -> list[Population]:
+    """Load the stored scores of each net, without the methods that do not apply to it."""
     run = open_run(directory)
     content = run.header.model_dump()
     content["suite"]["race"] = asdict(Rules())
     header = Header.model_validate(content)
-    arrays: dict[str, np.ndarray] = {
-        "nets": np.array(list(header.nets)),
-        "metrics": np.array(list(header.metrics)),
-        "methods": np.array(list(header.methods)),
-    }
+    populations = []
     for net in header.nets:
         forwards = {method: cost.forwards for method, cost in build_table(run, net).costs.items()}
         board = make_board(header, run.table("scores", net=net), forwards)
-        arrays |= {f"{net} goodness": board.goodness.astype(np.float32), f"{net} forwards": board.forwards}
-        arrays["controls"] = board.controls
-    np.savez_compressed(file, allow_pickle=False, **arrays)
+        whole = Population(
+            net, tuple(header.metrics), tuple(header.methods), board.controls, board.goodness, board.forwards
+        )
+        applied = [method for method in header.methods if method in forwards]
+        populations.append(whole.select(METRICS, applied))
+    return populations
 
 
 def simulate(population: Population, rules: Rules, races: int, images: int, seed: int = 0) -> Iterator[Stage]:
@@ -185,11 +172,8 @@ def main() -> None:
     """Measure all kinds of races, and print or store the figures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--races", type=int, default=RACES)
-    parser.add_argument("--keep", type=Path, metavar="RUN")
     parser.add_argument("--store", type=Path, metavar="FILE")
     options = parser.parse_args()
-    if options.keep:
-        keep(options.keep)
     figures = [measure(name, kind, options.races, images) for name, kind, images in list_kinds(load())]
     Console().print(show(figures))
     if options.store:

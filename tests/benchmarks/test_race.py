@@ -19,11 +19,13 @@ def populations() -> list[Population]:
 
 
 def test_the_stored_scores_are_those_of_the_default_methods(populations: list[Population]) -> None:
+    assert [population.net for population in populations] == ["squeezenet1_1", "resnet18", "vgg16"]
     for population in populations:
-        assert population.methods == ("cam", "grad_cam", "score_cam", "random", "centre")
-        assert population.controls.tolist() == [False] * 3 + [True] * 2
-        assert population.goodness.shape[:2] == (len(population.metrics), 5) and population.goodness.shape[2] >= 40
-        assert set(METRICS) <= set(population.metrics) and np.nanmax(population.goodness) <= 1
+        assert {"grad_cam", "score_cam", "random", "centre"} <= set(population.methods)
+        assert population.controls.sum() == 2 and population.metrics == METRICS
+        assert not np.isnan(population.goodness[0]).any() and population.goodness.max() <= 1
+    means = dict(zip(populations[0].methods, populations[0].goodness[0].mean(1).round(3), strict=True))
+    assert means["cam"] == 0.885 and means["random"] == 0.602  # as the README shows
 
 
 def test_races_by_one_metric_are_decided_with_a_part_of_the_work(populations: list[Population]) -> None:
