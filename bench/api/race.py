@@ -11,11 +11,12 @@ import numpy as np
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from ..core.formatting import format_count
+from ..core.formatting import format_count, join_names
 from ..core.plugins import Plugin
 from ..run.plan import Groups, Plan, Round
-from ..stats.outcome import Race, describe_race, make_board
+from ..stats.outcome import Race, describe_race, format_percent, make_board
 from ..stats.race import Board, play
+from ..store.header import Header
 from ..store.run import Run
 from ..store.writer import Writer
 
@@ -29,12 +30,13 @@ def measure_race(plan: Plan, writer: Writer, console: Console, engine: Plugin, s
     with engine.blame(), Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("")
         watch = _Watch(console)
+        watch.say(_describe_rules(writer.header))
         schedule = partial(_schedule, plan, Run(writer.directory, writer.header), watch, deadline)
         with closing(engine(replace(plan, schedule=schedule), writer)) as computed:
             for net, _ in computed:
                 progress.update(task, description=f"{net}: {watch.text}")
                 if monotonic() > deadline:
-                    watch.say("the time is up: the same command goes on with the race")
+                    watch.tell_end(net)
                     break
     writer.flush()
 
@@ -61,16 +63,37 @@ class _Watch:
                 )
         self.text = f"{format_count(race.images, 'image')}, {format_count(len(race.top), 'method')} left"
 
+    def tell_end(self, net: str) -> None:
+        """Print that there is no more time for a net."""
+        self.say(f"{net}: the time is up: the same command goes on with the race")
+
+
+def _describe_rules(header: Header) -> str:
+    assert header.suite.race is not None
+    confidence, slack = map(format_percent, (header.suite.race.confidence, header.suite.race.slack))
+    return f"a race by {join_names(list(header.metrics))}: {confidence} sure, slack {slack}"
+
 
 def _schedule(plan: Plan, run: Run, watch: _Watch, deadline: float) -> Iterator[Round]:
     """Yield the rounds of the races, net after net, each of which has an equal share of the time that is left."""
     for done, net in enumerate(plan.suite.nets):
         end = monotonic() + (deadline - monotonic()) / (len(plan.suite.nets) - done)
-        for planned in _schedule_net(plan, run, net, watch):
-            yield planned
-            if monotonic() > end:
-                watch.say(f"{net}: its share of the time is up: the same command goes on with the race")
+        yield from _retry_failed(plan, run, net)
+        for number, planned in enumerate(_schedule_net(plan, run, net, watch)):
+            if number and monotonic() > end:
+                watch.tell_end(net)
                 break
+            yield planned
+
+
+def _retry_failed(plan: Plan, run: Run, net: str) -> Iterator[Round]:
+    """Yield a round for each image that has failed before, by the methods that were scored on images after it."""
+    scored = _read_board(run, net).scored
+    for name in run.table("failures", net=net)["image"].unique():
+        position = run.header.data.images.index(name)
+        methods = [method.spec for method, count in zip(plan.methods, scored, strict=True) if count > position]
+        if methods:
+            yield Round({net: [[plan.indices[position]]]}, tuple(methods))
 
 
 def _schedule_net(plan: Plan, run: Run, net: str, watch: _Watch) -> Iterator[Round]:

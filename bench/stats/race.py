@@ -57,18 +57,22 @@ class Board:
     @cached_property
     def ahead(self) -> Counts:
         """After how many images the first method is surely better than the second: (m, k, k)."""
-        return self._count_until_sure(0)
+        return self._count_until_sure(0, np.arange(len(self.controls)))
 
     @cached_property
     def within(self) -> Counts:
-        """After how many images the first method is surely less than the slack worse than the second: (m, k, k)."""
-        return self._count_until_sure(self.rules.slack)
+        """After how many images the first method is surely less than the slack worse than the second: (m, k, k).
 
-    def _count_until_sure(self, margin: float) -> Counts:
-        counts = np.full((*self.goodness.shape[:2], len(self.controls)), NEVER)
+        Where one of them is a control, nobody asks, and it is NEVER.
+        """
+        return self._count_until_sure(self.rules.slack, np.flatnonzero(~self.controls))
+
+    def _count_until_sure(self, margin: float, methods: Counts) -> Counts:
+        counts = np.full((len(self.goodness), len(self.controls), len(self.controls)), NEVER)
         for of_metric, counted in zip(self.goodness, counts, strict=True):
-            for method, own in enumerate(of_metric):
-                counted[method] = count_until_sure((own - of_metric).T, margin, self.alpha)
+            for method in methods:
+                differences = of_metric[method] - of_metric[methods]
+                counted[method, methods] = count_until_sure(differences.T, margin, self.alpha)
         return counts
 
     @cached_property

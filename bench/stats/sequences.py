@@ -25,16 +25,14 @@ NEVER = np.iinfo(np.int64).max
 Counts = NDArray[np.int64]
 
 
-def compute_log_capital(values: Floats, mean: float) -> Floats:
-    """Compute the logarithm of the capital (n, ...) after each row of values (n, ...) in [0, 1], for bets against a mean.
+def compute_capital(values: Floats, mean: float) -> Floats:
+    """Compute the capital after each row of values (n, ...) in [0, 1], for bets that their mean is above `mean`, in (0, 1].
 
-    `mean`, in (0, 1], is the largest mean that the bets are against. The capital stays as it was where a value is NaN.
+    The capital stays as it was where a value is NaN. One that is too large for a number is infinite.
     """
     gains = np.where(np.isnan(values), 0.0, values / mean - 1)
-    total = np.full(gains.shape, -np.inf)
-    for share in SHARES:
-        total = np.logaddexp(total, np.cumsum(np.log1p(share * gains), axis=0))
-    return total - np.log(BETS)
+    with np.errstate(over="ignore", under="ignore"):
+        return np.asarray(sum(np.cumprod(1 + share * gains, axis=0) for share in SHARES) / BETS)
 
 
 def count_until_sure(differences: Floats, margin: float, alpha: float) -> Counts:
@@ -44,5 +42,5 @@ def count_until_sure(differences: Floats, margin: float, alpha: float) -> Counts
     """
     if not len(differences):
         return np.full(differences.shape[1:], NEVER)
-    sure = compute_log_capital((1 + differences) / 2, (1 - margin) / 2) >= -np.log(alpha)
+    sure = compute_capital((1 + differences) / 2, (1 - margin) / 2) >= 1 / alpha
     return np.where(sure.any(0), sure.argmax(0) + 1, NEVER)

@@ -200,6 +200,10 @@ def test_an_image_that_fails_is_left_out_and_reported(tmp_path: Path) -> None:
     assert set(open_run(tmp_path / "run").table("failures")["image"]) == failed
     race = build_table(open_run(tmp_path / "run"), "net:make").race
     assert race and race.decided and count_images(tmp_path / "run")["good"] == race.images - len(failed)
+    (tmp_path / "mended").touch()
+    again = bench("choose", *options, "--by", tmp_path / "mean_of_map.py", "--out", tmp_path / "run", "--images", 120)
+    assert again.exit_code == 0 and not len(open_run(tmp_path / "run").table("failures"))
+    assert count_images(tmp_path / "run")["good"] == race.images
 
 
 def test_python_races_too(home: Path, tmp_path: Path) -> None:

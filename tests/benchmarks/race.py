@@ -1,11 +1,11 @@
 """Races on resampled scores: how often a race drops the best method, and what it costs beside a full run.
 
-    python -m cambench.tests.benchmarks.race                           # a thousand races of each kind, half an hour
+    python -m cambench.tests.benchmarks.race                           # a thousand races of each kind, minutes
     python -m cambench.tests.benchmarks.race --races 20                # that the script works
     python -m cambench.tests.benchmarks.race --store tests/data/race.json
 
-The scores are those of the default suite's methods on scenes, `tests/data/race.npz`; `--keep RUN` makes that file from a run.
-A race draws its images from them with replacement, so the truth is known: the means of the stored scores.
+The scores are those of the stored run of the default suite, `tests/data/scenes`. A race draws its images from them with
+replacement, so the truth is known: the means of the stored scores.
 """
 
 import argparse
@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table as RichTable
 
@@ -25,8 +26,8 @@ from cambench.bench.stats.summary import build_table
 from cambench.bench.store.header import Header
 from cambench.bench.store.run import open_run
 
-DATA = Path(__file__).parents[1] / "data" / "race.npz"
-RACES, IMAGES = 1000, 1000
+DATA = Path(__file__).parents[1] / "data" / "scenes"
+RACES, IMAGES, FEW_IMAGES = 1000, 1000, 200
 CURVE_FORWARDS, OTHER_FORWARDS = 29, 1  # forward passes that score a map: of the insertion curve, and of another metric
 METRICS = ("insertion", "average_gain", "energy")
 
@@ -67,6 +68,7 @@ class Figures:
 
     name: str
     races: int
+    full: int  # images of the full run
     best: str | None  # the method that is best by more than the slack
     dropped: float | None  # the share of races in which it dropped out
     wrong: float  # the share of races in which any method lost to one that is not better
@@ -75,35 +77,22 @@ class Figures:
     images: float  # the images of the method that had the most, the median
 
 
-def load(file: Path = DATA) -> list[Population]:
-    """Load the stored scores."""
-    with np.load(file) as arrays:
-        metrics, methods = tuple(arrays["metrics"].tolist()), tuple(arrays["methods"].tolist())
-        nets = arrays["nets"].tolist()
-        return [
-            Population(net, metrics, methods, arrays["controls"], arrays[f"{net} goodness"].astype(float),
-                       arrays[f"{net} forwards"])
-            for net in nets
-        ]  # fmt: skip
-
-
-def keep(directory: Path, file: Path = DATA) -> None:
-    """Keep the scores of a run."""
+def load(directory: Path = DATA) -> list[Population]:
+    """Load the stored scores of each net, without the methods that do not apply to it."""
     run = open_run(directory)
     content = run.header.model_dump()
     content["suite"]["race"] = asdict(Rules())
     header = Header.model_validate(content)
-    arrays: dict[str, np.ndarray] = {
-        "nets": np.array(list(header.nets)),
-        "metrics": np.array(list(header.metrics)),
-        "methods": np.array(list(header.methods)),
-    }
+    populations = []
     for net in header.nets:
         forwards = {method: cost.forwards for method, cost in build_table(run, net).costs.items()}
         board = make_board(header, run.table("scores", net=net), forwards)
-        arrays |= {f"{net} goodness": board.goodness.astype(np.float32), f"{net} forwards": board.forwards}
-        arrays["controls"] = board.controls
-    np.savez_compressed(file, allow_pickle=False, **arrays)
+        whole = Population(
+            net, tuple(header.metrics), tuple(header.methods), board.controls, board.goodness, board.forwards
+        )
+        applied = [method for method in header.methods if method in forwards]
+        populations.append(whole.select(METRICS, applied))
+    return populations
 
 
 def simulate(population: Population, rules: Rules, races: int, images: int, seed: int = 0) -> Iterator[Stage]:
@@ -111,13 +100,14 @@ def simulate(population: Population, rules: Rules, races: int, images: int, seed
     rng = np.random.default_rng(seed)
     for _ in range(races):
         drawn = rng.integers(0, population.goodness.shape[2], images)
-        count = len(population.methods)
-        yield play(
-            Board(
-                population.controls, population.goodness[:, :, drawn], population.forwards,
-                np.full(count, images), images, rules,
-            )
-        )  # fmt: skip
+        first = _play(population, rules, drawn[: images // 2], images)  # half of the images are often enough
+        yield _play(population, rules, drawn, images) if first.targets else first
+
+
+def _play(population: Population, rules: Rules, drawn: NDArray[np.int64], images: int) -> Stage:
+    scored = np.full(len(population.methods), len(drawn))
+    goodness = population.goodness[:, :, drawn]
+    return play(Board(population.controls, goodness, population.forwards, scored, images, rules))
 
 
 def measure(name: str, population: Population, races: int, images: int = IMAGES, rules: Rules | None = None) -> Figures:
@@ -129,7 +119,7 @@ def measure(name: str, population: Population, races: int, images: int = IMAGES,
     not_better = means[:, :, None] <= means[:, None, :] - 1e-12  # the first method is worse than the second
     price = population.forwards + CURVE_FORWARDS * ("insertion" in population.metrics) + OTHER_FORWARDS
     return Figures(
-        name, races,
+        name, races, images,
         None if best is None else population.methods[best],
         None if best is None else float(np.mean([not end.remaining[best] for end in ends])),
         float(np.mean([(end.ahead & not_better).any() for end in ends])),
@@ -139,12 +129,16 @@ def measure(name: str, population: Population, races: int, images: int = IMAGES,
     )  # fmt: skip
 
 
-def list_kinds(populations: Sequence[Population]) -> Iterator[tuple[str, Population]]:
-    """List the kinds of races: all methods by each metric and by all, and methods of which one is best by little."""
+def list_kinds(populations: Sequence[Population]) -> Iterator[tuple[str, Population, int]]:
+    """List the kinds of races, with the images of the full run.
+
+    All methods race by each metric and by all of them, and on few images; and two methods of which one is best by little.
+    """
     for population in populations:
         for metrics in (*[(metric,) for metric in METRICS], METRICS):
-            yield f"{population.net}, by {', '.join(metrics)}", population.select(metrics)
-        yield f"{population.net}, best by 2.5 %", make_near(population.select(METRICS[:1]))
+            yield f"{population.net}, by {', '.join(metrics)}", population.select(metrics), IMAGES
+        yield f"{population.net}, by {METRICS[0]}, few images", population.select(METRICS[:1]), FEW_IMAGES
+        yield f"{population.net}, best by 2.5 %", make_near(population.select(METRICS[:1])), IMAGES
 
 
 def make_near(population: Population, lead: float = 0.025) -> Population:
@@ -178,16 +172,12 @@ def main() -> None:
     """Measure all kinds of races, and print or store the figures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--races", type=int, default=RACES)
-    parser.add_argument("--images", type=int, default=IMAGES)
-    parser.add_argument("--keep", type=Path, metavar="RUN")
     parser.add_argument("--store", type=Path, metavar="FILE")
     options = parser.parse_args()
-    if options.keep:
-        keep(options.keep)
-    figures = [measure(name, kind, options.races, options.images) for name, kind in list_kinds(load())]
+    figures = [measure(name, kind, options.races, images) for name, kind, images in list_kinds(load())]
     Console().print(show(figures))
     if options.store:
-        content = {"images": options.images, "rules": asdict(Rules()), "figures": [asdict(row) for row in figures]}
+        content = {"rules": asdict(Rules()), "figures": [asdict(row) for row in figures]}
         options.store.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 

@@ -6,7 +6,7 @@ from math import log, pi, sin
 import numpy as np
 import pytest
 
-from cambench.bench.stats.sequences import NEVER, compute_log_capital, count_until_sure
+from cambench.bench.stats.sequences import NEVER, compute_capital, count_until_sure
 
 SHARES = [sin(pi * (number + 0.5) / 32) ** 2 for number in range(16)]
 
@@ -32,7 +32,7 @@ def claim(differences: list[float], margin: float, alpha: float) -> int:
 def test_the_capital_after_one_value_is_that_of_half_a_bet() -> None:
     # The shares are half on average: all of it doubles for a 1, and is lost for a 0.
     for value, capital in ((1.0, 1.5), (0.0, 0.5), (0.5, 1.0), (np.nan, 1.0)):
-        assert np.exp(compute_log_capital(np.array([value]), 0.5))[0] == pytest.approx(capital, abs=1e-12)
+        assert compute_capital(np.array([value]), 0.5)[0] == pytest.approx(capital, abs=1e-12)
 
 
 def test_the_capital_is_that_of_an_independent_loop() -> None:
@@ -40,7 +40,7 @@ def test_the_capital_is_that_of_an_independent_loop() -> None:
     values = rng.random((40, 2, 3))
     values[rng.random(values.shape) < 0.2] = np.nan
     for mean in (0.3, 0.5, 1.0):
-        capital = np.exp(compute_log_capital(values, mean))
+        capital = compute_capital(values, mean)
         for column in np.ndindex(2, 3):
             assert capital[:, *column] == pytest.approx(bet(values[:, *column].tolist(), mean), rel=1e-10)
 
@@ -48,14 +48,14 @@ def test_the_capital_is_that_of_an_independent_loop() -> None:
 def test_a_fair_game_neither_wins_nor_loses_on_average() -> None:
     """Exactly: the mean over all sequences of eight fair coins, and of coins with a mean of 1/4."""
     coins = np.array(list(product((0.0, 1.0), repeat=8))).T
-    assert np.exp(compute_log_capital(coins, 0.5)).mean(1) == pytest.approx(np.ones(8), rel=1e-12)
+    assert compute_capital(coins, 0.5).mean(1) == pytest.approx(np.ones(8), rel=1e-12)
     weights = np.prod(np.where(coins == 1, 0.25, 0.75), axis=0)
-    assert np.exp(compute_log_capital(coins, 0.25)) @ weights == pytest.approx(np.ones(8), rel=1e-12)
+    assert compute_capital(coins, 0.25) @ weights == pytest.approx(np.ones(8), rel=1e-12)
 
 
 def test_the_order_of_the_values_does_not_change_the_last_capital() -> None:
     values = np.random.default_rng(1).random(30)
-    assert compute_log_capital(values, 0.4)[-1] == pytest.approx(compute_log_capital(values[::-1], 0.4)[-1], rel=1e-12)
+    assert compute_capital(values, 0.4)[-1] == pytest.approx(compute_capital(values[::-1], 0.4)[-1], rel=1e-12)
 
 
 def test_claims_are_made_when_the_capital_of_the_loop_says_so() -> None:
@@ -92,6 +92,14 @@ def test_a_false_claim_is_ever_made_as_rarely_as_promised(kind: str, margin: flo
     assert false.mean() <= alpha + 3 * (alpha * (1 - alpha) / 1000) ** 0.5
     if kind == "coin" and not margin:
         assert false.mean() > alpha / 5  # the bound is not idle: a test that never claims anything would pass
+
+
+def test_capital_of_any_size_is_no_error() -> None:
+    long = np.stack([np.ones(5000), np.zeros(5000), np.r_[np.ones(3000), np.zeros(2000)]], axis=1)
+    capital = compute_capital(long, 0.5)
+    assert capital[-1, 0] == np.inf and 0 <= capital[-1, 1] < 1e-6 and not np.isnan(capital).any()
+    soon = claim([1.0] * 40, 0.0, 1e-6)
+    assert count_until_sure(2 * long - 1, 0.0, 1e-6).tolist() == [soon, NEVER, soon]
 
 
 def test_a_clear_difference_is_found_about_as_soon_as_any_bet_could() -> None:

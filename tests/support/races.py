@@ -14,6 +14,8 @@ def make():
 '''
 DATA = '''"""Images of one colour each."""
 
+from pathlib import Path
+
 import numpy as np
 
 from cambench import Image
@@ -31,7 +33,7 @@ class Colours:
         return COUNT
 
     def __getitem__(self, index):
-        if index in {broken}:
+        if index in {broken} and not Path({mended!r}).exists():
             raise ValueError("broken")
         return Image(self.name(index), np.full((16, 16, 3), index % 256, np.uint8), None)
 
@@ -67,9 +69,16 @@ LEVELS = {"good": 0.8, "fair": 0.7, "poor": 0.3, "control": 0.2}
 
 
 def write(folder: Path, images: int = 120, broken: tuple[int, ...] = ()) -> list[str]:
-    """Write the files, and return the options of `bench choose` or `bench run` that use them; `log` names each map made."""
+    """Write the files, and return the options of `bench choose` that use them.
+
+    The file `log` gets a line for each map that is made. The broken images fail until there is a file `mended`.
+    """
     folder.mkdir(exist_ok=True)
-    files = {"net.py": NET, "colours.py": DATA.format(images=images, broken=broken), "mean_of_map.py": METRIC}
+    files = {
+        "net.py": NET,
+        "colours.py": DATA.format(images=images, broken=broken, mended=str(folder / "mended")),
+        "mean_of_map.py": METRIC,
+    }
     for number, (name, level) in enumerate(LEVELS.items()):
         filled = {"name": name, "level": level, "factor": number + 1, "control": name == "control"}
         files[f"{name}.py"] = METHOD.format(log=str(folder / "log"), **filled)
