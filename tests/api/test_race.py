@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from math import inf
 from pathlib import Path
@@ -148,6 +149,9 @@ class Interrupting:
 
     def __init__(self, count: int) -> None:
         self._count = count
+
+    def blame(self) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def __call__(self, plan: Plan, writer: Writer) -> Iterator[NetImage]:
         for number, done in enumerate(LOCAL(plan, writer)):
