@@ -1,40 +1,17 @@
-"""What the site generates from the code: a page for each list of `bench list`, and the documentation of `::: cambench.NAME`."""
+"""What the site generates from the code: the documentation of `::: cambench.NAME`."""
 
 import inspect
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
-from mkdocs.config.defaults import MkDocsConfig
-from mkdocs.structure.files import File, Files
-
 import cambench
-from cambench.bench.cli.listing import list_by_kind
-
-TITLES = {"datasets": "Data sets", "nets": "Networks", "references": "Reference libraries"}
-
-
-def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Adds a page for each list."""
-    for kind, rows in list_by_kind().items():
-        files.append(File.generated(config, f"lists/{kind}.md", content=_list_page(kind, rows)))
-    return files
 
 
 def on_page_markdown(markdown: str, **_: object) -> str:
     """Replaces `::: cambench.NAME` by its documentation, and links to files that are no pages by the names of the files."""
     markdown = re.sub(r"^::: cambench\.(\w+)$", lambda match: _documentation(match[1]), markdown, flags=re.MULTILINE)
     return re.sub(r"\[`?([^\]`]+)`?\]\(\.\./[^)]*\)", r"`\1`", markdown)
-
-
-def _list_page(kind: str, rows: Sequence[tuple[str, str]]) -> str:
-    lines = [f"# {TITLES.get(kind, kind.capitalize())}", "", "| | |", "|---|---|"]
-    lines += [f"| `{name}` | {_cell(description)} |" for name, description in rows]
-    return "\n".join([*lines, "", f"`bench list {kind}` prints this list.", ""])
-
-
-def _cell(text: str) -> str:
-    return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;").replace("[", "\\[")
 
 
 def _documentation(name: str) -> str:

@@ -77,7 +77,7 @@ def _show_plugin(kind: Kind, plugin: Plugin) -> Iterator[RenderableType]:
     if text := _read_details(plugin):
         yield _indent(text)
     if kind in EXAMPLES:
-        yield _indent(Text(f"example: {EXAMPLES[kind].format(_make_example(plugin.name, settings))}", style="bold"))
+        yield _indent(Text(f"example: {EXAMPLES[kind].format(make_example(plugin.name, settings))}", style="bold"))
 
 
 def _describe_metric(metric: Plugin) -> Iterator[str]:
@@ -94,22 +94,22 @@ def _make_settings_table(settings: list[SettingFacts]) -> RenderableType:
     for head in ("setting", "default", "may be"):
         table.add_column(head, overflow="fold")
     for setting in settings:
-        table.add_row(*map(Text, (setting.name, _format_default(setting.default), setting.rule)))
+        table.add_row(*map(Text, (setting.name, format_default(setting.default), setting.rule)))
     return _indent(table)
 
 
-def _format_default(value: Any) -> str:
+def format_default(value: Any) -> str:
     if value is inspect.Parameter.empty:
         return "(must be given)"
     return str(value).lower() if isinstance(value, bool) or value is None else str(value)
 
 
-def _make_example(name: str, settings: list[SettingFacts]) -> str:
+def make_example(name: str, settings: list[SettingFacts]) -> str:
     """Make a spec with the first setting that has another value than its default; else the name."""
     for setting in settings:
         other = next((value for value in setting.values if value != setting.default and value is not None), None)
         if other is not None:
-            return f"'{name}[{setting.name}={_format_default(other)}]'"
+            return f"'{name}[{setting.name}={format_default(other)}]'"
         if isinstance(setting.default, int) and setting.default:
             return f"'{name}[{setting.name}={2 * setting.default}]'"
     return name

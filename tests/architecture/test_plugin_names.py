@@ -9,7 +9,11 @@ ROOT = Path(__file__).parents[2]
 PLUGINS = ("methods", "datasets", "reports", "references", "bench/metrics", "bench/engines")
 # ADCC is defined by the metrics of which it is made; `imagenet` also names weights and a normalisation.
 ALLOWED = {"bench/stats/aggregates.py"}
-OTHER_MEANINGS = {"imagenet", "markdown", "json"}  # `bench compare --markdown` and --json are not the reports of those names
+OTHER_MEANINGS = {
+    "imagenet",
+    "markdown",
+    "json",
+}  # `bench compare --markdown` and --json are not the reports of those names
 
 
 def plugin_names() -> set[str]:

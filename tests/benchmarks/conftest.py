@@ -1,4 +1,4 @@
-"""The figures of the benchmarks, written for the README to the file that the variable CAMBENCH_SPEED names."""
+"""The figures of the benchmarks, written for docs/speed.md to the file that the variable CAMBENCH_SPEED names."""
 
 import json
 import os

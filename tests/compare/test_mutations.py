@@ -1,4 +1,4 @@
-"""bench compare detects mutations of the project's methods and passes noise; the README quotes the figures."""
+"""bench compare detects mutations of the project's methods and passes noise; docs/ci.md quotes the figures."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The README is up to date: its table matches the recorded run, and the suite reproduces the run's numbers."""
+"""The README and the generated parts of the documentation are up to date, and the suite reproduces the kept run's numbers."""
 
 import re
 from pathlib import Path
@@ -8,45 +8,53 @@ import pytest
 from click.testing import CliRunner
 
 from cambench.bench.cli.main import COMMANDS, main
+from cambench.bench.core import plugins
+from cambench.bench.core.plugins import METHOD, METRIC
 from cambench.bench.store import run as store
-from cambench.tools.readme import (
-    BLOCK,
-    FEATURES,
-    GATE,
-    README,
-    RECORDS,
-    SPEED,
-    format_features,
-    format_gate,
-    format_speed,
-    format_tables,
-)
+from cambench.tools.figures import RECORDS, format_results
+from cambench.tools.pages import PARTS, ROOT, Part
 
+README = ROOT / "README.md"
 KEY = ["net", "image", "method", "metric"]
 
 
-def test_the_table_in_the_readme_matches_the_recorded_run() -> None:
-    match = BLOCK.search(README.read_text(encoding="utf-8"))
-    assert match is not None
-    assert match[0] == format_tables(store.open_run(RECORDS))
+@pytest.mark.parametrize("part", PARTS, ids=lambda part: part.name)
+def test_generated_parts_are_up_to_date(part: Part) -> None:
+    """`python -m cambench.tools.pages` writes them."""
+    assert part.read() == part.format()
 
 
-def test_features_in_the_readme_match_bench_list() -> None:
-    match = FEATURES.search(README.read_text(encoding="utf-8"))
-    assert match is not None
-    assert match[0] == format_features()
+def test_a_part_is_written_between_its_comments(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("before\n<!-- some -->\nold\n<!-- end of some -->\nafter\n", encoding="utf-8")
+    part = Part(str(page), "some", lambda: "\nnew \\1\n")
+    part.write()
+    assert page.read_text(encoding="utf-8") == "before\n<!-- some -->\n\nnew \\1\n<!-- end of some -->\nafter\n"
+    assert part.read() == part.format()
 
 
-def test_gate_figures_in_the_readme_match_the_records() -> None:
-    match = GATE.search(README.read_text(encoding="utf-8"))
-    assert match is not None
-    assert match[0] == format_gate()
+def test_the_table_of_results_has_the_means_and_half_intervals_of_the_kept_run() -> None:
+    scores = store.open_run(RECORDS).table("scores")
+    values = scores[(scores["net"] == "resnet18") & (scores["metric"] == "insertion")].groupby("method", observed=True)
+    (line,) = [line for line in format_results().splitlines() if line.startswith("| `score_cam`")]
+    cell = line.split("|")[2].strip()
+    mean, half = (float(number) for number in cell.replace("*", "").split(" ± "))
+    assert mean == round(values["value"].mean()["score_cam"], 3)
+    deviation = values["value"].std()["score_cam"] / 12**0.5
+    assert half == pytest.approx(1.96 * deviation, abs=0.015)  # a bootstrap's interval is about this wide
+    assert sum(line.startswith("| `") for line in format_results().splitlines()) == 5
 
 
-def test_benchmark_figures_in_the_readme_match_the_records() -> None:
-    match = SPEED.search(README.read_text(encoding="utf-8"))
-    assert match is not None
-    assert match[0] == format_speed()
+@pytest.mark.parametrize(("page", "kind"), [("methods.md", METHOD), ("metrics.md", METRIC)])
+def test_every_plugin_has_a_section_with_an_example_that_works(page: str, kind: plugins.Kind) -> None:
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    sections = re.findall(r"^### `(\w+)`\n(.*?)(?=^### |\Z)", text, re.DOTALL | re.MULTILINE)
+    assert [name for name, _ in sections] == plugins.list_names(kind)
+    for name, section in sections:
+        (example,) = re.findall(rf"^bench run --{kind.word}s '?([^'\n]+)'?$", section, re.MULTILINE)
+        plugin = plugins.find(kind, example)
+        assert plugin.name == name
+        assert all(f"| `{setting}` |" in section for setting in plugin.settings)
 
 
 def test_the_recorded_run_is_reproduced_by_the_default_suite(tmp_path: Path) -> None:
@@ -73,12 +81,20 @@ def test_the_recorded_run_is_reproduced_by_the_default_suite(tmp_path: Path) -> 
     assert (means[0] - means[1]).abs().max() < 0.02
 
 
-def test_every_command_in_the_readme_exists() -> None:
-    blocks = re.findall(r"```sh\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+@pytest.mark.parametrize("page", [README, *sorted((ROOT / "docs").glob("*.md"))], ids=lambda page: page.name)
+def test_every_command_in_a_page_exists(page: Path) -> None:
+    blocks = re.findall(r"```(?:sh)?\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
     lines = [line.strip() for text in blocks for line in text.splitlines()]
-    commands = [line.split()[1] for line in lines if line.startswith("bench ")]
-    assert commands
-    assert set(commands) <= set(COMMANDS)
+    assert {line.split()[1] for line in lines if line.startswith("bench ")} <= set(COMMANDS)
+
+
+def test_the_readme_is_short_and_its_code_narrow() -> None:
+    lines = README.read_text(encoding="utf-8").splitlines()
+    code = [
+        line for block in re.findall(r"```\w*\n(.*?)```", "\n".join(lines), re.DOTALL) for line in block.splitlines()
+    ]
+    assert len(lines) <= 160
+    assert code and max(map(len, code)) <= 100
 
 
 def test_the_method_of_the_readme_runs(tmp_path: Path) -> None:
@@ -97,12 +113,6 @@ def test_the_method_of_the_readme_runs(tmp_path: Path) -> None:
     result = CliRunner(catch_exceptions=False).invoke(main, [*asked, "--out", str(tmp_path / "run")])
     assert result.exit_code == 0
     assert store.open_run(tmp_path / "run").table("scores")["value"].notna().any()
-
-
-def test_the_pictures_of_the_readme_exist() -> None:
-    paths = re.findall(r"!\[[^\]]+\]\((\S+\.png)\)", README.read_text(encoding="utf-8"))
-    assert len(paths) == 2
-    assert all((README.parent / path).stat().st_size > 10_000 for path in paths)
 
 
 @pytest.mark.parametrize("table", ["scores", "curves", "cost", "predictions"])

@@ -14,7 +14,6 @@ from cambench.bench.core.declarations import DECLARATIONS
 
 ROOT = Path(__file__).parents[2]
 TUTORIAL = ROOT / "docs" / "tutorial.md"
-PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
 BLOCK = re.compile(r'^```(\w+)(?: title="([^"]+)")?\n(.*?)^```$', re.DOTALL | re.MULTILINE)
 TOLERANCE = 0.03  # larger than differences between processors and precisions
 
@@ -157,19 +156,14 @@ def test_examples_import_from_cambench_alone(page: Path) -> None:
     assert modules <= {"cambench"}
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_links_lead_to_files(page: Path) -> None:
-    targets = re.findall(r"\]\((?!https?:|#)([^)#]+)[^)]*\)", page.read_text(encoding="utf-8"))
-    assert [target for target in targets if not (page.parent / target).exists()] == []
-
-
 def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path / "site")]
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path / "site")]
     result = subprocess.run(
         command, cwd=ROOT, env=os.environ | {"NO_MKDOCS_2_WARNING": "1"}, capture_output=True, text=True
     )
     assert result.returncode == 0 and "WARNING" not in result.stderr, result.stderr
-    python, methods = (tmp_path / "site" / page for page in ("python/index.html", "lists/methods/index.html"))
+    assert 'not included in the "nav"' not in result.stderr, result.stderr
+    python, methods = (tmp_path / "site" / page for page in ("python/index.html", "methods/index.html"))
     assert "def " not in python.read_text(encoding="utf-8") and ":::" not in python.read_text(encoding="utf-8")
     assert all(
         name in python.read_text(encoding="utf-8")

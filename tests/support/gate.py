@@ -1,7 +1,7 @@
 """The sensitivity of bench compare: mutations of the project's methods that it should detect, and noise that it should pass.
 
 `python -m cambench.tests.support.gate` tries all mutations on the smoke suite, and noise 200 times, and writes the figures that
-the README shows. A mutation is harmful if its method is significantly worse on 40 images of one net.
+docs/ci.md shows. A mutation is harmful if its method is significantly worse on 40 images of one net.
 """
 
 import json

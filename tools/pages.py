@@ -1,0 +1,82 @@
+"""Write the generated parts of the README and of the documentation: `python -m cambench.tools.pages [RUN]`.
+
+With a run of the default suite, its records and pictures are kept first. The tests check each part against what it shows.
+"""
+
+import re
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..bench.store.run import open_run
+from .figures import RECORDS, format_gate, format_results, format_scenes, format_speed
+from .lists import format_lists, format_protocols, format_published
+from .montage import draw_montage
+from .plugin_pages import format_methods, format_metrics
+
+ROOT = Path(__file__).parents[1]
+PICTURE = ROOT / "docs" / "montage.png"
+KEPT = ("run.json", "scores", "curves", "cost", "predictions")
+
+
+@dataclass(frozen=True)
+class Part:
+    """A generated part of a page: the text between the comments `<!-- NAME -->` and `<!-- end of NAME -->`."""
+
+    page: str
+    name: str
+    format: Callable[[], str]
+
+    def read(self) -> str:
+        """Read the part from its page."""
+        (found,) = self._pattern.findall(self._read_page())
+        return str(found)
+
+    def write(self) -> None:
+        """Generate the part, and write it into its page."""
+        text = self._pattern.sub(lambda _: self.format(), self._read_page())
+        (ROOT / self.page).write_text(text, encoding="utf-8")
+
+    def _read_page(self) -> str:
+        return (ROOT / self.page).read_text(encoding="utf-8")
+
+    @property
+    def _pattern(self) -> re.Pattern[str]:
+        return re.compile(rf"(?<=<!-- {self.name} -->\n).*?(?=<!-- end of {self.name} -->)", re.DOTALL)
+
+
+PARTS = (
+    Part("README.md", "results", format_results),
+    Part("docs/scenes.md", "tables", format_scenes),
+    Part("docs/methods.md", "methods", format_methods),
+    Part("docs/metrics.md", "metrics", format_metrics),
+    Part("docs/protocols.md", "protocols", format_protocols),
+    Part("docs/published.md", "published", format_published),
+    Part("docs/lists.md", "lists", format_lists),
+    Part("docs/ci.md", "gate", format_gate),
+    Part("docs/speed.md", "speed", format_speed),
+)
+
+
+def main(directory: str | None = None) -> None:
+    """Write all parts; with the directory of a run, first keep its records and draw its pictures."""
+    if directory is not None:
+        keep_run(directory)
+    for part in PARTS:
+        part.write()
+
+
+def keep_run(directory: str) -> None:
+    """Draw the picture of a run, and copy its records to the tests."""
+    PICTURE.write_bytes(draw_montage(open_run(directory)))
+    shutil.rmtree(RECORDS, ignore_errors=True)
+    RECORDS.mkdir(parents=True)
+    for name in KEPT:
+        source = Path(directory) / name
+        (shutil.copytree if source.is_dir() else shutil.copy)(source, RECORDS / name)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
