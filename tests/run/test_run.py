@@ -120,7 +120,7 @@ def test_an_interrupted_run_says_how_to_resume(tmp_path: Path, monkeypatch: pyte
 
 
 @pytest.mark.parametrize(
-    ("net", "methods", "images"), [("squeezenet1_1", "grad_cam,score_cam", "2"), ("resnet18", "grad_cam,random", "4")]
+    ("net", "methods", "images"), [("squeezenet1_1", "grad_cam,score_cam", "1"), ("resnet18", "grad_cam", "2")]
 )
 def test_scores_in_bf16_are_close_to_those_in_fp32(tmp_path: Path, net: str, methods: str, images: str) -> None:
     """On the same images, the means of each method and metric differ by less than .005 between the precisions."""

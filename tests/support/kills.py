@@ -15,7 +15,7 @@ import torch  # here, so that forked processes do not load it again  # noqa: F40
 from cambench.bench.cli.main import main
 from cambench.bench.store import writer
 
-IMAGES = 60
+IMAGES = 40
 SUITE = [
     "run", "--nets", "squeezenet1_1", "--dataset", "scenes[size=64]", "--precision", "fp32", "--images", str(IMAGES),
     "--methods", "grad_cam,random,centre,uniform", "--metrics", "insertion,deletion,pointing",

@@ -121,6 +121,7 @@ if __name__ == "__main__":
     for name in ("_write_page", "_show_table", "_show_answers"):  # they take most of the time
         vars(execute)[name] = lambda *_: None
     torch.set_num_threads(1)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell in the background has it ignored
     with contextlib.suppress(SystemExit):  # in this process, so that the others need not import what it needs
         main([*SUITE, "--out", "whole"])
     for moment, name in KILLS:
