@@ -54,7 +54,7 @@ def test_any_plugin_makes_records_or_fails_in_a_sentence(
     hold(
         lambda code: exits.add(assert_run(folder, option, code, folder / f"{next(numbers)}")),
         codes,
-        examples=10 * times,
+        examples=20 * times,
     )
     assert {0, 2} <= exits
 

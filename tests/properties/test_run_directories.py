@@ -130,16 +130,32 @@ def write_table(rows: pa.Table, file: Path) -> None:
         file.write_bytes(b"PAR1")
 
 
+def change_value(data: DataObject, run: Path, other: Path) -> None:
+    """Give a score another value that is possible."""
+    file = data.draw(st.sampled_from(sorted((other / "scores").iterdir()))).relative_to(other)
+    rows = pq.read_table(other / file)
+    known = [number for number, reason in enumerate(rows["reason"].to_pylist()) if reason is None]
+    column = rows["value"].to_pylist()
+    column[data.draw(st.sampled_from(known))] = data.draw(st.floats(0, 1))
+    if not (run / file).is_dir():
+        write_table(
+            rows.set_column(rows.column_names.index("value"), "value", pa.array(column, pa.float64())), run / file
+        )
+
+
 def damage_bytes(data: DataObject, run: Path, other: Path) -> None:
     """Cut a file, or change a byte, or append to it, or remove it, or put a folder in its place."""
     file = run / data.draw(st.sampled_from(sorted(hash_files(other))))
     content = (other / file.relative_to(run)).read_bytes()
     at = data.draw(st.integers(0, len(content) - 1))
     kind = data.draw(st.sampled_from(["cut", "changed", "appended", "removed", "folder"]))
+    if file.is_dir():
+        return
     file.unlink(missing_ok=True)
+    file.parent.mkdir(exist_ok=True)
     if kind == "folder":
-        file.mkdir(exist_ok=True)
-    elif kind != "removed" and not file.is_dir():
+        file.mkdir()
+    elif kind != "removed":
         changed = content[:at] + bytes([content[at] ^ (1 + at % 255)]) + content[at + 1 :]
         file.write_bytes({"cut": content[:at], "changed": changed, "appended": content + b"{}"}[kind])
 
@@ -153,7 +169,7 @@ def swap(data: DataObject, run: Path, other: Path) -> None:
         shutil.copyfile(other / data.draw(names), run / target)
 
 
-DAMAGES = (damage_header, damage_column, damage_bytes, swap)
+DAMAGES = (damage_header, damage_column, change_value, damage_bytes, swap)
 
 
 def damage(data: DataObject, folder: Path, run: Path) -> None:
