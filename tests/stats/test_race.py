@@ -179,3 +179,22 @@ def test_by_several_metrics_a_method_drops_out_that_is_behind_by_one() -> None:
     tie = make_board(0.5 + noise(), 0.5 + noise())
     won = play(replace(first, goodness=np.concatenate([first.goodness, tie.goodness])))
     assert names(won.remaining) == [0] and not won.open.any()
+
+
+def test_a_method_is_set_aside_only_if_it_is_within_the_slack_by_every_metric() -> None:
+    """By the first metric the dear method is worse, by the second it is much better: neither is to be set aside."""
+    rules, images = Rules(slack=0.3), 80
+    board = make_board(0.8 + noise(), 0.75 + noise(), forwards=[1.0, 9.0], rules=rules)
+    second = make_board(0.3 + noise(), 0.7 + noise(), rules=rules)
+    both = replace(board, goodness=np.concatenate([board.goodness, second.goodness]))
+    stage = Stage(both, np.full(2, images))
+    assert (stage.board.within <= images)[:, 0, 1].tolist() == [True, False]
+    stage.board.__dict__["ahead"] = np.full((2, 2, 2), NEVER)
+    assert names(stage.remaining) == [0, 1] and not stage.covered.any()
+
+
+def test_of_a_pair_the_method_with_fewer_images_goes_on() -> None:
+    """The cheap method has all that a comparison can use, although its next round would cost less."""
+    board = make_board(0.8 + noise(), 0.8 + noise(), forwards=[1.0, 500.0])
+    assert Stage(board, np.array([64, 8])).targets == {1: 16}
+    assert Stage(board, np.array([64, 64])).targets == {0: 80}
