@@ -41,7 +41,11 @@ def show(name: str) -> None:
     for kind in PLUGINS:
         if _is_known(kind, name, known):
             parts += _show_plugin(kind, plugins.find(kind, name))
-    parts += [*_show_net(name, known), *_show_protocol(name, known), *_show_suite(name, known)]
+    parts += _show_net(name, known)
+    if _is_listed(name, known["protocols"]):
+        parts += _show_protocol(name)
+    if _is_listed(name, known["suites"]):
+        parts += _show_suite(name)
     if not parts:
         close = find_close_names(name, [row[0] for rows in known.values() for row in rows], 3)
         hint = f"did you mean {' or '.join(close)}?" if close else "bench list names everything"
@@ -54,7 +58,11 @@ def _is_known(kind: Kind, name: str, known: dict[str, list[tuple[str, str]]]) ->
     if (file := Path(name.partition("[")[0])).suffix == ".py":
         return kind.function in _list_functions(file)
     word = specs.parse(kind.word, name).name
-    return any(word == row[0] for row in known[f"{kind.word}s"])
+    return _is_listed(word, known[f"{kind.word}s"])
+
+
+def _is_listed(name: str, rows: list[tuple[str, str]]) -> bool:
+    return any(name == row[0] for row in rows)
 
 
 def _list_functions(file: Path) -> list[str]:
@@ -128,9 +136,7 @@ def _show_net(name: str, known: dict[str, list[tuple[str, str]]]) -> Iterator[Re
             yield _indent(Text(f"example: bench run --nets {name}", style="bold"))
 
 
-def _show_protocol(name: str, known: dict[str, list[tuple[str, str]]]) -> Iterator[RenderableType]:
-    if not any(name == row[0] for row in known["protocols"]):
-        return
+def _show_protocol(name: str) -> Iterator[RenderableType]:
     rules = protocol.find_protocol(name)
     yield _make_head(name, "protocol", rules.description)
     yield _indent(f"Source: {rules.source}")
@@ -140,9 +146,7 @@ def _show_protocol(name: str, known: dict[str, list[tuple[str, str]]]) -> Iterat
     yield _indent(Text(f"example: bench run --protocols {name}", style="bold"))
 
 
-def _show_suite(name: str, known: dict[str, list[tuple[str, str]]]) -> Iterator[RenderableType]:
-    if not any(name == row[0] for row in known["suites"]):
-        return
+def _show_suite(name: str) -> Iterator[RenderableType]:
     suite = suite_file.load(name)
     yield _make_head(name, "suite", suite.description)
     for word in ("nets", "methods", "metrics", "protocols"):
