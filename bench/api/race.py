@@ -13,7 +13,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from ..core.formatting import format_count, join_names
 from ..core.plugins import Plugin
-from ..run.plan import Groups, Plan, Round
+from ..run.plan import Plan, Round
 from ..stats.outcome import Race, describe_race, format_percent, make_board
 from ..stats.race import Board, play
 from ..store.header import Header
@@ -114,17 +114,12 @@ def _schedule_net(plan: Plan, run: Run, net: str, watch: _Watch) -> Iterator[Rou
         for (start, stop), members in spans.items():
             if start < stop:
                 tried[members] = stop
-                yield Round({net: _find_groups(plan, start, stop)}, tuple(methods[index] for index in members))
+                yield Round(
+                    {net: plan.select_groups(set(plan.indices[start:stop]))}, tuple(methods[index] for index in members)
+                )
 
 
 def _read_board(run: Run, net: str) -> Board:
     scores, cost = run.table("scores", columns=COLUMNS, net=net), run.table("cost", net=net)
     known = cost.dropna(subset=["forwards"])
     return make_board(run.header, scores, dict(zip(known["method"], known["forwards"], strict=True)))
-
-
-def _find_groups(plan: Plan, start: int, stop: int) -> Groups:
-    """Return the groups of the images at these positions of the run."""
-    wanted = set(plan.indices[start:stop])
-    groups = [[index for index in group if index in wanted] for group in plan.groups]
-    return [group for group in groups if group]

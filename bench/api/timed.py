@@ -95,9 +95,8 @@ class _Schedule:
             of_image = done.get(self.plan.images.name(index), set())
             by_methods.setdefault(tuple(method for method in methods if method not in of_image), set()).add(index)
         for lacking, indices in by_methods.items():
-            groups = [[index for index in group if index in indices] for group in self.plan.groups]
             if lacking:
-                yield Round({net: [group for group in groups if group]}, lacking)
+                yield Round({net: self.plan.select_groups(indices)}, lacking)
 
     def _list_methods(self, *, dear: bool) -> list[str]:
         return [method.spec for method in self.plan.methods if method.dear == dear]

@@ -165,11 +165,16 @@ class Plan:
 
     def list_remaining(self, done: Collection[NetImage]) -> dict[str, Groups]:
         """Return the groups of image indices that are not done, by net. A net whose images are all done is left out."""
-        remaining = {}
-        for net in self.suite.nets:
-            groups = [[n for n in group if (net, self.images.name(n)) not in done] for group in self.groups]
-            remaining[net] = [group for group in groups if group]
+        remaining = {
+            net: self.select_groups({index for index in self.indices if (net, self.images.name(index)) not in done})
+            for net in self.suite.nets
+        }
         return {net: groups for net, groups in remaining.items() if groups}
+
+    def select_groups(self, indices: Collection[int]) -> Groups:
+        """Return the groups of some images, by their indices, in the order of the run."""
+        groups = [[index for index in group if index in indices] for group in self.groups]
+        return [group for group in groups if group]
 
 
 def make_plan(
