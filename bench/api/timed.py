@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from itertools import product
 from time import monotonic
 
 from rich.console import Console
@@ -37,7 +38,7 @@ def measure_within(
     writer.flush()
     for net in plan.suite.nets:
         show(net)
-    if missing := [*schedule.list_unfinished(), *schedule.missing]:
+    if missing := list(schedule.list_unfinished()):
         console.print(f"the time is up. Not computed: {'; '.join(missing)}.", soft_wrap=True, markup=False)
         console.print("The same command goes on, and without --time to the end.", markup=False)
 
@@ -50,7 +51,7 @@ class _Schedule:
     run: Run
     deadline: float  # of time.monotonic
     show: Callable[[str], None]
-    missing: list[str] = field(default_factory=list)
+    needed: dict[tuple[str, str], float] = field(default_factory=dict)  # seconds, by net and dear method left out
 
     def list_rounds(self) -> Iterator[Round]:
         """Yield rounds of cheap methods, then a round of each dear one if it is likely to end in time."""
@@ -64,10 +65,15 @@ class _Schedule:
                 yield from self._try_dear_method(net, method)
 
     def list_unfinished(self) -> Iterator[str]:
-        """Describe the nets on which the cheap methods are not done on all images."""
+        """Describe what is not computed: images of cheap methods, by net, and of each dear method."""
         for net in self.plan.suite.nets:
             if count := _count(self._list_missing(net, self._list_methods(dear=False), 0, len(self.plan.indices))):
                 yield f"{format_count(count, 'image')} on {net}"
+        for method, net in product(self._list_methods(dear=True), self.plan.suite.nets):
+            if count := _count(self._list_missing(net, [method], 0, len(self.plan.indices))):
+                needed = self.needed.get((net, method))
+                forecast = f" (about {format_time(needed)})" if needed else ""
+                yield f"{method} on {net}, {format_count(count, 'image')}{forecast}"
 
     def _try_dear_method(self, net: str, method: str) -> Iterator[Round]:
         """Yield the round of one image and, if the others are likely to end in time, that of the others."""
@@ -78,9 +84,7 @@ class _Schedule:
         rest = list(self._list_missing(net, [method], 1, len(self.plan.indices)))
         needed = seconds * _count(rest)
         if first and monotonic() + needed > self.deadline:
-            self.missing.append(
-                f"{method} on {net}, {format_count(_count(rest), 'image')} (about {format_time(needed)})"
-            )
+            self.needed[net, method] = needed
         else:
             yield from rest
 

@@ -108,6 +108,7 @@ def test_what_the_time_cuts_off_is_said_and_computed_by_the_same_command(
     result = bench(*command, "--out", tmp_path / "run", "--time", "3s")
     text = words(result.output)
     assert "the time is up. Not computed: " in text and "6 images on resnet18" in text
+    assert "dear on squeezenet1_1, 6 images; dear on resnet18, 6 images." in text, "it was not begun"
     assert {method for _, method in count_images(tmp_path / "run")} == {"grad_cam", "random"}, (
         "cheap methods come first"
     )
