@@ -48,11 +48,12 @@ def _order_methods(table: Table, answer: Answer, standings: Sequence[MetricStand
     alone = [(method,) for method in table.methods if method not in grouped and method not in table.controls]
     deciding = len(answer.by)
 
-    def order(group: tuple[str, ...]) -> tuple[bool, int, int, tuple[float, float]]:
+    def order(group: tuple[str, ...]) -> tuple[int, int, int, tuple[float, float]]:
         places = [each.standings[group[0]] in ("best", "tie") for each in standings]
         scored = sum(each.standings[group[0]] != "no score" for each in standings)
         price = table.costs[group[0]].price if group[0] in table.costs else (inf, inf)
-        return group[0] not in answer.top, -sum(places[:deciding]), -sum(places) if scored else 1, price
+        place = answer.top.index(group[0]) if group[0] in answer.top else len(answer.top)
+        return place, -sum(places[:deciding]), -sum(places) if scored else 1, price
 
     return sorted([*answer.alike, *alone], key=order)
 

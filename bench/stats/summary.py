@@ -64,6 +64,11 @@ class Table:
         """Find the mean score of a method; one without images if there are no rows."""
         return self.mean_scores.get((method, metric.spec), MeanScore(estimate_mean([]), {}))
 
+    def count_images(self, method: str) -> int:
+        """Count the images on which a method is done, whether it has a score there or a reason why not."""
+        found = [self.find_mean_score(method, metric) for metric in self.metrics]
+        return max((mean_score.estimate.n + sum(mean_score.reasons.values()) for mean_score in found), default=0)
+
     def find_best(self, metric: Metric) -> list[str]:
         """Find the methods, without the controls, with the best mean; several if their means are the same as printed."""
         methods = [method for method in self.methods if method not in self.controls]

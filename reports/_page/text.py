@@ -64,11 +64,13 @@ def describe_hardware(run: Run) -> str:
 
 def describe_progress(tables: Iterable[Table]) -> str | None:
     """Say how many images of an incomplete run are done; None if the run is complete, or a race, which takes fewer images."""
-    counts = [
-        f"{table.net} {table.images} of {table.planned}"
-        for table in tables
-        if table.images < table.planned and table.race is None
-    ]
+    counts = []
+    for table in tables:
+        done = {method: table.count_images(method) for method in table.methods}
+        behind = [f"{method} {count or 'none'}" for method, count in done.items() if count < table.images]
+        if table.race is None and (behind or table.images < table.planned):
+            methods = f" ({', '.join(behind)})" if behind else ""
+            counts.append(f"{table.net} {table.images} of {table.planned}{methods}")
     return f"This run is not complete; images so far: {', '.join(counts)}." if counts else None
 
 

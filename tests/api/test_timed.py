@@ -90,6 +90,10 @@ def test_dear_methods_that_do_not_fit_are_left_out(command: list[str], whole: Pa
         assert f"dear on {net}, 5 images (about 8 min)" in text
         counts = count_images(tmp_path / "run")
         assert [counts[net, method] for method in ("grad_cam", "random", "dear")] == [6, 6, 1]
+    counts_said = "squeezenet1_1 6 of 6 (dear 1), resnet18 6 of 6 (dear 1)."
+    assert f"This run is not complete; images so far: {counts_said}" in (tmp_path / "run" / "report.html").read_text(
+        "utf-8"
+    )
     answer = open_answer(tmp_path / "run")
     assert answer.images == 6, "one image of the dear method does not stop the others from being compared"
     assert bench(*command, "--out", tmp_path / "run").exit_code == 0

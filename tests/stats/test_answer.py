@@ -135,6 +135,15 @@ def test_the_matrix_merges_methods_with_the_same_scores_and_puts_controls_last(t
     assert [head.small for head in grid.heads[2:]] == ["decides", "decides"]
 
 
+def test_the_matrix_begins_with_the_method_to_take(table: Table) -> None:
+    scored = with_scores(table, insertion={})
+    answer = find_answer(scored)
+    assert answer and answer.top == ("cam", "grad_cam")
+    for top in (("cam", "grad_cam"), ("grad_cam", "cam")):  # that of a race need not be the cheapest
+        grid = make_answer_matrix(scored, replace(answer, top=top), find_standings(scored), "resnet18")
+        assert tuple(row.cells[0].text for row in grid.rows[:2]) == top
+
+
 def test_methods_that_score_alike_win_together(table: Table) -> None:
     scored = with_scores(table, insertion={})
     scored.values["insertion"]["grad_cam"] = scored.values["insertion"]["cam"] + 1e-8
