@@ -4,7 +4,7 @@ ENV    := .venv
 run: $(ENV)/.ready
 	$(ENV)/bin/bench run $(ARGS)
 test: $(ENV)/.ready-dev
-	OMP_NUM_THREADS=1 $(ENV)/bin/pytest -n auto --maxprocesses 8 --dist loadfile $(ARGS)
+	OMP_NUM_THREADS=1 $(ENV)/bin/pytest -n auto --maxprocesses 8 --dist worksteal $(ARGS)
 
 # What running needs; the tests and checks need more.
 $(ENV)/.ready: pyproject.toml constraints.txt | $(ENV)/bin/pip

@@ -10,7 +10,6 @@ from ._page import (
     computation,
     controls,
     curves,
-    export,
     gallery,
     images,
     metrics,
@@ -42,6 +41,8 @@ def page(runs: Sequence[Run], files: Path | None = None) -> str:
     analyses = analyse(runs)
     sections = _make_sections(runs, analyses)
     if files is not None:
+        from ._page import export  # imports matplotlib, which is slow, so only when figures are written
+
         export.write(sections, draw_legend(analyses[0].styles if analyses else {}), files)
     title = " and ".join(dict.fromkeys(make_title(run.name, run.header.suite.dataset) for run in runs))
     data = {"nets": answer.make_script_data(analyses)}

@@ -91,6 +91,8 @@ def _state(net: Net) -> dict[str, Any]:
 def test_a_method_makes_one_finite_map_an_image_alike_twice_alone_or_in_company(
     method: Plugin, net: Net, images: Tensor
 ) -> None:
+    if net.name == "vgg16":
+        images = images[..., ::2, ::2].contiguous()  # a grid of 2 x 2, as ResNet18 has at twice the size
     before, state = images.clone(), _state(net)
     maps = _explained(method, net, images, TARGETS)
     assert maps.ndim == 3 and len(maps) == len(images)

@@ -3,12 +3,14 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import click
 import pytest
 
 from cambench.bench.cli.main import COMMANDS, main
 
+RUN = Path(__file__).parents[1] / "data" / "scenes"
 HEAVY = ("torch", "torchvision", "pandas", "scipy", "pyarrow", "matplotlib")
 CODE = """
 import sys
@@ -29,6 +31,12 @@ def _run(*arguments: str, heavy: tuple[str, ...] = HEAVY) -> subprocess.Complete
 def test_heavy_libraries_are_not_imported(arguments: list[str], code: int) -> None:
     result = _run(*arguments)
     assert result.returncode == code, result.stderr
+    assert result.stderr.splitlines()[-1] == "imported:"
+
+
+def test_a_page_is_made_without_torch_and_without_figures_of_matplotlib(tmp_path: Path) -> None:
+    result = _run("report", str(RUN), "--out", str(tmp_path / "page.html"), heavy=("torch", "matplotlib.figure"))
+    assert result.returncode == 0, result.stderr
     assert result.stderr.splitlines()[-1] == "imported:"
 
 
