@@ -10,7 +10,6 @@ import pytest
 from cambench.tests.support import big, runs
 from cambench.tests.support.comparisons import edit_header
 
-
 # In a small process of its own: until a child has begun its program, it counts the memory of its parent as its own.
 MEASURE = """
 import resource, subprocess, sys
