@@ -142,7 +142,8 @@ def damage_column(data: DataObject, run: Path, other: Path) -> None:
     if kind == "removed":
         rows = rows.remove_column(index)
     elif kind == "renamed":
-        rows = rows.rename_columns([data.draw(texts) if key == name else key for key in rows.column_names])
+        new = data.draw(texts).encode(errors="replace").decode()  # no column has a name that is not UTF-8
+        rows = rows.rename_columns([new if key == name else key for key in rows.column_names])
     elif kind == "rows":
         rows = rows.take(pa.array(data.draw(st.lists(st.integers(0, len(rows) - 1), max_size=3)), pa.int64()))
     else:
