@@ -19,6 +19,7 @@ from ..stats.race import Board, play
 from ..store.header import Header
 from ..store.run import Run
 from ..store.writer import Writer
+from .missing import list_missing
 
 COLUMNS = ("dataset", "image", "net", "method", "metric", "value")
 
@@ -78,7 +79,7 @@ def _schedule(plan: Plan, run: Run, watch: _Watch, deadline: float) -> Iterator[
     """Yield the rounds of the races, net after net, each of which has an equal share of the time that is left."""
     for done, net in enumerate(plan.suite.nets):
         end = monotonic() + (deadline - monotonic()) / (len(plan.suite.nets) - done)
-        yield from _retry_failed(plan, run, net)
+        yield from _fill_gaps(plan, run, net)
         for number, planned in enumerate(_schedule_net(plan, run, net, watch)):
             if number and monotonic() > end:
                 watch.tell_end(net)
@@ -86,14 +87,11 @@ def _schedule(plan: Plan, run: Run, watch: _Watch, deadline: float) -> Iterator[
             yield planned
 
 
-def _retry_failed(plan: Plan, run: Run, net: str) -> Iterator[Round]:
-    """Yield a round for each image that has failed before, by the methods that were scored on images after it."""
+def _fill_gaps(plan: Plan, run: Run, net: str) -> Iterator[Round]:
+    """Yield rounds of the images before its last one that a method lacks: they failed, or their part was removed."""
     scored = _read_board(run, net).scored
-    for name in run.table("failures", net=net)["image"].unique():
-        position = run.header.data.images.index(name)
-        methods = [method.spec for method, count in zip(plan.methods, scored, strict=True) if count > position]
-        if methods:
-            yield Round({net: [[plan.indices[position]]]}, tuple(methods))
+    wanted = {method.spec: range(int(count)) for method, count in zip(plan.methods, scored, strict=True)}
+    return list_missing(plan, run, net, wanted)
 
 
 def _schedule_net(plan: Plan, run: Run, net: str, watch: _Watch) -> Iterator[Round]:

@@ -14,6 +14,7 @@ from ..core.plugins import Plugin
 from ..run.plan import Plan, Round
 from ..store.run import Run
 from ..store.writer import Writer
+from .missing import list_missing
 
 FIRST = 4  # images of each net before the others
 
@@ -89,18 +90,8 @@ class _Schedule:
             yield from rest
 
     def _list_missing(self, net: str, methods: Sequence[str], start: int, stop: int) -> Iterator[Round]:
-        """Yield what these images of the run, by position, lack of the methods: a round for each set of methods."""
-        scores = self.run.table("scores", columns=["image", "method"], net=net)
-        done: dict[str, set[str]] = {}
-        for image, method in zip(scores["image"], scores["method"], strict=True):
-            done.setdefault(image, set()).add(method)
-        by_methods: dict[tuple[str, ...], set[int]] = {}
-        for index in self.plan.indices[start:stop]:
-            of_image = done.get(self.plan.images.name(index), set())
-            by_methods.setdefault(tuple(method for method in methods if method not in of_image), set()).add(index)
-        for lacking, indices in by_methods.items():
-            if lacking:
-                yield Round({net: self.plan.select_groups(indices)}, lacking)
+        """Yield what these images of the run, by position, lack of the methods."""
+        yield from list_missing(self.plan, self.run, net, dict.fromkeys(methods, range(start, stop)))
 
     def _list_methods(self, *, dear: bool) -> list[str]:
         return [method.spec for method in self.plan.methods if method.dear == dear]

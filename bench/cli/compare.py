@@ -18,6 +18,7 @@ from ..compare.terminal import show_comparison, show_history
 from ..core.errors import BenchError, UsageError
 from ..core.files import append_text, write_text
 from ..show.terminal import WIDTH
+from ..store.parts import check_output
 from .options import Number, parse_specs
 
 console = Console(highlight=False, emoji=False)
@@ -82,15 +83,14 @@ def compare(
 
 
 def _check_outputs(outputs: Sequence[Path], inputs: Sequence[Path]) -> None:
-    """Raise UsageError if two outputs are the same file, or if an output would overwrite what is compared."""
-    resolved = [path.resolve() for path in outputs]
+    """Raise UsageError if two outputs are the same file, or if an output would overwrite an input or a record of a run."""
+    resolved, sources = ([path.resolve() for path in paths] for paths in (outputs, inputs))
     for path, target in zip(outputs, resolved, strict=True):
+        check_output(path)
         if resolved.count(target) > 1:
             raise UsageError(f"two outputs cannot both be written to {path}: name another file")
-        for source in (path.resolve() for path in inputs):
-            is_record = target.name == "run.json" or target.suffix == ".parquet" or target.parent.name == "parts"
-            if target == source or (is_record and source in target.parents):
-                raise UsageError(f"{path} is part of what is compared and would be overwritten: name another file")
+        if target in sources:
+            raise UsageError(f"{path} is what is compared and would be overwritten: name another file")
 
 
 def _format_remedy(base: Path, new: Path) -> str:
@@ -120,6 +120,7 @@ def _write(comparison: Comparison, files: dict[str, Path | None]) -> None:
 @click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="The file to write [RUN.baseline].")
 def baseline(*, directory: Path, out: Path | None) -> None:
     """Write a run's baseline: a small text file to commit, for bench compare."""
+    _check_outputs([out] if out else [], [directory])
     text = format_baseline(load_snapshot(directory))
     named = directory if directory.name else directory.resolve()  # `.` has no name of its own
     file = out or Path(f"{named}.baseline")
@@ -142,6 +143,7 @@ def history(
 
     A metric changed where bench compare finds it better or worse than at its last change.
     """
+    _check_outputs([csv] if csv and csv != Path("-") else [], runs)
     paths = sorted(runs, key=_find_time) if by_time else runs
     snapshots = [load_snapshot(path).select(nets, methods, metrics) for path in paths]
     lines = [line for line in make_history(snapshots) if metrics is None or line.key[2] in metrics]

@@ -72,8 +72,9 @@ class LazyGroup(click.Group):
     def invoke(self, context: click.Context) -> Any:
         try:
             return super().invoke(context)
-        except click.NoSuchOption as error:
-            raise _name_known_option(error) from None
+        except click.UsageError as error:
+            known = _name_known_option(error) if isinstance(error, click.NoSuchOption) else error
+            raise click.UsageError(clean(known.format_message()), known.ctx) from None  # it shows what was given
         except BenchError as error:
             click.echo(f"bench: {read_message(error)}", err=True)
             context.exit(2)

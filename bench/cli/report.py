@@ -37,8 +37,11 @@ def report(
     --files DIR writes each figure as PNG and SVG, and each table as CSV, Markdown and LaTeX.
     """
     from ..store import run as store  # imports pandas, which is slow, so only when the command runs
+    from ..store.parts import check_output
 
     form = _choose_format(flags, form)
+    if out is not None:
+        check_output(out)
     runs = [store.open_run(directory) for directory in directories]
     if files is not None and form != DEFAULTS.report:
         raise UsageError(f"--files applies to the page, not to {form}")

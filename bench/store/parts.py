@@ -155,6 +155,14 @@ def _make_damage_error(file: Path, reason: str, marker: Path) -> UsageError:
     )
 
 
+def check_output(file: Path) -> None:
+    """Raise UsageError for the name of an output that would overwrite a record of a run."""
+    target = Path(os.path.realpath(file))
+    is_part = target.parent.name in (LISTS, *SCHEMAS) and (target.parents[1] / FILE).is_file()
+    if is_part or (target.name == FILE and target.exists()):
+        raise UsageError(f"{file} is part of a run and would be overwritten: name another file")
+
+
 def write(directory: Path, part: str, units: Sequence[Unit], identity: Identity | None) -> None:
     """Write a part, or replace the part of this name. If the process is killed, the part is either complete or ignored."""
     name = f"part-{part}"

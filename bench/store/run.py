@@ -76,7 +76,7 @@ class Run:
         parts = [self._read(part, name, read, net, chosen_images) for part in self._list_parts() if name in part.files]
         rows = pa.concat_tables([empty, *parts], promote_options="default").to_pandas()
         rows = rows.drop_duplicates(keys, keep="last", ignore_index=True)  # the last attempt to compute an image counts
-        if name == "failures":
+        if name == "failures" and len(rows):
             done = self.list_done()
             failed = [pair not in done for pair in zip(rows["net"], rows["image"], strict=True)]
             rows = rows[np.array(failed, dtype=bool)]
@@ -90,11 +90,13 @@ class Run:
 
     def list_begun(self) -> dict[NetImage, frozenset[str]]:
         """List the nets and images on which only some methods are done, with these methods."""
-        rows = self.table("scores", columns=["net", "image", "method"]).drop_duplicates()
-        counts = rows.groupby(["net", "image"], observed=True)["method"].transform("size")
-        partly = rows[counts < len(self.header.methods)]
-        groups = partly.groupby(["net", "image"], observed=True)["method"]
-        return {(str(net), str(image)): frozenset(map(str, methods)) for (net, image), methods in groups}
+        begun: dict[NetImage, frozenset[str]] = {}
+        for net in self.header.nets:  # one by one, because all scores of a long run take much memory
+            rows = self.table("scores", columns=["image", "method"], net=net).drop_duplicates()
+            counts = rows.groupby("image", observed=True)["method"].transform("size")
+            groups = rows[counts < len(self.header.methods)].groupby("image", observed=True)["method"]
+            begun |= {(net, str(image)): frozenset(map(str, methods)) for image, methods in groups}
+        return begun
 
     def check(self) -> None:
         """Check all files of the run. Raise UsageError for the first that is missing or damaged."""

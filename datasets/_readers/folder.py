@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ...bench.core.errors import UsageError
+from ...bench.core.errors import ImageError, UsageError
 from ...bench.core.files import decode_name
 from ...bench.core.formatting import format_count
 from .image_io import Box, Region, Resize, read_mask, read_rgb
@@ -25,9 +25,12 @@ class LabelledFile:
     label: int | None
     box: Box | None = None
     mask: Path | None = None
+    fault: str = ""  # why the picture or its mask cannot be read, if that is known
 
     def read(self) -> LabelledPicture:
-        """Read the picture, with its label and object."""
+        """Read the picture, with its label and object. Raise ImageError for a file that cannot be read as an image."""
+        if self.fault:
+            raise ImageError(self.fault)
         region: Region | None = read_mask(self.mask) if self.mask else self.box
         regions = () if self.label is None or region is None else ((self.label, region),)
         rgb = read_rgb(self.path)

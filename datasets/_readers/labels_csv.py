@@ -4,9 +4,10 @@ import csv
 import io
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path, PurePath
 
-from ...bench.core.errors import UsageError
+from ...bench.core.errors import ImageError, UsageError
 from ...bench.core.files import decode_name
 from .folder import LabelledFile, Listing
 from .image_io import Box, read_size
@@ -35,11 +36,19 @@ def read_table(root: Path) -> Listing:
     entries = []
     for label, (number, row) in zip(labels, rows, strict=True):
         line = f"{decode_name(file)}, line {number}"
-        path = _find_file(root, row[file_column], line)
-        region = _read_box(row[box], box, path, line) if box and row[box] else None
-        entries.append(LabelledFile(path, label, region, _find_mask(root, row.get("mask", ""), path, line)))
+        entry = LabelledFile(_find_file(root, row[file_column], line), label)
+        entries.append(_add_object(entry, root, row, box, line))
     _check_unique(file, entries, [number for number, _ in rows])
     return Listing(entries, classes)
+
+
+def _add_object(entry: LabelledFile, root: Path, row: Row, box: str | None, line: str) -> LabelledFile:
+    """Add the object of a row to its entry. If the photo or the mask is damaged, only this image fails, when it is read."""
+    try:
+        region = _read_box(row[box], box, entry.path, line) if box and row[box] else None
+        return replace(entry, box=region, mask=_find_mask(root, row.get("mask", ""), entry.path, line))
+    except ImageError as error:
+        return replace(entry, fault=str(error))
 
 
 def _read_rows(file: Path) -> tuple[Columns, Rows]:

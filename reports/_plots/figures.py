@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import isnan
+from math import ceil, isnan
 
 import numpy as np
 
@@ -20,6 +20,7 @@ TOP, BOTTOM, LEFT, RIGHT = 12.0, 285.0, 66.0, WIDTH - 14  # of the plot in a fig
 MARGIN = 12.0  # of the legend
 NAMES = 26  # characters of a name, at most
 RADIUS = 2.1  # of the dot of an image
+CLOSE = 24  # dots in one place, at most: more would not be seen
 SMALL = 11.0  # font size
 CORNER = "better and cheaper"
 
@@ -167,13 +168,14 @@ def _list_ends(methods: Sequence[RankedMethod]) -> list[float]:
 
 
 def _spread_dots(xs: Sequence[float], y: float) -> list[Point]:
-    """Return a point for each x, above y where others are close to it, in at most four rows."""
-    rows: dict[int, int] = {}  # by the place of a dot: how many are there
-    points = []
+    """Return a point for each x, above y where others are close to it, in four rows at most; of more than CLOSE, for some."""
+    by_place: dict[int, list[float]] = {}
     for x in sorted(xs):
-        place = round(x / (2 * RADIUS))
-        rows[place] = rows.get(place, -1) + 1
-        points.append((x, y - 3 * (rows[place] % 4)))
+        by_place.setdefault(round(x / (2 * RADIUS)), []).append(x)
+    points: list[Point] = []
+    for close in by_place.values():
+        kept = close[:: ceil(len(close) / CLOSE)]
+        points += [(x, y - 3 * (number % 4)) for number, x in enumerate(kept)]
     return points
 
 

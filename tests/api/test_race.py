@@ -1,5 +1,6 @@
 """Races of methods whose scores are known, from the command to the report."""
 
+import shutil
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
@@ -180,6 +181,17 @@ def test_a_race_that_is_killed_again_and_again_has_the_records_of_one_that_is_no
     assert counts == sorted(counts) and 0 < counts[-1] < len(open_run(home / "run").table("scores"))
     race_into(home, tmp_path / "run", LOCAL)
     assert_same(tmp_path / "run", home / "run")
+
+
+def test_a_part_of_a_race_that_is_removed_is_computed_again(home: Path, tmp_path: Path) -> None:
+    """A message on a damaged part says so."""
+    lists = sorted((home / "run" / "parts").iterdir())
+    assert len(lists) > 3
+    for number in (0, 1, len(lists) - 1):
+        run = Path(shutil.copytree(home / "run", tmp_path / f"run{number}"))
+        (run / "parts" / lists[number].name).unlink()
+        race_into(home, run, LOCAL)
+        assert_same(run, home / "run")
 
 
 def test_a_race_ends_when_its_time_is_up_and_goes_on_later(home: Path, tmp_path: Path) -> None:

@@ -255,6 +255,15 @@ def test_an_output_overwrites_neither_a_run_nor_another_output(base: Path, new: 
     before = (new / "run.json").read_text(encoding="utf-8")
     assert "would be overwritten" in refused("compare", base, new, "--json", new / "run.json")
     assert (new / "run.json").read_text(encoding="utf-8") == before
+    for record in ("run.json", "scores/part-00000.parquet", "parts/part-00000.json"):
+        for command in (
+            ["report", new, "--csv", "--out"],
+            ["baseline", base, "--out"],
+            ["history", base, new, "--csv"],
+        ):
+            assert "is part of a run and would be overwritten" in refused(*command, new / record)
+    assert "is what is compared and would be overwritten" in refused("history", base, tmp_path, "--csv", base)
+    assert (new / "run.json").read_text(encoding="utf-8") == before
     same = tmp_path / "same.out"
     assert "two outputs cannot both be written to" in refused("compare", base, new, "--json", same, "--junit", same)
     assert "is not the name of a file" in refused("compare", base, new, "--json", "")

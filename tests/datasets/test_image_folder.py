@@ -486,3 +486,33 @@ def test_an_unreachable_address_is_refused(address: str, message: str) -> None:
     pytest.importorskip("upath", reason="universal-pathlib, of the extra `fsspec`, is not installed")
     with pytest.raises(UsageError, match=message):
         load(path=address)
+
+
+DAMAGES = {"text": b"not an image", "empty": b"", "start": b"\x89PNG\r\n\x1a\n" + b"0" * 40, "cut": None}
+
+
+def damage(file: Path, name: str) -> None:
+    """Replace a file by bytes that are no image, or leave a third of it."""
+    whole, content = file.read_bytes(), DAMAGES[name]
+    file.write_bytes(whole[: len(whole) // 3] if content is None else content)
+
+
+@pytest.mark.parametrize("name", DAMAGES)
+@pytest.mark.parametrize(
+    ("damaged", "column"), [("b.jpg", "mask"), ("mask.png", "mask"), ("b.jpg", "box_xyxy"), ("b.jpg", "box_32_xyxy")]
+)
+def test_a_damaged_photo_or_mask_with_an_object_fails_alone(
+    tmp_path: Path, name: str, damaged: str, column: str
+) -> None:
+    noise = np.random.default_rng(0).integers(0, 255, (64, 64, 3), dtype=np.uint8)
+    for file in ("a.jpg", "b.jpg", "mask.png", "whole.png"):
+        Image.fromarray(noise).save(tmp_path / file)
+    damage(tmp_path / damaged, name)
+    objects = ("whole.png", "mask.png") if column == "mask" else ("0 0 9 9", "0 0 9 9")
+    rows = "".join(f"{file},0,{marked}\n" for file, marked in zip(("a.jpg", "b.jpg"), objects, strict=True))
+    (tmp_path / "labels.csv").write_text(f"file,class_index,{column}\n{rows}", encoding="utf-8")
+    images = load(path=str(tmp_path), size=32)
+    by_name = {images.name(index): index for index in range(2)}
+    assert len(images[by_name["a.jpg"]].objects) == 1
+    with pytest.raises(ImageError, match=rf"{damaged} cannot be read as an image"):
+        images[by_name["b.jpg"]]

@@ -557,10 +557,23 @@ class _Paired(nn.Module):
         return scores
 
 
+class _Growing(nn.Module):
+    """Has a class more at each call."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body, self.calls = nn.Conv2d(3, 8, 3), 0
+
+    def forward(self, images: Tensor) -> Tensor:
+        self.calls += 1
+        return self.body(images).mean((2, 3)).repeat(1, self.calls)
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
         (_Dropping, "returns different class scores for the same images"),
+        (_Growing, "returns different class scores for the same images"),
         (_Deciding, "class scores as torch.bool"),
         (_BatchNormed, "an image depend on the other images of the batch"),
         (_BatchStretched, "an image depend on the other images of the batch"),

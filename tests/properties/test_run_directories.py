@@ -6,7 +6,8 @@ Nothing in it is lost by reading or resuming it.
 import json
 import shutil
 from collections.abc import Iterator
-from itertools import combinations
+from itertools import combinations, cycle
+from math import inf, nan
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from cambench.bench.store.header import read_header
 from cambench.bench.store.run import open_run
 from cambench.bench.store.writer import Writer
 from cambench.tests.support import runs
+from cambench.tests.support.comparisons import edit_header
 from cambench.tests.support.properties import (
     assert_orderly,
     hash_files,
@@ -32,8 +34,10 @@ from cambench.tests.support.properties import (
 )
 
 NETS = {"squeezenet1_1": "features"}
-PARTS = ("part-00000", "part-00001")  # an image each
-READERS: dict[str, list[str]] = {
+PARTS = ("part-00000", "part-00001")  # half of the images each
+RACED_BY = ("insertion", "energy")
+Readers = dict[str, list[str]]
+READERS: Readers = {
     "csv": ["report", "RUN", "--csv"],
     "markdown": ["report", "RUN", "--markdown"],
     "latex": ["report", "RUN", "--latex"],
@@ -42,22 +46,54 @@ READERS: dict[str, list[str]] = {
     "junit": ["compare", "RUN", "WHOLE", "--junit", "-"],
     "history": ["history", "WHOLE", "RUN", "--csv", "-"],
 }
+RACE_READERS = {name: READERS[name] for name in ("csv", "markdown", "latex", "junit")}
 PAGE = {"page": ["report", "RUN", "--out", "OUT"]}  # takes seconds
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """`older`, a run of two parts without lists; `listed`, the same with lists; and `other`, another run of the same suite."""
+    """Runs of two parts: `older`, without lists; `listed`, the same with lists; `other`, another run of the same suite.
+
+    Also races, in which two methods have dropped out: `older-race`, `race` with lists, and `other-race`.
+    """
     folder = tmp_path_factory.mktemp("runs")
-    runs.write(folder / "older", images=2, nets=NETS)
-    run = open_run(folder / "older")
-    tables = {table: run.table(table) for table in runs.TABLES}
-    for table, rows in tables.items():
-        for part, (_, own) in enumerate(rows.groupby("image", observed=True) if len(rows) else ()):
-            runs.rewrite(folder / "older", table, own, part)
-    for name in ("listed", "other"):
-        runs.seal(Path(shutil.copytree(folder / "older", folder / name)))
+    make_run(folder / "older", images=2)
+    make_race(folder / "older-race")
+    for name, source in SOURCES.items():
+        runs.seal(Path(shutil.copytree(folder / source, folder / name)))
     return folder
+
+
+SOURCES = {"listed": "older", "other": "older", "race": "older-race", "other-race": "older-race"}
+
+
+def make_run(directory: Path, images: int) -> None:
+    """Write a run of which each part has half of the images."""
+    runs.write(directory, images=images, nets=NETS)
+    run = open_run(directory)
+    tables = {table: run.table(table) for table in runs.TABLES}
+    later = run.header.data.images[images // 2 :]
+    for table, rows in tables.items():
+        for part, (_, own) in enumerate(rows.groupby(rows["image"].isin(later)) if len(rows) else ()):
+            runs.rewrite(directory, table, own, part)
+
+
+def make_race(directory: Path) -> None:
+    """Write a race by two metrics: a dear method is scored on the first image alone, and another has dropped out."""
+    make_run(directory, images=16)
+    edit_header(directory, lambda header: header["suite"].update(race={"confidence": 0.1, "slack": 0.02}))
+    for key in ("metrics", "protocols"):
+        edit_header(directory, lambda header: header.update({key: {by: header[key][by] for by in RACED_BY}}))  # noqa: B023
+    for file in directory.rglob("part-*.parquet"):
+        rows = pq.read_table(file).to_pandas()
+        if "metric" in rows:
+            rows = rows[rows["metric"].isin(RACED_BY)]
+        if "method" in rows:
+            rows = rows[(rows["method"] != "score_cam") | (rows["image"] == "image 00")]
+            rows = rows[(rows["method"] != "grad_cam") | (file.stem == PARTS[0])]
+        if "value" in rows:
+            rows["value"] = rows["value"].mask(rows["method"] == "grad_cam", 0.1)
+        runs.rewrite(directory, file.parent.name, rows, PARTS.index(file.stem))
 
 
 def read(reader: list[str], run: Path, whole: Path, out: Path) -> tuple[int, str]:
@@ -106,7 +142,8 @@ def damage_column(data: DataObject, run: Path, other: Path) -> None:
     if kind == "removed":
         rows = rows.remove_column(index)
     elif kind == "renamed":
-        rows = rows.rename_columns([data.draw(texts) if key == name else key for key in rows.column_names])
+        new = data.draw(texts).encode(errors="replace").decode()  # no column has a name that is not UTF-8
+        rows = rows.rename_columns([new if key == name else key for key in rows.column_names])
     elif kind == "rows":
         rows = rows.take(pa.array(data.draw(st.lists(st.integers(0, len(rows) - 1), max_size=3)), pa.int64()))
     else:
@@ -175,7 +212,7 @@ DAMAGES = (damage_header, damage_column, change_value, damage_bytes, swap)
 def damage(data: DataObject, folder: Path, run: Path) -> None:
     """Damage a run once or twice."""
     for _ in range(data.draw(st.integers(1, 2))):
-        other = folder / (run.name if data.draw(st.booleans()) else "other")
+        other = folder / (run.name if data.draw(st.booleans()) else "other-race" if "race" in run.name else "other")
         data.draw(st.sampled_from(DAMAGES))(data, run, other)
 
 
@@ -198,10 +235,13 @@ def list_truths(whole: Path, run: Path, reader: list[str]) -> Iterator[tuple[int
 
 
 @times
-def test_no_reader_believes_a_damaged_run(folder: Path, tmp_path: Path, times: int) -> None:
+@pytest.mark.parametrize(("kind", "readers", "examples"), [("listed", READERS, 24), ("race", RACE_READERS, 8)])
+def test_no_reader_believes_a_damaged_run(
+    folder: Path, tmp_path: Path, kind: str, readers: Readers, examples: int, times: int
+) -> None:
     """What is read of it is what is read of the whole run, or of the run before some of its parts were written."""
-    readers = READERS | (PAGE if times > 1 else {})
-    whole, run = folder / "listed", tmp_path / "listed"
+    readers = readers | (PAGE if times > 1 else {})
+    whole, run = folder / kind, tmp_path / kind
     truths = {name: set(list_truths(whole, run, reader)) for name, reader in readers.items()}
 
     def check(data: DataObject, name: str) -> None:
@@ -212,14 +252,17 @@ def test_no_reader_believes_a_damaged_run(folder: Path, tmp_path: Path, times: i
         assert code == 2 or (code, text) in truths[name]
         assert hash_files(run) == before
 
-    hold(check, st.data(), st.sampled_from(sorted(readers)), examples=24 * times)
+    hold(check, st.data(), st.sampled_from(sorted(readers)), examples=examples * times)
 
 
 @times
-def test_any_run_of_an_older_version_is_read_or_refused(folder: Path, tmp_path: Path, times: int) -> None:
+@pytest.mark.parametrize(("kind", "readers", "examples"), [("older", READERS, 24), ("older-race", RACE_READERS, 8)])
+def test_any_run_of_an_older_version_is_read_or_refused(
+    folder: Path, tmp_path: Path, kind: str, readers: Readers, examples: int, times: int
+) -> None:
     """Such a run has no hashes, so that a value that is possible is believed."""
-    readers = READERS | (PAGE if times > 1 else {})
-    whole, run = folder / "older", tmp_path / "older"
+    readers = readers | (PAGE if times > 1 else {})
+    whole, run = folder / kind, tmp_path / kind
 
     def check(data: DataObject, name: str) -> None:
         copy_run(whole, run)
@@ -228,7 +271,56 @@ def test_any_run_of_an_older_version_is_read_or_refused(folder: Path, tmp_path: 
         read(readers[name], run, whole, tmp_path / "out")
         assert hash_files(run) == before
 
-    hold(check, st.data(), st.sampled_from(sorted(readers)), examples=24 * times)
+    hold(check, st.data(), st.sampled_from(sorted(readers)), examples=examples * times)
+
+
+REMOVED = object()
+RACE_VALUES = [
+    REMOVED,
+    None,
+    "95%",
+    "",
+    [],
+    {},
+    [0.5],
+    {"confidence": 0.5},
+    True,
+    -1,
+    0,
+    1,
+    2**70,
+    inf,
+    -inf,
+    nan,
+    1e-300,
+]
+
+
+@pytest.mark.parametrize("path", [("race",), ("race", "confidence"), ("race", "slack"), ("race", "x")])
+def test_a_damaged_race_of_a_header_is_refused_or_read(folder: Path, tmp_path: Path, path: tuple[str, ...]) -> None:
+    """Each field is removed, null, infinite or of another type. A run with lists is refused, so that no number differs."""
+    whole = json.loads((folder / "race" / "run.json").read_text(encoding="utf-8"))
+    listed, older = (copy_run(folder / name, tmp_path / name) for name in ("race", "older-race"))
+    readers = cycle(RACE_READERS.values())
+    for value in RACE_VALUES:
+        content = json.loads(json.dumps(whole))
+        change_key(content["suite"], path, value)
+        (listed / "run.json").write_text(json.dumps(content), encoding="utf-8")
+        assert (content == whole) == (read_refusal(lambda: open_run(listed).check()) is None)
+        content.pop("id")
+        (older / "run.json").write_text(json.dumps(content), encoding="utf-8")
+        before = hash_files(older)
+        read(next(readers), older, folder / "older-race", tmp_path / "out")
+        assert hash_files(older) == before
+
+
+def change_key(content: Any, path: tuple[str, ...], value: object) -> None:
+    """Set a key, or remove it."""
+    for key in path[:-1]:
+        content = content[key]
+    content[path[-1]] = value
+    if value is REMOVED:
+        del content[path[-1]]
 
 
 def list_whole_parts(run: Path) -> dict[str, str]:
@@ -243,7 +335,7 @@ def whole_tables(run: Path) -> list[str]:
 
 
 @times
-@pytest.mark.parametrize("name", ["listed", "older"])
+@pytest.mark.parametrize("name", ["listed", "older", "race"])
 def test_resuming_a_damaged_run_loses_nothing(folder: Path, tmp_path: Path, name: str, times: int) -> None:
     """Parts that are whole stay as they are, and what counts as done is as it was."""
     whole, run = folder / name, tmp_path / name
@@ -252,13 +344,13 @@ def test_resuming_a_damaged_run_loses_nothing(folder: Path, tmp_path: Path, name
     def check(data: DataObject) -> None:
         copy_run(whole, run)
         damage(data, folder, run)
-        before = list_whole_parts(run) if name == "listed" else {}
+        before = list_whole_parts(run) if name != "older" else {}
 
         def resume() -> None:
             writer = Writer(run, header)
             writer.close()
             done = {image for _, image in writer.done}
-            if name == "listed":
+            if name != "older":
                 expected = rows[rows["image"].isin(done)].reset_index(drop=True)
                 assert open_run(run).table("scores").equals(expected)
 

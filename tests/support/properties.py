@@ -66,12 +66,13 @@ def assert_sentence(text: str) -> None:
 
 
 def assert_orderly(*arguments: object) -> Result:
-    """Call the command line. It prints a result, or one sentence that says why there is none."""
+    """Call the command line. It prints a result, or one sentence that says why not; of a wrong option, below the usage."""
     result = bench(*arguments)
     assert result.exit_code in CODES, result.stderr
     if result.exit_code == 2:
-        (sentence,) = result.stderr.splitlines()
-        assert sentence.startswith("bench: ")
+        *usage, sentence = result.stderr.splitlines()
+        assert sentence.startswith("Error: " if usage else "bench: ")
+        assert len(usage) == (3 if usage else 0), result.stderr
         assert_sentence(sentence)
     else:
         assert not result.stderr
