@@ -7,12 +7,13 @@ and its shard is handed out again. An image at which three workers have died fai
 import contextlib
 import logging
 import os
+import socket
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ..core.errors import Fatal, UsageError
+from ..core.errors import Fatal, UsageError, read_message
 from ..run.plan import Plan
 from ..run.session import make_failure
 from ..store import parts
@@ -26,6 +27,7 @@ ENVIRONMENT = {"engine": "ray", "threads": "1"}  # of the workers
 
 LOCAL = "local"  # address of a cluster that is started on this machine for this run
 OBJECT_STORE_BYTES = 80 * 2**20  # Ray's minimum: almost nothing goes through its object store
+CONNECT_SECONDS = 5.0  # until a cluster's address must answer
 MAX_DEATHS_IN_A_ROW = 3  # times the number of workers, after which the run ends
 
 
@@ -130,6 +132,7 @@ def _connect(address: str, cpus: int | None) -> Iterator[None]:
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # silences a warning of Ray
     import ray
 
+    _check_answers(address)
     settings: dict[str, Any] = {"num_cpus": cpus, "include_dashboard": False, "object_store_memory": OBJECT_STORE_BYTES}
     try:
         ray.init(address, log_to_driver=False, logging_level=logging.ERROR, **(settings if address == LOCAL else {}))
@@ -139,6 +142,17 @@ def _connect(address: str, cpus: int | None) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+def _check_answers(address: str) -> None:
+    """Raise UsageError if nothing answers at HOST:PORT: Ray would try for minutes, and then end the process."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not port.isdigit():
+        return  # the name of a cluster: auto, local
+    try:
+        socket.create_connection((host, int(port)), timeout=CONNECT_SECONDS).close()
+    except (OSError, OverflowError) as error:
+        raise UsageError(f"there is no Ray cluster at {address}: {read_message(error)}") from None
 
 
 def _count_devices(device_type: str, address: str) -> int:

@@ -148,6 +148,14 @@ def test_an_error_in_a_worker_is_one_sentence(address: str, tmp_path: Path, phot
     assert str(Path.cwd()) not in seen.read_text(encoding="utf-8").splitlines()
 
 
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "no-such-host.invalid:6379", "127.0.0.1:99999"])
+def test_an_address_where_nothing_answers_is_refused_at_once(address: str, tmp_path: Path, photos: Path) -> None:
+    began = time.monotonic()
+    result = bench(*run_command(tmp_path, "run", "--engine", "ray", "--address", address, nets=NETS[:1]))
+    assert result.exit_code == 2 and f"there is no Ray cluster at {address}: " in result.stderr
+    assert time.monotonic() - began < 60, "Ray tries for minutes"
+
+
 def test_an_unknown_engine_and_a_setting_of_the_local_engine_are_refused() -> None:
     assert "there is no engine 'rey': did you mean 'ray'?" in bench("run", "--engine", "rey").stderr
     assert "engine 'local' has no setting 'workers'" in bench("run", "--workers", "2").stderr
