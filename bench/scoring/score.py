@@ -16,6 +16,7 @@ from torch import Tensor
 from ..core.errors import NotApplicable, PluginError
 from ..core.plugins import Plugin
 from ..data.seeds import derive_seed
+from ..forward.device import widen
 from ..forward.forward import Stream
 from .blend import Canvas, Ranks, blend_all, blend_images, count_images, split_request
 from .case import AskingMaps, Case, FloatMap, IsTop1, MapOf, MapQuestion, Question, RandomisedMap, Score
@@ -116,10 +117,12 @@ class _Answers:
         )
 
     def _score(self, stream: Stream, targets: NDArray[np.int64]) -> Answer:
-        scores = self._net.scores(stream) if self._score_type == "softmax" else self._net.logits(stream).double()
+        scores = self._net.scores(stream) if self._score_type == "softmax" else widen(self._net.logits(stream))
         indices = torch.from_numpy(targets).to(scores.device)
-        answers = torch.stack([scores.gather(1, indices[:, None])[:, 0], (scores.argmax(1) == indices).double()])
-        target_scores, is_top = answers.cpu().numpy()
+        answers = torch.stack(
+            [scores.gather(1, indices[:, None])[:, 0], (scores.argmax(1) == indices).to(scores.dtype)]
+        )
+        target_scores, is_top = answers.cpu().numpy().astype(np.float64, copy=False)
         return target_scores, is_top
 
     def _request_maps(self, keys: Sequence[MapKey]) -> None:
