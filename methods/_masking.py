@@ -7,6 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from ..bench.forward.device import find_widest_dtype, widen
 from ..bench.forward.forward import Stream, join_streams
 from ..bench.nets.net import Net
 from ..bench.scoring.postprocess import fit, stretch
@@ -40,12 +41,12 @@ class MaskedImage:
 def score_streams(
     net: Net, streams: Sequence[Stream], targets: Tensor, weights: Weights = "softmax"
 ) -> tuple[Tensor, ...]:
-    """Return the scores (count,), float64, of each stream for its target; the streams (n of them) share batches."""
+    """Return the scores (count,), of each stream for its target; the streams (n of them) share batches."""
     counts = [stream.count for stream in streams]
     if not sum(counts):
-        return targets.new_zeros(0, dtype=torch.float64).split(counts)
+        return targets.new_zeros(0, dtype=find_widest_dtype(targets.device)).split(counts)
     stream = join_streams(streams)
-    scores = net.scores(stream) if weights == "softmax" else net.logits(stream).double()
+    scores = net.scores(stream) if weights == "softmax" else widen(net.logits(stream))
     return select_targets(scores, targets, counts)
 
 

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import conv2d
 
+from ..bench.forward.device import widen
 from ..bench.forward.forward import Stream, join_streams
 from ..bench.nets.net import Net
 from ._masking import select_targets
@@ -27,7 +28,7 @@ def explain(net: Net, images: Tensor, targets: Tensor, *, kernel: Literal["point
     height, width = activations.shape[2:]
     kernels = _make_kernels(height, width, kernel).to(activations)
     stream = join_streams([_keep_positions(image, kernels) for image in activations])
-    scores = net.to_probabilities(net.classify_stream(stream).double())
+    scores = net.to_probabilities(widen(net.classify_stream(stream)))
     maps = select_targets(scores, targets, [height * width] * len(images))
     return torch.stack(maps).view(-1, height, width).to(activations.dtype)
 

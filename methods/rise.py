@@ -72,7 +72,7 @@ class _RandomMasks:
         return self._y[start:stop] @ self._grids[start:stop] @ self._x[start:stop].transpose(1, 2)
 
     def sum(self, scores: Tensor) -> Tensor:
-        """Return the sum (h, w) of all masks, float64, each weighted by its score (count,)."""
+        """Return the sum (h, w) of all masks, each weighted by its score (count,), in the scores' type."""
         total = torch.zeros(self._y.shape[1], self._x.shape[1], dtype=scores.dtype, device=scores.device)
         for start in range(0, self._count, BATCH):
             stop = min(start + BATCH, self._count)

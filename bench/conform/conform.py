@@ -71,7 +71,7 @@ def max_difference(own: Tensor, library: Tensor) -> float:
     """Return the largest absolute difference; NaN, which exceeds every tolerance, if a number is NaN."""
     if own.shape != library.shape:
         raise ValueError(f"{tuple(own.shape)} and {tuple(library.shape)} cannot be compared")
-    return float((own.double().cpu() - library.double().cpu()).abs().max())
+    return float((own.cpu().double() - library.cpu().double()).abs().max())
 
 
 def rescale(own: Tensor, library: Tensor) -> tuple[Tensor, Tensor]:
@@ -129,7 +129,7 @@ def make_table(title: str, images: int, quantities: Sequence[Quantity]) -> Group
     grid.add_column(Text("verdict"), no_wrap=True, min_width=len(KNOWN))
     notes: list[RenderableType] = []
     for quantity in quantities:
-        means = (format_number(float(values.double().mean())) for values in (quantity.own, quantity.library))
+        means = (format_number(float(values.cpu().double().mean())) for values in (quantity.own, quantity.library))
         verdict = Text(quantity.verdict, style={DIFFERS: "bold red", KNOWN: "bold"}.get(quantity.verdict, ""))
         differences = (_format_small(value) for value in (quantity.difference, quantity.tolerance))
         grid.add_row(Text(_break_lines(quantity.label)), *means, *differences, verdict)

@@ -118,5 +118,6 @@ def _print(value: object, form: Callable[[object], str]) -> str:
 def clean(text: str, length: int = MAX_MESSAGE) -> str:
     """Return text of any origin as one line of at most so many characters that can be printed and stored."""
     line = " ".join(text[: 4 * length].split())
-    shown = "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in line)
-    return shown if len(shown) <= length else f"{shown[: length - 3]}..."
+    if not line.isprintable():
+        line = "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in line)
+    return line if len(line) <= length else f"{line[: length - 3]}..."

@@ -12,6 +12,7 @@ from ..data.types import Image
 
 ALLOCATOR = "DefaultCPUAllocator: can't allocate memory"  # in a RuntimeError: torch has a class for accelerators alone
 TESTED = ("cpu", "cuda")  # kinds of devices
+WITHOUT_FLOAT64 = ("mps",)  # kinds of devices
 
 
 def is_out_of_memory(error: BaseException | None) -> bool:
@@ -78,6 +79,16 @@ def measure_memory(device: torch.device) -> tuple[int, int]:
         total = torch.mps.recommended_max_memory()
         return total - torch.mps.driver_allocated_memory(), total
     return torch.accelerator.get_memory_info(device)
+
+
+def find_widest_dtype(device: torch.device) -> torch.dtype:
+    """Return the widest floating-point type of a device: float64, or float32 where there is none."""
+    return torch.float32 if device.type in WITHOUT_FLOAT64 else torch.float64
+
+
+def widen(values: Tensor) -> Tensor:
+    """Return values in the widest floating-point type of their device."""
+    return values.to(find_widest_dtype(values.device))
 
 
 @contextmanager

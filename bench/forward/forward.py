@@ -18,7 +18,7 @@ from ..core.choices import Link
 from ..core.errors import Fatal, ImageError
 from ..core.profiling import count_images, time_span
 from .cost import is_counting, measure_work
-from .device import is_out_of_memory, measure_memory, use_exact_arithmetic
+from .device import is_out_of_memory, measure_memory, use_exact_arithmetic, widen
 from .layout import lay_out
 from .precision import DTYPES, compile_net, fold_batch_norms, lower_precision
 from .probabilities import to_probabilities
@@ -129,8 +129,11 @@ class Forward:
             raise
 
     def compute_probabilities(self, stream: Stream) -> Tensor:
-        """Return the probabilities (count, classes) of a stream, in float64, which keeps the digits of 1 - p near p = 1."""
-        return to_probabilities(self.compute_logits(stream).double(), self._link)
+        """Return the probabilities (count, classes) of a stream.
+
+        They are float64 where the device has it, which keeps the digits of 1 - p near p = 1.
+        """
+        return to_probabilities(widen(self.compute_logits(stream)), self._link)
 
     def _score(self, images: Tensor) -> Tensor:
         # The input is (n, k, h, w): normalising three interleaved channels takes as long as the first convolution, whose

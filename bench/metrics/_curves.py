@@ -34,13 +34,13 @@ class Schedule:
         """Return the images of an insertion curve: the substrate with the units exchanged so far shown."""
         if self.cells:
             return self._list_cell_images(substrate, "insert")
-        return [KeptSeries(tuple((0, count) for count in self.counts), substrate)]
+        return [_make_series(tuple(self.counts), self.case.pixels, substrate, "insert")]
 
     def list_deletion_images(self, substrate: Substrate) -> list[Question]:
         """Return the images of a deletion curve: the image with the units exchanged so far replaced by the substrate."""
         if self.cells:
             return self._list_cell_images(substrate, "remove")
-        return [KeptSeries(tuple((count, self.case.pixels) for count in self.counts), substrate)]
+        return [_make_series(tuple(self.counts), self.case.pixels, substrate, "remove")]
 
     def compute_step_means(self) -> list[float]:
         """Return the mean of the map over the units of each step."""
@@ -71,6 +71,13 @@ def make_schedule(case: Case, steps: int, *, cells: bool = False, even: bool = F
         return Schedule(case, counts, [step / steps for step in range(steps + 1)], cells)
     counts = list_cumulative_counts(units, steps)
     return Schedule(case, counts, [count / units for count in counts], cells)
+
+
+@lru_cache(maxsize=64)  # the curves of all maps of an image size are equal
+def _make_series(counts: tuple[int, ...], pixels: int, substrate: Substrate, direction: Direction) -> KeptSeries:
+    """Return a curve over pixels, of which these numbers have been exchanged."""
+    bounds = tuple((0, count) if direction == "insert" else (count, pixels) for count in counts)
+    return KeptSeries(bounds, substrate)
 
 
 @lru_cache(maxsize=256)  # metrics of the same curve get the same object, which is then scored once

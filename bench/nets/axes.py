@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
+from ..forward.device import widen
 from .fx_split import DEVICE_ERRORS, UNTRACEABLE
 
 Order = tuple[int, int, int, int]  # the axes of an output that are its images, channels, height and width
@@ -132,7 +133,7 @@ def _find_moving_axis(whole: Tensor, mixed: Tensor) -> list[int]:
 
 def _find_centre(changes: Tensor, axis: int) -> float:
     """Return where the centre of the changes lies along an axis, from 0 to 1; 0.5 if nothing changes."""
-    weights = changes.abs().double().movedim(axis, 0).flatten(1).sum(1)
+    weights = widen(changes.abs()).movedim(axis, 0).flatten(1).sum(1)
     positions = torch.linspace(0, 1, len(weights), dtype=weights.dtype, device=weights.device)
     return float((weights * positions).sum() / weights.sum()) if weights.sum() > 0 else 0.5
 

@@ -75,7 +75,7 @@ def extract_features(net: Net, images: Images, indices: Sequence[int]) -> Featur
         batch = to_batch(chunk, net.device)
         net.prepare(batch)
         activations = net.features(batch)
-        pooled.append(activations.mean((2, 3)).double().cpu())
+        pooled.append(activations.mean((2, 3)).cpu().double())
         predicted.append(net.classify(activations).argmax(1).cpu())
     if len(set(labels)) < 2:
         raise UsageError(f"all {len(labels)} images are of one class: take images of at least two classes")

@@ -131,7 +131,7 @@ class Net(nn.Module):
             raise ImageError(f"{self.name} cannot take images of {width} x {height}: {reason}") from error
 
     def scores(self, stream: Stream) -> Tensor:
-        """Return the classes' probabilities (count, classes) of a stream of perturbed images, float64."""
+        """Return the classes' probabilities (count, classes) of a stream of perturbed images, float64 if the device has it."""
         return self._forward.compute_probabilities(stream)
 
     def logits(self, stream: Stream) -> Tensor:

@@ -170,7 +170,7 @@ def _check_independence(scorer: nn.Module, inputs: Tensor) -> None:
     if _is_independent(scorer, inputs):
         return
     with contextlib.suppress(*UNTRACEABLE):  # of a net that computes in float32 alone
-        if _is_independent(copy.deepcopy(scorer).double(), inputs.double()):
+        if _is_independent(copy.deepcopy(scorer).cpu().double(), inputs.cpu().double()):
             raise PluginError(
                 "the net's class scores are not reliable: rounding in float32 changes them by more than 0.1 %, so its "
                 "weights, or the running averages of its batch norms, may be damaged"

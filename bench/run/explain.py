@@ -14,7 +14,7 @@ from ..core.plugins import Plugin
 from ..core.profiling import time_span
 from ..data.types import Image, Object
 from ..forward.cost import measure_work, time_call
-from ..forward.device import to_batch
+from ..forward.device import to_batch, widen
 from ..nets.net import Net
 from ..scoring.call_method import call_method, protect
 from .plan import Plan, Timing
@@ -50,7 +50,7 @@ def _map_label(label: int | None, labels: dict[int, int], image: Image, plan: Pl
 @torch.inference_mode()
 def predict(net: Net, batch: Tensor) -> Tensor:
     """Return the probabilities (n, classes) of images (n, 3, h, w), on the CPU. Raise ImageError if they are not finite."""
-    probabilities: Tensor = net.to_probabilities(net(batch).double()).cpu()
+    probabilities: Tensor = net.to_probabilities(widen(net(batch))).cpu()
     if not probabilities.isfinite().all():
         raise ImageError(f"{net.name} gives class scores that are not finite (NaN or infinite): are its weights sound?")
     return probabilities
@@ -93,6 +93,8 @@ def _explain(method: Plugin, net: Net, batch: Batch, timing: Timing, *, count: b
             calls = [_prepare_call(method, net, batch.select(number)) for number in range(len(batch.subjects))]
             timed = [time_call(call, net.device) for call in calls]
             return Explained(torch.cat([maps for maps, _ in timed]), [seconds for _, seconds in timed], work=work)
+        if timing and method.foreign:
+            _prepare_call(method, net, batch)()  # a net's first batch is also explained alone, which is not timed
         call = _prepare_call(method, net, batch)
         maps, seconds = time_call(call, net.device) if timing else (call(), math.nan)
         return Explained(maps, batch_seconds=seconds / len(maps), work=work)

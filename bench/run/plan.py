@@ -54,7 +54,7 @@ class Measure:
     metric: Plugin
     protocol: Protocol
 
-    @property
+    @cached_property
     def spec(self) -> str:
         protocol = specs.parse("protocol", self.protocol.name)
         # All measures of a run have the same target, which the header states.

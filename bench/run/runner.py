@@ -118,17 +118,18 @@ def _score_rows(
     key: Row, results: dict[str, MethodResult], scores: Sequence[ProtocolScores]
 ) -> tuple[list[Row], list[Row], list[Row]]:
     """Return the rows of an image's scores, of its curves, and of the maps along the curves."""
-    score_rows, curve_rows, strip_rows = [], [], []
+    score_rows, curve_rows, strip_rows = list[Row](), list[Row](), list[Row]()
     for protocol, measures, by_method in scores:
+        versions = [{"protocol": protocol.name, "version": measure.metric.version} for measure in measures]
         for method, result in results.items():
             method_scores = by_method.get(method) or [NotApplicable(result.reason)] * len(measures)
             flags = {"constant_map": result.constant, "nan_map": not result.finite}
-            for measure, score in zip(measures, method_scores, strict=True):
-                row = key | {"method": method, "metric": measure.spec} | flags
-                row |= {"protocol": protocol.name, "version": measure.metric.version}
-                score_rows.append(row | rows.make_value_columns(score, measure.metric, method))
+            for measure, version, score in zip(measures, versions, method_scores, strict=True):
+                value = rows.make_value_columns(score, measure.metric, method)
+                score_rows.append({**key, "method": method, "metric": measure.spec, **flags, **version, **value})
                 if isinstance(score, Curve):
-                    curve_key = {name: row[name] for name in ("dataset", "image", "net", "method", "metric")}
+                    curve_key = {name: key[name] for name in ("dataset", "image", "net")}
+                    curve_key |= {"method": method, "metric": measure.spec}
                     curve_rows.append(curve_key | {"shares": score.shares, "scores": score.scores})
                     strip_rows += [curve_key | strip for strip in rows.make_strip_rows(score)]
     return score_rows, curve_rows, strip_rows

@@ -11,9 +11,9 @@ from typing import Literal
 
 import numpy as np
 import torch
-from scipy.ndimage import gaussian_filter
+from scipy.linalg import toeplitz
+from scipy.ndimage import gaussian_filter1d
 from torch import Tensor
-from torch.nn.functional import conv2d
 
 from ..core.profiling import time_span
 from ..data.types import MEAN
@@ -52,12 +52,28 @@ def rank_pixels(maps: Tensor, ties: int | None = None) -> Tensor:
     """
     values, pixels = maps.flatten(1), maps[0].numel()
     if ties is None:
-        order = values.argsort(dim=1, descending=True, stable=True)
+        order = _sort(values)
     else:
         shuffled = torch.randperm(pixels, generator=torch.Generator().manual_seed(ties)).to(maps.device)
-        order = shuffled[values[:, shuffled].argsort(dim=1, descending=True, stable=True)]
+        order = shuffled[_sort(values[:, shuffled])]
     ranks = torch.arange(pixels, dtype=torch.int32, device=maps.device).expand(order.shape)
     return torch.empty_like(ranks, memory_format=torch.contiguous_format).scatter_(1, order, ranks).view(maps.shape)
+
+
+def _sort(values: Tensor) -> Tensor:
+    """Return the places (n, pixels) of values (n, pixels) in each row: the highest first, equal ones in their order.
+
+    A CPU sorts whole numbers, each a value's bits followed by its place, in a fifth of the time of torch's stable sort.
+    """
+    if values.device.type != "cpu" or values.dtype != torch.float32:
+        return values.argsort(dim=1, descending=True, stable=True)
+    bits = (values.numpy() + np.float32(0)).view(np.int32)  # + 0, because -0 equals 0
+    ascending = bits ^ (
+        (bits >> 31) & np.int32(0x7FFFFFFF)
+    )  # of negative numbers the one with the lower bits is higher
+    keys = (~ascending).astype(np.int64) << 32 | np.arange(values.shape[1])
+    keys.sort(axis=1)
+    return torch.from_numpy(keys & 0xFFFFFFFF)
 
 
 def make_substrate(image: Tensor, name: Substrate) -> Tensor:
@@ -70,10 +86,11 @@ def make_substrate(image: Tensor, name: Substrate) -> Tensor:
     mean = make_mean_colour(image.device)
     if name == "mean":
         return mean.expand_as(image)
+    height, width = image.shape[1:]
+    kernel = _list_gaussian() if name == "blur" else _list_box(height)
+    rows, columns = (_make_blur_matrix(kernel, length, image.device) for length in (height, width))
     # RISE blurs the normalised image and pads it with 0, which is the mean colour here.
-    kernel = _make_gaussian_kernel(image.device) if name == "blur" else _make_box_kernel(image.shape[-2], image.device)
-    weight = kernel.expand(3, 1, *kernel.shape)
-    return conv2d((image - mean)[None], weight, padding=len(kernel) // 2, groups=3)[0] + mean
+    return rows @ (image - mean) @ columns + mean
 
 
 class Ranks:
@@ -260,22 +277,31 @@ def _make_missing_test(canvas: Canvas, index: int, series: ImputedSeries) -> Cal
 
 def _paint_bounds(canvas: Canvas, ranks: Tensor, bounds: Bounds, substrate: Substrate) -> Paint:
     """Show the image where a pixel's rank (h, w) is within the bounds, and the substrate elsewhere."""
-    base, is_shown = canvas.make_substrate(substrate), _make_bounds_test(ranks, bounds, canvas.pixels)
+    base = canvas.make_substrate(substrate)
+    show = _make_bounds_test(ranks, bounds, canvas.pixels, base.dtype)
 
     def paint(start: int, stop: int, output: Tensor) -> None:
-        torch.lerp(base, canvas.image, is_shown(start, stop)[:, None].to(base), out=output)
+        torch.lerp(base, canvas.image, show(start, stop)[:, None], out=output)
 
     return paint
 
 
-def _make_bounds_test(ranks: Tensor, bounds: Bounds, pixels: int) -> Callable[[int, int], Tensor]:
-    """Return a function that tells for some of the bounds which ranks (h, w) are within them: booleans (n, h, w)."""
+def _make_bounds_test(
+    ranks: Tensor, bounds: Bounds, pixels: int, dtype: torch.dtype = torch.bool
+) -> Callable[[int, int], Tensor]:
+    """Return a function that tells for some of the bounds which ranks (h, w) are within them: (n, h, w), 1 or 0 as `dtype`."""
     first, last = _move_bounds(bounds, ranks.device)
-    if all(low <= 0 for low, _ in bounds):  # one comparison instead of two
-        return lambda start, stop: ranks < last[start:stop]
-    if all(high >= pixels for _, high in bounds):
-        return lambda start, stop: ranks >= first[start:stop]
-    return lambda start, stop: (ranks >= first[start:stop]) & (ranks < last[start:stop])
+    below_last = not all(high >= pixels for _, high in bounds)
+    from_first = not all(low <= 0 for low, _ in bounds)
+
+    def test(start: int, stop: int) -> Tensor:
+        within = ranks.new_empty(stop - start, *ranks.shape, dtype=dtype)  # a comparison can write any type at once
+        if not from_first:
+            return torch.lt(ranks, last[start:stop], out=within)
+        torch.ge(ranks, first[start:stop], out=within)
+        return within.mul_(ranks < last[start:stop]) if below_last else within
+
+    return test
 
 
 @lru_cache(maxsize=64)  # the curves of all maps of an image size are equal
@@ -339,21 +365,24 @@ def _classify_bounds(bounds: tuple[int, int], pixels: int) -> Literal["all", "no
     return "all" if bounds[0] <= 0 and bounds[1] >= pixels else "some"
 
 
-# What follows is made once for a device. Outside of inference mode, so that it may be part of a differentiable product.
-
-
 @cache
-@torch.inference_mode(False)
-def _make_gaussian_kernel(device: torch.device) -> Tensor:
-    """Return RISE's kernel: scipy's Gaussian filter of a single point on BLUR_SIZE x BLUR_SIZE pixels."""
-    point = np.zeros((BLUR_SIZE, BLUR_SIZE), dtype=np.float32)
-    point[BLUR_SIZE // 2, BLUR_SIZE // 2] = 1
-    return torch.from_numpy(gaussian_filter(point, BLUR_SIGMA)).to(device)
+def _list_gaussian() -> tuple[float, ...]:
+    """List RISE's weights in one direction: scipy's Gaussian filter of a single point among BLUR_SIZE pixels."""
+    point = np.zeros(BLUR_SIZE)
+    point[BLUR_SIZE // 2] = 1
+    return tuple(gaussian_filter1d(point, BLUR_SIGMA).tolist())
 
 
-@cache
-@torch.inference_mode(False)
-def _make_box_kernel(height: int, device: torch.device) -> Tensor:
-    """Return the uniform kernel of Gomez et al.: its side is a fifth of the image's height, at least 9, made odd."""
+def _list_box(height: int) -> tuple[float, ...]:
+    """List Gomez et al.'s equal weights in one direction: as many as a fifth of the image's height, at least 9, made odd."""
     side = max(height // 5, 9) | 1
-    return torch.full((side, side), 1 / side**2, device=device)
+    return (1 / side,) * side
+
+
+@lru_cache(maxsize=16)  # for the sides of images of a few sizes
+@torch.inference_mode(False)  # it may be part of a differentiable product
+def _make_blur_matrix(kernel: tuple[float, ...], length: int, device: torch.device) -> Tensor:
+    """Return the symmetric matrix (length, length) that blurs a row or a column of pixels by a kernel, with 0 outside."""
+    weights = np.zeros(max(length, len(kernel)), dtype=np.float32)
+    weights[: len(kernel) // 2 + 1] = kernel[len(kernel) // 2 :]
+    return torch.from_numpy(toeplitz(weights[:length])).to(device)

@@ -1,8 +1,9 @@
-"""Calls a method for a batch of images, and checks that it returns a map for each."""
+"""Calls a method for a batch of images, and checks that it returns a map for each, which depends on that image alone."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
@@ -12,7 +13,11 @@ from ..core.plugins import Plugin
 from ..nets.net import Net
 
 MAX_PIXELS = 2**26  # of a map: four times the largest photo
+INDEPENDENCE = 1e-3  # of a map's spread: the most that the other images of a batch may change it by
 OVERWRITTEN = "modified by an inplace operation", "being modified inplace"  # in torch's messages about gradients
+
+# By net, a method's spec and its function: whether the maps of a batch depend on its other images
+_MIXING: WeakKeyDictionary[Net, dict[tuple[str, Callable[..., Any]], bool]] = WeakKeyDictionary()
 
 
 def protect(method: Plugin, values: Tensor) -> Tensor:
@@ -26,16 +31,44 @@ def protect(method: Plugin, values: Tensor) -> Tensor:
 def call_method(method: Plugin, net: Net, images: Tensor, targets: Sequence[int], seeds: Sequence[int]) -> Tensor:
     """Return the maps (n, h', w') of images (n, 3, h, w) for their targets, float32, on the net's device.
 
-    A user's method that fails on a batch is called with one image at a time. Raise PluginError if it then fails too.
+    A user's method that fails on a batch, or mixes its images, is called with one image at a time. Raise PluginError if it
+    then fails too.
     """
-    unchanged = protect(method, images) if len(images) > 1 else images
-    try:
+    if len(images) == 1:
         return _call(method, net, images, targets, seeds)
+    unchanged = protect(method, images)
+    try:
+        if not mixes_images(method, net, unchanged, targets, seeds):
+            return _call(method, net, images, targets, seeds)
     except PluginError:
-        if len(images) == 1:
-            raise
+        pass  # below, the error of an image names that image
     parts = [slice(number, number + 1) for number in range(len(images))]
     return torch.cat([_call(method, net, unchanged[part], targets[part], seeds[part]) for part in parts])
+
+
+def mixes_images(method: Plugin, net: Net, images: Tensor, targets: Sequence[int], seeds: Sequence[int]) -> bool:
+    """Tell whether a user's method gives an image another map in a batch than alone.
+
+    It is found out once for a net, on the first and the last image of a batch: a method that divides by the batch's highest
+    value changes at least one of the two. Raise PluginError if the method fails on the batch.
+    """
+    if not method.foreign:  # the contract tests check the suite's own
+        return False
+    mixing, key = _MIXING.setdefault(net, {}), (method.spec, method.function)
+    if key not in mixing:
+        maps = _call(method, net, images.clone(), targets, seeds)
+        ends = slice(0, 1), slice(len(images) - 1, None)
+        alone = [_call(method, net, images[end].clone(), targets[end], seeds[end]) for end in ends]
+        mixing[key] = not all(_are_alike(maps[end], map_) for end, map_ in zip(ends, alone, strict=True))
+    return mixing[key]
+
+
+def _are_alike(maps: Tensor, expected: Tensor) -> bool:
+    """Tell whether maps (n, h, w) equal others up to rounding; NaN equals nothing."""
+    if maps.shape != expected.shape:
+        return False
+    spread = float(expected.max() - expected.min())
+    return torch.allclose(maps, expected, rtol=0, atol=INDEPENDENCE * spread)
 
 
 def _call(method: Plugin, net: Net, images: Tensor, targets: Sequence[int], seeds: Sequence[int]) -> Tensor:

@@ -3,9 +3,9 @@
 A perturbed image that several metrics or maps ask for is scored once. The answers come to the host once a round of questions.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from inspect import isgenerator
-from itertools import chain
+from itertools import chain, islice
 from typing import Any, Literal, Protocol, cast
 
 import numpy as np
@@ -16,6 +16,7 @@ from torch import Tensor
 from ..core.errors import NotApplicable, PluginError
 from ..core.plugins import Plugin
 from ..data.seeds import derive_seed
+from ..forward.device import widen
 from ..forward.forward import Stream
 from .blend import Canvas, Ranks, blend_all, blend_images, count_images, split_request
 from .case import AskingMaps, Case, FloatMap, IsTop1, MapOf, MapQuestion, Question, RandomisedMap, Score
@@ -52,9 +53,9 @@ def score(
     answers = _Answers(net, cases, score_type, _stack_maps(cases) if maps is None else maps)
     dialogues = [[_start(metric, case) for metric in metrics] for case in cases]
     while pending := [(n, dialogue) for n, row in enumerate(dialogues) for dialogue in row if dialogue.questions]:
-        answers.request([(n, question) for n, dialogue in pending for question in dialogue.questions])
-        for n, dialogue in pending:
-            dialogue.send(list(chain.from_iterable(answers.find(n, question) for question in dialogue.questions)))
+        found = answers.find([(n, question) for n, dialogue in pending for question in dialogue.questions])
+        for _, dialogue in pending:
+            dialogue.send(list(chain.from_iterable(islice(found, len(dialogue.questions)))))
     return [[dialogue.score for dialogue in row] for row in dialogues]
 
 
@@ -74,19 +75,20 @@ class _Answers:
         self._scores: dict[Key, Answer] = {}
         self._maps: dict[MapKey, Sequence[FloatMap]] = {}
 
-    def request(self, questions: Sequence[tuple[int, Question | MapQuestion]]) -> None:
-        """Find the answers to questions about cases, given by their indices."""
-        keys = [key for n, question in questions for key in self._make_keys(n, question)]
-        self._request_scores([key for key in dict.fromkeys(keys) if key not in self._scores])
+    def find(self, questions: Sequence[tuple[int, Question | MapQuestion]]) -> Iterator[Iterable[Any]]:
+        """Yield the answers to each question about a case, given by its index: one for each of the question's images."""
+        keys = [self._make_keys(n, question) for n, question in questions]
+        self._request_scores([key for key in dict.fromkeys(chain.from_iterable(keys)) if key not in self._scores])
         map_keys = [(n, question) for n, question in questions if isinstance(question, MapQuestion)]
         self._request_maps([key for key in dict.fromkeys(map_keys) if key not in self._maps])
+        return map(self._find, questions, keys)
 
-    def find(self, case: int, question: Question | MapQuestion) -> Iterable[Any]:
-        """Return the answers to a question: one for each of its images."""
+    def _find(self, asked: tuple[int, Question | MapQuestion], keys: Sequence[Key]) -> Iterable[Any]:
+        case, question = asked
         if isinstance(question, MapQuestion):
             return self._maps[case, question]
         kind = 1 if isinstance(question, IsTop1) else 0
-        return chain.from_iterable(self._scores[key][kind].tolist() for key in self._make_keys(case, question))
+        return chain.from_iterable(self._scores[key][kind].tolist() for key in keys)
 
     def _make_keys(self, case: int, question: Question | MapQuestion) -> list[Key]:
         """Return the keys of a question's images. Cases of one image and target share what does not depend on the map."""
@@ -98,14 +100,14 @@ class _Answers:
 
     def _request_scores(self, keys: Sequence[Key]) -> None:
         """Score perturbed images, image by image in one stream."""
-        by_image = {
-            first: sorted((key for key in keys if self._first[key[0]] == first), key=_find_place)
-            for first in dict.fromkeys(self._first[case] for case, _ in keys)
-        }
-        if not by_image:
+        if not keys:
             return
-        stream = blend_all([(self._canvases[first], group) for first, group in by_image.items()])
-        ordered = list(chain(*by_image.values()))
+        by_image: dict[int, list[Key]] = {}
+        for key in keys:
+            by_image.setdefault(self._first[key[0]], []).append(key)
+        groups = {first: sorted(group, key=_find_place) for first, group in by_image.items()}
+        stream = blend_all([(self._canvases[first], group) for first, group in groups.items()])
+        ordered = list(chain(*groups.values()))
         counts = [count_images(perturbed) for _, perturbed in ordered]
         targets = np.repeat([self._cases[case].target for case, _ in ordered], counts)
         scores, is_top = self._score(stream, targets)
@@ -115,10 +117,12 @@ class _Answers:
         )
 
     def _score(self, stream: Stream, targets: NDArray[np.int64]) -> Answer:
-        scores = self._net.scores(stream) if self._score_type == "softmax" else self._net.logits(stream).double()
+        scores = self._net.scores(stream) if self._score_type == "softmax" else widen(self._net.logits(stream))
         indices = torch.from_numpy(targets).to(scores.device)
-        answers = torch.stack([scores.gather(1, indices[:, None])[:, 0], (scores.argmax(1) == indices).double()])
-        target_scores, is_top = answers.cpu().numpy()
+        answers = torch.stack(
+            [scores.gather(1, indices[:, None])[:, 0], (scores.argmax(1) == indices).to(scores.dtype)]
+        )
+        target_scores, is_top = answers.cpu().numpy().astype(np.float64, copy=False)
         return target_scores, is_top
 
     def _request_maps(self, keys: Sequence[MapKey]) -> None:

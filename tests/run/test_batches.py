@@ -1,4 +1,4 @@
-"""Batches: what would make a GPU wait, counted on the CPU, and the batch sizes that a net sees."""
+"""Batches: what would make a GPU wait, counted on the CPU, the batch sizes that a net sees, and methods that fail on one."""
 
 import weakref
 from collections.abc import Sequence
@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from cambench.bench.config import suite_file
+from cambench.bench.data.seeds import hash_image
 from cambench.bench.data.types import Image
 from cambench.bench.nets.net import Net
 from cambench.bench.run import plan as planning
@@ -145,3 +146,62 @@ def test_the_batch_after_the_images_that_are_timed_alone_is_timed_as_a_whole(net
     assert [cost["seconds"] > 0 for cost in costs] == [True] * 8 + [False] * 16
     assert [cost["batch"] for cost in costs] == [None] * 8 + [8] * 8 + [None] * 8
     assert len({cost["batch_seconds"] for cost in costs[8:16]}) == 1 and costs[8]["batch_seconds"] > 0
+
+
+METHOD = """
+def explain(net, images, targets, seeds):
+    maps, odd = images.mean(1), {seed}
+    if odd in seeds:
+        {fault}
+    return maps
+"""
+
+
+def run_with_fault(folder: Path, net: str, fault: str) -> tuple[dict[str, Unit], str]:
+    """Compute images in batches by a method with a fault at the third image of a batch; return units by image, and its name."""
+    suite = suite_file.load(
+        "smoke", nets=[net], methods=["centre"], metrics=["average_drop"], images=16, precision="fp32",
+        dataset="scenes[size=32]", target="predicted",
+    ).model_copy(update={"timed": 1})  # fmt: skip
+    plan = make_plan(suite, "cpu")
+    odd = plan.images[plan.indices[10]]
+    (folder / "odd.py").write_text(METHOD.format(seed=hash_image(odd.pixels), fault=fault))
+    plan = make_plan(suite.model_copy(update={"methods": [f"{folder}/odd.py", "centre"]}), "cpu")
+    groups = [plan.indices[:8], plan.indices[8:]]
+    units = [unit for found in Session(plan, plan.suite.nets[0]).compute(groups) for unit in found]
+    return {unit.net_image[1]: unit for unit in units}, odd.name
+
+
+def list_values(units: dict[str, Unit], *, without: str = "") -> dict[tuple[str, str], float]:
+    rows = [row for unit in units.values() for row in unit.rows.get("scores", []) if row["image"] != without]
+    return {(row["image"], row["method"]): row["value"] for row in rows}
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason", "not_finite"),
+    [
+        ('raise ValueError("too odd")', "odd.py fails: line 5 raises ValueError: too odd", False),
+        ("maps = maps[: len(images) - 1 or 1]", "", False),
+        ("maps = maps[:, 0]", "method odd gives (1, 32) for one image: a map is a real tensor (1, h, w)", False),
+        ("maps[seeds.index(odd)] = float('nan')", "", True),
+        ("maps[seeds.index(odd), 3, 3] = float('inf')", "", True),
+    ],
+)
+def test_a_method_that_fails_for_one_image_of_a_batch_leaves_the_others_as_they_are(
+    net: str, tmp_path: Path, fault: str, reason: str, not_finite: bool
+) -> None:
+    expected = list_values(run_with_fault(tmp_path, net, "pass")[0])
+    (tmp_path / "faulty").mkdir()
+    units, name = run_with_fault(tmp_path / "faulty", net, fault)
+    failures = [row["reason"] for unit in units.values() for row in unit.rows.get("failures", [])]
+    assert failures == ([reason] if reason else [])
+    found = list_values(units, without=name)
+    assert len(found) == 2 * 15
+    assert found == pytest.approx({key: expected[key] for key in found}, abs=1e-6)
+    flags = {
+        (image, row["nan_map"])
+        for image, unit in units.items()
+        for row in unit.rows.get("scores", [])
+        if row["method"] == "odd" and (row["nan_map"] or image == name)
+    }
+    assert flags == (set() if reason else {(name, not_finite)})

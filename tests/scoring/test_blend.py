@@ -39,8 +39,22 @@ def test_many_ties_rank_in_reading_order() -> None:
     assert rank_pixels(torch.zeros(1, 100, 100)).flatten().tolist() == list(range(10_000))
 
 
-def test_the_blur_equals_rises_on_normalised_images() -> None:
-    image = random_images(1, 17)[0]
+def test_values_of_any_sign_are_ranked_as_a_stable_sort_orders_them() -> None:
+    generator = torch.Generator().manual_seed(0)
+    maps = (
+        torch.randint(-3, 4, (5, 12, 9), generator=generator)
+        / 7
+        * torch.tensor([1, -1, 1e-30, 1e30, -0.0])[:, None, None]
+    )
+    assert (maps == 0).logical_and(maps.signbit()).any() and (maps == 0).logical_and(~maps.signbit()).any()
+    order = maps.flatten(1).argsort(dim=1, descending=True, stable=True)
+    assert torch.equal(rank_pixels(maps).flatten(1), order.argsort(dim=1).int())
+    assert torch.equal(rank_pixels(maps.double()), rank_pixels(maps))
+
+
+@pytest.mark.parametrize("size", [(17, 17), (5, 31), (40, 12)])
+def test_the_blur_equals_rises_on_normalised_images(size: tuple[int, int]) -> None:
+    image = random_images(1, 40)[0, :, : size[0], : size[1]]
     mean, std = np.array(MEAN)[:, None, None], np.array(STD)[:, None, None]
     expected = naive_blur((image.double().numpy() - mean) / std) * std + mean
     np.testing.assert_allclose(make_substrate(image, "blur").numpy(), expected, atol=1e-6)
@@ -124,6 +138,12 @@ def test_the_box_blur_is_a_mean_over_a_square_padded_with_the_mean_colour() -> N
     padded[:, 6:66, 6:66] = image
     expected = padded[:, 10 : 10 + 13, 20 : 20 + 13].mean((1, 2))  # a fifth of 60, made odd
     torch.testing.assert_close(make_substrate(image, "box")[:, 10, 20], expected)
+
+
+def test_a_box_wider_than_the_image_takes_in_the_mean_colour_around_it() -> None:
+    image, mean = random_images(1, 60)[0, :, :, :5], torch.tensor(MEAN)
+    expected = mean + (image[:, 10:23] - mean[:, None, None]).sum((1, 2)) / 13**2
+    torch.testing.assert_close(make_substrate(image, "box")[:, 16, 2], expected)
 
 
 def test_end_points_equal_the_image_and_its_substrate_exactly() -> None:

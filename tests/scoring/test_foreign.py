@@ -17,6 +17,7 @@ from cambench.bench.forward.forward import Stream
 from cambench.bench.scoring import score as scoring
 from cambench.bench.scoring.call_method import call_method
 from cambench.bench.scoring.case import Case, Curve, Score
+from cambench.tests.support.nets import random_images
 
 HEAD = """import numpy as np
 import torch
@@ -185,6 +186,12 @@ def test_a_long_message_is_cut(tmp_path: Path) -> None:
     assert len(str(refusal.value)) < 2100 and str(refusal.value).endswith("xxx...")
 
 
+class _Device:
+    """A net as far as calling a method takes one."""
+
+    device = torch.device("cpu")
+
+
 def call(folder: Path, returned: str) -> Any:
     (folder / "odd.py").write_text(
         f"import torch\n\n\ndef explain(net, images, targets):\n    targets += 1\n    return {returned}\n",
@@ -203,8 +210,36 @@ def test_a_method_that_fails_on_a_batch_gets_each_image_as_it_was(tmp_path: Path
         "def explain(net, images, targets):\n    images += 1\n    return images.mean(1)[:1]\n", encoding="utf-8"
     )
     method, images = plugins.find(METHOD, str(tmp_path / "one.py")), torch.zeros(2, 3, 4, 4)
-    maps = call_method(method, SimpleNamespace(device=torch.device("cpu")), images, [0, 1], [0, 0])  # type: ignore[arg-type]
+    maps = call_method(method, _Device(), images, [0, 1], [0, 0])  # type: ignore[arg-type]
     assert torch.equal(maps, torch.ones(2, 4, 4))
+
+
+@pytest.mark.parametrize(
+    ("returned", "mixes"),
+    [
+        ("maps / maps.max()", True),
+        ("maps - maps.mean()", True),
+        ("maps.flip(0)", True),
+        ("maps.repeat(1, len(images), 1)", True),
+        ("maps / maps.amax((1, 2), keepdim=True)", False),
+        ("maps + 1e-6 * len(images)", False),  # rounding
+    ],
+)
+def test_a_method_that_mixes_the_images_of_a_batch_gets_each_alone(tmp_path: Path, returned: str, mixes: bool) -> None:
+    (tmp_path / "odd.py").write_text(
+        "sizes = []\n\n\ndef explain(net, images, targets):\n    sizes.append(len(images))\n"
+        f"    maps = images.mean(1)\n    return {returned}\n",
+        encoding="utf-8",
+    )
+    method, net, images = plugins.find(METHOD, str(tmp_path / "odd.py")), _Device(), random_images(3, 4)
+    sizes: list[int] = vars(method.module)["sizes"]
+    targets, seeds = [0, 1, 2], [0, 1, 2]
+    alone = [call_method(method, net, image[None], [0], [0]) for image in images]  # type: ignore[arg-type]
+    for calls in [3, 1, 1, *([1, 1, 1] if mixes else [3])], [1, 1, 1] if mixes else [3]:
+        sizes.clear()
+        maps = call_method(method, net, images, targets, seeds)  # type: ignore[arg-type]
+        torch.testing.assert_close(maps, torch.cat(alone), atol=1e-5, rtol=0)
+        assert sizes == calls
 
 
 @pytest.mark.parametrize("dtype", ["bool", "uint8", "int64", "float16", "float64"])
