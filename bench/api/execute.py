@@ -23,7 +23,7 @@ from ..forward.device import is_tested
 from ..published import published, table
 from ..run.describe import make_header
 from ..run.loaded_nets import LoadedNets
-from ..run.plan import Plan
+from ..run.plan import COMPILED_IMAGES, Plan
 from ..show import terminal
 from ..show.terminal import WIDTH
 from ..stats.answer import find_answers
@@ -76,7 +76,7 @@ def _execute_part(plan: Plan, directory: Path, console: Console, engine: Plugin,
     if plan.suite.race is not None:
         check_ranges(header)
     writer = Writer(directory, header)
-    _show_plan(plan, len(writer.done), console)
+    show_plan(plan, len(writer.done), console)
     try:
         _measure(plan, writer, console, engine, budget)
         _write_page(directory, console)
@@ -92,7 +92,7 @@ def _execute_part(plan: Plan, directory: Path, console: Console, engine: Plugin,
     return _report_failures(directory, console)
 
 
-def _show_plan(plan: Plan, done: int, console: Console) -> None:
+def show_plan(plan: Plan, done: int, console: Console) -> None:
     """Print what runs where, and what the reader should know of the data set and the nets."""
     suite, count = plan.suite, len(plan.indices)
     before = f"; {done} of {plan.cell_count} done before" if done else ""
@@ -104,6 +104,8 @@ def _show_plan(plan: Plan, done: int, console: Console) -> None:
         console.print(
             f"the data set has {format_count(count, 'image')}, fewer than {suite.images}: all of them are used"
         )
+    if suite.compile and not plan.compiled:
+        console.print(f"nets are not compiled: that takes longer than it saves on fewer than {COMPILED_IMAGES} images")
     if not is_tested(plan.device):
         console.print(
             f"devices of the kind {plan.device.type} have not been tested: compare a few images with --device cpu",

@@ -55,7 +55,10 @@ console = Console(highlight=False, emoji=False)
 @click.option("--device", default="auto", show_default=True, metavar="auto|cpu|cuda", help="Where to compute.")
 @click.option("--precision", type=click.Choice(PRECISIONS), help="Precision of the forward passes of perturbed images.")
 @click.option(
-    "--compile", is_flag=True, default=None, help="Compile the forward passes of perturbed images, for long runs."
+    "--compile",
+    is_flag=True,
+    default=None,
+    help="In runs of 100 images and more, compile the forward passes of perturbed images.",
 )
 @click.option("--drift", type=click.IntRange(1), metavar="N", help="Also score N images in fp32, to measure the drift.")
 @click.option(

@@ -32,6 +32,7 @@ PAIRS_PER_GROUP = 16  # (method, metric) pairs that keep a CPU busy: with fewer,
 MAX_GROUP = 8  # images that share batches on a CPU
 MAX_DEVICE_GROUP = 32  # images that share batches on any other device
 DEVICE_BYTES_PER_IMAGE = 2 * 2**30  # of its memory: more than any shipped method takes for an image of 224 px on VGG16
+COMPILED_IMAGES = 100  # from which on compiling a net saves more time than it takes
 
 Timing = Literal["single", "batch"] | None  # whether seconds are measured, of each image alone or of a batch as a whole
 
@@ -77,7 +78,7 @@ class Plan:
     nets: dict[str, NetHeader]  # by name
     device: torch.device
     precision: str  # of perturbed images: fp32, tf32, bf16 or fp16
-    compiled: bool = False  # whether the forward passes of perturbed images are compiled
+    compiled: bool = False  # whether the forward passes of perturbed images are compiled: if asked, in long runs
     memory: float | None = None  # bytes that such a forward pass may take
     loaded: LoadedNets = field(default_factory=LoadedNets, repr=False)
     schedule: Callable[[], Iterator[Round]] | None = None  # None: all methods are scored on all images, in one round
@@ -201,7 +202,8 @@ def make_plan(
     images = open_dataset(dataset)
     indices = _choose_images(suite, images)
     precision = choose_precision(suite.precision, resolved_device)
-    if suite.compile:
+    compiled = suite.compile and len(indices) >= COMPILED_IMAGES
+    if compiled:
         check_compiler(resolved_device)
     loaded = LoadedNets() if loaded is None else loaded
     headers = net_headers or {
@@ -212,7 +214,7 @@ def make_plan(
         suite=suite.model_copy(update={"nets": list(specs_by_name)}), specs=specs_by_name, methods=methods,
         measures=measures, protocol=protocol, dataset=dataset, images=images, indices=indices,
         nets=headers, device=resolved_device,
-        precision=precision, compiled=suite.compile, memory=memory, loaded=loaded,
+        precision=precision, compiled=compiled, memory=memory, loaded=loaded,
     )  # fmt: skip
     _check_classes(plan)
     return plan

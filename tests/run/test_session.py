@@ -13,7 +13,7 @@ import pytest
 from rich.console import Console
 
 import cambench
-from cambench.bench.api.execute import execute
+from cambench.bench.api.execute import execute, show_plan
 from cambench.bench.config import suite_file
 from cambench.bench.config.suite import Suite
 from cambench.bench.core import plugins
@@ -178,3 +178,13 @@ def test_an_error_of_a_worker_keeps_its_kind(tmp_path: Path, monkeypatch: pytest
         type(reply.error) is PluginError
         and str(reply.error) == "test-00000: mine.py fails: line 5 raises ValueError: no"
     )
+
+
+@pytest.mark.parametrize(("images", "compiled"), [(99, False), (100, True)])
+def test_nets_are_compiled_in_long_runs_only(images: int, compiled: bool) -> None:
+    suite = suite_file.load("smoke", nets=NETS[:1], images=images, compile=True, precision="fp32", **SMALL)
+    output = io.StringIO()
+    plan = make_plan(suite, "cpu")
+    show_plan(plan, 0, Console(file=output, width=200))
+    assert plan.compiled is compiled
+    assert ("nets are not compiled" in output.getvalue()) is not compiled
