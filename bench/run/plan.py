@@ -40,12 +40,17 @@ Timing = Literal["single", "batch"] | None  # whether seconds are measured, of e
 Groups = list[list[int]]  # of image indices; a group shares batches
 
 
+def _never() -> bool:
+    return False
+
+
 @dataclass(frozen=True)
 class Round:
     """What is computed before it is decided what to compute next."""
 
     groups: dict[str, Groups]  # by net
     methods: tuple[str, ...] | None = None  # the specs of the methods; None: all methods of the plan
+    is_over: Callable[[], bool] = _never  # whether no further group is to be begun, asked after each
 
 
 @dataclass(frozen=True)
@@ -134,6 +139,10 @@ class Plan:
         _check_unchanged(name, self.nets[name], describe_net(net, self.precision))
         net.configure(self.memory, compiled=self.compiled)
         return net
+
+    def find_loaded_net(self, name: str) -> Net | None:
+        """Find a net among those that are loaded and that no session has taken."""
+        return self.loaded.find(self._find_key(name))
 
     def drop_nets(self, names: Iterable[str] | None = None) -> None:
         """Free the memory of the nets that no session has taken, of all or of those named: each is loaded again when taken."""
