@@ -126,6 +126,17 @@
     head.append(button);
   }
 
+  // --- A link to a row of a closed table opens it.
+  function reveal() {
+    const row = document.getElementById(location.hash.slice(1));
+    const details = row?.closest("tr") && row.closest("details");
+    if (!details) return;
+    details.open = true;
+    row.scrollIntoView({ block: "center" });
+  }
+  addEventListener("hashchange", reveal);
+  reveal();
+
   // --- Filters: they hide rows, columns and figures.
   const filters = document.getElementById("filters");
   const matches = (value, parts) => parts.some((part) => value.toLowerCase().includes(part));
