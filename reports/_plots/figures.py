@@ -7,12 +7,12 @@ from math import ceil, isnan
 import numpy as np
 
 from ...bench.core.formatting import format_count, format_number
+from ...bench.stats.bands import Band
 from ...bench.stats.estimate import Floats
 from ...bench.stats.mean_scores import Metric
 from ...bench.stats.ranking import RankedMethod, Ranking
 from ...bench.stats.summary import Cost
 from .axes import Scale, draw_bottom_axis, draw_left_axis, pad
-from .bands import Band
 from .drawing import LETTER, Drawing, Link, Style, draw_swatch
 
 WIDTH, HEIGHT, ROW = 520.0, 330.0, 20.0
