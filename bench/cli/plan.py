@@ -60,6 +60,11 @@ def plan(*, name: str, device: str, images: int, rate: float | None, **changes: 
         f"computed for {images:,} images, not measured: time spent waiting for files or other workers is not included",
         style="dim",
     )
+    if len(planned.methods) > 1:
+        console.print(
+            f"a race by all of these metrics (bench choose --images {images}) takes about as long at most",
+            style="dim", markup=False,
+        )  # fmt: skip
 
 
 def _make_row(net: str, needs: "Needs", images: int, rate: float | None) -> list[str]:

@@ -13,6 +13,7 @@ from .analysis import label_runs
 from .render import fill
 from .section import Section
 
+NONE = "–"
 ROWS = 12  # of a table, at most: the page has all numbers below
 HEADS = (
     ColumnHead("verdict", row_header=True), ColumnHead("net"), ColumnHead("method"), ColumnHead("metric"),
@@ -68,7 +69,8 @@ def _make_row(row: ChangeRow) -> GridRow:
     result = row.result
     net, method, _ = result.key
     cells = [
-        make_name_cell(result.verdict), Cell(net), Cell(method), Cell(format_label(result)), Cell(row.base, result.base),
-        Cell(row.new, result.new), Cell(row.change, result.new - result.base, row.interval), Cell(row.p, result.p),
+        make_name_cell(result.verdict), Cell(net), Cell(method), Cell(format_label(result)),
+        Cell(row.base or NONE, result.base), Cell(row.new or NONE, result.new),
+        Cell(row.change or NONE, result.new - result.base, row.interval), Cell(row.p, result.p),
     ]  # fmt: skip
     return GridRow(cells)

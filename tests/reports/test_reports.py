@@ -18,12 +18,12 @@ from cambench.bench.core.markdown import escape
 from cambench.bench.show import terminal as console
 from cambench.bench.stats import estimate as stats
 from cambench.bench.stats import summary
+from cambench.bench.stats.bands import compute_bands
 from cambench.bench.stats.controls import compare_with_controls
 from cambench.bench.stats.mean_scores import Metric
 from cambench.bench.store import run as store
 from cambench.bench.store.run import Run
 from cambench.reports import csv, html, markdown
-from cambench.reports._plots.bands import compute_bands
 from cambench.tools.montage import draw_montage
 
 from ..support import runs
@@ -365,8 +365,8 @@ def test_the_terminal_and_the_reports_say_alike_which_scores_and_maps_are_missin
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(0.79986, ".7999"), (0.799996, ".799996"), (0.7994, ".799"), (0.8, ".800"), (0.80001, ".800"), (0.66696, ".66696"), (-0.2, "-.200"),
-     (0.9999, "1.00"), (float("nan"), "-")],
+    [(0.79986, ".7999"), (0.799996, ".799996"), (0.7994, ".799"), (0.8, ".800"), (0.80001, ".800"), (0.66696, ".66696"),
+     (-0.2, "-.200"), (0.9999, "1.00"), (float("nan"), "-")],
 )  # fmt: skip
 def test_a_number_beside_a_bound_shows_on_which_side_it_lies(value: float, text: str) -> None:
     assert formatting.format_beside(value, (0.8, 0.667)) == text

@@ -132,10 +132,9 @@
     const details = row?.closest("tr") && row.closest("details");
     if (!details) return;
     details.open = true;
-    row.scrollIntoView({ block: "center" });
+    row.scrollIntoView({ block: "center", behavior: "instant" });
   }
   addEventListener("hashchange", reveal);
-  reveal();
 
   // --- Filters: they hide rows, columns and figures.
   const filters = document.getElementById("filters");
@@ -171,4 +170,5 @@
     if (filters.family && all("#scores thead tr")[0]?.cells.length > 14) filters.family.value = filters.family.options[1].value;
     filter();
   }
+  reveal(); // after all that changes the height of the page
 })();
