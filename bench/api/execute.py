@@ -162,7 +162,7 @@ def _measure_all(plan: Plan, writer: Writer, console: Console, engine: Plugin) -
     for net in plan.suite.nets:
         if not forecast.left[net]:
             _show_table(writer.directory, net, console)
-    follow(engine, plan, writer, console, describe, Deadline.after(None))
+    follow(engine, plan, writer, console, describe=describe, deadline=Deadline.after(None))
 
 
 class _Adviser:

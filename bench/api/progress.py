@@ -80,7 +80,7 @@ class Forecast:
 
 
 def follow(
-    engine: Plugin, plan: Plan, writer: Writer, console: Console, describe: Describe, deadline: Deadline
+    engine: Plugin, plan: Plan, writer: Writer, console: Console, *, describe: Describe, deadline: Deadline
 ) -> str | None:
     """Let an engine compute a plan until the deadline. Return the net on which the time was up; None if all is computed."""
     columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(BAR))

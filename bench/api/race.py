@@ -32,7 +32,7 @@ def measure_race(plan: Plan, writer: Writer, console: Console, engine: Plugin, s
         return f"{net}: {watch.text}, at most {format_time(deadline.left)} left", 1 - deadline.left / seconds
 
     schedule = partial(_schedule, plan, Run(writer.directory, writer.header), watch, deadline)
-    if net := follow(engine, replace(plan, schedule=schedule), writer, console, describe, deadline):
+    if net := follow(engine, replace(plan, schedule=schedule), writer, console, describe=describe, deadline=deadline):
         watch.tell_end(net)
     writer.flush()
 

@@ -31,7 +31,7 @@ def measure_within(
         return f"{net}: {image}, at most {format_time(left)} left", 1 - left / seconds
 
     planned = replace(plan, schedule=schedule.list_rounds)
-    ended = follow(engine, planned, writer, console, describe, schedule.deadline)
+    ended = follow(engine, planned, writer, console, describe=describe, deadline=schedule.deadline)
     writer.flush()
     for net in plan.suite.nets:
         show(net)

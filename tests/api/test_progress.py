@@ -78,7 +78,8 @@ def run_rounds(
     writer = Writer(directory, make_header(plan))
     try:
         engine = plugins.find(ENGINE, "local")
-        return follow(engine, replace(plan, schedule=lambda: rounds), writer, Console(quiet=True), describe, end)
+        planned = replace(plan, schedule=lambda: rounds)
+        return follow(engine, planned, writer, Console(quiet=True), describe=describe, deadline=end)
     finally:
         writer.close()
 
