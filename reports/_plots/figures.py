@@ -174,7 +174,7 @@ def _list_ends(methods: Sequence[RankedMethod]) -> list[float]:
 
 
 def _spread_dots(xs: Sequence[float], y: float) -> dict[int, Point]:
-    """Return a point for each x, by number, above y where others are close to it, in four rows; of more than CLOSE, for some."""
+    """Return a point for each x, by number, above y where others are close to it, in four rows; of more than CLOSE, some."""
     by_place: dict[int, list[int]] = {}
     for number in sorted(range(len(xs)), key=xs.__getitem__):
         by_place.setdefault(round(xs[number] / (2 * RADIUS)), []).append(number)
