@@ -7,6 +7,7 @@ from ..bench.core.formatting import make_title
 from ..bench.store.run import Run
 from ._page import (
     answer,
+    changes,
     computation,
     controls,
     curves,
@@ -52,6 +53,7 @@ def page(runs: Sequence[Run], files: Path | None = None) -> str:
 def _make_sections(runs: Sequence[Run], analyses: Sequence[NetAnalysis]) -> list[Section]:
     """Make the sections in the order of the page; sections with nothing to show are left out."""
     sections = [
+        changes.make_section(runs),
         answer.make_section(analyses),
         race.make_section(analyses),
         side_by_side.make_section(runs, analyses),

@@ -220,7 +220,8 @@ def run(
     """Run a suite, as `bench run` does, and return the run. A run that `out` already holds is resumed.
 
     `name` is a built-in suite or a TOML file. `changes` replace values of the suite: nets, methods, metrics, protocols (lists),
-    dataset, images, seed, target, precision. `out` is by default a folder in runs/, named after the suite.
+    dataset, images, seed, target (predicted, label, or a class), precision. `out` is by default a folder in runs/, named after
+    the suite.
 
     Raise UsageError for a value that does not exist, for a suite with parts, and if `out` holds another run; raise
     KeyboardInterrupt if the user interrupts the run; finished images are kept.

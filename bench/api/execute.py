@@ -1,12 +1,10 @@
 """Runs a suite part by part; shows progress, a table per net and the page's path. Ctrl-C keeps what is done."""
 
-from collections import Counter
 from functools import partial
 from pathlib import Path
 from typing import Protocol
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
 from ..config.defaults import DEFAULTS
@@ -22,6 +20,7 @@ from ..data.labels import abbreviate, describe_order, find_missing_classes, has_
 from ..forward.device import is_tested
 from ..published import published, table
 from ..run.describe import make_header
+from ..run.forecast import count_flops
 from ..run.loaded_nets import LoadedNets
 from ..run.plan import COMPILED_IMAGES, Plan
 from ..show import terminal
@@ -30,6 +29,7 @@ from ..stats.answer import find_answers
 from ..stats.outcome import check_ranges
 from ..store import run as store
 from ..store.writer import Writer
+from .progress import Deadline, Forecast, follow
 from .race import measure_race
 from .timed import measure_within
 
@@ -150,23 +150,35 @@ def _measure(plan: Plan, writer: Writer, console: Console, engine: Plugin, budge
 
 def _measure_all(plan: Plan, writer: Writer, console: Console, engine: Plugin) -> None:
     """Measure what the directory lacks; show progress, and the table of each net as soon as the net is complete."""
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    left = Counter({net: sum(map(len, groups)) for net, groups in plan.list_remaining(writer.done).items()})
-    with engine.blame(), Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task("", total=plan.cell_count, completed=plan.cell_count - left.total())
-        for net in plan.suite.nets:
-            if not left[net]:
-                _show_table(writer.directory, net, console)
-        told = False
-        for net, _ in engine(plan, writer):
-            left[net] -= 1
-            progress.update(task, description=net, advance=1)
-            seconds = progress.tasks[0].time_remaining or 0
-            if seconds > LONG and not told:
-                told = True
-                console.print(f"about {format_time(seconds)} left; {ADVICE}", soft_wrap=True, markup=False)
-            if not left[net]:
-                _show_table(writer.directory, net, console)
+    left = {net: sum(map(len, groups)) for net, groups in plan.list_remaining(writer.done).items()}
+    forecast, advise = Forecast(left, count_flops(plan, left)), _Adviser(console)
+
+    def describe(net: str, _: str) -> tuple[str, float]:
+        forecast.record(net)
+        seconds, done = forecast.seconds, len(plan.indices) - forecast.left[net]
+        advise(seconds)
+        if not forecast.left[net]:
+            _show_table(writer.directory, net, console)
+        return f"{net}: {done} of {len(plan.indices)} images, about {format_time(seconds)} left", forecast.share
+
+    for net in plan.suite.nets:
+        if not forecast.left[net]:
+            _show_table(writer.directory, net, console)
+    follow(engine, plan, writer, console, describe=describe, deadline=Deadline.after(None))
+
+
+class _Adviser:
+    """Tells once how a long run can be shorter."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._told = False
+
+    def __call__(self, seconds: float) -> None:
+        """Tell it if so many seconds are left."""
+        if seconds > LONG and not self._told:
+            self._told = True
+            self._console.print(f"about {format_time(seconds)} left; {ADVICE}", soft_wrap=True, markup=False)
 
 
 def _show_table(directory: Path, net: str, console: Console) -> None:

@@ -3,7 +3,6 @@
 The maps are computed, fitted and scored by the steps of a run, so the numbers are those of a run.
 """
 
-import difflib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -27,12 +26,11 @@ from ..run.explain import explain_batch, predict
 from ..run.plan import Measure, apply_protocol, find_layer
 from ..run.rows import Batch, MethodResult, Subject, make_value_columns
 from ..run.runner import score_maps
+from ..run.targets import find_target, list_likeliest
 from ..scoring.case import FloatMap, Score
 from ..scoring.postprocess import postprocess
 from .explanation import Explanation, Guess, MetricResult
 
-TOP = 5  # classes that an explanation lists
-MANY = 20  # an error message lists at most this many classes
 MODULE_SETTINGS = ("name", "classes", "preprocess", "mean", "std", "scores", "output")
 CALLER = "the caller"  # the method's name in messages about a map that the caller passes
 
@@ -148,7 +146,7 @@ def _predict(image: Image, net: Net) -> tuple[Tensor, Tensor, list[int]]:
     batch = to_batch([image], net.device)
     net.prepare(batch)
     probabilities = predict(net, batch)[0]
-    return batch, probabilities, probabilities.argsort(descending=True, stable=True)[:TOP].tolist()
+    return batch, probabilities, list_likeliest(probabilities)
 
 
 def _explain_target(
@@ -190,40 +188,3 @@ def _make_metric_result(measure: Measure, score: Score, method: str) -> MetricRe
     row = make_value_columns(score, metric, method)
     value = None if row["reason"] else row["value"]
     return MetricResult(metric.spec, metric.short, metric.better, value, row["reason"] or "")
-
-
-def find_target(name: str, order: Sequence[int], classes: Sequence[str]) -> int:
-    """Find the index of the class that a target names.
-
-    `order` holds the indices of the likeliest classes, most likely first. Raise UsageError for a rank, index or name that
-    does not exist, and for a name that several classes share.
-    """
-    if match := re.fullmatch(r"top(\d{1,9})", name):
-        rank = int(match[1])
-        if not 1 <= rank <= len(order):
-            raise UsageError(f"there is no target {name}: top1 to top{len(order)} are the likeliest classes")
-        return order[rank - 1]
-    if re.fullmatch(r"\d{1,9}", name):
-        if int(name) >= len(classes):
-            raise UsageError(f"there is no class {name}: the net has the classes 0 to {len(classes) - 1}")
-        return int(name)
-    matches = [index for index, label in enumerate(classes) if label.casefold() == name.casefold()]
-    if len(matches) > 1:
-        indices = " or ".join(map(str, matches))
-        raise UsageError(f"{name!r} is the name of {len(matches)} classes: give an index, {indices}")
-    if not matches:
-        raise UsageError(f"there is no class {name!r}: {_suggest(name, classes)}")
-    return matches[0]
-
-
-def _suggest(name: str, classes: Sequence[str]) -> str:
-    """Suggest names similar to a wrong one; all names of a net with few classes."""
-    similar = [label for label in classes if name.casefold() in label.casefold()]
-    similar += [label for label in difflib.get_close_matches(name, classes, n=5, cutoff=0.55) if label not in similar]
-    if similar:
-        return f"did you mean {', '.join(map(repr, similar[:5]))}?"
-    if len(classes) <= MANY:
-        return f"there are: {', '.join(classes)}"
-    return (
-        f"write one of the net's {len(classes)} names ({classes[0]}, {classes[1]}, ...), an index, or top1 to top{TOP}"
-    )

@@ -1,17 +1,13 @@
 """Computes a race round by round, shows how it goes, and stops it when its time is up."""
 
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import replace
 from functools import partial
-from math import inf
-from time import monotonic
 
 import numpy as np
 from rich.console import Console
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from ..core.formatting import format_count, join_names
+from ..core.formatting import format_count, format_time, join_names
 from ..core.plugins import Plugin
 from ..run.plan import Plan, Round
 from ..stats.outcome import Race, describe_race, format_percent, make_board
@@ -20,25 +16,24 @@ from ..store.header import Header
 from ..store.run import Run
 from ..store.writer import Writer
 from .missing import list_missing
+from .progress import Deadline, follow
 
 COLUMNS = ("dataset", "image", "net", "method", "metric", "value")
 
 
 def measure_race(plan: Plan, writer: Writer, console: Console, engine: Plugin, seconds: float | None) -> None:
     """Race the methods on each net, and say which drop out. The race ends when it is decided, or when its time is up."""
-    deadline = monotonic() + (inf if seconds is None else seconds)
-    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
-    with engine.blame(), Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task("")
-        watch = _Watch(console)
-        watch.say(_describe_rules(writer.header))
-        schedule = partial(_schedule, plan, Run(writer.directory, writer.header), watch, deadline)
-        with closing(engine(replace(plan, schedule=schedule), writer)) as computed:
-            for net, _ in computed:
-                progress.update(task, description=f"{net}: {watch.text}")
-                if monotonic() > deadline:
-                    watch.tell_end(net)
-                    break
+    deadline, watch = Deadline.after(seconds), _Watch(console)
+    watch.say(_describe_rules(writer.header))
+
+    def describe(net: str, _: str) -> tuple[str, float | None]:
+        if seconds is None:
+            return f"{net}: {watch.text}", None
+        return f"{net}: {watch.text}, at most {format_time(deadline.left)} left", 1 - deadline.left / seconds
+
+    schedule = partial(_schedule, plan, Run(writer.directory, writer.header), watch, deadline)
+    if net := follow(engine, replace(plan, schedule=schedule), writer, console, describe=describe, deadline=deadline):
+        watch.tell_end(net)
     writer.flush()
 
 
@@ -75,16 +70,19 @@ def _describe_rules(header: Header) -> str:
     return f"a race by {join_names(list(header.metrics))}: {confidence} sure, slack {slack}"
 
 
-def _schedule(plan: Plan, run: Run, watch: _Watch, deadline: float) -> Iterator[Round]:
-    """Yield the rounds of the races, net after net, each of which has an equal share of the time that is left."""
+def _schedule(plan: Plan, run: Run, watch: _Watch, deadline: Deadline) -> Iterator[Round]:
+    """Yield the rounds of the races, net after net, each of which has an equal share of the time that is left.
+
+    A net at its end begins no further group of images, so that a round of a dear method does not take the time of the others.
+    """
     for done, net in enumerate(plan.suite.nets):
-        end = monotonic() + (deadline - monotonic()) / (len(plan.suite.nets) - done)
+        end = Deadline.after(deadline.left / (len(plan.suite.nets) - done))
         yield from _fill_gaps(plan, run, net)
         for number, planned in enumerate(_schedule_net(plan, run, net, watch)):
-            if number and monotonic() > end:
+            if number and end.is_over():
                 watch.tell_end(net)
                 break
-            yield planned
+            yield replace(planned, is_over=end.is_over)
 
 
 def _fill_gaps(plan: Plan, run: Run, net: str) -> Iterator[Round]:

@@ -16,10 +16,12 @@ from ..show.panel import DPI, STYLE, Panel, PanelRow, Tile, draw_panel
 from ..show.postprocess import Postprocessing, read_map
 from ..show.run_pictures import read_picture
 from ..stats.answer import Answer, find_answers
+from ..stats.bands import compute_bands
 from ..stats.records import make_frame
 from ..stats.summary import list_metrics
 from ..store import run as store
 
+BAND = 0.15  # opacity
 CAPTION = 3  # the most metrics shown below a map
 
 
@@ -89,18 +91,23 @@ class Run(store.Run):
     def curve(self, metric: str = DEFAULTS.curve, net: str | None = None) -> Panel:
         """Draw the mean curve of each method by a metric, on the net named or the run's first net.
 
+        The band around a curve is the 95 % interval of the mean over images, and the arrow says whether a high (↑) or a low (↓)
+        area below the curve is better.
+
         Raise UsageError for a net that is not in the run, and for a metric that has no curve in it.
         """
         net = self._check_net(net)
         rows = self.table("curves", net=net)
         with_curve = list(dict.fromkeys(rows["metric"]))
         rows = rows[rows["metric"] == _check_name(metric, "curve of a metric", with_curve)]
+        arrow = next(known.arrow for known in list_metrics(self) if known.spec == metric)
         with matplotlib.rc_context(STYLE):
             figure = Panel(figsize=(5, 3.4), dpi=DPI, layout="constrained", facecolor="white")
             axes = figure.add_subplot()
-            for method, curves in rows.groupby("method", sort=False, observed=True):
-                axes.plot(curves["shares"].iloc[0], np.stack(list(curves["scores"])).mean(0), label=method)
-            axes.set(xlabel="share of pixels", ylabel="mean class score", title=f"{metric}, {net}", xlim=(0, 1))
+            for method, band in compute_bands(rows, list(self.header.methods)).items():
+                (line,) = axes.plot(band.shares, band.mean, label=method)
+                axes.fill_between(band.shares, band.low, band.high, color=line.get_color(), alpha=BAND, linewidth=0)
+            axes.set(xlabel="share of pixels", ylabel="mean class score", title=f"{metric} {arrow}, {net}", xlim=(0, 1))
             axes.legend(frameon=False)
         return figure
 

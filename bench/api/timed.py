@@ -1,13 +1,10 @@
 """Computes a run within a time: cheap methods on a few images of every net, then on all; dear methods where they fit."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
 from dataclasses import dataclass, field, replace
 from itertools import product
-from time import monotonic
 
 from rich.console import Console
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from ..core.formatting import format_count, format_time
 from ..core.plugins import Plugin
@@ -15,6 +12,7 @@ from ..run.plan import Plan, Round
 from ..store.run import Run
 from ..store.writer import Writer
 from .missing import list_missing
+from .progress import Deadline, follow
 
 FIRST = 4  # images of each net before the others
 
@@ -26,21 +24,20 @@ def measure_within(
 
     `show` prints the table of a net: after its first images, and at the end.
     """
-    schedule = _Schedule(plan, Run(writer.directory, writer.header), monotonic() + seconds, show)
-    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
-    with engine.blame(), Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task("")
-        with closing(engine(replace(plan, schedule=schedule.list_rounds), writer)) as computed:
-            for net, image in computed:
-                left = schedule.deadline - monotonic()
-                progress.update(task, description=f"{net}: {image}, {format_time(left)} left")
-                if left < 0:
-                    break
+    schedule = _Schedule(plan, Run(writer.directory, writer.header), Deadline.after(seconds), show)
+
+    def describe(net: str, image: str) -> tuple[str, float]:
+        left = schedule.deadline.left
+        return f"{net}: {image}, at most {format_time(left)} left", 1 - left / seconds
+
+    planned = replace(plan, schedule=schedule.list_rounds)
+    ended = follow(engine, planned, writer, console, describe=describe, deadline=schedule.deadline)
     writer.flush()
     for net in plan.suite.nets:
         show(net)
     if missing := list(schedule.list_unfinished()):
-        console.print(f"the time is up. Not computed: {'; '.join(missing)}.", soft_wrap=True, markup=False)
+        reason = "the time is up" if ended else "the other methods are done, and the rest would not end in time"
+        console.print(f"{reason}. Not computed: {'; '.join(missing)}.", soft_wrap=True, markup=False)
         console.print("The same command goes on, and without --time to the end.", markup=False)
 
 
@@ -50,7 +47,7 @@ class _Schedule:
 
     plan: Plan
     run: Run
-    deadline: float  # of time.monotonic
+    deadline: Deadline
     show: Callable[[str], None]
     needed: dict[tuple[str, str], float] = field(default_factory=dict)  # seconds, by net and dear method left out
 
@@ -78,13 +75,13 @@ class _Schedule:
 
     def _try_dear_method(self, net: str, method: str) -> Iterator[Round]:
         """Yield the round of one image and, if the others are likely to end in time, that of the others."""
-        began = monotonic()
+        before = self.deadline.left
         first = list(self._list_missing(net, [method], 0, 1))
         yield from first
-        seconds = (monotonic() - began) / 2  # the first image is explained twice, to count the work
+        seconds = (before - self.deadline.left) / 2  # the first image is explained twice, to count the work
         rest = list(self._list_missing(net, [method], 1, len(self.plan.indices)))
         needed = seconds * _count(rest)
-        if first and monotonic() + needed > self.deadline:
+        if first and needed > self.deadline.left:
             self.needed[net, method] = needed
         else:
             yield from rest

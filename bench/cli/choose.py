@@ -12,7 +12,15 @@ from rich.console import Console
 from ..config.defaults import DEFAULTS
 from ..config.suite import PRECISIONS, RACE_IMAGES, RACE_SECONDS, Race
 from ..core.choices import LABEL_ORDERS
-from .options import DURATION, add_engine_options, add_net_options, add_net_settings, find_engine, make_list_option
+from .options import (
+    DURATION,
+    add_engine_options,
+    add_net_options,
+    add_net_settings,
+    add_target_option,
+    find_engine,
+    make_list_option,
+)
 
 console = Console(highlight=False, emoji=False)
 
@@ -56,7 +64,7 @@ class Share(click.ParamType[float]):
     help="The difference that does not matter, as a share of a metric's range.",
 )  # fmt: skip
 @click.option("--seed", type=click.IntRange(0), metavar="N", help="Random seed: of the order of the images, too.")
-@click.option("--target", type=click.Choice(["predicted", "label"]), help="The class to explain.")
+@add_target_option
 @click.option(
     "--label-order", type=click.Choice(LABEL_ORDERS), help="The net's class of a label; see bench run --help."
 )

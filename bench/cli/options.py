@@ -125,6 +125,12 @@ def _parse_normalisation(text: str) -> dict[str, str]:
     return settings
 
 
+def add_target_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the option that chooses which class a run explains."""
+    words = "The class to explain: predicted, label, or one class for all images, by its name, index or rank (top2)."
+    return click.option("--target", metavar="CLASS", help=words)(command)
+
+
 def add_engine_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options that choose the engine of a run; see `find_engine`."""
     for option in (

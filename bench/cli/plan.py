@@ -1,6 +1,6 @@
 """bench plan: a forecast of the time and disk space of a run."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -56,10 +56,15 @@ def plan(*, name: str, device: str, images: int, rate: float | None, **changes: 
     console.print(
         _make_table([_make_row(net, measure_needs(planned, net), images, rate) for net in planned.suite.nets])
     )
-    console.print(
-        f"computed for {images:,} images, not measured: time spent waiting for files or other workers is not included",
-        style="dim",
-    )
+    for note in _list_notes(images, len(planned.methods)):
+        console.print(note, style="dim", markup=False)
+
+
+def _list_notes(images: int, methods: int) -> Iterator[str]:
+    """List what the table does not say."""
+    yield f"computed for {images:,} images, not measured: time spent waiting for files or other workers is not included"
+    if methods > 1:
+        yield f"a race by all of these metrics (bench choose --images {images}) takes about as long at most"
 
 
 def _make_row(net: str, needs: "Needs", images: int, rate: float | None) -> list[str]:

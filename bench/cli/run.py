@@ -21,6 +21,7 @@ from .options import (
     add_engine_options,
     add_net_options,
     add_net_settings,
+    add_target_option,
     find_engine,
     make_list_option,
 )
@@ -46,7 +47,7 @@ console = Console(highlight=False, emoji=False)
 @click.option("--images", type=click.IntRange(1), metavar="N", help="Number of images.")
 @click.option("--subset", metavar="FILE", help="Use only the images named in FILE, one per line.")
 @click.option("--seed", type=click.IntRange(0), metavar="N", help="Random seed.")
-@click.option("--target", type=click.Choice(["predicted", "label"]), help="The class to explain.")
+@add_target_option
 @click.option(
     "--label-order",
     type=click.Choice(LABEL_ORDERS),

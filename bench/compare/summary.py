@@ -12,6 +12,7 @@ from .timing import SECONDS, compute_median_seconds
 from .verdicts import OVERALL, NumberResult, Verdict
 
 ORDER: tuple[Verdict, ...] = ("worse", "broken", "gone", "not comparable", "unclear", "better", "fixed", "new", "same")
+TINY = 1e-300  # for a metric without slack, of which any change is a large one
 NOTED = 1.5  # a ratio of seconds that is worth a note
 ADVICE: dict[Verdict, str] = {
     "worse": "worse: beyond the slack and significant (for costs: any increase); find the change that caused it",
@@ -124,13 +125,37 @@ def _join_names(word: str, names: Sequence[str], total: int) -> str:
 
 
 def write_headline(comparison: Comparison) -> str:
-    """Describe the outcome of a comparison in one line."""
-    counts = comparison.counts
-    verdicts = ", ".join(f"{counts[verdict]} {verdict}" for verdict in ORDER if counts[verdict])
-    passed = "Passed, with unclear results" if counts["unclear"] else "Passed"
-    outcome = "Failed" if comparison.failed else passed
+    """Describe the outcome of a comparison in one line: the change that matters most, and the count of each verdict."""
+    passed = "Passed, with unclear results" if comparison.counts["unclear"] else "Passed"
     numbers, images = format_count(len(comparison.results), "number"), format_count(comparison.images, "image")
-    return f"{outcome}: {numbers} over {images}: {verdicts}"
+    parts = [f"{numbers} over {images}: {count_verdicts(comparison)}"]
+    if worst := describe_worst_change(comparison):
+        parts.insert(0, worst)
+    return f"{'Failed' if comparison.failed else passed}: {'; '.join(parts)}"
+
+
+def count_verdicts(comparison: Comparison) -> str:
+    """Count the results with each verdict, the worst verdict first."""
+    return ", ".join(f"{count} {verdict}" for verdict in ORDER if (count := comparison.counts[verdict]))
+
+
+def describe_worst_change(comparison: Comparison) -> str:
+    """Describe the change with the worst verdict, and of several the largest, in slacks; empty if nothing changed."""
+    changed = [result for result in comparison.results if result.verdict != "same"]
+    if not changed:
+        return ""
+    worst = min(changed, key=lambda result: (ORDER.index(result.verdict), -_count_slacks(result)))
+    net, method, metric = worst.key
+    if metric == OVERALL:
+        return f"{method} on {net} is {worst.verdict} by all metrics together"
+    row = _make_row(worst)
+    figures = f", {row.base} → {row.new}" if _is_numeric(worst) else ""
+    return f"{metric} of {method} on {net} is {worst.verdict}{figures}"
+
+
+def _count_slacks(result: NumberResult) -> float:
+    """Return how large a change is, in units of the slack; 0 for a cost, and for all metrics together."""
+    return abs(result.change.mean) / max(result.slack, TINY) if result.change else 0.0
 
 
 def list_notes(comparison: Comparison) -> list[str]:

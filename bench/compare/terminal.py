@@ -11,11 +11,13 @@ from rich.text import Text
 
 from ..core.formatting import MEGABYTE, format_count
 from ..core.slack import ROUNDING
-from .compare import Comparison
+from .compare import Comparison, compare_snapshots, find_mismatch
 from .history import HistoryEntry, Series
 from .snapshot import Snapshot
 from .summary import (
     ChangeRow,
+    count_verdicts,
+    describe_worst_change,
     format_figure,
     format_label,
     list_advice,
@@ -34,8 +36,8 @@ RUNS = 24  # at most, in a line of blocks: the last ones
 
 def show_comparison(comparison: Comparison) -> Group:
     """Show the changed numbers by net and method, sentences on the other verdicts, notes and advice."""
-    parts: list[RenderableType] = [Text(f"{comparison.base.name} → {comparison.new.name}", style="bold")]
-    parts.append(Text(write_headline(comparison), style="bold red" if comparison.failed else "bold"))
+    headline = Text(write_headline(comparison), style="bold red" if comparison.failed else "bold")
+    parts: list[RenderableType] = [headline, Text(f"{comparison.base.name} → {comparison.new.name}", style="bold")]
     if changed := list_changes(comparison):
         parts += [Text(), _make_grid(changed)]
     parts += [Text()] if changed or write_sentences(comparison) else []
@@ -63,17 +65,31 @@ def _make_grid(changed: list[ChangeRow]) -> RichTable:
 
 
 def show_history(runs: Sequence[Snapshot], history: Sequence[Series]) -> Group:
-    """Show the runs by number, then for each metric its first and last mean, its course, and the runs at which it changed."""
+    """Show what changed between the last two runs, then the course of each metric over all runs.
+
+    For each metric these are its first and last mean, its course, and the runs at which it changed.
+    """
     names = [Text(f"{number}  {run.name}", style="dim") for number, run in enumerate(runs, 1)]
     changes = sum(entry.changes for series in history for entry in series.entries)
     head = Text(
         f"{format_count(len(history), 'number')} over {format_count(len(runs), 'run')}: {format_count(changes, 'change')}",
         style="bold",
     )
-    parts: list[RenderableType] = [head, *names]
+    parts: list[RenderableType] = [Text(_describe_last_run(runs), style="bold"), head, *names]
     for (net, method), group in groupby(history, key=lambda series: series.key[:2]):
         parts += [Text(), Text(f"{net}, {method}", style="bold"), _make_history_grid(list(group), len(runs))]
     return Group(*parts)
+
+
+def _describe_last_run(runs: Sequence[Snapshot]) -> str:
+    """Describe what changed between the last two runs."""
+    base, new = runs[-2:]
+    place = f"Run {len(runs) - 1} → {len(runs)}"
+    if mismatch := find_mismatch(base, new):
+        return f"{place}: not comparable: {mismatch}"
+    comparison = compare_snapshots(base, new)
+    worst = describe_worst_change(comparison)
+    return f"{place}: {worst} ({count_verdicts(comparison)})" if worst else f"{place}: nothing changed"
 
 
 def _make_history_grid(history: Sequence[Series], runs: int) -> RichTable:

@@ -4,16 +4,17 @@ A spec is a name, `rise`, or a name with some choices overridden: `rise[steps=22
 a key of the protocol, or a setting of any of its metrics; overridden choices become part of the protocol's name.
 """
 
+import re
 import tomllib
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from ..core import plugins, specs
-from ..core.errors import UsageError, list_known_names
+from ..core.errors import UsageError, list_known_names, show_value
 from ..core.plugins import METRIC, Plugin
 from ..core.settings import check_settings
 from ..core.specs import DEFAULT
@@ -22,7 +23,19 @@ FOLDER = Path(__file__).parent / "protocols"
 Fit = Literal["bilinear", "corners", "bicubic", "nearest"]  # corners: bilinear with align_corners=True
 Stretch = Literal["min-max", "max", "none"]
 Order = Literal["fit-stretch", "stretch-fit"]
+PREDICTED, LABEL = "predicted", "label"  # the targets that are no class
 DESCRIPTIVE = ("name", "version", "description", "source", "metrics")  # keys that a spec cannot override
+
+
+def _name_target(text: str) -> str:
+    """Write a target in one way: the likeliest class is the predicted one, and an index has no zeros before it."""
+    if not text.isprintable() or not text.strip():
+        raise ValueError(f"{show_value(text)} names no class")
+    return PREDICTED if text == "top1" else re.sub(r"^0+(?=[0-9]+$)", "", text)
+
+
+Target = Annotated[str, Field(coerce_numbers_to_str=True), AfterValidator(_name_target)]
+"""The class explained and scored: predicted, label, or one class for all images, as `bench explain --target` takes it."""
 
 
 class Protocol(BaseModel):
@@ -34,7 +47,7 @@ class Protocol(BaseModel):
     version: int = Field(ge=1)
     description: str
     source: str  # the paper or code that makes these choices
-    target: Literal["predicted", "label"] = "predicted"  # the class explained and scored
+    target: Target = PREDICTED
     of: Literal["logit", "softmax", "log_softmax", "rest"] | None = None  # what gradient methods differentiate
     resize: Literal["crop", "crop-all", "squash"] | None = None  # how photos become images
     layers: dict[str, str] = {}  # by architecture
@@ -82,15 +95,18 @@ def list_names() -> list[str]:
 
 
 def find_protocol(spec: str, target: str | None = None) -> Protocol:
-    """Find the protocol of a spec, with another target if one is given. Raise UsageError for an unknown name or choice."""
+    """Find the protocol of a spec, with another target if one is given. Raise UsageError for an unknown name or choice.
+
+    A target that is a class is not part of the protocol's name, because its name need not be one that a spec can have.
+    """
     requested = specs.parse("protocol", spec)
     if requested.name not in list_names():
         raise UsageError(f"there is no protocol {requested.name!r}: {list_known_names(requested.name, list_names())}")
     content = {"name": requested.name} | tomllib.loads(_read(requested.name))
-    if target not in (None, requested.settings.get("target", content.get("target", "predicted"))):
+    if target not in (None, requested.settings.get("target", content.get("target", PREDICTED))):
         if "target" in requested.settings:
             raise UsageError(f"{spec} and the target {target!r} contradict each other: name one of the two")
-        requested.settings["target"] = target
+        (requested.settings if target in (PREDICTED, LABEL) else content)["target"] = target
     for key, value in requested.settings.items():
         content = _override(content, spec, key, value)
     content["name"] = requested.label(requested.name)

@@ -17,7 +17,7 @@ from ..core.plugins import DATASET, METHOD, METRIC, Plugin
 from ..core.settings import MAX_WHOLE
 from . import protocol as protocol_file
 from .defaults import DEFAULTS
-from .protocol import Protocol
+from .protocol import Protocol, Target
 
 Precision = Literal["auto", "fp32", "tf32", "bf16", "fp16"]  # of perturbed images (see forward/precision.py)
 PRECISIONS = get_args(Precision)
@@ -60,7 +60,7 @@ class Suite(BaseModel):
     images: int = Field(12, ge=1, le=MAX_IMAGES)
     subset: Name | None = None  # a file with the names of the images to use
     seed: int = Field(0, ge=0, le=MAX_WHOLE)
-    target: Literal["predicted", "label"] | None = None  # None: the protocols' own
+    target: Target | None = None  # None: the protocols' own
     label_order: LabelOrder = "name"  # how the data set's labels become class indices (data/labels.py)
     precision: Precision = "auto"
     compile: bool = False  # compile the forward passes of perturbed images

@@ -18,6 +18,13 @@ def format_number(value: float) -> str:
     return f"{value:.{max(0, 3 - len(str(int(abs(round(value, 3))))))}f}"
 
 
+def format_beside(value: float, bounds: Sequence[float]) -> str:
+    """Format a number beside bounds, with as many digits as show on which side of each it lies: .7998, not .800, below 0.8."""
+    texts = (format_number(value), *(f"{value:.{digits}f}".replace("0.", ".", 1) for digits in range(4, 17)))
+    known = (text for text in texts if isnan(value) or all((float(text) >= end) == (value >= end) for end in bounds))
+    return next(known, str(value))
+
+
 def format_p(p: float, name: str = "") -> str:
     """Format a p-value: .012 or <.001; with a name, p = .012 or p < .001. Empty if it is NaN."""
     if isnan(p):

@@ -11,7 +11,7 @@ from ..store.writer import Writer
 def work(plan: Plan, writer: Writer) -> Iterator[NetImage]:
     """Compute the rounds of a plan, net by net, and yield each image with its net.
 
-    When the last image of a net in a round is yielded, all of them are on disk.
+    When the last image of a net in a round is yielded, all of them are on disk, also if the round is over before its end.
     """
     plan.drop_nets(plan.nets.keys() - plan.list_remaining(writer.done).keys())
     session: Session | None = None
@@ -21,5 +21,8 @@ def work(plan: Plan, writer: Writer) -> Iterator[NetImage]:
                 session = None  # frees the memory of the other net first
                 session = Session(plan, net)
             for number, units in enumerate(session.compute(groups, planned.methods), 1):
-                writer.add(units, last=number == len(groups))
+                last = number == len(groups) or planned.is_over()
+                writer.add(units, last=last)
                 yield from (unit.net_image for unit in units)
+                if last:
+                    break

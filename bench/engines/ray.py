@@ -45,7 +45,7 @@ def work(plan: Plan, writer: Writer, *, address: str = LOCAL, workers: int | Non
             if crew is None:
                 cluster.enter_context(_connect(address, workers))
                 crew = _Crew(plan, writer, workers or _count_devices(plan.device.type, address))
-            yield from crew.work(ShardQueue(planned.groups, crew.count, planned.methods))
+            yield from crew.work(ShardQueue(planned.groups, crew.count, planned.methods), planned.is_over)
 
 
 class _Crew:
@@ -65,10 +65,10 @@ class _Crew:
         for _ in range(count):
             self._start_worker()
 
-    def work(self, queue: ShardQueue) -> Iterator[NetImage]:
-        """Compute all shards of a queue. Workers start as the cluster gets room for them."""
-        while queue or any(shard for _, shard, _ in self._busy.values()):
-            while queue and self._idle:
+    def work(self, queue: ShardQueue, is_over: Callable[[], bool]) -> Iterator[NetImage]:
+        """Compute the shards of a queue until the round is over. Workers start as the cluster gets room for them."""
+        while (queue and not is_over()) or any(shard for _, shard, _ in self._busy.values()):
+            while queue and self._idle and not is_over():
                 worker, shard, part = (
                     self._idle.pop(),
                     queue.take(compute_part_seconds(self._writer.began)),

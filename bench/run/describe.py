@@ -11,6 +11,7 @@ from pathlib import Path
 
 import torch
 
+from ..config.protocol import LABEL
 from ..core import slack
 from ..core.errors import BenchError
 from ..core.plugins import Plugin
@@ -62,7 +63,7 @@ def _describe_protocol(plan: Plan, measure: Measure) -> Settings:
 
 def _describe_label_order(plan: Plan, metric: Plugin) -> Settings:
     """Return how labels become classes, if it is not the usual way and the metric's values depend on it."""
-    depends = plan.protocol.target == "label" or {"object", "other object"} & set(metric.needs)
+    depends = plan.protocol.target == LABEL or {"object", "other object"} & set(metric.needs)
     return {"label order": plan.suite.label_order} if depends and plan.suite.label_order != "name" else {}
 
 

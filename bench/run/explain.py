@@ -9,6 +9,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from ..config.protocol import LABEL, PREDICTED
 from ..core.errors import Fatal, ImageError, NotApplicable, clean
 from ..core.plugins import Plugin
 from ..core.profiling import time_span
@@ -19,6 +20,7 @@ from ..nets.net import Net
 from ..scoring.call_method import call_method, protect
 from .plan import Plan, Timing
 from .rows import Batch, Explained, MethodResult, Subject, Work, finish_maps
+from .targets import find_target, list_likeliest
 
 
 def make_batch(plan: Plan, net: Net, labels: dict[int, int], images: Sequence[Image]) -> Batch:
@@ -29,13 +31,22 @@ def make_batch(plan: Plan, net: Net, labels: dict[int, int], images: Sequence[Im
     subjects = []
     for number, image in enumerate(images):
         label = None if image.label is None else _map_label(image.label, labels, image, plan, net)
-        if plan.protocol.target == "label" and label is None:
-            raise ImageError(f'{image.name} has no label: explain the predicted class (target = "predicted")')
-        predicted = int(probabilities[number].argmax())
-        target = predicted if plan.protocol.target == "predicted" or label is None else label
+        target = _choose_target(plan, net, image, label, probabilities[number])
         objects = [Object(_map_label(marked.label, labels, image, plan, net), marked.mask) for marked in image.objects]
         subjects.append(Subject(image, label, target, tuple(objects), probabilities[number]))
     return Batch(tensor, tuple(subjects))
+
+
+def _choose_target(plan: Plan, net: Net, image: Image, label: int | None, probabilities: Tensor) -> int:
+    """Return the class to explain. Raise ImageError if it is the label, and there is none."""
+    target = plan.protocol.target
+    if target == PREDICTED:
+        return int(probabilities.argmax())
+    if target != LABEL:
+        return find_target(target, list_likeliest(probabilities), net.classes)
+    if label is None:
+        raise ImageError(f'{image.name} has no label: explain the predicted class (target = "predicted")')
+    return label
 
 
 def _map_label(label: int | None, labels: dict[int, int], image: Image, plan: Plan, net: Net) -> int | None:

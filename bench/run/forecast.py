@@ -5,12 +5,14 @@ device, so the predictions a second of a device, in full batches, give its secon
 """
 
 import tempfile
+from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
-from ..core.errors import ImageError
+from ..core.errors import BenchError, ImageError
 from ..forward.cost import measure_work, time_call
 from ..nets.net import Net
 from ..store import parts
@@ -53,6 +55,16 @@ def measure_needs(plan: Plan, net: str) -> Needs:
     flops = measure_work(lambda: compute(counted), plan.device).flops
     seconds = time_call(lambda: compute(timed), plan.device)[1]
     return Needs(flops / _count_prediction_flops(plan, session.net, counted), seconds, _compute_bytes_per_image(units))
+
+
+def count_flops(plan: Plan, nets: Collection[str]) -> dict[str, float]:
+    """Count the floating-point operations of one prediction of each net that is loaded, if there are several."""
+    loaded = [plan.find_loaded_net(net) for net in nets] if len(nets) > 1 else []
+    counts = {}
+    for net in filter(None, loaded):
+        with suppress(BenchError), net.blame():  # the run will say so
+            counts[net.name] = float(_count_prediction_flops(plan, net, plan.indices[0]))
+    return counts
 
 
 def _count_prediction_flops(plan: Plan, net: Net, index: int) -> int:

@@ -24,6 +24,10 @@ class LoadedNets:
         self._uses[key] += 1
         return self._nets[key]
 
+    def find(self, key: NetKey) -> Net | None:
+        """Find a net that is loaded."""
+        return self._nets.get(key)
+
     def take(self, key: NetKey, device: torch.device) -> Net:
         """Return a net for a session; it is loaded if no plan has asked for it. After its last use it is not held any more."""
         net = self._nets[key] if key in self._nets else self._load_anew(key, device)

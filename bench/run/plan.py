@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
-from ..config.protocol import Protocol, override_settings
+from ..config.protocol import LABEL, PREDICTED, Protocol, override_settings
 from ..config.suite import Suite
 from ..config.suite_file import read_image_names
 from ..core import specs
@@ -27,6 +27,7 @@ from ..nets.net import Net
 from ..store.header import NetHeader
 from ..store.parts import NetImage
 from .loaded_nets import LoadedNets, NetKey
+from .targets import TOP, find_target
 
 PAIRS_PER_GROUP = 16  # (method, metric) pairs that keep a CPU busy: with fewer, images share batches
 MAX_GROUP = 8  # images that share batches on a CPU
@@ -40,12 +41,17 @@ Timing = Literal["single", "batch"] | None  # whether seconds are measured, of e
 Groups = list[list[int]]  # of image indices; a group shares batches
 
 
+def _never() -> bool:
+    return False
+
+
 @dataclass(frozen=True)
 class Round:
     """What is computed before it is decided what to compute next."""
 
     groups: dict[str, Groups]  # by net
     methods: tuple[str, ...] | None = None  # the specs of the methods; None: all methods of the plan
+    is_over: Callable[[], bool] = _never  # whether no further group is to be begun, asked after each
 
 
 @dataclass(frozen=True)
@@ -134,6 +140,10 @@ class Plan:
         _check_unchanged(name, self.nets[name], describe_net(net, self.precision))
         net.configure(self.memory, compiled=self.compiled)
         return net
+
+    def find_loaded_net(self, name: str) -> Net | None:
+        """Find a net among those that are loaded and that no session has taken."""
+        return self.loaded.find(self._find_key(name))
 
     def drop_nets(self, names: Iterable[str] | None = None) -> None:
         """Free the memory of the nets that no session has taken, of all or of those named: each is loaded again when taken."""
@@ -276,18 +286,28 @@ def apply_protocol(protocol: Protocol, method: Plugin) -> Plugin:
 
 
 def _check_classes(plan: Plan) -> None:
-    """Raise UsageError for an order of labels that does not fit, and for targets that are labels of classes a net lacks."""
+    """Raise UsageError for an order of labels that does not fit, and for a target, or labels as targets, that a net lacks."""
     for net, entry in plan.nets.items():
+        _check_target(plan.protocol.target, net, entry.classes)
         if fault := find_order_fault(plan.images.classes, entry.classes, plan.suite.label_order):
             raise UsageError(
                 f"the data set's classes cannot be numbered by position on {net}: {fault}; leave --label-order out"
             )
         names = find_missing_classes(plan.images, entry.classes, plan.suite.label_order)
-        if plan.protocol.target == "label" and names:
+        if plan.protocol.target == LABEL and names:
             raise UsageError(
                 f"the data set's classes ({abbreviate(names)}) are not among the {len(entry.classes)} of {net} "
                 f"({abbreviate(entry.classes)}): explain the predicted class (--target predicted)"
             )
+
+
+def _check_target(target: str, net: str, classes: Sequence[str]) -> None:
+    """Raise UsageError for a class that a net lacks."""
+    try:
+        if target not in (PREDICTED, LABEL):
+            find_target(target, range(len(classes))[:TOP], classes)
+    except UsageError as error:
+        raise UsageError(f"the target is {PREDICTED}, {LABEL} or a class of {net}: {error}") from None
 
 
 def _choose_images(suite: Suite, images: Images) -> list[int]:

@@ -25,6 +25,7 @@ class Cell:
     css: str = ""
     bold: bool = False
     estimate: Estimate | None = None
+    picture: str = ""  # a data URL, shown before the text on the page
 
     @property
     def key(self) -> float | str:
@@ -54,6 +55,7 @@ class GridRow:
     cells: list[Cell]
     data: dict[str, str] = field(default_factory=dict)  # what the row can be filtered by
     css: str = ""
+    anchor: str = ""  # to which links on the page lead
 
 
 @dataclass(frozen=True)

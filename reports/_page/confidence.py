@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from ...bench.core.formatting import format_count, format_number, join_names
+from ...bench.core.formatting import format_beside, format_count, format_number, join_names
 from ...bench.stats.agreement import RELIABLE, TENTATIVE
 from ...bench.stats.paired import Pair
 from ...bench.stats.ranking import RankedMethod
@@ -105,7 +105,7 @@ def _format_controls(names: Sequence[str], verb: str = "") -> str:
 
 
 def _describe_inconsistency(metric: MetricAnalysis) -> list[str]:
-    spec, alpha = metric.metric.spec, format_number(metric.consistency.alpha.mean)
+    spec, alpha = metric.metric.spec, format_beside(metric.consistency.alpha.mean, (RELIABLE, TENTATIVE))
     if metric.consistency.level == "unreliable":
         return [
             f"Images disagree on how {spec} ranks the methods: Krippendorff's alpha is {alpha} (1 is full agreement, below "

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from ...bench.stats.bands import compute_bands
 from .._plots import figures
-from .._plots.bands import compute_bands
 from .._plots.drawing import Drawing, draw_swatch
 from .._plots.svg import make_element as svg
 from .analysis import NetAnalysis

@@ -1,12 +1,14 @@
 """The section "The metrics": whether a metric ranks methods alike on all images, and whether two metrics agree."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pandas as pd
 
-from ...bench.core.formatting import format_number
+from ...bench.core.formatting import format_beside, format_number
 from ...bench.show.grid import Cell, ColumnHead, Grid, GridRow, make_estimate_cell, make_name_cell, make_number_cell
 from ...bench.stats.agreement import RELIABLE, TENTATIVE, build_rho_matrix
+from ...bench.stats.estimate import Estimate
 from .analysis import NetAnalysis
 from .render import fill
 from .section import Section
@@ -32,7 +34,7 @@ def make_reliability_table(analysis: NetAnalysis) -> Grid:
     rows = [
         GridRow(
             [
-                make_name_cell(spec), make_estimate_cell(metric.consistency.alpha),
+                make_name_cell(spec), _make_alpha_cell(metric.consistency.alpha),
                 Cell(metric.consistency.level, css=metric.consistency.level),
                 Cell(str(metric.consistency.n), metric.consistency.n), Cell(metric.metric.caveat),
             ],
@@ -44,6 +46,12 @@ def make_reliability_table(analysis: NetAnalysis) -> Grid:
         heads, rows = heads[:-1], [GridRow(row.cells[:-1], row.data) for row in rows]
     title = f"Krippendorff's alpha of each metric on {analysis.title}"
     return Grid(f"alpha-{analysis.title}", title, heads, rows, css="text")
+
+
+def _make_alpha_cell(alpha: Estimate) -> Cell:
+    """Make a cell of an alpha, which shows on which side of the thresholds it lies."""
+    cell = make_estimate_cell(alpha)
+    return replace(cell, text=format_beside(alpha.mean, (RELIABLE, TENTATIVE))) if alpha.n else cell
 
 
 def make_agreement_table(analysis: NetAnalysis) -> Grid | None:

@@ -3,6 +3,7 @@
 Lengths are pixels of 1/96 inch, y downwards. Colours are names: ink, muted, grid, accent, and s0 to s7 of the methods.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import cos, pi, sin
 from typing import Any
@@ -47,14 +48,23 @@ class Area:
 
 
 @dataclass(frozen=True)
+class Link:
+    """Where a dot leads on the page, and what it stands for."""
+
+    anchor: str
+    title: str
+
+
+@dataclass(frozen=True)
 class Dots:
-    """Filled circles."""
+    """Filled circles. A link, if any, belongs to the point of the same number; None: that point has none."""
 
     points: Points
     colour: str
     radius: float = 2.0
     opacity: float = 1.0
     method: str = ""
+    links: Sequence[Link | None] = ()
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,13 @@ from math import ceil, isnan
 import numpy as np
 
 from ...bench.core.formatting import format_count, format_number
+from ...bench.stats.bands import Band
 from ...bench.stats.estimate import Floats
 from ...bench.stats.mean_scores import Metric
 from ...bench.stats.ranking import RankedMethod, Ranking
 from ...bench.stats.summary import Cost
 from .axes import Scale, draw_bottom_axis, draw_left_axis, pad
-from .bands import Band
-from .drawing import LETTER, Drawing, Style, draw_swatch
+from .drawing import LETTER, Drawing, Link, Style, draw_swatch
 
 WIDTH, HEIGHT, ROW = 520.0, 330.0, 20.0
 TOP, BOTTOM, LEFT, RIGHT = 12.0, 285.0, 66.0, WIDTH - 14  # of the plot in a figure with two axes
@@ -114,8 +114,13 @@ def draw_curves(subject: FigureSubject, bands: Mapping[str, Band]) -> Drawing:
     return drawing
 
 
-def draw_spread(subject: FigureSubject, values: Mapping[str, Floats]) -> Drawing:
-    """Draw the scores of each method: a dot for each image, the quartiles as a bar, and the median as a mark."""
+def draw_spread(
+    subject: FigureSubject, values: Mapping[str, Floats], links: Mapping[str, Sequence[Link | None]] | None = None
+) -> Drawing:
+    """Draw the scores of each method: a dot for each image, the quartiles as a bar, and the median as a mark.
+
+    `links` has for each method a link, or None, of each of its values.
+    """
     metric = subject.metric
     medians = ", ".join(f"{method} {format_number(float(np.median(scores)))}" for method, scores in values.items())
     images = format_count(max(map(len, values.values())), "image")
@@ -125,7 +130,8 @@ def draw_spread(subject: FigureSubject, values: Mapping[str, Floats]) -> Drawing
     for row, (method, scores) in enumerate(values.items()):
         y, style = _find_middle(row) + 6, subject.styles[method]
         dots = _spread_dots([scale(float(score)) for score in scores], y - 5)
-        drawing.add_dots(dots, style.colour, radius=RADIUS, opacity=0.5, method=method)
+        of_method = [links[method][number] for number in dots] if links else ()
+        drawing.add_dots(list(dots.values()), style.colour, radius=RADIUS, opacity=0.5, method=method, links=of_method)
         low, median, high = np.percentile(scores, [25, 50, 75])
         drawing.add_line([(scale(low), y), (scale(high), y)], style.colour, width=2.4, method=method)
         drawing.add_mark(scale(median), y, style, 3.4, method=method)
@@ -167,15 +173,15 @@ def _list_ends(methods: Sequence[RankedMethod]) -> list[float]:
     return [end for ranked in methods for end in ranked.estimate[:3] if not isnan(end)]
 
 
-def _spread_dots(xs: Sequence[float], y: float) -> list[Point]:
-    """Return a point for each x, above y where others are close to it, in four rows at most; of more than CLOSE, for some."""
-    by_place: dict[int, list[float]] = {}
-    for x in sorted(xs):
-        by_place.setdefault(round(x / (2 * RADIUS)), []).append(x)
-    points: list[Point] = []
+def _spread_dots(xs: Sequence[float], y: float) -> dict[int, Point]:
+    """Return a point for each x, by number, above y where others are close to it, in four rows; of more than CLOSE, some."""
+    by_place: dict[int, list[int]] = {}
+    for number in sorted(range(len(xs)), key=xs.__getitem__):
+        by_place.setdefault(round(xs[number] / (2 * RADIUS)), []).append(number)
+    points: dict[int, Point] = {}
     for close in by_place.values():
         kept = close[:: ceil(len(close) / CLOSE)]
-        points += [(x, y - 3 * (number % 4)) for number, x in enumerate(kept)]
+        points |= {number: (xs[number], y - 3 * (row % 4)) for row, number in enumerate(kept)}
     return points
 
 

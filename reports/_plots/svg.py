@@ -67,16 +67,30 @@ def _write_shape(shape: Line | Area | Dots | Text, colours: dict[str, str]) -> s
     if isinstance(shape, Area):
         pale = f' fill-opacity="{shape.opacity:g}"' if shape.opacity < 1 else ""
         return f'<path d="{_write_path(shape.points)}z" fill="{colour}"{pale}/>'
-    if isinstance(shape, Dots):  # lines of no length with round ends
-        path = "".join(f"M{x:.1f} {y:.1f}h0" for x, y in shape.points)
-        line = f'stroke-width="{2 * shape.radius:g}" stroke-linecap="round" stroke-opacity="{shape.opacity:g}"'
-        return f'<path d="{path}" fill="none" stroke="{colour}" {line}/>'
+    if isinstance(shape, Dots):
+        return _write_dots(shape, colour, linked=colours is PAGE)
     position = f'x="{shape.x:.5g}" y="{shape.y + 0.36 * shape.size:.5g}"'
     if shape.turned:
         position = f'transform="translate({shape.x + 0.36 * shape.size:.5g} {shape.y:.5g}) rotate(-90)"'
     bold = ' font-weight="bold"' if shape.bold else ""
     anchor = f' text-anchor="{shape.anchor}"' if shape.anchor != "start" else ""
     return f'<text {position} font-size="{shape.size:g}" fill="{colour}"{anchor}{bold}>{escape(shape.text)}</text>'
+
+
+def _write_dots(dots: Dots, colour: str, *, linked: bool) -> str:
+    """Return lines of no length with round ends: those with a link one by one, and the others as one path."""
+    line = f'fill="none" stroke="{colour}" stroke-width="{2 * dots.radius:g}"'
+    line += f' stroke-linecap="round" stroke-opacity="{dots.opacity:g}"'
+    links = dots.links if linked and dots.links else [None] * len(dots.points)
+    plain, parts = "", []
+    for (x, y), link in zip(dots.points, links, strict=True):
+        path = f"M{x:.1f} {y:.1f}h0"
+        if link is None:
+            plain += path
+        else:
+            title = f"<title>{escape(link.title)}</title>"
+            parts.append(f'<a href="#{escape(link.anchor)}">{title}<path d="{path}" {line}/></a>')
+    return "".join([f'<path d="{plain}" {line}/>' if plain else "", *parts])
 
 
 def _write_path(points: Points) -> str:

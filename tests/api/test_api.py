@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 import torch
 from PIL import Image as Picture
+from scipy.stats import t
 from torch import Tensor
 
 import cambench
@@ -152,8 +153,21 @@ def test_the_curve_of_a_run_is_the_mean_over_its_images(small_run: Run) -> None:
     scores = small_run.curves.query("net == 'squeezenet1_1' and method == 'cam' and metric == 'deletion'")
     np.testing.assert_allclose(np.asarray(lines["cam"]), scores.groupby("share")["score"].mean().to_numpy())
     assert list(lines) == ["cam", "random"]
+    assert axes.get_title() == "deletion ↓, squeezenet1_1"
     with pytest.raises(UsageError, match="no curve of a metric 'pointing'"):
         small_run.curve("pointing")
+
+
+def test_the_band_of_a_curve_is_the_interval_of_its_mean(small_run: Run) -> None:
+    (axes,) = small_run.curve("deletion").axes
+    scores = small_run.curves.query("net == 'squeezenet1_1' and method == 'cam' and metric == 'deletion'")
+    outline = np.asarray(axes.collections[0].get_paths()[0].vertices)
+    half = t.ppf(0.975, 1) / 2**0.5  # Student's interval of two images, in standard deviations
+    for share, two in scores.groupby("share")["score"]:
+        heights = outline[np.isclose(outline[:, 0], share), 1]
+        ends = (two.mean() - half * two.std(), two.mean() + half * two.std())
+        assert (heights.min(), heights.max()) == pytest.approx(np.clip(ends, 0, 1), abs=1e-9)
+    assert len(axes.collections) == len(axes.lines)
 
 
 def test_the_panel_of_a_run_shows_its_maps(small_run: Run) -> None:

@@ -16,6 +16,7 @@ from cambench.bench.config.protocol import find_protocol
 from cambench.bench.core.errors import UsageError
 from cambench.bench.data.photos import read_photo
 from cambench.bench.nets.net import Net
+from cambench.bench.run import targets
 from cambench.bench.scoring.postprocess import postprocess
 from cambench.bench.show.overlay import colour_map, overlay_map
 from cambench.bench.store import run as store
@@ -115,15 +116,15 @@ def test_a_target_that_does_not_exist_is_refused(photos: Path, here: Path, targe
 
 def test_a_name_that_two_classes_share_is_refused() -> None:
     with pytest.raises(UsageError, match="'crane' is the name of 2 classes: give an index, 1 or 2"):
-        explain.find_target("crane", [0], ["bird", "crane", "Crane"])
+        targets.find_target("crane", [0], ["bird", "crane", "Crane"])
 
 
 def test_an_unknown_class_among_many_gets_similar_names_suggested() -> None:
     classes = ["tabby", "tiger cat", *(f"thing {index}" for index in range(100))]
     with pytest.raises(UsageError, match="did you mean 'tiger cat'"):
-        explain.find_target("cat", [0], classes)
+        targets.find_target("cat", [0], classes)
     with pytest.raises(UsageError, match="write one of the net's 102 names"):
-        explain.find_target("qqq", [0], classes)
+        targets.find_target("qqq", [0], classes)
 
 
 @pytest.mark.parametrize(

@@ -66,8 +66,8 @@ def count_images(directory: Path) -> dict[str, int]:
 
 def claim(first: float, second: float, factors: tuple[int, int], shades: list[int]) -> int:
     """After how many images the first of two methods is surely ahead, by bets in plain Python."""
-    capitals = [1 / 16] * 16
-    shares = [np.sin(np.pi * (number + 0.5) / 32) ** 2 for number in range(16)]
+    capitals = [1 / 64] * 16 + [3 / 4]
+    shares = [np.sin(np.pi * (number + 0.5) / 32) ** 2 for number in range(16)] + [0.99]
     for count, shade in enumerate(shades, 1):
         levels = [
             level + (shade * factor % 7 - 3) / 200 for level, factor in zip((first, second), factors, strict=True)

@@ -7,13 +7,13 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from cambench.bench.api.explain import find_target
 from cambench.bench.cli.main import main
 from cambench.bench.cli.options import SIZE, Number
 from cambench.bench.config import suite_file
 from cambench.bench.config.suite import find_dataset
 from cambench.bench.core.errors import UsageError
 from cambench.bench.core.files import check_directory, write_text
+from cambench.bench.run.targets import find_target
 from cambench.tests.support.cli import refused
 
 LONG = "x" * 300

@@ -193,6 +193,32 @@ def test_a_worse_method_is_shown_with_its_evidence(base: Path, new: Path) -> Non
     assert "-.100" in line and "<.001" in line
 
 
+def test_the_first_line_names_the_worst_change_with_its_numbers(base: Path, new: Path) -> None:
+    """Of several verdicts the worst, and of this the change that is largest in slacks."""
+    for method, metric, step in (("cam", "insertion", 0.3), ("grad_cam", "insertion", -0.05), ("cam", "deletion", 0.2)):
+        shift_scores(new, method, metric, step)
+    comparison = compare_runs(base, new)
+    rows = [store.open_run(run).table("scores") for run in (base, new)]
+    net = max(("squeezenet1_1", "resnet18"), key=lambda net: change_of(comparison, net))
+    chosen = [(frame["net"] == net) & (frame["method"] == "cam") & (frame["metric"] == "deletion") for frame in rows]
+    before, after = (frame[mask]["value"].mean() for frame, mask in zip(rows, chosen, strict=True))
+    first = bench("compare", base, new).output.split("; ")[0].replace("\n", " ")
+    assert first == f"Failed: deletion of cam on {net} is worse, {before:.3f} → {after:.3f}".replace("0.", ".")
+
+
+def change_of(comparison: Comparison, net: str) -> float:
+    """The change of CAM's deletion on a net."""
+    return next(
+        result.change.mean for result in comparison.results if result.key == (net, "cam", "deletion") and result.change
+    )
+
+
+def test_a_verdict_without_numbers_leads_too(base: Path, new: Path) -> None:
+    rename_method(new, "cam", "my_cam")
+    assert bench("compare", base, new).output.startswith("Failed: insertion of cam on squeezenet1_1 is gone; ")
+    assert bench("compare", base, base).output.startswith("Passed: 148 numbers over 12 images: 148 same\n")
+
+
 def test_better_passes(base: Path, new: Path) -> None:
     shift_scores(new, "grad_cam", "insertion", 0.1)
     assert bench("compare", base, new).exit_code == 0
@@ -202,7 +228,7 @@ def test_unclear_results_fail_with_strict(base: Path, new: Path) -> None:
     shift_scores(new, "grad_cam", "insertion", -0.4, images=1)
     assert bench("compare", base, new).exit_code == 0
     strict = bench("compare", base, new, "--strict")
-    assert strict.exit_code == 1 and "\nFailed: " in strict.output
+    assert strict.exit_code == 1 and strict.output.startswith("Failed: insertion of grad_cam on ")
 
 
 def test_lost_values_are_broken_and_gained_values_are_noted(base: Path, new: Path) -> None:

@@ -74,9 +74,16 @@ def test_a_history_fits_into_eighty_columns(drift: list[Path]) -> None:
     assert result.exit_code == 0
     lines = result.output.splitlines()
     assert max(map(len, lines)) <= 80
-    assert lines[0] == "2 numbers over 7 runs: 2 changes"
+    assert lines[:2] == ["Run 6 → 7: nothing changed", "2 numbers over 7 runs: 2 changes"]
     (row,) = [line for line in lines if line.startswith("insert ↑")]
     assert "█▇▅▅▃▂▁" in row.replace("▆", "▅").replace("▄", "▅") and "worse at 4" in row
+
+
+def test_a_history_begins_with_what_changed_in_the_last_run(drift: list[Path], tmp_path: Path) -> None:
+    lines = " ".join(bench("history", drift[0], drift[5], drift[1]).output.split())
+    assert lines.startswith("Run 2 → 3: insertion of grad_cam on squeezenet1_1 is better, ")
+    photos = _runs.write(tmp_path / "photos", nets=ONE_NET, prefix="photo")
+    assert bench("history", drift[0], photos).output.startswith("Run 1 → 2: not comparable: no image in common")
 
 
 def test_the_course_has_a_block_for_each_run(drift: list[Path]) -> None:

@@ -1,5 +1,6 @@
 """Sentences on the certainty of a recommendation, and how they follow from the scores."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from cambench.bench.store.run import Run
 from cambench.reports import html
 from cambench.reports._page.analysis import NetAnalysis, analyse
 from cambench.reports._page.confidence import describe_certainty, list_caveats
+from cambench.reports._page.metrics import make_reliability_table
 
 from ..support import runs
 
@@ -100,3 +102,14 @@ def test_the_caveat_of_a_metric_is_shown(tmp_path: Path) -> None:
     assert list_caveats(analysis.by_metric["insertion"])[-1] == "insertion: It is fooled."
     page = html.render(run)
     assert page.count("It is fooled.") >= 3 and "<option>curves</option>" in page
+
+
+def test_an_alpha_just_below_a_threshold_is_not_rounded_to_it(analysis: NetAnalysis) -> None:
+    metric = analysis.by_metric["insertion"]
+    alpha = metric.consistency.alpha._replace(mean=0.79986)
+    metric = replace(metric, consistency=replace(metric.consistency, alpha=alpha))
+    (sentence,) = [line for line in list_caveats(metric) if "Krippendorff" in line]
+    assert "alpha is .7999 (1 is full agreement, below 0.8 is tentative)" in sentence
+    analysis.by_metric["insertion"] = metric
+    row = next(row for row in make_reliability_table(analysis).rows if row.data["metric"] == "insertion")
+    assert [cell.text for cell in row.cells[1:3]] == [".7999", "tentative"]

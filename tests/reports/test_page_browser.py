@@ -245,3 +245,21 @@ def test_the_page_of_a_large_run_takes_a_minute_at_most_and_opens_in_two_seconds
 def test_the_content_security_policy_allows_only_the_script_of_the_page(file: Path) -> None:
     (policy,) = re.findall(r'http-equiv="Content-Security-Policy" content="([^"]+)"', file.read_text(encoding="utf-8"))
     assert "default-src 'none'" in policy and "unsafe-inline" not in policy.partition("script-src")[2]
+
+
+def test_a_dot_leads_to_the_row_of_its_image(browser: Any, file: Path) -> None:
+    """Also if the table of its net is closed, and if the page is opened at the row."""
+    for page in _open(browser, file):
+        table = page.locator("#images details").nth(1)
+        assert not table.evaluate("(details) => details.open")
+        row = page.locator("#s1-image-4")
+        page.locator("#spread details").evaluate_all("(all) => all.forEach((details) => { details.open = true; })")
+        page.locator('#spread a[href="#s1-image-4"]').first.dispatch_event("click")
+        sync_api.expect(row).to_be_in_viewport()
+        assert (
+            table.evaluate("(details) => details.open")
+            and page.locator("tr:target").get_attribute("id") == "s1-image-4"
+        )
+        page.goto("about:blank")
+        page.goto(f"{file.as_uri()}#s2-image-0")
+        sync_api.expect(page.locator("#s2-image-0")).to_be_in_viewport()

@@ -18,12 +18,12 @@ from cambench.bench.core.markdown import escape
 from cambench.bench.show import terminal as console
 from cambench.bench.stats import estimate as stats
 from cambench.bench.stats import summary
+from cambench.bench.stats.bands import compute_bands
 from cambench.bench.stats.controls import compare_with_controls
 from cambench.bench.stats.mean_scores import Metric
 from cambench.bench.store import run as store
 from cambench.bench.store.run import Run
 from cambench.reports import csv, html, markdown
-from cambench.reports._plots.bands import compute_bands
 from cambench.tools.montage import draw_montage
 
 from ..support import runs
@@ -217,9 +217,8 @@ def test_the_page_has_text_for_every_picture_and_figure(page: str) -> None:
     parser.feed(page)
     assert all(attributes.get("alt") for tag, attributes in parser.seen if tag == "img")
     assert all(attributes.get("scope") in ("row", "col") for tag, attributes in parser.seen if tag == "th")
-    pictures = (
-        14 * 3 + 3 * (3 + 5 + 5 + 4) + 3
-    )  # best, median, worst; three images on three nets; plain CAM not on vgg16; scales
+    # best, median, worst; three images on three nets; plain CAM not on vgg16; scales; twelve images in a table on three nets
+    pictures = 14 * 3 + 3 * (3 + 5 + 5 + 4) + 3 + 12 * 3
     assert sum(tag == "img" for tag, _ in parser.seen) == pictures
     panels, binary = 3 * 8, 2
     figures = 3 * panels + 3 * 2 + (panels - 3 * binary) + 8  # ranking and both costs, curves, images, ranks over nets
@@ -362,6 +361,15 @@ def test_the_terminal_and_the_reports_say_alike_which_scores_and_maps_are_missin
     for text in (_printed(run, "resnet18"), markdown.render(run), html.render(run)):
         shown = " ".join(text.split())
         assert "over 3 of 4 images (it is lost)" in shown and "cam: 1 map constant, without information" in shown
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.79986, ".7999"), (0.799996, ".799996"), (0.7994, ".799"), (0.8, ".800"), (0.80001, ".800"), (0.66696, ".66696"),
+     (-0.2, "-.200"), (0.9999, "1.00"), (float("nan"), "-")],
+)  # fmt: skip
+def test_a_number_beside_a_bound_shows_on_which_side_it_lies(value: float, text: str) -> None:
+    assert formatting.format_beside(value, (0.8, 0.667)) == text
 
 
 def test_a_p_value_has_a_lowest_text() -> None:

@@ -1,5 +1,6 @@
 """Several runs on one page: scores with another meaning are neither compared nor ranked together."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,12 +8,14 @@ import pytest
 
 from cambench.bench.compare.compare import compare_snapshots, load_snapshot
 from cambench.bench.compare.snapshot import Key
+from cambench.bench.compare.summary import write_headline
 from cambench.bench.compare.verdicts import NumberResult
 from cambench.bench.core.errors import UsageError
 from cambench.bench.show.grid import Cell
 from cambench.bench.store import run as store
 from cambench.bench.store.header import Header
 from cambench.bench.store.run import Run
+from cambench.reports import html
 from cambench.reports._page.analysis import NetAnalysis, analyse
 from cambench.reports._page.ranks import MetricRanks, rank_over_blocks
 from cambench.reports._page.side_by_side import NOT_COMPARABLE, make_score_tables
@@ -182,3 +185,23 @@ def test_a_users_own_method_with_changed_code_is_comparable(tmp_path: Path) -> N
 
 def test_runs_on_different_subsets_of_a_data_set_are_comparable(tmp_path: Path) -> None:
     assert reasons(pair(tmp_path, lambda _: None, images=3)) == {}
+
+
+def test_the_page_begins_with_what_changed(tmp_path: Path) -> None:
+    directories = [_write(tmp_path / name).directory for name in ("first", "second", "third")]
+    shift_scores(directories[1], "grad_cam", "insertion", -0.1)
+    opened = [store.open_run(directory) for directory in directories]
+    text = html.page(opened).replace("<wbr>", "")
+    assert text.index('<section id="changes">') < text.index('<section id="answer">')
+    comparison = compare_snapshots(*(load_snapshot(directory) for directory in directories[:2]))
+    headline = write_headline(comparison)
+    assert "insertion of grad_cam on resnet18 is worse" in headline
+    assert f'<p class="warn">{headline}.</p>' in text
+    assert re.search(r'<th scope="row">worse</th>\s*<td[^>]*>resnet18</td>\s*<td[^>]*>grad_cam</td>', text)
+    assert '<h3>first → third</h3>\n<p class="lede">Passed: ' in text
+
+
+def test_a_run_that_is_not_finished_is_not_compared(tmp_path: Path) -> None:
+    first, second = _write(tmp_path / "first"), _write(tmp_path / "second")
+    second.header.data.images.append("one more")
+    assert "Not compared: second is not finished: 5 of 6 images" in html.page([first, second])

@@ -60,3 +60,19 @@ def test_the_command_says_that_its_numbers_are_computed() -> None:
     result = bench(*arguments, "--metrics", "gini", "--images", 50_000, "--rate", 1000)
     assert result.exit_code == 0
     assert "computed for 50,000 images, not measured" in result.output
+    assert "race" not in result.output, "one method does not race"
+
+
+def test_the_command_bounds_a_race_by_the_full_run() -> None:
+    arguments = [
+        "plan",
+        "smoke",
+        "--nets",
+        "squeezenet1_1",
+        "--dataset",
+        "scenes[size=64]",
+        "--methods",
+        "centre,random",
+    ]
+    text = " ".join(bench(*arguments, "--metrics", "gini", "--images", 500, "--rate", 1000).output.split())
+    assert "a race by all of these metrics (bench choose --images 500) takes about as long at most" in text

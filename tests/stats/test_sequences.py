@@ -8,12 +8,12 @@ import pytest
 
 from cambench.bench.stats.sequences import NEVER, compute_capital, count_until_sure
 
-SHARES = [sin(pi * (number + 0.5) / 32) ** 2 for number in range(16)]
+SHARES = [sin(pi * (number + 0.5) / 32) ** 2 for number in range(16)] + [0.99]
 
 
 def bet(values: list[float], mean: float) -> list[float]:
     """The capital after each value: each share of the capital is bet on its own, in plain Python."""
-    capitals, history = [1 / 16] * 16, []
+    capitals, history = [1 / 64] * 16 + [3 / 4], []
     for value in values:
         if value == value:
             capitals = [
@@ -29,9 +29,9 @@ def claim(differences: list[float], margin: float, alpha: float) -> int:
     return next((number for number, capital in enumerate(history, 1) if capital >= 1 / alpha), NEVER)
 
 
-def test_the_capital_after_one_value_is_that_of_half_a_bet() -> None:
-    # The shares are half on average: all of it doubles for a 1, and is lost for a 0.
-    for value, capital in ((1.0, 1.5), (0.0, 0.5), (0.5, 1.0), (np.nan, 1.0)):
+def test_the_capital_after_one_value_is_that_of_the_shares_on_average() -> None:
+    # Of three quarters .99 is bet, and half of the rest: .8675 on average. It doubles for a 1, and is lost for a 0.
+    for value, capital in ((1.0, 1.8675), (0.0, 0.1325), (0.5, 1.0), (np.nan, 1.0)):
         assert compute_capital(np.array([value]), 0.5)[0] == pytest.approx(capital, abs=1e-12)
 
 
@@ -106,4 +106,11 @@ def test_a_clear_difference_is_found_about_as_soon_as_any_bet_could() -> None:
     # Betting everything on a constant difference d multiplies the capital by 1 + d at each image.
     for difference in (0.1, 0.3):
         fewest = log(1000) / log(1 + difference)
-        assert fewest < count_until_sure(np.full(400, difference), 0.0, 0.001) < 1.5 * fewest
+        assert fewest < count_until_sure(np.full(400, difference), 0.0, 0.001) < 1.15 * fewest
+
+
+def test_values_that_vary_much_cost_little_more_than_the_best_bet() -> None:
+    """Of -1 and 1, a whole bet loses everything: the capital is then that of the last quarter, beside the best single share."""
+    values = np.random.default_rng(4).choice([0.0, 1.0], 300, p=[0.4, 0.6])
+    best = max(float(np.log1p(share * (2 * values - 1)).sum()) for share in np.linspace(0, 0.99, 100))
+    assert best - 5 < log(compute_capital(values, 0.5)[-1]) < best

@@ -126,6 +126,16 @@
     head.append(button);
   }
 
+  // --- A link to a row of a closed table opens it.
+  function reveal() {
+    const row = document.getElementById(location.hash.slice(1));
+    const details = row?.closest("tr") && row.closest("details");
+    if (!details) return;
+    details.open = true;
+    row.scrollIntoView({ block: "center", behavior: "instant" });
+  }
+  addEventListener("hashchange", reveal);
+
   // --- Filters: they hide rows, columns and figures.
   const filters = document.getElementById("filters");
   const matches = (value, parts) => parts.some((part) => value.toLowerCase().includes(part));
@@ -160,4 +170,5 @@
     if (filters.family && all("#scores thead tr")[0]?.cells.length > 14) filters.family.value = filters.family.options[1].value;
     filter();
   }
+  reveal(); // after all that changes the height of the page
 })();

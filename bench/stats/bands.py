@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ...bench.stats.estimate import Floats, estimate_columns
+from .estimate import Floats, estimate_columns
 
 MOST = 61  # shares of a band: finer curves are thinned
 

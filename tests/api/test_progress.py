@@ -1,0 +1,117 @@
+"""The line of progress: the time that is left follows from what images have taken, and from what nets not begun will take."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from math import nan
+from pathlib import Path
+
+import pytest
+import torch
+from rich.console import Console
+from torch.utils.flop_counter import FlopCounterMode
+
+from cambench.bench.api import progress
+from cambench.bench.api.progress import Deadline, Forecast, follow
+from cambench.bench.config import suite_file
+from cambench.bench.core import plugins
+from cambench.bench.core.plugins import ENGINE
+from cambench.bench.run.describe import make_header
+from cambench.bench.run.forecast import count_flops
+from cambench.bench.run.plan import Plan, Round, make_plan
+from cambench.bench.store.run import open_run
+from cambench.bench.store.writer import Writer
+
+NETS = ["squeezenet1_1", "resnet18"]
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """A clock that a test sets."""
+    now = [0.0]
+    monkeypatch.setattr(progress, "monotonic", lambda: now[0])
+    return now
+
+
+def record(forecast: Forecast, clock: list[float], net: str, seconds: float) -> None:
+    clock[0] += seconds
+    forecast.record(net)
+
+
+def test_a_net_that_is_not_begun_weighs_what_its_predictions_cost(clock: list[float]) -> None:
+    forecast = Forecast({"small": 4, "large": 2}, {"small": 3.0, "large": 30.0})
+    for _ in range(2):
+        record(forecast, clock, "small", 2)
+    assert forecast.seconds == 2 * 2 + 2 * 20 and forecast.share == 4 / 48
+    record(forecast, clock, "large", 30)
+    assert forecast.seconds == 2 * 2 + 30, "what was measured replaces what was forecast"
+    assert forecast.share == 34 / 68
+
+
+@pytest.mark.parametrize("flops", [{}, {"large": 30.0}, {"small": 3.0}])
+def test_nets_of_unknown_cost_are_taken_to_be_like_the_others(clock: list[float], flops: dict[str, float]) -> None:
+    forecast = Forecast({"small": 4, "large": 2}, flops)
+    record(forecast, clock, "small", 2)
+    assert forecast.seconds == 3 * 2 + 2 * 2
+
+
+@pytest.fixture(scope="module")
+def plan() -> Plan:
+    changes = {"nets": NETS, "dataset": "scenes[size=64]", "methods": ["cam", "centre"], "metrics": ["gini"]}
+    return make_plan(suite_file.load("smoke", images=6, precision="fp32", **changes), "cpu")
+
+
+def test_the_cost_of_a_net_is_that_of_its_predictions(plan: Plan) -> None:
+    flops = count_flops(plan, NETS)
+    for net in NETS:
+        loaded = plan.find_loaded_net(net)
+        assert loaded is not None
+        with FlopCounterMode(display=False) as counter, torch.no_grad():
+            loaded(torch.rand(1, 3, 64, 64))
+        assert flops[net] == counter.get_total_flops() > 1e7
+    assert count_flops(plan, NETS[:1]) == {}, "of one net, nothing has to be known"
+
+
+def run_rounds(
+    plan: Plan, directory: Path, rounds: Iterator[Round], describe: progress.Describe, end: Deadline
+) -> str | None:
+    """Let the local engine compute rounds of groups of one image."""
+    writer = Writer(directory, make_header(plan))
+    try:
+        engine = plugins.find(ENGINE, "local")
+        planned = replace(plan, schedule=lambda: rounds)
+        return follow(engine, planned, writer, Console(quiet=True), describe=describe, deadline=end)
+    finally:
+        writer.close()
+
+
+def test_a_round_that_is_over_begins_no_further_group(plan: Plan, tmp_path: Path) -> None:
+    """What it has computed is on disk when the next round is asked for."""
+    seen: list[str] = []
+    counts: list[int] = []
+
+    def schedule() -> Iterator[Round]:
+        groups = [[index] for index in plan.indices]
+        yield Round({"squeezenet1_1": groups[:4]}, is_over=lambda: len(seen) >= 1)
+        counts.append(len(open_run(tmp_path / "run").table("predictions")))
+        yield Round({"squeezenet1_1": groups[4:]})
+
+    def describe(net: str, image: str) -> tuple[str, None]:
+        seen.append(image)
+        return net, None
+
+    assert run_rounds(plan, tmp_path / "run", schedule(), describe, Deadline.after(None)) is None
+    names = open_run(tmp_path / "run").header.data.images
+    assert seen == [names[0], names[1], names[4], names[5]] and counts == [2]
+
+
+def test_the_deadline_is_looked_at_after_each_group(plan: Plan, tmp_path: Path, clock: list[float]) -> None:
+    seen: list[str] = []
+
+    def describe(net: str, image: str) -> tuple[str, float]:
+        seen.append(image)
+        clock[0] += 10
+        return net, nan
+
+    rounds = iter([Round({net: [[index] for index in plan.indices] for net in NETS})])
+    assert run_rounds(plan, tmp_path / "run", rounds, describe, Deadline.after(25)) == "squeezenet1_1"
+    assert len(seen) == 3
