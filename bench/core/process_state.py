@@ -3,6 +3,7 @@
 import contextlib
 import os
 import random
+import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -84,7 +85,8 @@ _SHARED = _Shared()
 class KeepModes:
     """Put back what the code inside changes in the process. It takes about 15 microseconds.
 
-    Kept are torch's modes and default device, numpy's error state, the working directory and the standard streams.
+    Kept are torch's modes and default device, numpy's error state, the working directory, the standard streams, the recursion
+    limit, and what Ctrl-C and an exception that nothing catches do.
     """
 
     def __enter__(self) -> None:
@@ -105,9 +107,26 @@ class KeepModes:
 
 
 def _list_modes() -> tuple[Mode, ...]:
-    """List the modes of torch if it is imported."""
+    """List the modes of Python, and those of torch if it is imported."""
     torch = sys.modules.get("torch")
-    return () if torch is None else _list_torch_modes(torch)
+    return _PYTHON_MODES if torch is None else _PYTHON_MODES + _list_torch_modes(torch)
+
+
+def _set_interrupt_handler(handler: Any) -> None:
+    """Set what Ctrl-C does. Only the main thread can, so that nothing has changed it in another."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, handler)
+
+
+def _set_exception_hook(hook: Any) -> None:
+    sys.excepthook = hook
+
+
+_PYTHON_MODES: tuple[Mode, ...] = (
+    (sys.getrecursionlimit, sys.setrecursionlimit),
+    (partial(signal.getsignal, signal.SIGINT), _set_interrupt_handler),
+    (partial(getattr, sys, "excepthook", None), _set_exception_hook),
+)
 
 
 @cache

@@ -2,6 +2,7 @@
 
 import os
 import random
+import signal
 import sys
 import threading
 from pathlib import Path
@@ -34,6 +35,9 @@ def read_state() -> dict[str, Any]:
         "errors": np.geterr(),
         "directory": os.getcwd(),  # noqa: PTH109
         "streams": (sys.stdin, sys.stdout, sys.stderr),
+        "recursion": sys.getrecursionlimit(),
+        "interrupt": signal.getsignal(signal.SIGINT),
+        "hook": sys.excepthook,
     }
 
 
@@ -44,6 +48,9 @@ CHANGES = {
     "device": "import torch; torch.set_default_device('meta')",
     "errors": "import numpy; numpy.seterr(all='raise')",
     "directory": "import os; os.chdir('/')",
+    "recursion": "import sys; sys.setrecursionlimit(sys.getrecursionlimit() + 1)",
+    "interrupt": "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)",
+    "hook": "import sys; sys.excepthook = None",
     "streams": "import io, sys; sys.stdin = sys.stdout = sys.stderr = io.StringIO()",
 }
 
