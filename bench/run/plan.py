@@ -212,9 +212,7 @@ def make_plan(
     images = open_dataset(dataset)
     indices = _choose_images(suite, images)
     precision = choose_precision(suite.precision, resolved_device)
-    compiled = suite.compile and len(indices) >= COMPILED_IMAGES
-    if compiled:
-        check_compiler(resolved_device)
+    compiled = _choose_compiled(suite, len(indices), resolved_device)
     loaded = LoadedNets() if loaded is None else loaded
     headers = net_headers or {
         name: describe_net(loaded.load((spec, find_layer(protocol, name), suite.precision), resolved_device), precision)
@@ -228,6 +226,14 @@ def make_plan(
     )  # fmt: skip
     _check_classes(plan)
     return plan
+
+
+def _choose_compiled(suite: Suite, images: int, device: torch.device) -> bool:
+    """Tell whether nets are compiled: if the suite asks for it and has enough images. Raise UsageError if they cannot be."""
+    compiled = suite.compile and images >= COMPILED_IMAGES
+    if compiled:
+        check_compiler(device)
+    return compiled
 
 
 def describe_net(net: Net, precision: str) -> NetHeader:

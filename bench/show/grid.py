@@ -26,6 +26,7 @@ class Cell:
     bold: bool = False
     estimate: Estimate | None = None
     picture: str = ""  # a data URL, shown before the text on the page
+    link: str = ""  # an anchor on the page, to which picture and text lead
 
     @property
     def key(self) -> float | str:

@@ -13,18 +13,21 @@ from ..store.run import Run
 from .overlay import overlay_map
 from .postprocess import Postprocessing, read_map
 
-WIDEST = 192  # pixels; larger images are reduced to this width and height
+WIDEST = 192  # pixels; larger images are reduced to this width and height, unless another is asked for
 
 
 class RunPictures:
     """The images and overlays of a run, for all its images or those named.
 
-    Maps are fitted and stretched as for scoring by `metric`, or by the run's first metric.
+    Maps are fitted and stretched as for scoring by `metric`, or by the run's first metric. Pictures have at most `widest`
+    pixels a side.
     """
 
-    def __init__(self, run: Run, names: Collection[str] | None = None, metric: str | None = None) -> None:
+    def __init__(
+        self, run: Run, names: Collection[str] | None = None, metric: str | None = None, *, widest: int = WIDEST
+    ) -> None:
         images, maps, predictions = (run.table(table, names) for table in ("images", "maps", "predictions"))
-        self._run = run
+        self._run, self._widest = run, widest
         self._jpegs: dict[str, bytes] = dict(zip(images["image"], images["jpeg"], strict=True))
         self._maps = maps.set_index(["net", "method", "image"])
         self._postprocess = Postprocessing.from_run(run, metric)
@@ -39,8 +42,8 @@ class RunPictures:
         return str(self._targets.get((net, image), "?"))
 
     def read_image(self, name: str) -> Pixels:
-        """Read an image (h, w, 3), reduced to at most WIDEST pixels a side."""
-        return _reduce(self._read_pixels(name))
+        """Read an image (h, w, 3), reduced to at most `widest` pixels a side."""
+        return self._reduce(self._read_pixels(name))
 
     def _read_pixels(self, name: str) -> Pixels:
         """Read the image at the size at which it is scored."""
@@ -53,7 +56,12 @@ class RunPictures:
         row: Any = self._maps.loc[(net, method, image), :]
         pixels = self._read_pixels(image)
         height, width = pixels.shape[:2]
-        return _reduce(overlay_map(pixels, self._postprocess(read_map(row), (height, width))))
+        return self._reduce(overlay_map(pixels, self._postprocess(read_map(row), (height, width))))
+
+    def _reduce(self, pixels: Pixels) -> Pixels:
+        picture = Picture.fromarray(pixels)
+        picture.thumbnail((self._widest, self._widest))
+        return np.asarray(picture)
 
 
 def read_picture(run: Run, image: str, jpeg: bytes) -> Pixels:
@@ -62,9 +70,3 @@ def read_picture(run: Run, image: str, jpeg: bytes) -> Pixels:
         return np.asarray(Picture.open(io.BytesIO(jpeg), formats=["JPEG"]).convert("RGB"))
     except (OSError, SyntaxError, Picture.DecompressionBombError) as error:
         raise UsageError(f"{run.directory / 'images'} is damaged: {image} is no JPEG ({error})") from None
-
-
-def _reduce(pixels: Pixels) -> Pixels:
-    picture = Picture.fromarray(pixels)
-    picture.thumbnail((WIDEST, WIDEST))
-    return np.asarray(picture)

@@ -1,4 +1,4 @@
-"""Strips of pictures for the first section: an image, and the map of each method on it."""
+"""Strips of pictures: an image, and the map of each method on it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -42,7 +42,7 @@ def make_strips(analysis: NetAnalysis, metric: MetricAnalysis, methods: Sequence
     images = _find_disputed(values[[method for method in shown if method not in analysis.table.controls]])
     pictures = RunPictures(analysis.run, set(images), metric.metric.spec)
     scores: dict[Any, dict[Any, float]] = values[shown].to_dict("index")
-    strips = [_make_strip(pictures, analysis, image, metric, scores[image]) for image in images if pictures.has(image)]
+    strips = [make_strip(pictures, analysis, image, metric, scores[image]) for image in images if pictures.has(image)]
     return [strip for strip in strips if len(strip.tiles) > 1]
 
 
@@ -57,9 +57,10 @@ def _find_disputed(values: pd.DataFrame) -> list[str]:
     return [str(image) for image in spread.sort_values(ascending=False, kind="stable").index[:IMAGES]]
 
 
-def _make_strip(
+def make_strip(
     pictures: RunPictures, analysis: NetAnalysis, image: str, metric: MetricAnalysis, scores: Mapping[Any, float]
 ) -> Strip:
+    """Make the strip of an image that the run stores, with the maps of the methods that have a score and a map there."""
     net = analysis.table.net
     target = pictures.find_target_name(net, image)
     tiles = [Tile(target, "the class explained", encode_jpeg(pictures.read_image(image)), f"{image}, {target}")]

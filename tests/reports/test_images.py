@@ -3,6 +3,7 @@
 import base64
 import io
 import re
+from html import unescape
 from pathlib import Path
 
 import pytest
@@ -81,10 +82,42 @@ def test_images_that_the_table_leaves_out_have_no_link(run: Run, monkeypatch: py
 
 def test_a_row_has_a_small_picture_of_its_image(run: Run, page: str) -> None:
     pictures = re.findall(
-        r'<tr id="s0-image-\d"[^>]*>\s*<th scope="row"><img src="data:image/jpeg;base64,([^"]+)"', page
+        r'<tr id="s0-image-\d"[^>]*>\s*<th scope="row"><a [^>]*><img src="data:image/jpeg;base64,([^"]+)"',
+        page,
     )
     assert len(pictures) == 6
     assert {Image.open(io.BytesIO(base64.b64decode(picture))).size for picture in pictures} == {(56, 56)}
+
+
+def list_panels(page: str) -> dict[str, list[str]]:
+    """The alternative texts of the pictures of each panel, by the image that its link names."""
+    links = re.findall(r'<a href="#([^"]+-maps)"[^>]*>.*?</a>', page, re.DOTALL)
+    names = re.findall(r'<a href="#[^"]+-maps"[^>]*><img [^>]*>(.*?)</a>', page)
+    panels = {
+        anchor: [unescape(text) for text in re.findall(r'alt="([^"]+)"', panel.split("</div></div>")[0])]
+        for anchor, panel in (part.split('">', 1) for part in page.split('<div class="panel" id="')[1:])
+    }
+    assert set(links) == set(panels)
+    return {name.replace("<wbr>", ""): panels[anchor] for anchor, name in zip(links, names, strict=True)}
+
+
+def test_the_panel_of_an_image_has_the_map_of_each_method(run: Run, page: str) -> None:
+    predictions = run.table("predictions").set_index("image")["target_name"]
+    methods = [method for method in run.header.methods if method in set(run.table("maps")["method"])]
+    expected = {
+        str(image): [f"{image}, {name}", *(f"Map of {method} for {name} on {image}" for method in methods)]
+        for image, name in predictions.items()
+    }
+    assert len(expected) == 6 and len(methods) > 2
+    assert list_panels(page) == expected
+
+
+def test_a_page_has_a_limited_number_of_panels_and_says_so(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    columns = 1 + run.table("scores").dropna(subset=["value"])["method"].nunique()
+    monkeypatch.setattr(images, "PICTURES", 2 * columns + 1)
+    page = html.page([run])
+    assert len(list_panels(page)) == 2
+    assert "The maps on 2 of these images are part of this page." in page
 
 
 def test_a_net_without_scores_has_no_anchors(tmp_path: Path) -> None:
