@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from scipy.ndimage import gaussian_filter
+from skimage.transform import resize
 from torch import Tensor
 
 import cambench
@@ -23,11 +24,13 @@ from cambench.bench.conform import reference
 from cambench.bench.conform.conform import max_difference
 from cambench.bench.core.errors import NotApplicable
 from cambench.bench.data.seeds import hash_pixels
+from cambench.bench.data.types import MEAN
 from cambench.bench.nets import load as nets
 from cambench.bench.nets.net import Net
 from cambench.bench.scoring import score as scoring
 from cambench.bench.scoring.case import Case, Curve
 from cambench.bench.scoring.postprocess import stretch
+from cambench.tests.support.naive import draw_seed
 
 DATA = Path(__file__).parents[1] / "data" / "authors"
 SOURCES, VALUES, DIFFERENCES = DATA / "sources.toml", DATA / "values.csv", DATA / "differences.json"
@@ -170,7 +173,25 @@ def reproduce_weighted_finer_cam(net: Net, image: Tensor) -> Tensor:
     return (gradients.mean((2, 3), keepdim=True) * activations.detach()).sum(1)[0].relu()
 
 
-REPRODUCTIONS = {function.__name__: function for function in (reproduce_cam_of_weights, reproduce_weighted_finer_cam)}
+def reproduce_rise_with_mirrored_borders(net: Net, image: Tensor) -> Tensor:
+    """RISE of the masks that `rise[count=60]` draws, enlarged by scikit-image with mirrored borders."""
+    count, cells, cell = 60, 7, SIZE // 7
+    generator = torch.Generator().manual_seed(draw_seed(image[0], 0))
+    grids = (torch.rand(count, cells, cells, generator=generator) < 0.5).numpy().astype(np.float32)
+    corners = torch.stack([torch.randint(cell, (count,), generator=generator) for _ in range(2)], 1).tolist()
+    sides = ((cells + 1) * cell, (cells + 1) * cell)
+    large = [resize(grid, sides, order=1, mode="reflect", anti_aliasing=False) for grid in grids]
+    cut = [mask[y : y + SIZE, x : x + SIZE] for mask, (y, x) in zip(large, corners, strict=True)]
+    masks, mean = torch.from_numpy(np.stack(cut)), torch.tensor(MEAN).view(3, 1, 1)
+    with torch.no_grad():
+        scores = net(torch.lerp(mean.expand_as(image), image, masks[:, None])).softmax(1)[:, find_target(net, image)]
+    return (scores[:, :, None] * masks).sum(0) / (count * 0.5)
+
+
+REPRODUCTIONS = {
+    function.__name__: function
+    for function in (reproduce_cam_of_weights, reproduce_weighted_finer_cam, reproduce_rise_with_mirrored_borders)
+}
 
 
 def find_differences(key: str) -> tuple[float, float]:
