@@ -1,6 +1,7 @@
 """Opti-CAM: the weighted sum of activations that maximises the class score of the image it masks (Zhang et al., CVIU 2024)."""
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -12,8 +13,9 @@ from ..bench.scoring.perturbations import Substrate
 from ..bench.scoring.postprocess import fit, stretch
 from ._masking import find_non_constant
 
-VERSION = 1
+VERSION = 2
 DEAR = True
+CHECKS = 10  # how often an image's score is compared with the one before
 
 
 def explain(
@@ -21,16 +23,19 @@ def explain(
     images: Tensor,
     targets: Tensor,
     *,
-    iterations: Count = 100,
+    iterations: Count = 50,
     rate: Positive = 0.1,
+    stop: bool = True,
     fill: Substrate = "mean",
 ) -> Tensor:
     """Return maps (n, h', w') of images (n, 3, h, w) for their target classes (n,): S(u) = sum_k softmax(u)_k A_k.
 
     u starts at 0; Adam maximises the target's logit of the image masked by S(u), fitted to the image and stretched to [0, 1].
-    `fill` replaces masked pixels, by default as in the metrics. The authors' code masks before it normalises (fill=black), and
-    stops at the first tenth of the iterations whose score is no better than the one before. Images are optimised at once,
-    each with its own u, in fp32, whatever the precision of perturbed images.
+    The iterations and the rate are the authors' defaults, and so is `stop`: after each tenth of the iterations an image whose
+    logit is lower than a tenth before is left as it is. `fill` replaces masked pixels, by default as in the metrics; the
+    authors' code masks before it normalises (fill=black). Images are optimised at once, each with its own u, in fp32, whatever
+    the precision of perturbed images. Adam amplifies rounding: after 50 iterations a change of the pixels by 1e-7 has moved
+    maps by up to .04.
     """
 
     activations = net.compute_activations(images).detach()  # (n, k, h', w')
@@ -41,23 +46,36 @@ def explain(
 
     def score(maps: Tensor) -> Tensor:
         masks = stretch(fit(maps, (images.shape[2], images.shape[3])))
-        return net(torch.lerp(blanks, images, masks[:, None])).gather(1, targets[:, None]).sum()
+        return net(torch.lerp(blanks, images, masks[:, None])).gather(1, targets[:, None])[:, 0]
 
-    maps = _maximise(score, activations, live | ~has_live[:, :, 0], iterations, rate)
-    return torch.where(has_live, maps, 0)
+    combine = partial(_combine, activations, live | ~has_live[:, :, 0])
+    u = torch.zeros(activations.shape[:2], device=activations.device)
+    every = max(iterations // CHECKS, 1) if stop else iterations
+    u = _maximise(lambda u: score(combine(u)), u, iterations, rate, every)
+    return torch.where(has_live, combine(u), 0)
 
 
-def _maximise(
-    score: Callable[[Tensor], Tensor], activations: Tensor, live: Tensor, iterations: int, rate: float
-) -> Tensor:
-    """Return the maps S(u) (n, h', w') of the live channels of activations (n, k, h', w') whose summed score is maximal."""
+def _combine(activations: Tensor, live: Tensor, u: Tensor) -> Tensor:
+    """Return the maps S(u) (n, h', w') of the live channels of activations (n, k, h', w')."""
+    return torch.einsum("nk,nkhw->nhw", u.masked_fill(~live, -torch.inf).softmax(1), activations)
 
-    def combine(u: Tensor) -> Tensor:
-        return torch.einsum("nk,nkhw->nhw", u.masked_fill(~live, -torch.inf).softmax(1), activations)
 
-    u = torch.zeros(activations.shape[:2], device=activations.device, requires_grad=True)
+def _maximise(score: Callable[[Tensor], Tensor], start: Tensor, iterations: int, rate: float, every: int) -> Tensor:
+    """Return u (n, k) that maximises each image's score (n,), from `start` on.
+
+    An image whose score is lower than `every` iterations before keeps its u.
+    """
+    u, kept = start.clone().requires_grad_(), start
+    before, stopped = torch.full_like(start[:, 0], -torch.inf), torch.zeros_like(start[:, 0], dtype=torch.bool)
     adam = torch.optim.Adam([u], lr=rate, maximize=True)  # works element by element, so each image is optimised alone
-    for _ in range(iterations):
-        (u.grad,) = torch.autograd.grad(score(combine(u)), u)
+    for step in range(iterations):
+        scores = score(u)
+        if step % every == 0:
+            stops = ~stopped & (scores.detach() < before)
+            kept, stopped = torch.where(stops[:, None], u.detach(), kept), stopped | stops
+            if stopped.all():
+                break
+            before = scores.detach()
+        (u.grad,) = torch.autograd.grad(scores.sum(), u)
         adam.step()
-    return combine(u.detach())
+    return torch.where(stopped[:, None], kept, u.detach())

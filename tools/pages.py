@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..bench.store.run import open_run
+from .authors import format_authors
 from .figures import RECORDS, format_gate, format_results, format_scenes, format_speed
 from .lists import format_lists, format_protocols, format_published
 from .montage import draw_montage
@@ -54,6 +55,7 @@ PARTS = (
     Part("docs/metrics.md", "metrics", format_metrics),
     Part("docs/protocols.md", "protocols", format_protocols),
     Part("docs/published.md", "published", format_published),
+    Part("docs/authors.md", "authors", format_authors),
     Part("docs/lists.md", "lists", format_lists),
     Part("docs/ci.md", "gate", format_gate),
     Part("docs/speed.md", "speed", format_speed),

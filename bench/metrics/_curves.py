@@ -13,78 +13,93 @@ from torch.nn.functional import interpolate
 from ..core.errors import NotApplicable
 from ..scoring.blend import rank_pixels
 from ..scoring.case import Asking, Case, Curve, Question, list_cumulative_counts
-from ..scoring.perturbations import Bounds, Clean, Kept, KeptSeries, RegionSeries, Substrate
+from ..scoring.perturbations import Bounds, Clean, Kept, KeptSeries, RegionSeries, Substrate, Ties
 
 Shape = tuple[int, ...]
 Direction = Literal["insert", "remove"]
+TieOrder = Literal["reading", "reverse"]
 CELL_STEPS = 14 * 14  # about the most steps of cells; a step is cells // CELL_STEPS cells, as in Gomez et al.'s code
 SEED_STRIDE = 10_000  # between the orders of two seeds
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """How many units (pixels or cells) are exchanged at each point of a curve, and which share of all units that is."""
+    """How many units (pixels or cells) are exchanged at each point of a curve, which share of all units that is, and in which
+    order equal units come."""
 
     case: Case
     counts: list[int]
     shares: list[float]
     cells: bool = False
+    ties: TieOrder = "reading"
 
     def list_insertion_images(self, substrate: Substrate) -> list[Question]:
         """Return the images of an insertion curve: the substrate with the units exchanged so far shown."""
         if self.cells:
             return self._list_cell_images(substrate, "insert")
-        return [_make_series(tuple(self.counts), self.case.pixels, substrate, "insert")]
+        return [_make_series(tuple(self.counts), self.case.pixels, substrate, "insert", self._kept_ties)]
 
     def list_deletion_images(self, substrate: Substrate) -> list[Question]:
         """Return the images of a deletion curve: the image with the units exchanged so far replaced by the substrate."""
         if self.cells:
             return self._list_cell_images(substrate, "remove")
-        return [_make_series(tuple(self.counts), self.case.pixels, substrate, "remove")]
+        return [_make_series(tuple(self.counts), self.case.pixels, substrate, "remove", self._kept_ties)]
 
     def compute_step_means(self) -> list[float]:
         """Return the mean of the map over the units of each step."""
         descending = np.sort(self.case.raw if self.cells else self.case.map, axis=None)[::-1].astype(np.float64)
         return [float(descending[start:stop].mean()) for start, stop in pairwise(self.counts)]
 
+    @property
+    def _kept_ties(self) -> Ties:
+        return "reverse" if self.ties == "reverse" else None
+
     def _list_cell_images(self, substrate: Substrate, direction: Direction) -> list[Question]:
         raw, counts = self.case.raw, self.counts[1:-1]
         bounds = tuple((0, count) if direction == "insert" else (count, self.counts[-1]) for count in counts)
-        series = _make_cell_series(raw.tobytes(), raw.shape, self.case.map.shape, bounds, substrate)
+        size, ties = self.case.map.shape, self._kept_ties
+        series = _make_cell_series(raw.tobytes(), raw.shape, size, bounds, substrate, ties=ties)
         ends: list[Question] = [Kept(0, 0, substrate), Clean()]
         first, last = ends if direction == "insert" else ends[::-1]
         return [first, series, last] if bounds else [first, last]
 
 
-def make_schedule(case: Case, steps: int, *, cells: bool = False, even: bool = False) -> Schedule:
+def make_schedule(
+    case: Case, steps: int, *, cells: bool = False, even: bool = False, ties: TieOrder = "reading"
+) -> Schedule:
     """Make a schedule of `steps` steps of pixels: by default of equal size, rounded up, so that the last may be smaller.
 
     `even` steps are xplique's: sizes are rounded down, and all steps have the same width. With `cells` a step is one cell of
-    the map's own grid, whatever `steps` is; from twice CELL_STEPS cells on it is two cells, and so on.
+    the map's own grid, whatever `steps` is; from twice CELL_STEPS cells on it is two cells, and so on. Equal units come in
+    reading order, or in reverse.
     """
     units = case.raw.size if cells else case.pixels
     if cells:
         counts = [*range(0, units, max(1, units // CELL_STEPS)), units]
-        return Schedule(case, counts, [count / units for count in counts], cells)
+        return Schedule(case, counts, [count / units for count in counts], cells, ties)
     if even:
         counts = [int(count) for count in np.linspace(0, units, steps + 1, dtype=np.int64)]
-        return Schedule(case, counts, [step / steps for step in range(steps + 1)], cells)
+        return Schedule(case, counts, [step / steps for step in range(steps + 1)], cells, ties)
     counts = list_cumulative_counts(units, steps)
-    return Schedule(case, counts, [count / units for count in counts], cells)
+    return Schedule(case, counts, [count / units for count in counts], cells, ties)
 
 
 @lru_cache(maxsize=64)  # the curves of all maps of an image size are equal
-def _make_series(counts: tuple[int, ...], pixels: int, substrate: Substrate, direction: Direction) -> KeptSeries:
+def _make_series(
+    counts: tuple[int, ...], pixels: int, substrate: Substrate, direction: Direction, ties: Ties
+) -> KeptSeries:
     """Return a curve over pixels, of which these numbers have been exchanged."""
     bounds = tuple((0, count) if direction == "insert" else (count, pixels) for count in counts)
-    return KeptSeries(bounds, substrate)
+    return KeptSeries(bounds, substrate, ties)
 
 
 @lru_cache(maxsize=256)  # metrics of the same curve get the same object, which is then scored once
-def _make_cell_series(raw: bytes, grid: Shape, size: Shape, bounds: Bounds, substrate: Substrate) -> RegionSeries:
+def _make_cell_series(
+    raw: bytes, grid: Shape, size: Shape, bounds: Bounds, substrate: Substrate, *, ties: Ties
+) -> RegionSeries:
     """Return a curve over the cells of a map (h', w'); a pixel of the image belongs to the cell nearest to it."""
     values = torch.from_numpy(np.frombuffer(raw, dtype=np.float32).reshape(grid).copy())
-    ranks = interpolate(rank_pixels(values[None])[None].float(), list(size), mode="nearest")[0, 0]
+    ranks = interpolate(rank_pixels(values[None], ties)[None].float(), list(size), mode="nearest")[0, 0]
     return RegionSeries(ranks.numpy(), bounds, substrate)
 
 

@@ -14,11 +14,11 @@ from scipy.interpolate import griddata
 
 from ..core.constraints import ShareBelowOne
 from ..core.errors import NotApplicable
-from ..scoring.case import Asking, Case, Curve, FloatMap, IsTop1
+from ..scoring.case import Asking, Case, Curve, FloatMap, IsTop1, Question
 from ..scoring.perturbations import Clean, CustomSeries
 from ._draws import make_generator
 
-VERSION = 2
+VERSION = 3
 BETTER = "higher"
 UNIT = "share"
 RANGE = (0.0, 1.0)
@@ -30,47 +30,60 @@ THRESHOLDS = (0.005, 0.01, 0.02, 0.03, 0.04, 0.05, 0.07, 0.10, 0.13, 0.21, 0.34,
 KNOWN = 0.01  # share of the pixels that the blurred image is interpolated from
 POINTS = 1001  # of the curve
 
-Pixels = NDArray[np.float32]  # (h, w, 3) in [0, 1]
+Kind = Literal["sic", "aic"]
+Pixels = NDArray[np.uint8]  # (h, w, 3)
+Mask = NDArray[np.bool_]  # (h, w)
 
-_COMPRESSION = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="compression")
+_WORKERS = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="pic")
 
 
 def score(
-    case: Case, *, kind: Literal["sic", "aic"] = "sic", least: ShareBelowOne = 0.8, seed: int = 0
+    case: Case,
+    *,
+    kind: Kind = "sic",
+    sharpen: Literal["interpolate", "paste"] = "interpolate",
+    least: ShareBelowOne = 0.8,
+    seed: int = 0,
 ) -> Asking[Curve]:
     """Return the area under the curve of score against information, both in [0, 1]; higher is better.
 
     Information is the size of the image as lossless WebP. The score is the probability (sic), or 1 if the target is the top
     class (aic). Both axes run from the blurred image, interpolated from a random 1 % of the pixels and the corners, to the
-    image itself, as pixels above 13 thresholds of the map are sharpened; the score never falls from one threshold to the
-    next. Raise NotApplicable if the authors leave the image out: if its score is below `least`, or if the blurred image
-    does not score lower or does not compress better.
+    image itself, as the pixels above 13 thresholds of the map become known; the score never falls from one threshold to the
+    next. At each threshold the other pixels are interpolated anew from all known ones, as in the authors' code; with
+    sharpen=paste they keep the colours of the blurred image, which is faster. Raise NotApplicable if the authors leave the
+    image out: if it scores below `least` (sic) or is not of the target class (aic), or if the blurred image does not score
+    lower or does not compress better.
     """
-    (clean,) = yield [Clean()]
-    if clean < least:
-        raise NotApplicable(f"the target scores less than {least:g} on the image")
+    (clean,) = yield [_ask(Clean(), kind)]
+    if clean < (least if kind == "sic" else 1):
+        unsure = f"scores less than {least:g} on" if kind == "sic" else "is not the top class of"
+        raise NotApplicable(f"the target {unsure} the image")
     blur = case.once(("pic blur", seed), lambda: _blur_image(case, seed))
-    sharpened = [
-        np.where((blur.known | mask)[..., None], blur.image, blur.blurred) for mask in _select_highest(case.map)
-    ]
-    information = [_COMPRESSION.submit(_measure_information, step) for step in sharpened]  # beside the forward passes
-    steps = torch.from_numpy(np.stack([blur.blurred, *sharpened])).permute(0, 3, 1, 2)
-    images = CustomSeries(steps.to(case.image))
-    scores = yield [images]
+    fill = blur.interpolate if sharpen == "interpolate" else blur.paste
+    sharpened = list(_WORKERS.map(fill, _select_highest(case.map)))
+    information = [_WORKERS.submit(_measure_information, step) for step in sharpened]  # beside the forward passes
+    steps = torch.from_numpy(np.stack([blur.blurred, *sharpened])).to(case.image.device)
+    scores = yield [_ask(CustomSeries(steps.permute(0, 3, 1, 2).to(case.image.dtype) / 255), kind)]
     if blur.sizes[0] >= blur.sizes[1] or scores[0] >= clean:
         raise NotApplicable("the blurred image does not score lower, or does not compress better, than the image")
-    sizes = [blur.sizes[0], *(size.result() for size in information), blur.sizes[1]]
-    if kind == "aic":
-        on_top = yield [IsTop1(images)]
-        heights = [0.0, *on_top[1:], 1.0]
-    else:
-        heights = [(score - scores[0]) / (clean - scores[0]) for score in (*scores, clean)]
-    return _make_curve([(size - sizes[0]) / (sizes[-1] - sizes[0]) for size in sizes], heights)
+    gains = [size.result() - blur.sizes[0] for size in information]
+    heights = [(score - scores[0]) / (clean - scores[0]) for score in scores[1:]]
+    return _make_curve([gain / (blur.sizes[1] - blur.sizes[0]) for gain in gains], heights)
+
+
+def _ask(image: Clean | CustomSeries, kind: Kind) -> Question:
+    return image if kind == "sic" else IsTop1(image)
 
 
 def _make_curve(information: list[float], heights: list[float]) -> Curve:
-    """Make the curve at evenly spaced points, both axes clipped to [0, 1]; heights never fall with the threshold."""
-    x, y = np.clip(information, 0, 1), np.maximum.accumulate(np.clip(heights, 0, 1))
+    """Make the curve at evenly spaced points, both axes clipped to [0, 1]; heights never fall with the threshold.
+
+    It begins at (0, 0) and ends at (1, 1). At equal information the point of the higher threshold counts, and (0, 0) and
+    (1, 1) before all others, as in the authors' code.
+    """
+    x = np.array([*np.clip(information, 0, 1), 0.0, 1.0])
+    y = np.array([*np.maximum.accumulate(np.clip(heights, 0, 1)), 0.0, 1.0])
     order = np.argsort(x, kind="stable")
     points = np.linspace(0, 1, POINTS)
     return Curve(points.tolist(), np.interp(points, x[order], y[order]).tolist())
@@ -81,33 +94,44 @@ class _Blur:
     """An image, its version interpolated from a few known pixels, and the bytes of the two: the same for every map."""
 
     image: Pixels
-    known: NDArray[np.bool_]
+    known: Mask
     blurred: Pixels
     sizes: tuple[int, int]  # of the blurred image and of the image
 
+    def interpolate(self, shown: Mask) -> Pixels:
+        """Return the image interpolated from its known and its shown pixels."""
+        return _interpolate(self.image, self.known | shown)
+
+    def paste(self, shown: Mask) -> Pixels:
+        """Return the blurred image with the shown pixels of the image."""
+        return np.where((self.known | shown)[..., None], self.image, self.blurred)
+
 
 def _blur_image(case: Case, seed: int) -> _Blur:
-    image = np.ascontiguousarray(case.image.permute(1, 2, 0).cpu().numpy())
+    image = (case.image.permute(1, 2, 0).cpu().numpy() * 255).round().astype(np.uint8)
     known = _draw_known(case, seed)
     blurred = _interpolate(image, known)
     return _Blur(image, known, blurred, (_measure_information(blurred), _measure_information(image)))
 
 
-def _draw_known(case: Case, seed: int) -> NDArray[np.bool_]:
+def _draw_known(case: Case, seed: int) -> Mask:
     """Draw the pixels (h, w) of the blurred image that are the image's: a random share, and the corners."""
-    known: NDArray[np.bool_] = make_generator(case, seed).random(case.map.shape) < KNOWN
+    drawn = np.zeros(case.pixels, dtype=bool)
+    drawn[make_generator(case, seed).choice(case.pixels, int(case.pixels * KNOWN), replace=False)] = True
+    known: Mask = drawn.reshape(case.map.shape)
     for y in (0, -1):
         known[y, [0, -1]] = True
     return known
 
 
-def _interpolate(image: Pixels, known: NDArray[np.bool_]) -> Pixels:
+def _interpolate(image: Pixels, known: Mask) -> Pixels:
     """Interpolate the image linearly between its known pixels; they include the corners, so that no pixel is outside."""
-    positions = np.argwhere(known)
-    grid = np.indices(known.shape).reshape(2, -1).T
-    colours = griddata(positions, image[positions[:, 0], positions[:, 1]], grid, "linear", fill_value=0.5)
-    blurred: Pixels = colours.reshape(image.shape).astype(np.float32).clip(0, 1)
-    return blurred
+    filled = image.copy()
+    if not known.all():
+        positions, missing = np.argwhere(known), np.argwhere(~known)
+        colours = griddata(positions, image[known], missing, "linear", fill_value=image.mean())
+        filled[~known] = colours.astype(np.float32).round()  # as the authors round
+    return filled
 
 
 def _select_highest(map: FloatMap) -> NDArray[np.bool_]:
@@ -120,5 +144,5 @@ def _select_highest(map: FloatMap) -> NDArray[np.bool_]:
 def _measure_information(image: Pixels) -> int:
     """Return the bytes of the image as lossless WebP: the authors' estimate of its information."""
     buffer = io.BytesIO()
-    Image.fromarray((image * 255).round().astype(np.uint8)).save(buffer, "WEBP", lossless=True)
+    Image.fromarray(image).save(buffer, "WEBP", lossless=True, quality=100)
     return len(buffer.getvalue())

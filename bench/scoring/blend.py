@@ -34,6 +34,7 @@ from .perturbations import (
     RegionSeries,
     Series,
     Substrate,
+    Ties,
 )
 
 BLUR_SIZE, BLUR_SIGMA = 11, 5.0  # RISE's
@@ -45,17 +46,18 @@ Paint = Callable[[int, int, Tensor], object]  # (start, stop, output): writes th
 Request = tuple[int, Perturbed | Series]  # the index of a map, and what is asked of it
 
 
-def rank_pixels(maps: Tensor, ties: int | None = None) -> Tensor:
+def rank_pixels(maps: Tensor, ties: Ties = None) -> Tensor:
     """Return the rank of each pixel of maps (n, h, w): 0 for the highest value; equal values rank in reading order.
 
-    With a seed for `ties`, equal values rank in an order shuffled by it, the same for every map.
+    With a seed for `ties`, equal values rank in an order shuffled by it, the same for every map; with `reverse`, the last in
+    reading order is the higher.
     """
     values, pixels = maps.flatten(1), maps[0].numel()
     if ties is None:
         order = _sort(values)
     else:
-        shuffled = torch.randperm(pixels, generator=torch.Generator().manual_seed(ties)).to(maps.device)
-        order = shuffled[_sort(values[:, shuffled])]
+        first_to_last = _order_ties(pixels, ties).to(maps.device)
+        order = first_to_last[_sort(values[:, first_to_last])]
     ranks = torch.arange(pixels, dtype=torch.int32, device=maps.device).expand(order.shape)
     return torch.empty_like(ranks, memory_format=torch.contiguous_format).scatter_(1, order, ranks).view(maps.shape)
 
@@ -74,6 +76,13 @@ def _sort(values: Tensor) -> Tensor:
     keys = (~ascending).astype(np.int64) << 32 | np.arange(values.shape[1])
     keys.sort(axis=1)
     return torch.from_numpy(keys & 0xFFFFFFFF)
+
+
+def _order_ties(pixels: int, ties: int | Literal["reverse"]) -> Tensor:
+    """Return the pixels in the order in which they rank if all are equal."""
+    if ties == "reverse":
+        return torch.arange(pixels - 1, -1, -1)
+    return torch.randperm(pixels, generator=torch.Generator().manual_seed(ties))
 
 
 def make_substrate(image: Tensor, name: Substrate) -> Tensor:
@@ -98,9 +107,9 @@ class Ranks:
 
     def __init__(self, maps: Tensor) -> None:
         self._maps = maps
-        self._ranks: dict[tuple[int | None, bool], Tensor] = {}
+        self._ranks: dict[tuple[Ties, bool], Tensor] = {}
 
-    def take(self, index: int, ties: int | None = None, *, ascending: bool = False) -> Tensor:
+    def take(self, index: int, ties: Ties = None, *, ascending: bool = False) -> Tensor:
         """Return the ranks (h, w) of a map's pixels, as `rank_pixels` does; from the lowest value if `ascending`."""
         key = ties, ascending
         if key not in self._ranks:

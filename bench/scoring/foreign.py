@@ -25,6 +25,7 @@ from .perturbations import (
     RegionSeries,
     Series,
     Substrate,
+    Ties,
 )
 
 SUBSTRATES = get_args(Substrate)
@@ -132,10 +133,16 @@ def _(question: Kept, case: Case) -> str:
     return _find_fault(KeptSeries(((question.first, question.last),), question.substrate, question.ties), case)
 
 
+def _is_tie_order(ties: Ties) -> bool:
+    if isinstance(ties, str):
+        return ties == "reverse"
+    return ties is None or (_is_rank(ties) and ties >= 0)
+
+
 @_find_fault.register
 def _(question: KeptSeries, case: Case) -> str:
-    if question.ties is not None and not (_is_rank(question.ties) and question.ties >= 0):
-        return "ties is None or a seed"
+    if not _is_tie_order(question.ties):
+        return "ties is None, reverse or a seed"
     return _find_fault_of_bounds(question.bounds) or _find_fault_of_substrate(question.substrate)
 
 

@@ -10,19 +10,20 @@ from torch import Tensor
 from ..data.types import Mask
 
 Substrate = Literal["mean", "black", "blur", "box"]  # what replaces removed pixels
+Ties = int | Literal["reverse"] | None  # how equal pixels rank
 
 
 @dataclass(frozen=True)
 class Kept:
     """The image where a pixel's rank r is first <= r < last (0 is the map's highest value), the substrate elsewhere.
 
-    Equal pixels rank in reading order, or in an order shuffled by the seed `ties`.
+    Equal pixels rank in reading order, in `reverse` reading order, or in an order shuffled by the seed `ties`.
     """
 
     first: int
     last: int
     substrate: Substrate
-    ties: int | None = None
+    ties: Ties = None
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ class KeptSeries:
 
     bounds: Bounds
     substrate: Substrate
-    ties: int | None = None
+    ties: Ties = None
 
     def __len__(self) -> int:
         return len(self.bounds)

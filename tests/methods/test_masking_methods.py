@@ -386,7 +386,7 @@ def test_group_cam_blurs_an_image_smaller_than_its_kernel() -> None:
 @pytest.mark.parametrize("fill", ["mean", "black"])
 def test_opti_cam_follows_adams_equations(fill: Any, net: Net, images: Tensor) -> None:
     """This loop includes constant channels, which the method leaves out; they change no mask."""
-    result = opti_cam.explain(net, images, TARGETS, iterations=15, rate=0.1, fill=fill)
+    result = opti_cam.explain(net, images, TARGETS, iterations=15, rate=0.1, stop=False, fill=fill)
     for image, target, map_ in zip(images, TARGETS, result, strict=True):
         activations = activations_of(net, image)
         u, first, second = torch.zeros(8), torch.zeros(8), torch.zeros(8)
@@ -396,6 +396,25 @@ def test_opti_cam_follows_adams_equations(fill: Any, net: Net, images: Tensor) -
             u = u + 0.1 * (first / (1 - 0.9**step)) / ((second / (1 - 0.999**step)).sqrt() + 1e-8)
         expected = mask_of(torch.einsum("k,khw->hw", u.softmax(0), activations))
         torch.testing.assert_close(mask_of(map_), expected, rtol=0, atol=1e-3)
+
+
+def test_opti_cam_stops_an_image_at_the_first_check_at_which_its_score_fell() -> None:
+    """Steps of about 1 pass the peak at .3 and not the one at 40; the score is checked before every second step."""
+    peaks = torch.tensor([[0.3], [40.0]])
+    result = opti_cam._maximise(lambda u: -(u - peaks).square().sum(1), torch.zeros(2, 1), 20, 1.0, 2)
+    for row, stops in ((0, True), (1, False)):
+        u = torch.zeros(1, requires_grad=True)
+        adam, checked = torch.optim.Adam([u], lr=1.0, maximize=True), [-torch.inf]
+        for step in range(20):
+            score = -((u - peaks[row]) ** 2).sum()
+            if step % 2 == 0:
+                checked.append(float(score.detach()))
+                if checked[-1] < checked[-2]:
+                    break
+            (u.grad,) = torch.autograd.grad(score, u)
+            adam.step()
+        assert (step < 19) == stops
+        close(result[row], u.detach())
 
 
 def _masked_logit(u: Tensor, net: Net, image: Tensor, activations: Tensor, target: Tensor, blank: Tensor) -> Tensor:

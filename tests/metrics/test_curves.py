@@ -266,6 +266,17 @@ def test_insertion_minus_deletion_with_one_substrate_is_the_symmetric_relevance_
 # --- ties ------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("cells", ["false", "true"])
+def test_in_reverse_the_last_of_equal_pixels_changes_first(cells: str) -> None:
+    """Pixels of .4 .3 .2 .1, of which the second is the highest and the others are equal."""
+    image, map_ = grey([0.4, 0.3, 0.2, 0.1]), torch.tensor([[0.0, 1.0, 0.0, 0.0]])
+    settings = f"steps=4,substrate=black,ties=reverse,cells={cells}"
+    specs = f"deletion[{settings}]", f"insertion[{settings}]"
+    deletion, insertion = score_all(FakeNet(brightness), image, map_, *specs, raw=map_)
+    assert deletion.scores == pytest.approx([1, 0.7, 0.6, 0.4, 0], abs=1e-6)
+    assert insertion.scores == pytest.approx([0, 0.3, 0.4, 0.6, 1], abs=1e-6)
+
+
 def shuffled(pixels: int, seed: int) -> list[int]:
     order: list[int] = torch.randperm(pixels, generator=torch.Generator().manual_seed(seed)).tolist()
     return order

@@ -9,6 +9,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from PIL import Image
+from scipy.interpolate import LinearNDInterpolator
 from torch import Tensor
 
 from cambench.bench.core.errors import NotApplicable
@@ -154,15 +155,20 @@ def test_irof_is_0_if_the_score_is_0() -> None:
 # --- PIC -----------------------------------------------------------------------------------------------------------------
 
 
-def _size(pixels: Floats) -> int:
+def _to_bytes(image: Tensor) -> NDArray[np.uint8]:
+    """An image (3, h, w) in [0, 1] as pixels (h, w, 3)."""
+    return (image.permute(1, 2, 0).numpy() * 255).round().astype(np.uint8)
+
+
+def _size(image: Tensor) -> int:
     buffer = io.BytesIO()
-    Image.fromarray((pixels * 255).round().astype(np.uint8)).save(buffer, "WEBP", lossless=True)
+    Image.fromarray(_to_bytes(image)).save(buffer, "WEBP", lossless=True, quality=100)
     return len(buffer.getvalue())
 
 
 def contrast(images: Tensor) -> Tensor:
     """A score that is higher for sharper images, 0 for a uniform one."""
-    return (images.diff(dim=3).abs().mean((1, 2, 3)) * 3).clamp(0, 1)
+    return (images.diff(dim=3).abs().mean((1, 2, 3)) * 9).clamp(0, 1)
 
 
 @pytest.mark.parametrize("kind", ["sic", "aic"])
@@ -171,20 +177,52 @@ def test_pic_follows_score_over_file_size(kind: str) -> None:
     image, map_ = random_images(1, 24, seed=4)[0], random_maps(1, 24)[0]
     net = FakeNet(contrast)
     curve = score_map(net, image, map_, f"pic[kind={kind},least=0]")
-    blurred, *sharpened = net.images[1:15]
-    scores = [float(contrast(score_map[None])) for score_map in (blurred, *sharpened, image)]
-    sizes = [_size(score_map.permute(1, 2, 0).double().numpy()) for score_map in (blurred, *sharpened, image)]
-    x = np.clip([(size - sizes[0]) / (sizes[-1] - sizes[0]) for size in sizes], 0, 1)
-    y = np.clip([(score - scores[0]) / (scores[-1] - scores[0]) for score in scores], 0, 1)
+    images = (*net.images[1:15], image)
+    scores = [float(contrast(shown[None])) for shown in images]
     if kind == "aic":  # of two classes, the first is on top above one half
-        y = np.array([0.0, *(float(score > 0.5) for score in scores[1:-1]), 1.0])
-    y = np.maximum.accumulate(y)
+        scores = [float(score > 0.5) for score in scores]
+    sizes = [_size(shown) for shown in images]
+    x = np.clip([(size - sizes[0]) / (sizes[-1] - sizes[0]) for size in (*sizes[1:-1], sizes[0], sizes[-1])], 0, 1)
+    y = np.clip([(score - scores[0]) / (scores[-1] - scores[0]) for score in scores[1:-1]], 0, 1)
+    y = np.array([*np.maximum.accumulate(y), 0, 1])
     order = np.argsort(x, kind="stable")
     points = np.linspace(0, 1, 1001)
     assert curve.area == pytest.approx(float(np.trapezoid(np.interp(points, x[order], y[order]), points)), abs=1e-6)
-    for share, picture in zip(pic.THRESHOLDS, sharpened, strict=True):
-        highest = map_ >= map_.flatten().quantile(1 - share)
-        assert torch.allclose(picture[:, highest], image[:, highest])
+
+
+@pytest.mark.parametrize("sharpen", ["interpolate", "paste"])
+def test_pic_shows_the_highest_pixels_and_interpolates_the_others(sharpen: str) -> None:
+    image, map_ = random_images(1, 24, seed=4)[0], random_maps(1, 24)[0]
+    image = (image * 255).round() / 255
+    net = FakeNet(contrast)
+    score_map(net, image, map_, f"pic[sharpen={sharpen},least=0]")
+    known = pic._draw_known(case_of(image, map_), 0)
+    assert known.sum() in range(5, 10)  # 1 % of 576 pixels, and the corners
+    shown = [known, *(known | (map_ >= map_.flatten().quantile(1 - share)).numpy() for share in pic.THRESHOLDS)]
+    for picture, mask in zip(net.images[1:15], shown, strict=True):
+        grid = shown[0] if sharpen == "paste" else mask
+        expected = _to_bytes(image)
+        for colour in range(3):
+            interpolator = LinearNDInterpolator(np.argwhere(grid), expected[grid][:, colour])
+            filled = interpolator(np.argwhere(~grid)).astype(np.float32).round()
+            expected[~grid, colour] = filled
+        expected[mask] = _to_bytes(image)[mask]
+        assert (_to_bytes(picture) == expected).all()
+
+
+@pytest.mark.parametrize(("kind", "reason"), [("sic", "less than 0.99"), ("aic", "not the top class")])
+def test_pic_leaves_out_images_of_which_the_net_is_unsure(kind: str, reason: str) -> None:
+    image, map_ = random_images(1, 24, seed=4)[0], random_maps(1, 24)[0]
+    unsure = score_map(FakeNet(lambda images: contrast(images) / 3), image, map_, f"pic[kind={kind},least=0.99]")
+    assert isinstance(unsure, NotApplicable) and reason in str(unsure)
+
+
+def test_the_accuracy_of_pic_leaves_out_images_that_are_right_when_blurred() -> None:
+    image, map_ = random_images(1, 24, seed=4)[0], random_maps(1, 24)[0]
+    net = FakeNet(lambda images: contrast(images) / 4 + 0.6)
+    assert isinstance(score_map(net, image, map_, "pic[least=0]"), Curve)
+    known = score_map(net, image, map_, "pic[kind=aic]")
+    assert isinstance(known, NotApplicable) and "does not score lower" in str(known)
 
 
 def test_pic_is_not_applicable_where_its_authors_skip_images() -> None:

@@ -121,6 +121,11 @@ def test_shuffled_ties_keep_the_order_of_values_and_are_reproducible() -> None:
     assert not torch.equal(rank_pixels(flat, ties=1), rank_pixels(flat, ties=2))
 
 
+def test_in_reverse_the_last_of_equal_pixels_ranks_first() -> None:
+    maps = torch.tensor([[[0.5, 1.0, 0.5], [0.0, 0.5, 0.0]]])
+    assert rank_pixels(maps, ties="reverse").tolist() == [[[3, 0, 2], [5, 1, 4]]]
+
+
 def test_ties_are_shuffled_if_a_seed_is_given() -> None:
     image = random_images(1, 6)[0]
     ordered, shuffled = blend_images(

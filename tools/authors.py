@@ -1,0 +1,49 @@
+"""Format how cambench's numbers compare with those of authors' own code, for docs/authors.md, from the stored figures."""
+
+import json
+import tomllib
+from collections.abc import Iterator
+from typing import Any
+
+from ..bench.core.markdown import escape, format_table
+from ..bench.core.specs import DEFAULT, join_protocol
+from .figures import DATA
+
+SOURCES = DATA / "authors" / "sources.toml"
+DIFFERENCES = DATA / "authors" / "differences.json"  # written by tests/support/authors.py
+HEADS = ("quantity", "their code", "largest difference", "reason")
+LEAST = 1e-6  # differences below it are rounding
+
+
+def format_authors() -> str:
+    """Format a section for each repository: a row for each quantity, and what was changed to run the code."""
+    sources = tomllib.loads(SOURCES.read_text(encoding="utf-8"))
+    lines = [""]
+    for name, code in sources["codes"].items():
+        quantities = [quantity for quantity in sources["quantities"] if quantity["code"] == name]
+        lines += [*_format_code(code, quantities), ""]
+    return "\n".join([*lines, ""])
+
+
+def _format_code(code: dict[str, str], quantities: list[dict[str, str]]) -> Iterator[str]:
+    yield from (f"**{code['repository']}** {code['commit']} ({escape(code['paper'])}). {escape(code['changes'])}", "")
+    differences = json.loads(DIFFERENCES.read_text(encoding="utf-8"))
+    rows = [_format_row(quantity, *differences[quantity["key"]]) for quantity in quantities]
+    yield from format_table(HEADS, (False, False, True, False), rows)
+
+
+def _format_row(quantity: dict[str, Any], difference: float, remaining: float) -> tuple[str, ...]:
+    label = join_protocol(quantity["spec"], quantity.get("protocol", DEFAULT))
+    settings = f"; {quantity['settings']}" if "settings" in quantity else ""
+    reason = quantity.get("reason", "")
+    if reason:
+        by = "in the test" if quantity["equal"].isidentifier() else f"by `{quantity['equal']}`"
+        reason = f"{reason} Reproduced {by}: {_format_difference(remaining)}."
+    return f"`{label}`", f"`{quantity['place']}`{escape(settings)}", _format_difference(difference), reason
+
+
+def _format_difference(value: float) -> str:
+    """Format a difference with two digits, or as below LEAST."""
+    if value < LEAST:
+        return "below 1e-6"
+    return f"{value:.2g}".removeprefix("0") if value >= 1e-3 else f"{value:.0e}"
