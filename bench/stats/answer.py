@@ -6,7 +6,7 @@ several metrics, the methods that tie by each of them tie. Out of a tie the chea
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import inf, isnan
+from math import ceil, inf, isnan, log2
 from typing import Literal, Protocol, TypeVar
 
 import numpy as np
@@ -15,19 +15,23 @@ from ..core.errors import UsageError, list_known_names
 from ..core.formatting import format_count, format_duration, format_number, join_names
 from ..store.run import Run
 from .controls import ControlComparison, compare_with_controls
-from .estimate import ALIKE, Estimate
+from .estimate import ALIKE, ALPHA, Estimate
 from .mean_scores import Metric, is_binary
 from .outcome import Race, Standing
 from .ranking import Ranking, rank_by_metric
 from .summary import Table, build_tables
 
-State = Literal["winner", "tie", "none", "split"]
+State = Literal["winner", "tie", "none", "split", "open"]
 
-STATES: dict[State, str] = {"winner": "Winner", "tie": "Tie", "none": "None", "split": "Depends on the metric"}
+STATES: dict[State, str] = {
+    "winner": "Winner", "tie": "Tie", "none": "None", "split": "Depends on the metric", "open": "Undecided"
+}  # fmt: skip
 
 RACE_STATES: dict[str, State] = {
     "winner": "winner", "close": "tie", "open": "tie", "none": "none", "split": "split"
 }  # fmt: skip
+
+DECISIVE = ceil(log2(2 / ALPHA))  # images: with fewer, no exact signed-rank test is significant
 
 # A balanced choice has one metric of each of these families, if the run has any: what several kinds of evidence say together.
 BALANCED = ("deletion and insertion", "drops", "objects")
@@ -49,6 +53,11 @@ class MetricStandings:
             ranked.method for ranked in self.ranking.methods if self.standings.get(ranked.method) in ("best", "tie")
         ]
 
+    @property
+    def rivals(self) -> list[str]:
+        """The methods that tie with the best, though they are not shown to beat every control."""
+        return [method for method in self.ranking.top_group if method not in self.top]
+
 
 @dataclass(frozen=True)
 class Standings:
@@ -65,8 +74,9 @@ class Answer:
     Attributes:
         net: the net's name.
         state: `winner`: one method is best by all metrics, or several that score alike. `tie`: several are, and no test tells
-            them apart. `none`: by no metric does a method beat the controls and tie with the best. `split`: different methods
-            are best by different metrics.
+            them apart, or tells one from others that are not shown to beat the controls. `none`: by a metric, no method is
+            shown to beat the controls and ties with the best. `split`: different methods are best by different metrics.
+            `open`: a race has not decided whether a method beats the controls.
         take: the method to take: the winner, or the cheapest of a tie; None without one.
         top: the winner, or the methods that tie, cheapest first.
         alike: groups of methods that have the same scores, up to rounding, on every image.
@@ -110,10 +120,15 @@ def find_answer(table: Table, by: Sequence[str] = (), known: Standings | None = 
         return None
     top = [method for method in table.methods if all(method in of_metric.top for of_metric in standings)]
     top.sort(key=lambda method: table.costs[method].price if method in table.costs else (inf, inf))
-    state = _find_state(top, standings, alike)
+    rivals = [method for method in table.methods if method not in top and _is_contender(method, standings)]
+    state = _find_state(top, rivals, standings, alike)
     take = top[0] if top else None
     images = _count_images(table, standings)
-    text = _write_sentence(table, state, top, standings, alike)
+    text = (
+        _write_contested(table, top[0], rivals, standings)
+        if state == "tie" and len(top) == 1
+        else _write_sentence(table, state, top, standings, alike)
+    )
     return Answer(table.net, state, take, tuple(top), alike, standings, images, text)
 
 
@@ -124,7 +139,7 @@ def _answer_race(table: Table, race: Race, known: Standings) -> Answer | None:
         return None
     state = RACE_STATES[race.outcome]
     if race.outcome == "open" and race.take is None:
-        state = "none"
+        state = "open"
     return Answer(table.net, state, race.take, race.top, known.alike, standings, race.images, race.text)
 
 
@@ -198,7 +213,7 @@ def _find_standings(table: Table, metric: Metric) -> MetricStandings:
         elif method not in eligible:
             standings[method] = "behind"
         else:
-            standings[method] = "best" if len(eligible) == 1 else "tie"
+            standings[method] = "best" if len(ranking.top_group) == 1 else "tie"
     return MetricStandings(metric, standings, ranking, comparisons)
 
 
@@ -226,10 +241,21 @@ def _are_alike(table: Table, first: str, second: str) -> bool:
     return all(np.allclose(one, other, rtol=ALIKE, atol=ALIKE, equal_nan=True) for one, other in pairs)
 
 
-def _find_state(top: Sequence[str], standings: Sequence[MetricStandings], alike: Sequence[tuple[str, ...]]) -> State:
+def _is_contender(method: str, standings: Sequence[MetricStandings]) -> bool:
+    """Tell whether a method ties with the best by every metric, shown to beat the controls or not."""
+    return all(method in of_metric.top or method in of_metric.rivals for of_metric in standings)
+
+
+def _find_state(
+    top: Sequence[str],
+    rivals: Sequence[str],
+    standings: Sequence[MetricStandings],
+    alike: Sequence[tuple[str, ...]],
+) -> State:
     if not top:
         return "split" if sum(bool(of_metric.top) for of_metric in standings) == len(standings) > 1 else "none"
-    return "winner" if len(top) == 1 or any(set(top) <= set(group) for group in alike) else "tie"
+    alone = len(top) == 1 or any(set(top) <= set(group) for group in alike)
+    return "winner" if alone and not rivals else "tie"
 
 
 def _write_sentence(
@@ -254,12 +280,35 @@ def _write_sentence(
             f"take {top[0]}, the cheapest ({_format_price(table, top[0])})"
         )
     if state == "split":
-        best = [f"by {each.metric.spec} {_join_top(each.top, alike)}" for each in standings]
+        best = [f"by {each.metric.spec} {_join_top(each.top, each.rivals, alike)}" for each in standings]
         return f"no method is best by {join_names(names)} alike on {images}: {'; '.join(best)}"
-    failed = [of_metric.metric.spec for of_metric in standings if not of_metric.top]
     if not table.controls:
         return f"no method is best by {join_names(names)} on {images}"
-    return f"no method beats the controls by {join_names(failed)} on {images}{_describe_rest(table, standings, alike)}"
+    failed = [of_metric for of_metric in standings if not of_metric.top]
+    return f"{_describe_failure(table, failed)}{_describe_rest(table, standings, alike)}"
+
+
+def _write_contested(table: Table, method: str, rivals: Sequence[str], standings: Sequence[MetricStandings]) -> str:
+    """Write the sentence on a method that beats the controls, and ties with others of which that is not known."""
+    names = join_names([of_metric.metric.spec for of_metric in standings])
+    return (
+        f"no winner by {names} on {format_count(_count_images(table, standings), 'image')}: {method} alone is shown to beat "
+        f"the controls, and no test tells it from {join_names(rivals)}; take {method} ({_format_price(table, method)})"
+    )
+
+
+def _describe_failure(table: Table, standings: Sequence[MetricStandings]) -> str:
+    """Say that by each of some metrics no method beats the controls, or that this is not known."""
+    verdicts = {comparison.verdict for each in standings for comparison in each.comparisons}
+    names = join_names([each.metric.spec for each in standings])
+    images = format_count(_count_images(table, standings), "image")
+    if _count_images(table, standings) < DECISIVE and verdicts <= {"undecided", "unknown"}:
+        return f"{images} are too few to show that a method beats the controls by {names}: {DECISIVE} at least"
+    known = all(
+        any(c.verdict == "worse" for c in each.comparisons if c.method == method)
+        for each in standings for method in each.standings if each.standings[method] != "no score"
+    )  # fmt: skip
+    return f"no method {'beats' if known else 'is shown to beat'} the controls by {names} on {images}"
 
 
 def _describe_rest(table: Table, standings: Sequence[MetricStandings], alike: Sequence[tuple[str, ...]]) -> str:
@@ -268,7 +317,8 @@ def _describe_rest(table: Table, standings: Sequence[MetricStandings], alike: Se
     top = [method for method in table.methods if decided and all(method in of_metric.top for of_metric in decided)]
     if not top:
         return ""
-    return f"; by {join_names([of_metric.metric.spec for of_metric in decided])} {_join_top(top, alike)}"
+    rivals = [method for method in table.methods if method not in top and _is_contender(method, decided)]
+    return f"; by {join_names([of_metric.metric.spec for of_metric in decided])} {_join_top(top, rivals, alike)}"
 
 
 def _format_score(estimate: Estimate) -> str:
@@ -283,9 +333,10 @@ def _format_price(table: Table, method: str) -> str:
     return f"{format_duration(cost.seconds)} an image"
 
 
-def _join_top(top: Sequence[str], alike: Sequence[tuple[str, ...]]) -> str:
-    """Say that a method is best, or that several tie."""
-    return f"{_join_alike(top, alike)} {'is best' if len(top) == 1 else 'tie'}"
+def _join_top(top: Sequence[str], rivals: Sequence[str], alike: Sequence[tuple[str, ...]]) -> str:
+    """Say that a method is best, that several tie, or that one alone of those that tie is shown to beat the controls."""
+    alone = "alone is shown to beat the controls" if rivals else "is best"
+    return f"{_join_alike(top, alike)} {alone if len(top) == 1 else 'tie'}"
 
 
 def _join_alike(top: Sequence[str], alike: Sequence[tuple[str, ...]]) -> str:
