@@ -15,7 +15,7 @@ from ..core.errors import UsageError, list_known_names
 from ..core.formatting import format_count, format_duration, format_number, join_names
 from ..store.run import Run
 from .controls import ControlComparison, compare_with_controls
-from .estimate import ALIKE, ALPHA, Estimate
+from .estimate import ALIKE, ALPHA, TIE, Estimate
 from .mean_scores import Metric, is_binary
 from .outcome import Race, Standing
 from .ranking import Ranking, rank_by_metric
@@ -115,7 +115,7 @@ def find_answer(table: Table, by: Sequence[str] = (), known: Standings | None = 
     known = known or find_standings(table)
     if table.race and (not by or set(by) == set(table.race.metrics)):
         return _answer_race(table, table.race, known)
-    standings, alike = tuple(_choose_metrics(known.by_metric, by)), known.alike
+    standings, alike = tuple(_choose_metrics(table, known.by_metric, by)), known.alike
     if not standings:
         return None
     top = [method for method in table.methods if all(method in of_metric.top for of_metric in standings)]
@@ -148,13 +148,19 @@ def _count_images(table: Table, standings: Sequence[MetricStandings]) -> int:
     return table.race.images if table.race else min(of_metric.ranking.n for of_metric in standings)
 
 
-def _choose_metrics(scored: Mapping[str, MetricStandings], by: Sequence[str]) -> list[MetricStandings]:
+def _choose_metrics(table: Table, scored: Mapping[str, MetricStandings], by: Sequence[str]) -> list[MetricStandings]:
+    """Choose the metrics that decide; by default a balanced choice of those by which any two scores differ."""
     for spec in by:
         if spec not in scored:
             raise UsageError(f"this run has no scores by {spec}: {list_known_names(spec, list(scored))}")
     if by:
         return [scored[spec] for spec in by]
-    chosen = choose_balanced([each.metric for each in scored.values()])
+    varied = [
+        each.metric
+        for spec, each in scored.items()
+        if np.nanmax(table.values[spec]) - np.nanmin(table.values[spec]) > TIE
+    ]
+    chosen = choose_balanced(varied or [each.metric for each in scored.values()])
     return [scored[metric.spec] for metric in chosen]
 
 

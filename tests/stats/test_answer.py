@@ -19,7 +19,12 @@ from cambench.bench.store.run import open_run
 from ..support import runs
 
 IMAGES = 12
-FAMILIES = {"insertion": "deletion and insertion", "average_drop": "drops", "pointing": "objects"}
+FAMILIES = {
+    "average_gain": "drops",
+    "insertion": "deletion and insertion",
+    "average_drop": "drops",
+    "pointing": "objects",
+}
 RNG = np.random.default_rng(0)
 NOISE = RNG.normal(0, 0.01, (IMAGES, 5))  # of each method on each image
 LEVELS = {"cam": 0.8, "grad_cam": 0.8, "score_cam": 0.6, "random": 0.3, "centre": 0.4}
@@ -190,6 +195,17 @@ def test_few_images_are_no_evidence_against_a_method(table: Table, count: int, f
     assert answer and (answer.state, answer.take) == ("none", None)
     sentence = f"{count} images are too few to show that a method beats the controls by insertion: 6 at least"
     assert (answer.text == sentence) is few
+
+
+def test_a_metric_that_is_the_same_for_all_does_not_decide_by_default(table: Table) -> None:
+    scored = with_scores(table, insertion={}, average_gain={}, average_drop={"cam": 0.9})
+    answer = find_answer(scored)
+    assert answer and [each.metric.spec for each in answer.by] == ["insertion", "average_gain"]
+    scored.values["average_gain"].iloc[:] = 0.0
+    answer = find_answer(scored)
+    assert answer and [each.metric.spec for each in answer.by] == ["insertion", "average_drop"]
+    chosen = find_answer(scored, ["average_gain"])
+    assert chosen and chosen.state == "none"
 
 
 def test_rates_are_ranked_as_rates(table: Table) -> None:
