@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from ..config import suite_file
 from ..config.defaults import DEFAULTS
 from ..config.protocol import find_protocol
-from ..config.suite import RACE_IMAGES, RACE_SECONDS, Race, Suite, find_dataset
+from ..config.suite import RACE_IMAGES, RACE_SECONDS, Suite, find_dataset
 from ..core import plugins
 from ..core.errors import INTERRUPTED, UsageError
 from ..core.plugins import ENGINE, Plugin
@@ -37,7 +37,7 @@ from ..nets.net import Net
 from ..run.plan import find_layer, make_plan
 from ..store import run as store
 from . import explain as explaining
-from .choose import make_suite
+from .choose import make_rules, make_suite
 from .execute import execute
 from .explanation import Explanation
 from .run import Run
@@ -271,7 +271,7 @@ def choose(
     'none'
     """
     metrics = [by] if isinstance(by, str) else by
-    suite = make_suite(name, Race(confidence=confidence, slack=slack), metrics, **({"images": RACE_IMAGES} | changes))
+    suite = make_suite(name, make_rules(confidence, slack), metrics, **({"images": RACE_IMAGES} | changes))
     return _execute(suite, out, device, quiet=quiet, budget=seconds)
 
 

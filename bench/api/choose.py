@@ -9,6 +9,20 @@ from ..config.suite import Race, Suite
 from ..core.errors import UsageError
 from ..run.plan import Measure
 from ..stats.answer import choose_balanced
+from ..stats.outcome import format_percent
+
+
+def make_rules(confidence: float, slack: float) -> Race:
+    """Make the rules of a race. Raise UsageError for a confidence below 50 %, and for any that is not a share."""
+    if not 0.5 <= confidence < 1:
+        raise UsageError(
+            f"a race is from 50 % to less than 100 % sure, and its confidence is {format_percent(confidence)}"
+        )
+    if not 0 < slack < 1:
+        raise UsageError(
+            f"the slack of a race is between 0 % and 100 % of a metric's range, and not {format_percent(slack)}"
+        )
+    return Race(confidence=confidence, slack=slack)
 
 
 def make_suite(name: str, race: Race, by: Sequence[str] | None = None, **changes: Any) -> Suite:

@@ -18,6 +18,7 @@ from ..store.writer import Writer
 from .missing import list_missing
 from .progress import Deadline, follow
 
+REACH = 0.1  # of a metric's range: a race that can decide smaller differences needs no warning
 COLUMNS = ("dataset", "image", "net", "method", "metric", "value")
 
 
@@ -25,6 +26,9 @@ def measure_race(plan: Plan, writer: Writer, console: Console, engine: Plugin, s
     """Race the methods on each net, and say which drop out. The race ends when it is decided, or when its time is up."""
     deadline, watch = Deadline.after(seconds), _Watch(console)
     watch.say(_describe_rules(writer.header))
+    board = _read_board(Run(writer.directory, writer.header), plan.suite.nets[0])
+    if warning := describe_reach(board.images, board.find_smallest_difference()):
+        watch.say(warning)
 
     def describe(net: str, _: str) -> tuple[str, float | None]:
         if seconds is None:
@@ -68,6 +72,20 @@ def _describe_rules(header: Header) -> str:
     assert header.suite.race is not None
     confidence, slack = map(format_percent, (header.suite.race.confidence, header.suite.race.slack))
     return f"a race by {join_names(list(header.metrics))}: {confidence} sure, slack {slack}"
+
+
+def describe_reach(images: int, smallest: float | None) -> str | None:
+    """Say what so few images can decide, by the smallest difference that they can make sure; None if they are enough."""
+    if smallest is None:
+        return (
+            f"{format_count(images, 'image')} are too few for a race: take more, or compare the methods with bench run"
+        )
+    if smallest > REACH:
+        return (
+            f"{format_count(images, 'image')} can decide only differences of {format_percent(smallest)} of a metric's range "
+            "and more: take more for smaller ones"
+        )
+    return None
 
 
 def _schedule(plan: Plan, run: Run, watch: _Watch, deadline: Deadline) -> Iterator[Round]:

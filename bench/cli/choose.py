@@ -10,7 +10,7 @@ import click
 from rich.console import Console
 
 from ..config.defaults import DEFAULTS
-from ..config.suite import PRECISIONS, RACE_IMAGES, RACE_SECONDS, Race
+from ..config.suite import PRECISIONS, RACE_IMAGES, RACE_SECONDS
 from ..core.choices import LABEL_ORDERS
 from .options import (
     DURATION,
@@ -82,7 +82,7 @@ def choose(
 
     Exit codes: as those of bench run.
     """
-    from ..api.choose import make_suite  # imports torch, which is slow, so only when the command runs
+    from ..api.choose import make_rules, make_suite  # imports torch, which is slow, so only when the command runs
     from ..api.execute import execute
     from ..forward.device import find_device
     from ..forward.process import tune_process
@@ -92,7 +92,7 @@ def choose(
     nets = changes["nets"]
     changes["nets"] = lambda own: add_net_settings(net_settings, nets or own) or nets
     engine = find_engine(changes.pop("engine"), address=changes.pop("address"), workers=changes.pop("workers"))
-    suite = make_suite(name, Race(confidence=confidence, slack=slack), by, **changes)
+    suite = make_suite(name, make_rules(confidence, slack), by, **changes)
     directory = out or Path("runs") / suite.make_directory_name()
     tune_process(find_device(device))
     sys.exit(execute(suite, directory, partial(make_plan, device=device), console, engine, budget=budget))

@@ -5,7 +5,7 @@ several metrics, the methods that tie by each of them tie. Out of a tie the chea
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import ceil, inf, isnan, log2
 from typing import Literal, Protocol, TypeVar
 
@@ -90,7 +90,7 @@ class Answer:
     take: str | None
     top: tuple[str, ...]
     alike: tuple[tuple[str, ...], ...]
-    by: tuple[MetricStandings, ...]
+    by: tuple[MetricStandings, ...] = field(repr=False)
     images: int
     text: str
 

@@ -24,6 +24,8 @@ CHEAP = (
     100.0  # forwards: what scoring a map costs, about; a method with a cheaper map is as dear as one with this price
 )
 
+MANY = 1_000  # images, which make every difference sure that is worth a warning
+
 Mask = NDArray[np.bool_]
 
 
@@ -53,6 +55,16 @@ class Board:
         methods = len(self.controls) - controls
         pairs = methods * (methods - 1) // 2 + methods * controls
         return (1 - self.rules.confidence) / max(1, pairs * len(self.goodness))
+
+    def find_smallest_difference(self) -> float | None:
+        """Find the smallest difference, as a share of a metric's range and in steps of 5 %, that the images can make sure.
+
+        The difference is the same on every image: one that varies needs more of them. None if they are too few for any.
+        """
+        steps = np.linspace(0.05, 1, 20)
+        images = min(self.images, MANY)
+        sure = steps[count_until_sure(np.broadcast_to(steps, (images, len(steps))), 0.0, self.alpha) <= images]
+        return float(sure[0]) if len(sure) else None
 
     @cached_property
     def ahead(self) -> Counts:

@@ -236,11 +236,16 @@ def test_what_cannot_be_raced_is_refused_in_a_sentence(home: Path, tmp_path: Pat
     assert "a race needs two methods at least, and there is one" in refused(*base, "--methods", "cam")
     assert "the suite published has parts" in refused("choose", "published")
     assert "did you mean 'insertion'" in refused(*base, "--by", "insertio")
+    assert "a race is from 50 % to less than 100 % sure, and its confidence is 40 %" in refused(
+        *base, "--confidence", "40%"
+    )
     assert not (tmp_path / "run").exists()
     for option, value in (("--slack", "0%"), ("--confidence", "120%"), ("--budget", "soon"), ("--budget", "0s")):
         assert bench(*base, option, value).exit_code == 2
     with pytest.raises(UsageError, match="needs two methods"):
         choose(methods=["cam"])
+    with pytest.raises(UsageError, match=r"between 0 % and 100 % of a metric's range, and not 150 %"):
+        choose(slack=1.5)
 
 
 @pytest.mark.parametrize(("by", "metrics"), [(None, ["insertion", "average_gain", "energy"]), (["energy"], ["energy"])])

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from cambench.bench.api.race import describe_reach
 from cambench.bench.stats.estimate import Floats
 from cambench.bench.stats.race import Board, Rules, Stage, play
 from cambench.bench.stats.sequences import NEVER, count_until_sure
@@ -42,6 +43,17 @@ def test_the_level_is_divided_by_the_pairs_with_a_method_and_by_the_metrics() ->
     # 3 pairs of methods and 3 x 2 with a control, by 2 metrics
     assert board.alpha == pytest.approx(0.05 / 18)
     assert make_board(0.5, 0.6).alpha == pytest.approx(0.05)
+
+
+@pytest.mark.parametrize("images", [5, 10, 20, 100])
+def test_the_smallest_difference_that_so_few_images_make_sure(images: int) -> None:
+    board = replace(make_board(0.5, 0.6, 0.7, controls=1), images=images)
+    smallest = board.find_smallest_difference()
+    needed = [int(count_until_sure(np.full(images, step), 0.0, 0.05 / 3)) for step in np.arange(1, 21) / 20]
+    assert smallest == next((pytest.approx((k + 1) / 20) for k, count in enumerate(needed) if count <= images), None)
+    assert (smallest is None) is (images == 5)
+    warning = describe_reach(images, smallest)
+    assert (warning is None) is (images == 100) and ("too few for a race" in (warning or "")) is (images == 5)
 
 
 def test_a_race_ends_once_the_others_are_surely_behind() -> None:
