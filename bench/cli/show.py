@@ -31,8 +31,8 @@ PLUGINS = (METHOD, METRIC, DATASET, REPORT, REFERENCE, ENGINE)
 def show(name: str) -> None:
     """Show what a method, metric, data set, net, protocol or suite is.
 
-    NAME is one that `bench list` names, or your own file. Settings are shown with their defaults and what each may be, a metric
-    with its direction and range, and each with an example.
+    NAME is one that `bench list` names, the head of a metric's column, or your own file. Settings are shown with their
+    defaults and what each may be, a metric with its direction and range, and each with an example.
     """
     console = Console(highlight=False, emoji=False)
     console.width = min(console.width, WIDTH)
@@ -46,6 +46,8 @@ def show(name: str) -> None:
         parts += _show_protocol(name)
     if _is_listed(name, known["suites"]):
         parts += _show_suite(name)
+    if not parts and (metric := _find_metric_by_head(name)):
+        parts += _show_plugin(METRIC, metric)
     if not parts:
         close = find_close_names(name, [row[0] for rows in known.values() for row in rows], 3)
         hint = f"did you mean {' or '.join(close)}?" if close else "bench list names everything"
@@ -59,6 +61,12 @@ def _is_known(kind: Kind, name: str, known: dict[str, list[tuple[str, str]]]) ->
         return kind.function in _list_functions(file)
     word = specs.parse(kind.word, name).name
     return _is_listed(word, known[f"{kind.word}s"])
+
+
+def _find_metric_by_head(head: str) -> Plugin | None:
+    """Find the metric whose column has this head in tables of the terminal."""
+    metrics = (plugins.find(METRIC, name) for name in plugins.list_names(METRIC))
+    return next((metric for metric in metrics if metric.short == head), None)
 
 
 def _is_listed(name: str, rows: list[tuple[str, str]]) -> bool:

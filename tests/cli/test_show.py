@@ -21,6 +21,10 @@ def test_a_metric_has_its_direction_range_caveat_settings_and_example() -> None:
     assert text.endswith("example: bench run --metrics 'insertion[steps=56]'")
 
 
+def test_a_metric_is_found_by_the_head_of_its_column() -> None:
+    assert bench("show", "gain").output == bench("show", "average_gain").output
+
+
 def test_a_name_of_several_kinds_shows_all_of_them() -> None:
     text = bench("show", "rise").output
     assert "rise (method)" in text and "rise (protocol)" in text and "'rise[count=4000]'" in text
