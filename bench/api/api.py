@@ -268,7 +268,7 @@ def choose(
     >>> few = dict(nets=["squeezenet1_1"], methods=["cam", "centre"], images=16, precision="fp32")
     >>> race = choose(by="energy", dataset="scenes[size=64]", out="runs/race", quiet=True, **few)
     >>> race.answer()[0].state
-    'none'
+    'open'
     """
     metrics = [by] if isinstance(by, str) else by
     suite = make_suite(name, make_rules(confidence, slack), metrics, **({"images": RACE_IMAGES} | changes))

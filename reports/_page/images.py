@@ -20,7 +20,7 @@ from .strips import Strip, make_strip
 IMAGES = 100  # in a table, at most
 THUMBNAIL = 56  # pixels
 WIDEST = 112  # pixels of a picture in a panel
-PICTURES = 300  # in the panels of a net, at most: a megabyte
+PICTURES = 200  # in the panels of a net, at most: half a megabyte
 
 
 @dataclass(frozen=True)

@@ -95,7 +95,7 @@ def list_panels(page: str) -> dict[str, list[str]]:
     names = re.findall(r'<a href="#[^"]+-maps"[^>]*><img [^>]*>(.*?)</a>', page)
     panels = {
         anchor: [unescape(text) for text in re.findall(r'alt="([^"]+)"', panel.split("</div></div>")[0])]
-        for anchor, panel in (part.split('">', 1) for part in page.split('<div class="panel" id="')[1:])
+        for anchor, panel in (part.split('">', 1) for part in page.split('<div class="maps" id="')[1:])
     }
     assert set(links) == set(panels)
     return {name.replace("<wbr>", ""): panels[anchor] for anchor, name in zip(links, names, strict=True)}

@@ -217,8 +217,9 @@ def test_the_page_has_text_for_every_picture_and_figure(page: str) -> None:
     parser.feed(page)
     assert all(attributes.get("alt") for tag, attributes in parser.seen if tag == "img")
     assert all(attributes.get("scope") in ("row", "col") for tag, attributes in parser.seen if tag == "th")
-    # best, median, worst; three images on three nets; plain CAM not on vgg16; scales; twelve images in a table on three nets
-    pictures = 14 * 3 + 3 * (3 + 5 + 5 + 4) + 3 + 12 * 3
+    # best, median, worst; three images on three nets; plain CAM not on vgg16; scales; twelve images in a table on three nets,
+    # each with a panel
+    pictures = 14 * 3 + 3 * (3 + 5 + 5 + 4) + 3 + 12 * 3 + 12 * (6 + 6 + 5)
     assert sum(tag == "img" for tag, _ in parser.seen) == pictures
     panels, binary = 3 * 8, 2
     figures = 3 * panels + 3 * 2 + (panels - 3 * binary) + 8  # ranking and both costs, curves, images, ranks over nets
