@@ -1,14 +1,15 @@
 """Computes a run within a time: cheap methods on a few images of every net, then on all; dear methods where they fit."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import product
+from itertools import chain, product
 
 from rich.console import Console
 
 from ..core.formatting import format_count, format_time
 from ..core.plugins import Plugin
 from ..run.plan import Plan, Round
+from ..store.parts import NetImage
 from ..store.run import Run
 from ..store.writer import Writer
 from .missing import list_missing
@@ -63,12 +64,17 @@ class _Schedule:
                 yield from self._try_dear_method(net, method)
 
     def list_unfinished(self) -> Iterator[str]:
-        """Describe what is not computed: images of cheap methods, by net, and of each dear method."""
+        """Describe what is not computed: images of cheap methods, by net, and of each dear method.
+
+        Images that failed are left out: why they did is reported at the end of every run.
+        """
+        rows = self.run.table("failures", columns=["net", "image"])
+        failed = set(zip(rows["net"], rows["image"], strict=True))
         for net in self.plan.suite.nets:
-            if count := _count(self._list_missing(net, self._list_methods(dear=False), 0, len(self.plan.indices))):
+            if count := self._count_missing(net, self._list_methods(dear=False), failed):
                 yield f"{format_count(count, 'image')} on {net}"
         for method, net in product(self._list_methods(dear=True), self.plan.suite.nets):
-            if count := _count(self._list_missing(net, [method], 0, len(self.plan.indices))):
+            if count := self._count_missing(net, [method], failed):
                 needed = self.needed.get((net, method))
                 forecast = f" (about {format_time(needed)})" if needed else ""
                 yield f"{method} on {net}, {format_count(count, 'image')}{forecast}"
@@ -80,7 +86,7 @@ class _Schedule:
         yield from first
         seconds = (before - self.deadline.left) / 2  # the first image is explained twice, to count the work
         rest = list(self._list_missing(net, [method], 1, len(self.plan.indices)))
-        needed = seconds * _count(rest)
+        needed = seconds * len(list(_list_indices(rest)))
         if first and needed > self.deadline.left:
             self.needed[net, method] = needed
         else:
@@ -89,6 +95,11 @@ class _Schedule:
     def _list_missing(self, net: str, methods: Sequence[str], start: int, stop: int) -> Iterator[Round]:
         """Yield what these images of the run, by position, lack of the methods."""
         yield from list_missing(self.plan, self.run, net, dict.fromkeys(methods, range(start, stop)))
+
+    def _count_missing(self, net: str, methods: Sequence[str], failed: Container[NetImage]) -> int:
+        """Count the images that lack some of the methods, without those that failed."""
+        rounds = self._list_missing(net, methods, 0, len(self.plan.indices))
+        return sum((net, self.plan.images.name(index)) not in failed for index in _list_indices(rounds))
 
     def _list_methods(self, *, dear: bool) -> list[str]:
         return [method.spec for method in self.plan.methods if method.dear == dear]
@@ -100,6 +111,8 @@ class _Schedule:
         return sorted(self.plan.suite.nets, key=lambda net: float(seconds.get(net, 0.0)))
 
 
-def _count(rounds: Iterator[Round] | Sequence[Round]) -> int:
-    """Count the images of rounds."""
-    return sum(len(group) for planned in rounds for groups in planned.groups.values() for group in groups)
+def _list_indices(rounds: Iterable[Round]) -> Iterator[int]:
+    """Yield the indices of the images of rounds."""
+    for planned in rounds:
+        for groups in planned.groups.values():
+            yield from chain.from_iterable(groups)

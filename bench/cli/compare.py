@@ -14,6 +14,7 @@ from ..compare import export, timing
 from ..compare.baseline import format_baseline
 from ..compare.compare import Comparison, compare_snapshots, load_snapshot
 from ..compare.history import format_csv, make_history
+from ..compare.snapshot import Snapshot
 from ..compare.terminal import show_comparison, show_history
 from ..core.errors import BenchError, UsageError
 from ..core.files import append_text, write_text
@@ -141,11 +142,12 @@ def history(
 ) -> None:  # fmt: skip
     """Show each metric over many runs or baselines, and where it changed.
 
-    A metric changed where bench compare finds it better or worse than at its last change.
+    A metric changed where bench compare finds it better or worse than at its last change. Directories that hold no
+    finished run, and races, are left out.
     """
     _check_outputs([csv] if csv and csv != Path("-") else [], runs)
     paths = sorted(runs, key=_find_time) if by_time else runs
-    snapshots = [load_snapshot(path).select(nets, methods, metrics) for path in paths]
+    snapshots = [snapshot.select(nets, methods, metrics) for snapshot in _load_runs(paths)]
     lines = [line for line in make_history(snapshots) if metrics is None or line.key[2] in metrics]
     if csv == Path("-"):
         click.echo(format_csv(snapshots, lines), nl=False)
@@ -153,6 +155,26 @@ def history(
     console.print(show_history(snapshots, lines), width=min(console.width, WIDTH))
     if csv:
         write_text(csv, format_csv(snapshots, lines))
+
+
+def _load_runs(paths: Sequence[Path]) -> list[Snapshot]:
+    """Load runs and baselines, and say on stderr which directories hold no run that can be compared.
+
+    Raise UsageError for a path that is no directory and no baseline, and if fewer than two runs are left for that reason.
+    """
+    snapshots, unusable = [], []
+    for path in paths:
+        try:
+            snapshots.append(load_snapshot(path))
+        except UsageError as error:
+            if not path.is_dir():
+                raise
+            unusable.append(error)
+    if unusable and len(snapshots) < 2:
+        raise unusable[0]
+    for reason in unusable:
+        click.echo(f"left out: {reason}", err=True)
+    return snapshots
 
 
 def _find_time(path: Path) -> float:

@@ -1,6 +1,7 @@
 """Comparisons and histories in the terminal."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
+from dataclasses import replace
 from itertools import groupby
 from math import isnan
 
@@ -75,19 +76,25 @@ def show_history(runs: Sequence[Snapshot], history: Sequence[Series]) -> Group:
         f"{format_count(len(history), 'number')} over {format_count(len(runs), 'run')}: {format_count(changes, 'change')}",
         style="bold",
     )
-    parts: list[RenderableType] = [Text(_describe_last_run(runs), style="bold"), head, *names]
+    parts: list[RenderableType] = [
+        Text(_describe_last_run(runs, {series.key[2] for series in history}), style="bold"),
+        head,
+        *names,
+    ]
     for (net, method), group in groupby(history, key=lambda series: series.key[:2]):
         parts += [Text(), Text(f"{net}, {method}", style="bold"), _make_history_grid(list(group), len(runs))]
     return Group(*parts)
 
 
-def _describe_last_run(runs: Sequence[Snapshot]) -> str:
-    """Describe what changed between the last two runs."""
+def _describe_last_run(runs: Sequence[Snapshot], metrics: Container[str]) -> str:
+    """Describe what changed between the last two runs, among these metrics and costs."""
     base, new = runs[-2:]
     place = f"Run {len(runs) - 1} → {len(runs)}"
     if mismatch := find_mismatch(base, new):
         return f"{place}: not comparable: {mismatch}"
     comparison = compare_snapshots(base, new)
+    shown = tuple(result for result in comparison.results if result.key[2] in metrics)
+    comparison = replace(comparison, results=shown)
     worst = describe_worst_change(comparison)
     return f"{place}: {worst} ({count_verdicts(comparison)})" if worst else f"{place}: nothing changed"
 

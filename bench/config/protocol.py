@@ -31,7 +31,13 @@ def _name_target(text: str) -> str:
     """Write a target in one way: the likeliest class is the predicted one, and an index has no zeros before it."""
     if not text.isprintable() or not text.strip():
         raise ValueError(f"{show_value(text)} names no class")
-    return PREDICTED if text == "top1" else re.sub(r"^0+(?=[0-9]+$)", "", text)
+    return _normalise_target(text)
+
+
+def _normalise_target(target: Any) -> str:
+    """Write a target, or a number that stands for one, as `_name_target` does, without checking it."""
+    text = re.sub(r"^(top)?0+(?=[0-9]+$)", r"\1", str(target).strip())
+    return PREDICTED if text == "top1" else text
 
 
 Target = Annotated[str, Field(coerce_numbers_to_str=True), AfterValidator(_name_target)]
@@ -103,7 +109,8 @@ def find_protocol(spec: str, target: str | None = None) -> Protocol:
     if requested.name not in list_names():
         raise UsageError(f"there is no protocol {requested.name!r}: {list_known_names(requested.name, list_names())}")
     content = {"name": requested.name} | tomllib.loads(_read(requested.name))
-    if target not in (None, requested.settings.get("target", content.get("target", PREDICTED))):
+    own = _normalise_target(requested.settings.get("target", content.get("target", PREDICTED)))
+    if target is not None and (target := _normalise_target(target)) != own:
         if "target" in requested.settings:
             raise UsageError(f"{spec} and the target {target!r} contradict each other: name one of the two")
         (requested.settings if target in (PREDICTED, LABEL) else content)["target"] = target

@@ -14,15 +14,20 @@ def format_number(value: float) -> str:
     if isnan(value):
         return "-"
     if abs(value) < 0.9995:
-        return f"{value:.3f}".replace("0.", ".", 1)
+        return _remove_zero(f"{value:.3f}")
     return f"{value:.{max(0, 3 - len(str(int(abs(round(value, 3))))))}f}"
 
 
 def format_beside(value: float, bounds: Sequence[float]) -> str:
     """Format a number beside bounds, with as many digits as show on which side of each it lies: .7998, not .800, below 0.8."""
-    texts = (format_number(value), *(f"{value:.{digits}f}".replace("0.", ".", 1) for digits in range(4, 17)))
+    texts = (format_number(value), *(_remove_zero(f"{value:.{digits}f}") for digits in range(4, 17)))
     known = (text for text in texts if isnan(value) or all((float(text) >= end) == (value >= end) for end in bounds))
     return next(known, str(value))
+
+
+def _remove_zero(text: str) -> str:
+    """Remove the zero before the point of a number between -1 and 1."""
+    return re.sub(r"^(-?)0\.", r"\1.", text)
 
 
 def format_p(p: float, name: str = "") -> str:
@@ -56,7 +61,7 @@ def format_cost(value: float) -> str:
         return "0" if value == 0 else "-"
     if value < 1e-4:
         return f"{value:.0e}"
-    return f"{value:#.2g}".replace("0.", ".", 1) if value < 0.1 else format_number(value)
+    return _remove_zero(f"{value:#.2g}") if value < 0.1 else format_number(value)
 
 
 def format_duration(seconds: float) -> str:

@@ -150,7 +150,7 @@ def _check_answers(address: str) -> None:
     if not port.isdigit():
         return  # the name of a cluster: auto, local
     try:
-        socket.create_connection((host, int(port)), timeout=CONNECT_SECONDS).close()
+        socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT_SECONDS).close()
     except (OSError, OverflowError) as error:
         raise UsageError(f"there is no Ray cluster at {address}: {read_message(error)}") from None
 

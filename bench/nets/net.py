@@ -39,6 +39,7 @@ class Net(nn.Module):
         notes: what was decided about the net, in sentences for the report.
         size: side of the only images that the net takes, in pixels; None if it takes any.
         memory_limit: bytes that a forward pass may take; None without a limit.
+        mixing: by method: whether its maps of a batch depend on the other images, as far as that was found out.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class Net(nn.Module):
         self.size = size
         self.link, self.output, self.reading, self.precision = link, output, reading, precision
         self.memory_limit: float | None = None
+        self.mixing: dict[Hashable, bool] = {}
         self.cut = cut
         self._sequence = nn.ModuleList(cut.modules.values())
         self.features, self.classify = self.split_at([cut.layer])

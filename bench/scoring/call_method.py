@@ -1,9 +1,8 @@
 """Calls a method for a batch of images, and checks that it returns a map for each, which depends on that image alone."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
@@ -14,10 +13,8 @@ from ..nets.net import Net
 
 MAX_PIXELS = 2**26  # of a map: four times the largest photo
 INDEPENDENCE = 1e-3  # of a map's spread: the most that the other images of a batch may change it by
+ROUNDING = 1e-6  # of its largest magnitude: what they may change a map without spread by
 OVERWRITTEN = "modified by an inplace operation", "being modified inplace"  # in torch's messages about gradients
-
-# By net, a method's spec and its function: whether the maps of a batch depend on its other images
-_MIXING: WeakKeyDictionary[Net, dict[tuple[str, Callable[..., Any]], bool]] = WeakKeyDictionary()
 
 
 def protect(method: Plugin, values: Tensor) -> Tensor:
@@ -54,13 +51,13 @@ def mixes_images(method: Plugin, net: Net, images: Tensor, targets: Sequence[int
     """
     if not method.foreign:  # the contract tests check the suite's own
         return False
-    mixing, key = _MIXING.setdefault(net, {}), (method.spec, method.function)
-    if key not in mixing:
+    key = method.spec, method.function
+    if key not in net.mixing:
         maps = _call(method, net, images.clone(), targets, seeds)
         ends = slice(0, 1), slice(len(images) - 1, None)
         alone = [_call(method, net, images[end].clone(), targets[end], seeds[end]) for end in ends]
-        mixing[key] = not all(_are_alike(maps[end], map_) for end, map_ in zip(ends, alone, strict=True))
-    return mixing[key]
+        net.mixing[key] = not all(_are_alike(maps[end], map_) for end, map_ in zip(ends, alone, strict=True))
+    return net.mixing[key]
 
 
 def _are_alike(maps: Tensor, expected: Tensor) -> bool:
@@ -68,7 +65,8 @@ def _are_alike(maps: Tensor, expected: Tensor) -> bool:
     if maps.shape != expected.shape:
         return False
     spread = float(expected.max() - expected.min())
-    return torch.allclose(maps, expected, rtol=0, atol=INDEPENDENCE * spread)
+    tolerance = max(INDEPENDENCE * spread, ROUNDING * float(expected.abs().max()))
+    return torch.allclose(maps, expected, rtol=0, atol=tolerance)
 
 
 def _call(method: Plugin, net: Net, images: Tensor, targets: Sequence[int], seeds: Sequence[int]) -> Tensor:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache, partial
 
 from ...bench.compare.compare import Comparison, compare_snapshots
 from ...bench.compare.snapshot import take_snapshot
@@ -44,10 +45,11 @@ def make_section(runs: Sequence[Run]) -> Section | None:
 
 def _compare(runs: Sequence[Run]) -> Iterator[Changes]:
     labels = label_runs(runs)
+    take_base = cache(partial(take_snapshot, runs[0], labels[0]))
     for run, label in zip(runs[1:], labels[1:], strict=True):
         title = f"{labels[0]} → {label}"
         try:
-            comparison = compare_snapshots(take_snapshot(runs[0], labels[0]), take_snapshot(run, label))
+            comparison = compare_snapshots(take_base(), take_snapshot(run, label))
         except UsageError as error:
             yield Changes(title, f"Not compared: {error}", failed=False, sentences=[], table=None)
         else:

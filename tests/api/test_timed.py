@@ -8,9 +8,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from cambench import load
+from cambench import load, load_dataset
 from cambench.bench.api import execute, progress
 from cambench.bench.core import plugins
+from cambench.bench.core.errors import FAILED
 from cambench.bench.core.plugins import METHOD
 from cambench.bench.stats.answer import Answer
 from cambench.bench.stats.ranking import rank_methods
@@ -98,6 +99,42 @@ def test_dear_methods_that_do_not_fit_are_left_out(command: list[str], whole: Pa
     assert answer.images == 6, "one image of the dear method does not stop the others from being compared"
     assert bench(*command, "--out", tmp_path / "run").exit_code == 0
     assert_close(tmp_path / "run", whole)
+
+
+FAILING = '''"""A method that fails on the images that are brighter than some."""
+
+import torch
+
+from cambench import ImageError
+
+VERSION = 1
+
+
+def explain(net, images, targets):
+    if bool((images.mean((1, 2, 3)) > LIMIT).any()):
+        raise ImageError("it is too bright")
+    return images.mean(1)
+'''
+
+
+def test_images_that_fail_are_not_said_to_lack_time(command: list[str], tmp_path: Path) -> None:
+    """On the first image a method must not fail, so the limit lies above it."""
+    images = load_dataset("scenes[size=64]")
+    means = [float((images[index].pixels / 255).mean()) for index in range(6)]
+    limit = means[0] + 1e-4
+    failing = sum(mean > limit for mean in means)
+    assert 0 < failing < 5, "some images fail, and not all"
+    file = tmp_path / "failing.py"
+    file.write_text(FAILING.replace("LIMIT", repr(limit)), encoding="utf-8")
+    dear = command[command.index("--methods") + 1].split(",")[1]
+    shorter = ("--nets", "squeezenet1_1", "--time", "10min")
+    result = bench(*command, *shorter, "--methods", f"random,{file}", "--out", tmp_path / "cheap")
+    assert result.exit_code == FAILED and "failed on 1 net" in words(result.output)
+    assert "Not computed" not in result.output and "without --time" not in result.output
+    result = bench(*command, *shorter, "--methods", f"random,{file},{dear}", "--out", tmp_path / "dear")
+    assert result.exit_code == FAILED
+    rest = f"the rest would not end in time. Not computed: dear on squeezenet1_1, {5 - failing} images (about 8 min)."
+    assert rest in words(result.output)
 
 
 def open_answer(directory: Path) -> Answer:

@@ -74,11 +74,16 @@ def test_options_that_are_no_finite_number_are_refused(arguments: list[str]) -> 
     assert result.exit_code == 2 and "Invalid value for" in result.stderr
 
 
-@pytest.mark.parametrize("option", ["--images", "--slack", "--budget", "--target", "--seed"])
+@pytest.mark.parametrize("option", ["--images", "--slack", "--budget", "--seed"])
 def test_a_wrong_value_of_any_length_is_shown_in_a_short_line(option: str) -> None:
     result = CliRunner().invoke(main, ["choose", option, "x" * 100_000])
     *_, line = result.stderr.splitlines()
     assert result.exit_code == 2 and line.startswith(f"Error: Invalid value for '{option}'") and len(line) < 2100
+
+
+def test_a_class_of_any_length_is_shown_in_a_short_line() -> None:
+    line = refused("choose", "--target", "x" * 100_000)
+    assert line.startswith("bench: the target is predicted, label or a class of ") and len(line) < 2100
 
 
 @pytest.mark.parametrize("directory", ["/", "//", "/tmp/..", "a\0b", "a\nb", LONG, f"a/{LONG}"])

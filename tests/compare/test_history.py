@@ -9,6 +9,7 @@ import pytest
 from cambench.bench.compare.compare import load_snapshot
 from cambench.bench.compare.history import Series, make_history
 from cambench.bench.compare.terminal import draw_course
+from cambench.bench.store.run import open_run
 from cambench.tests.support import runs as _runs
 from cambench.tests.support.cli import bench, refused
 from cambench.tests.support.comparisons import ONE_NET, edit_header, shift_scores
@@ -84,6 +85,33 @@ def test_a_history_begins_with_what_changed_in_the_last_run(drift: list[Path], t
     assert lines.startswith("Run 2 → 3: insertion of grad_cam on squeezenet1_1 is better, ")
     photos = _runs.write(tmp_path / "photos", nets=ONE_NET, prefix="photo")
     assert bench("history", drift[0], photos).output.startswith("Run 1 → 2: not comparable: no image in common")
+
+
+def test_a_history_of_some_metrics_begins_with_a_change_of_these(tmp_path: Path) -> None:
+    first, second = (_runs.write(tmp_path / name, nets=ONE_NET) for name in ("first", "second"))
+    costs = open_run(second).table("cost")
+    _runs.rewrite(second, "cost", costs.assign(forwards=2 * costs["forwards"] + 1))
+    assert bench("history", first, second).output.startswith("Run 1 → 2: forwards of ")
+    chosen = ("history", first, second, "--metrics", "insertion")
+    assert bench(*chosen).output.startswith("Run 1 → 2: nothing changed\n")
+    shift_scores(second, "grad_cam", "insertion", -0.1)
+    shift_scores(second, "grad_cam", "deletion", 0.2)
+    headline = " ".join(bench(*chosen).output.split())
+    assert headline.startswith("Run 1 → 2: insertion of grad_cam on squeezenet1_1 is worse, ")
+    assert " (1 worse, 4 same) " in headline
+
+
+def test_what_holds_no_finished_run_is_left_out_of_a_history(drift: list[Path], tmp_path: Path) -> None:
+    empty, race = tmp_path / "empty", _runs.write(tmp_path / "race", nets=ONE_NET)
+    empty.mkdir()
+    edit_header(race, lambda header: header["suite"].update(race={"confidence": 0.1, "slack": 0.02}))
+    result = bench("history", race, drift[0], empty, drift[3], "--csv", "-")
+    assert result.exit_code == 0 and result.stdout == bench("history", drift[0], drift[3], "--csv", "-").stdout
+    first, second = result.stderr.splitlines()
+    assert first.startswith(f"left out: {race} is a race, ")
+    assert second == f"left out: {empty} holds no run: it has no run.json"
+    assert refused("history", drift[0], race).startswith(f"bench: {race} is a race, ")
+    assert "there is no run or baseline at" in refused("history", *drift[:2], tmp_path / "mistyped")
 
 
 def test_the_course_has_a_block_for_each_run(drift: list[Path]) -> None:

@@ -84,6 +84,24 @@ def test_the_name_of_a_protocol_shows_overridden_choices() -> None:
     assert protocol.find_protocol("default[steps=5]").find_metric_plugins("insertion", 0)[0].settings["steps"] == 5
 
 
+@pytest.mark.parametrize(
+    ("spec", "target"),
+    [("rise[target=3]", "3"), ("rise[target=3]", " 03 "), ("rise[target=top1]", "predicted"), ("rise", "top01"),
+     ("rise[target=predicted]", "top01"), ("rise[target=top02]", "top2"), ("opticam", "label"),
+     ("rise[target=star]", " star ")],
+)  # fmt: skip
+def test_a_target_written_in_another_way_is_the_same(spec: str, target: str) -> None:
+    found = protocol.find_protocol(spec, target)
+    assert found == protocol.find_protocol(spec)
+    assert found.target == {"top01": "predicted", " star ": "star", " 03 ": "3"}.get(target, target)
+
+
+@pytest.mark.parametrize("target", ["4", "top3", "label", "0star"])
+def test_two_targets_contradict_each_other(target: str) -> None:
+    with pytest.raises(UsageError, match="contradict each other: name one of the two"):
+        protocol.find_protocol("rise[target=3]", target)
+
+
 def test_a_metric_with_two_definitions_is_measured_in_both() -> None:
     assert [plugin.spec for plugin in protocol.find_protocol("road").find_metric_plugins("road", 0)] == [
         "road[order=morf]",

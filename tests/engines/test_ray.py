@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -14,6 +15,7 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 from cambench.bench.cli.main import main
+from cambench.bench.engines import ray
 from cambench.bench.store import run as store
 from cambench.tests.support import races
 from cambench.tests.support.runs import assert_same, words
@@ -154,6 +156,22 @@ def test_an_address_where_nothing_answers_is_refused_at_once(address: str, tmp_p
     result = bench(*run_command(tmp_path, "run", "--engine", "ray", "--address", address, nets=NETS[:1]))
     assert result.exit_code == 2 and f"there is no Ray cluster at {address}: " in result.stderr
     assert time.monotonic() - began < 60, "Ray tries for minutes"
+
+
+@pytest.mark.parametrize(
+    ("address", "host"),
+    [("[::1]:6379", "::1"), ("ray://[fe80::1]:6379", "fe80::1"), ("head.local:6379", "head.local")],
+)
+def test_a_host_is_asked_without_its_brackets(address: str, host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, int]] = []
+
+    def connect(pair: tuple[str, int], timeout: float) -> socket.socket:
+        asked.append(pair)
+        return socket.socket()
+
+    monkeypatch.setattr(socket, "create_connection", connect)
+    ray._check_answers(address)
+    assert asked == [(host, 6379)]
 
 
 def test_an_unknown_engine_and_a_setting_of_the_local_engine_are_refused() -> None:

@@ -373,6 +373,19 @@ def test_a_number_beside_a_bound_shows_on_which_side_it_lies(value: float, text:
     assert formatting.format_beside(value, (0.8, 0.667)) == text
 
 
+@pytest.mark.parametrize(
+    ("value", "bound", "text"),
+    [
+        (10.79996, 10.8, "10.79996"),
+        (-10.80004, -10.8, "-10.80004"),
+        (-0.80004, -0.8, "-.80004"),
+        (20.0123, 20.03, "20.0"),
+    ],
+)
+def test_a_number_beside_a_bound_keeps_its_digits(value: float, bound: float, text: str) -> None:
+    assert formatting.format_beside(value, (bound,)) == text
+
+
 def test_a_p_value_has_a_lowest_text() -> None:
     assert [formatting.format_p(p) for p in (0.0004, 0.001, 0.25, float("nan"))] == ["<.001", ".001", ".250", ""]
     assert [formatting.format_p(p, "p") for p in (0.0004, 0.012)] == ["p < .001", "p = .012"]

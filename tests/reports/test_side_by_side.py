@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cambench.bench.compare.compare import compare_snapshots, load_snapshot
-from cambench.bench.compare.snapshot import Key
+from cambench.bench.compare.snapshot import Key, Snapshot, take_snapshot
 from cambench.bench.compare.summary import write_headline
 from cambench.bench.compare.verdicts import NumberResult
 from cambench.bench.core.errors import UsageError
@@ -16,6 +16,7 @@ from cambench.bench.store import run as store
 from cambench.bench.store.header import Header
 from cambench.bench.store.run import Run
 from cambench.reports import html
+from cambench.reports._page import changes
 from cambench.reports._page.analysis import NetAnalysis, analyse
 from cambench.reports._page.ranks import MetricRanks, rank_over_blocks
 from cambench.reports._page.side_by_side import NOT_COMPARABLE, make_score_tables
@@ -199,6 +200,18 @@ def test_the_page_begins_with_what_changed(tmp_path: Path) -> None:
     assert f'<p class="warn">{headline}.</p>' in text
     assert re.search(r'<th scope="row">worse</th>\s*<td[^>]*>resnet18</td>\s*<td[^>]*>grad_cam</td>', text)
     assert '<h3>first → third</h3>\n<p class="lede">Passed: ' in text
+
+
+def test_the_first_run_is_read_once_for_all_comparisons(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    taken: list[str] = []
+
+    def take(run: Run, name: str) -> Snapshot:
+        taken.append(name)
+        return take_snapshot(run, name)
+
+    monkeypatch.setattr(changes, "take_snapshot", take)
+    assert changes.make_section([_write(tmp_path / name) for name in ("first", "second", "third")])
+    assert sorted(taken) == ["first", "second", "third"]
 
 
 def test_a_run_that_is_not_finished_is_not_compared(tmp_path: Path) -> None:

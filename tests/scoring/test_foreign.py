@@ -1,6 +1,7 @@
 """What a metric or a method of a user's own file asks and returns is checked before anything is computed from it."""
 
 import math
+from collections.abc import Hashable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -192,6 +193,9 @@ class _Device:
 
     device = torch.device("cpu")
 
+    def __init__(self) -> None:
+        self.mixing: dict[Hashable, bool] = {}
+
 
 def call(folder: Path, returned: str) -> Any:
     (folder / "odd.py").write_text(
@@ -224,6 +228,9 @@ def test_a_method_that_fails_on_a_batch_gets_each_image_as_it_was(tmp_path: Path
         ("maps.repeat(1, len(images), 1)", True),
         ("maps / maps.amax((1, 2), keepdim=True)", False),
         ("maps + 1e-6 * len(images)", False),  # rounding
+        ("0 * maps + 1 + 1.2e-7 * (len(images) > 1)", False),  # rounding of maps without spread
+        ("0 * maps + 1 + 1e-5 * (len(images) > 1)", True),
+        ("1e-9 * (0 * maps + len(images))", True),  # maps without spread that are small
     ],
 )
 def test_a_method_that_mixes_the_images_of_a_batch_gets_each_alone(tmp_path: Path, returned: str, mixes: bool) -> None:
