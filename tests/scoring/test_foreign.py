@@ -192,6 +192,7 @@ class _Device:
     """A net as far as calling a method takes one."""
 
     device = torch.device("cpu")
+    classes = ("a", "b", "c")
 
     def __init__(self) -> None:
         self.mixing: dict[Hashable, bool] = {}
@@ -225,6 +226,7 @@ def test_a_method_that_fails_on_a_batch_gets_each_image_as_it_was(tmp_path: Path
         ("maps / maps.max()", True),
         ("maps - maps.mean()", True),
         ("maps.flip(0)", True),
+        ("maps * (1 + (torch.arange(len(maps)) == 1) * (len(maps) > 2))[:, None, None]", True),  # not at the ends
         ("maps.repeat(1, len(images), 1)", True),
         ("maps / maps.amax((1, 2), keepdim=True)", False),
         ("maps + 1e-6 * len(images)", False),  # rounding
@@ -235,7 +237,7 @@ def test_a_method_that_fails_on_a_batch_gets_each_image_as_it_was(tmp_path: Path
 )
 def test_a_method_that_mixes_the_images_of_a_batch_gets_each_alone(tmp_path: Path, returned: str, mixes: bool) -> None:
     (tmp_path / "odd.py").write_text(
-        "sizes = []\n\n\ndef explain(net, images, targets):\n    sizes.append(len(images))\n"
+        "import torch\n\nsizes = []\n\n\ndef explain(net, images, targets):\n    sizes.append(len(images))\n"
         f"    maps = images.mean(1)\n    return {returned}\n",
         encoding="utf-8",
     )
@@ -243,11 +245,26 @@ def test_a_method_that_mixes_the_images_of_a_batch_gets_each_alone(tmp_path: Pat
     sizes: list[int] = vars(method.module)["sizes"]
     targets, seeds = [0, 1, 2], [0, 1, 2]
     alone = [call_method(method, net, image[None], [0], [0]) for image in images]  # type: ignore[arg-type]
-    for calls in [3, 1, 1, *([1, 1, 1] if mixes else [3])], [1, 1, 1] if mixes else [3]:
+    for calls in [1, 1, 1, 3], [1, 1, 1] if mixes else [3]:
         sizes.clear()
         maps = call_method(method, net, images, targets, seeds)  # type: ignore[arg-type]
         torch.testing.assert_close(maps, torch.cat(alone), atol=1e-5, rtol=0)
         assert sizes == calls
+
+
+@pytest.mark.parametrize("target", ["targets", "targets[:1]"])
+def test_a_method_that_takes_the_first_target_for_all_is_found_on_images_of_one_class(
+    tmp_path: Path, target: str
+) -> None:
+    (tmp_path / "odd.py").write_text(
+        f"def explain(net, images, targets):\n    return images.mean(1) * (1 + {target})[:, None, None]\n",
+        encoding="utf-8",
+    )
+    method, net, images = plugins.find(METHOD, str(tmp_path / "odd.py")), _Device(), random_images(3, 4)
+    call_method(method, net, images, [2, 2, 2], [0, 0, 0])  # type: ignore[arg-type]
+    assert list(net.mixing.values()) == [target == "targets[:1]"]
+    maps = call_method(method, net, images, [0, 1, 2], [0, 0, 0])  # type: ignore[arg-type]
+    torch.testing.assert_close(maps, images.mean(1) * torch.tensor([1.0, 2.0, 3.0])[:, None, None])
 
 
 @pytest.mark.parametrize("dtype", ["bool", "uint8", "int64", "float16", "float64"])
