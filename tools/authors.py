@@ -37,7 +37,7 @@ def _format_row(quantity: dict[str, Any], difference: float, remaining: float) -
     settings = f"; {quantity['settings']}" if "settings" in quantity else ""
     reason = quantity.get("reason", "")
     if reason:
-        by = "in the test" if quantity["equal"].isidentifier() else f"by `{quantity['equal']}`"
+        by = "in the test" if "reproduction" in quantity else f"by `{quantity['equal']}`"
         reason = f"{reason} Reproduced {by}: {_format_difference(remaining)}."
     return f"`{label}`", f"`{quantity['place']}`{escape(settings)}", _format_difference(difference), reason
 

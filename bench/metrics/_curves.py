@@ -13,11 +13,10 @@ from torch.nn.functional import interpolate
 from ..core.errors import NotApplicable
 from ..scoring.blend import rank_pixels
 from ..scoring.case import Asking, Case, Curve, Question, list_cumulative_counts
-from ..scoring.perturbations import Bounds, Clean, Kept, KeptSeries, RegionSeries, Substrate, Ties
+from ..scoring.perturbations import Bounds, Clean, Kept, KeptSeries, RegionSeries, Substrate, TieOrder, Ties
 
 Shape = tuple[int, ...]
 Direction = Literal["insert", "remove"]
-TieOrder = Literal["reading", "reverse"]
 CELL_STEPS = 14 * 14  # about the most steps of cells; a step is cells // CELL_STEPS cells, as in Gomez et al.'s code
 SEED_STRIDE = 10_000  # between the orders of two seeds
 
@@ -37,28 +36,23 @@ class Schedule:
         """Return the images of an insertion curve: the substrate with the units exchanged so far shown."""
         if self.cells:
             return self._list_cell_images(substrate, "insert")
-        return [_make_series(tuple(self.counts), self.case.pixels, substrate, "insert", self._kept_ties)]
+        return [_make_series(tuple(self.counts), self.case.pixels, substrate, "insert", self.ties)]
 
     def list_deletion_images(self, substrate: Substrate) -> list[Question]:
         """Return the images of a deletion curve: the image with the units exchanged so far replaced by the substrate."""
         if self.cells:
             return self._list_cell_images(substrate, "remove")
-        return [_make_series(tuple(self.counts), self.case.pixels, substrate, "remove", self._kept_ties)]
+        return [_make_series(tuple(self.counts), self.case.pixels, substrate, "remove", self.ties)]
 
     def compute_step_means(self) -> list[float]:
         """Return the mean of the map over the units of each step."""
         descending = np.sort(self.case.raw if self.cells else self.case.map, axis=None)[::-1].astype(np.float64)
         return [float(descending[start:stop].mean()) for start, stop in pairwise(self.counts)]
 
-    @property
-    def _kept_ties(self) -> Ties:
-        return "reverse" if self.ties == "reverse" else None
-
     def _list_cell_images(self, substrate: Substrate, direction: Direction) -> list[Question]:
         raw, counts = self.case.raw, self.counts[1:-1]
         bounds = tuple((0, count) if direction == "insert" else (count, self.counts[-1]) for count in counts)
-        size, ties = self.case.map.shape, self._kept_ties
-        series = _make_cell_series(raw.tobytes(), raw.shape, size, bounds, substrate, ties=ties)
+        series = _make_cell_series(raw.tobytes(), raw.shape, self.case.map.shape, bounds, substrate, ties=self.ties)
         ends: list[Question] = [Kept(0, 0, substrate), Clean()]
         first, last = ends if direction == "insert" else ends[::-1]
         return [first, series, last] if bounds else [first, last]
@@ -115,7 +109,7 @@ def normalise(scores: list[float], *, substrate_score: float, image_score: float
 
 
 def measure_tie_spread(
-    case: Case, steps: int, orders: int, seed: int, image: Callable[[int, int | None], Kept]
+    case: Case, steps: int, orders: int, seed: int, image: Callable[[int, Ties], Kept]
 ) -> Asking[float]:
     """Return the highest minus the lowest area over seeded orders of equal pixels.
 
@@ -126,7 +120,7 @@ def measure_tie_spread(
     descending = np.sort(case.map, axis=None)[::-1]
     split_ties = {count for count in counts[1:-1] if descending[count - 1] == descending[count]}
     seeds = range(seed * SEED_STRIDE, seed * SEED_STRIDE + orders)  # so that more orders include the fewer
-    images = [image(count, order if count in split_ties else None) for order in seeds for count in counts]
+    images = [image(count, order if count in split_ties else "reading") for order in seeds for count in counts]
     scores = yield _join_images(images)
     shares = [count / case.pixels for count in counts]
     curves = [Curve(shares, scores[start : start + len(counts)]) for start in range(0, len(scores), len(counts))]

@@ -1,8 +1,8 @@
 """Deletion: area under the class-score curve as pixels are removed from the image, most salient first (RISE, BMVC 2018)."""
 
 from ..scoring.case import Asking, Case, Curve, Steps
-from ..scoring.perturbations import Substrate
-from ._curves import TieOrder, make_schedule
+from ..scoring.perturbations import Substrate, TieOrder
+from ._curves import make_schedule
 
 VERSION = 1
 BETTER = "lower"

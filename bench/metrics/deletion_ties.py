@@ -4,7 +4,7 @@ from functools import partial
 
 from ..core.constraints import CountFromTwo
 from ..scoring.case import Asking, Case, Steps
-from ..scoring.perturbations import Kept, Substrate
+from ..scoring.perturbations import Kept, Substrate, Ties
 from ._curves import measure_tie_spread
 
 VERSION = 1
@@ -32,5 +32,5 @@ def score(
     return (yield from measure_tie_spread(case, steps, orders, seed, partial(_make_image, case.pixels, substrate)))
 
 
-def _make_image(pixels: int, substrate: Substrate, count: int, ties: int | None) -> Kept:
+def _make_image(pixels: int, substrate: Substrate, count: int, ties: Ties) -> Kept:
     return Kept(count, pixels, substrate, ties)

@@ -51,22 +51,25 @@ def score(
     class (aic). Both axes run from the blurred image, interpolated from a random 1 % of the pixels and the corners, to the
     image itself, as the pixels above 13 thresholds of the map become known; the score never falls from one threshold to the
     next. At each threshold the other pixels are interpolated anew from all known ones, as in the authors' code; with
-    sharpen=paste they keep the colours of the blurred image, which is faster. Raise NotApplicable if the authors leave the
-    image out: if it scores below `least` (sic) or is not of the target class (aic), or if the blurred image does not score
-    lower or does not compress better.
+    sharpen=paste they keep the colours of the blurred image, which is faster. A map takes about
+    5.5 s of one core at 224 pixels and 1.2 s at 112; with sharpen=paste, a third of it or less. Raise NotApplicable if the
+    authors leave the image out: if it scores below `least` (sic) or is not of the target class (aic), or if the blurred image
+    does not score lower or does not compress better.
     """
     (clean,) = yield [_ask(Clean(), kind)]
     if clean < (least if kind == "sic" else 1):
         unsure = f"scores less than {least:g} on" if kind == "sic" else "is not the top class of"
         raise NotApplicable(f"the target {unsure} the image")
     blur = case.once(("pic blur", seed), lambda: _blur_image(case, seed))
+    if blur.sizes[0] >= blur.sizes[1]:
+        raise NotApplicable("the blurred image does not compress better than the image")
     fill = blur.interpolate if sharpen == "interpolate" else blur.paste
     sharpened = list(_WORKERS.map(fill, _select_highest(case.map)))
     information = [_WORKERS.submit(_measure_information, step) for step in sharpened]  # beside the forward passes
     steps = torch.from_numpy(np.stack([blur.blurred, *sharpened])).to(case.image.device)
     scores = yield [_ask(CustomSeries(steps.permute(0, 3, 1, 2).to(case.image.dtype) / 255), kind)]
-    if blur.sizes[0] >= blur.sizes[1] or scores[0] >= clean:
-        raise NotApplicable("the blurred image does not score lower, or does not compress better, than the image")
+    if scores[0] >= clean:
+        raise NotApplicable("the blurred image does not score lower than the image")
     gains = [size.result() - blur.sizes[0] for size in information]
     heights = [(score - scores[0]) / (clean - scores[0]) for score in scores[1:]]
     return _make_curve([gain / (blur.sizes[1] - blur.sizes[0]) for gain in gains], heights)
@@ -79,8 +82,8 @@ def _ask(image: Clean | CustomSeries, kind: Kind) -> Question:
 def _make_curve(information: list[float], heights: list[float]) -> Curve:
     """Make the curve at evenly spaced points, both axes clipped to [0, 1]; heights never fall with the threshold.
 
-    It begins at (0, 0) and ends at (1, 1). At equal information the point of the higher threshold counts, and (0, 0) and
-    (1, 1) before all others, as in the authors' code.
+    It begins at (0, 0) and ends at (1, 1). At equal information the point of the higher threshold counts, except that (0, 0)
+    and (1, 1) win over all others, as in the authors' code.
     """
     x = np.array([*np.clip(information, 0, 1), 0.0, 1.0])
     y = np.array([*np.maximum.accumulate(np.clip(heights, 0, 1)), 0.0, 1.0])

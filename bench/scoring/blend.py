@@ -46,14 +46,14 @@ Paint = Callable[[int, int, Tensor], object]  # (start, stop, output): writes th
 Request = tuple[int, Perturbed | Series]  # the index of a map, and what is asked of it
 
 
-def rank_pixels(maps: Tensor, ties: Ties = None) -> Tensor:
+def rank_pixels(maps: Tensor, ties: Ties = "reading") -> Tensor:
     """Return the rank of each pixel of maps (n, h, w): 0 for the highest value; equal values rank in reading order.
 
     With a seed for `ties`, equal values rank in an order shuffled by it, the same for every map; with `reverse`, the last in
     reading order is the higher.
     """
     values, pixels = maps.flatten(1), maps[0].numel()
-    if ties is None:
+    if ties == "reading":
         order = _sort(values)
     else:
         first_to_last = _order_ties(pixels, ties).to(maps.device)
@@ -78,11 +78,11 @@ def _sort(values: Tensor) -> Tensor:
     return torch.from_numpy(keys & 0xFFFFFFFF)
 
 
-def _order_ties(pixels: int, ties: int | Literal["reverse"]) -> Tensor:
-    """Return the pixels in the order in which they rank if all are equal."""
-    if ties == "reverse":
-        return torch.arange(pixels - 1, -1, -1)
-    return torch.randperm(pixels, generator=torch.Generator().manual_seed(ties))
+def _order_ties(pixels: int, ties: Ties) -> Tensor:
+    """Return the pixels in the order in which they rank if all are equal, other than the reading order."""
+    if isinstance(ties, int):
+        return torch.randperm(pixels, generator=torch.Generator().manual_seed(ties))
+    return torch.arange(pixels - 1, -1, -1)
 
 
 def make_substrate(image: Tensor, name: Substrate) -> Tensor:
@@ -109,7 +109,7 @@ class Ranks:
         self._maps = maps
         self._ranks: dict[tuple[Ties, bool], Tensor] = {}
 
-    def take(self, index: int, ties: Ties = None, *, ascending: bool = False) -> Tensor:
+    def take(self, index: int, ties: Ties = "reading", *, ascending: bool = False) -> Tensor:
         """Return the ranks (h, w) of a map's pixels, as `rank_pixels` does; from the lowest value if `ascending`."""
         key = ties, ascending
         if key not in self._ranks:

@@ -25,6 +25,7 @@ from .perturbations import (
     RegionSeries,
     Series,
     Substrate,
+    TieOrder,
     Ties,
 )
 
@@ -135,14 +136,14 @@ def _(question: Kept, case: Case) -> str:
 
 def _is_tie_order(ties: Ties) -> bool:
     if isinstance(ties, str):
-        return ties == "reverse"
-    return ties is None or (_is_rank(ties) and ties >= 0)
+        return ties in get_args(TieOrder)
+    return _is_rank(ties) and ties >= 0
 
 
 @_find_fault.register
 def _(question: KeptSeries, case: Case) -> str:
     if not _is_tie_order(question.ties):
-        return "ties is None, reverse or a seed"
+        return "ties is reading, reverse or a seed"
     return _find_fault_of_bounds(question.bounds) or _find_fault_of_substrate(question.substrate)
 
 

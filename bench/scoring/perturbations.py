@@ -10,20 +10,21 @@ from torch import Tensor
 from ..data.types import Mask
 
 Substrate = Literal["mean", "black", "blur", "box"]  # what replaces removed pixels
-Ties = int | Literal["reverse"] | None  # how equal pixels rank
+TieOrder = Literal["reading", "reverse"]
+Ties = int | TieOrder  # how equal pixels rank
 
 
 @dataclass(frozen=True)
 class Kept:
     """The image where a pixel's rank r is first <= r < last (0 is the map's highest value), the substrate elsewhere.
 
-    Equal pixels rank in reading order, in `reverse` reading order, or in an order shuffled by the seed `ties`.
+    Equal pixels rank in `reading` order, in `reverse` reading order, or in an order shuffled by the seed `ties`.
     """
 
     first: int
     last: int
     substrate: Substrate
-    ties: Ties = None
+    ties: Ties = "reading"
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ class KeptSeries:
 
     bounds: Bounds
     substrate: Substrate
-    ties: Ties = None
+    ties: Ties = "reading"
 
     def __len__(self) -> int:
         return len(self.bounds)

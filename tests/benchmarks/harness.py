@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from cambench.bench.config import suite_file
 from cambench.bench.forward.forward import Forward
+from cambench.bench.metrics import pic
 from cambench.bench.run.plan import make_plan
 from cambench.bench.run.session import Session
 
@@ -27,12 +29,15 @@ METHODS = [
     "centre", "uniform", "edge", "fake_cam",
 ]  # fmt: skip
 METRICS = ["insertion", "deletion", "average_drop", "average_increase", "average_gain", "pointing", "energy"]
+PASTED = (
+    "pic[sharpen=paste]" if "sharpen" in signature(pic.score).parameters else "pic"
+)  # the earlier code can only paste
 UNTIMED, BATCH = 8, 8  # the first images are timed one by one, and not measured here
 ROWS = {  # methods, metrics, and batches that are measured
     "13 methods by 7 metrics": (METHODS, METRICS, 6),
     "1 method by insertion": (["grad_cam"], ["insertion"], 24),
     "13 methods by ROAD": (METHODS, ["road"], 1),
-    "13 methods by PIC": (METHODS, ["pic"], 1),
+    "13 methods by PIC, pasted": (METHODS, [PASTED], 1),
 }
 NET = """
 import torch

@@ -23,7 +23,12 @@ pytestmark = pytest.mark.overhead
 CHECKOUT = Path(cambench.__path__[0])
 BEFORE = "07e73c7"
 ROUNDS = 2  # of each, in turn; the least time of a row counts
-AT_MOST = 0.2  # of what it was before
+AT_MOST = {  # of the time and of the operators before
+    "13 methods by 7 metrics": (0.40, 0.20),
+    "1 method by insertion": (0.50, 0.30),
+    "13 methods by ROAD": (0.95, 0.25),
+    "13 methods by PIC, pasted": (0.55, 0.10),
+}
 
 Measured = dict[str, tuple[float, float]]  # by row: milliseconds and operators for an image
 
@@ -59,11 +64,13 @@ def test_what_a_run_costs_besides_the_net(board: Board, before: Path, tmp_path_f
     for row, (milliseconds, operators) in present.items():
         label = f"{row} on scenes of 64 px, for an image and without the passes of perturbed images"
         then_milliseconds, then_operators = earlier[row]
+        most_time, most_operators = AT_MOST[row]
         time_figure = milliseconds / then_milliseconds, "of the time before"
-        board.add(Figure(f"{label}: processor time", *time_figure, AT_MOST, most=True))
-        board.add(
-            Figure(f"{label}: operators", operators / then_operators, "of the operators before", AT_MOST, most=True)
-        )
+        board.add(Figure(f"{label}: processor time", *time_figure, most_time, most=True))
+        operators_figure = operators / then_operators, "of the operators before"
+        board.add(Figure(f"{label}: operators", *operators_figure, most_operators, most=True))
         print(
             f"{milliseconds:.1f} ms (before: {then_milliseconds:.1f}), {operators:.0f} operators ({then_operators:.0f})"
         )
+    assert present.keys() == AT_MOST.keys()
+    assert not [figure.what for figure in board.figures if not figure.met]

@@ -17,7 +17,7 @@ def test_a_quantity_equals_its_authors_code(key: str) -> None:
     quantity = authors.read_quantities()[key]
     as_is, equal = authors.find_differences(key)
     assert equal <= TOLERANCE
-    assert bool(quantity.reason) == bool(quantity.equal) == (as_is > TOLERANCE)
+    assert bool(quantity.reason) == bool(quantity.equal or quantity.reproduction) == (as_is > TOLERANCE)
     stored, _ = json.loads(authors.DIFFERENCES.read_text(encoding="utf-8"))[key]
     assert as_is == pytest.approx(stored, rel=0.1, abs=TOLERANCE)
 
@@ -34,4 +34,4 @@ def test_recorded_values_vary() -> None:
     """A constant would be equal to anything that is constant too."""
     for key in authors.read_quantities():
         values = torch.cat([value.numbers for value in authors.read_values() if value.key == key])
-        assert values.isfinite().all() and len(values) >= 3, key
+        assert values.isfinite().all() and values.unique().numel() >= 2, key

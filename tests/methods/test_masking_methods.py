@@ -17,6 +17,7 @@ from torch.nn.functional import interpolate
 from cambench.bench.core.errors import UsageError
 from cambench.bench.core.plugins import METHOD, METRIC, find
 from cambench.bench.data.types import MEAN
+from cambench.bench.forward.cost import measure_work
 from cambench.bench.forward.forward import Stream
 from cambench.bench.nets.cut import Cut
 from cambench.bench.nets.net import Net
@@ -415,6 +416,22 @@ def test_opti_cam_stops_an_image_at_the_first_check_at_which_its_score_fell() ->
             adam.step()
         assert (step < 19) == stops
         close(result[row], u.detach())
+
+
+def test_while_work_is_counted_opti_cam_runs_all_iterations() -> None:
+    """So the forwards of a run do not depend on its first image."""
+    calls, results = list[int](), list[Tensor]()
+
+    def score(u: Tensor) -> Tensor:
+        calls.append(1)
+        return -(u - 0.3).square().sum(1)
+
+    results.append(opti_cam._maximise(score, torch.zeros(1, 1), 20, 1.0, 2))
+    assert len(calls) < 20
+    calls.clear()
+    measure_work(lambda: results.append(opti_cam._maximise(score, torch.zeros(1, 1), 20, 1.0, 2)), torch.device("cpu"))
+    assert len(calls) == 20
+    assert torch.equal(*results)
 
 
 def _masked_logit(u: Tensor, net: Net, image: Tensor, activations: Tensor, target: Tensor, blank: Tensor) -> Tensor:

@@ -233,6 +233,13 @@ def test_pic_is_not_applicable_where_its_authors_skip_images() -> None:
     assert isinstance(level, NotApplicable) and "does not score lower" in str(level)
 
 
+def test_pic_refuses_an_image_that_compresses_no_better_when_blurred_before_it_sharpens_it() -> None:
+    net = FakeNet(lambda images: torch.full((len(images),), 0.9))
+    uniform = score_map(net, torch.full((3, 24, 24), 0.5), random_maps(1, 24)[0], "pic")
+    assert isinstance(uniform, NotApplicable) and "does not compress better" in str(uniform)
+    assert len(net.images) == 1
+
+
 def test_pic_sharpens_the_same_blurred_image_for_every_map() -> None:
     image, net = random_images(1, 24, seed=4)[0], FakeNet(contrast)
     rows = scores_of(net, image, 0, random_maps(2, 24), (), [find(METRIC, "pic[least=0]")])

@@ -7,10 +7,9 @@ import csv
 import json
 import sys
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
+from functools import cache, partial
 
 import numpy as np
 import torch
@@ -31,9 +30,9 @@ from cambench.bench.scoring import score as scoring
 from cambench.bench.scoring.case import Case, Curve
 from cambench.bench.scoring.postprocess import stretch
 from cambench.tests.support.naive import draw_seed
+from cambench.tools.authors import DIFFERENCES, SOURCES
 
-DATA = Path(__file__).parents[1] / "data" / "authors"
-SOURCES, VALUES, DIFFERENCES = DATA / "sources.toml", DATA / "values.csv", DATA / "differences.json"
+VALUES = SOURCES.with_name("values.csv")
 SIZE = 112  # pixels
 GRID = 6  # cells of a coarse map
 KINDS = ("smooth", "cells", "zeros")  # of drawn maps
@@ -50,7 +49,8 @@ class Quantity:
     spec: str  # of cambench's metric or method
     protocol: str = "default"
     settings: str = ""  # of the authors' code
-    equal: str = ""  # the spec that reproduces a difference, or the name of a function in this module
+    equal: str = ""  # the spec that reproduces a difference
+    reproduction: str = ""  # the name of the function of this module that does so, if no spec does
     reason: str = ""  # of the difference
 
 
@@ -119,9 +119,7 @@ def find_target(net: Net, image: Tensor) -> Tensor:
 
 
 def compute(value: Value, spec: str) -> Tensor:
-    """Return what cambench gives in the place of a recorded value, by a metric, a method, or a function of this module."""
-    if spec in REPRODUCTIONS:
-        return sample(stretch(REPRODUCTIONS[spec](load_net(value.net), load_scene(value.scene))[None])[0])
+    """Return what a metric or a method of cambench gives in the place of a recorded value."""
     quantity, net, image = read_quantities()[value.key], load_net(value.net), load_scene(value.scene)
     target = find_target(net, image)
     if not value.map:
@@ -188,6 +186,11 @@ def reproduce_rise_with_mirrored_borders(net: Net, image: Tensor) -> Tensor:
     return (scores[:, :, None] * masks).sum(0) / (count * 0.5)
 
 
+def reproduce(function: Callable[[Net, Tensor], Tensor], value: Value) -> Tensor:
+    """Return the map of a function of this module in the place of a recorded one, stretched to [0, 1]."""
+    return sample(stretch(function(load_net(value.net), load_scene(value.scene))[None])[0])
+
+
 REPRODUCTIONS = {
     function.__name__: function
     for function in (reproduce_cam_of_weights, reproduce_weighted_finer_cam, reproduce_rise_with_mirrored_borders)
@@ -199,11 +202,13 @@ def find_differences(key: str) -> tuple[float, float]:
     quantity = read_quantities()[key]
     values = [value for value in read_values() if value.key == key]
 
-    def measure(spec: str) -> float:
-        return max(max_difference(compute(value, spec), value.numbers) for value in values)
+    def measure(compute_like: Callable[[Value], Tensor]) -> float:
+        return max(max_difference(compute_like(value), value.numbers) for value in values)
 
-    as_is = measure(quantity.spec)
-    return as_is, measure(quantity.equal) if quantity.equal else as_is
+    as_is = measure(partial(compute, spec=quantity.spec))
+    if quantity.reproduction:
+        return as_is, measure(partial(reproduce, REPRODUCTIONS[quantity.reproduction]))
+    return as_is, measure(partial(compute, spec=quantity.equal)) if quantity.equal else as_is
 
 
 def main(keys: Sequence[str]) -> None:
