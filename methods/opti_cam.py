@@ -7,7 +7,6 @@ import torch
 from torch import Tensor
 
 from ..bench.core.constraints import Count, Positive
-from ..bench.forward.cost import is_counting
 from ..bench.nets.net import Net
 from ..bench.scoring.blend import make_substrate
 from ..bench.scoring.perturbations import Substrate
@@ -33,13 +32,12 @@ def explain(
 
     u starts at 0; Adam maximises the target's logit of the image masked by S(u), fitted to the image and stretched to [0, 1].
     The iterations and the rate are the authors' defaults, and so is `stop`: after each tenth of the iterations an image whose
-    logit is lower than a tenth before is left as it is. The counted forwards are those of all iterations, so that they do not
-    depend on the image; an explanation may take fewer. `fill` replaces masked pixels, by default as in the metrics; the
-    authors' code masks before it normalises (fill=black). Images are optimised at once, each with its own u, in fp32, whatever
-    the precision of perturbed images. Adam amplifies rounding: after 50 iterations a change of the pixels by 1e-7 has moved
-    maps by up to .04.
+    logit is lower than a tenth before is left as it is. All iterations are computed nevertheless: to end once all images have
+    stopped would make a GPU wait at each check, and the forwards depend on the images. `fill` replaces masked pixels, by
+    default as in the metrics; the authors' code masks before it normalises (fill=black). Images are optimised at once, each
+    with its own u, in fp32, whatever the precision of perturbed images. Adam amplifies rounding: after 50 iterations a change
+    of the pixels by 1e-7 has moved maps by up to .04.
     """
-
     activations = net.compute_activations(images).detach()  # (n, k, h', w')
     # A constant channel only shifts and scales S(u), which stretching undoes.
     live = find_non_constant(activations)
@@ -75,8 +73,6 @@ def _maximise(score: Callable[[Tensor], Tensor], start: Tensor, iterations: int,
         if step % every == 0:
             stops = ~stopped & (scores.detach() < before)
             kept, stopped = torch.where(stops[:, None], u.detach(), kept), stopped | stops
-            if stopped.all() and not is_counting():  # the counted work must not depend on the image
-                break
             before = scores.detach()
         (u.grad,) = torch.autograd.grad(scores.sum(), u)
         adam.step()
