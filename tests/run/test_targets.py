@@ -82,7 +82,7 @@ def test_a_run_of_another_class_is_neither_resumed_nor_compared(ring: Run, tmp_p
 @pytest.mark.parametrize(
     ("target", "sentence"),
     [
-        ("rin", "the target is predicted, label or a class of squeezenet1_1: there is no class 'rin': did you mean 'ring'"),
+        ("ringg", "the target is predicted, label or a class of squeezenet1_1: there is no class 'ringg': did you mean 'ring'"),
         ("10", "a class of squeezenet1_1: there is no class 10: the net has the classes 0 to 9"),
         ("top6", "there is no target top6: top1 to top5 are the likeliest classes"),
         ("", "'' names no class"),
