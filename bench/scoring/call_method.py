@@ -31,12 +31,14 @@ def call_method(method: Plugin, net: Net, images: Tensor, targets: Sequence[int]
     A user's method gets each image of a net's first batch alone. If it gives these another map in a batch, or fails on the
     batch, it is called with one image at a time from then on. Raise PluginError if it fails on one image.
     """
+    if len(images) == 1:
+        return _call(method, net, images, targets, seeds)
     key = method.spec, method.function
-    if len(images) > 1 and method.foreign and key not in net.mixing:
+    if method.foreign and key not in net.mixing:
         maps = _call_one_by_one(method, net, images, targets, seeds)
         net.mixing[key] = mixes_images(method, net, images, targets, seeds, alone=maps)
         return maps
-    if len(images) > 1 and method.foreign and net.mixing[key]:
+    if method.foreign and net.mixing[key]:
         return _call_one_by_one(method, net, images, targets, seeds)
     unchanged = protect(method, images)
     try:

@@ -49,7 +49,7 @@ CHANGES = {
     "errors": "import numpy; numpy.seterr(all='raise')",
     "directory": "import os; os.chdir('/')",
     "recursion": "import sys; sys.setrecursionlimit(sys.getrecursionlimit() + 1)",
-    "interrupt": "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)",
+    "interrupt": "import signal; signal.signal(signal.SIGINT, lambda *_: None)",
     "hook": "import sys; sys.excepthook = None",
     "streams": "import io, sys; sys.stdin = sys.stdout = sys.stderr = io.StringIO()",
 }
