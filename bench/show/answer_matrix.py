@@ -17,7 +17,7 @@ CLASSES: dict[Standing, str] = {
 }  # fmt: skip
 NOTE = (
     "best: better than every other method and every control; tie: no test tells it from the best; behind: the best is better; "
-    "≤ control: it is not better than every control; below each word the mean."
+    "≤ control: it is not shown to be better than every control; below each word the mean."
 )
 
 

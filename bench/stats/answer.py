@@ -120,15 +120,10 @@ def find_answer(table: Table, by: Sequence[str] = (), known: Standings | None = 
         return None
     top = [method for method in table.methods if all(method in of_metric.top for of_metric in standings)]
     top.sort(key=lambda method: table.costs[method].price if method in table.costs else (inf, inf))
-    rivals = [method for method in table.methods if method not in top and _is_contender(method, standings)]
-    state = _find_state(top, rivals, standings, alike)
+    state = _find_state(top, _list_rivals(table, top, standings), standings, alike)
     take = top[0] if top else None
     images = _count_images(table, standings)
-    text = (
-        _write_contested(table, top[0], rivals, standings)
-        if state == "tie" and len(top) == 1
-        else _write_sentence(table, state, top, standings, alike)
-    )
+    text = _write_sentence(table, state, top, standings, alike)
     return Answer(table.net, state, take, tuple(top), alike, standings, images, text)
 
 
@@ -247,9 +242,10 @@ def _are_alike(table: Table, first: str, second: str) -> bool:
     return all(np.allclose(one, other, rtol=ALIKE, atol=ALIKE, equal_nan=True) for one, other in pairs)
 
 
-def _is_contender(method: str, standings: Sequence[MetricStandings]) -> bool:
-    """Tell whether a method ties with the best by every metric, shown to beat the controls or not."""
-    return all(method in of_metric.top or method in of_metric.rivals for of_metric in standings)
+def _list_rivals(table: Table, top: Sequence[str], standings: Sequence[MetricStandings]) -> list[str]:
+    """List the methods that tie with the best by every metric, as those at the top do, but do not beat all controls."""
+    ties = [{*of_metric.top, *of_metric.rivals} for of_metric in standings]
+    return [method for method in table.methods if method not in top and all(method in tie for tie in ties)]
 
 
 def _find_state(
@@ -281,10 +277,9 @@ def _write_sentence(
         note = f"; {join_names(same)} {'has' if len(same) == 1 else 'have'} the same scores" if same else ""
         return f"{top[0]} is best by {join_names(names)} on {images} ({score}), {_format_price(table, top[0])}{note}"
     if state == "tie":
-        return (
-            f"no winner by {join_names(names)} on {images}: {_join_alike(top, alike)} tie; "
-            f"take {top[0]}, the cheapest ({_format_price(table, top[0])})"
-        )
+        tie = _describe_tie(top, _list_rivals(table, top, standings), alike)
+        cheapest = ", the cheapest" if len(top) > 1 else ""
+        return f"no winner by {join_names(names)} on {images}: {tie}; take {top[0]}{cheapest} ({_format_price(table, top[0])})"
     if state == "split":
         best = [f"by {each.metric.spec} {_join_top(each.top, each.rivals, alike)}" for each in standings]
         return f"no method is best by {join_names(names)} alike on {images}: {'; '.join(best)}"
@@ -294,13 +289,13 @@ def _write_sentence(
     return f"{_describe_failure(table, failed)}{_describe_rest(table, standings, alike)}"
 
 
-def _write_contested(table: Table, method: str, rivals: Sequence[str], standings: Sequence[MetricStandings]) -> str:
-    """Write the sentence on a method that beats the controls, and ties with others of which that is not known."""
-    names = join_names([of_metric.metric.spec for of_metric in standings])
-    return (
-        f"no winner by {names} on {format_count(_count_images(table, standings), 'image')}: {method} alone is shown to beat "
-        f"the controls, and no test tells it from {join_names(rivals)}; take {method} ({_format_price(table, method)})"
-    )
+def _describe_tie(top: Sequence[str], rivals: Sequence[str], alike: Sequence[tuple[str, ...]]) -> str:
+    """Say that methods tie, or that those at the top alone are shown to beat the controls, if others tie with them."""
+    names = _join_alike(top, alike)
+    if not rivals:
+        return f"{names} tie"
+    be, them = ("is", "it") if len(top) == 1 else ("are", "them")
+    return f"{names} alone {be} shown to beat the controls, and no test tells {them} from {join_names(rivals)}"
 
 
 def _describe_failure(table: Table, standings: Sequence[MetricStandings]) -> str:
@@ -323,7 +318,7 @@ def _describe_rest(table: Table, standings: Sequence[MetricStandings], alike: Se
     top = [method for method in table.methods if decided and all(method in of_metric.top for of_metric in decided)]
     if not top:
         return ""
-    rivals = [method for method in table.methods if method not in top and _is_contender(method, decided)]
+    rivals = _list_rivals(table, top, decided)
     return f"; by {join_names([of_metric.metric.spec for of_metric in decided])} {_join_top(top, rivals, alike)}"
 
 

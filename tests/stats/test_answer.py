@@ -208,6 +208,18 @@ def test_a_metric_that_is_the_same_for_all_does_not_decide_by_default(table: Tab
     assert chosen and chosen.state == "none"
 
 
+def test_methods_that_alone_beat_the_controls_are_told_from_others_that_tie(table: Table) -> None:
+    scored = with_scores(table, insertion={"score_cam": 0.8})
+    scored.values["insertion"]["grad_cam"] = scored.values["insertion"]["cam"]
+    scored.values["insertion"]["score_cam"] = 0.55 + 0.9 * (np.arange(IMAGES) % 2 - 0.5)
+    answer = find_answer(scored)
+    assert answer and (answer.state, answer.top) == ("tie", ("cam", "grad_cam"))
+    assert (
+        "cam = grad_cam alone are shown to beat the controls, and no test tells them from score_cam; take cam, the cheapest"
+        in answer.text
+    )
+
+
 def test_rates_are_ranked_as_rates(table: Table) -> None:
     metric = next(metric for metric in table.metrics if metric.spec == "pointing")
     first = rank_by_metric(table, metric).methods[0]
