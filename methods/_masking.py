@@ -41,7 +41,7 @@ class MaskedImage:
 def score_streams(
     net: Net, streams: Sequence[Stream], targets: Tensor, weights: Weights = "softmax"
 ) -> tuple[Tensor, ...]:
-    """Return the scores (count,), of each stream for its target; the streams (n of them) share batches."""
+    """Return the scores (count,) of each stream for its target; the streams (n of them) share batches."""
     counts = [stream.count for stream in streams]
     if not sum(counts):
         return targets.new_zeros(0, dtype=find_widest_dtype(targets.device)).split(counts)

@@ -151,12 +151,15 @@ def _measure(plan: Plan, writer: Writer, console: Console, engine: Plugin, budge
 def _measure_all(plan: Plan, writer: Writer, console: Console, engine: Plugin) -> None:
     """Measure what the directory lacks; show progress, and the table of each net as soon as the net is complete."""
     left = {net: sum(map(len, groups)) for net, groups in plan.list_remaining(writer.done).items()}
-    forecast, advise = Forecast(left, count_flops(plan, left)), _Adviser(console)
+    forecast, advised = Forecast(left, count_flops(plan, left)), False
 
     def describe(net: str, _: str) -> tuple[str, float]:
+        nonlocal advised
         forecast.record(net)
         seconds, done = forecast.seconds, len(plan.indices) - forecast.left[net]
-        advise(seconds)
+        if seconds > LONG and not advised:
+            advised = True
+            console.print(f"about {format_time(seconds)} left; {ADVICE}", soft_wrap=True, markup=False)
         if not forecast.left[net]:
             _show_table(writer.directory, net, console)
         return f"{net}: {done} of {len(plan.indices)} images, about {format_time(seconds)} left", forecast.share
@@ -165,20 +168,6 @@ def _measure_all(plan: Plan, writer: Writer, console: Console, engine: Plugin) -
         if not forecast.left[net]:
             _show_table(writer.directory, net, console)
     follow(engine, plan, writer, console, describe=describe, deadline=Deadline.after(None))
-
-
-class _Adviser:
-    """Tells once how a long run can be shorter."""
-
-    def __init__(self, console: Console) -> None:
-        self._console = console
-        self._told = False
-
-    def __call__(self, seconds: float) -> None:
-        """Tell it if so many seconds are left."""
-        if seconds > LONG and not self._told:
-            self._told = True
-            self._console.print(f"about {format_time(seconds)} left; {ADVICE}", soft_wrap=True, markup=False)
 
 
 def _show_table(directory: Path, net: str, console: Console) -> None:

@@ -11,13 +11,12 @@ from rich.console import Console
 
 from ..config.defaults import DEFAULTS
 from ..config.suite import PRECISIONS, RACE_IMAGES, RACE_SECONDS
-from ..core.choices import LABEL_ORDERS
 from .options import (
     DURATION,
     add_engine_options,
     add_net_options,
     add_net_settings,
-    add_target_option,
+    add_target_options,
     find_engine,
     make_list_option,
 )
@@ -64,10 +63,7 @@ class Share(click.ParamType[float]):
     help="The difference that does not matter, as a share of a metric's range.",
 )  # fmt: skip
 @click.option("--seed", type=click.IntRange(0), metavar="N", help="Random seed: of the order of the images, too.")
-@add_target_option
-@click.option(
-    "--label-order", type=click.Choice(LABEL_ORDERS), help="The net's class of a label; see bench run --help."
-)
+@add_target_options
 @click.option("--device", default="auto", show_default=True, metavar="auto|cpu|cuda", help="Where to compute.")
 @click.option("--precision", type=click.Choice(PRECISIONS), help="Precision of the forward passes of perturbed images.")
 @add_engine_options

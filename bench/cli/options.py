@@ -9,6 +9,7 @@ import click
 
 from ..config.defaults import DEFAULTS
 from ..core import plugins, specs
+from ..core.choices import LABEL_ORDERS
 from ..core.errors import UsageError
 from ..core.plugins import ENGINE, Plugin
 
@@ -125,10 +126,21 @@ def _parse_normalisation(text: str) -> dict[str, str]:
     return settings
 
 
-def add_target_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the option that chooses which class a run explains."""
-    words = "The class to explain: predicted, label, or one class for all images, by its name, index or rank (top2)."
-    return click.option("--target", metavar="CLASS", help=words)(command)
+def add_target_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that choose which class a run explains."""
+    for option in (
+        click.option(
+            "--label-order", type=click.Choice(LABEL_ORDERS),
+            help="The net's class of a label: that of its name, or of its position, as ImageFolder sorts class folders "
+            "[name].",
+        ),
+        click.option(
+            "--target", metavar="CLASS",
+            help="The class to explain: predicted, label, or one class for all images, by its name, index or rank (top2).",
+        ),
+    ):  # fmt: skip
+        command = option(command)
+    return command
 
 
 def add_engine_options(command: Callable[..., Any]) -> Callable[..., Any]:

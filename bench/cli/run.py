@@ -12,7 +12,6 @@ from rich.console import Console
 from ..config import suite_file
 from ..config.defaults import DEFAULTS
 from ..config.suite import PRECISIONS
-from ..core.choices import LABEL_ORDERS
 from ..core.errors import UsageError
 from ..core.profiling import record_spans
 from .options import (
@@ -21,7 +20,7 @@ from .options import (
     add_engine_options,
     add_net_options,
     add_net_settings,
-    add_target_option,
+    add_target_options,
     find_engine,
     make_list_option,
 )
@@ -47,12 +46,7 @@ console = Console(highlight=False, emoji=False)
 @click.option("--images", type=click.IntRange(1), metavar="N", help="Number of images.")
 @click.option("--subset", metavar="FILE", help="Use only the images named in FILE, one per line.")
 @click.option("--seed", type=click.IntRange(0), metavar="N", help="Random seed.")
-@add_target_option
-@click.option(
-    "--label-order",
-    type=click.Choice(LABEL_ORDERS),
-    help="The net's class of a label: that of its name, or of its position, as ImageFolder sorts class folders [name].",
-)
+@add_target_options
 @click.option("--device", default="auto", show_default=True, metavar="auto|cpu|cuda", help="Where to compute.")
 @click.option("--precision", type=click.Choice(PRECISIONS), help="Precision of the forward passes of perturbed images.")
 @click.option(

@@ -132,7 +132,7 @@ def _connect(address: str, cpus: int | None) -> Iterator[None]:
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # silences a warning of Ray
     import ray
 
-    _check_answers(address)
+    _check_reachable(address)
     settings: dict[str, Any] = {"num_cpus": cpus, "include_dashboard": False, "object_store_memory": OBJECT_STORE_BYTES}
     try:
         ray.init(address, log_to_driver=False, logging_level=logging.ERROR, **(settings if address == LOCAL else {}))
@@ -144,7 +144,7 @@ def _connect(address: str, cpus: int | None) -> Iterator[None]:
         ray.shutdown()
 
 
-def _check_answers(address: str) -> None:
+def _check_reachable(address: str) -> None:
     """Raise UsageError if nothing answers at HOST:PORT: Ray would try for minutes, and then end the process."""
     host, _, port = address.removeprefix("ray://").rpartition(":")
     if not port.isdigit():

@@ -23,8 +23,10 @@ SEED_STRIDE = 10_000  # between the orders of two seeds
 
 @dataclass(frozen=True)
 class Schedule:
-    """How many units (pixels or cells) are exchanged at each point of a curve, which share of all units that is, and in which
-    order equal units come."""
+    """How many units (pixels or cells) are exchanged at each point of a curve, and which share of all units that is.
+
+    `ties` is the order of equal units.
+    """
 
     case: Case
     counts: list[int]

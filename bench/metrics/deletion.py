@@ -26,9 +26,9 @@ def score(
 
     The curve is the class score against the share of pixels removed, with both end points. Steps have equal size; the last
     may be smaller. `cells` removes one cell of the map's own grid per step, in about 196 steps at most, whatever `steps` is
-    (Gomez et al., 2022). `even` rounds steps down and gives them the same width (xplique). Equal pixels are
-    removed in reading order, or with ties=reverse the last of them first, as in RISE's code if its sort keeps their order.
-    Between the two orders the value of Grad-CAM's maps moves by up to .12 on shipped scenes.
+    (Gomez et al., 2022). `even` rounds steps down and gives them the same width (xplique). Equal pixels are removed in reading
+    order, or with ties=reverse the last of them first, as in RISE's code if its sort keeps their order. Between the two orders
+    the value of Grad-CAM's maps moves by up to .12 on shipped scenes.
     """
     schedule = make_schedule(case, steps, cells=cells, even=even, ties=ties)
     scores = yield schedule.list_deletion_images(substrate)

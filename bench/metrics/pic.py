@@ -51,10 +51,10 @@ def score(
     class (aic). Both axes run from the blurred image, interpolated from a random 1 % of the pixels and the corners, to the
     image itself, as the pixels above 13 thresholds of the map become known; the score never falls from one threshold to the
     next. At each threshold the other pixels are interpolated anew from all known ones, as in the authors' code; with
-    sharpen=paste they keep the colours of the blurred image, which is faster. A map takes about
-    5.5 s of one core at 224 pixels and 1.2 s at 112; with sharpen=paste, a third of it or less. Raise NotApplicable if the
-    authors leave the image out: if it scores below `least` (sic) or is not of the target class (aic), or if the blurred image
-    does not score lower or does not compress better.
+    sharpen=paste they keep the colours of the blurred image, which is faster. A map takes about 5.5 s of one core at 224 pixels
+    and 1.2 s at 112; with sharpen=paste, a third of it or less. Raise NotApplicable if the authors leave the image out: if it
+    scores below `least` (sic) or is not of the target class (aic), or if the blurred image does not score lower or does not
+    compress better.
     """
     (clean,) = yield [_ask(Clean(), kind)]
     if clean < (least if kind == "sic" else 1):

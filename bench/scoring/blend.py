@@ -54,25 +54,24 @@ def rank_pixels(maps: Tensor, ties: Ties = "reading") -> Tensor:
     """
     values, pixels = maps.flatten(1), maps[0].numel()
     if ties == "reading":
-        order = _sort(values)
+        order = _order_pixels(values)
     else:
         first_to_last = _order_ties(pixels, ties).to(maps.device)
-        order = first_to_last[_sort(values[:, first_to_last])]
+        order = first_to_last[_order_pixels(values[:, first_to_last])]
     ranks = torch.arange(pixels, dtype=torch.int32, device=maps.device).expand(order.shape)
     return torch.empty_like(ranks, memory_format=torch.contiguous_format).scatter_(1, order, ranks).view(maps.shape)
 
 
-def _sort(values: Tensor) -> Tensor:
-    """Return the places (n, pixels) of values (n, pixels) in each row: the highest first, equal ones in their order.
+def _order_pixels(values: Tensor) -> Tensor:
+    """Return the indices (n, pixels) of finite values (n, pixels) in each row: the highest first, equal ones in their order.
 
-    A CPU sorts whole numbers, each a value's bits followed by its place, in a fifth of the time of torch's stable sort.
+    A CPU sorts whole numbers, each a value's bits followed by its index, which is faster than torch's stable sort.
     """
     if values.device.type != "cpu" or values.dtype != torch.float32:
         return values.argsort(dim=1, descending=True, stable=True)
     bits = (values.numpy() + np.float32(0)).view(np.int32)  # + 0, because -0 equals 0
-    ascending = bits ^ (
-        (bits >> 31) & np.int32(0x7FFFFFFF)
-    )  # of negative numbers the one with the lower bits is higher
+    # Of negative numbers the one with the lower bits is the higher.
+    ascending = bits ^ ((bits >> 31) & np.int32(0x7FFFFFFF))
     keys = (~ascending).astype(np.int64) << 32 | np.arange(values.shape[1])
     keys.sort(axis=1)
     return torch.from_numpy(keys & 0xFFFFFFFF)

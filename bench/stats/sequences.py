@@ -6,8 +6,8 @@ probability of at most alpha (Ville, 1939), however often one looks and whenever
 refuted are a lower confidence sequence (Waudby-Smith and Ramdas, J. R. Stat. Soc. B 86, 2024, section 4).
 
 The capital is divided over several shares g at the beginning, so that none has to be chosen, and the capital does not depend on
-the order of values. Three quarters are bet nearly whole (g = .99): the scores of two methods differ by little beside their
-range, and the share that wins most is then 1, or would be larger. The density of the last quarter is Beta(1/2, 1/2), that of
+the order of values. Three quarters are bet nearly whole (g = .99): two methods' scores differ by little beside their range, and
+then the larger the share, the more it wins. The density of the last quarter is Beta(1/2, 1/2), that of
 Cover's universal portfolio (Orabona and Jun, IEEE Trans. Inf. Theory 70, 2024), for values that vary more. So the capital is at
 least three quarters of that of the large bets, and a quarter of the portfolio's.
 
@@ -20,11 +20,11 @@ from numpy.typing import NDArray
 
 from .estimate import Floats
 
-LARGE, PART = 0.99, 0.75  # the large share, and the part of the capital that is bet by it
+LARGE_SHARE, LARGE_PART = 0.99, 0.75  # the large share, and the part of the capital that is bet by it
 BETS = 16  # shares over which the rest is divided
 _QUANTILES = np.sin(np.pi * (np.arange(BETS) + 0.5) / (2 * BETS)) ** 2  # of Beta(1/2, 1/2)
-SHARES = np.r_[_QUANTILES, LARGE]
-PARTS = np.r_[np.full(BETS, (1 - PART) / BETS), PART]  # of the capital, by share
+SHARES = np.r_[_QUANTILES, LARGE_SHARE]
+PARTS = np.r_[np.full(BETS, (1 - LARGE_PART) / BETS), LARGE_PART]  # of the capital, by share
 NEVER = np.iinfo(np.int64).max
 
 Counts = NDArray[np.int64]

@@ -170,7 +170,7 @@ def test_a_host_is_asked_without_its_brackets(address: str, host: str, monkeypat
         return socket.socket()
 
     monkeypatch.setattr(socket, "create_connection", connect)
-    ray._check_answers(address)
+    ray._check_reachable(address)
     assert asked == [(host, 6379)]
 
 
