@@ -128,6 +128,10 @@ def _check_predictions(columns: Columns, header: Header) -> Iterator[str]:
         yield "a row has a label and no top-1 answer, or an answer without a label"
     for column in ("target", "label"):
         yield from _check_class_names(columns, column, header)
+    if "predicted" in columns:
+        for net, index in set(zip(*(columns[name].to_pylist() for name in ("net", "predicted")), strict=True)):
+            if index is not None and index >= len(header.nets[net].classes):
+                yield f"the predicted class {index} is none of {net}"
 
 
 def _check_class_names(columns: Columns, column: str, header: Header) -> Iterator[str]:

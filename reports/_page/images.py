@@ -64,11 +64,12 @@ def _make_table(analysis: NetAnalysis, metric: MetricAnalysis) -> ImageTable:
     pictures = RunPictures(analysis.run, set(anchors), metric.metric.spec, widest=WIDEST)
     strips = _make_strips(analysis, metric, pictures, values.loc[list(anchors), methods])
     predictions = analysis.run.table("predictions", net=analysis.table.net).set_index("image")
+    classes = analysis.run.header.nets[analysis.table.net].classes
     rows = [
         GridRow([
             replace(make_name_cell(image), picture=_draw_thumbnail(pictures, image),
                     link=_name_panel(anchor) if image in strips else ""),
-            *_describe(predictions, image), make_number_cell(float(spread[image])),
+            *_describe(predictions, image, classes), make_number_cell(float(spread[image])),
             *(make_number_cell(float(values[method].get(image, nan))) for method in methods),
         ], anchor=anchor)
         for image, anchor in anchors.items()
@@ -125,12 +126,16 @@ def _draw_thumbnail(pictures: RunPictures, image: str) -> str:
     return encode_jpeg(np.asarray(picture))
 
 
-def _describe(predictions: pd.DataFrame, image: str) -> tuple[Cell, Cell]:
-    """Make the cells of the class explained and of its probability."""
+def _describe(predictions: pd.DataFrame, image: str, classes: Sequence[str]) -> tuple[Cell, Cell]:
+    """Make the cells of the class explained, with the label and the prediction if they differ, and of its probability."""
     if image not in predictions.index:
         return Cell("–"), make_number_cell(nan)
     row: Any = predictions.loc[image]
-    wrong = pd.notna(row["label"]) and row["label"] != row["target"]
+    others = []
+    if pd.notna(row["label"]) and row["label"] != row["target"]:
+        others.append(f"not its label, {row['label_name']}")
+    if pd.notna(row["predicted"]) and row["predicted"] != row["target"]:
+        others.append(f"the net predicts {classes[int(row['predicted'])]}")
     probability = float(row["probability"])
-    target = Cell(str(row["target_name"]), str(row["target_name"]), "not its label" if wrong else "")
+    target = Cell(str(row["target_name"]), str(row["target_name"]), "; ".join(others))
     return target, make_number_cell(probability, format_number(probability))

@@ -5,6 +5,7 @@ import io
 import re
 from html import unescape
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -87,6 +88,26 @@ def test_a_row_has_a_small_picture_of_its_image(run: Run, page: str) -> None:
     )
     assert len(pictures) == 6
     assert {Image.open(io.BytesIO(base64.b64decode(picture))).size for picture in pictures} == {(56, 56)}
+
+
+def test_a_label_and_a_prediction_that_are_not_the_class_explained_are_named(tmp_path: Path) -> None:
+    folder = runs.write(tmp_path / "run", images=3, nets={"resnet18": "layer4"})
+    run = store.open_run(folder)
+    classes = run.header.nets["resnet18"].classes
+    rows = run.table("predictions")
+    other: dict[str, Any] = {"label": [3, 1, None], "label_name": [classes[3], classes[1], None]}
+    other |= {"predicted": [3, 0, None], "top1": [True, False, None]}
+    runs.rewrite(folder, "predictions", rows.assign(**other))
+    (table,) = [
+        grid
+        for section in [images.make_section(analyse([store.open_run(folder)]))]
+        if section
+        for grid in section.tables
+    ]
+    notes = {str(row.cells[0].text): row.cells[1].small for row in table.rows}
+    assert notes == {
+        "image 00": "", "image 01": f"not its label, {classes[1]}; the net predicts {classes[0]}", "image 02": "",
+    }  # fmt: skip
 
 
 def list_panels(page: str) -> dict[str, list[str]]:

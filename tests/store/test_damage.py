@@ -284,6 +284,8 @@ def test_a_class_that_is_not_the_nets_is_refused(folder: Path, tmp_path: Path) -
         predictions = store.open_run(folder / "older").table("predictions")
         runs.rewrite(run, "predictions", predictions.assign(**{column: value}))
         assert_refused(lambda: store.open_run(run).table("predictions"), "is not the class")
+    runs.rewrite(run, "predictions", predictions.assign(predicted=99))
+    assert_refused(lambda: store.open_run(run).table("predictions"), "the predicted class 99 is none of")
 
 
 def test_a_text_that_a_terminal_would_obey_is_refused(folder: Path, tmp_path: Path) -> None:
