@@ -113,7 +113,7 @@ def test_a_label_and_a_prediction_that_are_not_the_class_explained_are_named(tmp
 def list_panels(page: str) -> dict[str, list[str]]:
     """The alternative texts of the pictures of each panel, by the image that its link names."""
     links = re.findall(r'<a href="#([^"]+-maps)"[^>]*>.*?</a>', page, re.DOTALL)
-    names = re.findall(r'<a href="#[^"]+-maps"[^>]*><img [^>]*>(.*?)</a>', page)
+    names = re.findall(r'<a href="#[^"]+-maps"[^>]*><img [^>]*><span>(.*?)</span></a>', page)
     panels = {
         anchor: [unescape(text) for text in re.findall(r'alt="([^"]+)"', panel.split("</div></div>")[0])]
         for anchor, panel in (part.split('">', 1) for part in page.split('<div class="maps" id="')[1:])
