@@ -16,6 +16,7 @@ from .figures import RECORDS, format_gate, format_results, format_scenes, format
 from .lists import format_lists, format_protocols, format_published
 from .montage import draw_montage
 from .plugin_pages import format_methods, format_metrics
+from .which import format_which
 
 ROOT = Path(__file__).parents[1]
 PICTURE = ROOT / "docs" / "montage.png"
@@ -56,6 +57,7 @@ PARTS = (
     Part("docs/protocols.md", "protocols", format_protocols),
     Part("docs/published.md", "published", format_published),
     Part("docs/authors.md", "authors", format_authors),
+    Part("docs/which.md", "which", format_which),
     Part("docs/lists.md", "lists", format_lists),
     Part("docs/ci.md", "gate", format_gate),
     Part("docs/speed.md", "speed", format_speed),

@@ -170,7 +170,7 @@ def _take_first(rows: pd.DataFrame, image: str) -> Any:
 
 
 def load(directory: Path | str) -> Run:
-    """Read the run in a directory.
+    """Read the run in a directory, or the results that ship with cambench by their name: `load("reference")`.
 
     Raise UsageError if the directory holds no run, or a run that this version cannot read.
     """

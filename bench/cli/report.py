@@ -11,6 +11,7 @@ from ..core import plugins
 from ..core.errors import PluginError, UsageError, show_value
 from ..core.files import write_text
 from ..core.plugins import REPORT
+from ..store.shipped import find_shipped
 
 if TYPE_CHECKING:
     from ..store.run import Run
@@ -32,7 +33,8 @@ def report(
 ) -> None:
     """Report a run as a page, or print it as Markdown, CSV, LaTeX or JSON.
 
-    The page is RUN/report.html, or --out FILE.
+    The page is RUN/report.html, or --out FILE. `bench report reference` reports the results that ship with cambench, and
+    writes reference.html.
     Several runs are shown side by side on one page, report.html in the current directory.
     --files DIR writes each figure as PNG and SVG, and each table as CSV, Markdown and LaTeX.
     """
@@ -49,11 +51,18 @@ def report(
     if out is None and form != DEFAULTS.report:
         click.echo(text)
     else:
-        path = out or (directories[0] / "report.html" if len(runs) == 1 else Path("report.html"))
+        path = out or _name_page(directories)
         write_text(path, text)
         click.echo(f"report: {path}")
     if files is not None:
         click.echo(f"figures and tables: {files}")
+
+
+def _name_page(directories: Sequence[Path]) -> Path:
+    """Name the page: in the directory of the run; of several runs, or of shipped results, in the current directory."""
+    if len(directories) > 1:
+        return Path("report.html")
+    return Path(f"{directories[0]}.html") if find_shipped(directories[0]) else directories[0] / "report.html"
 
 
 def _choose_format(flags: dict[str, bool], form: str | None) -> str:

@@ -21,9 +21,10 @@ from ..store.comparability import (
     find_same_pixels,
     find_shared_images,
 )
+from ..store.shipped import find_shipped
 from . import baseline
 from .obrien import judge_methods
-from .snapshot import COUNTED, Key, Snapshot, take_snapshot
+from .snapshot import COUNTED, Key, Scores, Snapshot, take_snapshot
 from .verdicts import FAILING, NumberResult, PairedValues, Verdict, judge_cost, judge_numbers
 
 Positions = NDArray[np.intp]  # (2, n): the indices of n images in the scores of two runs
@@ -55,7 +56,12 @@ class Comparison:
 
 
 def load_snapshot(path: Path) -> Snapshot:
-    """Load the snapshot of a run directory or of a baseline file. Raise UsageError if the path is neither."""
+    """Load the snapshot of a run directory, of shipped results by their name, or of a baseline file.
+
+    Raise UsageError if the path is none of these.
+    """
+    if find_shipped(path):
+        return take_snapshot(store.open_run(path), str(path), partial=True)
     if path.is_dir():
         return take_snapshot(store.open_run(path))
     if not path.exists():
@@ -112,14 +118,22 @@ def _pair_scores(
             yield _make_result(new, key, "new")
         elif why := find_difference(base.describe_meaning(*key), new.describe_meaning(*key)) or unshared[key[0]]:
             yield _make_result(new, key, "not comparable", why)
+        elif not (images_of_key := _select_computed(base.scores[key], shared[key[0]])).size:
+            yield _make_result(new, key, "new")
         else:
-            yield _pair_values(base, new, key, shared[key[0]], notes)
+            yield _pair_values(base, new, key, images_of_key, notes)
+
+
+def _select_computed(scores: Scores, images: Positions) -> Positions:
+    """Select the images (2, n) that the base has computed: of a complete run all, of shipped results perhaps a part."""
+    return images[:, ~np.isnan(scores.values[images[0]]) | np.isin(images[0], list(scores.reasons))]
 
 
 def _note_other_classes(base: Snapshot, new: Snapshot, net: str, images: list[str]) -> Iterator[str]:
     """Write a note if the explained class differs on some of the images with the same pixels."""
     shared = set(find_shared_images(base.find_net_images(net), new.find_net_images(net)))
-    others = [image for image in images if image not in shared]
+    explained = base.targets.get(net, {}).keys() & new.targets.get(net, {}).keys()
+    others = [image for image in images if image in explained and image not in shared]
     if others:
         base_class, new_class = (snapshot.targets.get(net, {}).get(others[0]) for snapshot in (base, new))
         yield (

@@ -4,7 +4,7 @@ A snapshot holds the meaning of each value (see bench/store/comparability.py), t
 value or the reason why it has none.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import product
@@ -38,12 +38,12 @@ class Scores:
     """The scores of a number on the images of a snapshot, in its order."""
 
     values: Floats  # (images,), NaN where an image has none
-    reasons: dict[int, str]  # why, by the index of such an image
+    reasons: dict[int, str]  # why, by the index of such an image; an image that is not computed has neither
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The part of a complete run that is compared."""
+    """The part of a run that is compared."""
 
     name: str  # the directory or file, as the user named it
     origin: dict[str, str]  # suite, device, precision, torch: seconds and peak bytes depend on device and torch
@@ -69,12 +69,20 @@ class Snapshot:
         """Find the images on a net, as they are compared."""
         return NetImages(self.image_hashes, self.targets.get(net, {}))
 
+    def select_shared(self, other: "Snapshot") -> "Snapshot":
+        """Select the scores and costs of the nets, methods and metrics that another snapshot has."""
+        return self._select(lambda key: all(spec in known for spec, known in zip(key, other._known, strict=False)))
+
+    @property
+    def _known(self) -> tuple[Collection[str], ...]:
+        return self.nets, self.methods, self.metrics
+
     def select(
         self, nets: Sequence[str] | None, methods: Sequence[str] | None, metrics: Sequence[str] | None
     ) -> "Snapshot":
         """Select nets, methods and metrics (None: all). Raise UsageError for one that the snapshot does not have."""
-        for word, specs, known in (("net", nets, self.nets), ("method", methods, self.methods),
-                                   ("metric", metrics, self.metrics)):  # fmt: skip
+        words = ("net", "method", "metric")
+        for word, specs, known in zip(words, (nets, methods, metrics), self._known, strict=True):
             for spec in specs or ():
                 if spec not in known:
                     raise UsageError(f"{self.name} has no {word} {spec!r}: {list_known_names(spec, known)}")
@@ -83,6 +91,10 @@ class Snapshot:
             pairs = zip((nets, methods, metrics), key, strict=False)
             return all(specs is None or spec in specs for specs, spec in pairs)
 
+        return self._select(is_selected)
+
+    def _select(self, is_selected: Callable[[tuple[str, ...]], bool]) -> "Snapshot":
+        """Select by the net, the net and method, or the net, method and metric."""
         return replace(
             self, nets={net: facts for net, facts in self.nets.items() if is_selected((net,))},
             scores=_filter(self.scores, is_selected), costs=_filter(self.costs, is_selected),
@@ -94,12 +106,16 @@ def _filter(by_key: dict[Any, Any], is_selected: Callable[[Any], bool]) -> dict[
     return {key: value for key, value in by_key.items() if is_selected(key)}
 
 
-def take_snapshot(run: Run, name: str | None = None) -> Snapshot:
-    """Take the snapshot of a complete run. Raise UsageError for an incomplete or damaged run."""
+def take_snapshot(run: Run, name: str | None = None, *, partial: bool = False) -> Snapshot:
+    """Take the snapshot of a complete run, or, if `partial`, of what is computed.
+
+    Raise UsageError for an incomplete or damaged run.
+    """
     name = str(run.directory) if name is None else name
     header, predictions, cost = run.header, run.table("predictions"), run.table("cost")
     scores = run.table("scores", columns=SCORES)
-    _check_complete(name, header, scores, predictions)
+    if not partial:
+        _check_complete(name, header, scores, predictions)
     return Snapshot(
         name=name,
         origin=_describe_origin(header),
@@ -149,7 +165,7 @@ def _sort(header: Header, by_key: dict[Any, Any]) -> dict[Any, Any]:
 
 
 def _collect_scores(header: Header, rows: pd.DataFrame) -> dict[Key, Scores]:
-    """Collect the scores of a complete run by key: the values, or the reasons why there are none."""
+    """Collect the scores of a run by key: the values, or the reasons why there are none."""
     sizes = [len(part) for part in (header.nets, header.methods, header.metrics)]
     keys = np.ravel_multi_index([rows[column].cat.codes for column in SCORES[:3]], sizes)
     images, values = rows["image"].cat.codes.to_numpy(), rows["value"].to_numpy(dtype=np.float64).copy()

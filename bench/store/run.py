@@ -32,6 +32,7 @@ from .checks import find_damage
 from .header import Header, read_header
 from .parts import Identity, NetImage, Part, list_parts, read_identity
 from .schema import NAMES, SCHEMAS
+from .shipped import find_shipped
 
 NAME = pa.dictionary(pa.int32(), pa.string())  # the type of a column of names
 SHOWN = 3  # reasons why images failed
@@ -156,8 +157,9 @@ class Run:
 
 
 def open_run(directory: Path | str) -> Run:
-    """Open the run in a directory. Raise UsageError if there is none or this version cannot read it."""
-    return Run(Path(directory), read_header(Path(directory)))
+    """Open the run in a directory, or shipped results by their name. Raise UsageError for what cannot be read as a run."""
+    found = find_shipped(directory) or Path(directory)
+    return Run(found, read_header(found))
 
 
 def describe_failures(run: Run) -> str | None:

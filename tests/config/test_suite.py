@@ -10,7 +10,7 @@ from cambench.bench.core.formatting import make_title
 
 
 def test_all_names_in_built_in_suites_exist() -> None:
-    assert suite_file.list_names() == ["everything", "implementations", "published", "scenes", "smoke"]
+    assert suite_file.list_names() == ["everything", "implementations", "published", "reference", "scenes", "smoke"]
     for name in suite_file.list_names():
         suite = suite_file.load(name)
         assert suite.find_method_plugins()

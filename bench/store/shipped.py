@@ -1,0 +1,21 @@
+"""The results that ship with the package: runs that are read by name, as in `bench report reference`."""
+
+from pathlib import Path
+
+from .header import FILE
+
+RESULTS = Path(__file__).with_name("results")
+
+
+def list_shipped() -> list[str]:
+    """List the names of the runs that ship with the package."""
+    return sorted(file.parent.name for file in RESULTS.glob(f"*/{FILE}"))
+
+
+def find_shipped(name: Path | str) -> Path | None:
+    """Find the directory of shipped results by their name; None for any other name.
+
+    A file or folder of the user's own with that name comes first.
+    """
+    known = str(name) in list_shipped() and not Path(name).exists()
+    return RESULTS / str(name) if known else None

@@ -1,0 +1,138 @@
+"""The results that ship with the package: found by name, reported and compared like any run, and packed from runs."""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import cambench
+from cambench.bench.compare.compare import compare_snapshots, load_snapshot
+from cambench.bench.core.errors import UsageError
+from cambench.bench.store import shipped
+from cambench.bench.store.run import open_run
+from cambench.tests.support import runs
+from cambench.tests.support.cli import bench, refused
+from cambench.tests.support.comparisons import edit_header, rename_method, shift_scores
+from cambench.tools import reference
+
+TWO_NETS = {"squeezenet1_1": "features", "resnet18": "layer4"}
+
+
+@pytest.fixture
+def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A run that ships under the name `results`, in the place of those that do; the current directory is empty."""
+    monkeypatch.setattr(shipped, "RESULTS", tmp_path / "shipped")
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    return runs.write(tmp_path / "shipped" / "results", nets=TWO_NETS)
+
+
+def drop_scores(directory: Path, net: str, method: str, keep: int) -> None:
+    """Leave a method the first `keep` images of a net."""
+    rows = open_run(directory).table("scores")
+    images = open_run(directory).header.data.images[keep:]
+    dropped = (rows["net"] == net) & (rows["method"] == method) & rows["image"].isin(images)
+    runs.rewrite(directory, "scores", rows[~dropped])
+
+
+def drop_images(directory: Path, net: str, keep: int) -> None:
+    """Leave a net its first `keep` images."""
+    run = open_run(directory)
+    for table in ("scores", "predictions", "cost", "curves", "maps"):
+        rows = run.table(table)
+        runs.rewrite(directory, table, rows[(rows["net"] != net) | rows["image"].isin(run.header.data.images[:keep])])
+
+
+def test_results_are_found_by_name_and_a_folder_of_that_name_comes_first(results: Path) -> None:
+    assert shipped.list_shipped() == ["results"]
+    assert open_run("results").directory == results
+    assert cambench.load("results").summary()["mean"].notna().any()
+    runs.write(Path("results"), images=3)
+    assert open_run("results").directory == Path("results")
+    with pytest.raises(UsageError, match="other holds no run"):
+        open_run("other")
+
+
+def test_their_page_is_written_where_the_user_is(results: Path) -> None:
+    before = sorted(results.rglob("*"))
+    done = bench("report", "results")
+    assert done.exit_code == 0 and done.stdout == "report: results.html\n"
+    assert "Score-CAM" in Path("results.html").read_text(encoding="utf-8")
+    assert sorted(results.rglob("*")) == before
+
+
+def test_a_run_is_compared_on_what_both_have(results: Path, tmp_path: Path) -> None:
+    mine = runs.write(tmp_path / "mine", nets={"squeezenet1_1": "features"})
+    rename_method(mine, "score_cam", "my_cam")
+    assert bench("compare", "results", mine).exit_code == 0
+    base, new = load_snapshot(Path("results")), load_snapshot(mine)
+    comparison = compare_snapshots(base.select_shared(new), new)
+    assert {result.verdict for result in comparison.results if result.key[1] == "my_cam"} == {"new"}
+    assert {result.verdict for result in comparison.results if result.key[1] == "cam"} == {"same"}
+    assert not any(result.key[1] == "score_cam" for result in comparison.results)
+    shift_scores(mine, "cam", "insertion", -0.2)
+    done = bench("compare", "results", mine)
+    assert done.exit_code == 1 and "results → " in done.stdout and "insert" in done.stdout
+
+
+def test_what_the_results_lack_is_not_judged(results: Path, tmp_path: Path) -> None:
+    """A method has five images instead of twelve on one net, another net has four: the differences elsewhere do not count."""
+    drop_scores(results, "squeezenet1_1", "cam", 5)
+    drop_scores(results, "squeezenet1_1", "score_cam", 0)
+    drop_images(results, "resnet18", 4)
+    mine = runs.write(tmp_path / "mine", nets=TWO_NETS)
+    rows = open_run(mine).table("scores")
+    beyond = (rows["net"] == "squeezenet1_1") & (rows["method"] == "cam") & (rows["metric"] == "energy")
+    beyond &= rows["image"].isin(open_run(mine).header.data.images[5:])
+    runs.rewrite(mine, "scores", rows.assign(value=rows["value"].mask(beyond, 0.0)))
+    comparison = compare_snapshots(load_snapshot(Path("results")), load_snapshot(mine))
+    verdicts = {result.key: result.verdict for result in comparison.results}
+    assert verdicts["squeezenet1_1", "cam", "energy"] == "same"
+    assert verdicts["squeezenet1_1", "score_cam", "energy"] == "new"
+    assert verdicts["resnet18", "grad_cam", "energy"] == "same"
+    assert not any("class" in note or "have a value now" in note for note in comparison.notes)
+    with pytest.raises(UsageError, match="is damaged: it has 328 of 480 scores"):
+        load_snapshot(results)
+
+
+def test_runs_of_one_net_are_packed_into_one_and_unpacked_again(tmp_path: Path) -> None:
+    whole = runs.seal(runs.write(tmp_path / "whole", nets=TWO_NETS))
+    split = [tmp_path / net for net in TWO_NETS]
+    for directory in split:
+        reference.unpack(open_run(whole), directory.name, directory)
+        assert list(open_run(directory).header.nets) == [directory.name]
+    reference.pack([open_run(directory) for directory in split], tmp_path / "packed")
+    packed = open_run(tmp_path / "packed")
+    packed.check()
+    assert list(packed.header.nets) == packed.header.suite.nets == list(TWO_NETS)
+    key = ["net", "image", "method", "metric"]
+    for table in ("scores", "predictions", "cost", "curves"):
+        columns = [column for column in key if column in packed.table(table)]
+        one, other = (run.table(table).sort_values(columns, ignore_index=True) for run in (packed, open_run(whole)))
+        pd.testing.assert_frame_equal(one, other, check_exact=True)
+    shown = packed.header.data.images[: reference.SHOWN_IMAGES]
+    assert list(packed.table("images")["image"]) == shown
+    assert set(packed.table("maps")["image"]) == set(shown)
+
+
+@pytest.mark.parametrize("part", ["methods", "environment"])
+def test_runs_that_differ_in_more_than_their_nets_are_not_packed(tmp_path: Path, part: str) -> None:
+    split = [runs.write(tmp_path / net, nets={net: layer}) for net, layer in TWO_NETS.items()]
+    changes = {"methods": lambda header: header["methods"]["cam"].update(version=9),
+               "environment": lambda header: header["environment"].update(torch="1.0")}  # fmt: skip
+    edit_header(split[1], changes[part])
+    with pytest.raises(UsageError, match=r"of resnet18 are not|resnet18 was computed elsewhere"):
+        reference.pack([open_run(directory) for directory in split], tmp_path / "packed")
+    assert not (tmp_path / "packed").exists()
+
+
+def test_a_run_on_other_images_is_told_how_to_explain_those_of_the_results(results: Path, tmp_path: Path) -> None:
+    other = runs.write(tmp_path / "other", prefix="photo")
+    message = refused("compare", "results", other)
+    assert "no image in common" in message and "`bench run scenes` explains the images of results" in message
+
+
+def test_a_name_that_is_neither_is_refused_in_a_sentence(results: Path) -> None:
+    assert "there is no run or baseline at result" in refused("compare", "result", results)
+    assert json.loads((results / "run.json").read_text(encoding="utf-8"))["suite"]["nets"] == list(TWO_NETS)

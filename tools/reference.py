@@ -1,0 +1,177 @@
+"""Compute the results that ship with the package, and pack them: `python -m cambench.tools.reference`.
+
+Each net is a run of its own in runs/reference, which begins with what is packed already, so that several processes can
+share the work. `--images 20 --dear 12` computes the first 20 images by cheap methods and the first 12 by dear ones; what is
+there is not computed again. What all of these runs hold is packed into bench/store/results. With `--photos FOLDER`, these are
+the results of SqueezeNet with ImageNet's weights on the photos of a folder; scores are packed, photos are not.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+
+from ..bench.api.missing import list_missing
+from ..bench.api.progress import Deadline, follow
+from ..bench.config import suite_file
+from ..bench.config.suite import Suite
+from ..bench.core import plugins
+from ..bench.core.errors import UsageError
+from ..bench.core.plugins import ENGINE
+from ..bench.forward.device import find_device
+from ..bench.forward.process import tune_process
+from ..bench.run.describe import make_header
+from ..bench.run.plan import Plan, Round, make_plan
+from ..bench.store import parts
+from ..bench.store.comparability import find_environment_difference
+from ..bench.store.header import Header, write_header
+from ..bench.store.run import Run, open_run
+from ..bench.store.schema import SCHEMAS
+from ..bench.store.shipped import RESULTS
+from ..bench.store.writer import Writer
+
+SUITE = "reference"
+PHOTOS = "reference-photos"
+PHOTO_NET, PHOTO_DATA, PHOTO_COUNT = "squeezenet1_1@imagenet", "imagenet-photos", 64
+RUNS = Path("runs")
+STAGE = 4  # images that are computed, and kept, together
+SHOWN = ("maps", "images")  # tables of which few images are packed, and no photos
+PACKED = tuple(table for table in SCHEMAS if table not in ("strips", *SHOWN))
+SHOWN_IMAGES = 2
+
+
+@dataclass(frozen=True)
+class Work:
+    """What is computed on a net: so many of the run's first images by cheap methods, and so many by dear ones."""
+
+    images: int
+    dear_images: int
+
+    def list_rounds(self, plan: Plan, run: Run) -> Iterator[Round]:
+        """Yield what the run lacks, a few images at a time."""
+        (net,) = plan.nets
+        for count, dear in ((self.images, False), (self.dear_images, True)):
+            methods = [method.spec for method in plan.methods if method.dear == dear]
+            for start in range(0, count, STAGE):
+                positions = range(start, min(count, start + STAGE))
+                yield from list_missing(plan, run, net, dict.fromkeys(methods, positions))
+
+
+@click.command()
+@click.option("--nets", default="", metavar="A,B", help="Compute only these nets; -: none.")
+@click.option("--images", type=click.IntRange(0), default=10**6, metavar="N", help="Images by cheap methods.")
+@click.option("--dear", type=click.IntRange(0), default=10**6, metavar="N", help="Images by dear methods.")
+@click.option("--photos", metavar="FOLDER", help="Compute the results on these photos instead.")
+@click.option("--device", default="auto", show_default=True, help="Where to compute.")
+def main(*, nets: str, images: int, dear: int, photos: str | None, device: str) -> None:
+    """Compute what the reference results lack, and pack what there is."""
+    name, known = (PHOTOS, [PHOTO_NET]) if photos else (SUITE, suite_file.load(SUITE).nets)
+    chosen = [net for net in nets.split(",") if net != "-"] if nets else known
+    changes = {"dataset": photos, "images": PHOTO_COUNT} if photos else {}
+    for net in chosen:
+        directory = RUNS / name / net
+        if not photos and not directory.exists() and net in (packed := open_run(RESULTS / name)).header.nets:
+            unpack(packed, net, directory)
+        compute(suite_file.load(SUITE, nets=[net], **changes), directory, Work(images, dear), device)
+    runs = [open_run(RUNS / name / net) for net in known if (RUNS / name / net).exists()]
+    pack(runs, RESULTS / name, photos=bool(photos))
+
+
+def compute(suite: Suite, directory: Path, work: Work, device: str) -> None:
+    """Compute what the run of one net in a directory lacks of the work."""
+    tune_process(find_device(device))
+    plan = make_plan(suite, device)
+    engine = plugins.find(ENGINE, "local")
+    header = make_header(plan)
+    header.environment |= engine.environment
+    writer = Writer(directory, header)
+    run, console = Run(writer.directory, writer.header), Console()
+    planned = replace(plan, schedule=lambda: work.list_rounds(plan, run))
+    try:
+        follow(engine, planned, writer, console, describe=lambda net, image: (f"{net}: {image}", None),
+               deadline=Deadline.after(None))  # fmt: skip
+    finally:
+        writer.flush()
+        writer.close()
+
+
+def pack(runs: Sequence[Run], directory: Path, *, photos: bool = False) -> None:
+    """Write the records of runs of one net each as one run with one part, in place of what the directory holds.
+
+    The folder of photos is not named, and no picture of them is packed. Raise UsageError for runs that differ in more than
+    their nets.
+    """
+    header = merge_headers([run.header for run in runs])
+    rows = {table: [*chain.from_iterable(_read_rows(run, table) for run in runs)] for table in PACKED}
+    if photos:
+        header = _rename_dataset(header)
+        rows = {table: [row | {"dataset": PHOTO_DATA} for row in content] for table, content in rows.items()}
+    else:
+        rows |= {table: list(_read_first_images(runs, table, header)) for table in SHOWN}
+    for file in directory.glob("*/part-*"):
+        file.unlink()
+    _write_run(directory, header, rows)
+
+
+def unpack(packed: Run, net: str, directory: Path) -> None:
+    """Write the records of one net as a run that can be gone on with."""
+    suite = packed.header.suite.model_copy(update={"nets": [net]})
+    header = packed.header.model_copy(update={"suite": suite, "nets": {net: packed.header.nets[net]}})
+    rows = {table: [row for row in _read_rows(packed, table) if row.get("net", net) == net] for table in SCHEMAS}
+    _write_run(directory, header, rows)
+
+
+def merge_headers(headers: Sequence[Header]) -> Header:
+    """Merge the headers of runs of one net each into one with all nets. Raise UsageError if they differ in anything else."""
+    first = headers[0]
+    for other in headers[1:]:
+        for part in ("methods", "metrics", "protocols", "data"):
+            if getattr(first, part) != getattr(other, part):
+                raise UsageError(f"the {part} of {', '.join(other.nets)} are not those of {', '.join(first.nets)}")
+        if difference := find_environment_difference(first.environment, other.environment):
+            raise UsageError(
+                f"{', '.join(other.nets)} was computed elsewhere than {', '.join(first.nets)}: {difference}"
+            )
+    nets = dict(chain.from_iterable(header.nets.items() for header in headers))
+    description = suite_file.load(SUITE).description
+    suite = first.suite.model_copy(update={"nets": list(nets), "description": description})
+    return first.model_copy(update={"nets": nets, "suite": suite})
+
+
+def _rename_dataset(header: Header) -> Header:
+    """Name the photos in place of the folder that held them."""
+    suite = header.suite.model_copy(update={"name": PHOTOS, "dataset": PHOTO_DATA})
+    return header.model_copy(update={"suite": suite, "data": header.data.model_copy(update={"settings": {}})})
+
+
+def _read_first_images(runs: Sequence[Run], table: str, header: Header) -> Iterator[dict[str, Any]]:
+    """Yield the rows of the first images; the images themselves once, though each run has them."""
+    first, seen = header.data.images[:SHOWN_IMAGES], set()
+    for run in runs:
+        for row in _read_rows(run, table):
+            key = tuple(row.get(name) for name in ("image", "net", "method"))
+            if row["image"] in first and key not in seen:
+                seen.add(key)
+                yield row
+
+
+def _read_rows(run: Run, table: str) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a table, as they are stored."""
+    for part in parts.list_parts(run.directory, run.identity):
+        if table in part.files:
+            yield from part.read(table).to_pylist()
+
+
+def _write_run(directory: Path, header: Header, rows: Mapping[str, list[dict[str, Any]]]) -> None:
+    """Write a run with one part."""
+    directory.mkdir(parents=True, exist_ok=True)
+    write_header(directory, header)
+    parts.write(directory, "0", [parts.Unit(("", ""), dict(rows))], parts.read_identity(directory, header))
+
+
+if __name__ == "__main__":
+    main()

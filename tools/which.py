@@ -1,0 +1,231 @@
+"""Format the page *Which method?* from the results that ship: each sentence and cell follows from their numbers by rule."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import chain
+
+from ..bench.core.formatting import format_cost, format_count, format_number, join_names
+from ..bench.core.markdown import escape, format_table
+from ..bench.stats.agreement import Agreement, Consistency, measure_agreement, measure_consistency
+from ..bench.stats.answer import DECISIVE, MetricStandings, Standings, find_answer, find_standings
+from ..bench.stats.mean_scores import Metric
+from ..bench.stats.summary import Table, build_tables
+from ..bench.store.run import Run, open_run
+from ..bench.store.shipped import list_shipped
+
+RUNS = ("reference", "reference-photos")
+TOO_FEW = "too few images"
+ALIKE = 0.9  # the least correlation of two metrics that measure much the same
+
+
+@dataclass(frozen=True)
+class NetResults:
+    """The results on one net, with what the statistics say of them."""
+
+    table: Table
+
+    @cached_property
+    def standings(self) -> Standings:
+        return find_standings(self.table)
+
+    def find_standings(self, metric: str) -> MetricStandings | None:
+        """Find how the methods stand by a metric; None if too few images have a score of all of them."""
+        standings = self.standings.by_metric.get(metric)
+        return standings if standings and standings.ranking.n >= DECISIVE else None
+
+    @cached_property
+    def consistency(self) -> dict[str, Consistency]:
+        """How alike each metric ranks the methods on all images; of metrics with enough images."""
+        return {
+            spec: measure_consistency(values) for spec, values in self.table.values.items() if self.find_standings(spec)
+        }
+
+    @cached_property
+    def agreements(self) -> list[Agreement]:
+        """How alike each two metrics rank the methods; of metrics with enough images."""
+        ranked = {spec: each.metric for spec, each in self.standings.by_metric.items() if self.find_standings(spec)}
+        values = {spec: self.table.values[spec] for spec in ranked}
+        return measure_agreement(values, {spec: metric.better for spec, metric in ranked.items()}) if ranked else []
+
+
+def format_which() -> str:
+    """Format the page's generated part."""
+    runs = [open_run(name) for name in RUNS if name in list_shipped()]
+    nets = [NetResults(table) for run in runs for table in build_tables(run) if table.images]
+    sections: tuple[tuple[str, Callable[[], Iterator[str]]], ...] = (
+        ("The answer", lambda: _describe_answers(nets)),
+        ("By each metric", lambda: _format_winners(nets)),
+        ("What a map costs", lambda: _format_costs(nets)),
+        ("Which metrics rank methods reliably", lambda: _describe_reliability(nets)),
+        ("Where metrics disagree", lambda: _describe_agreement(nets)),
+        ("What the controls gain", lambda: _describe_controls(nets)),
+        ("What was measured", lambda: chain.from_iterable(_describe_measurement(run, nets) for run in runs)),
+    )
+    lines = [line for title, format_ in sections for line in ("", f"## {title}", "", *format_())]
+    return "\n".join([*lines, "", ""])
+
+
+def _describe_answers(nets: Sequence[NetResults]) -> Iterator[str]:
+    for net in nets:
+        answer = find_answer(net.table, known=net.standings)
+        if answer:
+            yield f"- **{escape(answer.net)}**: {escape(answer.text)}."
+
+
+def _format_winners(nets: Sequence[NetResults]) -> Iterator[str]:
+    yield (
+        "A winner is better than every other method and every control; methods tie if no test tells them from the best; none "
+        "means that no method is shown to beat every control. *n* is the number of images."
+    )
+    yield ""
+    heads = ["kind", "metric", *(f"{net.table.net}" for net in nets)]
+    yield from format_table(heads, [False] * len(heads), [
+        [metric.family, f"`{metric.spec}` {metric.arrow}", *(_describe_winner(net, metric.spec) for net in nets)]
+        for metric in _sort_by_family(nets[0].table.metrics)
+    ])  # fmt: skip
+
+
+def _describe_winner(net: NetResults, metric: str) -> str:
+    standings = net.find_standings(metric)
+    if standings is None:
+        return TOO_FEW
+    n = standings.ranking.n
+    groups = _group_top(net, standings)
+    if not groups:
+        return f"none (n = {n})"
+    shown = join_names([" = ".join(f"`{name}`" for name in group) for group in groups])
+    return f"{'winner: ' if len(groups) == 1 and not standings.rivals else 'tie: '}{shown} (n = {n})"
+
+
+def _group_top(net: NetResults, standings: MetricStandings) -> list[tuple[str, ...]]:
+    """Group the methods at the top by equal scores."""
+    groups: dict[tuple[str, ...], None] = {}
+    for method in standings.top:
+        group = next((group for group in net.standings.alike if method in group), (method,))
+        groups[tuple(name for name in group if name in standings.top)] = None
+    return list(groups)
+
+
+def _sort_by_family(metrics: Sequence[Metric]) -> list[Metric]:
+    families = list(dict.fromkeys(metric.family for metric in metrics))
+    return sorted(metrics, key=lambda metric: families.index(metric.family))
+
+
+def _format_costs(nets: Sequence[NetResults]) -> Iterator[str]:
+    yield "Work in forward passes of one image, which does not depend on the machine:"
+    yield ""
+    methods = [method for method in nets[0].table.methods if method not in nets[0].table.controls]
+    rows = [[f"`{method}`", *(_format_forwards(net.table, method) for net in nets)] for method in methods]
+    heads = ["method", *(net.table.net for net in nets)]
+    yield from format_table(heads, [False, *[True] * len(nets)], rows)
+
+
+def _format_forwards(table: Table, method: str) -> str:
+    if method in table.costs:
+        return format_cost(table.costs[method].forwards)
+    return "n/a" if table.count_images(method) else "not computed"
+
+
+def _describe_reliability(nets: Sequence[NetResults]) -> Iterator[str]:
+    yield (
+        "Krippendorff's alpha tells whether a metric ranks the methods and controls alike on every image: 1 is full "
+        "agreement, 0 is chance. From .8 on it is called reliable, from .667 on tentative. Where alpha is low, the scores of a "
+        "few images tell little about the others."
+    )
+    yield ""
+    metrics = _sort_by_family(nets[0].table.metrics)
+    rows = [[f"`{metric.spec}`", *(_format_alpha(net, metric.spec) for net in nets)] for metric in metrics]
+    yield from format_table(["metric", *(net.table.net for net in nets)], [False, *[True] * len(nets)], rows)
+    yield ""
+    levels = {metric.spec: [net.consistency[metric.spec].level for net in nets if metric.spec in net.consistency]
+              for metric in metrics}  # fmt: skip
+    for words, level in (("Reliable", "reliable"), ("Unreliable", "unreliable")):
+        names = [f"`{spec}`" for spec, found in levels.items() if found and set(found) == {level}]
+        yield f"- {words} on every net: {', '.join(names) if names else 'none'}."
+
+
+def _format_alpha(net: NetResults, metric: str) -> str:
+    if metric not in net.consistency:
+        return TOO_FEW
+    alpha = net.consistency[metric].alpha
+    return f"{format_number(alpha.mean)} ({format_number(alpha.low)} to {format_number(alpha.high)})"
+
+
+def _describe_agreement(nets: Sequence[NetResults]) -> Iterator[str]:
+    yield (
+        "Spearman's correlation, within images, of how two metrics rank methods and controls. Two metrics disagree if the "
+        f"whole 95 % interval is below 0, and measure much the same if the correlation is {format_number(ALIKE)} or more."
+    )
+    yield ""
+    for net in nets:
+        opposed = [pair for pair in net.agreements if pair.rho.high < 0]
+        alike = [pair for pair in net.agreements if pair.rho.mean >= ALIKE]
+        known = f"disagree: {_join_pairs(opposed)}. Much the same: {_join_pairs(alike)}." if net.agreements else TOO_FEW
+        yield f"- **{net.table.net}**: {known}"
+
+
+def _join_pairs(pairs: Sequence[Agreement]) -> str:
+    ordered = sorted(pairs, key=lambda pair: -abs(pair.rho.mean))
+    names = [f"`{pair.first}` and `{pair.second}` ({format_number(pair.rho.mean)})" for pair in ordered]
+    return ", ".join(names) if names else "none"
+
+
+def _describe_controls(nets: Sequence[NetResults]) -> Iterator[str]:
+    yield (
+        "A control does not look at the net. The table counts the methods that are shown to beat every control; below it "
+        "stand the controls that no method is shown to beat, and on how many nets."
+    )
+    yield ""
+    metrics = _sort_by_family(nets[0].table.metrics)
+    rows = [[f"`{metric.spec}`", *(_count_winners(net, metric.spec) for net in nets)] for metric in metrics]
+    yield from format_table(["metric", *(net.table.net for net in nets)], [False, *[True] * len(nets)], rows)
+    yield ""
+    for metric in metrics:
+        unbeaten = Counter(control for net in nets for control in _list_unbeaten(net, metric.spec))
+        if unbeaten:
+            names = [f"`{control}` on {format_count(count, 'net')}" for control, count in unbeaten.items()]
+            yield f"- `{metric.spec}`: {join_names(names)}. {escape(metric.caveat)}"
+
+
+def _count_winners(net: NetResults, metric: str) -> str:
+    known = net.find_standings(metric)
+    if known is None:
+        return TOO_FEW
+    scored = [standing for standing in known.standings.values() if standing != "no score"]
+    return f"{sum(standing != 'no better than a control' for standing in scored)} of {len(scored)}"
+
+
+def _list_unbeaten(net: NetResults, metric: str) -> list[str]:
+    """List the controls that no method is shown to beat by a metric."""
+    known = net.find_standings(metric)
+    beaten: dict[str, bool] = {}
+    for comparison in known.comparisons if known else ():
+        if comparison.verdict != "unknown":
+            beaten[comparison.control] = beaten.get(comparison.control, False) or comparison.verdict == "better"
+    return [control for control, is_beaten in beaten.items() if not is_beaten]
+
+
+def _describe_measurement(run: Run, nets: Sequence[NetResults]) -> Iterator[str]:
+    header, environment = run.header, run.header.environment
+    methods = len(header.methods) - sum(method.control for method in header.methods.values())
+    yield (
+        f"{format_count(methods, 'method')}, {format_count(len(header.methods) - methods, 'control')} and "
+        f"{format_count(len(header.metrics), 'metric')} on `{header.suite.dataset}`, {header.suite.precision}, with torch "
+        f"{environment['torch']} on {environment['device']}, of commit {environment['commit']}. Images:"
+    )
+    yield ""
+    for net in (net for net in nets if net.table.net in header.nets):
+        by_count: dict[int, list[str]] = {}
+        for method in net.table.methods:
+            by_count.setdefault(net.table.count_images(method), []).append(f"`{method}`")
+        most = max(by_count)
+        rest = [
+            f"{count or 'none'} by {', '.join(names)}"
+            for count, names in sorted(by_count.items(), reverse=True)
+            if count < most
+        ]
+        counts = "; ".join([format_count(most, "image"), *rest])
+        yield f"- **{net.table.net}**: {counts}. {escape(net.table.accuracy.capitalize())}."
+    yield ""
