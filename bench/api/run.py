@@ -58,6 +58,8 @@ class Run(store.Run):
         * `suite`, `dataset`, `net`, `layer`, `precision`, `method`, `control` (True for a baseline), `metric`;
         * `better` (`higher` or `lower`), `unit`, the `mean` over `n` images, its 95 % interval from `low` to `high`, and the
           `reason` why there is no mean;
+        * `tie_effect`: how much the order of equal pixels moves the mean, if the run has a metric that measures this, and a
+          `note` where that is more than half the width of the interval;
         * `constant_maps`: the number of maps of the method that are constant;
         * `seconds` of an image alone (the median), `seconds_low` and `seconds_high` (the quartiles), `images_per_second` in a
           batch, `forwards` and `peak_bytes`: the cost of the method on the net;

@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, StrictBool, StrictStr, TypeAdapter, ValidationError
 
-from .errors import PluginError, clean, show_value
+from . import specs
+from .errors import PluginError, UsageError, clean, show_value
 
 REQUIRED = object()  # in place of a default: the declaration may not be left out
 MAX_VERSION = 2**31 - 1
@@ -18,6 +19,15 @@ def _check_text(text: str) -> str:
     """Raise ValueError for text that cannot be shown in one line."""
     if clean(text) != " ".join(text.split()):
         raise ValueError("it has characters that cannot be printed, or too many")
+    return text
+
+
+def _check_spec(text: str) -> str:
+    """Raise ValueError for text that is no spec of a metric."""
+    try:
+        specs.parse("metric", text)
+    except UsageError as error:
+        raise ValueError(str(error)) from None
     return text
 
 
@@ -35,6 +45,7 @@ def _check_callable(function: Any) -> Any:
 
 Text = Annotated[StrictStr, AfterValidator(_check_text)]
 Name = Annotated[Text, Field(min_length=1)]
+Spec = Annotated[Name, AfterValidator(_check_spec)]
 Module = Annotated[StrictStr, Field(pattern=r"^\w+(\.\w+)*$")]
 Number = Annotated[float, Field(strict=True)]
 Direction = Literal["higher", "lower"]
@@ -81,6 +92,7 @@ DECLARATIONS = {  # by the kind of plug-in; the properties of Plugin say what ea
         "NEEDS": Declaration(
             tuple[Literal["object", "other object", "method"], ...], f"it is a tuple of some of {', '.join(NEEDS)}", ()
         ),
+        "TIES_OF": Declaration(Spec, "it is the name of a metric, with the settings that it must have in brackets", ""),
     },
     "dataset": {
         "FOLDER": _YES_OR_NO,

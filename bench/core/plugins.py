@@ -190,6 +190,14 @@ class Plugin:
         """NEEDS: what a score needs besides the map, of `object`, `other object` and `method` (default none)."""
         return tuple(self._read("NEEDS"))
 
+    @property
+    def ties_of(self) -> str:
+        """TIES_OF: the metric, with settings that it must have, of which this one measures the effect of ties (default none).
+
+        A value says how much the order of equal pixels moves the other metric's value on an image, in that metric's unit.
+        """
+        return str(self._read("TIES_OF"))
+
     # Data sets
 
     @property

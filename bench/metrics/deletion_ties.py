@@ -15,6 +15,8 @@ SHORT = "del-tie"
 FAMILY = "deletion and insertion"
 CAVEAT = "It measures how coarse a map is, not how good: with many ties the curve depends on how ties are broken."
 
+TIES_OF = "deletion[cells=False,even=False]"  # the order matters as much for both values of its setting `ties`
+
 
 def score(
     case: Case,
@@ -27,7 +29,9 @@ def score(
     """Return the highest minus the lowest area over `orders` seeded orders of equal pixels, in [0, 1]; lower is better.
 
     It is 0 if no step separates equal pixels. More orders never give a smaller value: it is a lower bound of the effect of the
-    rule for ties. For a constant map the rule decides everything.
+    rule for ties. For a constant map the rule decides everything. In a run that has deletion too, with the same protocol,
+    `steps` and `substrate`, tables mark each mean that ties move by more than half the width of its interval, and a difference
+    of means that is smaller than the mean of this metric, for either method, decides nothing.
     """
     return (yield from measure_tie_spread(case, steps, orders, seed, partial(_make_image, case.pixels, substrate)))
 

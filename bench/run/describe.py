@@ -8,6 +8,7 @@ from collections import Counter
 from importlib.metadata import version
 from math import isfinite
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -18,7 +19,7 @@ from ..core.plugins import Plugin
 from ..core.version import __version__
 from ..data.checked import list_notes
 from ..forward.device import describe_device
-from ..scoring.blend import BLENDING, TIES
+from ..scoring.blend import BLENDING, READING, TIES
 from ..store.header import FORMAT, UNREAD, DataHeader, Header, MethodHeader, MetricHeader, Settings, SuiteHeader
 from .plan import Measure, Plan
 
@@ -56,9 +57,15 @@ def _describe_protocol(plan: Plan, measure: Measure) -> Settings:
         {"protocol": protocol.name}
         | metric_settings
         | choices
-        | {"ties": TIES, "blending": BLENDING, "precision": _describe_precision(plan)}
+        | {"ties": _describe_ties(metric_settings), "blending": BLENDING, "precision": _describe_precision(plan)}
         | _describe_label_order(plan, metric)
     )
+
+
+def _describe_ties(settings: Settings) -> Any:
+    """Return the order of equal pixels: a metric's own setting, or the rule that holds for all others."""
+    order = settings.get("ties", READING)
+    return TIES if order == READING else order
 
 
 def _describe_label_order(plan: Plan, metric: Plugin) -> Settings:
@@ -99,7 +106,9 @@ def _describe_metric(measure: Measure) -> MetricHeader:
         range=ends,
         slack=slack.derive_slack(ends) if logits or metric.slack is None else metric.slack,
         short=metric.short + measure.spec.removeprefix(metric.spec),
-        **_drop_empty(fingerprint=metric.fingerprint, family=metric.family, caveat=metric.caveat),
+        **_drop_empty(
+            fingerprint=metric.fingerprint, family=metric.family, caveat=metric.caveat, ties_of=metric.ties_of
+        ),
     )
 
 

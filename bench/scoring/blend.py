@@ -38,6 +38,7 @@ from .perturbations import (
 )
 
 BLUR_SIZE, BLUR_SIGMA = 11, 5.0  # RISE's
+READING = "reading"  # the value of a setting `ties` that stands for TIES
 TIES = "reading order"  # the first of equal pixels is the higher
 BLENDING = (
     f"pixels in [0, 1]; mean = {MEAN}; blur = Gaussian {BLUR_SIZE} x {BLUR_SIZE}, sigma {BLUR_SIGMA:g}, mean outside"

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from math import inf
 
-from ..core.formatting import format_duration, format_number
+from ..core.formatting import format_duration, format_number, join_names
 from ..stats.answer import Answer, MetricStandings, Standings
 from ..stats.outcome import Standing
 from ..stats.summary import Table
@@ -18,6 +18,9 @@ CLASSES: dict[Standing, str] = {
 NOTE = (
     "best: better than every other method and every control; tie: no test tells it from the best; behind: the best is better; "
     "≤ control: it is not shown to be better than every control; below each word the mean."
+)
+TIES_NOTE = (
+    "By {}, a difference that is smaller than what the order of equal pixels does to either mean decides nothing."
 )
 
 
@@ -39,7 +42,9 @@ def make_answer_matrix(table: Table, answer: Answer, standings: Standings, title
     ]  # fmt: skip
     rows = [_make_row(table, group, ordered) for group in _order_methods(table, answer, ordered)]
     rows += [_make_row(table, (control,), ordered) for control in table.controls]
-    return Grid(f"standings-{title}", f"How methods stand by each metric on {title}", heads, rows, [NOTE], "standings")
+    measured = [each.metric.spec for each in ordered if each.metric.tie_metric]
+    notes = [NOTE, *([TIES_NOTE.format(join_names(measured))] if measured else [])]
+    return Grid(f"standings-{title}", f"How methods stand by each metric on {title}", heads, rows, notes, "standings")
 
 
 def _order_methods(table: Table, answer: Answer, standings: Sequence[MetricStandings]) -> list[tuple[str, ...]]:

@@ -2,10 +2,10 @@
 
 from dataclasses import replace
 
-from ..core.formatting import MEGABYTE, format_cost
+from ..core.formatting import MEGABYTE, format_cost, format_number
 from ..core.specs import DEFAULT, split_protocol
 from ..stats.mean_scores import Metric
-from ..stats.notes import describe_gaps
+from ..stats.notes import TIES_MARK, describe_means
 from ..stats.summary import Table
 from .grid import Cell, ColumnHead, Grid, GridRow, make_estimate_cell, make_name_cell, make_number_cell
 
@@ -33,7 +33,7 @@ def make_score_table(table: Table, title: str) -> Grid:
         for method in table.methods
     ]  # fmt: skip
     notes = [f"({number}) {reason}." for reason, number in reasons.items()]
-    notes += [f"{line}." for line in describe_gaps(table, lambda metric: metric.spec)]
+    notes += [f"{line}." for line in describe_means(table, lambda metric: metric.spec)]
     return Grid(f"scores-{title}", f"Mean and 95 % interval by every metric on {title}", heads, rows, notes)
 
 
@@ -71,9 +71,13 @@ def _make_score_cell(table: Table, method: str, metric: Metric, reasons: dict[st
     if mean_score.reason:
         return Cell(f"n/a ({reasons[mean_score.reason]})", float("nan"), css=MISSING)
     cell = make_estimate_cell(mean_score.estimate, bold=method in table.find_best(metric))
-    if table.count(metric) is not None:
-        return cell
-    return replace(cell, small=f"{cell.small}, n = {mean_score.estimate.n}".removeprefix(", "))
+    small = [cell.small]
+    if table.count(metric) is None:
+        small.append(f"n = {mean_score.estimate.n}")
+    if table.is_moved_by_ties(method, metric):
+        cell = replace(cell, text=f"{cell.text}{TIES_MARK}")
+        small.append(f"ties {format_number(table.find_tie_effect(method, metric))}")
+    return replace(cell, small=", ".join(filter(None, small)))
 
 
 def _make_cost_cells(table: Table, method: str) -> list[Cell]:

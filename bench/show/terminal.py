@@ -11,7 +11,7 @@ from rich.text import Text
 
 from ..core.formatting import format_count, format_number
 from ..core.specs import DEFAULT, split_protocol
-from ..stats.notes import describe_gaps
+from ..stats.notes import describe_means
 from ..stats.summary import Table, build_table
 from ..store.run import Run
 from .grid import Cell, ColumnHead, Grid
@@ -40,9 +40,9 @@ def show_methods(run: Run, net: str, width: int = WIDTH) -> Group:
 
 
 def list_notes(table: Table) -> list[str]:
-    """List the notes below the table: the protocol, missing scores, means over fewer images, constant and non-finite maps."""
-    gaps = describe_gaps(table, lambda metric: metric.short)
-    return _describe_protocol(table) + _describe_missing_scores(table) + gaps
+    """List the notes below the table: the protocol, missing scores, ties, means over fewer images, constant maps."""
+    means = describe_means(table, lambda metric: metric.short)
+    return _describe_protocol(table) + _describe_missing_scores(table) + means
 
 
 def _describe_protocol(table: Table) -> list[str]:

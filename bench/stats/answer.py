@@ -1,7 +1,8 @@
 """The answer of a run for one net: which method to take, whether that is certain, and what it costs.
 
 By one metric, a method is eligible if it beats every control; the eligible methods that no test tells from the best one tie. By
-several metrics, the methods that tie by each of them tie. Out of a tie the cheapest is to be taken.
+several metrics, the methods that tie by each of them tie. Out of a tie the cheapest is to be taken. A difference decides
+nothing if the order of equal pixels moves the mean of either method by more, where a metric of the run measures that.
 """
 
 from collections.abc import Mapping, Sequence
@@ -52,6 +53,17 @@ class MetricStandings:
         return [
             ranked.method for ranked in self.ranking.methods if self.standings.get(ranked.method) in ("best", "tie")
         ]
+
+    @property
+    def tie_effect(self) -> float:
+        """How much ties, the order of equal pixels, move a mean where only they keep a comparison undecided; 0 for none.
+
+        The comparisons are those of the best method, and of the methods that tie with it, with the controls.
+        """
+        with_best = [ranked.best_pair for ranked in self.ranking.methods if not ranked.control]
+        top_group = self.ranking.top_group
+        with_controls = [comparison.pair for comparison in self.comparisons if comparison.method in top_group]
+        return max((pair.tie_effect for pair in (*with_best, *with_controls) if pair and pair.overruled), default=0.0)
 
     @property
     def rivals(self) -> list[str]:
@@ -124,6 +136,7 @@ def find_answer(table: Table, by: Sequence[str] = (), known: Standings | None = 
     take = top[0] if top else None
     images = _count_images(table, standings)
     text = _write_sentence(table, state, top, standings, alike)
+    text += _describe_ties(standings) if state != "winner" else ""
     return Answer(table.net, state, take, tuple(top), alike, standings, images, text)
 
 
@@ -174,6 +187,10 @@ class Choosable(Protocol):
     def unit(self) -> str:
         """The unit of its values."""
 
+    @property
+    def ties_of(self) -> str:
+        """The metric of which it measures the effect of ties; empty for none."""
+
 
 M = TypeVar("M", bound=Choosable)
 
@@ -181,8 +198,10 @@ M = TypeVar("M", bound=Choosable)
 def choose_balanced(metrics: Sequence[M]) -> list[M]:
     """Choose one metric of each family of BALANCED, or the first without any.
 
-    A metric with degrees comes before hits and misses, which need many more images; then one where higher is better.
+    A metric with degrees comes before hits and misses, which need many more images; then one where higher is better. One that
+    measures the ties of another decides only if there is no other.
     """
+    metrics = [metric for metric in metrics if not metric.ties_of] or metrics
     families = [[metric for metric in metrics if metric.family == family] for family in BALANCED]
     chosen = [
         min(family, key=lambda metric: (is_binary(metric.unit), metric.better != "higher"))
@@ -320,6 +339,12 @@ def _describe_rest(table: Table, standings: Sequence[MetricStandings], alike: Se
         return ""
     rivals = _list_rivals(table, top, decided)
     return f"; by {join_names([of_metric.metric.spec for of_metric in decided])} {_join_top(top, rivals, alike)}"
+
+
+def _describe_ties(standings: Sequence[MetricStandings]) -> str:
+    """Say by which metrics ties alone keep comparisons undecided."""
+    moved = [f"{each.metric.spec} by {format_number(each.tie_effect)}" for each in standings if each.tie_effect]
+    return f"; the order of equal pixels moves {join_names(moved)}, more than some scores differ" if moved else ""
 
 
 def _format_score(estimate: Estimate) -> str:

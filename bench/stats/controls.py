@@ -72,8 +72,9 @@ def _compute_pairs(table: Table, metric: Metric, questions: list[tuple[str, str]
     """Return the paired tests of methods and controls that have an image in common."""
     if metric.spec not in table.values:
         return {}
-    values = table.values[metric.spec]
-    pairs = compare_pairs(pair_methods(values, questions, better=metric.better, binary=is_binary(metric.unit)))
+    values, ties = table.values[metric.spec], table.values.get(metric.tie_metric)
+    samples = pair_methods(values, questions, better=metric.better, binary=is_binary(metric.unit), ties=ties)
+    pairs = compare_pairs(samples)
     return {question: pair for question, pair in zip(questions, pairs, strict=True) if pair.n}
 
 

@@ -24,6 +24,8 @@ class Metric:
     range: tuple[float, float]
     family: str = ""  # metrics of one family are listed together
     caveat: str = ""  # what the metric cannot show, in one sentence
+    ties_of: str = ""  # the metric of which this one measures how much ties (the order of equal pixels) move a score
+    tie_metric: str = ""  # the metric of the run that measures this for this one
 
     @property
     def arrow(self) -> str:

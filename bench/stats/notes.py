@@ -1,14 +1,26 @@
-"""Notes below a table of mean scores: on images and labels, means over fewer images, and maps without information."""
+"""Notes below a table of mean scores: on images and labels, ties, means over fewer images, and maps without information."""
 
 from collections.abc import Callable
 
-from ..core.formatting import format_count
+from ..core.formatting import format_count, format_number, join_names
 from .mean_scores import Metric
 from .summary import Table
 
+TIES_MARK = "†"  # of a mean that ties, the order of equal pixels, move by more than half the width of its interval
+BEYOND = "more than half the width of its interval"
 
-def describe_gaps(table: Table, name: Callable[[Metric], str]) -> list[str]:
-    """Describe means over fewer images than are complete, constant and non-finite maps, and how images were read.
+
+def describe_tie_effect(table: Table, method: str, metric: Metric) -> str:
+    """Say how much ties move a mean score, if that is more than half the width of its interval; else return no text."""
+    if not table.is_moved_by_ties(method, metric):
+        return ""
+    return f"the order of equal pixels moves it by {format_number(table.find_tie_effect(method, metric))}, {BEYOND}"
+
+
+def describe_means(table: Table, name: Callable[[Metric], str]) -> list[str]:
+    """Describe means that ties move, means over fewer images than are complete, and constant and non-finite maps.
+
+    The last notes say how images were read.
 
     `name` gives the name of a metric as the heads of the table show it.
     """
@@ -20,7 +32,21 @@ def describe_gaps(table: Table, name: Callable[[Metric], str]) -> list[str]:
         f"{method}: {format_count(count, 'map')} not finite (NaN or infinite), scored as constant"
         for method, count in table.nonfinite_maps.items()
     ]
-    return _describe_fewer_images(table, name) + constant + not_finite + table.image_notes
+    return _describe_ties(table, name) + _describe_fewer_images(table, name) + constant + not_finite + table.image_notes
+
+
+def _describe_ties(table: Table, name: Callable[[Metric], str]) -> list[str]:
+    """Write a note per metric: the methods whose mean ties move by more than half the width of its interval."""
+    notes = []
+    for metric in table.metrics:
+        moved = [method for method in table.methods if table.is_moved_by_ties(method, metric)]
+        effects = [f"{method} by {format_number(table.find_tie_effect(method, metric))}" for method in moved]
+        if effects:
+            each = "each " if len(effects) > 1 else ""
+            notes.append(
+                f"{TIES_MARK} {name(metric)}: the order of equal pixels moves {join_names(effects)}, {each}{BEYOND}"
+            )
+    return notes
 
 
 def _explain_gap(table: Table, method: str) -> str:

@@ -185,8 +185,13 @@ def make_board(header: Header, scores: pd.DataFrame, forwards: Mapping[str, floa
 
 def check_ranges(header: Header) -> None:
     """Raise UsageError for a metric on which no race can be run."""
-    for spec in header.metrics:
+    for spec, metric in header.metrics.items():
         _find_range(header, spec)
+        if metric.ties_of:
+            raise UsageError(
+                f"{spec} measures how much the order of equal pixels moves another metric, and not which method is better: "
+                "choose other metrics (--by)"
+            )
 
 
 def _find_range(header: Header, spec: str) -> tuple[float, float]:

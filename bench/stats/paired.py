@@ -1,7 +1,7 @@
 """Paired comparisons of two methods, image by image: which one is ahead, by how much, and whether that is significant."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from math import ceil, log2, nan
 from typing import Literal
@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm
 
+from ..core.formatting import format_number
 from .estimate import ALPHA, FEW, TIE, Estimate, Floats, Z, estimate_columns
 from .significance import Significance, holm, sign_test, signed_rank_tests
 
@@ -29,6 +30,7 @@ class PairedSample:
     differences: Floats  # (n,)
     better: str  # higher or lower
     binary: bool = False
+    tie_effect: float = 0.0  # how much ties, the order of equal pixels, move the mean of either, as far as it is known
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,8 @@ class Pair:
     """The comparison of two methods on n images.
 
     The first is ahead or behind only if the interval of the mean difference excludes 0, and the corrected test is significant
-    with the same sign; otherwise the comparison is undecided.
+    with the same sign; otherwise the comparison is undecided. It is also undecided if ties move the mean of either method by
+    more than the difference.
     """
 
     first: str
@@ -47,10 +50,17 @@ class Pair:
     corrected_p: float  # by Holm's correction, over the comparisons of a family
     verdict: PairVerdict
     images_needed: ImagesNeeded | None  # an estimate of how many images would decide it; None if it is decided
+    tie_effect: float = 0.0  # how much ties move the mean of either method, if that is more than the difference; else 0
+    overruled: bool = False  # whether interval and test would decide it without this
 
     @property
     def n(self) -> int:
         return self.difference.n
+
+    @property
+    def ties_text(self) -> str:
+        """How much ties move a mean, in words; empty if that is not more than the difference."""
+        return f"the order of equal pixels moves a mean by {format_number(self.tie_effect)}" if self.tie_effect else ""
 
     @property
     def images_needed_text(self) -> str | None:
@@ -68,7 +78,7 @@ class Pair:
     def decision_text(self) -> str | None:
         """Whether more images would decide it, and how many; None if it is decided or not known."""
         if self.images_needed == "never":
-            return "more images would not decide it"
+            return ": ".join(filter(None, ["more images would not decide it", self.ties_text]))
         if not self.images_needed_text:
             return None
         too_many = isinstance(self.images_needed, int) and self.images_needed > MANY_MORE
@@ -76,11 +86,23 @@ class Pair:
 
 
 def pair_methods(
-    values: pd.DataFrame, pairs: Iterable[tuple[str, str]] | None = None, *, better: str, binary: bool = False
-) -> list[PairedSample]:
-    """Pair the methods, columns of `values` with one row per image: the pairs given, or every two methods."""
-    names = combinations(values.columns, 2) if pairs is None else pairs
-    return [PairedSample(a, b, subtract_paired(values[a], values[b]), better, binary) for a, b in names]
+    values: pd.DataFrame, pairs: Iterable[tuple[str, str]] | None = None, *, better: str, binary: bool = False,
+    ties: pd.DataFrame | None = None,
+) -> list[PairedSample]:  # fmt: skip
+    """Pair the methods, columns of `values` with one row per image: the pairs given, or every two methods.
+
+    `ties` says how much the order of equal pixels moves each value, in the same rows and columns; None if it was not measured.
+    """
+    samples = []
+    for a, b in combinations(values.columns, 2) if pairs is None else pairs:
+        effect = 0.0 if ties is None else _find_tie_effect(values[[a, b]], ties[[a, b]])
+        samples.append(PairedSample(a, b, subtract_paired(values[a], values[b]), better, binary, effect))
+    return samples
+
+
+def _find_tie_effect(values: pd.DataFrame, ties: pd.DataFrame) -> float:
+    """Find the larger of the mean effects of ties on two methods, over the images that both have; 0 if none is known."""
+    return float(ties[values.notna().all(axis=1)].mean().fillna(0.0).max())
 
 
 def subtract_paired(first: "pd.Series[float]", second: "pd.Series[float]") -> Floats:
@@ -164,9 +186,13 @@ def _pair(sample: PairedSample, difference: Estimate, test: Significance, correc
     """Make the comparison of a sample from its mean difference, its test and the corrected p."""
     gains = sample.differences if sample.better == "higher" else -sample.differences
     superiority = float((gains > 0).mean() + (gains == 0).mean() / 2) if gains.size else nan
-    verdict = _decide_verdict(sample.better, difference, test.sign, corrected)
-    needed = _estimate_images_needed(sample.differences, family_size) if verdict == "undecided" else None
-    return Pair(sample.first, sample.second, difference, superiority, test.p, float(corrected), verdict, needed)
+    tested = _decide_verdict(sample.better, difference, test.sign, corrected)
+    needed = _estimate_images_needed(sample.differences, family_size) if tested == "undecided" else None
+    pair = Pair(sample.first, sample.second, difference, superiority, test.p, float(corrected), tested, needed)
+    if not abs(difference.mean) < sample.tie_effect:
+        return pair
+    overruled = tested != "undecided"
+    return replace(pair, verdict="undecided", images_needed="never", tie_effect=sample.tie_effect, overruled=overruled)
 
 
 def _decide_verdict(better: str, difference: Estimate, sign: int, corrected: float) -> PairVerdict:

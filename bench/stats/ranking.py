@@ -55,20 +55,20 @@ def rank_by_metric(table: Table, metric: Metric) -> Ranking:
     values = table.values[metric.spec]
     return rank_methods(
         values, better=metric.better, controls=table.controls, binary=is_binary(metric.unit),
-        bounds=choose_bounds(metric, values.to_numpy()),
+        bounds=choose_bounds(metric, values.to_numpy()), ties=table.values.get(metric.tie_metric),
     )  # fmt: skip
 
 
 def rank_methods(
     values: pd.DataFrame, *, better: str, controls: Sequence[str] = (), binary: bool = False,
-    bounds: tuple[float, float] = (-inf, inf), seed: int = 0,
+    bounds: tuple[float, float] = (-inf, inf), seed: int = 0, ties: pd.DataFrame | None = None,
 ) -> Ranking:  # fmt: skip
     """Rank the methods, columns of `values` with one row per image, by their means over the images that all have.
 
     A method with values on fewer than half as many images as another is left out: it would leave too few for the others.
 
     `better` is higher or lower, and `bounds` is the range of the metric, infinite where it has no bound: the intervals of the
-    means are cut to it.
+    means are cut to it. `ties` says how much the order of equal pixels moves each value, in the same rows and columns.
     The comparisons of neighbours are one family of Holm's correction, those of the best method with all others another.
     """
     counts = values.notna().sum()
@@ -83,7 +83,8 @@ def rank_methods(
     order = sorted(estimates, key=lambda method: estimates[method].mean * (-1 if better == "higher" else 1))
     best = next((method for method in order if method not in controls), "")
     neighbours, rivals = list(pairwise(order)), [(best, method) for method in order if best and method != best]
-    samples = pair_methods(shared, [*neighbours, *rivals], better=better, binary=binary)
+    effects = None if ties is None else ties.loc[shared.index]
+    samples = pair_methods(shared, [*neighbours, *rivals], better=better, binary=binary, ties=effects)
     families = ["neighbours"] * len(neighbours) + ["rivals"] * len(rivals)
     pairs = compare_pairs(samples, families=families, seed=seed)
     next_pairs = {pair.first: pair for pair in pairs[: len(neighbours)]}

@@ -7,11 +7,12 @@ import pandas as pd
 from ..core.formatting import format_settings
 from ..store.run import Run
 from .mean_scores import Metric
+from .notes import describe_tie_effect
 from .summary import Cost, Table, build_tables
 
 COLUMNS = [
     "suite", "dataset", "net", "layer", "precision", "method", "control", "metric", "better", "unit",
-    "mean", "low", "high", "n", "reason", "constant_maps", "seconds", "seconds_low", "seconds_high",
+    "mean", "low", "high", "n", "reason", "tie_effect", "note", "constant_maps", "seconds", "seconds_low", "seconds_high",
     "images_per_second", "forwards", "peak_bytes", "protocol",
 ]  # fmt: skip
 
@@ -21,7 +22,8 @@ def make_frame(run: Run) -> pd.DataFrame:
 
     The cost is repeated on each row of a method; `seconds` is the median, `seconds_low` and `seconds_high` are the quartiles,
     of an image alone; `images_per_second` is the speed in a batch.
-    Unknown values and empty texts are NaN; `reason` says why a mean is unknown.
+    Unknown values and empty texts are NaN; `reason` says why a mean is unknown. `tie_effect` is how much ties move the mean, if
+    the run measures that, and `note` says so where it is more than half the width of the interval.
     """
     records = [
         _make_run_record(run, metric, table.net)
@@ -47,7 +49,8 @@ def _make_score_record(table: Table, method: str, metric: Metric) -> dict[str, A
         "net": table.net, "layer": table.layer, "precision": table.precision,
         "method": method, "control": method in table.controls,
         "metric": metric.spec, "better": metric.better, "unit": metric.unit,
-        **mean_score.estimate._asdict(), "reason": mean_score.reason, "constant_maps": table.constant_maps.get(method, 0),
+        **mean_score.estimate._asdict(), "reason": mean_score.reason, "tie_effect": table.find_tie_effect(method, metric),
+        "note": describe_tie_effect(table, method, metric), "constant_maps": table.constant_maps.get(method, 0),
     }  # fmt: skip
 
 

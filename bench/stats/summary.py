@@ -64,6 +64,16 @@ class Table:
         """Find the mean score of a method; one without images if there are no rows."""
         return self.mean_scores.get((method, metric.spec), MeanScore(estimate_mean([]), {}))
 
+    def find_tie_effect(self, method: str, metric: Metric) -> float:
+        """Find how much ties, the order of equal pixels, move the mean score of a method; NaN if it was not measured."""
+        found = self.mean_scores.get((method, metric.tie_metric))
+        return found.estimate.mean if found else nan
+
+    def is_moved_by_ties(self, method: str, metric: Metric) -> bool:
+        """Tell whether ties move the mean score of a method by more than half the width of its interval."""
+        estimate = self.find_mean_score(method, metric).estimate
+        return self.find_tie_effect(method, metric) > (estimate.high - estimate.low) / 2
+
     def count_images(self, method: str) -> int:
         """Count the images on which a method is done, whether it has a score there or a reason why not."""
         found = [self.find_mean_score(method, metric) for metric in self.metrics]
@@ -119,14 +129,15 @@ def build_tables(run: Run) -> list[Table]:
 
 def list_metrics(run: Run) -> list[Metric]:
     """List the metrics of a run, in its order."""
-    return [_make_metric(spec, header) for spec, header in run.header.metrics.items()]
+    header = run.header
+    return [_make_metric(spec, facts, header.find_tie_metric(spec)) for spec, facts in header.metrics.items()]
 
 
-def _make_metric(spec: str, header: MetricHeader) -> Metric:
-    bounds = parse_range(*header.range)
+def _make_metric(spec: str, header: MetricHeader, tie_metric: str) -> Metric:
     return Metric(
-        spec, header.short, header.better, header.unit, header.description, bounds, header.family, header.caveat
-    )
+        spec, header.short, header.better, header.unit, header.description, parse_range(*header.range), header.family,
+        header.caveat, header.ties_of, tie_metric,
+    )  # fmt: skip
 
 
 def describe_accuracy(predictions: pd.DataFrame) -> str:

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from ..core import specs
 from ..core.choices import LabelOrder, Link
 from ..core.errors import CONTROL, UsageError
 from ..core.files import write_text
@@ -112,6 +113,7 @@ class MetricHeader(MetricScale):
     fingerprint: str | None = None
     family: str = ""
     caveat: str = ""
+    ties_of: str = ""  # the spec of the metric of which this one measures the effect of ties
 
 
 class NetFacts(_Part):
@@ -190,6 +192,23 @@ class Header(_Part):
         if protocol.get("score") != "softmax":
             return protocol
         return protocol | {"score": " or ".join(dict.fromkeys(self.nets[net].scores for net in nets))}
+
+    def find_tie_metric(self, metric: str) -> str:
+        """Find the metric of this run that measures how much ties move a metric; empty if there is none.
+
+        Both have the same protocol and the same values of the settings that both have, and the other one has the settings that
+        the declaration asks for.
+        """
+        return next((other for other in self.metrics if self._measures_ties(other, metric)), "")
+
+    def _measures_ties(self, other: str, metric: str) -> bool:
+        ties_of, own = self.metrics[other].ties_of, self.metrics[metric].settings
+        if not ties_of or specs.split_protocol(other)[1] != specs.split_protocol(metric)[1]:
+            return False
+        wanted = specs.parse("metric", ties_of)
+        shared = {key: value for key, value in self.metrics[other].settings.items() if key in own}
+        agree = all(key in own and own[key] == value for key, value in (shared | wanted.settings).items())
+        return agree and self.protocols[metric].get("metric") == wanted.name
 
     def dump_content(self) -> dict[str, Any]:
         """Return the content of the file: without the keys that were left to their defaults."""

@@ -114,7 +114,7 @@ def _make_undecided_cell(pair: Pair | None) -> Cell:
     if pair is None:
         return Cell(MISSING, 2.0)
     needed = f"{pair.images_needed_text} would decide" if pair.images_needed_text else ""
-    return Cell("undecided", 1 + pair.corrected_p, needed, "undecided")
+    return Cell("undecided", 1 + pair.corrected_p, pair.ties_text or needed, "undecided")
 
 
 def _make_controls_cell(metric: MetricAnalysis, method: str) -> Cell:

@@ -7,6 +7,11 @@ from ...bench.stats.estimate import FEW, MANY, RESAMPLES
 from ...bench.stats.summary import Table
 from ...bench.store.run import Run
 
+TIES = (
+    "It is also undecided if the order of equal pixels moves the mean of either by more than they differ, where a metric of "
+    "the run measures that."
+)
+
 COMPUTATION = (
     f"Each score is a mean over images with a 95 % interval: a percentile bootstrap over images ({RESAMPLES:,} resamples), "
     f"for fewer than {FEW} or more than {MANY:,} images Student's t interval, cut to the range of the metric, and for binary "
@@ -18,15 +23,15 @@ COMPUTATION = (
     "prediction, including backward passes) and peak bytes are measured on the first image and are the same in every run.",
     "A method is better or worse than a control only if the 95 % interval of the mean paired difference excludes 0 and the "
     "paired test is significant after Holm's correction: Wilcoxon's signed-rank test, or McNemar's test for binary "
-    "metrics. Otherwise the comparison is undecided.",
+    f"metrics. Otherwise the comparison is undecided. {TIES}",
 )
 
 PAGE_COMPUTATION = (
     *COMPUTATION[:-1],
     "Two methods differ significantly only if the 95 % interval of the mean paired difference excludes 0 and the paired test "
     "is significant after Holm's correction: Wilcoxon's signed-rank test, or McNemar's test for binary metrics. Otherwise "
-    "the comparison is undecided. The correction is over each of three families: neighbours in a ranking, the best method "
-    "against all others, and methods against controls.",
+    f"the comparison is undecided. {TIES} The correction is over each of three families: neighbours in a ranking, the best "
+    "method against all others, and methods against controls.",
     "The number of images that would decide a comparison is an estimate: with that many images, the interval, corrected for "
     "all comparisons of the family, would be narrow enough to exclude 0 if the observed difference stayed the same.",
     "The answer is a winner if one method, or several with the same scores, is better than every control and than every other "

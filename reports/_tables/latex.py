@@ -7,7 +7,7 @@ from ...bench.show.grid import Cell, ColumnHead, Grid
 ESCAPES = {
     "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "↑": r"$\uparrow$",
     "↓": r"$\downarrow$", "→": r"$\rightarrow$", "–": "--", "·": r"$\cdot$", "…": r"\dots{}", "<": r"\textless{}",
-    ">": r"\textgreater{}", "|": r"\textbar{}", "‘": "`", "’": "'", '"': "''",
+    ">": r"\textgreater{}", "†": r"$^{\dagger}$", "|": r"\textbar{}", "‘": "`", "’": "'", '"': "''",
 } | {letter: f"\\{letter}" for letter in "&%$#_{}"}  # fmt: skip
 
 

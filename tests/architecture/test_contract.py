@@ -185,6 +185,16 @@ def test_a_metric_declares_what_a_report_must_know(metric: Plugin) -> None:
     assert len(set(shorts)) == len(shorts)
 
 
+def test_a_metric_of_ties_names_a_metric_of_the_same_unit_and_by_default_the_same_settings(metric: Plugin) -> None:
+    if not metric.ties_of:
+        pytest.skip("it measures no effect of ties")
+    other = find(METRIC, metric.ties_of)
+    assert other.unit == metric.unit and other.name != metric.name
+    assert other.settings == find(METRIC, other.name).settings, "the settings that it asks for are no defaults"
+    shared = other.settings.keys() & metric.settings.keys()
+    assert shared and all(other.settings[key] == metric.settings[key] for key in shared)
+
+
 def test_a_metric_scores_within_its_range_alike_twice_and_changes_nothing(metric: Plugin) -> None:
     image, objects = _case()
     maps = random_maps(6, 16)

@@ -27,7 +27,9 @@ def test_what_a_metric_declares_is_read(tmp_path: Path) -> None:
     metric = load(tmp_path, code, METRIC)
     assert (metric.version, metric.slack, metric.family, metric.caveat) == (3, 0, "own", "Little.")
     assert (metric.better, metric.unit, metric.bounds, metric.short) == ("higher", "share", (0, 1), "odd")
-    assert (metric.needs, metric.requires, metric.foreign) == (("object",), (), True)
+    assert (metric.needs, metric.requires, metric.foreign, metric.ties_of) == (("object",), (), True, "")
+    ties = load(tmp_path, METRIC_CODE + "TIES_OF = 'own[cells=False]'\n", METRIC)
+    assert ties.ties_of == "own[cells=False]"
 
 
 def test_the_direction_follows_a_setting(tmp_path: Path) -> None:
@@ -62,6 +64,13 @@ def test_the_direction_follows_a_setting(tmp_path: Path) -> None:
         ("SLACK", "-1", "SLACK is -1: it is a finite number from 0 on"),
         ("SLACK", "True", "SLACK is True: "),
         ("NEEDS", "('a map',)", r"NEEDS is \('a map',\): it is a tuple of some of object, other object, method"),
+        (
+            "TIES_OF",
+            "'a['",
+            r"TIES_OF is 'a\[': it is the name of a metric, with the settings that it must have in brackets",
+        ),
+        ("TIES_OF", "''", "TIES_OF is '': "),
+        ("TIES_OF", "5", "TIES_OF is 5: "),
         ("REQUIRES", "5", "REQUIRES is 5: it is the name of a module, or a tuple of names"),
         ("REQUIRES", "('.x',)", "REQUIRES is "),
         ("EXTRA", "5", "EXTRA is 5: "),

@@ -23,7 +23,8 @@ from cambench.bench.stats.controls import compare_with_controls
 from cambench.bench.stats.mean_scores import Metric
 from cambench.bench.store import run as store
 from cambench.bench.store.run import Run
-from cambench.reports import csv, html, markdown
+from cambench.reports import csv, html, latex, markdown
+from cambench.reports import json as json_report
 from cambench.tools.montage import draw_montage
 
 from ..support import runs
@@ -107,6 +108,28 @@ def test_a_control_that_no_method_beats_is_reported(tmp_path: Path) -> None:
     reason = "the comparison is undecided"  # on 4 images, p of the exact signed-rank test is at least .125
     assert f"energy against centre: no method is better; {reason} (4 images)" in markdown.render(run)
     assert "energy against centre: <span>no method is better" in html.render(run)
+
+
+def test_every_report_says_beside_a_mean_that_ties_move_it(tmp_path: Path) -> None:
+    """The mean of cam is .500 ± .159, that of grad_cam .500 ± .012: ties move both by .020."""
+    directory = runs.write(tmp_path / "run", images=3, nets={"resnet18": "layer4"})
+    _set(store.open_run(directory), "resnet18", "cam", "insertion", [0.436, 0.5, 0.564])
+    _set(store.open_run(directory), "resnet18", "grad_cam", "insertion", [0.495, 0.5, 0.505])
+    run = store.open_run(runs.add_ties(directory, {"cam": [0.02] * 3, "grad_cam": [0.01, 0.02, 0.03]}))
+    note = "{}: the order of equal pixels moves grad_cam by .020, more than half the width of its interval"
+    printed = _printed(run, "resnet18")
+    means = [line.split()[:2] for line in printed.splitlines() if line.startswith(("cam ", "grad_cam "))]
+    assert means[:2] == [["cam", ".500"], ["grad_cam", ".500†"]] and note.format("† insert") in runs.words(printed)
+    text = markdown.render(run)
+    assert "| .500† [.488 to .512, ties .020] |" in text and f"- {note.format('† insertion')}." in text
+    page = html.render(run)
+    assert ">.500†<small>.488 to .512, ties .020</small>" in page and f"{note.format('† insertion')}." in page
+    assert text.count("†") == page.count("†") == printed.count("†") == 2
+    assert r".500$^{\dagger}$" in latex.render(run)
+    marked = {"net": "resnet18", "method": "grad_cam", "metric": "insertion", "tie_effect": pytest.approx(0.02)}
+    records = [record for record in json.loads(json_report.render(run))["records"] if record["note"]]
+    assert [{key: record[key] for key in marked} for record in records] == [marked]
+    assert records[0]["note"] == f"{note.format('').removeprefix(': ').replace('grad_cam', 'it')}"
 
 
 def test_the_best_mean_is_bold_and_so_are_means_equal_to_it(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from cambench.bench.cli.main import main
 from cambench.bench.engines import local
 from cambench.bench.nets import quantised, zoo
 from cambench.bench.run.plan import Plan
+from cambench.bench.stats.summary import build_tables
 from cambench.bench.store import run as store
 from cambench.bench.store.parts import NetImage
 from cambench.bench.store.writer import Writer
@@ -256,6 +257,26 @@ def test_a_method_runs_from_a_users_file(tmp_path: Path) -> None:
     arguments = ["run", *SMALL, "--methods", f"{file}[size=2]", "--images", "1", "--out", tmp_path / "run"]
     assert bench(*arguments).exit_code == 0
     assert set(store.open_run(tmp_path / "run").table("scores")["method"]) == {"corner[size=2]"}
+
+
+def test_a_run_records_the_order_of_ties_and_which_metric_measures_its_effect(tmp_path: Path) -> None:
+    chosen = ["--methods", "grad_cam,uniform", "--images", "1", "--out", tmp_path / "run"]
+    metrics = "insertion[steps=4],insertion[steps=4,ties=reverse],insertion[steps=8],insertion_ties[steps=4,orders=2]"
+    assert bench("run", *SMALL, *chosen, "--metrics", metrics).exit_code == 0
+    run = store.open_run(tmp_path / "run")
+    measured = {spec: run.header.find_tie_metric(spec) for spec in run.header.metrics}
+    ties = "insertion_ties[orders=2,steps=4]"
+    assert measured == {
+        "insertion[steps=4]": ties, "insertion[steps=4,ties=reverse]": ties, "insertion[steps=8]": "", ties: "",
+    }  # fmt: skip
+    (table,) = build_tables(run)
+    effects = run.table("scores").query("metric == @ties").groupby("method", observed=True)["value"].mean()
+    insertion = next(metric for metric in table.metrics if metric.spec == "insertion[steps=4]")
+    assert (
+        table.find_tie_effect("uniform", insertion) == pytest.approx(effects["uniform"]) and effects["uniform"] > 0.01
+    )
+    orders = {spec: protocol["ties"] for spec, protocol in run.header.protocols.items()}
+    assert orders == dict.fromkeys(measured, "reading order") | {"insertion[steps=4,ties=reverse]": "reverse"}
 
 
 def test_every_kind_is_listed() -> None:

@@ -151,6 +151,14 @@ def test_scores_outside_the_range_and_metrics_without_one_are_refused() -> None:
         check_ranges(header.model_copy(update={"metrics": {"insertion": metric}}))
 
 
+def test_no_race_is_decided_by_the_effect_of_ties() -> None:
+    header = make_header("insertion")
+    ties = header.metrics["insertion"].model_copy(update={"ties_of": "deletion"})
+    with pytest.raises(UsageError, match="insertion measures how much the order of equal pixels moves another metric"):
+        check_ranges(header.model_copy(update={"metrics": {"insertion": ties}}))
+    check_ranges(header)
+
+
 def test_scores_are_scaled_by_the_range_of_the_metric() -> None:
     header = make_header("average_drop")
     metric = header.metrics["average_drop"].model_copy(update={"range": [-1.0, 3.0]})

@@ -232,6 +232,38 @@ def test_each_family_is_corrected_separately() -> None:
         assert [pairs[index] for index in members] == compare_pairs([samples[index] for index in members])
 
 
+def test_the_effect_of_ties_is_the_larger_mean_over_the_images_that_both_methods_have() -> None:
+    values = pd.DataFrame({"a": [NAN, 0.5, 0.6, 0.7], "b": [0.4, 0.4, 0.5, 0.6], "c": [0.1, 0.2, 0.3, 0.4]})
+    ties = pd.DataFrame({"a": [0.9, 0.0, 0.1, 0.2], "b": [0.4, 0.0, 0.0, 0.3], "c": [NAN] * 4})
+    effects = {(one.first, one.second): one.tie_effect for one in pair_methods(values, better="higher", ties=ties)}
+    assert effects == pytest.approx({("a", "b"): 0.1, ("a", "c"): 0.1, ("b", "c"): 0.175})
+    b = ties.assign(b=[0.9, 0.2, 0.2, 0.2])
+    assert pair_methods(values, [("a", "b")], better="higher", ties=b)[0].tie_effect == pytest.approx(0.2)
+    assert [one.tie_effect for one in pair_methods(values, better="higher")] == [0, 0, 0]
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize("better", ["higher", "lower"])
+def test_a_difference_that_is_smaller_than_the_effect_of_ties_decides_nothing(sign: int, better: str) -> None:
+    """Every difference is .25, which is exact in binary."""
+    plain = _sample([sign * 0.25] * 12, better)
+    decided, equal, undecided = (compare_pairs([replace(plain, tie_effect=tie)])[0] for tie in (0.249, 0.25, 0.251))
+    assert decided == equal == compare_pairs([plain])[0]
+    assert decided.verdict == ("ahead" if (sign > 0) == (better == "higher") else "behind") and not decided.overruled
+    assert undecided == replace(decided, verdict="undecided", images_needed="never", tie_effect=0.251, overruled=True)
+    assert undecided.decision_text == (
+        "more images would not decide it: the order of equal pixels moves a mean by .251"
+    )
+
+
+def test_ties_overrule_only_what_the_test_decides() -> None:
+    few = _sample([0.25] * 3)
+    pair = compare_pairs([replace(few, tie_effect=0.3)])[0]
+    assert (pair.verdict, pair.images_needed, pair.overruled) == ("undecided", "never", False)
+    wide = compare_pairs([replace(few, tie_effect=0.2)])[0]
+    assert wide.images_needed == compare_pairs([few])[0].images_needed != "never"
+
+
 def test_what_would_decide_it_in_words() -> None:
     pair = Pair("a", "b", Estimate(0.1, -0.1, 0.3, 12), 0.6, 0.2, 0.2, "undecided", 1000)
     assert pair.images_needed_text == "about 1,000 images"

@@ -61,6 +61,7 @@ def test_what_is_not_comparable_is_not_resumed_either(what: str) -> None:
         ("methods", "grad_cam", "description", "Other words."),
         ("metrics", "insertion", "slack", 0.5),
         ("metrics", "insertion", "caveat", "It is fooled."),
+        ("metrics", "insertion", "ties_of", "deletion"),
         ("nets", "resnet18", "notes", ["The layer is the last one."]),
     ],
 )

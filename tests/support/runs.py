@@ -69,6 +69,23 @@ def write(directory: Path, *, images: int = 12, nets: dict[str, str] | None = No
     return directory
 
 
+def add_ties(directory: Path, effects: dict[str, list[float]]) -> Path:
+    """Add the metric `insertion_ties` to a run: values of methods by image, and 0 for the other methods."""
+    file = directory / "run.json"
+    header = json.loads(file.read_text(encoding="utf-8"))
+    header["suite"]["metrics"].append("insertion_ties")
+    header["protocols"]["insertion_ties"] = header["protocols"]["insertion"] | {"metric": "insertion_ties"}
+    scale = {"better": "lower", "short": "ins-tie", "ties_of": "insertion"}
+    header["metrics"]["insertion_ties"] = header["metrics"]["insertion"] | scale
+    file.write_text(json.dumps(header), encoding="utf-8")
+    scores = open_run(directory).table("scores")
+    ties = scores[scores["metric"] == "insertion"].assign(metric="insertion_ties", value=0.0)
+    for method, values in effects.items():
+        ties.loc[ties["method"] == method, "value"] = values
+    rewrite(directory, "scores", pd.concat([scores, ties]))
+    return directory
+
+
 def words(text: str) -> str:
     """The text of a terminal without line breaks."""
     return " ".join(text.split())
