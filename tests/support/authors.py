@@ -8,7 +8,7 @@ import json
 import sys
 import tomllib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 
 import numpy as np
@@ -16,19 +16,22 @@ import torch
 from scipy.ndimage import gaussian_filter
 from skimage.transform import resize
 from torch import Tensor
+from torchvision.transforms.functional import gaussian_blur
 
 import cambench
 from cambench.bench.config.protocol import find_protocol
 from cambench.bench.conform import reference
 from cambench.bench.conform.conform import max_difference
 from cambench.bench.core.errors import NotApplicable
+from cambench.bench.core.plugins import Plugin
 from cambench.bench.data.seeds import hash_pixels
 from cambench.bench.data.types import MEAN
+from cambench.bench.metrics import irof
 from cambench.bench.nets import load as nets
 from cambench.bench.nets.net import Net
 from cambench.bench.scoring import score as scoring
-from cambench.bench.scoring.case import Case, Curve
-from cambench.bench.scoring.postprocess import stretch
+from cambench.bench.scoring.case import Asking, Case, Curve
+from cambench.bench.scoring.postprocess import fit, stretch
 from cambench.tests.support.naive import draw_seed
 from cambench.tools.authors import DIFFERENCES, SOURCES
 
@@ -130,7 +133,8 @@ def compute(value: Value, spec: str) -> Tensor:
             net, image, target, maps, metrics=[spec], protocol_name=quantity.protocol, method=value.map
         )
         return scores[spec]
-    return torch.tensor([score_map(value, spec, quantity.protocol)], dtype=torch.float64)
+    plugin = find_protocol(quantity.protocol).find_metric_plugins(spec, 0)[0]
+    return torch.tensor([score_map(value, plugin, quantity.protocol)], dtype=torch.float64)
 
 
 def compute_map(value: Value, spec: str) -> Tensor:
@@ -141,13 +145,13 @@ def compute_map(value: Value, spec: str) -> Tensor:
     return sample((stretch(maps) if on_grid else reference.fit_maps("default", maps, image))[0])
 
 
-def score_map(value: Value, spec: str, protocol_name: str) -> float:
-    """Score the drawn map of a recorded value."""
+def score_map(value: Value, metric: Plugin, protocol_name: str) -> float:
+    """Score the drawn map of a recorded value by a metric."""
     net, image, raw = load_net(value.net), load_scene(value.scene), make_map(value.map, value.scene)
     rules = find_protocol(protocol_name)
     map_ = reference.fit_maps(protocol_name, raw[None], image)[0].numpy()
     case = Case(map_, int(find_target(net, image)), (), image[0], raw.numpy(), None, hash_pixels(image)[0])
-    (score,) = scoring.score(net, [case], [rules.find_metric_plugins(spec, 0)[0]], rules.score)[0]
+    (score,) = scoring.score(net, [case], [metric], rules.score)[0]
     if isinstance(score, NotApplicable):
         raise score
     return score.area if isinstance(score, Curve) else score
@@ -186,15 +190,53 @@ def reproduce_rise_with_mirrored_borders(net: Net, image: Tensor) -> Tensor:
     return (scores[:, :, None] * masks).sum(0) / (count * 0.5)
 
 
-def reproduce(function: Callable[[Net, Tensor], Tensor], value: Value) -> Tensor:
-    """Return the map of a function of this module in the place of a recorded one, stretched to [0, 1]."""
-    return sample(stretch(function(load_net(value.net), load_scene(value.scene))[None])[0])
+def reproduce_grad_cam_pp_of_shares(net: Net, image: Tensor) -> Tensor:
+    """Grad-CAM++ whose coefficients of a channel are divided by their sum over the pixels of positive gradients."""
+    activations, gradients = reference.compute_gradients(net, image, find_target(net, image))
+    alphas = 1 / (2 + activations.sum((2, 3), keepdim=True) * gradients)
+    sums = torch.where(gradients > 0, alphas, 0).sum((2, 3), keepdim=True)
+    weights = (alphas / torch.where(sums != 0, sums, 1) * gradients.relu()).sum((2, 3), keepdim=True)
+    return (weights * activations).sum(1)[0].relu()
 
 
-REPRODUCTIONS = {
+def reproduce_group_cam_of_raw_sums(net: Net, image: Tensor) -> Tensor:
+    """Group-CAM without denoising, whose groups are summed as they are, each with its gain in score or 0."""
+    target = find_target(net, image)
+    activations, gradients = reference.compute_gradients(net, image, target)
+    groups = (gradients.mean((2, 3), keepdim=True) * activations).chunk(32, 1)
+    sums = fit(torch.cat([group.sum(1).relu() for group in groups]), (SIZE, SIZE))
+    blurred, masks = gaussian_blur(image, [51, 51], [50.0, 50.0]), stretch(sums)[:, None]
+    with torch.no_grad():
+        scores = net(torch.cat([blurred, masks * image + (1 - masks) * blurred])).softmax(1)[:, target]
+    return ((scores[1:] - scores[0]).relu()[:, :, None] * sums).sum(0)
+
+
+def reproduce_irof_in_superpixels(case: Case) -> Asking[float]:
+    """IROF's images, whose relative scores are not clipped: the area over their curve, in superpixels after the first."""
+    clean, *scores = yield next(irof.score(case))
+    relative_scores = np.array(scores) / clean
+    return len(scores) - float(np.trapezoid(relative_scores))
+
+
+def reproduce(name: str, value: Value) -> Tensor:
+    """Return what a function of this module gives in the place of a recorded value; maps are stretched to [0, 1]."""
+    if name in SCORES:
+        plugin = find_protocol("default").find_metric_plugins(read_quantities()[value.key].spec, 0)[0]
+        return torch.tensor([score_map(value, replace(plugin, function=SCORES[name], settings={}), "default")])
+    return sample(stretch(MAPS[name](load_net(value.net), load_scene(value.scene))[None])[0])
+
+
+MAPS = {
     function.__name__: function
-    for function in (reproduce_cam_of_weights, reproduce_weighted_finer_cam, reproduce_rise_with_mirrored_borders)
+    for function in (
+        reproduce_cam_of_weights,
+        reproduce_weighted_finer_cam,
+        reproduce_rise_with_mirrored_borders,
+        reproduce_grad_cam_pp_of_shares,
+        reproduce_group_cam_of_raw_sums,
+    )
 }
+SCORES = {reproduce_irof_in_superpixels.__name__: reproduce_irof_in_superpixels}
 
 
 def find_differences(key: str) -> tuple[float, float]:
@@ -207,7 +249,7 @@ def find_differences(key: str) -> tuple[float, float]:
 
     as_is = measure(partial(compute, spec=quantity.spec))
     if quantity.reproduction:
-        return as_is, measure(partial(reproduce, REPRODUCTIONS[quantity.reproduction]))
+        return as_is, measure(partial(reproduce, quantity.reproduction))
     return as_is, measure(partial(compute, spec=quantity.equal)) if quantity.equal else as_is
 
 
