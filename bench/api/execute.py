@@ -1,5 +1,7 @@
 """Runs a suite part by part; shows progress, a table per net and the page's path. Ctrl-C keeps what is done."""
 
+import contextlib
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Protocol
@@ -10,9 +12,9 @@ from rich.text import Text
 from ..config.defaults import DEFAULTS
 from ..config.suite import Suite
 from ..core import plugins
-from ..core.errors import DONE, FAILED, INTERRUPTED
+from ..core.errors import DONE, FAILED, INTERRUPTED, MissingWeights
 from ..core.files import check_directory, write_text
-from ..core.formatting import format_count, format_time, make_title
+from ..core.formatting import format_count, format_time, join_names, make_title
 from ..core.plugins import REPORT, Plugin
 from ..core.profiling import time_span
 from ..data.checked import list_notes
@@ -40,7 +42,7 @@ ADVICE = "--time 4min computes what fits into a time that you choose, cheap meth
 class MakePlan(Protocol):
     """Makes the plan of a suite, or of a part of one, which shares its nets with other parts."""
 
-    def __call__(self, suite: Suite, *, loaded: LoadedNets | None = None) -> Plan: ...
+    def __call__(self, suite: Suite, *, loaded: LoadedNets | None = None, skip_missing: bool = False) -> Plan: ...
 
 
 def execute(
@@ -48,25 +50,43 @@ def execute(
 ) -> int:
     """Run a suite into a directory, each of its parts into a subdirectory; what is there already is not measured again.
 
-    `budget` is the seconds after which a race ends undecided, or a run stops.
+    `budget` is the seconds after which a race ends undecided, or a run stops. A net whose weights are missing is left out,
+    unless no other net is left: then MissingWeights is raised.
     Return the exit code: DONE, FAILED or INTERRUPTED.
     """
     check_directory(directory)
-    if not suite.parts:
-        return _execute_part(make_plan(suite), directory, console, engine, budget)
-    codes: list[int] = []
-    for part, plan in zip(suite.parts, _check_parts(suite, make_plan), strict=True):
-        codes.append(_execute_part(plan, directory / part.name, console, engine, budget))
+    loaded = LoadedNets()  # a net of several parts is loaded once
+    plans = _make_plans(suite, directory, make_plan, loaded)
+    missing = {spec: str(reason) for spec, reason in loaded.missing.items()}
+    for reason in missing.values():
+        console.print(f"left out: {reason}", soft_wrap=True, markup=False)
+    codes = [DONE]
+    for path, plan in plans.items():
+        codes.append(_execute_part(plan, path, console, engine, budget))
         if codes[-1] == INTERRUPTED:
             return INTERRUPTED
-    _show_published(suite, directory, console)
+    if suite.parts:
+        _show_published(suite, directory, missing, console)
+    if missing:
+        console.print(f"not measured, because the weights are missing: {join_names(list(missing))}", markup=False)
+        codes.append(FAILED)
     return max(codes)
 
 
-def _check_parts(suite: Suite, make_plan: MakePlan) -> list[Plan]:
-    """Return the plans of all parts, made before the first one runs, so that a wrong value in any part is reported at once."""
-    loaded = LoadedNets()  # a net of several parts is loaded once
-    return [make_plan(part, loaded=loaded) for part in suite.parts]
+def _make_plans(suite: Suite, directory: Path, make_plan: MakePlan, loaded: LoadedNets) -> dict[Path, Plan]:
+    """Make the plans of a suite, or of its parts, by their directories, without the parts whose nets are all missing.
+
+    They are made before the first one runs, so that a wrong value in any part is reported at once. Raise MissingWeights if no
+    plan is left.
+    """
+    parts = {directory / part.name: part for part in suite.parts} or {directory: suite}
+    plans: dict[Path, Plan] = {}
+    for path, part in parts.items():
+        with contextlib.suppress(MissingWeights):
+            plans[path] = make_plan(part, loaded=loaded, skip_missing=True)
+    if not plans:
+        raise next(iter(loaded.missing.values()))
+    return plans
 
 
 def _execute_part(plan: Plan, directory: Path, console: Console, engine: Plugin, budget: float | None = None) -> int:
@@ -199,14 +219,23 @@ def _report_failures(directory: Path, console: Console) -> int:
     return FAILED
 
 
-def _show_published(suite: Suite, directory: Path, console: Console) -> None:
-    """Show the parts' results beside published numbers, and write them to published.md."""
-    runs = [store.open_run(directory / part.name) for part in suite.parts]
-    reproductions = [row for run in runs for row in published.find_reproductions(run)]
-    if not reproductions:
+def _show_published(suite: Suite, directory: Path, missing: Mapping[str, str], console: Console) -> None:
+    """Show the parts' results beside published numbers, and write them to published.md.
+
+    `missing` says why nets are left out.
+    """
+    rows = [row for part in suite.parts for row in _find_published(part, directory / part.name, missing)]
+    if not rows:
         console.print("no published number is of the nets, methods and metrics measured here")
         return
-    console.print(table.show_reproductions(reproductions), width=min(console.width, WIDTH))
+    console.print(table.show_reproductions(rows), width=min(console.width, WIDTH))
     file = directory / "published.md"
-    write_text(file, table.format_markdown(reproductions))
+    write_text(file, table.format_markdown(rows))
     console.print(f"published and measured numbers: {file}", soft_wrap=True, markup=False)
+
+
+def _find_published(part: Suite, directory: Path, missing: Mapping[str, str]) -> list[table.Row]:
+    """Find the published numbers that a part of a suite asks for: as measured, or why they are not."""
+    if missing.keys() >= {*part.nets}:
+        return [*published.list_unmeasured(part, missing)]
+    return published.find_reproductions(store.open_run(directory))

@@ -5,6 +5,7 @@
     +-- BenchError               base class, never raised itself: the message is one sentence for the user
         +-- UsageError           what was asked cannot be done; the message says what can
         |   +-- MissingLibrary   what was asked needs a library that is not installed
+        |   +-- MissingWeights   a library's weights of a net are neither on this machine nor can they be downloaded
         +-- ImageError           this image fails; the run goes on with the others
         +-- PluginError          a plug-in or net of the user's own code broke its contract; names the file and the line
         +-- Fatal                the error would repeat on every image that follows; ends the run
@@ -18,7 +19,7 @@ import traceback
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-DONE, FAILED, INTERRUPTED = 0, 3, 130  # exit codes; FAILED: at least one image failed
+DONE, FAILED, INTERRUPTED = 0, 3, 130  # exit codes; FAILED: at least one image failed, or a net was left out
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # characters that a terminal obeys, but for tabs and line ends
 MAX_MESSAGE = 2000  # characters of what the user's code raises
 MAX_VALUE = 100  # characters of one value
@@ -34,6 +35,10 @@ class UsageError(BenchError):
 
 class MissingLibrary(UsageError):
     """What was asked needs a library that is not installed; the message says which, and how to install it."""
+
+
+class MissingWeights(UsageError):
+    """A library's weights of a net are neither on this machine nor can they be downloaded; the message says where they go."""
 
 
 class ImageError(BenchError):

@@ -4,7 +4,7 @@ import importlib.util
 from pathlib import Path
 from typing import Any
 
-from ..core.errors import MissingLibrary, UsageError, list_known_names
+from ..core.errors import MissingLibrary, MissingWeights, UsageError, list_known_names
 from ..core.files import hash_file
 from . import checkpoints, zoo
 from .layers import suggest_names
@@ -16,7 +16,7 @@ def load_timm(name: str, weights: Path | None, prefix: str = "", *, pretrained: 
     """Load a net of timm with the weights in a file, else with timm's from its cache or downloaded, else with random ones.
 
     `prefix` chooses among several sets of weights in the file. Raise UsageError for a name that timm does not have, and for
-    weights that cannot be loaded.
+    weights in a file that cannot be loaded, MissingWeights if timm's cannot.
     """
     _check_name(name)
     net = _create(name, pretrained=pretrained and weights is None)
@@ -56,7 +56,7 @@ def _create(name: str, *, pretrained: bool) -> Any:
         with fix_seed():
             return timm.create_model(name, pretrained=pretrained)
     except (OSError, RuntimeError, ValueError) as error:
-        raise UsageError(
+        raise MissingWeights(
             f"the weights of timm:{name} are not in timm's cache and cannot be downloaded ({type(error).__name__}): "
             f"timm:{name}[weights=FILE] takes a file, timm:{name}[pretrained=false] random ones"
         ) from None

@@ -11,7 +11,7 @@ import torch
 import torchvision
 from torch import nn
 
-from ..core.errors import UsageError, find_close_names, list_known_names
+from ..core.errors import MissingWeights, UsageError, find_close_names, list_known_names
 from ..core.files import hash_file
 from . import architecture_settings, checkpoints, quantised
 from .layers import find_usual_layer
@@ -95,7 +95,7 @@ def describe_training(name: str) -> str:
 def load_torchvision(name: str, weights: str, settings: dict[str, Any]) -> LoadedModel:
     """Load an architecture with torchvision's weights, from its cache or downloaded, and with these settings of its own.
 
-    Raise UsageError if neither is possible.
+    Raise MissingWeights if neither is possible, and UsageError if the file in the cache holds no weights.
     """
     known = torchvision.models.get_model_weights(name)
     first = "IMAGENET1K_V1" if "IMAGENET1K_V1" in known.__members__ else next(iter(known)).name
@@ -104,7 +104,9 @@ def load_torchvision(name: str, weights: str, settings: dict[str, Any]) -> Loade
     try:
         state = entry.get_state_dict(progress=False, check_hash=True, weights_only=True)
     except (URLError, OSError) as error:
-        raise UsageError(f"{name}@{weights} cannot be downloaded ({error}): put torchvision's file at {path}") from None
+        raise MissingWeights(
+            f"{name}@{weights} cannot be downloaded ({error}): put torchvision's file at {path}"
+        ) from None
     except (UnpicklingError, RuntimeError, EOFError):
         raise UsageError(f"{path} is not a file of weights: delete it to download it again") from None
     transforms = entry.transforms()

@@ -1,29 +1,35 @@
 """Published numbers (published.toml), and the same numbers as a run measured them: same net, protocol, method and metric."""
 
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import cache
-from math import isnan, sqrt
+from functools import cache, cached_property
+from math import ceil, isnan, sqrt
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Protocol
 
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+from scipy.stats import t
 
-from ..core import specs
+from ..core import plugins, specs
+from ..core.plugins import METRIC
 from ..core.specs import join_protocol, split_protocol
 from ..data import labels
-from ..stats.aggregates import SHORT_NAMES, Measurement, measure
-from ..stats.estimate import Z
+from ..stats.aggregates import ADCC_PARTS, SHORT_NAMES, Measurement, measure
+from ..stats.estimate import CONFIDENCE, Z
 from ..stats.mean_scores import is_binary
 from ..store.run import Run
 
 FILE = Path(__file__).parent / "published.toml"
 HALF_A_DIGIT = 0.5 + 1e-6  # of the last printed digit; the second term covers floating-point error
+LONGEST = (
+    0.2  # interval in which a published number counts as reproduced: a longer one holds numbers of other methods too
+)
 
 ImageMatch = Literal["same", "other", "unknown"]  # whether a run's images are of the publication's data set
+Verdict = Literal["reproduced", "not reproduced", "too few images", "other images", "not comparable", "not measured"]
 Number = Annotated[Decimal, Field(allow_inf_nan=True)]  # NaN: the publication prints no number
 
 
@@ -82,6 +88,13 @@ class PublishedNumber:
         """Digits after the decimal point, in our unit."""
         return -int(self.value.as_tuple().exponent)
 
+    @property
+    def needed_metrics(self) -> frozenset[str]:
+        """The metrics from which a run computes the number."""
+        name = specs.parse("metric", self.metric).name
+        aggregates = {"adcc_of_means": ADCC_PARTS, "win": ADCC_PARTS[:1]}
+        return frozenset(aggregates.get(name, (self.metric,)))
+
 
 @dataclass(frozen=True)
 class Reproduction:
@@ -93,33 +106,85 @@ class Reproduction:
     image_match: ImageMatch
     binary: bool = False  # whether the metric is 0 or 1 per image, so that its mean is a rate
 
-    @property
-    def difference(self) -> float:
-        return self.measured.value - float(self.published.value)
+    @cached_property
+    def interval(self) -> tuple[float, float] | None:
+        """The 95 % interval in which the publication's number is expected, from what the run measured; None if there is none.
 
-    @property
-    def allowed(self) -> float:
-        """The largest difference that sampling explains: max(1.96 sqrt(SE_measured^2 + SE_published^2), half a printed digit).
-
-        Publications print no standard deviations. SE_published is therefore the run's standard deviation over images, divided
-        by the root of the publication's number of images. The deviation of a binary metric follows from the rate; the rate is
-        pooled over both samples, because a few images may all have the same value. The samples are assumed to be independent:
-        if the run's images are a part of the publication's, the interval is slightly too wide. NaN if the run has one image,
-        or if the publication does not give its number of images.
+        It holds the numbers whose difference from the measured one, m, the sampling of both explains. Publications print no
+        standard deviations, so both samples are given that of the run. Of means of n images here and N there, the interval is
+        Student's, m +- t sd sqrt(1 / n + 1 / N) with n - 1 degrees of freedom. A rate is judged by the deviation of the rate
+        over both samples together, because a few images may all have the same value: for large N this is Wilson's interval.
+        Each end is at least half a printed digit from m, and in [0, 1]. The samples are assumed to be independent: if the
+        run's images are a part of the publication's, the interval is slightly too long. None if the run has one image, or if
+        the publication does not give its number of images.
         """
-        measured, published = self.measured.n, self.published.table.images
-        if isnan(self.measured.sd) or published is None:
-            return float("nan")
-        rate = (measured * self.measured.value + published * float(self.published.value)) / (measured + published)
-        deviation = sqrt(rate * (1 - rate)) if self.binary else self.measured.sd
-        return max(Z * deviation * sqrt(1 / measured + 1 / published), HALF_A_DIGIT * 10**-self.published.digits)
+        value, sd, measured = self.measured
+        if isnan(sd) or self.published.table.images is None:
+            return None
+        samples = measured, self.published.table.images
+        low, high = _find_rate_offsets(value, *samples) if self.binary else _find_mean_offsets(sd, *samples)
+        rounding = HALF_A_DIGIT * 10**-self.published.digits
+        return max(0.0, value + min(low, -rounding)), min(1.0, value + max(high, rounding))
 
     @property
-    def is_within_allowed(self) -> bool | None:
-        """Whether the difference is allowed; None if the two cannot be compared: other images, or not the same definition."""
-        if isnan(self.allowed) or self.image_match == "other" or self.published.table.why_not:
+    def verdict(self) -> Verdict:
+        """Whether the published number is reproduced, or why that cannot be told."""
+        if self.image_match == "other":
+            return "other images"
+        if self.published.table.why_not:
+            return "not comparable"
+        if self.interval is None:
+            return "too few images"
+        low, high = self.interval
+        if not low <= float(self.published.value) <= high:
+            return "not reproduced"
+        return "reproduced" if high - low <= LONGEST else "too few images"
+
+    @property
+    def needed_images(self) -> int | None:
+        """About how many images would give an interval in which the number counts as reproduced; None if that is not known."""
+        if self.verdict != "too few images" or self.interval is None:
             return None
-        return abs(self.difference) <= self.allowed
+        low, high = self.interval
+        return ceil(self.measured.n * ((high - low) / LONGEST) ** 2)
+
+
+@dataclass(frozen=True)
+class Unmeasured:
+    """A published number that a run was asked for and did not measure, with the reason."""
+
+    published: PublishedNumber
+    short: str
+    reason: str
+    verdict: Verdict = "not measured"
+
+
+class Asked(Protocol):
+    """What a suite, or the record of one, was asked to measure."""
+
+    @property
+    def methods(self) -> Sequence[str]: ...
+    @property
+    def protocols(self) -> Sequence[str]: ...
+    @property
+    def metrics(self) -> Sequence[str] | None: ...
+
+
+def _find_mean_offsets(sd: float, measured: int, published: int) -> tuple[float, float]:
+    """Find the largest differences of two means, of samples of these sizes, that sampling explains."""
+    half = float(t.ppf((1 + CONFIDENCE) / 2, measured - 1)) * sd * sqrt(1 / measured + 1 / published)
+    return -half, half
+
+
+def _find_rate_offsets(rate: float, measured: int, published: int) -> tuple[float, float]:
+    """Find the largest differences d of a published rate from a measured one that sampling explains.
+
+    They are the roots of d^2 = c r (1 - r), with r = rate + w d the rate over both samples.
+    """
+    c, w = Z**2 * (1 / measured + 1 / published), published / (measured + published)
+    square, linear, constant = 1 + c * w**2, c * w * (1 - 2 * rate), c * rate * (1 - rate)
+    root = sqrt(linear**2 + 4 * square * constant)
+    return (linear - root) / (2 * square), (linear + root) / (2 * square)
 
 
 def read_tables() -> tuple[PublishedTable, ...]:
@@ -133,13 +198,37 @@ def _read(file: Path) -> tuple[PublishedTable, ...]:
     return tuple(PublishedTable(**table) for table in content["tables"])
 
 
-def find_reproductions(run: Run) -> list[Reproduction]:
-    """Find the published numbers that a run has measured as well, in the order of the file, over the images done so far."""
+def find_reproductions(run: Run) -> list[Reproduction | Unmeasured]:
+    """Find the published numbers that a run has measured as well, in the order of the file, over the images done so far.
+
+    Those on nets that the run left out come last.
+    """
     tables = [table for table in read_tables() if table.spec in run.header.nets]
     columns = ("net", "image", "method", "metric", "value")
     scores = {spec: run.table("scores", columns=columns, net=spec) for spec in {table.spec for table in tables}}
     pairs = [(number, _measure(scores[table.spec], number)) for table in tables for number in table.list_numbers()]
-    return [_reproduce(run, number, measured) for number, measured in pairs if measured]
+    suite = run.header.suite
+    return [
+        *(_reproduce(run, number, measured) for number, measured in pairs if measured),
+        *list_unmeasured(suite, suite.missing),
+    ]
+
+
+def list_unmeasured(asked: Asked, missing: Mapping[str, str]) -> list[Unmeasured]:
+    """List the published numbers for which a suite asks on nets that were left out; `missing` has the reasons, by net."""
+    return [
+        Unmeasured(number, _shorten(number.metric), missing[table.spec])
+        for table in read_tables()
+        if table.spec in missing and table.protocol in asked.protocols
+        for number in table.list_numbers()
+        if number.method in asked.methods and (asked.metrics is None or number.needed_metrics <= {*asked.metrics})
+    ]
+
+
+def _shorten(metric: str) -> str:
+    """Shorten the name of a published metric for column heads."""
+    name = specs.parse("metric", metric).name
+    return SHORT_NAMES[name] if name in SHORT_NAMES else plugins.find(METRIC, metric).short
 
 
 def _measure(scores: pd.DataFrame, number: PublishedNumber) -> Measurement | None:

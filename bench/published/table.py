@@ -1,10 +1,10 @@
 """Published and measured numbers as text for a terminal and as Markdown, a table per published table."""
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from math import isnan
 
 from rich.console import Group, RenderableType
 from rich.table import Table as RichTable
@@ -16,16 +16,27 @@ from ..core.markdown import escape, format_table
 from ..core.plugins import METRIC
 from ..show.terminal import NAMES
 from ..stats.aggregates import SHORT_NAMES
-from .published import PublishedTable, Reproduction, read_tables
+from .published import LONGEST, PublishedTable, Reproduction, Unmeasured, Verdict, read_tables
 
-HEADS = ("method", "metric", "published", "measured", "difference", "allowed", "within?")
-NUMERIC = (False, False, True, True, True, True, False)  # by column
+HEADS = ("method", "metric", "published", "measured", "interval", "verdict")
+NUMERIC = (False, False, True, True, True, False)  # by column
 NOTES = (
-    "allowed: the largest difference that sampling explains, which is 1.96 times the root of the sum of both squared standard "
-    "errors, but at least half a printed digit. The publication's standard error is estimated from the standard deviation "
-    "measured here. If nothing differs, one number in twenty is outside by chance.",
+    "interval: where the publication's number is expected with 95 % confidence, from what was measured here. It allows for the "
+    "sampling of both, with the standard deviation measured here, and for half a printed digit. A number inside is "
+    "reproduced, and one outside is not. If nothing differs, one number in twenty is outside by chance.",
+    f"too few images: the interval holds the published number, but is longer than {f'{LONGEST:g}'.removeprefix('0')}, so that "
+    "it would hold numbers of other methods too.",
     "Whether the images are the publication's is judged from the names of the class folders alone.",
 )
+ALWAYS: tuple[Verdict, ...] = ("reproduced", "not reproduced")
+SUMMARY: dict[Verdict, str] = {  # in words
+    "reproduced": "reproduced",
+    "not reproduced": "not reproduced",
+    "too few images": "on too few images to tell",
+    "other images": "on other images",
+    "not comparable": "not comparable",
+    "not measured": "not measured",
+}
 IMAGES = {
     "same": "the same class folders",
     "other": "other images",
@@ -43,17 +54,20 @@ class TableText:
     remarks: list[str]
 
 
-def lay_out(reproductions: Sequence[Reproduction]) -> list[TableText]:
+Row = Reproduction | Unmeasured
+
+
+def lay_out(reproductions: Sequence[Row]) -> list[TableText]:
     """Lay out the texts of each published table, in the order of the reproductions."""
     groups = [list(rows) for _, rows in groupby(reproductions, key=lambda row: id(row.published.table))]
     tables = [(rows[0].published.table, rows) for rows in groups]
     return [
-        TableText(format_title(table, rows), table.source, list(map(format_row, rows)), list_remarks(table))
+        TableText(format_title(table, rows), table.source, list(map(format_row, rows)), list_remarks(table, rows))
         for table, rows in tables
     ]
 
 
-def show_reproductions(reproductions: Sequence[Reproduction]) -> Group:
+def show_reproductions(reproductions: Sequence[Row]) -> Group:
     """Show the tables for a terminal of 80 columns."""
     parts: list[RenderableType] = []
     for table in lay_out(reproductions):
@@ -62,7 +76,7 @@ def show_reproductions(reproductions: Sequence[Reproduction]) -> Group:
     return Group(*parts, Text(summarise(reproductions)), *(Text(note, style="dim") for note in NOTES))
 
 
-def format_markdown(reproductions: Sequence[Reproduction], level: int = 1) -> str:
+def format_markdown(reproductions: Sequence[Row], level: int = 1) -> str:
     """Format the tables as Markdown; `level` is that of the first heading."""
     lines = [f"{'#' * level} Published and measured", "", escape(summarise(reproductions))]
     for table in lay_out(reproductions):
@@ -72,51 +86,45 @@ def format_markdown(reproductions: Sequence[Reproduction], level: int = 1) -> st
     return "\n".join([*lines, "", *(f"- {escape(note)}" for note in NOTES)]) + "\n"
 
 
-def format_title(table: PublishedTable, rows: Sequence[Reproduction]) -> str:
+def format_title(table: PublishedTable, rows: Sequence[Row]) -> str:
     """Describe the net, the protocol, and over how many images the run and the publication take their means."""
-    measured = format_count(max(row.measured.n for row in rows), "image")
+    measured = [row for row in rows if isinstance(row, Reproduction)]
     published = f"{table.images or 'an unknown number'} of {table.data} published"
-    return f"{table.spec} by {table.protocol}: {measured} here, {published} ({IMAGES[rows[0].image_match]})"
+    if not measured:
+        return f"{table.spec} by {table.protocol}: not measured here, {published}"
+    count = format_count(max(row.measured.n for row in measured), "image")
+    return f"{table.spec} by {table.protocol}: {count} here, {published} ({IMAGES[measured[0].image_match]})"
 
 
-def format_row(row: Reproduction) -> list[str]:
+def format_row(row: Row) -> list[str]:
     """Format the cells of a row, in the order of HEADS."""
     number, digits = row.published, row.published.digits
-    numbers = [
-        format_decimal(float(number.value), digits),
-        format_decimal(row.measured.value, digits),
-        format_decimal(row.difference, digits, "+"),
-        "-" if isnan(row.allowed) else format_decimal(row.allowed, digits),
-    ]
-    return [number.method, row.short, *numbers, format_verdict(row)]
+    measured, interval = "-", "-"
+    if isinstance(row, Reproduction):
+        measured = format_decimal(row.measured.value, digits)
+        ends = [format_decimal(end, digits) for end in row.interval or ()]
+        interval = " to ".join(ends) or "-"
+    return [number.method, row.short, format_decimal(float(number.value), digits), measured, interval, row.verdict]
 
 
-def format_verdict(row: Reproduction) -> str:
-    """Say whether the difference is allowed: yes or no; other images, or "-", if that cannot be judged."""
-    if row.image_match == "other":
-        return "other images"
-    return {True: "yes", False: "no", None: "-"}[row.is_within_allowed]
-
-
-def format_decimal(value: float, digits: int, sign: str = "") -> str:
+def format_decimal(value: float, digits: int) -> str:
     """Format a number with `digits` decimals and no zero before the point: .187, -.020."""
-    return re.sub(r"^([+-]?)0\.", r"\1.", f"{value:{sign}.{digits}f}")
+    return re.sub(r"^(-?)0\.", r"\1.", f"{value:.{digits}f}")
 
 
-def list_remarks(table: PublishedTable) -> list[str]:
-    """List the remarks on a table: why it cannot be compared, what it needs, and its note."""
-    return [remark for remark in (table.why_not, table.needs, table.note) if remark]
+def list_remarks(table: PublishedTable, rows: Sequence[Row]) -> list[str]:
+    """List the remarks on a table: why it was not measured or cannot be compared, what it needs, how many images, its note."""
+    reasons = dict.fromkeys(f"Not measured: {row.reason}." for row in rows if isinstance(row, Unmeasured))
+    needed = [count for row in rows if isinstance(row, Reproduction) and (count := row.needed_images)]
+    images = f"About {max(needed):,} images would tell what these are too few for." if needed else ""
+    return [*reasons, *(remark for remark in (table.why_not, table.needs, images, table.note) if remark)]
 
 
-def summarise(reproductions: Sequence[Reproduction]) -> str:
-    """Say in a sentence how many published numbers are reproduced."""
-    within = [row.is_within_allowed for row in reproductions]
-    other = sum(row.image_match == "other" for row in reproductions)
-    parts = [f"Of {format_count(len(within), 'published number')}, {within.count(True)} within the allowed difference"]
-    parts += [f"{within.count(False)} outside"]
-    parts += [f"{other} on other images"] if other else []
-    parts += [f"{rest} not comparable"] if (rest := within.count(None) - other) else []
-    return ", ".join(parts) + "."
+def summarise(reproductions: Sequence[Row]) -> str:
+    """Say in a sentence how many published numbers are reproduced, and why it cannot be told of the others."""
+    counts = Counter(row.verdict for row in reproductions)
+    parts = [f"{counts[verdict]} {words}" for verdict, words in SUMMARY.items() if verdict in ALWAYS or counts[verdict]]
+    return f"Of {format_count(len(reproductions), 'published number')}, {', '.join(parts)}."
 
 
 def list_published() -> Group:

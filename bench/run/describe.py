@@ -44,7 +44,8 @@ def make_header(plan: Plan) -> Header:
 def _describe_suite(plan: Plan) -> SuiteHeader:
     chosen = {"precision": _describe_precision(plan), "device": plan.device.type, "target": plan.protocol.target}
     race = {"race": plan.suite.race.model_dump()} if plan.suite.race else {}
-    return SuiteHeader.model_validate(plan.suite.model_dump() | chosen | race)
+    missing = {"missing": plan.missing} if plan.missing else {}
+    return SuiteHeader.model_validate(plan.suite.model_dump() | chosen | race | missing)
 
 
 def _describe_protocol(plan: Plan, measure: Measure) -> Settings:

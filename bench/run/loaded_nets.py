@@ -4,6 +4,7 @@ from collections import Counter
 
 import torch
 
+from ..core.errors import MissingWeights
 from ..nets import load
 from ..nets.net import Net
 
@@ -15,12 +16,22 @@ class LoadedNets:
 
     def __init__(self) -> None:
         self._nets: dict[NetKey, Net] = {}
+        self.missing: dict[str, MissingWeights] = {}  # by the spec of the net
         self._uses: Counter[NetKey] = Counter()  # how many plans will still take a net
 
     def load(self, key: NetKey, device: torch.device) -> Net:
-        """Return a net that a plan will take later; it is loaded unless another plan has asked for it."""
+        """Return a net that a plan will take later; it is loaded unless another plan has asked for it.
+
+        Raise MissingWeights as `load.load` does; such a net is not downloaded again for another plan.
+        """
+        if key[0] in self.missing:
+            raise self.missing[key[0]]
         if key not in self._nets:
-            self._nets[key] = self._load_anew(key, device)
+            try:
+                self._nets[key] = self._load_anew(key, device)
+            except MissingWeights as reason:
+                self.missing[key[0]] = reason
+                raise
         self._uses[key] += 1
         return self._nets[key]
 

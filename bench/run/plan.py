@@ -14,7 +14,7 @@ from ..config.protocol import LABEL, PREDICTED, Protocol, override_settings
 from ..config.suite import Suite
 from ..config.suite_file import read_image_names
 from ..core import specs
-from ..core.errors import UsageError
+from ..core.errors import MissingWeights, UsageError
 from ..core.plugins import Plugin
 from ..core.specs import DEFAULT
 from ..data.checked import open_dataset
@@ -82,6 +82,7 @@ class Plan:
     images: Images
     indices: list[int]  # of the chosen images in the data set
     nets: dict[str, NetHeader]  # by name
+    missing: dict[str, str]  # why nets of the suite are left out, by name
     device: torch.device
     precision: str  # of perturbed images: fp32, tf32, bf16 or fp16
     compiled: bool = False  # whether the forward passes of perturbed images are compiled: if asked, in long runs
@@ -195,12 +196,14 @@ def make_plan(
     *,
     net_headers: dict[str, NetHeader] | None = None,
     loaded: LoadedNets | None = None,
+    skip_missing: bool = False,
 ) -> Plan:
     """Make the plan of a suite on a device: auto, cpu, cuda or cuda:1.
 
     `memory` limits the bytes that a forward pass of perturbed images takes. `net_headers` describe the nets if another
     process has checked them: no net is loaded then until a session takes it. Plans that are given the same `loaded` share the
-    nets that they have in common. Raise UsageError for a suite that cannot run.
+    nets that they have in common. `skip_missing` leaves out the nets whose weights are missing, unless all are. Raise
+    UsageError for a suite that cannot run.
     """
     protocols = suite.load_protocols()
     protocol = _find_common_protocol(protocols, suite.find_dataset_plugin(None).settings.get("resize"))
@@ -214,18 +217,38 @@ def make_plan(
     precision = choose_precision(suite.precision, resolved_device)
     compiled = _choose_compiled(suite, len(indices), resolved_device)
     loaded = LoadedNets() if loaded is None else loaded
-    headers = net_headers or {
-        name: describe_net(loaded.load((spec, find_layer(protocol, name), suite.precision), resolved_device), precision)
-        for name, spec in specs_by_name.items()
-    }
+    keys = {name: (spec, find_layer(protocol, name), suite.precision) for name, spec in specs_by_name.items()}
+    headers, missing = net_headers or {}, dict[str, str]()
+    if not headers:
+        headers, missing = _describe_nets(keys, loaded, resolved_device, precision, skip_missing=skip_missing)
     plan = Plan(
-        suite=suite.model_copy(update={"nets": list(specs_by_name)}), specs=specs_by_name, methods=methods,
-        measures=measures, protocol=protocol, dataset=dataset, images=images, indices=indices,
-        nets=headers, device=resolved_device,
+        suite=suite.model_copy(update={"nets": list(headers)}), specs={name: specs_by_name[name] for name in headers},
+        methods=methods, measures=measures, protocol=protocol, dataset=dataset, images=images, indices=indices,
+        nets=headers, missing=missing, device=resolved_device,
         precision=precision, compiled=compiled, memory=memory, loaded=loaded,
     )  # fmt: skip
     _check_classes(plan)
     return plan
+
+
+def _describe_nets(
+    keys: Mapping[str, NetKey], loaded: LoadedNets, device: torch.device, precision: str, *, skip_missing: bool
+) -> tuple[dict[str, NetHeader], dict[str, str]]:
+    """Load and describe the nets of a plan, by name. Also return why nets are left out: their weights are missing.
+
+    Raise MissingWeights for the first such net unless they may be skipped, and if no net is left.
+    """
+    headers, missing = dict[str, NetHeader](), dict[str, MissingWeights]()
+    for name, key in keys.items():
+        try:
+            headers[name] = describe_net(loaded.load(key, device), precision)
+        except MissingWeights as reason:
+            missing[name] = reason
+            if not skip_missing:
+                raise
+    if not headers:
+        raise next(iter(missing.values()))
+    return headers, {name: str(reason) for name, reason in missing.items()}
 
 
 def _choose_compiled(suite: Suite, images: int, device: torch.device) -> bool:

@@ -58,6 +58,7 @@ class SuiteHeader(_Part):
     drift: Count = 0
     timed: Count = 8
     nets: list[str] = Field(min_length=1)
+    missing: dict[str, str] = {}  # why nets of the suite were left out, by name
     methods: list[str] = Field(min_length=1)
     protocols: list[str] = ["default"]
     metrics: list[str] | None = None

@@ -42,7 +42,7 @@ PAGE_COMPUTATION = (
 
 
 def describe_run(run: Run) -> str:
-    """Describe the size of a run: its images, nets, methods and metrics, and its precision and device."""
+    """Describe the size of a run: its images, nets, methods and metrics, its precision and device, and the nets left out."""
     suite, methods = run.header.suite, run.header.methods
     controls = sum(method.control for method in methods.values())
     parts = [
@@ -52,7 +52,8 @@ def describe_run(run: Run) -> str:
         + (f" (including {format_count(controls, 'control')})" if controls else ""),
         format_count(len(run.header.metrics), "metric"),
     ]
-    return f"{', '.join(parts)}; {suite.precision} on {suite.device}."
+    left_out = "".join(f" Left out: {reason}." for reason in suite.missing.values())
+    return f"{', '.join(parts)}; {suite.precision} on {suite.device}.{left_out}"
 
 
 def describe_hardware(run: Run) -> str:

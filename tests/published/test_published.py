@@ -2,7 +2,7 @@
 
 import re
 from decimal import Decimal
-from math import isnan, nan, sqrt
+from math import nan, sqrt
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,7 @@ from rich.console import Console
 
 from cambench.bench.cli.main import main
 from cambench.bench.config import protocol, suite_file
-from cambench.bench.core import plugins, specs
+from cambench.bench.core import plugins
 from cambench.bench.core.errors import UsageError
 from cambench.bench.core.plugins import METHOD
 from cambench.bench.data import labels
@@ -30,6 +30,7 @@ from cambench.datasets import image_folder
 from cambench.reports._page.published import make_section
 from cambench.tests.support import runs
 from cambench.tests.support.comparisons import edit_header
+from cambench.tests.support.missing_weights import hide_weights
 
 MEASURED = [each for each in published.read_tables() if not each.why_not]
 TINY = """
@@ -62,12 +63,6 @@ def reproduce(measured: Measurement, folders: str = "same", **changed: object) -
     return Reproduction(number, "drop", measured, folders)  # type: ignore[arg-type]
 
 
-def needed_metrics(metric: str) -> set[str]:
-    """The metrics that a run measures for a published one."""
-    name = specs.parse("metric", metric).name
-    return set(aggregates.ADCC_PARTS) if name == "adcc_of_means" else {"average_drop"} if name == "win" else {metric}
-
-
 @pytest.mark.parametrize("printed", MEASURED, ids=lambda each: f"{each.spec} {each.protocol} {each.source[:9]}")
 def test_the_suite_has_what_a_published_table_needs(printed: PublishedTable) -> None:
     sources.parse_source(printed.spec)
@@ -78,8 +73,8 @@ def test_the_suite_has_what_a_published_table_needs(printed: PublishedTable) -> 
         if printed.needs:
             pytest.importorskip(method.partition(":")[0])
         assert plugins.find(METHOD, method).spec == method
-    for metric in printed.metrics:
-        assert all(found.find_metric_plugins(part, 0) for part in needed_metrics(metric))
+    for number in printed.list_numbers():
+        assert all(found.find_metric_plugins(part, 0) for part in number.needed_metrics)
 
 
 def test_the_suites_parts_measure_what_is_published_and_no_more() -> None:
@@ -96,7 +91,7 @@ def test_the_suites_parts_measure_what_is_published_and_no_more() -> None:
         for printed in MEASURED
         if not printed.needs
         for number in printed.list_numbers()
-        for metric in needed_metrics(number.metric)
+        for metric in number.needed_metrics
     }
     assert suite == tables
 
@@ -137,34 +132,89 @@ def test_a_wrong_table_is_refused(changed: dict[str, object]) -> None:
 
 
 def test_the_interval_by_hand() -> None:
-    """Errors of .02 and .01: 1.96 sqrt(.0004 + .0001) = .0438."""
-    assert reproduce(Measurement(0.50, 0.2, 100)).allowed == pytest.approx(1.96 * sqrt(0.0005), rel=1e-4)
-    assert reproduce(Measurement(0.49, 0.2, 100)).is_within_allowed is True
-    assert reproduce(Measurement(0.41, 0.2, 100)).is_within_allowed is True
-    assert reproduce(Measurement(0.50, 0.2, 100)).is_within_allowed is False
-    assert reproduce(Measurement(0.50, 0.2, 100)).difference == pytest.approx(0.05)
+    """Errors of .02 and .01, and Student's 1.98422 of 99 degrees of freedom: 1.98422 sqrt(.0004 + .0001) = .0443685."""
+    assert reproduce(Measurement(0.50, 0.2, 100)).interval == pytest.approx((0.4556315, 0.5443685), abs=1e-6)
+    assert reproduce(Measurement(0.49, 0.2, 100)).verdict == "reproduced"
+    assert reproduce(Measurement(0.41, 0.2, 100)).verdict == "reproduced"
+    assert reproduce(Measurement(0.50, 0.2, 100)).verdict == "not reproduced"
+    assert reproduce(Measurement(0.40, 0.2, 100)).verdict == "not reproduced"
+
+
+def test_few_images_have_a_long_interval_in_which_nothing_is_reproduced() -> None:
+    """Student's 2.306004 of 8 degrees of freedom: 2.306004 * .2 sqrt(1 / 9 + 1 / 400) = .155453; 9 (.3109 / .2)^2 = 21.7."""
+    few = reproduce(Measurement(0.40, 0.2, 9))
+    assert few.interval == pytest.approx((0.2445467, 0.5554533), abs=1e-6)
+    assert (few.verdict, few.needed_images) == ("too few images", 22)
+    assert reproduce(Measurement(0.90, 0.2, 9)).interval == pytest.approx((0.7445467, 1.0), abs=1e-6)
+    assert reproduce(Measurement(0.90, 0.2, 9)).verdict == "not reproduced"
+    assert reproduce(Measurement(0.90, 0.2, 9)).needed_images is None
+    assert reproduce(Measurement(0.40, 0.2, 22)).verdict == "reproduced"
+    alone = reproduce(Measurement(0.45, nan, 1))
+    assert (alone.interval, alone.verdict, alone.needed_images) == (None, "too few images", None)
 
 
 def test_the_printed_digits_are_the_least_that_is_allowed() -> None:
-    assert reproduce(Measurement(0.4505, 0.0, 100)).is_within_allowed is True
-    assert reproduce(Measurement(0.4506, 0.0, 100)).is_within_allowed is False
-    assert reproduce(Measurement(0.454, 0.0, 100), values={"grad_cam": [Decimal("0.45")]}).is_within_allowed is True
+    assert reproduce(Measurement(0.4505, 0.0, 100)).verdict == "reproduced"
+    assert reproduce(Measurement(0.4506, 0.0, 100)).verdict == "not reproduced"
+    assert reproduce(Measurement(0.454, 0.0, 100), values={"grad_cam": [Decimal("0.45")]}).verdict == "reproduced"
 
 
-def test_the_error_of_a_rate_is_known_from_both() -> None:
-    """No yes in 100 images says little against 45 % of 400: together 36 %, sqrt(.36 .64 (1 / 100 + 1 / 400)) = .0537."""
-    (number,) = make_table().list_numbers()
-    found = Reproduction(number, "incr", Measurement(0.0, 0.0, 100), "same", binary=True)
-    assert found.allowed == pytest.approx(1.96 * sqrt(0.36 * 0.64 * 0.0125), rel=1e-4)
+def rate(value: float, n: int, images: int = 400) -> Reproduction:
+    (number,) = make_table(images=images).list_numbers()
+    return Reproduction(number, "incr", Measurement(value, 0.0, n), "same", binary=True)
+
+
+@pytest.mark.parametrize(("value", "n", "images"), [(0.0, 100, 400), (0.3, 20, 50_000), (0.75, 8, 30), (1.0, 64, 500)])
+def test_the_interval_of_a_rate_holds_what_the_test_of_both_rates_together_does_not_reject(
+    value: float, n: int, images: int
+) -> None:
+    found = rate(value, n, images).interval
+    assert found is not None
+    shares = np.linspace(0, 1, 100_001)
+    pooled = (n * value + images * shares) / (n + images)
+    kept = shares[(shares - value) ** 2 <= 1.959964**2 * pooled * (1 - pooled) * (1 / n + 1 / images)]
+    # Half a printed digit, .0005, is the least; no interval here is shorter on a side where it does not end at 0 or 1.
+    low, high = min(kept.min(), value), max(kept.max(), value)
+    low, high = max(0.0, min(low, value - 0.0005)), min(1.0, max(high, value + 0.0005))
+    assert found == pytest.approx((low, high), abs=2e-5)
+
+
+def test_the_interval_of_a_rate_is_wilsons_if_the_publication_has_very_many_images() -> None:
+    """Nine yes in twelve: Wilson's interval is .4677 to .9111."""
+    assert rate(0.75, 12, 10**9).interval == pytest.approx((0.4677, 0.9111), abs=1e-4)
 
 
 def test_what_cannot_be_compared_gets_no_verdict() -> None:
     same = Measurement(0.45, 0.2, 100)
-    assert reproduce(same, "unknown").is_within_allowed is True
-    assert reproduce(same, "other").is_within_allowed is None
-    assert reproduce(same, why_not="It is another method.").is_within_allowed is None
-    assert reproduce(Measurement(0.45, nan, 1)).is_within_allowed is None
-    assert isnan(reproduce(same, why_not="It is another method.", images=None).allowed)
+    assert reproduce(same, "unknown").verdict == "reproduced"
+    assert reproduce(same, "other").verdict == "other images"
+    assert reproduce(same, why_not="It is another method.").verdict == "not comparable"
+    assert reproduce(same, why_not="It is another method.", images=None).interval is None
+
+
+def test_numbers_on_a_net_that_was_left_out_are_listed_with_the_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tiny(tmp_path, monkeypatch, net="resnet18", protocol="gradcampp")
+    asked = suite_file.load("published", protocols=["gradcampp"], nets=["resnet18@imagenet", "vgg16@imagenet"])
+    missing = {"resnet18@imagenet": "no network"}
+    (part,) = asked.parts
+    found = published.list_unmeasured(part, missing)
+    assert [(row.published.method, row.short, row.reason) for row in found] == [
+        ("grad_cam", "drop", "no network"), ("grad_cam_pp", "drop", "no network"), ("grad_cam_pp", "win", "no network"),
+    ]  # fmt: skip
+    assert table.format_row(found[0]) == ["grad_cam", "drop", ".250", "-", "-", "not measured"]
+    (text,) = table.lay_out(found)
+    assert text.title == "resnet18@imagenet by gradcampp: not measured here, 400 of ImageNet validation published"
+    assert text.remarks == ["Not measured: no network."]
+    assert table.summarise(found) == "Of 3 published numbers, 0 reproduced, 0 not reproduced, 3 not measured."
+    other_metric, other_method, other_protocol = (
+        part.model_copy(update=change)
+        for change in ({"metrics": ["insertion"]}, {"methods": ["cam"]}, {"protocols": ["rise"]})
+    )
+    for other in (other_metric, other_method, other_protocol):
+        assert published.list_unmeasured(other, missing) == []
+    assert published.list_unmeasured(part, {"vgg16@imagenet": "no network"}) == []
 
 
 def test_adcc_of_means_by_hand() -> None:
@@ -227,7 +277,7 @@ def tiny(folder: Path, monkeypatch: pytest.MonkeyPatch, *, net: str, protocol: s
 
 
 def test_a_runs_numbers_are_set_beside_the_published_ones(run: store.Run) -> None:
-    first, second, third = published.find_reproductions(run)
+    first, second, third = (row for row in published.find_reproductions(run) if isinstance(row, Reproduction))
     scores = run.table("scores")
     drops = scores[(scores["method"] == "grad_cam") & (scores["metric"] == "average_drop")]["value"]
     assert (first.published.method, first.published.metric, first.published.digits, first.short) == (
@@ -255,6 +305,7 @@ def test_the_table_is_80_columns_wide_and_says_all(run: store.Run) -> None:
     assert "resnet18@imagenet by default: 9 images here, 400 of ImageNet validation" in " ".join(text.split())
     assert "it is not known whether the publication has these images" in " ".join(text.split())
     assert table.summarise(found).startswith("Of 3 published numbers, ")
+    assert "images would tell what these are too few for." in " ".join(text.split())
     lines = table.format_markdown(found).splitlines()
     assert sum(line.startswith("| grad_cam") for line in lines) == 3
     assert [line.partition(" ")[0] for line in lines if line.startswith("#")] == ["#", "##"]
@@ -277,7 +328,7 @@ def test_the_page_and_markdown_show_the_same_cells(run: store.Run) -> None:
 def test_other_images_are_marked(run: store.Run) -> None:
     run.header.data.classes = list(labels.IMAGENETTE)
     found = published.find_reproductions(run)
-    assert {table.format_verdict(row) for row in found} == {"other images"}
+    assert {row.verdict for row in found} == {"other images"}
     assert "3 on other images" in table.summarise(found)
 
 
@@ -367,19 +418,26 @@ def test_the_published_numbers_are_listed() -> None:
 def test_published_beside_measured_on_photographs(
     real_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Two parts of the suite on a net whose weights are here, with numbers that nobody published; and once more."""
+    """Two parts of the suite on a net whose weights are here and on one whose are not, with numbers that nobody published."""
     tiny(tmp_path, monkeypatch, net="squeezenet1_1", protocol="gradcampp")
-    asked = ["run", "published", "--dataset", real_data, "--images", "2", "--nets", "squeezenet1_1@imagenet"]
+    file = tmp_path / "published.toml"
+    file.write_text(file.read_text() + TINY.format(net="resnet18", protocol="gradcampp"), encoding="utf-8")
+    hide_weights(monkeypatch, "ResNet18_Weights")
+    asked = ["run", "published", "--dataset", real_data, "--images", "2"]
+    asked += ["--nets", "squeezenet1_1@imagenet,resnet18@imagenet"]
     asked += ["--protocols", "torchcam,gradcampp", "--metrics", "average_drop", "--out", tmp_path / "run"]
     result = bench(*asked)
-    assert result.exit_code == 0
+    assert result.exit_code == 3
+    assert result.output.count("left out: resnet18@imagenet cannot be downloaded (<urlopen error no network>)") == 1
     assert {path.name for path in (tmp_path / "run").iterdir()} == {"torchcam", "gradcampp", "published.md"}
     scores = store.open_run(tmp_path / "run" / "gradcampp").table("scores")
     drop = scores[scores["method"] == "grad_cam"]["value"].mean()
-    assert f"| grad_cam | drop | .250 | {table.format_decimal(drop, 3)} |" in (tmp_path / "run/published.md").read_text(
-        encoding="utf-8"
-    )
-    assert "Of 3 published numbers," in " ".join(result.output.split())
+    written = (tmp_path / "run/published.md").read_text(encoding="utf-8")
+    assert f"| grad_cam | drop | .250 | {table.format_decimal(drop, 3)} |" in written
+    assert "| grad_cam | drop | .250 | - | - | not measured |" in written
+    assert "Not measured: resnet18@imagenet cannot be downloaded" in written
+    assert "Of 6 published numbers," in " ".join(result.output.split())
+    assert result.output.endswith("not measured, because the weights are missing: resnet18@imagenet\n")
     again = bench(*asked)
     assert again.output.count("2 of 2 done before") == 2
     assert "parts" not in store.open_run(tmp_path / "run" / "torchcam").header.dump_content()["suite"]
