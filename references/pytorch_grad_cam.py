@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from ..bench.conform import reference
 from ..bench.conform.conform import FEW, MANY, Fault, Quantity, rescale
+from ..bench.conform.rounding import bound_projections
 from ..bench.core.specs import DEFAULT
 from ..bench.forward.forward import Stream
 from ..bench.nets.net import Net
@@ -64,12 +65,14 @@ def _compare_grad_cam_pp(net: Net, images: Tensor, targets: Tensor, library_maps
 
 
 def _compare_eigen_cam(net: Net, images: Tensor, targets: Tensor, library_maps: Tensor) -> Quantity:
-    """Compare Eigen-CAM; `library_maps` are the projections (n, h', w') before the ReLU."""
+    """Compare Eigen-CAM; `library_maps` are the projections (n, h', w') before the ReLU. Both SVDs may be off by the bound."""
     spec = "eigen_cam[centred=true]"
     own_maps = reference.compute_maps(spec, net, images, targets)
     oriented = torch.stack([_orient(*pair) for pair in zip(library_maps, own_maps, strict=True)])
     fault = Fault(SIGN, *rescale(own_maps, oriented))
-    return Quantity(spec, DEFAULT, *rescale(own_maps, library_maps.relu()), FEW, fault)
+    bounds = 2 * bound_projections(net.compute_activations(images)) / own_maps.amax((1, 2))
+    tolerances = bounds.clamp(min=FEW)
+    return Quantity(spec, DEFAULT, *rescale(own_maps, library_maps.relu()), tolerances, fault)
 
 
 def _orient(projection: Tensor, map: Tensor) -> Tensor:

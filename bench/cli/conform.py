@@ -7,18 +7,17 @@ import click
 
 from ..config import suite_file
 from ..config.defaults import DEFAULTS
+from ..config.protocol import PREDICTED
 from .options import make_list_option
-
-NETS = ["squeezenet1_1", "resnet18"]
 
 
 @click.command()
-@make_list_option("nets", help=f"Networks [{','.join(NETS)}].")
+@make_list_option("nets", help=f"Networks [those of the suite {DEFAULTS.smallest_suite}].")
 @click.option(
     "--dataset", metavar="NAME|FOLDER",
-    help=f"A data set, or a folder of images with labels [that of the suite {DEFAULTS.suite}].",
+    help=f"A data set, or a folder of images [that of the suite {DEFAULTS.smallest_suite}].",
 )  # fmt: skip
-@click.option("--images", type=click.IntRange(1), default=4, show_default=True, metavar="N", help="Number of images.")
+@click.option("--images", type=click.IntRange(1), default=2, show_default=True, metavar="N", help="Number of images.")
 @click.option("--seed", type=click.IntRange(0), metavar="N", help="Random seed.")
 @make_list_option("references", help="Reference libraries [all of `bench list references` that are installed].")
 @click.option("--device", default="auto", show_default=True, metavar="auto|cpu|cuda", help="Where to compute.")
@@ -32,5 +31,5 @@ def conform(*, references: list[str] | None, device: str, **changes: Any) -> Non
 
     from ..conform.conform import run_conformance  # imports torch, which is slow, so only when the command runs
 
-    suite = suite_file.load(DEFAULTS.suite, **changes | {"nets": changes["nets"] or NETS})
+    suite = suite_file.load(DEFAULTS.smallest_suite, **changes, target=PREDICTED)
     sys.exit(0 if run_conformance(suite, references, device, Console(highlight=False, emoji=False)) else 1)

@@ -6,8 +6,9 @@ above the tolerance must be a documented fault of the library: when the fault is
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import packages_distributions, version
 
 import torch
@@ -43,13 +44,16 @@ class Fault:
 
 @dataclass(frozen=True)
 class Quantity:
-    """The same numbers from this suite and from a reference library: one for each image or pixel, under a protocol."""
+    """The same numbers from this suite and from a reference library: one for each image or pixel, under a protocol.
+
+    `tolerance` is the largest difference that rounding explains: one number, or one for each image (n,).
+    """
 
     name: str  # the spec of this suite's method or metric
     protocol: str
     own: Tensor
     library: Tensor
-    tolerance: float
+    tolerance: float | Tensor
     fault: Fault | None = None
 
     @property
@@ -58,9 +62,13 @@ class Quantity:
 
     @property
     def verdict(self) -> str:
-        if self.difference <= self.tolerance:
+        if _is_within(self.own, self.library, self.tolerance):
             return SAME
-        return KNOWN if self.fault and max_difference(self.fault.own, self.fault.library) <= self.tolerance else DIFFERS
+        return KNOWN if self.fault and _is_within(self.fault.own, self.fault.library, self.tolerance) else DIFFERS
+
+    @property
+    def largest_tolerance(self) -> float:
+        return float(self.tolerance.max()) if isinstance(self.tolerance, Tensor) else self.tolerance
 
     @property
     def label(self) -> str:
@@ -72,6 +80,13 @@ def max_difference(own: Tensor, library: Tensor) -> float:
     if own.shape != library.shape:
         raise ValueError(f"{tuple(own.shape)} and {tuple(library.shape)} cannot be compared")
     return float((own.cpu().double() - library.cpu().double()).abs().max())
+
+
+def _is_within(own: Tensor, library: Tensor, tolerance: float | Tensor) -> bool:
+    """Tell whether all differences are at most the tolerance, or that of their image; NaN exceeds every tolerance."""
+    if not isinstance(tolerance, Tensor):
+        return max_difference(own, library) <= tolerance
+    return all(max_difference(*pair) <= float(each) for *pair, each in zip(own, library, tolerance, strict=True))
 
 
 def rescale(own: Tensor, library: Tensor) -> tuple[Tensor, Tensor]:
@@ -131,7 +146,7 @@ def make_table(title: str, images: int, quantities: Sequence[Quantity]) -> Group
     for quantity in quantities:
         means = (format_number(float(values.cpu().double().mean())) for values in (quantity.own, quantity.library))
         verdict = Text(quantity.verdict, style={DIFFERS: "bold red", KNOWN: "bold"}.get(quantity.verdict, ""))
-        differences = (_format_small(value) for value in (quantity.difference, quantity.tolerance))
+        differences = (_format_small(value) for value in (quantity.difference, quantity.largest_tolerance))
         grid.add_row(Text(_break_lines(quantity.label)), *means, *differences, verdict)
         if quantity.fault and quantity.verdict != SAME:
             remaining = _format_small(max_difference(quantity.fault.own, quantity.fault.library))
@@ -170,8 +185,14 @@ def _find_installed(references: Sequence[str] | None, seed: int, console: Consol
 def _name_with_version(reference: Plugin) -> str:
     """Name a reference library with its version."""
     library = next(iter(reference.requires), "")
-    distributions = packages_distributions().get(library, [])
+    distributions = _list_distributions().get(library, [])
     return f"{reference.spec} {version(distributions[0])}" if distributions else reference.spec
+
+
+@cache
+def _list_distributions() -> Mapping[str, list[str]]:
+    """List the distributions of each installed library: this reads the files of all of them, which takes seconds."""
+    return packages_distributions()
 
 
 def _load_images(planned: Plan) -> Tensor:

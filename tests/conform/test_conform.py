@@ -170,6 +170,42 @@ def test_the_verdict_is_same_known_fault_or_differs(pair: Quantity, verdict: str
     assert pair.verdict == verdict
 
 
+@pytest.mark.parametrize(
+    ("second", "verdict"), [([0.5, 0.61], "same"), ([0.5, 0.79], "differs"), ([0.5, float("nan")], "differs")]
+)
+def test_images_may_have_tolerances_of_their_own(second: list[float], verdict: str) -> None:
+    """The first image may differ by 1, the second by .2: what the first may, the second may not."""
+    own = torch.tensor([[0.0, 0.0], [0.5, 0.5]])
+    library = torch.tensor([[0.9, 0.0], second])
+    pair = Quantity("drop", "default", own, library, torch.tensor([1.0, 0.2]))
+    assert pair.verdict == verdict and pair.largest_tolerance == 1
+    by_fault = replace(pair, library=own + 9, fault=Fault("they add 9", own, library))
+    assert by_fault.verdict == {"same": "known fault", "differs": "differs"}[verdict]
+
+
+def test_a_wrong_map_of_eigen_cam_differs(monkeypatch: pytest.MonkeyPatch) -> None:
+    needs("pytorch_grad_cam")
+    from cambench.references import pytorch_grad_cam as plugin
+
+    net = load.load("squeezenet1_1", torch.device("cpu"), "fp32")
+    images = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    targets = torch.tensor([0, 1])
+    activations = net.compute_activations(images)
+    centred = activations - activations.mean((2, 3), keepdim=True)
+    projections = torch.stack([_project(image) for image in centred])
+    right = plugin._compare_eigen_cam(net, images, targets, projections)
+    assert right.verdict in ("same", "known fault") and right.largest_tolerance < 0.01
+    wrong = torch.stack([projections[0], _project(centred[1], component=1)])
+    assert plugin._compare_eigen_cam(net, images, targets, wrong).verdict == "differs"
+
+
+def _project(activations: Tensor, component: int = 0) -> Tensor:
+    """A component's map (h', w') of centred activations (k, h', w'), by an SVD in double precision."""
+    matrix = activations.flatten(1).T.double()
+    direction = torch.linalg.svd(matrix, full_matrices=False).Vh[component]
+    return (matrix @ direction).view(activations.shape[1:]).float()
+
+
 def test_numbers_of_different_shapes_are_not_compared() -> None:
     with pytest.raises(ValueError, match="cannot be compared"):
         _ = Quantity("drop", "default", torch.ones(2), torch.ones(2, 1), 1.0).verdict
