@@ -59,11 +59,16 @@ def _format_table(table: PublishedTable) -> Iterator[str]:
     images = f", {table.images:,} images" if table.images else ""
     under = f" under `{table.protocol}`" if table.protocol else ""
     yield from (f"**{table.spec}**{under}: {table.data}{images}. {escape(table.source)}.", "")
-    if remark := table.why_not or table.needs:
-        yield from (escape(remark), "")
+    yield from (f"Not tried: {escape(_explain_state(table))}", "")
     rows = [
         (f"`{method}`", *("" if value.is_nan() else str(value).removeprefix("0") for value in values))
         for method, values in table.values.items()
     ]
     heads = ("method", *(f"`{metric}`" for metric in table.metrics))
     yield from (*format_table(heads, (False, *(True for _ in table.metrics)), rows), "")
+
+
+def _explain_state(table: PublishedTable) -> str:
+    """Explain why the numbers of a table were not measured for the documentation."""
+    how = f"`bench run published` measures it; this takes {table.data} and the weights of {table.spec}."
+    return table.why_not or table.needs or how

@@ -20,7 +20,15 @@ from .header import UNREAD, Header, MethodFacts, MethodHeader, MetricFacts, Metr
 Facts = Mapping[str, Any]  # by name
 Hashes = dict[str, str]  # by image: the start of its pixels' SHA-256
 
-WORDS = ("description", "family", "caveat", "slack", "notes", "ties_of", "missing")  # keys of a header that change no number
+WORDS = (
+    "description",
+    "family",
+    "caveat",
+    "slack",
+    "notes",
+    "ties_of",
+    "missing",
+)  # keys of a header that change no number
 ENVIRONMENT = ("device", "torch")  # on which the numbers of one run depend
 NET = ("layer", "fingerprint", "scores", "output", "reading", "precision")
 METHOD = ("version",)  # and its settings
