@@ -16,6 +16,7 @@ from .figures import RECORDS, format_gate, format_results, format_scenes, format
 from .lists import format_lists, format_protocols, format_published
 from .montage import draw_montage
 from .plugin_pages import format_methods, format_metrics
+from .statistics import format_coverage, format_errors
 from .which import format_which
 
 ROOT = Path(__file__).parents[1]
@@ -60,6 +61,8 @@ PARTS = (
     Part("docs/which.md", "which", format_which),
     Part("docs/lists.md", "lists", format_lists),
     Part("docs/ci.md", "gate", format_gate),
+    Part("docs/statistics.md", "coverage", format_coverage),
+    Part("docs/statistics.md", "errors", format_errors),
     Part("docs/speed.md", "speed", format_speed),
 )
 

@@ -23,14 +23,12 @@ class Measurement(NamedTuple):
     n: int
 
 
-def estimate_adcc(drop: ArrayLike, coherency: ArrayLike, complexity: ArrayLike, *, seed: int = 0) -> Estimate:
+def estimate_adcc(drop: ArrayLike, coherency: ArrayLike, complexity: ArrayLike) -> Estimate:
     """Estimate the ADCC of the means of per-image values (n,), over the images that have all three values.
 
     Range [0, 1], higher is better.
     """
-    return estimate_columns(
-        _complete_rows(drop, coherency, complexity), _compute_adcc_column, bounds=(0, 1), seed=seed
-    )[0]
+    return estimate_columns(_complete_rows(drop, coherency, complexity), _compute_adcc_column, bounds=(0, 1))[0]
 
 
 def adcc_of_means(means: Floats) -> Floats:

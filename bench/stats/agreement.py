@@ -9,7 +9,7 @@ import krippendorff
 import numpy as np
 import pandas as pd
 
-from .estimate import Estimate, Floats, estimate_columns, t_interval
+from .estimate import Estimate, Floats, estimate_columns, student_interval
 from .frames import keep_complete
 from .friedman import rank_rows
 
@@ -55,8 +55,8 @@ def measure_consistency(values: pd.DataFrame) -> Consistency:
     """Measure whether a metric ranks methods alike on all images (Tomsett et al., AAAI 2020).
 
     `values` has one row per image and one column per method. Alpha is ordinal, with images as raters and methods as items, and
-    is computed from the ranks within each image, so it does not depend on whether higher is better. Its interval is Student's
-    of the jackknife: a bootstrap would draw an image twice, and it agrees with itself.
+    is computed from the ranks within each image, so it does not depend on whether higher is better. Its interval is that of
+    the jackknife: a bootstrap would draw an image twice, and it agrees with itself.
     """
     shared = keep_complete(values)
     n, k = shared.shape
@@ -72,14 +72,13 @@ def measure_consistency(values: pd.DataFrame) -> Consistency:
     left_out = np.array([_alpha(total - group) if n > 2 else nan for group in counts])
     if np.isnan(left_out).any():
         return Consistency(Estimate(alpha, nan, nan, n), k)
-    low, high = (alpha + float(end) for end in t_interval((groups - 1) * (alpha - left_out)))
+    low, high = (alpha + float(end) for end in student_interval((groups - 1) * (alpha - left_out)))
     return Consistency(Estimate(alpha, min(low, alpha), max(alpha, min(high, 1.0)), n), k)
 
 
 def measure_agreement(
-    values: Mapping[str, pd.DataFrame], better: Mapping[str, str], pairs: Sequence[tuple[str, str]] | None = None,
-    *, seed: int = 0,
-) -> list[Agreement]:  # fmt: skip
+    values: Mapping[str, pd.DataFrame], better: Mapping[str, str], pairs: Sequence[tuple[str, str]] | None = None
+) -> list[Agreement]:
     """Measure whether metrics rank methods alike: the pairs of metrics given, or every two.
 
     `values` has for each metric one row per image and one column per method; `better` is "higher" or "lower". Methods are
@@ -91,10 +90,10 @@ def measure_agreement(
     ranks = {metric: _rank(keep_complete(table), better[metric]) for metric, table in values.items()}
     rows = [_multiply_ranks(ranks[a], ranks[b], better[a], better[b]) for a, b in names]
     agreements: dict[int, Agreement] = {}
-    for count in {len(products) for products, _ in rows}:  # pairs of as many images are resampled together
+    for count in {len(products) for products, _ in rows}:  # pairs of as many images are estimated together
         indices = [index for index, (products, _) in enumerate(rows) if len(products) == count]
         columns = np.concatenate([rows[index][0] for index in indices], axis=1)
-        rhos = estimate_columns(columns, _rho, bounds=(-1, 1), seed=seed)
+        rhos = estimate_columns(columns, _rho, bounds=(-1, 1))
         for index, rho in zip(indices, rhos, strict=True):
             agreements[index] = Agreement(*names[index], rho, rows[index][1])
     return [agreements[index] for index in range(len(names))]
@@ -125,7 +124,7 @@ def _rank(values: pd.DataFrame, better: str) -> _Ranks:
 def _multiply_ranks(first: _Ranks, second: _Ranks, better: str, second_better: str) -> tuple[Floats, int]:
     """Return, by shared image (n, 3), the sums over shared methods of r1 r2, r1^2 and r2^2; and the number of these methods.
 
-    The means of the three columns determine rho, so a resample needs no ranks, as `scipy.stats.spearmanr` does.
+    The means of the three columns determine rho, so the jackknife needs no ranks, as `scipy.stats.spearmanr` does.
     """
     methods = first.values.columns.intersection(second.values.columns)
     images = first.values.index.intersection(second.values.index)

@@ -23,7 +23,7 @@ class Band:
 
 
 def compute_bands(rows: pd.DataFrame, methods: Sequence[str]) -> dict[str, Band]:
-    """Compute each method's band of one metric on one net. Methods with equally many images are resampled together."""
+    """Compute each method's band of one metric on one net. Methods with equally many images are estimated together."""
     by_method: dict[str, Band] = {}
     by_count: dict[int, dict[str, tuple[Floats, Floats]]] = {}
     groups: Any = rows.groupby("method", sort=False, observed=True)

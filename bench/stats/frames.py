@@ -21,7 +21,7 @@ def pivot_scores(scores: pd.DataFrame, methods: Sequence[str]) -> dict[str, pd.D
     rows, row_keys = pd.factorize(dataset_codes * len(images) + image_codes)
     layers, metrics = pd.factorize(scores["metric"])
     columns = scores["method"].map(order).to_numpy(dtype=int)
-    # DataFrame.pivot would sort the images; their order must stay, because it decides which ones the bootstrap draws.
+    # DataFrame.pivot would sort the images; their order is that of the run.
     cube = np.full((len(metrics), len(row_keys), len(methods)), np.nan)
     filled = np.zeros(cube.shape, dtype=bool)
     filled[layers, rows, columns] = True

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from .estimate import Estimate, Floats, estimate_mean, estimate_means
+from .estimate import Estimate, Floats, estimate_mean
 
 BINARY = "yes or no"  # the unit that declares a binary metric
 
@@ -78,11 +78,12 @@ def average_scores(
     by_spec = {metric.spec: metric for metric in metrics}
     unique = scores[["method", "metric"]].drop_duplicates().itertuples(index=False, name=None)
     keys = [(str(method), str(metric)) for method, metric in unique]
-    columns = [values[metric][method].to_numpy() for method, metric in keys]
-    bounds = [choose_bounds(by_spec[metric], column) for (_, metric), column in zip(keys, columns, strict=True)]
-    binary = [is_binary(by_spec[metric].unit) for _, metric in keys]
-    estimates = zip(keys, estimate_means(columns, bounds, binary), strict=True)
-    return {key: MeanScore(estimate, dict(reasons.get(key, {}))) for key, estimate in estimates}
+    return {
+        (method, metric): MeanScore(
+            estimate_score(by_spec[metric], values[metric][method].to_numpy()), dict(reasons.get((method, metric), {}))
+        )
+        for method, metric in keys
+    }
 
 
 def parse_range(low: float | None, high: float | None) -> tuple[float, float]:

@@ -114,9 +114,7 @@ def subtract_paired(first: "pd.Series[float]", second: "pd.Series[float]") -> Fl
     return np.where(np.abs(differences) <= TIE, 0.0, differences)
 
 
-def compare_pairs(
-    samples: Sequence[PairedSample], *, families: Sequence[str] | None = None, seed: int = 0
-) -> list[Pair]:
+def compare_pairs(samples: Sequence[PairedSample], *, families: Sequence[str] | None = None) -> list[Pair]:
     """Compare the two methods of each sample.
 
     Holm's correction is over all samples, or over those with the same name in `families`, which has one name for each sample;
@@ -129,7 +127,7 @@ def compare_pairs(
         members = np.flatnonzero(family_names == family)
         corrected[members] = holm([tests[index].p for index in members])
         sizes[members] = (~np.isnan(corrected[members])).sum()
-    rows = zip(samples, _estimate_differences(samples, seed), tests, corrected, sizes.tolist(), strict=True)
+    rows = zip(samples, _estimate_differences(samples), tests, corrected, sizes.tolist(), strict=True)
     return [_pair(*row) for row in rows]
 
 
@@ -154,23 +152,23 @@ def _group_by_size(samples: Sequence[PairedSample]) -> list[list[int]]:
     return list(groups.values())
 
 
-def _estimate_differences(samples: Sequence[PairedSample], seed: int) -> list[Estimate]:
-    """Estimate the mean difference of each sample; samples of the same size are resampled together."""
+def _estimate_differences(samples: Sequence[PairedSample]) -> list[Estimate]:
+    """Estimate the mean difference of each sample; samples of the same size are estimated together."""
     estimates: dict[int, Estimate] = {}
     for index, sample in enumerate(samples):
         if sample.binary or not sample.differences.size:
             estimates[index] = _estimate_rate_difference(sample.differences)
     for indices in _group_by_size(samples):
         columns = np.stack([samples[index].differences for index in indices], axis=1)
-        estimates |= zip(indices, estimate_columns(columns, seed=seed), strict=True)
+        estimates |= zip(indices, estimate_columns(columns), strict=True)
     return [estimates[index] for index in range(len(samples))]
 
 
 def _estimate_rate_difference(differences: Floats) -> Estimate:
     """Estimate the difference of two rates on the same images, with the interval of Bonett and Price (2012).
 
-    It is Wald's interval with one more image in each direction. A bootstrap of 12 images that all agree would have no width.
-    SciPy has no interval for paired rates.
+    It is Wald's interval with one more image in each direction. Student's interval of 12 images that all agree would have no
+    width. SciPy has no interval for paired rates.
     """
     n = differences.size
     mean = float(differences.mean()) if n else nan

@@ -61,7 +61,7 @@ def rank_by_metric(table: Table, metric: Metric) -> Ranking:
 
 def rank_methods(
     values: pd.DataFrame, *, better: str, controls: Sequence[str] = (), binary: bool = False,
-    bounds: tuple[float, float] = (-inf, inf), seed: int = 0, ties: pd.DataFrame | None = None,
+    bounds: tuple[float, float] = (-inf, inf), ties: pd.DataFrame | None = None,
 ) -> Ranking:  # fmt: skip
     """Rank the methods, columns of `values` with one row per image, by their means over the images that all have.
 
@@ -78,7 +78,7 @@ def rank_methods(
     if binary:
         means = [estimate_mean(shared[method], binary=True, bounds=bounds) for method in shared]
     else:
-        means = estimate_columns(shared.to_numpy(dtype=np.float64), bounds=bounds, seed=seed)
+        means = estimate_columns(shared.to_numpy(dtype=np.float64), bounds=bounds)
     estimates = dict(zip(map(str, shared.columns), means, strict=True)) if len(shared) else {}
     order = sorted(estimates, key=lambda method: estimates[method].mean * (-1 if better == "higher" else 1))
     best = next((method for method in order if method not in controls), "")
@@ -86,7 +86,7 @@ def rank_methods(
     effects = None if ties is None else ties.loc[shared.index]
     samples = pair_methods(shared, [*neighbours, *rivals], better=better, binary=binary, ties=effects)
     families = ["neighbours"] * len(neighbours) + ["rivals"] * len(rivals)
-    pairs = compare_pairs(samples, families=families, seed=seed)
+    pairs = compare_pairs(samples, families=families)
     next_pairs = {pair.first: pair for pair in pairs[: len(neighbours)]}
     best_pairs = {pair.second: pair for pair in pairs[len(neighbours) :]}
     methods = tuple(

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from ...bench.core.formatting import format_count
-from ...bench.stats.estimate import FEW, MANY, RESAMPLES
+from ...bench.stats.estimate import HEAVY
 from ...bench.stats.summary import Table
 from ...bench.store.run import Run
 
@@ -13,9 +13,11 @@ TIES = (
 )
 
 COMPUTATION = (
-    f"Each score is a mean over images with a 95 % interval: a percentile bootstrap over images ({RESAMPLES:,} resamples), "
-    f"for fewer than {FEW} or more than {MANY:,} images Student's t interval, cut to the range of the metric, and for binary "
-    "metrics Wilson's interval. A single image has no interval.",
+    "Each score is a mean over images with a 95 % interval, cut to the range of the metric: Student's t, corrected for "
+    f"skewness; where {HEAVY:.0%} of the scores or more are at an end of the range, as far as a limit that assumes nothing but "
+    "the range (Gaffke's); for binary metrics Clopper and Pearson's. A single image has no interval. On fewer than 30 images, "
+    "the intervals of very skewed scores, and of differences that are 0 on most images, contain the true mean less often "
+    "than in 95 % of samples.",
     "Each map is computed once, fitted to its image and stretched to [0, 1] as the protocol says. A mean over fewer images "
     "than the others says so below the table.",
     "Seconds are those of one image alone: the median and the quartiles over the first images. Images a second are those of "

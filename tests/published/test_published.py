@@ -233,7 +233,7 @@ def frame(values: dict[tuple[str, str], list[float]]) -> pd.DataFrame:
     )
 
 
-def test_the_adcc_of_a_run_is_that_of_its_means_with_the_bootstraps_error() -> None:
+def test_the_adcc_of_a_run_is_that_of_its_means_with_the_jackknifes_error() -> None:
     rng = np.random.default_rng(1)
     drop, coherency, complexity = rng.uniform(0, 0.8, 500), rng.uniform(0.5, 1, 500), rng.uniform(0.2, 0.6, 500)
     columns = dict(zip(aggregates.ADCC_PARTS, (drop, coherency, complexity), strict=True))

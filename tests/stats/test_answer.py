@@ -52,7 +52,7 @@ def with_scores(table: Table, **levels: dict[str, float]) -> Table:
 def test_the_only_method_that_is_ahead_of_all_others_wins(table: Table) -> None:
     answer = find_answer(with_scores(table, insertion={"cam": 0.9}, average_drop={"cam": 0.9}))
     assert answer and (answer.state, answer.take, answer.top) == ("winner", "cam", ("cam",))
-    assert answer.text.startswith("cam is best by insertion and average_drop on 12 images (insertion .898 ± .003)")
+    assert answer.text.startswith("cam is best by insertion and average_drop on 12 images (insertion .898 ± .004)")
     assert answer.text.endswith(" ms an image") and " ± .0" in answer.text
 
 

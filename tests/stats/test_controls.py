@@ -51,7 +51,7 @@ def test_an_undecided_comparison_states_how_many_images_would_decide_it(tmp_path
     comparison = _comparison(_run(tmp_path, [v + (0.05 if i % 3 else -0.06) for i, v in enumerate(CONTROL)], CONTROL))
     assert comparison.verdict == "undecided" and comparison.pair is not None
     assert comparison.explanation == (
-        f"undecided on 12 images: the difference is .013 (-.014 to .041); {comparison.pair.images_needed_text} would decide it"
+        f"undecided on 12 images: the difference is .013 (-.028 to .048); {comparison.pair.images_needed_text} would decide it"
     )
 
 

@@ -1,13 +1,33 @@
-"""Means and their intervals: against textbook formulas, SciPy, naive loops, and values worked out by hand."""
+"""Means and their intervals: against textbook formulas, SciPy, statsmodels, naive loops, and values worked out by hand."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from scipy.stats import bootstrap
+from scipy.stats import binomtest, skew
 
 from cambench.bench.stats import estimate as stats
-from cambench.bench.stats.estimate import Estimate, Floats, estimate_columns, estimate_mean, resample_means
+from cambench.bench.stats.bounded import bound_means
+from cambench.bench.stats.estimate import Estimate, Floats, estimate_columns, estimate_mean, standard_error
+
+# 97.5 % quantiles from a table of Student's t, by the number of values
+QUANTILES = {2: 12.7062, 3: 4.30265, 6: 2.570582, 7: 2.44691, 8: 2.364624, 12: 2.200985, 30: 2.04523}
+
+
+def _interval(values: Sequence[float]) -> tuple[float, float, float]:
+    """Student's interval with Johnson's correction for skewness, from sums."""
+    n = len(values)
+    mean = sum(values) / n
+    deviations = [value - mean for value in values]
+    error = math.sqrt(sum(deviation**2 for deviation in deviations) / (n - 1) / n)
+    ends = [-QUANTILES[n], QUANTILES[n]]
+    if n >= 8:
+        variance = sum(deviation**2 for deviation in deviations) / n
+        skewness = sum(deviation**3 for deviation in deviations) / n / variance**1.5
+        skewness *= math.sqrt(n * (n - 1)) / (n - 2)
+        ends[int(skewness > 0)] += skewness / 6 / math.sqrt(n) * (1 + 2 * QUANTILES[n] ** 2)
+    return mean, mean + ends[0] * error, mean + ends[1] * error
 
 
 def test_no_values_have_no_mean() -> None:
@@ -21,17 +41,17 @@ def test_one_value_has_a_mean_and_no_interval() -> None:
     assert (estimate.mean, estimate.n) == (0.3, 1) and math.isnan(estimate.low) and math.isnan(estimate.high)
 
 
-@pytest.mark.parametrize(("hits", "n"), [(12, 12), (0, 12), (7, 12), (1, 2), (95, 100)])
-def test_a_rate_has_wilsons_interval(hits: int, n: int) -> None:
-    z, p = 1.959963984540054, hits / n
-    centre = (p + z * z / (2 * n)) / (1 + z * z / n)
-    half = z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n)
+@pytest.mark.parametrize(("hits", "n"), [(12, 12), (0, 12), (7, 12), (1, 2), (95, 100), (3, 20_000)])
+def test_a_rate_has_clopper_and_pearsons_interval(hits: int, n: int) -> None:
     estimate = estimate_mean([1.0] * hits + [0.0] * (n - hits), binary=True)
-    assert estimate == pytest.approx((p, max(0.0, centre - half), min(1.0, centre + half), n), abs=1e-12)
+    assert estimate == pytest.approx((hits / n, *binomtest(hits, n).proportion_ci(method="exact"), n), abs=1e-12)
+    reference = pytest.importorskip("statsmodels.stats.proportion").proportion_confint(hits, n, method="beta")
+    assert estimate[1:3] == pytest.approx(reference, abs=1e-12)
 
 
 def test_a_rate_of_one_has_an_interval_with_width() -> None:
-    assert estimate_mean([1.0] * 12, binary=True).low == pytest.approx(0.7575, abs=1e-4)
+    """Of twelve images, all are hits with a probability of .025 if the rate is .025 ** (1 / 12)."""
+    assert estimate_mean([1.0] * 12, binary=True) == (1, pytest.approx(0.025 ** (1 / 12)), 1, 12)
 
 
 def test_fractional_hits_count_as_fractions() -> None:
@@ -40,12 +60,18 @@ def test_fractional_hits_count_as_fractions() -> None:
     assert rates[1].low == pytest.approx(1 - rates[1].high)
 
 
-def test_zeros_of_a_metric_that_is_not_binary_do_not_have_wilsons_interval() -> None:
-    assert estimate_mean([0.0] * 12) == Estimate(0.0, 0.0, 0.0, 12)
-
-
 def test_equal_values_have_an_interval_without_width() -> None:
     assert estimate_mean([0.25] * 5) == Estimate(0.25, 0.25, 0.25, 5)
+    assert estimate_mean([0.0] * 12) == Estimate(0.0, 0.0, 0.0, 12)  # of a metric whose range is not known
+
+
+@pytest.mark.parametrize("n", [2, 12, 100])
+def test_equal_values_at_an_end_of_their_range_have_the_interval_of_a_rate(n: int) -> None:
+    """They say no more than hits or misses do. The limits are drawn at random, and for a rate computed."""
+    zeros, ones = (estimate_mean([value] * n, bounds=(0, 1)) for value in (0.0, 1.0))
+    assert zeros == (0, 0, pytest.approx(1 - 0.025 ** (1 / n), rel=0.02), n)
+    assert ones == (1, pytest.approx(1 - zeros.high), 1, n)
+    assert estimate_mean([-3.0] * n, bounds=(-3, 5)).high == pytest.approx(8 * zeros.high - 3)
 
 
 def test_missing_values_are_left_out() -> None:
@@ -54,27 +80,76 @@ def test_missing_values_are_left_out() -> None:
     assert estimate_mean(values).n == 3 and estimate_mean(values).mean == pytest.approx(0.4)
 
 
-def test_the_bootstrap_agrees_with_a_naive_loop() -> None:
-    values = np.random.default_rng(1).beta(2, 3, 60)
-    rng = np.random.default_rng(2)
-    means = [np.mean([values[i] for i in rng.integers(0, 60, 60)]) for _ in range(4000)]
-    low, high = np.percentile(means, [2.5, 97.5])
+@pytest.mark.parametrize("n", [2, 3, 7])
+def test_few_values_have_students_interval(n: int) -> None:
+    values = np.random.default_rng(3).beta(2, 3, n)
     estimate = estimate_mean(values)
-    assert estimate.mean == pytest.approx(values.mean(), abs=1e-12)
-    assert (estimate.low, estimate.high) == pytest.approx((low, high), abs=0.003)
+    assert estimate == pytest.approx((*_interval(values.tolist()), n), abs=1e-5)
+    reference = pytest.importorskip("statsmodels.stats.weightstats").DescrStatsW(values).tconfint_mean()
+    assert estimate[1:3] == pytest.approx(reference, abs=1e-12)
 
 
-@pytest.mark.parametrize(("n", "quantile"), [(2, 12.7062), (3, 4.30265), (7, 2.44691)])  # from a table of Student's t
-def test_few_values_have_students_interval(n: int, quantile: float) -> None:
-    values = np.random.default_rng(3).beta(2, 3, n).tolist()
-    middle = sum(values) / n
-    half = quantile * math.sqrt(sum((value - middle) ** 2 for value in values) / (n - 1) / n)
-    assert estimate_mean(values) == pytest.approx((middle, middle - half, middle + half, n), abs=1e-5)
+@pytest.mark.parametrize("n", [8, 12, 30])
+def test_students_interval_reaches_farther_on_the_side_of_the_longer_tail(n: int) -> None:
+    values = np.linspace(0, 1, n) ** 4
+    estimate = estimate_mean(values)
+    assert skew(values) > 0.8 and estimate.high - estimate.mean > 1.2 * (estimate.mean - estimate.low)
+    assert estimate == pytest.approx((*_interval(values.tolist()), n), abs=1e-5)
+    assert estimate_mean(-values) == pytest.approx((-estimate.mean, -estimate.high, -estimate.low, n))
+    reference = pytest.importorskip("statsmodels.stats.weightstats").DescrStatsW(values).tconfint_mean()
+    assert estimate.low == pytest.approx(reference[0], abs=1e-12)  # the end on the other side is Student's
+
+
+def test_the_skewness_is_scipys() -> None:
+    values = np.random.default_rng(3).beta(0.5, 3, (12, 3))
+    assert stats._measure_skewness(values) == pytest.approx(skew(values, bias=False))
+
+
+def test_ties_and_missing_values_of_a_naive_loop() -> None:
+    values = [0.2, 0.2, 0.4, float("nan"), 0.2, 0.6, 0.2, 0.4, 0.2]
+    present = [value for value in values if not math.isnan(value)]
+    assert estimate_mean(values, bounds=(0, 1)) == pytest.approx((*_interval(present), 8), abs=1e-5)
+
+
+def test_a_limit_that_assumes_nothing_worked_out_by_hand() -> None:
+    """Equally likely weights of 0, .5 and 1 sum to a triangle over [0, 1]: it is above 1 - s with a probability of 2 s**2."""
+    columns = np.array([[0.0], [0.5]])
+    assert bound_means(columns, 1.0, 0.975) == pytest.approx([1 - (0.025 / 2) ** 0.5], abs=0.006)
+    assert bound_means(1 - columns, 0.0, 0.025) == pytest.approx([(0.025 / 2) ** 0.5], abs=0.006)
+
+
+def test_a_limit_that_assumes_nothing_agrees_with_a_naive_loop() -> None:
+    values = [0.0, 0.0, 0.1, 0.7, 0.0, 0.2]
+    rng = np.random.default_rng(7)
+    draws = []
+    for _ in range(20_000):
+        weights = [rng.exponential() for _ in range(7)]
+        draws.append(sum(weight * value for weight, value in zip(weights, [*values, 1.0], strict=True)) / sum(weights))
+    expected = float(np.quantile(draws, 0.975))
+    assert bound_means(np.array(values)[:, None], 1.0, 0.975) == pytest.approx([expected], abs=0.01)
+    assert estimate_mean(values, bounds=(0, 1)).high == pytest.approx(expected, abs=0.01)
+
+
+def test_values_at_an_end_of_their_range_move_the_limit_on_the_side_of_the_other_end() -> None:
+    heavy = np.r_[np.zeros(8), [0.1, 0.3, 0.2, 0.1]]
+    limit = float(bound_means(heavy[:, None], 1.0, 0.975)[0])
+    estimate, unbounded = estimate_mean(heavy, bounds=(0, 1)), estimate_mean(heavy)
+    assert estimate.high == limit > 1.5 * unbounded.high and estimate.low == max(0.0, unbounded.low)
+    assert estimate_mean(1 - heavy, bounds=(0, 1)).low == pytest.approx(1 - limit)
+    assert estimate_mean(heavy, bounds=(0, math.inf)).high == unbounded.high  # without another end there is no limit
+    assert estimate_mean(heavy + 0.01, bounds=(0, 1)).high == pytest.approx(unbounded.high + 0.01)
+
+
+def test_one_value_in_ten_at_an_end_counts_as_many_and_more_values_have_students_interval() -> None:
+    inside = np.linspace(0.1, 0.2, 19)
+    nine, ten = (np.r_[inside[: 20 - zeros], np.zeros(zeros)] for zeros in (1, 2))
+    assert estimate_mean(nine, bounds=(0, 1)).high < 0.2 < estimate_mean(ten, bounds=(0, 1)).high
+    many = np.tile(ten, 11)
+    assert len(many) > stats.MANY and estimate_mean(many, bounds=(0, 1)).high == estimate_mean(many).high
 
 
 @pytest.mark.parametrize("n", [2, 4, 7])
 def test_the_interval_of_few_values_covers_the_true_mean_in_over_90_percent_of_samples(n: int) -> None:
-    """A percentile bootstrap of two values would cover it half the time."""
     draws = np.random.default_rng(4).beta(2, 3, (400, n))
     covered = [(estimate := estimate_mean(values)).low <= 0.4 <= estimate.high for values in draws]
     assert np.mean(covered) > 0.9
@@ -88,72 +163,38 @@ def test_the_interval_is_cut_to_the_bounds_and_contains_the_mean() -> None:
     assert outside.low <= outside.mean <= outside.high == pytest.approx(1)
 
 
-def test_the_interval_is_reproducible_and_depends_slightly_on_the_seed() -> None:
-    values = [0.1, 0.5, 0.2, 0.9, 0.35, 0.6, 0.75, 0.3]
-    assert estimate_mean(values) == estimate_mean(values) == estimate_mean(values, seed=0)
-    other = estimate_mean(values, seed=1)
-    assert other != estimate_mean(values) and other.low == pytest.approx(estimate_mean(values).low, abs=0.02)
-
-
-def test_the_bootstrap_of_each_column_is_scipys() -> None:
-    columns = np.random.default_rng(8).beta(2, 3, (30, 3))
-    reference = bootstrap((columns,), np.mean, n_resamples=10_000, method="percentile", rng=np.random.default_rng(5))
-    estimates = estimate_columns(columns, seed=5)
-    assert [estimate.low for estimate in estimates] == pytest.approx(reference.confidence_interval.low, abs=1e-12)
-    assert [estimate.high for estimate in estimates] == pytest.approx(reference.confidence_interval.high, abs=1e-12)
-    assert [estimate.mean for estimate in estimates] == pytest.approx(columns.mean(0), abs=1e-12)
-
-
-def test_draws_depend_neither_on_chunks_nor_on_the_cache(monkeypatch: pytest.MonkeyPatch) -> None:
-    columns = np.random.default_rng(8).random((20, 2))
-    expected = resample_means(columns, seed=3)
-    monkeypatch.setattr(stats, "CHUNK", 20 * 7)
-    monkeypatch.setattr(stats, "CACHE_LIMIT", 0)
-    np.testing.assert_allclose(resample_means(columns, seed=3), expected, atol=1e-15)
-    assert expected.shape == (10_000, 2) and not np.allclose(resample_means(columns, seed=4), expected)
-
-
-def test_columns_are_resampled_together_and_do_not_affect_each_other() -> None:
-    columns = np.random.default_rng(8).random((20, 2))
-    draws = resample_means(np.column_stack([columns[:, 0], 2 * columns[:, 0] + 1, columns[:, 1]]))
-    np.testing.assert_allclose(draws[:, 1], 2 * draws[:, 0] + 1)
-    assert estimate_columns(columns)[1] == pytest.approx(estimate_mean(columns[:, 1]))
+def test_columns_do_not_affect_each_other() -> None:
+    columns = np.random.default_rng(8).random((20, 3)) * [1.0, 0.1, 10.0]
+    columns[:4, 1] = 0.0
+    for column, estimate in zip(columns.T, estimate_columns(columns, bounds=(0, 20)), strict=True):
+        assert estimate == pytest.approx(estimate_mean(column, bounds=(0, 20)))
 
 
 def _product(means: Floats) -> Floats:
     return means.prod(-1, keepdims=True)
 
 
-def test_the_interval_of_a_transform_agrees_with_a_naive_bootstrap() -> None:
-    rows = np.random.default_rng(8).beta(2, 3, (25, 2))
-    rng = np.random.default_rng(9)
-    draws = [np.mean(rows[rng.integers(0, 25, 25)], axis=0).prod() for _ in range(4000)]
-    (estimate,) = estimate_columns(rows, _product)
-    assert estimate.mean == pytest.approx(rows[:, 0].mean() * rows[:, 1].mean()) and estimate.n == 25
-    assert (estimate.low, estimate.high) == pytest.approx(np.percentile(draws, [2.5, 97.5]), abs=0.004)
-
-
-def test_the_interval_of_a_transform_of_few_rows_is_the_jackknifes() -> None:
-    rows = np.random.default_rng(8).beta(2, 3, (6, 2))
+@pytest.mark.parametrize("n", [6, 12])
+def test_the_interval_of_a_transform_is_that_of_the_jackknifes_pseudo_values(n: int) -> None:
+    rows = np.random.default_rng(8).beta(2, 3, (n, 2))
     product = rows.mean(0).prod()
-    pseudo = [6 * product - 5 * np.delete(rows, left, axis=0).mean(0).prod() for left in range(6)]
-    half = 2.570582 * np.std(pseudo, ddof=1) / 6**0.5
+    pseudo = [n * product - (n - 1) * np.delete(rows, left, axis=0).mean(0).prod() for left in range(n)]
     (estimate,) = estimate_columns(rows, _product)
-    assert estimate == pytest.approx((product, np.mean(pseudo) - half, np.mean(pseudo) + half, 6), abs=1e-6)
+    assert estimate == pytest.approx((product, *_interval(pseudo)[1:], n), abs=1e-6)
+    assert standard_error(rows, _product) == pytest.approx([np.std(pseudo, ddof=1) / n**0.5])
 
 
-def test_for_very_many_rows_jackknife_and_bootstrap_agree(monkeypatch: pytest.MonkeyPatch) -> None:
-    rows = np.random.default_rng(8).beta(0.4, 2, (stats.MANY + 1, 2))
-    (jackknife,) = estimate_columns(rows, _product)
-    monkeypatch.setattr(stats, "MANY", len(rows))
-    (bootstrapped,) = estimate_columns(rows, _product)
-    assert jackknife.mean == bootstrapped.mean and jackknife != bootstrapped
-    assert (jackknife.low, jackknife.high) == pytest.approx(
-        (bootstrapped.low, bootstrapped.high), abs=0.03 * (bootstrapped.high - bootstrapped.low)
-    )
+def test_the_interval_of_a_transform_agrees_with_a_bootstrap() -> None:
+    rows = np.random.default_rng(8).beta(2, 3, (100, 2))
+    rng = np.random.default_rng(9)
+    draws = [np.mean(rows[rng.integers(0, 100, 100)], axis=0).prod() for _ in range(2000)]
+    (estimate,) = estimate_columns(rows, _product)
+    assert estimate.mean == pytest.approx(rows[:, 0].mean() * rows[:, 1].mean()) and estimate.n == 100
+    assert (estimate.low, estimate.high) == pytest.approx(np.percentile(draws, [2.5, 97.5]), abs=0.005)
+    assert standard_error(rows, _product) == pytest.approx([np.std(draws)], rel=0.05)
 
 
-def test_resamples_without_a_defined_value_are_left_out() -> None:
+def test_a_quantity_that_is_undefined_without_one_row_has_no_interval() -> None:
     columns = np.array([[0.0]] * 9 + [[1.0]])
 
     def inverse(means: Floats) -> Floats:
@@ -161,9 +202,7 @@ def test_resamples_without_a_defined_value_are_left_out() -> None:
             return np.where(means > 0, 1 / means, np.nan)
 
     (estimate,) = estimate_columns(columns, inverse)
-    defined = 1 / (draws := resample_means(columns))[draws > 0]
-    assert 6000 < defined.size < 7000  # about 10,000 (1 - .9**10)
-    assert (estimate.low, estimate.high) == pytest.approx(np.percentile(defined, [2.5, 97.5]))
+    assert estimate.mean == pytest.approx(10) and math.isnan(estimate.low) and math.isnan(estimate.high)
     (undefined,) = estimate_columns(np.zeros((10, 1)), inverse)
     assert math.isnan(undefined.mean) and math.isnan(undefined.low) and undefined.n == 10
 
@@ -174,13 +213,6 @@ def test_the_mean_and_interval_of_equal_values_are_exact(value: float, n: int) -
     assert estimate_mean([value] * n) == Estimate(value, value, value, n)
 
 
-@pytest.mark.parametrize(("n", "least"), [(8, 0.86), (12, 0.88), (60, 0.92)])
-def test_the_bootstrap_covers_the_true_mean_in_nearly_95_percent_of_samples(n: int, least: float) -> None:
-    """A percentile bootstrap divides variances by n, not n - 1: for few values it is slightly too narrow."""
-    draws = np.random.default_rng(4).beta(2, 3, (n, 600))
-    assert least < np.mean([estimate.low <= 0.4 <= estimate.high for estimate in estimate_columns(draws)]) < 0.97
-
-
 def test_no_rows_and_one_row_have_no_interval() -> None:
     (empty,), (single,) = (
         estimate_columns(np.empty((0, 2)), _product),
@@ -188,14 +220,3 @@ def test_no_rows_and_one_row_have_no_interval() -> None:
     )
     assert empty.n == 0 and math.isnan(empty.mean)
     assert (single.mean, single.n) == (0.2, 1) and math.isnan(single.low) and math.isnan(single.high)
-
-
-def test_estimate_means_agrees_with_estimate_mean_of_each_column() -> None:
-    rng = np.random.default_rng(0)
-    columns = [rng.random(20), np.r_[rng.random(19), np.nan], rng.random(20), np.full(20, np.nan), rng.random(20) > 0.5]
-    bounds = [(0.0, 1.0), (0.0, 1.0), (-1.0, 1.0), (0.0, 1.0), (0.0, 1.0)]
-    binary = [False, False, False, False, True]
-    estimates = stats.estimate_means([np.asarray(column, dtype=float) for column in columns], bounds, binary)
-    for estimate, column, limits, rate in zip(estimates, columns, bounds, binary, strict=True):
-        alone = stats.estimate_mean(np.asarray(column, dtype=float), bounds=limits, binary=rate)
-        assert estimate == pytest.approx(alone, nan_ok=True)

@@ -29,13 +29,12 @@ def _drawn(mean: float, n: int, seed: int = 0) -> list[float]:
     return list((noise - noise.mean()) / noise.std(ddof=1) + mean)
 
 
-def test_the_interval_agrees_with_a_naive_bootstrap() -> None:
-    differences = np.array(_drawn(0.3, 40))
-    rng = np.random.default_rng(2)
-    means = [np.mean([differences[i] for i in rng.integers(0, 40, 40)]) for _ in range(4000)]
-    pair = _compare(differences.tolist())
-    assert pair.difference[:2] == pytest.approx((0.3, np.percentile(means, 2.5)), abs=0.02)
-    assert pair.difference.high == pytest.approx(np.percentile(means, 97.5), abs=0.02) and pair.n == 40
+def test_the_interval_is_that_of_the_mean_difference() -> None:
+    differences = _drawn(0.3, 40)
+    pair = _compare(differences)
+    assert pair.difference == pytest.approx(estimate.estimate_mean(differences)) and pair.n == 40
+    assert pair.difference.low == pytest.approx(0.3 - 2.022691 / 40**0.5, abs=0.02)  # Student's without skewness
+    assert pair.difference.high == pytest.approx(0.3 + 2.022691 / 40**0.5, abs=0.02)
 
 
 def test_pairing_decides_where_the_two_intervals_overlap() -> None:
@@ -79,7 +78,7 @@ def test_a_mean_of_the_opposite_sign_to_most_images_is_undecided() -> None:
 
 
 def test_holms_correction_is_over_all_samples() -> None:
-    strong, weak = _sample(_drawn(0.9, 30)), _sample(_drawn(0.42, 30, 1))
+    strong, weak = _sample(_drawn(0.9, 30)), _sample(_drawn(0.45, 30, 1))
     alone = compare_pairs([weak])[0]
     many = compare_pairs([weak, strong, *[_sample(_drawn(0, 30, seed)) for seed in range(2, 10)]])
     assert alone.verdict == "ahead" and alone.corrected_p == alone.p < 0.05
@@ -158,11 +157,6 @@ def test_intervals_and_p_do_not_depend_on_the_other_samples() -> None:
     for sample, pair in zip(samples, compare_pairs(samples), strict=True):
         alone = compare_pairs([sample])[0]
         assert pair.difference == pytest.approx(alone.difference, abs=1e-14) and pair.p == alone.p
-
-
-def test_the_seed_fixes_the_interval() -> None:
-    sample = _sample(_drawn(0.4, 20))
-    assert compare_pairs([sample]) == compare_pairs([sample], seed=0) != compare_pairs([sample], seed=1)
 
 
 def test_binary_values_have_mcnemars_test_and_bonett_and_prices_interval() -> None:

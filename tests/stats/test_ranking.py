@@ -103,12 +103,6 @@ def test_rankings_of_one_method_one_image_or_no_values() -> None:
         assert none.methods == () and none.n == 0 and none.best is None and none.top_group == ()
 
 
-def test_the_seed_fixes_the_ranking() -> None:
-    values = _values(MEANS)
-    assert rank_methods(values, better="higher") == rank_methods(values, better="higher", seed=0)
-    assert rank_methods(values, better="higher") != rank_methods(values, better="higher", seed=1)
-
-
 def test_the_pareto_front_worked_out_by_hand() -> None:
     ranking = _ranking(MEANS)
     for axis in ("seconds", "forwards"):
