@@ -1,9 +1,10 @@
 """Compute the results that ship with the package, and pack them: `python -m cambench.tools.reference`.
 
-Each net is a run of its own in runs/reference, which begins with what is packed already, so that several processes can
-share the work. `--images 20 --dear 12` computes the first 20 images by cheap methods and the first 12 by dear ones; what is
-there is not computed again. What all of these runs hold is packed into bench/store/results. With `--photos FOLDER`, these are
-the results of SqueezeNet with ImageNet's weights on the photos of a folder; scores are packed, photos are not.
+Each net is a run of its own in runs/reference, which begins with what is packed already, so that several processes can share
+the work. Another processor, or a method whose VERSION was raised, needs `--anew`. `--images 20 --dear 12` computes the first 20
+images by cheap methods and the first 12 by dear ones; what is there is not computed again. What all of these runs hold is
+packed into bench/store/results. With `--photos FOLDER`, these are the results of SqueezeNet with ImageNet's weights on the
+photos of a folder; scores are packed, photos are not.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -28,7 +29,7 @@ from ..bench.run.describe import make_header
 from ..bench.run.plan import Plan, Round, make_plan
 from ..bench.store import parts
 from ..bench.store.comparability import find_environment_difference
-from ..bench.store.header import Header, write_header
+from ..bench.store.header import FILE, Header, write_header
 from ..bench.store.run import Run, open_run
 from ..bench.store.schema import SCHEMAS
 from ..bench.store.shipped import RESULTS
@@ -65,19 +66,21 @@ class Work:
 @click.option("--nets", default="", metavar="A,B", help="Compute only these nets; -: none.")
 @click.option("--images", type=click.IntRange(0), default=10**6, metavar="N", help="Images by cheap methods.")
 @click.option("--dear", type=click.IntRange(0), default=10**6, metavar="N", help="Images by dear methods.")
+@click.option("--anew", is_flag=True, help="Take nothing of what is packed: another device, or other numbers.")
 @click.option("--photos", metavar="FOLDER", help="Compute the results on these photos instead.")
 @click.option("--device", default="auto", show_default=True, help="Where to compute.")
-def main(*, nets: str, images: int, dear: int, photos: str | None, device: str) -> None:
+def main(*, nets: str, images: int, dear: int, anew: bool, photos: str | None, device: str) -> None:
     """Compute what the reference results lack, and pack what there is."""
     name, known = (PHOTOS, [PHOTO_NET]) if photos else (SUITE, suite_file.load(SUITE).nets)
     chosen = [net for net in nets.split(",") if net != "-"] if nets else known
     changes = {"dataset": photos, "images": PHOTO_COUNT} if photos else {}
+    if not photos and not anew:
+        unpack_missing(RESULTS / name, RUNS / name)
     for net in chosen:
-        directory = RUNS / name / net
-        if not photos and not directory.exists() and net in (packed := open_run(RESULTS / name)).header.nets:
-            unpack(packed, net, directory)
-        compute(suite_file.load(SUITE, nets=[net], **changes), directory, Work(images, dear), device)
+        compute(suite_file.load(SUITE, nets=[net], **changes), RUNS / name / net, Work(images, dear), device)
     runs = [open_run(RUNS / name / net) for net in known if (RUNS / name / net).exists()]
+    if not runs:
+        raise click.ClickException("nothing is computed, and nothing is packed")
     pack(runs, RESULTS / name, photos=bool(photos))
 
 
@@ -112,9 +115,16 @@ def pack(runs: Sequence[Run], directory: Path, *, photos: bool = False) -> None:
         rows = {table: [row | {"dataset": PHOTO_DATA} for row in content] for table, content in rows.items()}
     else:
         rows |= {table: list(_read_first_images(runs, table, header)) for table in SHOWN}
-    for file in directory.glob("*/part-*"):
-        file.unlink()
     _write_run(directory, header, rows)
+
+
+def unpack_missing(packed: Path, directory: Path) -> None:
+    """Unpack the records of each net that has no run yet in the directory."""
+    if (packed / FILE).exists():
+        run = open_run(packed)
+        for net in run.header.nets:
+            if not (directory / net).exists():
+                unpack(run, net, directory / net)
 
 
 def unpack(packed: Run, net: str, directory: Path) -> None:
@@ -145,7 +155,8 @@ def merge_headers(headers: Sequence[Header]) -> Header:
 def _rename_dataset(header: Header) -> Header:
     """Name the photos in place of the folder that held them."""
     suite = header.suite.model_copy(update={"name": PHOTOS, "dataset": PHOTO_DATA})
-    return header.model_copy(update={"suite": suite, "data": header.data.model_copy(update={"settings": {}})})
+    settings = {key: value for key, value in header.data.settings.items() if key != "path"}
+    return header.model_copy(update={"suite": suite, "data": header.data.model_copy(update={"settings": settings})})
 
 
 def _read_first_images(runs: Sequence[Run], table: str, header: Header) -> Iterator[dict[str, Any]]:
@@ -167,10 +178,13 @@ def _read_rows(run: Run, table: str) -> Iterator[dict[str, Any]]:
 
 
 def _write_run(directory: Path, header: Header, rows: Mapping[str, list[dict[str, Any]]]) -> None:
-    """Write a run with one part."""
+    """Write a run with one part, in place of what the directory holds."""
     directory.mkdir(parents=True, exist_ok=True)
     write_header(directory, header)
     parts.write(directory, "0", [parts.Unit(("", ""), dict(rows))], parts.read_identity(directory, header))
+    for file in directory.glob("*/part-*"):
+        if file.stem != "part-0":
+            file.unlink()
 
 
 if __name__ == "__main__":

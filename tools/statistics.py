@@ -27,7 +27,7 @@ def format_coverage() -> str:
 def format_errors() -> str:
     """Format how often a test is significant, and how often a method is said to be better, where there is no difference."""
     populations = _group(
-        [row for row in json.loads(RESULTS.read_text("utf-8"))["figures"] if row["claimed"] is not None]
+        [row for row in json.loads(RESULTS.read_text(encoding="utf-8"))["figures"] if row["claimed"] is not None]
     )
     heads = ["values", "differences", *(f"{row['n']} images" for row in populations[0])]
     rows = [

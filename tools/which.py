@@ -6,14 +6,17 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
 
+import pandas as pd
+
 from ..bench.core.formatting import format_cost, format_count, format_number, join_names
 from ..bench.core.markdown import escape, format_table
 from ..bench.stats.agreement import Agreement, Consistency, measure_agreement, measure_consistency
 from ..bench.stats.answer import DECISIVE, MetricStandings, Standings, find_answer, find_standings
+from ..bench.stats.controls import find_unbeaten_controls
 from ..bench.stats.mean_scores import Metric
 from ..bench.stats.summary import Table, build_tables
 from ..bench.store.run import Run, open_run
-from ..bench.store.shipped import list_shipped
+from ..bench.store.shipped import RESULTS, list_shipped
 
 RUNS = ("reference", "reference-photos")
 TOO_FEW = "too few images"
@@ -38,21 +41,24 @@ class NetResults:
     @cached_property
     def consistency(self) -> dict[str, Consistency]:
         """How alike each metric ranks the methods on all images; of metrics with enough images."""
-        return {
-            spec: measure_consistency(values) for spec, values in self.table.values.items() if self.find_standings(spec)
-        }
+        return {spec: measure_consistency(values) for spec, values in self._ranked_values.items()}
 
     @cached_property
     def agreements(self) -> list[Agreement]:
         """How alike each two metrics rank the methods; of metrics with enough images."""
-        ranked = {spec: each.metric for spec, each in self.standings.by_metric.items() if self.find_standings(spec)}
-        values = {spec: self.table.values[spec] for spec in ranked}
-        return measure_agreement(values, {spec: metric.better for spec, metric in ranked.items()}) if ranked else []
+        better = {spec: each.metric.better for spec, each in self.standings.by_metric.items()}
+        return measure_agreement(self._ranked_values, better) if self._ranked_values else []
+
+    @cached_property
+    def _ranked_values(self) -> dict[str, pd.DataFrame]:
+        """The values of the methods that are ranked, by metric with enough images."""
+        found = {spec: self.find_standings(spec) for spec in self.standings.by_metric}
+        return {spec: each.select_ranked(self.table.values[spec]) for spec, each in found.items() if each}
 
 
 def format_which() -> str:
     """Format the page's generated part."""
-    runs = [open_run(name) for name in RUNS if name in list_shipped()]
+    runs = [open_run(RESULTS / name) for name in RUNS if name in list_shipped()]
     nets = [NetResults(table) for run in runs for table in build_tables(run) if table.images]
     sections: tuple[tuple[str, Callable[[], Iterator[str]]], ...] = (
         ("The answer", lambda: _describe_answers(nets)),
@@ -95,8 +101,10 @@ def _describe_winner(net: NetResults, metric: str) -> str:
     groups = _group_top(net, standings)
     if not groups:
         return f"none (n = {n})"
-    shown = join_names([" = ".join(f"`{name}`" for name in group) for group in groups])
-    return f"{'winner: ' if len(groups) == 1 and not standings.rivals else 'tie: '}{shown} (n = {n})"
+    shown = ", ".join(" = ".join(f"`{name}`" for name in group) for group in groups)
+    rivals = ", ".join(f"`{name}`" for name in standings.rivals)
+    word = "winner" if len(groups) == 1 and not rivals else "tie"
+    return f"{word}: {shown}{f'; not told from {rivals}' if rivals else ''} (n = {n})"
 
 
 def _group_top(net: NetResults, standings: MetricStandings) -> list[tuple[str, ...]]:
@@ -200,26 +208,25 @@ def _count_winners(net: NetResults, metric: str) -> str:
 def _list_unbeaten(net: NetResults, metric: str) -> list[str]:
     """List the controls that no method is shown to beat by a metric."""
     known = net.find_standings(metric)
-    beaten: dict[str, bool] = {}
-    for comparison in known.comparisons if known else ():
-        if comparison.verdict != "unknown":
-            beaten[comparison.control] = beaten.get(comparison.control, False) or comparison.verdict == "better"
-    return [control for control, is_beaten in beaten.items() if not is_beaten]
+    groups = find_unbeaten_controls(known.comparisons) if known else {}
+    return [group[0].control for group in groups.values()]
 
 
 def _describe_measurement(run: Run, nets: Sequence[NetResults]) -> Iterator[str]:
     header, environment = run.header, run.header.environment
-    methods = len(header.methods) - sum(method.control for method in header.methods.values())
+    tables = [net.table for net in nets if net.table.net in header.nets]
+    computed = [method for method in header.methods if any(table.count_images(method) for table in tables)]
+    controls = sum(header.methods[method].control for method in computed)
     yield (
-        f"{format_count(methods, 'method')}, {format_count(len(header.methods) - methods, 'control')} and "
+        f"{format_count(len(computed) - controls, 'method')}, {format_count(controls, 'control')} and "
         f"{format_count(len(header.metrics), 'metric')} on `{header.suite.dataset}`, {header.suite.precision}, with torch "
-        f"{environment['torch']} on {environment['device']}, of commit {environment['commit']}. Images:"
+        f"{environment['torch']} on {environment['device']}, begun at commit {environment['commit']}. Images:"
     )
     yield ""
-    for net in (net for net in nets if net.table.net in header.nets):
+    for table in tables:
         by_count: dict[int, list[str]] = {}
-        for method in net.table.methods:
-            by_count.setdefault(net.table.count_images(method), []).append(f"`{method}`")
+        for method in table.methods:
+            by_count.setdefault(table.count_images(method), []).append(f"`{method}`")
         most = max(by_count)
         rest = [
             f"{count or 'none'} by {', '.join(names)}"
@@ -227,5 +234,5 @@ def _describe_measurement(run: Run, nets: Sequence[NetResults]) -> Iterator[str]
             if count < most
         ]
         counts = "; ".join([format_count(most, "image"), *rest])
-        yield f"- **{net.table.net}**: {counts}. {escape(net.table.accuracy.capitalize())}."
+        yield f"- **{table.net}**: {counts}. {escape(table.accuracy.capitalize())}."
     yield ""

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from ..compare import export, timing
 from ..compare.baseline import format_baseline
-from ..compare.compare import Comparison, compare_snapshots, find_mismatch, load_snapshot
+from ..compare.compare import Comparison, compare_snapshots, load_pair, load_snapshot
 from ..compare.history import format_csv, make_history
 from ..compare.snapshot import Snapshot
 from ..compare.terminal import show_comparison, show_history
@@ -20,7 +20,6 @@ from ..core.errors import BenchError, UsageError
 from ..core.files import append_text, write_text
 from ..show.terminal import WIDTH
 from ..store.parts import check_output
-from ..store.shipped import find_shipped
 from .options import Number, parse_specs
 
 console = Console(highlight=False, emoji=False)
@@ -71,7 +70,7 @@ def compare(
     not comparable.
     """
     _check_outputs([file for file in files.values() if file], [base, new, *(path for pair in repeat for path in pair)])
-    pairs = [_load_pair(before, after) for before, after in ((base, new), *repeat)]
+    pairs = [load_pair(before, after) for before, after in ((base, new), *repeat)]
     selected = [
         (before.select(nets, methods, metrics), after.select(nets, methods, metrics)) for before, after in pairs
     ]
@@ -83,19 +82,6 @@ def compare(
         raise UsageError("--repeat has no effect without --judge-seconds: give both options or neither")
     _write(comparison, files)
     sys.exit(1 if comparison.failed else 0)
-
-
-def _load_pair(base: Path, new: Path) -> tuple[Snapshot, Snapshot]:
-    """Load what is compared; of shipped results only the nets, methods and metrics that the other side has."""
-    before, after = load_snapshot(base), load_snapshot(new)
-    if not find_shipped(base):
-        return before, after
-    if why := find_mismatch(before, after):
-        suite = before.origin["suite"]
-        raise UsageError(
-            f"{base} and {new} have {why}; `bench run {suite}` explains the images of {base}, --images N of them"
-        )
-    return before.select_shared(after), after
 
 
 def _check_outputs(outputs: Sequence[Path], inputs: Sequence[Path]) -> None:

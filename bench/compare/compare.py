@@ -56,17 +56,30 @@ class Comparison:
 
 
 def load_snapshot(path: Path) -> Snapshot:
-    """Load the snapshot of a run directory, of shipped results by their name, or of a baseline file.
-
-    Raise UsageError if the path is none of these.
-    """
+    """Load the snapshot of a run directory or of a baseline file. Raise UsageError for anything else."""
     if find_shipped(path):
-        return take_snapshot(store.open_run(path), str(path), partial=True)
+        raise UsageError(
+            f"{path} ships with cambench and is not complete: it is compared with a run by `bench compare {path} RUN`"
+        )
     if path.is_dir():
         return take_snapshot(store.open_run(path))
     if not path.exists():
         raise UsageError(f"there is no run or baseline at {path}")
     return baseline.read_baseline(path)
+
+
+def load_pair(base: Path, new: Path) -> tuple[Snapshot, Snapshot]:
+    """Load what is compared; of shipped results, named as the base, what the other side has too.
+
+    Raise UsageError for what cannot be read, and for a run that has no net or no image of the shipped results.
+    """
+    if not find_shipped(base):
+        return load_snapshot(base), load_snapshot(new)
+    run, after = store.open_run(base), load_snapshot(new)
+    before = take_snapshot(run, str(base), partial=True)
+    if why := find_mismatch(before, after):
+        raise UsageError(f"{base} and {new} have {why}; its images are those of {run.header.suite.dataset}")
+    return before.select_shared(after), after
 
 
 def compare_snapshots(base: Snapshot, new: Snapshot, *, strict: bool = False) -> Comparison:

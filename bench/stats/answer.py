@@ -11,6 +11,7 @@ from math import ceil, inf, isnan, log2
 from typing import Literal, Protocol, TypeVar
 
 import numpy as np
+import pandas as pd
 
 from ..core.errors import UsageError, list_known_names
 from ..core.formatting import format_count, format_duration, format_number, join_names
@@ -64,6 +65,10 @@ class MetricStandings:
         top_group = self.ranking.top_group
         with_controls = [comparison.pair for comparison in self.comparisons if comparison.method in top_group]
         return max((pair.tie_effect for pair in (*with_best, *with_controls) if pair and pair.overruled), default=0.0)
+
+    def select_ranked(self, values: pd.DataFrame) -> pd.DataFrame:
+        """Select the methods that are ranked: those with values on enough images to compare them."""
+        return values[[ranked.method for ranked in self.ranking.methods]]
 
     @property
     def rivals(self) -> list[str]:

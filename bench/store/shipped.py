@@ -15,7 +15,7 @@ def list_shipped() -> list[str]:
 def find_shipped(name: Path | str) -> Path | None:
     """Find the directory of shipped results by their name; None for any other name.
 
-    A file or folder of the user's own with that name comes first.
+    A file of the user's own with that name, or a run in a folder of that name, comes first.
     """
-    known = str(name) in list_shipped() and not Path(name).exists()
-    return RESULTS / str(name) if known else None
+    hidden = Path(name).is_file() or (Path(name) / FILE).exists()
+    return RESULTS / str(name) if str(name) in list_shipped() and not hidden else None

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import cambench
-from cambench.bench.compare.compare import compare_snapshots, load_snapshot
+from cambench.bench.compare.compare import compare_snapshots, load_pair, load_snapshot
 from cambench.bench.core.errors import UsageError
 from cambench.bench.store import shipped
 from cambench.bench.store.run import open_run
@@ -48,6 +48,8 @@ def test_results_are_found_by_name_and_a_folder_of_that_name_comes_first(results
     assert shipped.list_shipped() == ["results"]
     assert open_run("results").directory == results
     assert cambench.load("results").summary()["mean"].notna().any()
+    Path("results").mkdir()
+    assert open_run("results").directory == results
     runs.write(Path("results"), images=3)
     assert open_run("results").directory == Path("results")
     with pytest.raises(UsageError, match="other holds no run"):
@@ -66,8 +68,7 @@ def test_a_run_is_compared_on_what_both_have(results: Path, tmp_path: Path) -> N
     mine = runs.write(tmp_path / "mine", nets={"squeezenet1_1": "features"})
     rename_method(mine, "score_cam", "my_cam")
     assert bench("compare", "results", mine).exit_code == 0
-    base, new = load_snapshot(Path("results")), load_snapshot(mine)
-    comparison = compare_snapshots(base.select_shared(new), new)
+    comparison = compare_snapshots(*load_pair(Path("results"), mine))
     assert {result.verdict for result in comparison.results if result.key[1] == "my_cam"} == {"new"}
     assert {result.verdict for result in comparison.results if result.key[1] == "cam"} == {"same"}
     assert not any(result.key[1] == "score_cam" for result in comparison.results)
@@ -86,7 +87,7 @@ def test_what_the_results_lack_is_not_judged(results: Path, tmp_path: Path) -> N
     beyond = (rows["net"] == "squeezenet1_1") & (rows["method"] == "cam") & (rows["metric"] == "energy")
     beyond &= rows["image"].isin(open_run(mine).header.data.images[5:])
     runs.rewrite(mine, "scores", rows.assign(value=rows["value"].mask(beyond, 0.0)))
-    comparison = compare_snapshots(load_snapshot(Path("results")), load_snapshot(mine))
+    comparison = compare_snapshots(*load_pair(Path("results"), mine))
     verdicts = {result.key: result.verdict for result in comparison.results}
     assert verdicts["squeezenet1_1", "cam", "energy"] == "same"
     assert verdicts["squeezenet1_1", "score_cam", "energy"] == "new"
@@ -130,7 +131,14 @@ def test_runs_that_differ_in_more_than_their_nets_are_not_packed(tmp_path: Path,
 def test_a_run_on_other_images_is_told_how_to_explain_those_of_the_results(results: Path, tmp_path: Path) -> None:
     other = runs.write(tmp_path / "other", prefix="photo")
     message = refused("compare", "results", other)
-    assert "no image in common" in message and "`bench run scenes` explains the images of results" in message
+    assert "no image in common" in message and message.endswith("its images are those of scenes\n".strip())
+
+
+def test_incomplete_results_are_compared_as_the_base_alone(results: Path, tmp_path: Path) -> None:
+    mine = runs.write(tmp_path / "mine", nets=TWO_NETS)
+    pair = ("--judge-seconds", 2, "--repeat", mine, "results")
+    for command in (("baseline", "results"), ("compare", mine, "results"), ("compare", mine, mine, *pair)):
+        assert "results ships with cambench and is not complete" in refused(*command)
 
 
 def test_a_name_that_is_neither_is_refused_in_a_sentence(results: Path) -> None:
