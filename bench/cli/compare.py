@@ -71,9 +71,7 @@ def compare(
     """
     _check_outputs([file for file in files.values() if file], [base, new, *(path for pair in repeat for path in pair)])
     pairs = [load_pair(before, after) for before, after in ((base, new), *repeat)]
-    selected = [
-        (before.select(nets, methods, metrics), after.select(nets, methods, metrics)) for before, after in pairs
-    ]
+    selected = [_select_pair(pair, nets, methods, metrics) for pair in pairs]
     comparison = replace(compare_snapshots(*selected[0], strict=strict), remedy=_format_remedy(base, new))
     if judge_seconds is not None:
         results = (*comparison.results, *timing.judge_seconds(selected, judge_seconds))
@@ -84,9 +82,18 @@ def compare(
     sys.exit(1 if comparison.failed else 0)
 
 
+def _select_pair(
+    pair: tuple[Snapshot, Snapshot], nets: list[str] | None, methods: list[str] | None, metrics: list[str] | None
+) -> tuple[Snapshot, Snapshot]:
+    """Select in the new run first, so that an error names it: of shipped results, the base holds what both have."""
+    new = pair[1].select(nets, methods, metrics)
+    return pair[0].select(nets, methods, metrics), new
+
+
 def _check_outputs(outputs: Sequence[Path], inputs: Sequence[Path]) -> None:
     """Raise UsageError if two outputs are the same file, or if an output would overwrite an input or a record of a run."""
-    resolved, sources = ([path.resolve() for path in paths] for paths in (outputs, inputs))
+    # Path.resolve raises an error for links in a circle.
+    resolved, sources = ([Path(os.path.realpath(path)) for path in paths] for paths in (outputs, inputs))
     for path, target in zip(outputs, resolved, strict=True):
         check_output(path)
         if resolved.count(target) > 1:

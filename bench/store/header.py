@@ -219,9 +219,9 @@ class Header(_Part):
 def read_header(directory: Path) -> Header:
     """Read the header of the run in a directory. Raise UsageError if there is none or this version cannot read it."""
     file = directory / FILE
-    if not file.is_file():
-        raise UsageError(f"{directory} holds no run: it has no {FILE}")
     try:
+        if not file.is_file():
+            raise UsageError(f"{directory} holds no run: it has no {FILE}")
         text = file.read_text(encoding="utf-8")
         content = parse_json(text)
     except OSError as error:

@@ -17,5 +17,6 @@ def find_shipped(name: Path | str) -> Path | None:
 
     A file of the user's own with that name, or a run in a folder of that name, comes first.
     """
-    hidden = Path(name).is_file() or (Path(name) / FILE).exists()
-    return RESULTS / str(name) if str(name) in list_shipped() and not hidden else None
+    if str(Path(name)) not in list_shipped() or Path(name).is_file() or (Path(name) / FILE).is_file():
+        return None
+    return RESULTS / name

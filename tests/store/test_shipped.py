@@ -47,6 +47,9 @@ def drop_images(directory: Path, net: str, keep: int) -> None:
 def test_results_are_found_by_name_and_a_folder_of_that_name_comes_first(results: Path) -> None:
     assert shipped.list_shipped() == ["results"]
     assert open_run("results").directory == results
+    assert cambench.load("results/").directory == results
+    with pytest.raises(UsageError, match="File name too long"):
+        cambench.load("r" * 300)
     assert cambench.load("results").summary()["mean"].notna().any()
     Path("results").mkdir()
     assert open_run("results").directory == results
@@ -132,6 +135,16 @@ def test_a_run_on_other_images_is_told_how_to_explain_those_of_the_results(resul
     other = runs.write(tmp_path / "other", prefix="photo")
     message = refused("compare", "results", other)
     assert "no image in common" in message and message.endswith("its images are those of scenes\n".strip())
+
+
+def test_an_error_names_the_side_that_lacks_what_is_selected(results: Path, tmp_path: Path) -> None:
+    mine = runs.write(tmp_path / "mine", nets={"squeezenet1_1": "features"})
+    assert f"{mine} has no net 'resnet18'" in refused("compare", "results", mine, "--nets", "resnet18")
+
+
+def test_a_link_in_a_circle_is_refused_in_a_sentence(results: Path, tmp_path: Path) -> None:
+    (tmp_path / "circle").symlink_to(tmp_path / "circle")
+    assert "circle" in refused("compare", tmp_path / "circle", results)
 
 
 def test_incomplete_results_are_compared_as_the_base_alone(results: Path, tmp_path: Path) -> None:
