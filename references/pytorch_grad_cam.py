@@ -40,7 +40,10 @@ ABSOLUTE = "metrics/cam_mult_image.py takes Y - O, where the paper has (Y - O) /
 
 
 def compare(net: Net, images: Tensor, targets: Tensor) -> Iterator[Quantity]:
-    """Compare raw maps for the targets' logits, Grad-CAM maps fitted to the image, and the scores of these fitted maps."""
+    """Compare raw maps for the targets' logits, Grad-CAM maps fitted to the image, and the scores of these fitted maps.
+
+    Score-CAM, which takes a pass for each channel, is compared on the first image alone.
+    """
     compute_library_maps = partial(
         _compute_library_maps, reference.make_library_module(net), net.layer, reference.normalise(net, images), targets
     )
@@ -50,7 +53,7 @@ def compare(net: Net, images: Tensor, targets: Tensor) -> Iterator[Quantity]:
     yield _compare_grad_cam_pp(net, images, targets, compute_library_maps("GradCAMPlusPlus")[0])
     yield _compare_eigen_cam(net, images, targets, compute_library_maps("EigenCAM", cut=False)[0])
     yield _compare_ablation_cam(net, images, targets)
-    yield _compare_score_cam(net, images, targets, compute_library_maps("ScoreCAM")[0])
+    yield _compare_score_cam(net, images[:1], targets[:1])
     yield _compare_fitted(net, images, targets, compute_library_maps("GradCAM")[1])
     yield from _compare_scores(net, images, targets)
 
@@ -70,8 +73,9 @@ def _compare_eigen_cam(net: Net, images: Tensor, targets: Tensor, library_maps: 
     own_maps = reference.compute_maps(spec, net, images, targets)
     oriented = torch.stack([_orient(*pair) for pair in zip(library_maps, own_maps, strict=True)])
     fault = Fault(SIGN, *rescale(own_maps, oriented))
-    bounds = 2 * bound_projections(net.compute_activations(images)) / own_maps.amax((1, 2))
-    tolerances = bounds.clamp(min=FEW)
+    highest = own_maps.amax((1, 2))
+    bounds = 2 * bound_projections(net.compute_activations(images)) / torch.where(highest > 0, highest, 1)
+    tolerances = torch.where(bounds >= 1, torch.inf, bounds.clamp(min=FEW))  # from 1 on, the map may be any
     return Quantity(spec, DEFAULT, *rescale(own_maps, library_maps.relu()), tolerances, fault)
 
 
@@ -90,12 +94,13 @@ def _compare_ablation_cam(net: Net, images: Tensor, targets: Tensor) -> Quantity
     return Quantity("ablation_cam", DEFAULT, *rescale(own_maps, library_maps), MANY)
 
 
-def _compare_score_cam(net: Net, images: Tensor, targets: Tensor, library_maps: Tensor) -> Quantity:
+def _compare_score_cam(net: Net, images: Tensor, targets: Tensor) -> Quantity:
     spec = "score_cam[channels=softmax,weights=logit]"
+    module, normalised = reference.make_library_module(net), reference.normalise(net, images)
+    library_maps, _ = _compute_library_maps(module, net.layer, normalised, targets, "ScoreCAM")
     fault = Fault(CORNERS, *rescale(_compute_score_cam_with_corners(net, images, targets), library_maps))
-    return Quantity(
-        spec, DEFAULT, *rescale(reference.compute_maps(spec, net, images, targets), library_maps), MANY, fault
-    )
+    own_maps = reference.compute_maps(spec, net, images, targets)
+    return Quantity(f"{spec}, first image", DEFAULT, *rescale(own_maps, library_maps), MANY, fault)
 
 
 @torch.inference_mode()

@@ -81,7 +81,8 @@ def run(
     command resumes the run.
 
     Exit codes: 0 finished; 2 the run cannot start or go on, and one sentence says why; 3 finished, but some images failed
-    and the same command tries them again, or the weights of a net were missing; 130 interrupted.
+    (the same command tries them again) or nets were left out, whose weights are missing (to measure them later, name them
+    with --nets and another directory with --out); 130 interrupted.
     """
     from ..api.execute import execute  # imports torch, which is slow, so only when the command runs
     from ..core.profiling import make_profile_table

@@ -5,11 +5,13 @@ above the tolerance must be a documented fault of the library: when the fault is
 """
 
 import re
+import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import packages_distributions, version
+from math import inf, isnan
 
 import torch
 from rich.console import Console, Group, RenderableType
@@ -29,7 +31,7 @@ from ..nets.net import Net
 from ..run.plan import Plan, make_plan
 from ..show.terminal import WIDTH
 
-SAME, DIFFERS, KNOWN = "same", "differs", "known fault"
+SAME, DIFFERS, KNOWN, UNDETERMINED = "same", "differs", "known fault", "undetermined"
 FEW, MANY = 1e-5, 1e-4  # tolerances for methods of a few passes, and for one pass per channel
 
 
@@ -46,7 +48,8 @@ class Fault:
 class Quantity:
     """The same numbers from this suite and from a reference library: one for each image or pixel, under a protocol.
 
-    `tolerance` is the largest difference that rounding explains: one number, or one for each image (n,).
+    `tolerance` is the largest difference that rounding explains: one number, or one for each image (n,). It is infinite where
+    rounding may change the numbers to any others; such images are not compared.
     """
 
     name: str  # the spec of this suite's method or metric
@@ -57,18 +60,26 @@ class Quantity:
     fault: Fault | None = None
 
     @property
-    def difference(self) -> float:
-        return max_difference(self.own, self.library)
+    def worst(self) -> tuple[float, float]:
+        """The difference and the tolerance of the image whose difference is the largest in units of its tolerance."""
+        return _find_worst(self.own, self.library, self.tolerance)
+
+    @property
+    def undetermined(self) -> int:
+        """The number of images that are not compared."""
+        return int((self.tolerance == inf).sum()) if isinstance(self.tolerance, Tensor) else 0
 
     @property
     def verdict(self) -> str:
-        if _is_within(self.own, self.library, self.tolerance):
+        difference, tolerance = self.worst
+        if tolerance == inf:
+            return UNDETERMINED
+        if difference <= tolerance:  # NaN exceeds every tolerance
             return SAME
-        return KNOWN if self.fault and _is_within(self.fault.own, self.fault.library, self.tolerance) else DIFFERS
-
-    @property
-    def largest_tolerance(self) -> float:
-        return float(self.tolerance.max()) if isinstance(self.tolerance, Tensor) else self.tolerance
+        if self.fault is None:
+            return DIFFERS
+        difference, tolerance = _find_worst(self.fault.own, self.fault.library, self.tolerance)
+        return KNOWN if difference <= tolerance else DIFFERS
 
     @property
     def label(self) -> str:
@@ -82,11 +93,20 @@ def max_difference(own: Tensor, library: Tensor) -> float:
     return float((own.cpu().double() - library.cpu().double()).abs().max())
 
 
-def _is_within(own: Tensor, library: Tensor, tolerance: float | Tensor) -> bool:
-    """Tell whether all differences are at most the tolerance, or that of their image; NaN exceeds every tolerance."""
+def _find_worst(own: Tensor, library: Tensor, tolerance: float | Tensor) -> tuple[float, float]:
+    """Find the largest ratio of a difference and its tolerance; images of an infinite tolerance count only if all have it."""
     if not isinstance(tolerance, Tensor):
-        return max_difference(own, library) <= tolerance
-    return all(max_difference(*pair) <= float(each) for *pair, each in zip(own, library, tolerance, strict=True))
+        return max_difference(own, library), tolerance
+    differences = (max_difference(*pair) for pair in zip(own, library, strict=True))
+    return max(zip(differences, tolerance.tolist(), strict=True), key=_measure_excess)
+
+
+def _measure_excess(pair: tuple[float, float]) -> float:
+    """Measure a difference in units of its tolerance: -1 if that is infinite, infinite for NaN."""
+    difference, tolerance = pair
+    if tolerance == inf:
+        return -1
+    return inf if isnan(difference) or isnan(tolerance) else difference / max(tolerance, sys.float_info.min)
 
 
 def rescale(own: Tensor, library: Tensor) -> tuple[Tensor, Tensor]:
@@ -115,7 +135,8 @@ def run_conformance(suite: Suite, references: Sequence[str] | None, device: str,
             )
             verdicts.update(quantity.verdict for quantity in quantities)
     faults = format_count(verdicts[KNOWN], KNOWN)
-    console.print(f"{verdicts[SAME]} {SAME}, {faults}, {verdicts[DIFFERS]} {DIFFERS[:-1]}")
+    undetermined = f", {verdicts[UNDETERMINED]} {UNDETERMINED}" if verdicts[UNDETERMINED] else ""
+    console.print(f"{verdicts[SAME]} {SAME}, {faults}, {verdicts[DIFFERS]} {DIFFERS[:-1]}{undetermined}")
     return not verdicts[DIFFERS]
 
 
@@ -135,21 +156,24 @@ def _list_quantities(reference: Plugin, net: Net, images: Tensor) -> list[Quanti
 def make_table(title: str, images: int, quantities: Sequence[Quantity]) -> Group:
     """Make a table with a row for each quantity, and notes below it.
 
-    A note describes a known fault, and the difference once the fault is reproduced.
+    The difference and the tolerance of a row are of one image. A note describes a known fault, and the difference once the
+    fault is reproduced.
     """
     grid = RichTable(box=None, padding=(0, 0, 0, 1), pad_edge=False, width=WIDTH)
     grid.add_column(Text("quantity"), ratio=1, overflow="fold")
     for head in ("own", "library", "largest\ndifference", "toler-\nance"):
         grid.add_column(Text(head), justify="right", no_wrap=True)
-    grid.add_column(Text("verdict"), no_wrap=True, min_width=len(KNOWN))
+    grid.add_column(Text("verdict"), no_wrap=True, min_width=len(UNDETERMINED))
     notes: list[RenderableType] = []
     for quantity in quantities:
         means = (format_number(float(values.cpu().double().mean())) for values in (quantity.own, quantity.library))
         verdict = Text(quantity.verdict, style={DIFFERS: "bold red", KNOWN: "bold"}.get(quantity.verdict, ""))
-        differences = (_format_small(value) for value in (quantity.difference, quantity.largest_tolerance))
-        grid.add_row(Text(_break_lines(quantity.label)), *means, *differences, verdict)
-        if quantity.fault and quantity.verdict != SAME:
-            remaining = _format_small(max_difference(quantity.fault.own, quantity.fault.library))
+        name = _break_lines(quantity.label)
+        if quantity.undetermined:
+            name += f" ({quantity.undetermined} of {format_count(images, 'image')} undetermined)"
+        grid.add_row(Text(name), *means, *map(_format_small, quantity.worst), verdict)
+        if quantity.fault and quantity.verdict in (KNOWN, DIFFERS):
+            remaining = _format_small(_find_worst(quantity.fault.own, quantity.fault.library, quantity.tolerance)[0])
             agreement = f"with the fault reproduced, the difference is {remaining}"
             note = Text(f"{_break_lines(quantity.label)}: {quantity.fault.line}; {agreement}", style="dim")
             notes.append(Padding(note, (0, 0, 0, 1), expand=False))
@@ -162,6 +186,8 @@ def _break_lines(label: str) -> str:
 
 
 def _format_small(value: float) -> str:
+    if value == inf:
+        return "any"
     if not value or value >= 1e-3:
         return format_number(value) if value else "0"
     return f"{value:.0e}"

@@ -11,22 +11,19 @@ from typing import Annotated, Literal, Protocol
 
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, model_validator
-from scipy.stats import t
 
 from ..core import plugins, specs
 from ..core.plugins import METRIC
 from ..core.specs import join_protocol, split_protocol
 from ..data import labels
-from ..stats.aggregates import ADCC_PARTS, SHORT_NAMES, Measurement, measure
-from ..stats.estimate import CONFIDENCE, Z
+from ..stats.aggregates import SHORT_NAMES, list_needed_metrics, measure
+from ..stats.estimate import Estimate, Z
 from ..stats.mean_scores import is_binary
 from ..store.run import Run
 
 FILE = Path(__file__).parent / "published.toml"
 HALF_A_DIGIT = 0.5 + 1e-6  # of the last printed digit; the second term covers floating-point error
-LONGEST = (
-    0.2  # interval in which a published number counts as reproduced: a longer one holds numbers of other methods too
-)
+LONGEST = 0.05  # interval in which a published number counts as reproduced: about 550 images, if they deviate by .3
 
 ImageMatch = Literal["same", "other", "unknown"]  # whether a run's images are of the publication's data set
 Verdict = Literal["reproduced", "not reproduced", "too few images", "other images", "not comparable", "not measured"]
@@ -88,13 +85,6 @@ class PublishedNumber:
         """Digits after the decimal point, in our unit."""
         return -int(self.value.as_tuple().exponent)
 
-    @property
-    def needed_metrics(self) -> frozenset[str]:
-        """The metrics from which a run computes the number."""
-        name = specs.parse("metric", self.metric).name
-        aggregates = {"adcc_of_means": ADCC_PARTS, "win": ADCC_PARTS[:1]}
-        return frozenset(aggregates.get(name, (self.metric,)))
-
 
 @dataclass(frozen=True)
 class Reproduction:
@@ -102,7 +92,7 @@ class Reproduction:
 
     published: PublishedNumber
     short: str  # the metric's name in column heads
-    measured: Measurement
+    measured: Estimate
     image_match: ImageMatch
     binary: bool = False  # whether the metric is 0 or 1 per image, so that its mean is a rate
 
@@ -112,17 +102,17 @@ class Reproduction:
 
         It holds the numbers whose difference from the measured one, m, the sampling of both explains. Publications print no
         standard deviations, so both samples are given that of the run. Of means of n images here and N there, the interval is
-        Student's, m +- t sd sqrt(1 / n + 1 / N) with n - 1 degrees of freedom. A rate is judged by the deviation of the rate
-        over both samples together, because a few images may all have the same value: for large N this is Wilson's interval.
+        that of the run's mean, with each end sqrt(1 + n / N) times as far from m. A rate is judged by the deviation of the
+        rate over both samples together, because a few images may all have one value: for large N this is Wilson's interval.
         Each end is at least half a printed digit from m, and in [0, 1]. The samples are assumed to be independent: if the
         run's images are a part of the publication's, the interval is slightly too long. None if the run has one image, or if
         the publication does not give its number of images.
         """
-        value, sd, measured = self.measured
-        if isnan(sd) or self.published.table.images is None:
+        value, images = self.measured.mean, self.published.table.images
+        if isnan(self.measured.low) or images is None:
             return None
-        samples = measured, self.published.table.images
-        low, high = _find_rate_offsets(value, *samples) if self.binary else _find_mean_offsets(sd, *samples)
+        find_offsets = _find_rate_offsets if self.binary else _find_mean_offsets
+        low, high = find_offsets(self.measured, images)
         rounding = HALF_A_DIGIT * 10**-self.published.digits
         return max(0.0, value + min(low, -rounding)), min(1.0, value + max(high, rounding))
 
@@ -142,11 +132,17 @@ class Reproduction:
 
     @property
     def needed_images(self) -> int | None:
-        """About how many images would give an interval in which the number counts as reproduced; None if that is not known."""
-        if self.verdict != "too few images" or self.interval is None:
+        """About how many images would give an interval in which the number counts as reproduced.
+
+        None if that is not known, or if the publication has so few images that no number is enough.
+        """
+        published = self.published.table.images
+        if self.verdict != "too few images" or self.interval is None or published is None:
             return None
         low, high = self.interval
-        return ceil(self.measured.n * ((high - low) / LONGEST) ** 2)
+        # The length is in proportion to sqrt(1 / n + 1 / N).
+        share = (1 / self.measured.n + 1 / published) * (LONGEST / (high - low)) ** 2 - 1 / published
+        return ceil(1 / share) if share > 0 else None
 
 
 @dataclass(frozen=True)
@@ -170,18 +166,23 @@ class Asked(Protocol):
     def metrics(self) -> Sequence[str] | None: ...
 
 
-def _find_mean_offsets(sd: float, measured: int, published: int) -> tuple[float, float]:
-    """Find the largest differences of two means, of samples of these sizes, that sampling explains."""
-    half = float(t.ppf((1 + CONFIDENCE) / 2, measured - 1)) * sd * sqrt(1 / measured + 1 / published)
-    return -half, half
+def _find_mean_offsets(measured: Estimate, published: int) -> tuple[float, float]:
+    """Find the largest differences of a published mean, over so many images, from a measured one that sampling explains.
+
+    They are those of the interval of the mean, widened by the publication's own sampling: sqrt(1 / n + 1 / N) is
+    sqrt(1 / n) sqrt(1 + n / N).
+    """
+    factor = sqrt(1 + measured.n / published)
+    return (measured.low - measured.mean) * factor, (measured.high - measured.mean) * factor
 
 
-def _find_rate_offsets(rate: float, measured: int, published: int) -> tuple[float, float]:
+def _find_rate_offsets(measured: Estimate, published: int) -> tuple[float, float]:
     """Find the largest differences d of a published rate from a measured one that sampling explains.
 
     They are the roots of d^2 = c r (1 - r), with r = rate + w d the rate over both samples.
     """
-    c, w = Z**2 * (1 / measured + 1 / published), published / (measured + published)
+    rate, n = measured.mean, measured.n
+    c, w = Z**2 * (1 / n + 1 / published), published / (n + published)
     square, linear, constant = 1 + c * w**2, c * w * (1 - 2 * rate), c * rate * (1 - rate)
     root = sqrt(linear**2 + 4 * square * constant)
     return (linear - root) / (2 * square), (linear + root) / (2 * square)
@@ -221,7 +222,8 @@ def list_unmeasured(asked: Asked, missing: Mapping[str, str]) -> list[Unmeasured
         for table in read_tables()
         if table.spec in missing and table.protocol in asked.protocols
         for number in table.list_numbers()
-        if number.method in asked.methods and (asked.metrics is None or number.needed_metrics <= {*asked.metrics})
+        if number.method in asked.methods
+        and (asked.metrics is None or {*asked.metrics}.issuperset(list_needed_metrics(number.metric)))
     ]
 
 
@@ -231,12 +233,12 @@ def _shorten(metric: str) -> str:
     return SHORT_NAMES[name] if name in SHORT_NAMES else plugins.find(METRIC, metric).short
 
 
-def _measure(scores: pd.DataFrame, number: PublishedNumber) -> Measurement | None:
+def _measure(scores: pd.DataFrame, number: PublishedNumber) -> Estimate | None:
     """Measure the number that a publication prints from the scores on its net; return None if there are no values for it."""
     return measure(scores, number.method, number.metric, number.table.protocol)
 
 
-def _reproduce(run: Run, number: PublishedNumber, measured: Measurement) -> Reproduction:
+def _reproduce(run: Run, number: PublishedNumber, measured: Estimate) -> Reproduction:
     name = specs.parse("metric", number.metric).name
     spec = join_protocol(number.metric, number.table.protocol)
     short = SHORT_NAMES[name] if name in SHORT_NAMES else split_protocol(run.header.metrics[spec].short)[0]

@@ -22,10 +22,10 @@ HEADS = ("method", "metric", "published", "measured", "interval", "verdict")
 NUMERIC = (False, False, True, True, True, False)  # by column
 NOTES = (
     "interval: where the publication's number is expected with 95 % confidence, from what was measured here. It allows for the "
-    "sampling of both, with the standard deviation measured here, and for half a printed digit. A number inside is "
+    "sampling of both, whose scores are taken to vary as those measured here, and for half a printed digit. A number inside is "
     "reproduced, and one outside is not. If nothing differs, one number in twenty is outside by chance.",
-    f"too few images: the interval holds the published number, but is longer than {f'{LONGEST:g}'.removeprefix('0')}, so that "
-    "it would hold numbers of other methods too.",
+    f"too few images: the interval holds the published number, but is longer than {f'{LONGEST:g}'.removeprefix('0')}, "
+    "too long to say much; a shorter one may still hold the numbers of other methods. One image has no interval.",
     "Whether the images are the publication's is judged from the names of the class folders alone.",
 )
 ALWAYS: tuple[Verdict, ...] = ("reproduced", "not reproduced")
@@ -101,7 +101,7 @@ def format_row(row: Row) -> list[str]:
     number, digits = row.published, row.published.digits
     measured, interval = "-", "-"
     if isinstance(row, Reproduction):
-        measured = format_decimal(row.measured.value, digits)
+        measured = format_decimal(row.measured.mean, digits)
         ends = [format_decimal(end, digits) for end in row.interval or ()]
         interval = " to ".join(ends) or "-"
     return [number.method, row.short, format_decimal(float(number.value), digits), measured, interval, row.verdict]

@@ -1,26 +1,15 @@
 """Aggregates that publications print: the ADCC of means, and Win %, the share of images on which one method beats another."""
 
-from math import nan, sqrt
-from typing import NamedTuple
-
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
 from ..core import specs
 from ..core.specs import join_protocol
-from .estimate import TIE, Estimate, Floats, estimate_columns, estimate_mean, standard_error
+from .estimate import TIE, Estimate, Floats, estimate_columns, estimate_mean
 
 ADCC_PARTS = ("average_drop", "coherency", "complexity")  # the metrics that ADCC combines
 SHORT_NAMES = {"adcc_of_means": "adcc", "win": "win"}  # column heads by aggregate
-
-
-class Measurement(NamedTuple):
-    """A value over n images, and the standard deviation `sd` of one image: the value's standard error is sd / sqrt(n)."""
-
-    value: float
-    sd: float  # NaN for n = 1
-    n: int
 
 
 def estimate_adcc(drop: ArrayLike, coherency: ArrayLike, complexity: ArrayLike) -> Estimate:
@@ -51,16 +40,26 @@ def estimate_win_rate(drops: ArrayLike, other_drops: ArrayLike) -> Estimate:
     return estimate_mean(_mark_wins(drops, other_drops), binary=True)
 
 
-def measure(scores: pd.DataFrame, method: str, metric: str, protocol: str) -> Measurement | None:
-    """Measure a metric or an aggregate for a method, from the scores of one net; None if no image has all values."""
+def list_needed_metrics(metric: str) -> tuple[str, ...]:
+    """List the metrics from whose per-image scores `measure` computes a metric or an aggregate."""
+    aggregates = {"adcc_of_means": ADCC_PARTS, "win": ADCC_PARTS[:1]}
+    return aggregates.get(specs.parse("metric", metric).name, (metric,))
+
+
+def measure(scores: pd.DataFrame, method: str, metric: str, protocol: str) -> Estimate | None:
+    """Estimate the mean in [0, 1] of a metric, or an aggregate, for a method, from the scores of one net.
+
+    Return None if no image has all values.
+    """
     spec = specs.parse("metric", metric)
+    methods = [method, str(spec.settings["over"])] if spec.name == "win" else [method]
+    needed = [join_protocol(part, protocol) for part in list_needed_metrics(metric)]
+    columns = _select(scores, [(each, part) for each in methods for part in needed]).T
+    if not columns.size:
+        return None
     if spec.name == "adcc_of_means":
-        return _measure_adcc(_select(scores, [(method, join_protocol(part, protocol)) for part in ADCC_PARTS]))
-    if spec.name == "win":
-        drop = join_protocol(ADCC_PARTS[0], protocol)
-        drops = _select(scores, [(method, drop), (str(spec.settings["over"]), drop)])
-        return _measure_mean(_mark_wins(drops[:, 0], drops[:, 1]))
-    return _measure_mean(_select(scores, [(method, join_protocol(metric, protocol))])[:, 0])
+        return estimate_adcc(*columns)
+    return estimate_win_rate(*columns) if spec.name == "win" else estimate_mean(columns[0], bounds=(0, 1))
 
 
 def _mark_wins(drops: ArrayLike, other_drops: ArrayLike) -> Floats:
@@ -83,19 +82,6 @@ def _select(scores: pd.DataFrame, keys: list[tuple[str, str]]) -> Floats:
         columns.append(rows.set_index("image")["value"])
     values: Floats = pd.concat(columns, axis=1).dropna().to_numpy(dtype=np.float64)
     return values
-
-
-def _measure_mean(values: Floats) -> Measurement | None:
-    if not values.size:
-        return None
-    return Measurement(float(values.mean()), float(values.std(ddof=1)) if values.size > 1 else nan, values.size)
-
-
-def _measure_adcc(values: Floats) -> Measurement | None:
-    if not len(values):
-        return None
-    error = standard_error(values, _compute_adcc_column)[0]
-    return Measurement(estimate_adcc(*values.T).mean, float(error) * sqrt(len(values)), len(values))
 
 
 def _compute_adcc_column(means: Floats) -> Floats:

@@ -73,18 +73,6 @@ def estimate_columns(
     return [Estimate(*row, count) for row in rows]
 
 
-def standard_error(columns: Floats, transform: Transform | None = None) -> Floats:
-    """Return the standard errors (m,) of the quantities that `transform` computes from the means of columns (n, k).
-
-    They are the jackknife's; NaN for n = 1.
-    """
-    count = len(columns)
-    transform = transform or _identity
-    if count < 2:
-        return np.full_like(transform(columns.mean(0)), nan)
-    return _measure_influence(columns, transform).std(0, ddof=1) / count**0.5
-
-
 def student_interval(values: Floats) -> tuple[Any, Any]:
     """Return the ends of Student's t interval of the mean over the first axis, corrected for the skewness of the values.
 

@@ -11,6 +11,7 @@ from filelock import FileLock, Timeout
 
 from ..core.errors import UsageError
 from ..core.files import explain_os_errors
+from ..core.formatting import join_names
 from ..core.profiling import time_span
 from . import parts
 from .comparability import find_run_difference
@@ -131,12 +132,20 @@ def _claim(directory: Path, header: Header) -> Header:
     if (directory / FILE).exists():
         written = read_header(directory)
         if reason := find_run_difference(written, header):
-            raise UsageError(
-                f"{directory} holds another run: {reason}; name another directory with --out, or remove that one"
-            )
+            raise UsageError(_explain_difference(directory, written, header, reason))
         return written
     if any(path.name != LOCK for path in directory.iterdir()):
         raise UsageError(f"{directory} is not empty and holds no run: name another directory with --out")
     header = header.model_copy(update={"id": secrets.token_hex(8)})
     write_header(directory, header)
     return header
+
+
+def _explain_difference(directory: Path, written: Header, header: Header, reason: str) -> str:
+    """Explain in a sentence why a directory is not resumed: it holds another run, or lacks nets whose weights are here now."""
+    if nets := [net for net in header.nets if net in written.suite.missing]:
+        return (
+            f"{directory} was measured without {join_names(nets)}, whose weights were missing: "
+            f"measure them with --nets {','.join(nets)} --out OTHER"
+        )
+    return f"{directory} holds another run: {reason}; name another directory with --out, or remove that one"

@@ -1,12 +1,15 @@
 """A run of several nets goes on without those whose weights are missing, says so, and exits with 3; without any net, with 2."""
 
+import re
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
 from cambench.bench.cli.main import main
+from cambench.bench.core.errors import UsageError
 from cambench.bench.store import run as store
+from cambench.bench.store.writer import Writer
 from cambench.tests.support.missing_weights import hide_weights
 
 SMALL = (
@@ -47,6 +50,20 @@ def test_the_other_nets_go_on_and_the_record_and_the_page_say_what_is_missing(tm
     other = bench("run", "smoke", *SMALL, "--nets", "resnet18,squeezenet1_1", "--out", tmp_path / "run")
     assert other.exit_code == 2
     assert "holds another run: its nets is squeezenet1_1, not resnet18, squeezenet1_1;" in other.stderr
+
+
+def test_weights_that_came_later_are_measured_in_another_directory(tmp_path: Path) -> None:
+    asked = ("run", "smoke", *SMALL, "--nets", "resnet18@imagenet,squeezenet1_1", "--out", tmp_path / "run")
+    assert bench(*asked).exit_code == 3
+    header = store.open_run(tmp_path / "run").header
+    nets = {"resnet18@imagenet": header.nets["squeezenet1_1"], **header.nets}
+    suite = header.suite.model_copy(update={"nets": list(nets), "missing": {}})
+    message = (
+        "run was measured without resnet18@imagenet, whose weights were missing: "
+        "measure them with --nets resnet18@imagenet --out OTHER"
+    )
+    with pytest.raises(UsageError, match=f"{re.escape(message)}$"):
+        Writer(tmp_path / "run", header.model_copy(update={"nets": nets, "suite": suite}))
 
 
 @pytest.mark.parametrize("nets", ["resnet18@imagenet", "resnet18@imagenet,vgg16@imagenet"])

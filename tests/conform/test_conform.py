@@ -4,6 +4,7 @@ import importlib.util
 import inspect
 import re
 from dataclasses import replace
+from math import inf, isnan, nan
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,12 @@ import pytest
 import torch
 import torchvision
 from click.testing import CliRunner, Result
+from rich.console import Console
 from torch import Tensor, nn
 
 from cambench.bench.cli.main import main
 from cambench.bench.conform import reference
-from cambench.bench.conform.conform import Fault, Quantity, rescale
+from cambench.bench.conform.conform import Fault, Quantity, make_table, rescale
 from cambench.bench.core.errors import UsageError
 from cambench.bench.core.plugins import REFERENCE, find, list_names
 from cambench.bench.metrics import _curves, deletion
@@ -85,7 +87,8 @@ def test_a_curve_without_its_first_point_differs(monkeypatch: pytest.MonkeyPatch
         path = explain(*arguments, **settings)
         return replace(path, counts=path.counts[1:], shares=path.shares[1:])
 
-    monkeypatch.setattr("cambench.references.torchcam.MAPS", {})  # the costly part
+    torchcam = importlib.import_module("cambench.references.torchcam")
+    monkeypatch.setattr(torchcam, "_compare_score_cam", lambda *_: quantity(1.0))  # the costly part
     monkeypatch.setattr(deletion, "make_schedule", shifted)
     result = conform(*SMALL, "--references", "torchcam")
     assert result.exit_code == 1
@@ -178,9 +181,57 @@ def test_images_may_have_tolerances_of_their_own(second: list[float], verdict: s
     own = torch.tensor([[0.0, 0.0], [0.5, 0.5]])
     library = torch.tensor([[0.9, 0.0], second])
     pair = Quantity("drop", "default", own, library, torch.tensor([1.0, 0.2]))
-    assert pair.verdict == verdict and pair.largest_tolerance == 1
+    assert pair.verdict == verdict and pair.undetermined == 0
     by_fault = replace(pair, library=own + 9, fault=Fault("they add 9", own, library))
     assert by_fault.verdict == {"same": "known fault", "differs": "differs"}[verdict]
+
+
+def test_a_row_shows_the_difference_and_the_tolerance_of_one_image() -> None:
+    """The first image has the largest tolerance and difference, the second the largest ratio of both: .004 of .001."""
+    own = torch.zeros(3, 2)
+    library = torch.tensor([[0.0, 0.025], [0.0, 0.004], [0.0, 0.0]])
+    pair = Quantity("drop", "default", own, library, torch.tensor([0.05, 0.001, 0.0]))
+    assert pair.worst == pytest.approx((0.004, 0.001)) and pair.verdict == "differs"
+    assert isnan(replace(pair, library=torch.tensor([[0.0, nan], [0.0, 0.004], [0.0, 0.0]])).worst[0])
+    assert replace(pair, library=own, tolerance=torch.zeros(3)).verdict == "same"
+
+
+def test_images_of_an_infinite_tolerance_are_not_compared() -> None:
+    own, library = torch.zeros(2, 2), torch.tensor([[9.0, 9.0], [0.0, 0.0005]])
+    pair = Quantity("cam", "default", own, library, torch.tensor([inf, 0.001]))
+    assert pair.verdict == "same" and pair.worst == pytest.approx((0.0005, 0.001)) and pair.undetermined == 1
+    assert replace(pair, library=library * 4).verdict == "differs"
+    none = replace(pair, tolerance=torch.tensor([inf, inf]), fault=Fault("they add 9", own, library))
+    assert none.verdict == "undetermined" and replace(none, tolerance=inf).verdict == "undetermined"
+    console = Console(width=80)
+    with console.capture() as shown:
+        console.print(make_table("mine", 2, [pair, none]))
+    text = " ".join(shown.get().split())
+    assert "cam (1 of 2 images undetermined)" in text and "cam (2 of 2 images undetermined)" in text
+    assert "they add 9" not in text
+
+
+@pytest.mark.parametrize(
+    ("height", "bound", "verdict"),
+    [
+        (1.0, 0.5, "undetermined"),
+        (1.0, 0.4, "same"),
+        (2.0, 0.5, "same"),
+        (0.0, 0.4, "same"),
+        (0.0, 0.5, "undetermined"),
+    ],
+)
+def test_a_map_of_eigen_cam_that_may_be_any_is_undetermined(
+    height: float, bound: float, verdict: str, nets: dict[str, Net], images: Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both maps may be off by the bound; a map of zeros is compared as it is."""
+    needs("pytorch_grad_cam")
+    plugin = importlib.import_module("cambench.references.pytorch_grad_cam")
+    maps = torch.tensor([[[0.0, height]]])
+    monkeypatch.setattr(plugin.reference, "compute_maps", lambda *_: maps)
+    monkeypatch.setattr(plugin, "bound_projections", lambda _: torch.tensor([bound], dtype=torch.float64))
+    pair = plugin._compare_eigen_cam(nets["squeezenet1_1"], images[:1], torch.tensor([0]), maps + 0.01)
+    assert pair.verdict == verdict
 
 
 def test_a_wrong_map_of_eigen_cam_differs(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -194,7 +245,7 @@ def test_a_wrong_map_of_eigen_cam_differs(monkeypatch: pytest.MonkeyPatch) -> No
     centred = activations - activations.mean((2, 3), keepdim=True)
     projections = torch.stack([_project(image) for image in centred])
     right = plugin._compare_eigen_cam(net, images, targets, projections)
-    assert right.verdict in ("same", "known fault") and right.largest_tolerance < 0.01
+    assert right.verdict in ("same", "known fault") and right.worst[1] < 0.01 and right.undetermined == 0
     wrong = torch.stack([projections[0], _project(centred[1], component=1)])
     assert plugin._compare_eigen_cam(net, images, targets, wrong).verdict == "differs"
 

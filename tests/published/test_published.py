@@ -12,6 +12,7 @@ import torchvision
 from click.testing import CliRunner, Result
 from PIL import Image
 from rich.console import Console
+from scipy.stats import t
 
 from cambench.bench.cli.main import main
 from cambench.bench.config import protocol, suite_file
@@ -24,7 +25,8 @@ from cambench.bench.nets import sources
 from cambench.bench.published import published, table
 from cambench.bench.published.published import PublishedTable, Reproduction
 from cambench.bench.stats import aggregates
-from cambench.bench.stats.aggregates import Measurement, adcc_of_means
+from cambench.bench.stats.aggregates import adcc_of_means, list_needed_metrics
+from cambench.bench.stats.estimate import Estimate, estimate_mean
 from cambench.bench.store import run as store
 from cambench.datasets import image_folder
 from cambench.reports._page.published import make_section
@@ -58,7 +60,13 @@ def make_table(**changed: object) -> PublishedTable:
     return PublishedTable(**(content | changed))
 
 
-def reproduce(measured: Measurement, folders: str = "same", **changed: object) -> Reproduction:
+def student(mean: float, sd: float, n: int) -> Estimate:
+    """An estimate with Student's interval."""
+    half = t.ppf(0.975, n - 1) * sd / sqrt(n)
+    return Estimate(mean, mean - half, mean + half, n)
+
+
+def reproduce(measured: Estimate, folders: str = "same", **changed: object) -> Reproduction:
     (number,) = make_table(**changed).list_numbers()
     return Reproduction(number, "drop", measured, folders)  # type: ignore[arg-type]
 
@@ -74,7 +82,7 @@ def test_the_suite_has_what_a_published_table_needs(printed: PublishedTable) -> 
             pytest.importorskip(method.partition(":")[0])
         assert plugins.find(METHOD, method).spec == method
     for number in printed.list_numbers():
-        assert all(found.find_metric_plugins(part, 0) for part in number.needed_metrics)
+        assert all(found.find_metric_plugins(part, 0) for part in list_needed_metrics(number.metric))
 
 
 def test_the_suites_parts_measure_what_is_published_and_no_more() -> None:
@@ -91,7 +99,7 @@ def test_the_suites_parts_measure_what_is_published_and_no_more() -> None:
         for printed in MEASURED
         if not printed.needs
         for number in printed.list_numbers()
-        for metric in number.needed_metrics
+        for metric in list_needed_metrics(number.metric)
     }
     assert suite == tables
 
@@ -132,36 +140,55 @@ def test_a_wrong_table_is_refused(changed: dict[str, object]) -> None:
 
 
 def test_the_interval_by_hand() -> None:
-    """Errors of .02 and .01, and Student's 1.98422 of 99 degrees of freedom: 1.98422 sqrt(.0004 + .0001) = .0443685."""
-    assert reproduce(Measurement(0.50, 0.2, 100)).interval == pytest.approx((0.4556315, 0.5443685), abs=1e-6)
-    assert reproduce(Measurement(0.49, 0.2, 100)).verdict == "reproduced"
-    assert reproduce(Measurement(0.41, 0.2, 100)).verdict == "reproduced"
-    assert reproduce(Measurement(0.50, 0.2, 100)).verdict == "not reproduced"
-    assert reproduce(Measurement(0.40, 0.2, 100)).verdict == "not reproduced"
+    """Errors of .01 and .005, and Student's 1.98422 of 99 degrees of freedom: 1.98422 sqrt(.0001 + .000025) = .0221843."""
+    assert reproduce(student(0.50, 0.1, 100)).interval == pytest.approx((0.4778157, 0.5221843), abs=1e-6)
+    assert reproduce(student(0.47, 0.1, 100)).verdict == "reproduced"
+    assert reproduce(student(0.43, 0.1, 100)).verdict == "reproduced"
+    assert reproduce(student(0.48, 0.1, 100)).verdict == "not reproduced"
+    assert reproduce(student(0.42, 0.1, 100)).verdict == "not reproduced"
 
 
 def test_few_images_have_a_long_interval_in_which_nothing_is_reproduced() -> None:
-    """Student's 2.306004 of 8 degrees of freedom: 2.306004 * .2 sqrt(1 / 9 + 1 / 400) = .155453; 9 (.3109 / .2)^2 = 21.7."""
-    few = reproduce(Measurement(0.40, 0.2, 9))
-    assert few.interval == pytest.approx((0.2445467, 0.5554533), abs=1e-6)
-    assert (few.verdict, few.needed_images) == ("too few images", 22)
-    assert reproduce(Measurement(0.90, 0.2, 9)).interval == pytest.approx((0.7445467, 1.0), abs=1e-6)
-    assert reproduce(Measurement(0.90, 0.2, 9)).verdict == "not reproduced"
-    assert reproduce(Measurement(0.90, 0.2, 9)).needed_images is None
-    assert reproduce(Measurement(0.40, 0.2, 22)).verdict == "reproduced"
-    alone = reproduce(Measurement(0.45, nan, 1))
+    """Student's 2.306004 of 8 degrees of freedom: 2.306004 * .1 sqrt(1 / 9 + 1 / 400) = .0777265.
+
+    .155453 sqrt(1 / n + 1 / 400) / sqrt(1 / 9 + 1 / 400) = .05 for n = 108.1.
+    """
+    few = reproduce(student(0.40, 0.1, 9))
+    assert few.interval == pytest.approx((0.3222735, 0.4777265), abs=1e-6)
+    assert (few.verdict, few.needed_images) == ("too few images", 109)
+    high = reproduce(student(0.95, 0.1, 9))
+    assert high.interval == pytest.approx((0.8722735, 1.0), abs=1e-6)
+    assert (high.verdict, high.needed_images) == ("not reproduced", None)
+    assert reproduce(student(0.45, 0.1, 70)).verdict == "too few images"
+    assert reproduce(student(0.45, 0.1, 109)).verdict == "reproduced"
+    alone = reproduce(Estimate(0.45, nan, nan, 1))
     assert (alone.interval, alone.verdict, alone.needed_images) == (None, "too few images", None)
 
 
+def test_a_publication_of_few_images_is_never_reproduced_however_many_are_measured() -> None:
+    """The error of its own mean, .3 / sqrt(400) = .015, makes the interval .059 long."""
+    for n in (10, 10**6):
+        few = reproduce(student(0.45, 0.3, n))
+        assert (few.verdict, few.needed_images) == ("too few images", None)
+
+
+def test_a_dozen_equal_scores_at_the_end_of_the_range_reproduce_and_refute_nothing_near() -> None:
+    """Twelve scores of 0 are one sample in 40 if all scores are 0 or 1, and 1 - .025^(1 / 12) = .265 of them are 1."""
+    zeros = estimate_mean([0.0] * 12, bounds=(0, 1))
+    for value, verdict in (("0.190", "too few images"), ("0.280", "not reproduced")):
+        found = reproduce(zeros, values={"grad_cam": [Decimal(value)]})
+        assert found.verdict == verdict and found.interval == pytest.approx((0, 0.26465 * sqrt(1.03)), abs=2e-3)
+
+
 def test_the_printed_digits_are_the_least_that_is_allowed() -> None:
-    assert reproduce(Measurement(0.4505, 0.0, 100)).verdict == "reproduced"
-    assert reproduce(Measurement(0.4506, 0.0, 100)).verdict == "not reproduced"
-    assert reproduce(Measurement(0.454, 0.0, 100), values={"grad_cam": [Decimal("0.45")]}).verdict == "reproduced"
+    assert reproduce(student(0.4505, 0.0, 100)).verdict == "reproduced"
+    assert reproduce(student(0.4506, 0.0, 100)).verdict == "not reproduced"
+    assert reproduce(student(0.454, 0.0, 100), values={"grad_cam": [Decimal("0.45")]}).verdict == "reproduced"
 
 
 def rate(value: float, n: int, images: int = 400) -> Reproduction:
     (number,) = make_table(images=images).list_numbers()
-    return Reproduction(number, "incr", Measurement(value, 0.0, n), "same", binary=True)
+    return Reproduction(number, "incr", Estimate(value, value, value, n), "same", binary=True)
 
 
 @pytest.mark.parametrize(("value", "n", "images"), [(0.0, 100, 400), (0.3, 20, 50_000), (0.75, 8, 30), (1.0, 64, 500)])
@@ -185,7 +212,7 @@ def test_the_interval_of_a_rate_is_wilsons_if_the_publication_has_very_many_imag
 
 
 def test_what_cannot_be_compared_gets_no_verdict() -> None:
-    same = Measurement(0.45, 0.2, 100)
+    same = student(0.45, 0.1, 100)
     assert reproduce(same, "unknown").verdict == "reproduced"
     assert reproduce(same, "other").verdict == "other images"
     assert reproduce(same, why_not="It is another method.").verdict == "not comparable"
@@ -243,9 +270,9 @@ def test_the_adcc_of_a_run_is_that_of_its_means_with_the_jackknifes_error() -> N
     parts = np.stack([coherency, 1 - complexity, 1 - drop])
     means = parts.mean(1)
     value = 3 / (1 / means).sum()
-    assert found.value == pytest.approx(value)
+    assert found.mean == pytest.approx(value)
     slopes = value**2 / 3 / means**2  # the delta method's error
-    assert found.sd / sqrt(500) == pytest.approx(sqrt(slopes @ np.cov(parts) @ slopes / 500), rel=0.1)
+    assert (found.high - found.low) / 2 == pytest.approx(1.96 * sqrt(slopes @ np.cov(parts) @ slopes / 500), rel=0.1)
     assert aggregates.measure(scores, "grad_cam", "adcc_of_means", "shapleycam") is None
 
 
@@ -254,8 +281,9 @@ def test_win_by_hand() -> None:
     name = "average_drop@gradcampp"
     values = {("a", name): [0.1, 0.2, 0.3, 0.4, 0.0], ("b", name): [0.2, 0.2, 0.1, 0.5, nan]}
     found = aggregates.measure(frame(values), "a", "win[over=b]", "gradcampp")
-    assert found == Measurement(0.5, pytest.approx(sqrt(1 / 3)), 4)
-    assert aggregates.measure(frame(values), "b", "win[over=a]", "gradcampp") == (0.25, 0.5, 4)
+    assert found is not None and (found.mean, found.n) == (0.5, 4)
+    other = aggregates.measure(frame(values), "b", "win[over=a]", "gradcampp")
+    assert other is not None and (other.mean, other.n) == (0.25, 4)
     assert aggregates.measure(frame(values), "a", "win[over=c]", "gradcampp") is None
 
 
@@ -286,7 +314,7 @@ def test_a_runs_numbers_are_set_beside_the_published_ones(run: store.Run) -> Non
         3,
         "drop",
     )
-    assert first.measured == pytest.approx((drops.mean(), drops.std(), 9))
+    assert first.measured == estimate_mean(drops, bounds=(0, 1))
     assert (second.published.digits, third.short, third.image_match) == (2, "win", "unknown")
     assert [row.binary for row in (first, second, third)] == [False, False, True]
 
