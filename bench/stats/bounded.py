@@ -13,18 +13,37 @@ import numpy as np
 from numpy.typing import NDArray
 
 DRAWS = 10_000  # of weights: the random error of a limit is about a hundredth of its distance from the mean
+MANY = 200  # values away from an end of their range: with more, Student's interval is wide enough
 
 
-def bound_means(columns: NDArray[np.float64], end: float, share: float) -> NDArray[np.float64]:
-    """Return limits (k,) of the means of columns (n, k) of values, of whose range `end` is one end.
+def bound_means(columns: NDArray[np.float64], heavy: float, end: float, share: float) -> NDArray[np.float64]:
+    """Return limits (k,) of the means of columns (n, k) of values, of whose range `heavy` and `end` are the two ends.
 
-    `share` is that of samples in which the true mean is below the limit: near 1 for the upper end, near 0 for the lower one.
+    The limit is on the side of `end`; at most MANY values of a column may differ from `heavy`. `share` is that of samples in
+    which the true mean is below the limit: near 1 for the upper end, near 0 for the lower one.
     """
-    distances = np.vstack([columns - end, np.zeros(columns.shape[1])])
-    return np.asarray(end + np.quantile(distances.T @ _draw_weights(len(distances)).T, share, axis=1))
+    return np.array([_bound_mean(column, heavy, end, share) for column in columns.T])
 
 
-@lru_cache(maxsize=2)
-def _draw_weights(count: int) -> NDArray[np.float64]:
-    """Draw weights (DRAWS, count) that sum to 1; they depend on the count alone."""
-    return np.random.default_rng(0).dirichlet(np.ones(count), DRAWS)
+def _bound_mean(values: NDArray[np.float64], heavy: float, end: float, share: float) -> float:
+    """Return the limit of the mean of values (n,).
+
+    The values at `heavy` share one weight, the sum of theirs. The others are sorted, so that their order does not matter.
+    """
+    away = values[values != heavy]
+    side = 1 if heavy > end else -1
+    distances = np.sort(side * (away - end))
+    equal, weights = _draw_equal(values.size - away.size), _draw_weights()[: away.size + 1]
+    total = equal * abs(heavy - end) + distances @ weights[:-1]
+    return float(np.quantile(end + side * total / (equal + weights.sum(0)), share))
+
+
+@lru_cache(maxsize=1)
+def _draw_weights() -> NDArray[np.float64]:
+    """Draw weights (MANY + 1, DRAWS), not yet divided by their sums."""
+    return np.random.default_rng(0).standard_exponential((MANY + 1, DRAWS))
+
+
+def _draw_equal(count: int) -> NDArray[np.float64]:
+    """Draw the sums (DRAWS,) of the weights of so many equal values."""
+    return np.random.default_rng((1, count)).standard_gamma(count, DRAWS)

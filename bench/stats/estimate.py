@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import beta, norm, t
 
 from ..core.formatting import format_number
-from .bounded import bound_means
+from .bounded import MANY, bound_means
 
 CONFIDENCE = 0.95
 ALPHA = 1 - CONFIDENCE  # the error rate of tests and comparisons
@@ -21,7 +21,6 @@ ALIKE = (
 )
 FEW = 8  # with fewer values, their skewness and spread are not known well enough to correct or to forecast anything
 HEAVY = 0.1  # the share of values at an end of their range from which Student's interval may be far too short
-MANY = 200  # with more values, Student's interval is wide enough also for these
 Floats = NDArray[np.float64]
 Transform = Callable[[Floats], Floats]  # from means (..., k) to the quantities (..., m) that are estimated
 
@@ -117,17 +116,28 @@ def _measure_skewness(values: Floats) -> Floats:
 
 def _widen_at_ends(columns: Floats, low: Floats, high: Floats, bounds: tuple[float, float]) -> None:
     """Move the limits (k,) of columns out that are heavy at an end of their range: those on the side of the other end."""
-    if not np.isfinite(bounds).all() or len(columns) > MANY:
+    if not np.isfinite(bounds).all():
         return
-    if (heavy := _find_heavy(columns, bounds[0])).any():
-        high[heavy] = np.maximum(high[heavy], bound_means(columns[:, heavy], bounds[1], 1 - TAIL))
-    if (heavy := _find_heavy(columns, bounds[1])).any():
-        low[heavy] = np.minimum(low[heavy], bound_means(columns[:, heavy], bounds[0], TAIL))
+    lower, upper = bounds
+    if (heavy := _find_heavy(columns, lower)).any():
+        high[heavy] = np.maximum(high[heavy], bound_means(_snap(columns[:, heavy], lower), lower, upper, 1 - TAIL))
+    if (heavy := _find_heavy(columns, upper)).any():
+        low[heavy] = np.minimum(low[heavy], bound_means(_snap(columns[:, heavy], upper), upper, lower, TAIL))
 
 
 def _find_heavy(columns: Floats, end: float) -> NDArray[np.bool_]:
-    """Find the columns (k,) of which many values are at an end of their range."""
-    return np.asarray((np.abs(columns - end) <= TIE).mean(0) >= HEAVY)
+    """Find the columns (k,) of which many values are at an end of their range, and not too many are away from it."""
+    at_end = _are_at(columns, end)
+    return np.asarray((at_end.mean(0) >= HEAVY) & ((~at_end).sum(0) <= MANY))
+
+
+def _snap(columns: Floats, end: float) -> Floats:
+    """Replace the values that are equal to an end, up to rounding, by it."""
+    return np.where(_are_at(columns, end), end, columns)
+
+
+def _are_at(columns: Floats, end: float) -> NDArray[np.bool_]:
+    return np.asarray(np.abs(columns - end) <= TIE)
 
 
 def _estimate_rate(hits: float, n: int) -> Estimate:

@@ -95,6 +95,13 @@ def _list_differences() -> Iterator[Population]:
     yield Population("difference", "none: -.1, 0 or .1", 0, partial(_choose, (-0.1, 0, 0.1), (0.3, 0.4, 0.3)))
     yield Population("difference", "none on average: skewed", 0, _centre_skewed, holds_from=30)
     yield Population(
+        "difference",
+        "none on average: -.05 on 90 %, else .45",
+        0,
+        partial(_choose, (-0.05, 0.45), (0.9, 0.1)),
+        holds_from=30,
+    )
+    yield Population(
         "difference", "0 on 80 %, else -.2 to .8", 0.06, _mix(0.2, partial(_uniform, -0.2, 0.8)), holds_from=30
     )
     for net, metric, first, second, holds_from in (

@@ -8,7 +8,7 @@ import pytest
 from scipy.stats import binomtest, skew
 
 from cambench.bench.stats import estimate as stats
-from cambench.bench.stats.bounded import bound_means
+from cambench.bench.stats.bounded import MANY, bound_means
 from cambench.bench.stats.estimate import Estimate, Floats, estimate_columns, estimate_mean
 
 # 97.5 % quantiles from a table of Student's t, by the number of values
@@ -114,8 +114,8 @@ def test_ties_and_missing_values_of_a_naive_loop() -> None:
 def test_a_limit_that_assumes_nothing_worked_out_by_hand() -> None:
     """Equally likely weights of 0, .5 and 1 sum to a triangle over [0, 1]: it is above 1 - s with a probability of 2 s**2."""
     columns = np.array([[0.0], [0.5]])
-    assert bound_means(columns, 1.0, 0.975) == pytest.approx([1 - (0.025 / 2) ** 0.5], abs=0.006)
-    assert bound_means(1 - columns, 0.0, 0.025) == pytest.approx([(0.025 / 2) ** 0.5], abs=0.006)
+    assert bound_means(columns, 0.0, 1.0, 0.975) == pytest.approx([1 - (0.025 / 2) ** 0.5], abs=0.006)
+    assert bound_means(1 - columns, 1.0, 0.0, 0.025) == pytest.approx([(0.025 / 2) ** 0.5], abs=0.006)
 
 
 def test_a_limit_that_assumes_nothing_agrees_with_a_naive_loop() -> None:
@@ -126,13 +126,13 @@ def test_a_limit_that_assumes_nothing_agrees_with_a_naive_loop() -> None:
         weights = [rng.exponential() for _ in range(7)]
         draws.append(sum(weight * value for weight, value in zip(weights, [*values, 1.0], strict=True)) / sum(weights))
     expected = float(np.quantile(draws, 0.975))
-    assert bound_means(np.array(values)[:, None], 1.0, 0.975) == pytest.approx([expected], abs=0.01)
+    assert bound_means(np.array(values)[:, None], 0.0, 1.0, 0.975) == pytest.approx([expected], abs=0.01)
     assert estimate_mean(values, bounds=(0, 1)).high == pytest.approx(expected, abs=0.01)
 
 
 def test_values_at_an_end_of_their_range_move_the_limit_on_the_side_of_the_other_end() -> None:
     heavy = np.r_[np.zeros(8), [0.1, 0.3, 0.2, 0.1]]
-    limit = float(bound_means(heavy[:, None], 1.0, 0.975)[0])
+    limit = float(bound_means(heavy[:, None], 0.0, 1.0, 0.975)[0])
     estimate, unbounded = estimate_mean(heavy, bounds=(0, 1)), estimate_mean(heavy)
     assert estimate.high == limit > 1.5 * unbounded.high and estimate.low == max(0.0, unbounded.low)
     assert estimate_mean(1 - heavy, bounds=(0, 1)).low == pytest.approx(1 - limit)
@@ -140,12 +140,42 @@ def test_values_at_an_end_of_their_range_move_the_limit_on_the_side_of_the_other
     assert estimate_mean(heavy + 0.01, bounds=(0, 1)).high == pytest.approx(unbounded.high + 0.01)
 
 
-def test_one_value_in_ten_at_an_end_counts_as_many_and_more_values_have_students_interval() -> None:
+@pytest.mark.parametrize("n", [2, 12, 100, 201, 5000])
+def test_values_that_are_all_at_an_end_have_the_limit_of_clopper_and_pearson(n: int) -> None:
+    """With a rate of 1 - .025 ** (1 / n), n images show no hit in 2.5 % of samples."""
+    limit = 1 - 0.025 ** (1 / n)
+    zeros, ones = (estimate_mean([end] * n, bounds=(0, 1)) for end in (0.0, 1.0))
+    assert zeros.low == 0 and zeros.high == pytest.approx(limit, rel=0.03)
+    assert ones.high == 1 and 1 - ones.low == pytest.approx(zeros.high)
+
+
+@pytest.mark.parametrize("bounds", [(0, 1), (-0.5, 1.5)])
+def test_the_interval_does_not_depend_on_the_order_of_images(bounds: tuple[float, float]) -> None:
+    values = np.r_[np.zeros(9), [1e-8, 0.1, 0.3, 0.2, 0.1, 0.9]] * (bounds[1] - bounds[0]) + bounds[0]
+    rng = np.random.default_rng(0)
+    for one in (values, sum(bounds) - values):
+        expected = estimate_mean(one, bounds=bounds)
+        for _ in range(20):
+            assert estimate_mean(rng.permutation(one), bounds=bounds) == pytest.approx(expected, abs=1e-14)
+
+
+def test_the_limit_of_many_values_of_which_few_are_away_from_an_end_covers_the_mean() -> None:
+    """Of samples of 300 values with 1 % drawn from [0, 1], Student's interval contains the mean in about nine of ten."""
+    rng = np.random.default_rng(2)
+    samples = np.where(rng.random((300, 500)) < 0.01, rng.random((300, 500)), 0.0)
+    covered = [one.low <= 0.005 <= one.high for one in estimate_columns(samples, bounds=(0, 1))]
+    student = [one.low <= 0.005 <= one.high for one in estimate_columns(samples)]
+    assert np.mean(covered) > 0.95 > 0.92 > np.mean(student)
+
+
+def test_one_value_in_ten_at_an_end_counts_as_many_and_many_away_from_it_have_students_interval() -> None:
     inside = np.linspace(0.1, 0.2, 19)
     nine, ten = (np.r_[inside[: 20 - zeros], np.zeros(zeros)] for zeros in (1, 2))
     assert estimate_mean(nine, bounds=(0, 1)).high < 0.2 < estimate_mean(ten, bounds=(0, 1)).high
-    many = np.tile(ten, 11)
-    assert len(many) > stats.MANY and estimate_mean(many, bounds=(0, 1)).high == estimate_mean(many).high
+    few, many = np.tile(ten, 11), np.tile(ten, 12)  # 198 and 216 values away from the end
+    assert (few > 0).sum() <= MANY < (many > 0).sum()
+    assert estimate_mean(few, bounds=(0, 1)).high > estimate_mean(few).high
+    assert estimate_mean(many, bounds=(0, 1)).high == estimate_mean(many).high
 
 
 @pytest.mark.parametrize("n", [2, 4, 7])
