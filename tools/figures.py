@@ -13,6 +13,7 @@ from ..bench.show.grid import Cell
 from ..bench.show.score_table import make_score_table
 from ..bench.show.terminal import WIDTH, show_methods
 from ..bench.stats.answer import find_answers
+from ..bench.stats.estimate import format_interval
 from ..bench.stats.summary import build_table
 from ..bench.store.run import open_run
 
@@ -41,12 +42,11 @@ def format_results() -> str:
 
 
 def _format_score(cell: Cell) -> str:
-    """Format a mean and half of its 95 % interval: .885 ± .07; the best mean is bold."""
+    """Format a mean and its 95 % interval: .885 (.803 to .967); the best mean is bold."""
     if cell.estimate is None:
         return cell.text
     mean = f"**{cell.text}**" if cell.bold else cell.text
-    low, high = cell.estimate.low, cell.estimate.high
-    return mean if isnan(low) else f"{mean} ± {f'{(high - low) / 2:.2f}'.removeprefix('0')}"
+    return mean if isnan(cell.estimate.low) else f"{mean} ({format_interval(cell.estimate)})"
 
 
 def format_scenes() -> str:

@@ -30,8 +30,8 @@ def score(
 
     It is 0 if no step separates equal pixels. More orders never give a smaller value: it is a lower bound of the effect of the
     rule for ties. For a constant map the rule decides everything. In a run that has deletion too, with the same protocol,
-    `steps` and `substrate`, tables mark each mean that ties move by more than half the width of its interval, and a difference
-    of means that is smaller than the mean of this metric, for either method, decides nothing.
+    `steps` and `substrate`, tables mark each mean that ties can move by more than half the width of its interval, and a
+    difference of means that is smaller than the mean of this metric, for either method, decides nothing.
     """
     return (yield from measure_tie_spread(case, steps, orders, seed, partial(_make_image, case.pixels, substrate)))
 

@@ -2,7 +2,7 @@
 
 By one metric, a method is eligible if it beats every control; the eligible methods that no test tells from the best one tie. By
 several metrics, the methods that tie by each of them tie. Out of a tie the cheapest is to be taken. A difference decides
-nothing if the order of equal pixels moves the mean of either method by more, where a metric of the run measures that.
+nothing if the order of equal pixels can move the mean of either method by more, where a metric of the run measures that.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ from ..core.errors import UsageError, list_known_names
 from ..core.formatting import format_count, format_duration, format_number, join_names
 from ..store.run import Run
 from .controls import ControlComparison, compare_with_controls
-from .estimate import ALIKE, ALPHA, TIE, Estimate
+from .estimate import ALIKE, ALPHA, TIE, Estimate, format_interval
 from .mean_scores import Metric, is_binary
 from .outcome import Race, Standing
 from .ranking import Ranking, rank_by_metric
@@ -299,7 +299,7 @@ def _write_sentence(
         score = f"{first.metric.spec} {_format_score(estimate)}"
         same = list(top[1:])
         note = f"; {join_names(same)} {'has' if len(same) == 1 else 'have'} the same scores" if same else ""
-        return f"{top[0]} is best by {join_names(names)} on {images} ({score}), {_format_price(table, top[0])}{note}"
+        return f"{top[0]} is best by {join_names(names)} on {images}: {score}, {_format_price(table, top[0])}{note}"
     if state == "tie":
         tie = _describe_tie(top, _list_rivals(table, top, standings), alike)
         cheapest = ", the cheapest" if len(top) > 1 else ""
@@ -348,13 +348,13 @@ def _describe_rest(table: Table, standings: Sequence[MetricStandings], alike: Se
 
 def _describe_ties(standings: Sequence[MetricStandings]) -> str:
     """Say by which metrics ties alone keep comparisons undecided."""
-    moved = [f"{each.metric.spec} by {format_number(each.tie_effect)}" for each in standings if each.tie_effect]
-    return f"; the order of equal pixels moves {join_names(moved)}, more than some scores differ" if moved else ""
+    moved = [f"{each.metric.spec} by up to {format_number(each.tie_effect)}" for each in standings if each.tie_effect]
+    return f"; the order of equal pixels can move {join_names(moved)}, more than some scores differ" if moved else ""
 
 
 def _format_score(estimate: Estimate) -> str:
-    half = "" if isnan(estimate.low) else f" ± {format_number((estimate.high - estimate.low) / 2)}"
-    return f"{format_number(estimate.mean)}{half}"
+    interval = "" if isnan(estimate.low) else f" ({format_interval(estimate)})"
+    return f"{format_number(estimate.mean)}{interval}"
 
 
 def _format_price(table: Table, method: str) -> str:

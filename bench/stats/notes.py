@@ -6,19 +6,19 @@ from ..core.formatting import format_count, format_number, join_names
 from .mean_scores import Metric
 from .summary import Table
 
-TIES_MARK = "†"  # of a mean that ties, the order of equal pixels, move by more than half the width of its interval
+TIES_MARK = "†"  # of a mean that ties, the order of equal pixels, can move by more than half the width of its interval
 BEYOND = "more than half the width of its interval"
 
 
 def describe_tie_effect(table: Table, method: str, metric: Metric) -> str:
-    """Say how much ties move a mean score, if that is more than half the width of its interval; else return no text."""
+    """Say how much ties can move a mean score, if that is more than half the width of its interval; else return no text."""
     if not table.is_moved_by_ties(method, metric):
         return ""
-    return f"the order of equal pixels moves it by {format_number(table.find_tie_effect(method, metric))}, {BEYOND}"
+    return f"the order of equal pixels can move it by up to {format_number(table.find_tie_effect(method, metric))}, {BEYOND}"
 
 
 def describe_means(table: Table, name: Callable[[Metric], str]) -> list[str]:
-    """Describe means that ties move, means over fewer images than are complete, and constant and non-finite maps.
+    """Describe means that ties can move, means over fewer images than are complete, and constant and non-finite maps.
 
     The last notes say how images were read.
 
@@ -36,15 +36,15 @@ def describe_means(table: Table, name: Callable[[Metric], str]) -> list[str]:
 
 
 def _describe_ties(table: Table, name: Callable[[Metric], str]) -> list[str]:
-    """Write a note per metric: the methods whose mean ties move by more than half the width of its interval."""
+    """Write a note per metric: the methods whose mean ties can move by more than half the width of its interval."""
     notes = []
     for metric in table.metrics:
         moved = [method for method in table.methods if table.is_moved_by_ties(method, metric)]
-        effects = [f"{method} by {format_number(table.find_tie_effect(method, metric))}" for method in moved]
+        effects = [f"{method} by up to {format_number(table.find_tie_effect(method, metric))}" for method in moved]
         if effects:
             each = "each " if len(effects) > 1 else ""
             notes.append(
-                f"{TIES_MARK} {name(metric)}: the order of equal pixels moves {join_names(effects)}, {each}{BEYOND}"
+                f"{TIES_MARK} {name(metric)}: the order of equal pixels can move {join_names(effects)}, {each}{BEYOND}"
             )
     return notes
 

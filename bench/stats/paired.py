@@ -30,7 +30,9 @@ class PairedSample:
     differences: Floats  # (n,)
     better: str  # higher or lower
     binary: bool = False
-    tie_effect: float = 0.0  # how much ties, the order of equal pixels, move the mean of either, as far as it is known
+    tie_effect: float = (
+        0.0  # how much ties, the order of equal pixels, can move the mean of either, as far as it is known
+    )
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,9 @@ class Pair:
     corrected_p: float  # by Holm's correction, over the comparisons of a family
     verdict: PairVerdict
     images_needed: ImagesNeeded | None  # an estimate of how many images would decide it; None if it is decided
-    tie_effect: float = 0.0  # how much ties move the mean of either method, if that is more than the difference; else 0
+    tie_effect: float = (
+        0.0  # how much ties can move the mean of either method, if that is more than the difference; else 0
+    )
     overruled: bool = False  # whether interval and test would decide it without this
 
     @property
@@ -59,8 +63,9 @@ class Pair:
 
     @property
     def ties_text(self) -> str:
-        """How much ties move a mean, in words; empty if that is not more than the difference."""
-        return f"the order of equal pixels moves a mean by {format_number(self.tie_effect)}" if self.tie_effect else ""
+        """How much ties can move a mean, in words; empty if that is not more than the difference."""
+        effect = format_number(self.tie_effect)
+        return f"the order of equal pixels can move a mean by up to {effect}" if self.tie_effect else ""
 
     @property
     def images_needed_text(self) -> str | None:
@@ -190,7 +195,11 @@ def _pair(sample: PairedSample, difference: Estimate, test: Significance, correc
     if not abs(difference.mean) < sample.tie_effect:
         return pair
     overruled = tested != "undecided"
-    return replace(pair, verdict="undecided", images_needed="never", tie_effect=sample.tie_effect, overruled=overruled)
+    never = overruled or (-sample.tie_effect < difference.low and difference.high < sample.tie_effect)
+    return replace(
+        pair, verdict="undecided", images_needed="never" if never else "unknown", tie_effect=sample.tie_effect,
+        overruled=overruled,
+    )  # fmt: skip
 
 
 def _decide_verdict(better: str, difference: Estimate, sign: int, corrected: float) -> PairVerdict:

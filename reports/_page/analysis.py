@@ -80,7 +80,8 @@ class NetAnalysis:
         ranked = {spec: metric for spec, metric in self.by_metric.items() if len(metric.ranking.methods) > 1}
         if len(ranked) < 2:
             return []
-        values = {spec: self.table.values[spec] for spec in ranked}
+        by_metric = self.standings.by_metric
+        values = {spec: by_metric[spec].select_ranked(self.table.values[spec]) for spec in ranked}
         return measure_agreement(values, {spec: analysis.metric.better for spec, analysis in ranked.items()})
 
     @cached_property
@@ -127,5 +128,5 @@ def _analyse_metric(table: Table, standings: MetricStandings) -> MetricAnalysis:
     metric, ranking = standings.metric, standings.ranking
     costs = {axis: {method: float(getattr(cost, axis)) for method, cost in table.costs.items()} for axis in AXES}
     fronts = {axis: find_pareto_front(ranking, by_method) for axis, by_method in costs.items()}
-    consistency = measure_consistency(table.values[metric.spec])
+    consistency = measure_consistency(standings.select_ranked(table.values[metric.spec]))
     return MetricAnalysis(metric, ranking, standings.comparisons, consistency, fronts)

@@ -3,21 +3,22 @@
 from collections.abc import Iterable
 
 from ...bench.core.formatting import format_count
-from ...bench.stats.estimate import HEAVY
+from ...bench.stats.estimate import FEW, HEAVY
 from ...bench.stats.summary import Table
 from ...bench.store.run import Run
 
 TIES = (
-    "It is also undecided if the order of equal pixels moves the mean of either by more than they differ, where a metric of "
+    "It is also undecided if the order of equal pixels can move the mean of either by more than they differ, where a metric of "
     "the run measures that."
 )
 
 COMPUTATION = (
-    "Each score is a mean over images with a 95 % interval, cut to the range of the metric: Student's t, corrected for "
-    f"skewness; where {HEAVY:.0%} of the scores or more are at an end of the range, as far as a limit that assumes nothing but "
-    "the range (Gaffke's); for binary metrics Clopper and Pearson's. A single image has no interval. On fewer than 30 images, "
-    "the intervals of very skewed scores, and of differences that are 0 on most images, contain the true mean less often "
-    "than in 95 % of samples.",
+    f"Each score is a mean over images with a 95 % interval, cut to the range of the metric: Student's t, from {FEW} "
+    f"images on corrected for skewness; where {HEAVY:.0%} of the scores or more are at an end of the range, as far as a limit "
+    "that assumes nothing but the range (Gaffke's); for binary metrics Clopper and Pearson's. A single image has no interval. "
+    "On fewer than 30 images, the intervals of very skewed scores, and of differences that are 0 or small on most images, "
+    "contain the true mean less often than in 95 % of samples. Where most differences are exactly 0, the test protects from a "
+    "false claim. Where they are small and of one sign, nothing does on a dozen images.",
     "Each map is computed once, fitted to its image and stretched to [0, 1] as the protocol says. A mean over fewer images "
     "than the others says so below the table.",
     "Seconds are those of one image alone: the median and the quartiles over the first images. Images a second are those of "

@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from click.testing import CliRunner
+from scipy.stats import skew
 
 from cambench.bench.cli.main import COMMANDS, main
 from cambench.bench.core import plugins
@@ -33,15 +34,18 @@ def test_a_part_is_written_between_its_comments(tmp_path: Path) -> None:
     assert part.read() == part.format()
 
 
-def test_the_table_of_results_has_the_means_and_half_intervals_of_the_kept_run() -> None:
+def test_the_table_of_results_has_the_means_and_intervals_of_the_kept_run() -> None:
     scores = store.open_run(RECORDS).table("scores")
     values = scores[(scores["net"] == "resnet18") & (scores["metric"] == "insertion")].groupby("method", observed=True)
     (line,) = [line for line in format_results().splitlines() if line.startswith("| `score_cam`")]
     cell = line.split("|")[2].strip()
-    mean, half = (float(number) for number in cell.replace("*", "").split(" ± "))
+    mean, low, high = (float(number) for number in re.findall(r"\.\d+", cell))
+    assert cell == f"{mean:.3f} ({low:.3f} to {high:.3f})".replace("0.", ".")
     assert mean == round(values["value"].mean()["score_cam"], 3)
-    deviation = values["value"].std()["score_cam"] / 12**0.5
-    assert half == pytest.approx(1.96 * deviation, abs=0.015)  # a bootstrap's interval is about this wide
+    error = values["value"].std()["score_cam"] / 12**0.5
+    assert high == pytest.approx(mean + 2.201 * error, abs=0.001)  # Student's, for 11 degrees of freedom
+    skewness = skew(values["value"].get_group("score_cam"), bias=False)
+    assert low == pytest.approx(mean - (2.201 - skewness * (1 + 2 * 2.201**2) / (6 * 12**0.5)) * error, abs=0.001)
     assert sum(line.startswith("| `") for line in format_results().splitlines()) == 5
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from cambench.bench.stats.agreement import measure_agreement, measure_consistency
 from cambench.bench.store import run as store
 from cambench.bench.store.run import Run
 from cambench.reports import html
@@ -38,6 +39,20 @@ def analysis(tmp_path: Path) -> NetAnalysis:
     scores = {"cam": _level(0.8, 1.2), "grad_cam": alternating, "score_cam": _level(0.6)}
     (net,) = analyse([_run(tmp_path, **scores, random=_level(0.2, 0.9), centre=_level(0.3, 0.8))])
     return net
+
+
+def test_a_method_with_few_images_leaves_no_image_out_of_the_consistency_and_agreement(analysis: NetAnalysis) -> None:
+    values = {metric: analysis.table.values[metric].copy() for metric in ("insertion", "deletion")}
+    for table in values.values():
+        table.loc[table.index[1:], "score_cam"] = float("nan")
+    few = replace(analysis, table=replace(analysis.table, values=values))
+    without = {metric: table.drop(columns="score_cam") for metric, table in values.items()}
+    consistency = few.by_metric["insertion"].consistency
+    assert few.by_metric["insertion"].ranking.n == consistency.n == 12 and consistency.methods == 4
+    assert consistency == measure_consistency(without["insertion"])
+    (agreement,) = few.agreements
+    assert agreement.n == 12 and agreement.methods == 4
+    assert [agreement] == measure_agreement(without, {"insertion": "higher", "deletion": "lower"})
 
 
 def _certainty(analysis: NetAnalysis, method: str) -> str:

@@ -246,16 +246,31 @@ def test_a_difference_that_is_smaller_than_the_effect_of_ties_decides_nothing(si
     assert decided.verdict == ("ahead" if (sign > 0) == (better == "higher") else "behind") and not decided.overruled
     assert undecided == replace(decided, verdict="undecided", images_needed="never", tie_effect=0.251, overruled=True)
     assert undecided.decision_text == (
-        "more images would not decide it: the order of equal pixels moves a mean by .251"
+        "more images would not decide it: the order of equal pixels can move a mean by up to .251"
     )
 
 
 def test_ties_overrule_only_what_the_test_decides() -> None:
     few = _sample([0.25] * 3)
     pair = compare_pairs([replace(few, tie_effect=0.3)])[0]
-    assert (pair.verdict, pair.images_needed, pair.overruled) == ("undecided", "never", False)
+    assert (pair.verdict, pair.images_needed, pair.overruled) == (
+        "undecided",
+        "never",
+        False,
+    )  # .25 to .25 is within .3
     wide = compare_pairs([replace(few, tie_effect=0.2)])[0]
     assert wide.images_needed == compare_pairs([few])[0].images_needed != "never"
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_difference_that_may_be_larger_than_the_effect_of_ties_may_be_decided_by_more_images(sign: int) -> None:
+    """The interval of .1, .2 and .6 is .3 ± .657, one of many such values is narrow."""
+    effect, few = 0.4, sign * np.array([0.1, 0.2, 0.6])
+    open_pair = compare_pairs([replace(_sample(list(few)), tie_effect=effect)])[0]
+    assert (open_pair.verdict, open_pair.images_needed, open_pair.overruled) == ("undecided", "unknown", False)
+    assert open_pair.decision_text is None and open_pair.tie_effect == effect
+    settled = compare_pairs([replace(_sample(list(sign * np.tile([-0.1, 0.1, 0.03], 8))), tie_effect=effect)])[0]
+    assert (settled.images_needed, settled.overruled) == ("never", False)
 
 
 def test_what_would_decide_it_in_words() -> None:
