@@ -173,11 +173,14 @@ def test_a_publication_of_few_images_is_never_reproduced_however_many_are_measur
 
 
 def test_a_dozen_equal_scores_at_the_end_of_the_range_reproduce_and_refute_nothing_near() -> None:
-    """Twelve scores of 0 are one sample in 40 if all scores are 0 or 1, and 1 - .025^(1 / 12) = .265 of them are 1."""
+    """Twelve scores of 0 are one sample in 40 if all scores are 0 or 1, and 1 - .025^(1 / 12) = .265 of them are 1.
+
+    The limit is a quantile of 10,000 draws: its standard error is sqrt(.025 .975 / 10,000) / (12 (1 - .265)^11) = .004.
+    """
     zeros = estimate_mean([0.0] * 12, bounds=(0, 1))
     for value, verdict in (("0.190", "too few images"), ("0.280", "not reproduced")):
         found = reproduce(zeros, values={"grad_cam": [Decimal(value)]})
-        assert found.verdict == verdict and found.interval == pytest.approx((0, 0.26465 * sqrt(1.03)), abs=2e-3)
+        assert found.verdict == verdict and found.interval == pytest.approx((0, 0.26465 * sqrt(1.03)), abs=8e-3)
 
 
 def test_the_printed_digits_are_the_least_that_is_allowed() -> None:

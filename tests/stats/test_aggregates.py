@@ -121,7 +121,7 @@ def test_a_measured_mean_has_the_interval_of_means_in_0_to_1() -> None:
     """Ten drops of 0 in twelve: Student's interval alone would end at .0064."""
     drops = np.array([0.0] * 10 + [0.02, 0.01])
     measured = measure(_scores({("a", "average_drop"): drops}), "a", "average_drop", "default")
-    assert measured == estimate_mean(drops, bounds=(0, 1)) and measured.high == pytest.approx(0.267, abs=1e-3)
+    assert measured == estimate_mean(drops, bounds=(0, 1)) and measured.high > 0.25
 
 
 def test_aggregates_are_computed_from_the_metrics_that_they_need() -> None:
