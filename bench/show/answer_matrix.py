@@ -15,6 +15,8 @@ WORDS: dict[Standing, str] = {
 CLASSES: dict[Standing, str] = {
     "best": "best", "tie": "tie", "behind": "behind", "no better than a control": "lost", "no score": "none",
 }  # fmt: skip
+FEW = "few images"  # in place of a standing: the ranking leaves the method out
+FEW_NOTE = "few images: it has scores on fewer than half as many images as another method, and is not ranked."
 NOTE = (
     "best: better than every other method and every control; tie: no test tells it from the best; behind: the best is better; "
     "≤ control: it is not shown to be better than every control; below each word the mean."
@@ -44,6 +46,7 @@ def make_answer_matrix(table: Table, answer: Answer, standings: Standings, title
     rows += [_make_row(table, (control,), ordered) for control in table.controls]
     measured = [each.metric.spec for each in ordered if each.metric.tie_metric]
     notes = [NOTE, *([TIES_NOTE.format(join_names(measured))] if measured else [])]
+    notes += [FEW_NOTE] if any(cell.text == FEW for row in rows for cell in row.cells) else []
     return Grid(f"standings-{title}", f"How methods stand by each metric on {title}", heads, rows, notes, "standings")
 
 
@@ -82,4 +85,5 @@ def _make_cell(table: Table, method: str, standings: MetricStandings) -> Cell:
     if method in table.controls:
         return Cell(mean or "–", estimate.mean)
     standing = standings.standings[method]
-    return Cell(WORDS[standing], estimate.mean, mean, f"standing {CLASSES[standing]}")
+    few = standing == "no score" and estimate.n > 0
+    return Cell(FEW if few else WORDS[standing], estimate.mean, mean, f"standing {CLASSES[standing]}")

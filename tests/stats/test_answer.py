@@ -151,6 +151,21 @@ def test_the_matrix_begins_with_the_method_to_take(table: Table) -> None:
         assert tuple(row.cells[0].text for row in grid.rows[:2]) == top
 
 
+def test_the_matrix_says_of_a_method_with_few_images_that_it_is_not_ranked(tmp_path: Path) -> None:
+    """Score-CAM has two images of twelve, but a mean over them."""
+    run = open_run(runs.write(tmp_path / "run", nets={"resnet18": "layer4"}))
+    rows = run.table("scores")
+    lost = (rows["method"] == "score_cam") & rows["image"].isin(run.header.data.images[2:])
+    runs.rewrite(run.directory, "scores", rows[~lost])
+    few = build_table(open_run(run.directory), "resnet18")
+    answer = find_answer(few)
+    assert answer
+    grid = make_answer_matrix(few, answer, find_standings(few), "resnet18")
+    (row,) = [row for row in grid.rows if row.cells[0].text == "score_cam"]
+    assert {cell.text for cell in row.cells[2:]} == {"few images"} and all(cell.small for cell in row.cells[2:])
+    assert grid.notes[-1].startswith("few images: it has scores on fewer than half")
+
+
 def test_methods_that_score_alike_win_together(table: Table) -> None:
     scored = with_scores(table, insertion={})
     scored.values["insertion"]["grad_cam"] = scored.values["insertion"]["cam"] + 1e-8
