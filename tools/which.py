@@ -86,11 +86,12 @@ def _format_winners(nets: Sequence[NetResults]) -> Iterator[str]:
         "means that no method is shown to beat every control. *n* is the number of images."
     )
     yield ""
-    heads = ["kind", "metric", *(f"{net.table.net}" for net in nets)]
-    yield from format_table(heads, [False] * len(heads), [
-        [metric.family, f"`{metric.spec}` {metric.arrow}", *(_describe_winner(net, metric.spec) for net in nets)]
-        for metric in _sort_by_family(nets[0].table.metrics)
-    ])  # fmt: skip
+    for net in nets:
+        rows = [
+            [metric.family, f"`{metric.spec}` {metric.arrow}", _describe_winner(net, metric.spec)]
+            for metric in _sort_by_family(net.table.metrics)
+        ]
+        yield from (f"**{net.table.net}**", "", *format_table(["kind", "metric", "best"], [False] * 3, rows), "")
 
 
 def _describe_winner(net: NetResults, metric: str) -> str:
@@ -144,14 +145,21 @@ def _describe_reliability(nets: Sequence[NetResults]) -> Iterator[str]:
     )
     yield ""
     metrics = _sort_by_family(nets[0].table.metrics)
-    rows = [[f"`{metric.spec}`", *(_format_alpha(net, metric.spec) for net in nets)] for metric in metrics]
-    yield from format_table(["metric", *(net.table.net for net in nets)], [False, *[True] * len(nets)], rows)
+    yield from _format_by_metric(nets, metrics, _format_alpha)
     yield ""
     levels = {metric.spec: [net.consistency[metric.spec].level for net in nets if metric.spec in net.consistency]
               for metric in metrics}  # fmt: skip
     for words, level in (("Reliable", "reliable"), ("Unreliable", "unreliable")):
         names = [f"`{spec}`" for spec, found in levels.items() if found and set(found) == {level}]
         yield f"- {words} on every net: {', '.join(names) if names else 'none'}."
+
+
+def _format_by_metric(
+    nets: Sequence[NetResults], metrics: Sequence[Metric], format_cell: Callable[[NetResults, str], str]
+) -> Iterator[str]:
+    """Format a table with a row per metric and a column per net."""
+    rows = [[f"`{metric.spec}`", *(format_cell(net, metric.spec) for net in nets)] for metric in metrics]
+    yield from format_table(["metric", *(net.table.net for net in nets)], [False, *[True] * len(nets)], rows)
 
 
 def _format_alpha(net: NetResults, metric: str) -> str:
@@ -187,8 +195,7 @@ def _describe_controls(nets: Sequence[NetResults]) -> Iterator[str]:
     )
     yield ""
     metrics = _sort_by_family(nets[0].table.metrics)
-    rows = [[f"`{metric.spec}`", *(_count_winners(net, metric.spec) for net in nets)] for metric in metrics]
-    yield from format_table(["metric", *(net.table.net for net in nets)], [False, *[True] * len(nets)], rows)
+    yield from _format_by_metric(nets, metrics, _count_winners)
     yield ""
     for metric in metrics:
         unbeaten = Counter(control for net in nets for control in _list_unbeaten(net, metric.spec))
