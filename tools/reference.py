@@ -154,7 +154,8 @@ def merge_headers(headers: Sequence[Header]) -> Header:
 
 def _rename_dataset(header: Header) -> Header:
     """Name the photos in place of the folder that held them."""
-    suite = header.suite.model_copy(update={"name": PHOTOS, "dataset": PHOTO_DATA})
+    description = "The reference results on photos of ImageNet, by SqueezeNet with ImageNet's weights."
+    suite = header.suite.model_copy(update={"name": PHOTOS, "dataset": PHOTO_DATA, "description": description})
     settings = {key: value for key, value in header.data.settings.items() if key != "path"}
     return header.model_copy(update={"suite": suite, "data": header.data.model_copy(update={"settings": settings})})
 
