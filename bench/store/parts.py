@@ -21,6 +21,7 @@ from ..core.errors import UsageError, read_message
 from ..core.files import explain_os_errors, hash_file
 from .header import FILE, Header, make_damage_error
 from .schema import NAMES, NEEDED, SCHEMAS
+from .shipped import is_shipped
 
 LISTS = "parts"  # the folder of the lists
 Rows = list[dict[str, Any]]
@@ -150,9 +151,8 @@ def _find_marker(directory: Path, name: str, *, listed: bool) -> Path:
 
 
 def _make_damage_error(file: Path, reason: str, marker: Path) -> UsageError:
-    return UsageError(
-        f"{file} is damaged ({reason}): remove {marker} and run the same command again to compute what is missing"
-    )
+    again = f"remove {marker} and run the same command again to compute what is missing"
+    return UsageError(f"{file} is damaged ({reason}): {'install cambench again' if is_shipped(file) else again}")
 
 
 def check_output(file: Path) -> None:

@@ -20,3 +20,8 @@ def find_shipped(name: Path | str) -> Path | None:
     if str(Path(name)) not in list_shipped() or Path(name).is_file() or (Path(name) / FILE).is_file():
         return None
     return RESULTS / name
+
+
+def is_shipped(file: Path) -> bool:
+    """Return whether a file is part of shipped results."""
+    return RESULTS in file.parents

@@ -44,6 +44,13 @@ def drop_images(directory: Path, net: str, keep: int) -> None:
         runs.rewrite(directory, table, rows[(rows["net"] != net) | rows["image"].isin(run.header.data.images[:keep])])
 
 
+def test_damaged_results_are_refused_with_the_way_to_mend_them(results: Path) -> None:
+    (file,) = (results / "scores").glob("*.parquet")
+    file.write_bytes(b"damaged")
+    with pytest.raises(UsageError, match="install cambench again"):
+        cambench.load("results").summary()
+
+
 def test_results_are_found_by_name_and_a_folder_of_that_name_comes_first(results: Path) -> None:
     assert shipped.list_shipped() == ["results"]
     assert open_run("results").directory == results
