@@ -341,7 +341,7 @@ def _describe_rest(table: Table, standings: Sequence[MetricStandings], alike: Se
     decided = [of_metric for of_metric in standings if of_metric.top]
     top = [method for method in table.methods if decided and all(method in of_metric.top for of_metric in decided)]
     if not top:
-        return ""
+        return "".join(f"; by {each.metric.spec} {_join_top(each.top, each.rivals, alike)}" for each in decided)
     rivals = _list_rivals(table, top, decided)
     return f"; by {join_names([of_metric.metric.spec for of_metric in decided])} {_join_top(top, rivals, alike)}"
 

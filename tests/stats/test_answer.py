@@ -99,6 +99,15 @@ def test_by_the_other_metrics_a_method_may_be_best(table: Table) -> None:
     )
 
 
+def test_of_several_other_metrics_each_may_have_another_best_method(table: Table) -> None:
+    levels = {"insertion": {"centre": 0.9}, "average_drop": {"cam": 0.9}, "pointing": {"score_cam": 0.9}}
+    answer = find_answer(with_scores(table, **levels))
+    assert answer and (answer.state, answer.take) == ("none", None)
+    assert answer.text == (
+        "no method beats the controls by insertion on 12 images; by average_drop cam is best; by pointing score_cam is best"
+    )
+
+
 def test_metrics_with_degrees_decide_before_hits_and_misses(table: Table) -> None:
     scored = with_scores(table, average_drop={}, pointing={})
     hits = replace(scored.metrics[1], spec="average_increase", unit=BINARY, family="drops")
