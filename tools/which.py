@@ -150,7 +150,10 @@ def _describe_reliability(nets: Sequence[NetResults]) -> Iterator[str]:
     levels = {metric.spec: [net.consistency[metric.spec].level for net in nets if metric.spec in net.consistency]
               for metric in metrics}  # fmt: skip
     for words, level in (("Reliable", "reliable"), ("Unreliable", "unreliable")):
-        names = [f"`{spec}`" for spec, found in levels.items() if found and set(found) == {level}]
+        names = [
+            f"`{spec}`" if len(found) == len(nets) else f"`{spec}` (known of {format_count(len(found), 'net')})"
+            for spec, found in levels.items() if set(found) == {level}
+        ]  # fmt: skip
         yield f"- {words} on every net: {', '.join(names) if names else 'none'}."
 
 
