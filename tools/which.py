@@ -11,7 +11,7 @@ import pandas as pd
 from ..bench.core.formatting import format_cost, format_count, format_number, join_names
 from ..bench.core.markdown import escape, format_table
 from ..bench.stats.agreement import Agreement, Consistency, measure_agreement, measure_consistency
-from ..bench.stats.answer import DECISIVE, MetricStandings, Standings, find_answer, find_standings
+from ..bench.stats.answer import MetricStandings, Standings, find_answer, find_standings
 from ..bench.stats.controls import find_unbeaten_controls
 from ..bench.stats.mean_scores import Metric
 from ..bench.stats.summary import Table, build_tables
@@ -34,9 +34,9 @@ class NetResults:
         return find_standings(self.table)
 
     def find_standings(self, metric: str) -> MetricStandings | None:
-        """Find how the methods stand by a metric; None if too few images have a score of all of them."""
+        """Find how the methods stand by a metric; None if too few images have a score of all to compare them."""
         standings = self.standings.by_metric.get(metric)
-        return standings if standings and standings.ranking.n >= DECISIVE else None
+        return standings if standings and standings.ranking.n >= standings.decisive_images else None
 
     @cached_property
     def consistency(self) -> dict[str, Consistency]:

@@ -33,8 +33,6 @@ RACE_STATES: dict[str, State] = {
     "winner": "winner", "close": "tie", "open": "tie", "none": "none", "split": "split"
 }  # fmt: skip
 
-DECISIVE = ceil(log2(2 / ALPHA))  # images: with fewer, no exact signed-rank test is significant
-
 # A balanced choice has one metric of each of these families, if the run has any: what several kinds of evidence say together.
 BALANCED = ("deletion and insertion", "drops", "objects")
 
@@ -54,6 +52,16 @@ class MetricStandings:
         return [
             ranked.method for ranked in self.ranking.methods if self.standings.get(ranked.method) in ("best", "tie")
         ]
+
+    @property
+    def decisive_images(self) -> int:
+        """The least number of images on which a method can be shown to beat a control.
+
+        On n images, the least p-value of an exact signed-rank test is 2 ** (1 - n); Holm's correction multiplies it by the
+        number of tests.
+        """
+        tests = sum(comparison.pair is not None for comparison in self.comparisons)
+        return ceil(log2(2 * max(tests, 1) / ALPHA))
 
     @property
     def tie_effect(self) -> float:
@@ -93,7 +101,7 @@ class Answer:
         state: `winner`: one method is best by all metrics, or several that score alike. `tie`: several are, and no test tells
             them apart, or tells one from others that are not shown to beat the controls. `none`: by a metric, no method is
             shown to beat the controls and ties with the best. `split`: different methods are best by different metrics.
-            `open`: a race has not decided whether a method beats the controls.
+            `open`: too few images, or a race, have not decided whether a method beats the controls.
         take: the method to take: the winner, or the cheapest of a tie; None without one.
         top: the winner, or the methods that tie, cheapest first.
         alike: groups of methods that have the same scores, up to rounding, on every image.
@@ -137,7 +145,7 @@ def find_answer(table: Table, by: Sequence[str] = (), known: Standings | None = 
         return None
     top = [method for method in table.methods if all(method in of_metric.top for of_metric in standings)]
     top.sort(key=lambda method: table.costs[method].price if method in table.costs else (inf, inf))
-    state = _find_state(top, _list_rivals(table, top, standings), standings, alike)
+    state = _find_state(table, top, standings, alike)
     take = top[0] if top else None
     images = _count_images(table, standings)
     text = _write_sentence(table, state, top, standings, alike)
@@ -262,8 +270,10 @@ def _group_alike(table: Table) -> list[tuple[str, ...]]:
 
 
 def _are_alike(table: Table, first: str, second: str) -> bool:
-    pairs = [(values[first], values[second]) for values in table.values.values()]
-    return all(np.allclose(one, other, rtol=ALIKE, atol=ALIKE, equal_nan=True) for one, other in pairs)
+    return all(
+        np.allclose(values[first], values[second], rtol=ALIKE, atol=ALIKE, equal_nan=True)
+        for values in table.values.values()
+    )
 
 
 def _list_rivals(table: Table, top: Sequence[str], standings: Sequence[MetricStandings]) -> list[str]:
@@ -273,15 +283,22 @@ def _list_rivals(table: Table, top: Sequence[str], standings: Sequence[MetricSta
 
 
 def _find_state(
-    top: Sequence[str],
-    rivals: Sequence[str],
-    standings: Sequence[MetricStandings],
-    alike: Sequence[tuple[str, ...]],
+    table: Table, top: Sequence[str], standings: Sequence[MetricStandings], alike: Sequence[tuple[str, ...]]
 ) -> State:
     if not top:
-        return "split" if sum(bool(of_metric.top) for of_metric in standings) == len(standings) > 1 else "none"
+        failed = [of_metric for of_metric in standings if not of_metric.top]
+        if not failed and len(standings) > 1:
+            return "split"
+        return "open" if _are_too_few(table, failed) else "none"
     alone = len(top) == 1 or any(set(top) <= set(group) for group in alike)
-    return "winner" if alone and not rivals else "tie"
+    return "winner" if alone and not _list_rivals(table, top, standings) else "tie"
+
+
+def _are_too_few(table: Table, standings: Sequence[MetricStandings]) -> bool:
+    """Return whether no method could have been shown to beat the controls by some metrics on so few images."""
+    verdicts = {comparison.verdict for each in standings for comparison in each.comparisons}
+    few = all(_count_images(table, standings) < each.decisive_images for each in standings)
+    return few and bool(table.controls) and verdicts <= {"undecided", "unknown"}
 
 
 def _write_sentence(
@@ -324,11 +341,11 @@ def _describe_tie(top: Sequence[str], rivals: Sequence[str], alike: Sequence[tup
 
 def _describe_failure(table: Table, standings: Sequence[MetricStandings]) -> str:
     """Say that by each of some metrics no method beats the controls, or that this is not known."""
-    verdicts = {comparison.verdict for each in standings for comparison in each.comparisons}
     names = join_names([each.metric.spec for each in standings])
     images = format_count(_count_images(table, standings), "image")
-    if _count_images(table, standings) < DECISIVE and verdicts <= {"undecided", "unknown"}:
-        return f"{images} are too few to show that a method beats the controls by {names}: {DECISIVE} at least"
+    if _are_too_few(table, standings):
+        least = max(each.decisive_images for each in standings)
+        return f"{images} are too few to show that a method beats the controls by {names}: {least} at least"
     known = all(
         any(c.verdict == "worse" for c in each.comparisons if c.method == method)
         for each in standings for method in each.standings if each.standings[method] != "no score"

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from itertools import combinations
 from math import ceil, log2, nan
 from typing import Literal
@@ -98,10 +99,11 @@ def pair_methods(
 
     `ties` says how much the order of equal pixels moves each value, in the same rows and columns; None if it was not measured.
     """
+    columns = {method: np.asarray(values[method], dtype=np.float64) for method in values.columns}
     samples = []
     for a, b in combinations(values.columns, 2) if pairs is None else pairs:
         effect = 0.0 if ties is None else _find_tie_effect(values[[a, b]], ties[[a, b]])
-        samples.append(PairedSample(a, b, subtract_paired(values[a], values[b]), better, binary, effect))
+        samples.append(PairedSample(a, b, _subtract(columns[a], columns[b]), better, binary, effect))
     return samples
 
 
@@ -112,9 +114,13 @@ def _find_tie_effect(values: pd.DataFrame, ties: pd.DataFrame) -> float:
 
 def subtract_paired(first: "pd.Series[float]", second: "pd.Series[float]") -> Floats:
     """Return first minus second (n,) on the images, by index, that have both values; at most TIE counts as 0."""
-    if first.index is not second.index:
-        first, second = first.dropna().align(second.dropna(), join="inner")
-    differences = first.to_numpy(dtype=np.float64) - second.to_numpy(dtype=np.float64)
+    first, second = first.dropna().align(second.dropna(), join="inner")
+    return _subtract(np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64))
+
+
+def _subtract(first: Floats, second: Floats) -> Floats:
+    """Return first minus second where both are numbers; at most TIE counts as 0."""
+    differences = first - second
     differences = differences[~np.isnan(differences)]
     return np.where(np.abs(differences) <= TIE, 0.0, differences)
 
@@ -225,6 +231,12 @@ def _estimate_images_needed(differences: Floats, family_size: int) -> ImagesNeed
         return "unknown"
     if not (mean := abs(float(differences.mean()))):
         return "never"
-    half = float(norm.ppf(1 - ALPHA / 2 / family_size)) * float(differences.std(ddof=1))
+    half = _find_quantile(family_size) * float(differences.std(ddof=1))
     images = max((half / mean) ** 2, log2(2 * family_size / ALPHA), n + 1)
     return ceil(images) if images <= MAX_IMAGES else "never"
+
+
+@cache
+def _find_quantile(family_size: int) -> float:
+    """Return how many standard errors the half width of an interval is, Bonferroni-corrected for so many comparisons."""
+    return float(norm.ppf(1 - ALPHA / 2 / family_size))

@@ -1,5 +1,6 @@
 """Tests of paired differences, and Holm's correction for multiple tests."""
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -18,39 +19,45 @@ class Significance(NamedTuple):
     sign: int  # of the differences on the whole: -1, 0 or 1
 
 
-def signed_rank_test(differences: Floats) -> Significance:
-    """Test differences (n,) by Wilcoxon's signed-rank test, with Pratt's (1959) zeros: ranked with the others, then left out.
-
-    For at most EXACT_LIMIT differences the distribution is exact, also with ties and zeros: for these, SciPy uses the normal
-    approximation, or permutations that take about a second per test.
-    """
-    ranks = rankdata(np.abs(differences)) * np.sign(differences)
-    sign = int(np.sign(ranks.sum()))
-    if not ranks.any():
-        return Significance(1.0, 0)
-    if differences.size > EXACT_LIMIT:
-        return Significance(float(wilcoxon(differences, zero_method="pratt").pvalue), sign)
-    # Under the null hypothesis each nonzero difference has a random sign; build the distribution of the positive rank sum.
-    doubled = np.rint(2 * np.abs(ranks)).astype(int)  # integers, because ranks of ties can be halves
-    probabilities = np.ones(1)  # by doubled rank sum
-    for rank in doubled[doubled > 0]:
-        step = np.eye(1, rank + 1)[0] / 2 + np.eye(1, rank + 1, rank)[0] / 2
-        probabilities = np.convolve(probabilities, step)
-    observed = doubled[ranks > 0].sum()
-    tail = min(probabilities[: observed + 1].sum(), probabilities[observed:].sum())
-    return Significance(min(1.0, 2 * float(tail)), sign)
-
-
 def signed_rank_tests(columns: Floats) -> list[Significance]:
-    """Test each column (n, k) by `signed_rank_test`; more than EXACT_LIMIT rows are tested in one call of SciPy."""
+    """Test each column of differences (n, k) by Wilcoxon's signed-rank test.
+
+    Zeros are Pratt's (1959): ranked with the others, then left out. For at most EXACT_LIMIT differences the distribution is
+    exact, also with ties and zeros: for these, SciPy uses the normal approximation, or permutations that take about a second
+    a test.
+    """
+    ranks = rankdata(np.abs(columns), axis=0) * np.sign(columns)
     if len(columns) <= EXACT_LIMIT:
-        return [signed_rank_test(column) for column in columns.T]
-    sums = (rankdata(np.abs(columns), axis=0) * np.sign(columns)).sum(0)
+        return [_test_signed_ranks(column) for column in ranks.T]
+    sums = ranks.sum(0)
     nonzero = np.flatnonzero(columns.any(0))
     p_values = np.ones(columns.shape[1])
     if nonzero.size:
         p_values[nonzero] = wilcoxon(columns[:, nonzero], zero_method="pratt", axis=0).pvalue
     return [Significance(float(p), int(sign)) for p, sign in zip(p_values, np.sign(sums), strict=True)]
+
+
+def _test_signed_ranks(ranks: Floats) -> Significance:
+    """Test differences whose ranks (n,) have the differences' signs by their exact distribution."""
+    if not ranks.any():
+        return Significance(1.0, 0)
+    doubled = np.rint(2 * np.abs(ranks)).astype(int)  # integers, because ranks of ties can be halves
+    probabilities = _distribute_rank_sum(tuple(np.sort(doubled[doubled > 0]).tolist()))
+    observed = doubled[ranks > 0].sum()
+    tail = min(probabilities[: observed + 1].sum(), probabilities[observed:].sum())
+    return Significance(min(1.0, 2 * float(tail)), int(np.sign(ranks.sum())))
+
+
+@lru_cache(256)  # without ties, all differences of so many images have the same ranks
+def _distribute_rank_sum(ranks: tuple[int, ...]) -> Floats:
+    """Return the probability (sum of ranks + 1,) of each sum of the positive ranks, where each has a random sign."""
+    probabilities = np.zeros(sum(ranks) + 1)
+    probabilities[0] = 1
+    for rank in ranks:
+        halves = probabilities / 2
+        probabilities = halves.copy()
+        probabilities[rank:] += halves[:-rank]
+    return probabilities
 
 
 def sign_test(differences: Floats) -> Significance:

@@ -62,7 +62,7 @@ class Table:
 
     def find_mean_score(self, method: str, metric: Metric) -> MeanScore:
         """Find the mean score of a method; one without images if there are no rows."""
-        return self.mean_scores.get((method, metric.spec), MeanScore(estimate_mean([]), {}))
+        return self.mean_scores.get((method, metric.spec)) or MeanScore(estimate_mean([]), {})
 
     def find_tie_effect(self, method: str, metric: Metric) -> float:
         """Find how much ties, the order of equal pixels, move the mean score of a method; NaN if it was not measured."""

@@ -22,6 +22,7 @@ PAPER = {
     "ink": "#16191d", "muted": "#5c6470", "grid": "#e3e6ea", "accent": "#1f5fbf", "s0": "#1f66c7", "s1": "#c2410c",
     "s2": "#0d8a5f", "s3": "#9333a8", "s4": "#a16207", "s5": "#0e7490", "s6": "#be185d", "s7": "#4d5bce",
 }  # fmt: skip
+COMMON = "".join(map(chr, range(0x20, 0x7F))) + "↑↓←→±≤≥≈·×…–†α"
 PAGE = {name: f"var(--{name})" for name in PAPER}
 
 
@@ -100,11 +101,27 @@ def _write_path(points: Points) -> str:
 @cache
 def _encode_font(name: str, letters: str) -> str:
     """Reduce a font to these letters, in base 64."""
-    font = TTFont(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / name, recalcTimestamp=False)
+    content = _reduce_to_common(name) if set(letters) <= set(COMMON) else _read_font(name)
+    return base64.b64encode(_reduce_font(content, letters)).decode()
+
+
+@cache
+def _reduce_to_common(name: str) -> bytes:
+    """Reduce a font to common letters: to reduce it further takes a fifth of the time that the whole font takes."""
+    return _reduce_font(_read_font(name), COMMON)
+
+
+def _read_font(name: str) -> bytes:
+    return (Path(matplotlib.get_data_path()) / "fonts" / "ttf" / name).read_bytes()
+
+
+def _reduce_font(content: bytes, letters: str) -> bytes:
+    """Reduce the content of a font's file to these letters."""
+    font = TTFont(io.BytesIO(content), recalcTimestamp=False)
     options = subset.Options(layout_features=["kern"], notdef_outline=True, drop_tables=["FFTM"])
     subsetter = subset.Subsetter(options)
     subsetter.populate(text=letters)
     subsetter.subset(font)
     buffer = io.BytesIO()
     font.save(buffer)
-    return base64.b64encode(buffer.getvalue()).decode()
+    return buffer.getvalue()

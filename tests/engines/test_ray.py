@@ -26,6 +26,7 @@ pytest.importorskip("ray")
 
 COUNT = 14
 NETS = ["squeezenet1_1", "resnet18"]
+METRICS = "insertion[steps=4],deletion[steps=4],average_drop"
 
 # A user's method that records its process and kills it at two images, once each.
 KILLER = '''"""Kills."""
@@ -73,7 +74,7 @@ def photos(tmp_path: Path) -> Path:
 def run_command(tmp_path: Path, out: str, *options: str, nets: Sequence[str] = NETS) -> list[str]:
     (tmp_path / "kills.py").write_text(KILLER.format(home=str(tmp_path)), encoding="utf-8")
     dataset = f"image_folder[path={tmp_path / 'photos'},size=64]"
-    chosen = ["--methods", f"grad_cam,random,{tmp_path / 'kills.py'}", "--metrics", "insertion,deletion,average_drop"]
+    chosen = ["--methods", f"grad_cam,random,{tmp_path / 'kills.py'}", "--metrics", METRICS]
     chosen += ["--nets", ",".join(nets), "--images", str(COUNT), "--precision", "fp32"]
     return ["run", "--dataset", dataset, *chosen, "--out", str(tmp_path / out), *options]
 

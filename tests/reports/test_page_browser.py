@@ -216,10 +216,10 @@ def _load_seconds(browser: Any, file: Path) -> float:
 
 
 def test_the_page_of_many_methods_and_metrics_is_small(browser: Any, tmp_path: Path) -> None:
-    run = store.open_run(big.write(tmp_path / "big", nets=1, methods=25, metrics=33, images=30))
+    run = store.open_run(big.write(tmp_path / "big", nets=1, methods=25, metrics=33, images=12))
     path = tmp_path / "big.html"
     path.write_text(html.render(run), encoding="utf-8")
-    assert path.stat().st_size < 8_500_000
+    assert path.stat().st_size < 6_500_000
     for page in _open(browser, path, viewport={"width": 1280, "height": 900}):
         assert page.evaluate("document.documentElement.scrollWidth") <= 1280
         head, first = page.locator("#scores thead th").first, page.locator("#scores tbody th").last

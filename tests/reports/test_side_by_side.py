@@ -57,8 +57,9 @@ def compare_first_two(directory: Path) -> dict[Key, NumberResult]:
 
 
 def assert_page_agrees_with_compare(analyses: list[NetAnalysis], results: dict[Key, NumberResult], n: int) -> None:
+    cells = means(analyses)
     for (_, method, metric), result in results.items():
-        base, new = means(analyses)[method, metric]
+        base, new = cells[method, metric]
         assert base.estimate and new.estimate
         assert (base.estimate.mean, new.estimate.mean) == pytest.approx((result.base, result.new)), (method, metric)
         assert base.estimate.n == new.estimate.n

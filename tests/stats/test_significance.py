@@ -7,9 +7,14 @@ import numpy as np
 import pytest
 from scipy import stats as reference
 
-from cambench.bench.stats.significance import EXACT_LIMIT, holm, sign_test, signed_rank_test
+from cambench.bench.stats.estimate import Floats
+from cambench.bench.stats.significance import EXACT_LIMIT, Significance, holm, sign_test, signed_rank_tests
 
 NAN = math.nan
+
+
+def signed_rank_test(differences: Floats) -> Significance:
+    return signed_rank_tests(differences[:, None])[0]
 
 
 def _enumerate_signs(differences: list[float]) -> float:
