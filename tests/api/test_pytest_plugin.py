@@ -17,7 +17,7 @@ def explain(net, images, targets):
 TEST = """def test_my_cam(faithfulness):
     faithfulness.check(
         method="./my_cam.py", net="squeezenet1_1", baseline="baselines/my_cam.txt",
-        dataset="scenes[size=64]", images=6, metrics=["insertion", "deletion", "energy"],
+        images=6, metrics=["insertion", "deletion", "energy"],
     )
 """
 

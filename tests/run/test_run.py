@@ -125,7 +125,7 @@ def test_an_interrupted_run_says_how_to_resume(tmp_path: Path, monkeypatch: pyte
 )
 def test_scores_in_bf16_are_close_to_those_in_fp32(tmp_path: Path, net: str, methods: str, images: str) -> None:
     """On the same images, the means of each method and metric differ by less than .005 between the precisions."""
-    arguments = ["run", "--nets", net, "--dataset", "scenes[size=64]", "--images", images, "--methods", methods]
+    arguments = ["run", "--nets", net, "--dataset", "scenes[size=112]", "--images", images, "--methods", methods]
     arguments += ["--metrics", "insertion,deletion,average_drop"]
     tables = {}
     for precision in ("fp32", "bf16"):
