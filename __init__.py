@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .bench.data.types import Image, Object
     from .bench.forward.forward import Stream
     from .bench.nets.net import Net
-    from .bench.scoring.case import Asking, Case, Curve, IsTop1, Rerun
+    from .bench.scoring.case import Asking, Case, Curve, IsTop1, MapValue, Rerun
     from .bench.scoring.perturbations import (
         Clean,
         Custom,
@@ -45,7 +45,7 @@ _HOMES = {
     "data.types": ("Image", "Object"),
     "forward.forward": ("Stream",),
     "nets.net": ("Net",),
-    "scoring.case": ("Asking", "Case", "Curve", "IsTop1", "Rerun"),
+    "scoring.case": ("Asking", "Case", "Curve", "IsTop1", "MapValue", "Rerun"),
     "scoring.perturbations": (
         "Clean",
         "Custom",
@@ -64,7 +64,8 @@ __all__ = [  # noqa: RUF022 (a literal, which type checkers read; a test holds i
     "choose", "explain", "explain_all", "load_dataset", "load_net", "run", "score", "Explanation", "panel", "Run", "load",
     "BenchError", "Fatal", "ImageError", "NotApplicable", "PluginError", "UsageError",
     "Image", "Object", "Net", "Asking", "Case", "Curve", "Clean", "Custom", "Inside", "Kept", "Masked", "Perturbed",
-    "Substrate", "CustomSeries", "InsideSeries", "KeptSeries", "IsTop1", "Rerun", "Stream", "compute_maps", "Fault", "Quantity",
+    "Substrate", "CustomSeries", "InsideSeries", "KeptSeries", "IsTop1", "MapValue", "Rerun", "Stream", "compute_maps",
+    "Fault", "Quantity",
 ]  # fmt: skip
 
 

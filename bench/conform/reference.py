@@ -17,7 +17,7 @@ from ..nets.net import Net
 from ..scoring import score as scoring
 from ..scoring.blend import Canvas, blend_images
 from ..scoring.call_method import call_method
-from ..scoring.case import Case, Curve, IsTop1, Question, Rerun, Score
+from ..scoring.case import Case, Curve, MapOf, Question, Rerun, Score, find_map_question
 from ..scoring.perturbations import Perturbed, Series
 from ..scoring.postprocess import postprocess
 from ..scoring.rerun import MethodRunner, prepare_rerun
@@ -76,14 +76,15 @@ def find_perturbed_images(metric: str, image: Tensor, map_: Tensor) -> list[Pert
     """Find the first perturbed images that a metric scores, for an image (3, h, w) and its map (h, w)."""
     values = map_.cpu().numpy()
     questions: list[Question] = next(plugins.find(METRIC, metric, 0)(Case(values, 0, (), image, values)))
-    return [question for question in questions if not isinstance(question, IsTop1)]
+    return [question for question in questions if isinstance(question, Perturbed | Series)]
 
 
 def find_explained_images(metric: str, image: Tensor, map_: Tensor) -> Tensor:
     """Find the images (n, 3, h, w) for which a metric asks the method for maps again."""
     values = map_.cpu().numpy()
     case = Case(values, 0, (), image, values, Rerun(lambda *_: values[None], lambda *_: values))
-    requests = [(0, question.image) for question in next(plugins.find(METRIC, metric, 0)(case))]
+    asked = map(find_map_question, next(plugins.find(METRIC, metric, 0)(case)))
+    requests = [(0, question.image) for question in asked if isinstance(question, MapOf)]
     stream = blend_images(Canvas(image, map_[None]), requests)
     return stream.make(0, stream.count)
 

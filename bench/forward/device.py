@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ..core.errors import UsageError, read_message
@@ -28,6 +30,15 @@ def to_batch(images: Sequence[Image], device: torch.device) -> Tensor:
         pixels = pixels.pin_memory()
     pixels = pixels.to(device, non_blocking=True)
     return pixels.permute(0, 3, 1, 2).contiguous().float() / 255
+
+
+def move_to_host(tensors: Sequence[Tensor]) -> list[NDArray[Any]]:
+    """Return tensors of one device as arrays, in the widest of their types; all come to the host in one copy."""
+    if not tensors:
+        return []
+    values = torch.cat([tensor.flatten() for tensor in tensors]).cpu().numpy()
+    ends = np.cumsum([tensor.numel() for tensor in tensors])[:-1]
+    return [part.reshape(tensor.shape) for part, tensor in zip(np.split(values, ends), tensors, strict=True)]
 
 
 def find_device(name: str) -> torch.device:

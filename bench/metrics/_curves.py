@@ -54,7 +54,7 @@ class Schedule:
     def _list_cell_images(self, substrate: Substrate, direction: Direction) -> list[Question]:
         raw, counts = self.case.raw, self.counts[1:-1]
         bounds = tuple((0, count) if direction == "insert" else (count, self.counts[-1]) for count in counts)
-        series = _make_cell_series(raw.tobytes(), raw.shape, self.case.map.shape, bounds, substrate, ties=self.ties)
+        series = _make_cell_series(raw.tobytes(), raw.shape, self.case.size, bounds, substrate, ties=self.ties)
         ends: list[Question] = [Kept(0, 0, substrate), Clean()]
         first, last = ends if direction == "insert" else ends[::-1]
         return [first, series, last] if bounds else [first, last]

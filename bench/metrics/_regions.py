@@ -1,12 +1,15 @@
-"""Where the objects of the target class are: their pixels, their boxes, or their convex hull."""
+"""Where the objects of the target class are: their pixels, their boxes, or their convex hull; and maps inside of them."""
 
 from typing import Literal
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from scipy.spatial import ConvexHull
+from torch import Tensor
 
 from ..data.types import Mask
+from ..forward.device import widen
 from ..scoring.case import Case
 
 ROUNDING = 1e-9  # in pixels, of the distance of a pixel's centre from a side of a hull
@@ -15,6 +18,13 @@ ROUNDING = 1e-9  # in pixels, of the distance of a pixel's centre from a side of
 def find_region(case: Case, on: Literal["hull", "mask", "box"]) -> Mask:
     """Return the pixels (h, w) of the target's objects. Raise NotApplicable if no object of the target class is marked."""
     return case.once(("region", on), lambda: _make_region(case, on))
+
+
+def compute_share_inside(maps: Tensor, masks: Tensor) -> Tensor:
+    """Return the share (n,) of the sum of maps (n, h, w) inside masks; of a map of zeros, the share of the mask's area."""
+    totals, inside = (widen(values).sum((1, 2)) for values in (maps, maps * masks))
+    area = widen(masks.sum((1, 2))) / masks[0].numel()
+    return torch.where(totals > 0, inside / totals, area)
 
 
 def _make_region(case: Case, on: Literal["hull", "mask", "box"]) -> Mask:

@@ -1,8 +1,10 @@
 """The image weighted by its map: its description for the net, the drop of its score, and the method's map of it."""
 
-from ..scoring.case import AskingMaps, Case, MapOf
+from torch import Tensor
+
+from ..scoring.case import Case, MapOf, MapValue
 from ..scoring.perturbations import Masked, Substrate
-from ._correlation import correlate
+from ._correlation import correlate_maps
 
 
 def mask_by_map(case: Case, fill: Substrate, top: float = 1.0) -> Masked:
@@ -16,11 +18,11 @@ def compute_drop(before: float, after: float, epsilon: float = 0.0) -> float:
     return (before - after) / denominator if denominator else 0.0
 
 
-def ask_coherency(case: Case, fill: Substrate) -> AskingMaps[float]:
-    """Return (1 + r) / 2, with r Pearson's correlation of the map and the method's map of the image masked by the map.
+def ask_for_coherency(fill: Substrate) -> MapValue:
+    """Return the question for (1 + r) / 2, with r Pearson's correlation of the map and the method's map of the masked image."""
+    return MapValue(compute_coherency, other=MapOf(Masked(fill)))
 
-    0 if either map is constant, where r is undefined, as in the authors' code. Raise NotApplicable if only the map is known.
-    """
-    (masked_map,) = yield [MapOf(Masked(fill))]
-    r = correlate(case.map, masked_map)
-    return 0.0 if r is None else (1 + r) / 2
+
+def compute_coherency(maps: Tensor, others: Tensor) -> Tensor:
+    """Return (1 + r) / 2 (n,) for the correlations r of maps (n, h, w) with others; 0 if either is constant, so r undefined."""
+    return ((1 + correlate_maps(maps, others)) / 2).nan_to_num(0)

@@ -2,11 +2,10 @@
 
 from statistics import harmonic_mean
 
-import numpy as np
-
-from ..scoring.case import AskingMaps, Case
+from ..scoring.case import Asking, Case, MapValue
 from ..scoring.perturbations import Clean, Substrate
-from ._soft import ask_coherency, compute_drop, mask_by_map
+from ._soft import ask_for_coherency, compute_drop, mask_by_map
+from ._spread import compute_mean
 
 VERSION = 1
 BETTER = "higher"
@@ -20,13 +19,14 @@ CAVEAT = (
 NEEDS = ("method",)
 
 
-def score(case: Case, *, fill: Substrate = "mean") -> AskingMaps[float]:
+def score(case: Case, *, fill: Substrate = "mean") -> Asking[float]:
     """Return the harmonic mean of (coherency, 1 - complexity, 1 - drop) of one image, in [0, 1]; higher is better.
 
     It is 0 if one of the three is 0, as for a constant map. This follows the authors' code; the tables of their paper are the
     harmonic mean of the three means over images. Raise NotApplicable if only the map, not its method, is given.
     """
-    coherency, complexity = (yield from ask_coherency(case, fill)), float(case.map.mean(dtype=np.float64))
-    clean, masked = yield [Clean(), mask_by_map(case, fill)]
+    coherency, complexity, clean, masked = yield [
+        ask_for_coherency(fill), MapValue(compute_mean), Clean(), mask_by_map(case, fill)
+    ]  # fmt: skip
     drop = min(max(compute_drop(clean, masked), 0.0), 1.0)
     return harmonic_mean([coherency, 1 - complexity, 1 - drop])

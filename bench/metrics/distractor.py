@@ -1,6 +1,7 @@
 """Distractor energy: the share of the map that lies on objects of other classes than the target."""
 
-from ..scoring.case import Case, compute_share_inside
+from ..scoring.case import Asking, Case, MapValue
+from ._regions import compute_share_inside
 
 VERSION = 1
 BETTER = "lower"
@@ -14,9 +15,11 @@ CAVEAT = (
 NEEDS = ("object", "other object")
 
 
-def score(case: Case) -> float:
+def score(case: Case) -> Asking[float]:
     """Return the sum of the map inside the other objects' masks over its total sum, in [0, 1]; lower is better.
 
     Raise NotApplicable unless the image has objects both of the target class and of another class.
     """
-    return compute_share_inside(case.distractor_mask, case.map)
+    mask = case.once("distractors", lambda: case.distractor_mask)
+    (value,) = yield [MapValue(compute_share_inside, mask)]
+    return value

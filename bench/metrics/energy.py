@@ -2,8 +2,8 @@
 
 from typing import Literal
 
-from ..scoring.case import Case, compute_share_inside
-from ._regions import find_region
+from ..scoring.case import Asking, Case, MapValue
+from ._regions import compute_share_inside, find_region
 
 VERSION = 1
 BETTER = "higher"
@@ -15,9 +15,10 @@ CAVEAT = "It rewards maps on the labelled object even if the net uses something 
 NEEDS = ("object",)
 
 
-def score(case: Case, *, on: Literal["mask", "box"] = "mask") -> float:
+def score(case: Case, *, on: Literal["mask", "box"] = "mask") -> Asking[float]:
     """Return the map's sum inside the object's mask, or its box (the paper's), over its total, in [0, 1]; higher is better.
 
     A constant map has the object's share of the image. Raise NotApplicable if no object of the target class is marked.
     """
-    return compute_share_inside(find_region(case, on), case.map)
+    (value,) = yield [MapValue(compute_share_inside, find_region(case, on))]
+    return value

@@ -41,4 +41,4 @@ def _draw_subsets(
     subsets = np.stack([rng.choice(pixels, min(subset, pixels), replace=False) for _ in range(runs)])
     masks = np.ones((runs, pixels), dtype=bool)
     np.put_along_axis(masks, subsets, values=False, axis=1)
-    return subsets, InsideSeries(masks.reshape(runs, *case.map.shape), substrate)
+    return subsets, InsideSeries(masks.reshape(runs, *case.size), substrate)

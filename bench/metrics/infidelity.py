@@ -60,7 +60,7 @@ def _remove_squares(case: Case, samples: int, substrate: Substrate, seed: int) -
 
 
 def _draw_squares(case: Case, samples: int, substrate: Substrate, seed: int) -> InsideSeries:
-    rng, (height, width) = make_generator(case, seed), case.map.shape
+    rng, (height, width) = make_generator(case, seed), case.size
     masks = np.ones((samples, height, width), dtype=bool)
     for mask in masks:
         side = max(1, round(int(rng.integers(1, 11)) / 28 * min(height, width)))

@@ -4,9 +4,11 @@ import math
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from ..core.constraints import Count, Positive
-from ..scoring.case import AskingMaps, Case, MapOf
+from ..forward.device import widen
+from ..scoring.case import Asking, Case, MapOf, MapValue
 from ..scoring.perturbations import CustomSeries
 from ._draws import make_generator
 
@@ -20,7 +22,7 @@ CAVEAT = "A map that never changes (uniform, centre) is the most robust one and 
 NEEDS = ("method",)
 
 
-def score(case: Case, *, radius: Positive = 0.02, samples: Count = 10, seed: int = 0) -> AskingMaps[float]:
+def score(case: Case, *, radius: Positive = 0.02, samples: Count = 10, seed: int = 0) -> Asking[float]:
     """Return max_d ||M(x + d) - M(x)|| / ||M(x)||, from 0 up; lower is better.
 
     d is uniform in [-radius, radius] on pixels in [0, 1], drawn `samples` times, which gives a lower bound of the maximum. The
@@ -29,10 +31,19 @@ def score(case: Case, *, radius: Positive = 0.02, samples: Count = 10, seed: int
     map, not its method, is given.
     """
     noisy = case.once(("noisy", radius, samples, seed), lambda: _add_noise(case, radius, samples, seed))
-    noisy_maps = yield [MapOf(noisy)]
-    norm = float(np.linalg.norm(case.map))
-    largest = max(float(np.linalg.norm(noisy - case.map)) for noisy in noisy_maps)
+    norm, *distances = yield [MapValue(compute_norm), MapValue(compute_distance, other=MapOf(noisy))]
+    largest = max(distances)
     return largest / norm if norm else float(largest > 0)
+
+
+def compute_norm(maps: Tensor) -> Tensor:
+    """Return the Euclidean norm (n,) of maps (n, h, w)."""
+    return torch.linalg.vector_norm(widen(maps.flatten(1)), dim=1)
+
+
+def compute_distance(maps: Tensor, others: Tensor) -> Tensor:
+    """Return the Euclidean norm (n,) of the difference of maps (n, h, w) and others."""
+    return compute_norm(widen(others) - widen(maps))
 
 
 def _add_noise(case: Case, radius: float, samples: int, seed: int) -> CustomSeries:

@@ -121,7 +121,7 @@ def _draw_known(case: Case, seed: int) -> Mask:
     """Draw the pixels (h, w) of the blurred image that are the image's: a random share, and the corners."""
     drawn = np.zeros(case.pixels, dtype=bool)
     drawn[make_generator(case, seed).choice(case.pixels, int(case.pixels * KNOWN), replace=False)] = True
-    known: Mask = drawn.reshape(case.map.shape)
+    known: Mask = drawn.reshape(case.size)
     for y in (0, -1):
         known[y, [0, -1]] = True
     return known

@@ -3,12 +3,14 @@
 from typing import Literal
 
 import numpy as np
-from scipy.stats import rankdata
+import torch
 from skimage.metrics import structural_similarity
+from torch import Tensor
 
 from ..core.constraints import Count
-from ..scoring.case import AskingMaps, Case, Curve, FloatMap, RandomisedMap
-from ._correlation import correlate
+from ..scoring.blend import rank_pixels
+from ..scoring.case import AskingMaps, Case, Curve, FloatMap, MapValue, RandomisedMap
+from ._correlation import correlate_maps
 
 VERSION = 1
 BETTER = "lower"
@@ -32,14 +34,30 @@ def score(
     constant and another map 0. It costs `stages` explanations. Raise NotApplicable if only the map, not its method, is given.
     """
     shares = [stage / stages for stage in range(1, stages + 1)]
-    maps = [case.map, *(yield [RandomisedMap(share, seed) for share in shares])]
-    similarities = [_compare(case.map, map_, similarity) for map_ in maps]
-    return Curve([0.0, *shares], similarities, value=float(np.mean(similarities[1:])), pictures=tuple(maps))
+    questions = [RandomisedMap(share, seed) for share in shares]
+    if similarity == "ssim":
+        maps = yield questions
+        similarities = [_compare_structure(case.map, map_) for map_ in maps]
+    else:
+        answers = yield questions + [MapValue(compare_ranks, other=question) for question in questions]
+        maps, similarities = answers[:stages], answers[stages:]
+    # a map is the same as itself
+    return Curve([0.0, *shares], [1.0, *similarities], float(np.mean(similarities)), pictures=(case.map, *maps))
 
 
-def _compare(first: FloatMap, second: FloatMap, similarity: str) -> float:
+def compare_ranks(maps: Tensor, others: Tensor) -> Tensor:
+    """Return Spearman's correlation (n,) of maps (n, h, w) with others; of a constant map, 1 with an equal one, else 0."""
+    correlations = correlate_maps(_rank_evenly(maps), _rank_evenly(others))
+    equal = (maps == others).all(2).all(1)
+    return torch.where(correlations.isnan(), equal.to(correlations.dtype), correlations)
+
+
+def _rank_evenly(maps: Tensor) -> Tensor:
+    """Return twice the rank of each pixel; equal pixels have the mean of their ranks, that is of the two orders of them."""
+    return rank_pixels(maps) + rank_pixels(maps, "reverse")
+
+
+def _compare_structure(first: FloatMap, second: FloatMap) -> float:
     if first.min() == first.max() or second.min() == second.max():
         return float(np.array_equal(first, second))
-    if similarity == "ssim":
-        return float(structural_similarity(first, second, data_range=1.0))
-    return correlate(rankdata(first), rankdata(second)) or 0.0
+    return float(structural_similarity(first, second, data_range=1.0))

@@ -2,9 +2,12 @@
 
 from math import inf
 
-import numpy as np
+import torch
+from torch import Tensor
 
-from ..scoring.case import Case
+from ..forward.device import widen
+from ..scoring.case import Asking, Case, MapValue
+from ._spread import compute_mean
 
 VERSION = 1
 BETTER = "higher"
@@ -15,7 +18,13 @@ FAMILY = "maps"
 CAVEAT = "It does not use the net: an almost empty map has the best value."
 
 
-def score(case: Case) -> float:
+def score(case: Case) -> Asking[float]:
     """Return max / mean of the map, from 1 (a constant map) to the number of pixels (one pixel); higher is better."""
-    mean = float(case.map.mean(dtype=np.float64))
-    return float(case.map.max()) / mean if mean else 1.0
+    (value,) = yield [MapValue(compute_sparsity)]
+    return value
+
+
+def compute_sparsity(maps: Tensor) -> Tensor:
+    """Return max / mean (n,) of maps (n, h, w), 1 for a map of zeros."""
+    mean = compute_mean(maps)
+    return torch.where(mean > 0, widen(maps.amax((1, 2))) / mean, 1)

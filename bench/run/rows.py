@@ -17,6 +17,7 @@ from ..core.errors import NotApplicable, PluginError, clean, show_value
 from ..core.plugins import Plugin
 from ..data.seeds import hash_image
 from ..data.types import Image, Object
+from ..forward.device import move_to_host
 from ..nets.net import Net
 from ..scoring.case import Curve, FloatMap, Score
 
@@ -93,21 +94,13 @@ class MethodResult:
 def finish_maps(explained: dict[str, Explained], count: int) -> dict[str, list[MethodResult]]:
     """Return the results of each method for each of `count` images; all maps come to the host at once."""
     maps = {spec: results.maps for spec, results in explained.items() if results.maps is not None}
-    raw = dict(zip(maps, _move_to_host(list(maps.values())), strict=True))
+    raw = dict(zip(maps, move_to_host(list(maps.values())), strict=True))
     return {
         spec: [_make_result(results, raw[spec], number) for number in range(count)]
         if results.maps is not None
         else [MethodResult(reason=results.reason)] * count
         for spec, results in explained.items()
     }
-
-
-def _move_to_host(maps: Sequence[Tensor]) -> list[FloatMap]:
-    if not maps:
-        return []
-    values = torch.cat([part.flatten() for part in maps]).cpu().numpy()
-    ends = np.cumsum([part.numel() for part in maps])[:-1]
-    return [part.reshape(tensor.shape) for part, tensor in zip(np.split(values, ends), maps, strict=True)]
 
 
 def _make_result(explained: Explained, raw: FloatMap, number: int) -> MethodResult:

@@ -2,13 +2,11 @@
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
 from itertools import groupby
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from ..config.protocol import Protocol
@@ -17,7 +15,7 @@ from ..core.plugins import Plugin
 from ..data.types import Image
 from ..nets.net import Net
 from ..scoring import score as scoring
-from ..scoring.case import Case, Curve, Score
+from ..scoring.case import Case, Curve, FloatMap, Score
 from ..scoring.postprocess import postprocess
 from ..scoring.rerun import MethodRunner, prepare_rerun
 from ..store.parts import NetImage, Unit
@@ -152,7 +150,7 @@ def score_maps(
     protocol, size = measures[0].protocol, (batch.images.shape[2], batch.images.shape[3])
     fitted = _fit_maps([[image[spec] for spec in methods_with_maps] for image in results], size, protocol)
     runners = _make_runners(methods, net, partial(postprocess, size=size, protocol=protocol), len(results))
-    cases = _make_cases(batch, results, fitted.cpu().numpy(), runners)
+    cases = _make_cases(batch, results, _HostMaps(fitted), runners)
     net.prepare(batch.images)
     metrics = [measure.metric for measure in measures]
     scores = iter(scoring.score(net, cases, metrics, protocol.score, fitted))
@@ -168,6 +166,22 @@ def _fit_maps(results: Sequence[Sequence[MethodResult]], size: tuple[int, int], 
     return torch.stack(by_method, 1).flatten(0, 1)
 
 
+class _HostMaps:
+    """Maps (n, h, w) of a device on the host, read-only; all are copied when a metric first takes one."""
+
+    def __init__(self, maps: Tensor) -> None:
+        self._maps = maps
+
+    def take(self, number: int) -> FloatMap:
+        return self._arrays[number]
+
+    @cached_property
+    def _arrays(self) -> FloatMap:
+        arrays: FloatMap = self._maps.cpu().numpy()
+        arrays.flags.writeable = False
+        return arrays
+
+
 def _make_runners(
     methods: Sequence[Plugin], net: Net, fit: Callable[[Tensor], Tensor], batch: int
 ) -> dict[str, MethodRunner]:
@@ -177,12 +191,11 @@ def _make_runners(
 def _make_cases(
     batch: Batch,
     results: Sequence[dict[str, MethodResult]],
-    fitted: NDArray[np.float32],
+    fitted: _HostMaps,
     runners: dict[str, MethodRunner],
 ) -> list[Case]:
     """Return what metrics score: each map as it is and brought to its image. Both arrays are read-only."""
-    fitted.flags.writeable = False
-    maps, cases = iter(fitted), []
+    cases = list[Case]()
     for image, subject, by_method in zip(batch.images, batch.subjects, results, strict=True):
         shared: dict[Hashable, Any] = {}
         for spec, result in by_method.items():
@@ -190,7 +203,8 @@ def _make_cases(
                 result.raw.flags.writeable = False
                 runner = runners.get(spec)
                 rerun = prepare_rerun(runner, image, subject.target, subject.seed) if runner else None
+                map_ = partial(fitted.take, len(cases))
                 cases.append(
-                    Case(next(maps), subject.target, subject.objects, image, result.raw, rerun, subject.seed, shared)
+                    Case(map_, subject.target, subject.objects, image, result.raw, rerun, subject.seed, shared)
                 )
     return cases

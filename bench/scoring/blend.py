@@ -63,6 +63,14 @@ def rank_pixels(maps: Tensor, ties: Ties = "reading") -> Tensor:
     return torch.empty_like(ranks, memory_format=torch.contiguous_format).scatter_(1, order, ranks).view(maps.shape)
 
 
+def sort_pixels(maps: Tensor) -> Tensor:
+    """Return the values (n, pixels) of maps (n, h, w), the lowest first. On a CPU, NumPy sorts ten times as fast as torch."""
+    values = maps.flatten(1)
+    if values.device.type != "cpu":
+        return values.sort(dim=1).values
+    return torch.from_numpy(np.sort(values.numpy(), axis=1))
+
+
 def _order_pixels(values: Tensor) -> Tensor:
     """Return the indices (n, pixels) of finite values (n, pixels) in each row: the highest first, equal ones in their order.
 

@@ -45,21 +45,46 @@ class RandomisedMap:
     seed: int
 
 
-Question = Perturbed | Series | IsTop1
-Asking = Generator[list[Question], list[float], Result]  # what a metric that needs the net returns
 MapQuestion = MapOf | RandomisedMap
+
+
+@dataclass(frozen=True, eq=False)
+class MapValue:
+    """Asks for a number of the map, computed on the net's device for many maps at once.
+
+    `compute` receives maps (n, h, w) in [0, 1] and returns a number (n,) for each, which depends on that map alone. Given a
+    mask of the image, it also receives masks (n, h, w), 1 inside and 0 outside, of the maps' type. If the map is compared with
+    other maps of its method, it receives these (n, h, w) last, and there is a number for each of them.
+
+    All cases share a call if `compute` is one function for all of them, at the top level of a module. A mask that `Case.once`
+    has made is moved to the device once.
+    """
+
+    compute: Callable[..., Tensor]
+    mask: Mask | None = None  # (h, w)
+    other: MapQuestion | None = None
+
+
+Question = Perturbed | Series | IsTop1 | MapValue
+Asking = Generator[list[Question], list[float], Result]  # what a metric returns that asks for numbers
 AskingMaps = Generator[list[Any], list[Any], Result]  # ... a metric that asks for maps too, which are arrays (h, w)
+
+
+def find_map_question(question: Question | MapQuestion) -> MapQuestion | None:
+    """Return what a question asks of the method; None if it asks nothing of it."""
+    asked = question.other if isinstance(question, MapValue) else question
+    return asked if isinstance(asked, MapQuestion) else None
 
 
 class Explainer(Protocol):
     """A method that makes maps (n, h, w) in [0, 1] of many images (n, 3, h, w) at once, each with its target and its seed."""
 
-    def explain(self, images: Tensor, targets: Sequence[int], seeds: Sequence[int]) -> FloatMap:
-        """Return the maps of images."""
+    def explain(self, images: Tensor, targets: Sequence[int], seeds: Sequence[int]) -> Tensor:
+        """Return the maps of images, on the net's device."""
 
     def explain_randomised(
         self, share: float, seed: int, images: Tensor, targets: Sequence[int], seeds: Sequence[int]
-    ) -> FloatMap:
+    ) -> Tensor:
         """Return the maps on the net whose last layers, this share of all, have random weights, drawn from the seed."""
 
 
@@ -76,7 +101,7 @@ class Rerun:
 class Case:
     """A map, the class that it explains, and its image: what a metric scores."""
 
-    map: FloatMap  # (h, w) in [0, 1], fitted to the image and stretched; read-only
+    fitted: FloatMap | Callable[[], FloatMap]  # see `map`; a function that returns it, or the map itself
     target: int  # the class explained
     objects: tuple[Object, ...]  # in the image, with their masks
     image: Tensor  # (3, h, w) in [0, 1], on the net's device; not to be written to
@@ -84,6 +109,16 @@ class Case:
     method: Rerun | None = None
     image_seed: int | None = None  # of the data set's 8-bit pixels; None to compute it from `image`
     shared: dict[Hashable, Any] = field(default_factory=dict, repr=False, compare=False)  # see `once`
+
+    @property
+    def map(self) -> FloatMap:
+        """The map (h, w) in [0, 1], fitted to the image and stretched; read-only. A GPU's is copied to the host when read."""
+        return self.fitted() if callable(self.fitted) else self.fitted
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """The height and the width of the image, and of the map."""
+        return self.image.shape[1], self.image.shape[2]
 
     @property
     def seed(self) -> int:
@@ -100,7 +135,8 @@ class Case:
     @property
     def pixels(self) -> int:
         """The number of the map's pixels."""
-        return self.map.size
+        height, width = self.size
+        return height * width
 
     @property
     def rerun(self) -> Rerun:
@@ -160,9 +196,3 @@ def list_cumulative_counts(total: int, steps: int) -> list[int]:
     """List how many of `total` units changed at each point of a curve: 0, a step, ..., all; a step is ceil(total / steps)."""
     step = -(-total // steps)
     return [*range(0, total, step), total]
-
-
-def compute_share_inside(mask: Mask, map: FloatMap) -> float:
-    """Return the share of a map's sum inside a mask, both (h, w); of a map of zeros, the share of the mask's area."""
-    total = float(map.sum(dtype=np.float64))
-    return float(map[mask].sum(dtype=np.float64)) / total if total else float(mask.mean())

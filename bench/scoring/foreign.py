@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..core.errors import NotApplicable, PluginError, read_message, show_value
 from ..core.plugins import Plugin
-from .case import Case, Curve, FloatMap, IsTop1, MapOf, MapQuestion, Question, RandomisedMap, Score
+from .case import Case, Curve, FloatMap, IsTop1, MapOf, MapQuestion, MapValue, Question, RandomisedMap, Score
 from .perturbations import (
     Clean,
     Custom,
@@ -60,6 +60,30 @@ def check_score(metric: Plugin, score: Any) -> Score:
     except (TypeError, ValueError, OverflowError) as error:
         raise PluginError(f"metric {metric.spec} gives {show_value(score)}: {read_message(error)}; {WORDS}") from None
     raise PluginError(f"metric {metric.spec} gives {show_value(score)}: {WORDS}")
+
+
+def check_values(metric: Plugin, values: Any, maps: Tensor) -> Tensor:
+    """Return what a metric's function computes of maps (n, h, w). Raise PluginError for anything but n numbers."""
+    if (
+        not isinstance(values, Tensor)
+        or values.shape != maps.shape[:1]
+        or values.device != maps.device
+        or values.is_complex()
+        or values.layout is not torch.strided
+    ):
+        found = str(tuple(values.shape)) if isinstance(values, Tensor) else show_value(values)
+        raise PluginError(
+            f"metric {metric.spec} computes {found} of {len(maps)} maps: "
+            f"compute returns a tensor ({len(maps)},) of real numbers on {maps.device}"
+        )
+    return values.detach()
+
+
+def check_numbers(metric: Plugin, values: NDArray[np.float64]) -> None:
+    """Raise PluginError if a number that a metric's function computed is not finite."""
+    if not np.isfinite(values).all():
+        unsound = float(values[~np.isfinite(values)][0])
+        raise PluginError(f"metric {metric.spec} computes {unsound} of a map: a number of a map is finite")
 
 
 def _convert_curve(curve: Curve) -> Curve:
@@ -112,6 +136,17 @@ def _(question: MapOf, case: Case) -> str:
     return _find_fault_of_image(question.image, case)
 
 
+@_find_fault.register
+def _(question: MapValue, case: Case) -> str:
+    if not callable(question.compute):
+        return "compute is a function of maps"
+    if question.mask is not None and not _is_array(question.mask, "b", case.size):
+        return f"its mask is a boolean array {case.size}"
+    if question.other is None:
+        return ""
+    return _find_fault(question.other, case) if isinstance(question.other, MapQuestion) else "other asks for no map"
+
+
 def _find_fault_of_image(image: Any, case: Case) -> str:
     return _find_fault(image, case) if isinstance(image, Perturbed | Series) else "it holds no perturbed image"
 
@@ -149,22 +184,22 @@ def _(question: KeptSeries, case: Case) -> str:
 
 @_find_fault.register
 def _(question: RegionSeries, case: Case) -> str:
-    if not _is_array(question.ranks, "iu", case.map.shape):
-        return f"its ranks are an array {case.map.shape} of whole numbers"
+    if not _is_array(question.ranks, "iu", case.size):
+        return f"its ranks are an array {case.size} of whole numbers"
     return _find_fault_of_bounds(question.bounds) or _find_fault_of_substrate(question.substrate)
 
 
 @_find_fault.register
 def _(question: Inside, case: Case) -> str:
-    if not _is_array(question.mask, "b", case.map.shape):
-        return f"its mask is a boolean array {case.map.shape}"
+    if not _is_array(question.mask, "b", case.size):
+        return f"its mask is a boolean array {case.size}"
     return _find_fault_of_substrate(question.substrate)
 
 
 @_find_fault.register
 def _(question: InsideSeries, case: Case) -> str:
-    if not _is_array(question.masks, "b", (*np.shape(question.masks)[:1], *case.map.shape)) or not len(question.masks):
-        return f"its masks are a boolean array (n, {case.map.shape[0]}, {case.map.shape[1]})"
+    if not _is_array(question.masks, "b", (*np.shape(question.masks)[:1], *case.size)) or not len(question.masks):
+        return f"its masks are a boolean array (n, {case.size[0]}, {case.size[1]})"
     return _find_fault_of_substrate(question.substrate)
 
 

@@ -24,25 +24,24 @@ class MethodRunner:
         self._method, self._net, self._fit = method, net, fit
         self._batch = batch  # images a call
 
-    def explain(self, images: Tensor, targets: Sequence[int], seeds: Sequence[int]) -> FloatMap:
+    def explain(self, images: Tensor, targets: Sequence[int], seeds: Sequence[int]) -> Tensor:
         """Return the maps (n, h, w) of images (n, 3, h, w) for their targets."""
         return self._compute_maps(self._net, images, targets, seeds)
 
     def explain_randomised(
         self, share: float, seed: int, images: Tensor, targets: Sequence[int], seeds: Sequence[int]
-    ) -> FloatMap:
+    ) -> Tensor:
         """Return the maps (n, h, w) on the net whose last layers, this share of all, are initialised anew by the seed."""
         return self._compute_maps(randomise(self._net, share, seed), images, targets, seeds)
 
-    def _compute_maps(self, net: Net, images: Tensor, targets: Sequence[int], seeds: Sequence[int]) -> FloatMap:
+    def _compute_maps(self, net: Net, images: Tensor, targets: Sequence[int], seeds: Sequence[int]) -> Tensor:
         parts = []
         for start in range(0, len(images), self._batch):
             part = slice(start, start + self._batch)
             maps = call_method(self._method, net, protect(self._method, images[part]), targets[part], seeds[part])
             is_finite = maps.isfinite().flatten(1).all(1)[:, None, None]  # a map with a NaN counts as constant
             parts.append(self._fit(torch.where(is_finite, maps, 0)))
-        fitted: FloatMap = torch.cat(parts).cpu().numpy()
-        return fitted
+        return torch.cat(parts)
 
 
 def prepare_rerun(runner: MethodRunner, image: Tensor, target: int, seed: int) -> Rerun:
@@ -50,12 +49,12 @@ def prepare_rerun(runner: MethodRunner, image: Tensor, target: int, seed: int) -
 
     def explain(images: Tensor) -> FloatMap:
         seeds = [derive_seed(seed, str(number)) for number in range(len(images))]
-        return runner.explain(images, [target] * len(images), seeds)
+        maps: FloatMap = runner.explain(images, [target] * len(images), seeds).cpu().numpy()
+        return maps
 
     def explain_randomised(share: float, net_seed: int) -> FloatMap:
-        maps = runner.explain_randomised(share, net_seed, image[None], [target], [seed])
-        first: FloatMap = maps[0]
-        return first
+        map_: FloatMap = runner.explain_randomised(share, net_seed, image[None], [target], [seed])[0].cpu().numpy()
+        return map_
 
     return Rerun(explain, explain_randomised, runner)
 

@@ -122,6 +122,16 @@ def test_the_stream_and_the_rerun_in_own_md_work(plugins_of_own_md: Path) -> Non
     assert 0 < explanation.scores["my_mirror"] < 1
 
 
+def test_the_number_of_a_map_in_own_md_is_that_of_numpy(plugins_of_own_md: Path) -> None:
+    explanation = explain(
+        load_dataset("scenes[size=64]")[0], "squeezenet1_1", method="grad_cam", metrics=["./my_share.py"],
+        precision="fp32", device="cpu",
+    )  # fmt: skip
+    assert explanation.map is not None
+    expected = float((explanation.map > explanation.map.max() / 2).mean())
+    assert 0 < expected < 1 and explanation.scores["my_share"] == pytest.approx(expected)
+
+
 def test_the_reference_library_in_own_md_has_a_known_fault(plugins_of_own_md: Path) -> None:
     command = (
         'bench conform --references ./my_library.py --nets resnet18 --dataset "scenes[size=64]" --images 2 --device cpu'

@@ -26,8 +26,9 @@ METHODS = [
 ]  # fmt: skip
 METRICS = [
     "insertion", "deletion", "average_drop", "average_increase", "average_gain", "pointing", "energy", "road", "adcc",
+    "gini", "entropy", "complexity", "sparsity", "distractor", "coherency",
 ]  # fmt: skip
-MOST_WAITS = 30  # a batch, of all methods and metrics together
+MOST_WAITS = 16  # a batch, of all methods and metrics together
 FACTORY = """
 import torch
 from torch import nn
@@ -39,6 +40,13 @@ def tiny():
     return nn.Sequential(*layers)
 """
 
+HIGHEST = """
+BETTER, UNIT, RANGE, SHORT = "higher", "share", (0, 1), "high"
+
+def score(case):
+    return case.map.max()
+"""
+
 
 @pytest.fixture
 def net(tmp_path: Path) -> str:
@@ -46,12 +54,18 @@ def net(tmp_path: Path) -> str:
     return f"{tmp_path}/nets.py:tiny"
 
 
-def count_waits(net: str, images: int, monkeypatch: pytest.MonkeyPatch) -> CountWaits:
+def count_waits(
+    net: str,
+    images: int,
+    monkeypatch: pytest.MonkeyPatch,
+    methods: Sequence[str] = METHODS,
+    metrics: Sequence[str] = METRICS,
+) -> CountWaits:
     """Count the waits of one batch of this many images, which is not the first and not timed."""
     monkeypatch.setattr(planning, "MAX_GROUP", images)
     monkeypatch.setattr(planning, "PAIRS_PER_GROUP", 10**9)
     suite = suite_file.load(
-        "smoke", nets=[net], methods=METHODS, metrics=METRICS, images=4 * images, precision="fp32",
+        "smoke", nets=[net], methods=list(methods), metrics=list(metrics), images=4 * images, precision="fp32",
         dataset="scenes[size=32]", target="predicted",
     ).model_copy(update={"timed": 1})  # fmt: skip
     plan = make_plan(suite, "cpu")
@@ -67,6 +81,23 @@ def test_a_batch_of_more_images_waits_no_more_often(net: str, monkeypatch: pytes
     few, many = (count_waits(net, images, monkeypatch) for images in (2, 8))
     assert few.downloads == many.downloads and many.downloads.total() <= MOST_WAITS
     assert many.uploads.total() - few.uploads.total() <= 8 - 2, "more is moved to the device than an image's noise"
+
+
+def test_metrics_of_maps_wait_once_for_all_of_them(net: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def count(*metrics: str) -> int:
+        waits = count_waits(net, 4, monkeypatch, ["grad_cam", "centre"], metrics)
+        return waits.downloads["cpu"]
+
+    assert count("average_drop", "gini", "entropy", "energy", "coherency") == count("average_drop") == count("gini")
+
+
+def test_maps_are_copied_to_the_host_only_for_a_metric_that_reads_them(
+    net: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits = count_waits(net, 4, monkeypatch, ["grad_cam", "centre"], ["gini", "insertion"])
+    (tmp_path / "highest.py").write_text(HIGHEST)
+    more = count_waits(net, 4, monkeypatch, ["grad_cam", "centre"], ["gini", "insertion", f"{tmp_path}/highest.py"])
+    assert more.downloads - waits.downloads == {"cpu": 1}
 
 
 def test_a_net_sees_few_batch_sizes_in_a_run(net: str) -> None:

@@ -22,7 +22,7 @@ from cambench.tests.support.nets import random_images
 
 HEAD = """import numpy as np
 import torch
-from cambench import *
+from cambench import *; from cambench.bench.scoring.case import RandomisedMap
 BETTER, UNIT, RANGE, SHORT = "higher", "share", (0, 1), "odd"
 
 
@@ -39,8 +39,9 @@ class Net:
 
 
 def score_by(folder: Path, *lines: str) -> Score:
-    """The score of a map of 4 x 4 by a metric whose function has these lines."""
-    (folder / "odd.py").write_text(HEAD + "".join(f"    {line}\n" for line in lines), encoding="utf-8")
+    """The score of a map of 4 x 4 by a metric whose function has these lines; `def` begins another function."""
+    code = "".join(f"{line}\n" if line.startswith("def ") else f"    {line}\n" for line in lines)
+    (folder / "odd.py").write_text(HEAD + code, encoding="utf-8")
     metric = plugins.find(METRIC, str(folder / "odd.py"))
     map_ = np.linspace(0, 1, 16, dtype=np.float32).reshape(4, 4)
     case = Case(map_, 0, (), torch.full((3, 4, 4), 0.25), map_)
@@ -148,11 +149,59 @@ def test_sound_questions_are_answered(tmp_path: Path, question: str, expected: f
         ("[CustomSeries(torch.zeros(0, 3, 4, 4))]", r"it is a tensor \(3, 4, 4\), or several in a series"),
         ("[CustomSeries(5)]", "it is a tensor"),
         ("[IsTop1(5)]", "it holds no perturbed image"),
+        ("[MapValue(5)]", "compute is a function of maps"),
+        ("[MapValue(torch.sum, np.ones((3, 3), bool))]", r"its mask is a boolean array \(4, 4\)"),
+        ("[MapValue(torch.sum, None, Clean())]", "other asks for no map"),
+        ("[MapValue(torch.sum, None, RandomisedMap(2, 0))]", "share is a number from 0 to 1"),
     ],
 )
 def test_unsound_questions_are_refused(tmp_path: Path, yielded: str, message: str) -> None:
     with pytest.raises(PluginError, match=f"^metric odd .*{message}"):
         score_by(tmp_path, f"yield {yielded}", "return 0.5")
+
+
+@pytest.mark.parametrize(
+    ("compute", "expected"),
+    [
+        ("maps.amax((1, 2))", 1.0), ("maps.sum((1, 2)).int()", 8.0), ("maps[:, 0, 0] > 0", 0.0),
+        ("maps.zero_().sum((1, 2))", 0.0),
+    ],
+)  # fmt: skip
+def test_numbers_of_maps_are_plain_numbers(tmp_path: Path, compute: str, expected: float) -> None:
+    """What a function writes into the maps that it receives changes no map."""
+    lines = [
+        "(value,) = yield [MapValue(_compute)]",
+        "(top,) = yield [Masked('black')]",
+        "return Curve([0, 1], [value, top])",
+    ]
+    curve = score_by(tmp_path, *lines, f"def _compute(maps): return {compute}")
+    assert isinstance(curve, Curve) and curve.scores == [expected, pytest.approx(0.25 / 2)]
+
+
+@pytest.mark.parametrize(
+    ("compute", "message"),
+    [
+        ("maps", r"metric odd computes \(1, 4, 4\) of 1 maps: compute returns a tensor \(1,\) of real numbers on cpu"),
+        ("maps.sum()", r"metric odd computes \(\) of 1 maps"),
+        ("maps.sum((1, 2)).numpy()", r"metric odd computes array\(.* of 1 maps"),
+        ("None", "metric odd computes None of 1 maps"),
+        (
+            "torch.ones(1, dtype=torch.complex64)",
+            r"metric odd computes \(1,\) of 1 maps: compute returns .* real numbers",
+        ),
+        ("torch.ones(1, device='meta')", "metric odd computes .* on cpu"),
+        ("torch.ones(1).to_sparse()", "metric odd computes .* on cpu"),
+        ("maps.log().sum((1, 2))", "metric odd computes -inf of a map: a number of a map is finite"),
+        ("torch.full((1,), float('nan'))", "metric odd computes nan of a map"),
+        ("maps / 0 * 'x'", r"odd\.py fails: line 10 raises TypeError"),
+        ("exec('raise NotApplicable(5)')", r"metric odd refuses a map in compute: raise NotApplicable in score\(\)"),
+    ],
+)
+def test_unsound_numbers_of_maps_are_refused(tmp_path: Path, compute: str, message: str) -> None:
+    """Also if the metric does not return them."""
+    lines = ["yield [Clean(), MapValue(_compute)]", "return 0.5"]
+    with pytest.raises(PluginError, match=f"^{message}"):
+        score_by(tmp_path, *lines, f"def _compute(maps): return {compute}")
 
 
 def test_a_metric_that_asks_for_ever_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

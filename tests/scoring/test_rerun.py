@@ -22,9 +22,9 @@ def test_each_image_of_several_calls_has_its_own_target_and_seed(pooled: Net) ->
     images, targets, seeds = random_images(5, 32), [3, 1, 4, 1, 5], [7, 8, 9, 10, 11]
     for method in ("grad_cam", "random"):
         runner = MethodRunner(find(METHOD, method), pooled, lambda maps: stretch(fit(maps, (32, 32))), batch=2)
-        together = torch.from_numpy(runner.explain(images, targets, seeds))
+        together = runner.explain(images, targets, seeds)
         alone = [runner.explain(images[n : n + 1], targets[n : n + 1], seeds[n : n + 1])[0] for n in range(5)]
-        torch.testing.assert_close(together, torch.stack([torch.from_numpy(map_) for map_ in alone]))
+        torch.testing.assert_close(together, torch.stack(alone))
 
 
 def test_methods_share_gradients_of_the_same_score_and_targets_only(pooled: Net) -> None:

@@ -36,7 +36,8 @@ VALUES = [
     "Kept(0, 9, 'mean')", "KeptSeries(((0, 9),), 'blur')",
 ]  # fmt: skip
 CALLS = ["[{}]", "({}, {})", "[{}, {}]", "{{{}: {}}}", "Curve({}, {})", "Curve([0, 1], [{}, {}])", "IsTop1({})", "Custom({})",
-         "KeptSeries(({}, {}), 'mean')", "Masked({})", "InsideSeries({}, {})", "str({})", "{} + {}"]  # fmt: skip
+         "MapValue({})", "MapValue({}, {})", "KeptSeries(({}, {}), 'mean')", "Masked({})", "InsideSeries({}, {})", "str({})",
+         "{} + {}"]  # fmt: skip
 CHANGES = [
     "pass", "os.chdir('/')", "sys.stdout.close()", "sys.stdout = sys.stderr = None", "torch.set_grad_enabled(False)",
     "torch.set_default_dtype(torch.float64)", "np.seterr(all='raise')", "random.seed(0)", "torch.set_num_threads(3)", "1 / 0",
