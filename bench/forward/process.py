@@ -15,6 +15,7 @@ import sys
 import torch
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # malloc.h
+GARBAGE = 50_000  # new objects that start a collection: about those of a batch, which hold one another in no circles
 KEPT_BYTES = 2**30  # freed blocks up to this size, and this much free memory in all, stay with the process
 
 
@@ -22,6 +23,7 @@ def tune_process(device: torch.device) -> None:
     """Set up this process for a run on a device; only for processes that we own, and after the imports."""
     gc.collect()
     gc.freeze()
+    gc.set_threshold(GARBAGE, 10, 10)
     atexit.register(gc.unfreeze)  # libraries complain at the end about objects that are never freed
     if device.type == "cpu":
         _keep_freed_memory()

@@ -29,7 +29,7 @@ class Schedule:
     """
 
     case: Case
-    counts: list[int]
+    counts: tuple[int, ...]
     shares: list[float]
     cells: bool = False
     ties: TieOrder = "reading"
@@ -38,13 +38,13 @@ class Schedule:
         """Return the images of an insertion curve: the substrate with the units exchanged so far shown."""
         if self.cells:
             return self._list_cell_images(substrate, "insert")
-        return [_make_series(tuple(self.counts), self.case.pixels, substrate, "insert", self.ties)]
+        return [_make_series(self.counts, self.case.pixels, substrate, "insert", self.ties)]
 
     def list_deletion_images(self, substrate: Substrate) -> list[Question]:
         """Return the images of a deletion curve: the image with the units exchanged so far replaced by the substrate."""
         if self.cells:
             return self._list_cell_images(substrate, "remove")
-        return [_make_series(tuple(self.counts), self.case.pixels, substrate, "remove", self.ties)]
+        return [_make_series(self.counts, self.case.pixels, substrate, "remove", self.ties)]
 
     def compute_step_means(self) -> list[float]:
         """Return the mean of the map over the units of each step."""
@@ -69,15 +69,19 @@ def make_schedule(
     the map's own grid, whatever `steps` is; from twice CELL_STEPS cells on it is two cells, and so on. Equal units come in
     reading order, or in reverse.
     """
-    units = case.raw.size if cells else case.pixels
-    if cells:
-        counts = [*range(0, units, max(1, units // CELL_STEPS)), units]
-        return Schedule(case, counts, [count / units for count in counts], cells, ties)
-    if even:
-        counts = [int(count) for count in np.linspace(0, units, steps + 1, dtype=np.int64)]
-        return Schedule(case, counts, [step / steps for step in range(steps + 1)], cells, ties)
-    counts = list_cumulative_counts(units, steps)
-    return Schedule(case, counts, [count / units for count in counts], cells, ties)
+    counts, shares = _list_steps(case.raw.size if cells else case.pixels, steps, cells=cells, even=even)
+    return Schedule(case, counts, list(shares), cells, ties)
+
+
+@lru_cache(maxsize=64)  # the curves of all maps of an image size are equal
+def _list_steps(units: int, steps: int, *, cells: bool, even: bool) -> tuple[tuple[int, ...], tuple[float, ...]]:
+    """Return how many units are exchanged at each point of a curve, and the share of all units at each."""
+    if even and not cells:
+        counts = tuple(np.linspace(0, units, steps + 1, dtype=np.int64).tolist())
+        return counts, tuple(step / steps for step in range(steps + 1))
+    step = max(1, units // CELL_STEPS)
+    counts = (*range(0, units, step), units) if cells else tuple(list_cumulative_counts(units, steps))
+    return counts, tuple(count / units for count in counts)
 
 
 @lru_cache(maxsize=64)  # the curves of all maps of an image size are equal

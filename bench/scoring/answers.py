@@ -15,7 +15,7 @@ from torch import Tensor
 from ..core.plugins import Plugin
 from ..forward.device import move_to_host, widen
 from ..forward.forward import Stream
-from .blend import Canvas, Ranks, blend_all, blend_images, count_images, split_request
+from .blend import Canvas, Ranks, blend_all, count_images, split_request
 from .case import Case, IsTop1, MapQuestion, MapValue, Question, find_map_question
 from .further_maps import FurtherMaps, MapKey
 from .map_values import MapRequest, compute_values, group_requests, split_values
@@ -58,7 +58,7 @@ class Answers:
         ranks = Ranks(maps)
         self._canvases = {first: Canvas(cases[first].image, maps, ranks) for first in firsts.values()}
         self._maps = maps.unbind()
-        self._further_maps = FurtherMaps(cases, self._blend)
+        self._further_maps = FurtherMaps(cases, [self._canvases[first] for first in self._first])
         self._scores: dict[Key, Answer] = {}
 
     def find(self, asked: Sequence[Asked]) -> Iterator[Iterable[Any]]:
@@ -113,9 +113,6 @@ class Answers:
             stop = start + count_images(key[1])
             self._scores[key] = target_scores[start:stop], is_top[start:stop]
             start = stop
-
-    def _blend(self, case: int, perturbed: Perturbed | Series) -> Stream:
-        return blend_images(self._canvases[self._first[case]], [(case, perturbed)])
 
     def _make_request(self, asked: Asked) -> MapRequest:
         assert isinstance(asked.question, MapValue)

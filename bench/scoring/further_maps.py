@@ -1,6 +1,6 @@
 """Makes the maps that metrics ask of methods: of other images, and of the image on nets with random weights."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor
@@ -8,18 +8,17 @@ from torch import Tensor
 from ..data.seeds import derive_seed
 from ..forward.device import move_to_host
 from ..forward.forward import Stream
+from .blend import Canvas, blend_images
 from .case import Case, FloatMap, MapOf, MapQuestion, RandomisedMap
-from .perturbations import Perturbed, Series
 
 MapKey = tuple[int, MapQuestion]  # a case's index, and what is asked of its method
-Blend = Callable[[int, Perturbed | Series], Stream]  # the images of a request about a case, given by its index
 
 
 class FurtherMaps:
     """The maps that metrics have asked of the methods of some cases. Each is made once, and stays on the net's device."""
 
-    def __init__(self, cases: Sequence[Case], blend: Blend) -> None:
-        self._cases, self._blend = cases, blend
+    def __init__(self, cases: Sequence[Case], canvases: Sequence[Canvas]) -> None:
+        self._cases, self._canvases = cases, canvases  # a canvas for each case
         self._maps: dict[MapKey, Tensor] = {}
 
     def take(self, key: MapKey) -> Tensor:
@@ -46,7 +45,8 @@ class FurtherMaps:
         if isinstance(question, RandomisedMap):
             return _explain_randomised([self._cases[case] for case, _ in group], question)
         return _explain_images([
-            (self._cases[case], asked, self._blend(case, asked.image)) for case, asked in group if isinstance(asked, MapOf)
+            (self._cases[case], asked, blend_images(self._canvases[case], [(case, asked.image)]))
+            for case, asked in group if isinstance(asked, MapOf)
         ])  # fmt: skip
 
 

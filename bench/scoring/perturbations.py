@@ -1,6 +1,7 @@
 """The perturbed images that a metric may ask the net to score, described without pixels or devices (see blend.py)."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -74,6 +75,13 @@ class KeptSeries:
 
     def __len__(self) -> int:
         return len(self.bounds)
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:  # a series is looked up for every map
+        return hash((self.bounds, self.substrate, self.ties))
 
 
 @dataclass(frozen=True, eq=False)

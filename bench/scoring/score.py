@@ -50,7 +50,7 @@ class _Dialogue:
 
     def __init__(self, metric: Plugin, case: Case, result: Any) -> None:
         self.metric, self._case = metric, case
-        self._asking = cast(AskingMaps[Score], result) if isgenerator(result) else None
+        self._asking = cast("AskingMaps[Score]", result) if isgenerator(result) else None
         self._rounds = 0
         self.questions: list[Question | MapQuestion] = []
         self.score: Score = float("nan")

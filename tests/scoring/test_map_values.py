@@ -13,10 +13,10 @@ from torch import Tensor
 
 from cambench.bench.core.plugins import METRIC, find
 from cambench.bench.data.types import Mask, Object
-from cambench.bench.forward.forward import Stream
 from cambench.bench.metrics import energy, gini, max_sensitivity
 from cambench.bench.scoring import map_values
 from cambench.bench.scoring import score as scoring
+from cambench.bench.scoring.blend import Canvas
 from cambench.bench.scoring.case import Case, Curve, MapOf, Rerun
 from cambench.bench.scoring.further_maps import FurtherMaps
 from cambench.bench.scoring.perturbations import Clean
@@ -194,7 +194,7 @@ def test_a_map_that_is_asked_for_again_is_made_once() -> None:
     cases = [Case(each.map, 0, (), each.image, each.raw, Rerun(_never, _never, explainer)) for each in cases]
     scoring.score(FakeNet(brightness), cases, [find(METRIC, "coherency"), find(METRIC, "adcc")])
     assert explained == [15]
-    maps = FurtherMaps(cases, lambda case, _: Stream(1, lambda *_: cases[case].image[None]))
+    maps = FurtherMaps(cases, [Canvas(case.image, torch.zeros(15, SIZE, SIZE)) for case in cases])
     for case in (0, 0, 1):
         maps.make([(case, MapOf(Clean())), (0, MapOf(Clean()))])
     assert explained == [15, 1, 1]
