@@ -342,10 +342,12 @@ def _describe_tie(top: Sequence[str], rivals: Sequence[str], alike: Sequence[tup
 def _describe_failure(table: Table, standings: Sequence[MetricStandings]) -> str:
     """Say that by each of some metrics no method beats the controls, or that this is not known."""
     names = join_names([each.metric.spec for each in standings])
-    images = format_count(_count_images(table, standings), "image")
+    count = _count_images(table, standings)
+    images = format_count(count, "image")
     if _are_too_few(table, standings):
         least = max(each.decisive_images for each in standings)
-        return f"{images} are too few to show that a method beats the controls by {names}: {least} at least"
+        be = "is" if count == 1 else "are"
+        return f"{images} {be} too few to show that a method beats the controls by {names}: {least} at least"
     known = all(
         any(c.verdict == "worse" for c in each.comparisons if c.method == method)
         for each in standings for method in each.standings if each.standings[method] != "no score"

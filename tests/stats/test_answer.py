@@ -212,14 +212,15 @@ def test_a_method_that_ties_with_the_best_but_beats_no_control_is_left_out(table
     assert "cam alone is shown to beat the controls, and no test tells it from grad_cam; take cam (" in answer.text
 
 
-@pytest.mark.parametrize(("count", "few"), [(7, True), (8, False)])  # 3 methods by 2 controls: 6 * 2 ** (1 - 8) < .05
+@pytest.mark.parametrize(("count", "few"), [(1, True), (7, True), (8, False)])  # 6 tests: 6 * 2 ** (1 - 8) < .05
 def test_few_images_are_no_evidence_against_a_method(table: Table, count: int, few: bool) -> None:
     scored = with_scores(table, insertion={})
     values = scored.values["insertion"].iloc[:count].copy()
     values["centre"] = values["cam"].to_numpy()[::-1] + 0.001
     answer = find_answer(replace(scored, values={"insertion": values}))
     assert answer and (answer.state, answer.take) == ("open" if few else "none", None)
-    sentence = f"{count} images are too few to show that a method beats the controls by insertion: 8 at least"
+    images = "1 image is" if count == 1 else f"{count} images are"
+    sentence = f"{images} too few to show that a method beats the controls by insertion: 8 at least"
     assert (answer.text == sentence) is few
 
 
