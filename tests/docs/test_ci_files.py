@@ -3,14 +3,15 @@
 import os
 import re
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from click.testing import Result
 
 from cambench import __version__
+from cambench.tests.support.cli import bench
 
 ROOT = Path(__file__).parents[2]
 ACTION = yaml.safe_load((ROOT / ".github/actions/bench/action.yml").read_text(encoding="utf-8"))
@@ -30,6 +31,10 @@ METHOD = '''"""A CAM of one's own."""
 def explain(net, images, targets):
     return net.features(images).mean(1)
 '''
+FAKE_BENCH = """#!/bin/bash
+printf '%s\\t' "$@" >> "$HOME/commands"
+echo >> "$HOME/commands"
+"""
 FAKE_PYTHON = """#!/bin/bash
 echo "python $*" >> "$LOG"
 case "$*" in
@@ -40,18 +45,29 @@ esac
 """
 
 
-def shell(lines: str, project: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Lines in a clean environment, with bench on the path, as a job's shell runs them."""
-    path = f"{Path(sys.executable).parent}{os.pathsep}/usr/bin{os.pathsep}/bin"
-    return subprocess.run(
-        ["/usr/bin/env", "-i", f"PATH={path}", f"HOME={project}", "OMP_NUM_THREADS=1",
-         *(f"{key}={value}" for key, value in environment.items()), "bash", "-eo", "pipefail", "-c", lines],
-        cwd=project, capture_output=True, text=True,
-    )  # fmt: skip
+def run_lines(lines: str, project: Path, **environment: str) -> Result:
+    """Run lines with bench as a job's shell runs them; return the result of the first command that fails, or of the last.
+
+    The shell runs in a clean environment. A script in the place of bench writes its arguments down, and the commands are
+    run in this process, because each process loads torch.
+    """
+    (project / "commands").unlink(missing_ok=True)
+    variables = {"PATH": f"{project}/bin:/usr/bin:/bin", "HOME": str(project)} | environment
+    subprocess.run(["bash", "-eo", "pipefail", "-c", lines], cwd=project, env=variables, check=True)
+    for command in (project / "commands").read_text(encoding="utf-8").splitlines():
+        result = bench(*command.removesuffix("\t").split("\t"))
+        if result.exit_code:
+            break
+    return result
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Path:
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working directory of a job, with a method and a suite."""
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/bench").write_text(FAKE_BENCH, encoding="utf-8")
+    (tmp_path / "bin/bench").chmod(0o755)
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "my_cam.py").write_text(METHOD, encoding="utf-8")
     (tmp_path / "tiny.toml").write_text(TINY, encoding="utf-8")
     return tmp_path
@@ -69,21 +85,21 @@ def test_action_inputs_reach_the_shell_as_variables_only() -> None:
     assert used == set(ACTION["inputs"])
 
 
-def test_the_action_passes_and_then_fails(project: Path) -> None:
+def test_the_action_passes_and_then_fails(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(project / "summary.md"))
     environment = {
         "SUITE": "tiny.toml",
         "OPTIONS": "--images 3",
         "OUT": str(project / "out"),
         "BASELINE": "my.baseline",
     }
-    environment |= {"GITHUB_STEP_SUMMARY": str(project / "summary.md")}
     lines = {name: str(step.get("run")) for name, step in steps().items()}
     assert set(environment) >= {key for name in ("Run", "Compare") for key in steps()[name]["env"]}
-    result = shell(lines["Run"], project, **environment)
-    assert result.returncode == 0, result.stderr
-    assert shell("bench baseline out/run --out my.baseline", project).returncode == 0
-    passed = shell(lines["Compare"], project, **environment | {"OPTIONS": ""})
-    assert passed.returncode == 0, passed.stdout + passed.stderr
+    result = run_lines(lines["Run"], project, **environment)
+    assert result.exit_code == 0, result.output
+    assert bench("baseline", "out/run", "--out", "my.baseline").exit_code == 0
+    passed = run_lines(lines["Compare"], project, **environment | {"OPTIONS": ""})
+    assert passed.exit_code == 0, passed.output
     assert "over 3 images" in passed.stdout
     uploaded = [Path(path.strip()).name for path in steps()["Upload"]["with"]["path"].splitlines()]
     assert [name for name in uploaded if not (project / "out" / name).exists() and name != "report.html"] == []
@@ -92,9 +108,9 @@ def test_the_action_passes_and_then_fails(project: Path) -> None:
         METHOD.replace("return net", "net(images); net(images); return net"), encoding="utf-8"
     )
     environment["OUT"] = str(project / "later")
-    assert shell(lines["Run"], project, **environment).returncode == 0
-    failed = shell(lines["Compare"], project, **environment | {"OPTIONS": "--strict"})
-    assert failed.returncode == 1 and "forwards" in failed.stdout
+    assert run_lines(lines["Run"], project, **environment).exit_code == 0
+    failed = run_lines(lines["Compare"], project, **environment | {"OPTIONS": "--strict"})
+    assert failed.exit_code == 1 and "forwards" in failed.stdout
     summary = (project / "summary.md").read_text(encoding="utf-8")
     assert summary.count("### Passed") == summary.count("### Failed") == 1
 
@@ -208,7 +224,7 @@ def test_the_commands_for_gitlab_run(project: Path) -> None:
     lines = [line for line in job["script"] if line.startswith("bench")]
     commands = [line.replace("--images 12", "--images 2").replace("scenes", "scenes[size=64]") for line in lines]
     (project / "baselines").mkdir()
-    recorded = shell(f"{commands[0]}\nbench baseline now --out baselines/my_cam.baseline", project)
-    assert recorded.returncode == 0, recorded.stderr
-    assert shell("\n".join(commands), project).returncode == 0
+    recorded = run_lines(f"{commands[0]}\nbench baseline now --out baselines/my_cam.baseline", project)
+    assert recorded.exit_code == 0, recorded.output
+    assert run_lines("\n".join(commands), project).exit_code == 0
     assert all((project / path).exists() for path in [*job["artifacts"]["paths"], job["artifacts"]["reports"]["junit"]])
