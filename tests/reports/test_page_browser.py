@@ -54,6 +54,7 @@ def _open(browser: Any, file: Path, **options: Any) -> Iterator[Any]:
     """Open a tab with the page; afterwards, check that no script failed and that nothing else was requested."""
     context = browser.new_context(**options)
     tab = context.new_page()
+    tab.set_default_timeout(120_000)  # milliseconds; a busy machine takes long to draw a whole page
     messages, requests = [], []
     tab.on("console", lambda message: messages.append(message.text))
     tab.on("pageerror", lambda error: messages.append(str(error)))
