@@ -5,7 +5,7 @@ The height is the axis that another height of the image makes longer or shorter.
 is the axis along which changes of the image's upper and of its lower half lie apart. Likewise the width.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import TypeVar
 
 import torch
@@ -39,13 +39,14 @@ def find_orders(modules: Mapping[str, nn.Module], images: Tensor) -> dict[str, O
 
     Outputs that are no maps, or of whose axes the height and the width cannot be told, are missing.
     """
-    shapes = _read_outputs(modules, images, lambda output: output.shape)
-    taller = _read_outputs(modules, pad(images[:1], (0, 0, 0, STEP)), lambda output: output.shape)
-    wider = _read_outputs(modules, pad(images[:1], (0, STEP, 0, 0)), lambda output: output.shape)
+    shapes, taller, wider = (
+        _read_outputs(modules, modules.keys(), inputs, lambda output: output.shape)
+        for inputs in (images, pad(images[:1], (0, 0, 0, STEP)), pad(images[:1], (0, STEP, 0, 0)))
+    )
     orders = {key: _compare_shapes(shape, taller.get(key), wider.get(key)) for key, shape in shapes.items()}
-    if any(order is None and len(shapes[key]) == len(MAP) for key, order in orders.items()):
-        by_change = _read_outputs(modules, _mix_halves(images), _compare_changes)
-        orders = {key: order or by_change.get(key) for key, order in orders.items()}
+    unknown = {key for key, order in orders.items() if order is None and len(shapes[key]) == len(MAP)}
+    if unknown:
+        orders |= _read_outputs(modules, unknown, _mix_halves(images), _compare_changes)
     return {key: order for key, order in orders.items() if order is not None}
 
 
@@ -73,9 +74,12 @@ def _invert(order: Order) -> Order:
 
 
 def _read_outputs(
-    modules: Mapping[str, nn.Module], images: Tensor, read: Callable[[Tensor], Reading]
+    modules: Mapping[str, nn.Module], keys: Collection[str], images: Tensor, read: Callable[[Tensor], Reading]
 ) -> dict[str, Reading]:
-    """Run modules one after the other, up to the first that does not take images of this size, and read their outputs."""
+    """Run modules one after the other, up to the first that does not take images of this size.
+
+    Return what `read` gives for the outputs of the modules with these keys.
+    """
     readings: dict[str, Reading] = {}
     value = images
     for key, module in modules.items():
@@ -85,7 +89,7 @@ def _read_outputs(
             raise
         except UNTRACEABLE:
             break
-        if isinstance(value, Tensor):
+        if key in keys and isinstance(value, Tensor):
             readings[key] = read(value)
     return readings
 
@@ -96,6 +100,8 @@ def _compare_shapes(shape: torch.Size, taller: torch.Size | None, wider: torch.S
         return None
     if (shape[0], taller[0], wider[0]) != (2, 1, 1):
         return None
+    if shape[2:] == taller[2:] == wider[2:] == (1, 1):
+        return MAP
     height, width = ([axis for axis in MAP[1:] if other[axis] != shape[axis]] for other in (taller, wider))
     return _make_order(height, width)
 
@@ -125,15 +131,20 @@ def _find_moving_axis(whole: Tensor, mixed: Tensor) -> list[int]:
     """Return the axis along which changes of an image's halves lie furthest apart, in the mean of the images, if any does."""
     shifts = [0.0, 0.0, 0.0]
     for first, second, mixture in zip(whole, whole.roll(-1, 0), mixed, strict=True):
-        for axis in range(3):
-            shifts[axis] += _find_centre(mixture - second, axis) - _find_centre(mixture - first, axis)
+        centres = zip(_find_centres(mixture - second), _find_centres(mixture - first), strict=True)
+        shifts = [shift + other - one for shift, (other, one) in zip(shifts, centres, strict=True)]
     largest = max(shifts, key=abs)
     return [shifts.index(largest) + 1] if largest > 0 else []
 
 
-def _find_centre(changes: Tensor, axis: int) -> float:
-    """Return where the centre of the changes lies along an axis, from 0 to 1; 0.5 if nothing changes."""
-    weights = widen(changes.abs()).movedim(axis, 0).flatten(1).sum(1)
+def _find_centres(changes: Tensor) -> list[float]:
+    """Return where the centre of the changes (k, h, w) lies along each axis, from 0 to 1; 0.5 if nothing changes."""
+    weights = widen(changes.abs())
+    return [_find_centre(weights.sum([other for other in range(3) if other != axis])) for axis in range(3)]
+
+
+def _find_centre(weights: Tensor) -> float:
+    """Return where the centre of weights (n,) lies, from 0 to 1; 0.5 if all are 0."""
     positions = torch.linspace(0, 1, len(weights), dtype=weights.dtype, device=weights.device)
     return float((weights * positions).sum() / weights.sum()) if weights.sum() > 0 else 0.5
 

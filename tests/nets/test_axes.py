@@ -299,6 +299,24 @@ def test_an_order_is_measured_by_size_and_by_change(order: axes.Order) -> None:
         assert torch.equal(nn.Sequential(*modules.values())(images), moved(body(images)))
 
 
+@pytest.mark.parametrize(("cells", "batches", "compared"), [(1, [2, 1, 1], []), (4, [2, 1, 1, 9], [(9, 5, 4, 4)])])
+def test_only_outputs_whose_size_tells_nothing_are_measured_by_change(
+    cells: int, batches: list[int], compared: list[tuple[int, ...]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of an output of one cell there is nothing to measure, so that no more images are computed."""
+    counts, shapes, compare = list[int](), list[tuple[int, ...]](), axes._compare_changes
+
+    def record(outputs: Tensor) -> axes.Order | None:
+        shapes.append(tuple(outputs.shape))
+        return compare(outputs)
+
+    monkeypatch.setattr(axes, "_compare_changes", record)
+    modules = {"body": nn.Conv2d(3, 5, 4, 4), "pool": nn.AdaptiveAvgPool2d(cells)}
+    modules["body"].register_forward_hook(lambda *results: counts.append(len(results[2])))
+    assert axes.find_orders(modules, random_images(2, 32)) == {"body": axes.MAP, "pool": axes.MAP}
+    assert (counts, shapes) == (batches, compared)
+
+
 class _Of64(nn.Module):
     """Takes images of 64 x 64 alone."""
 
