@@ -1,7 +1,9 @@
 """The examples work: nets are loaded from users' files and explained at the named layer."""
 
 import importlib
+import sys
 from pathlib import Path
+from subprocess import CompletedProcess
 from types import ModuleType
 from typing import Any
 from urllib.error import URLError
@@ -14,6 +16,7 @@ import torchvision
 import cambench
 from cambench import Explanation, ImageError
 from cambench.datasets import cracks
+from cambench.tests.support.cli import bench
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 SCORE_CAMS = (
@@ -168,7 +171,14 @@ def test_drawn_digits_are_balanced() -> None:
     assert images.shape == (40, 1, 56, 56) and labels.bincount().tolist() == [4] * 10
 
 
-def test_the_gallery_writes_its_page() -> None:
+def test_the_gallery_writes_its_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its commands are run in this process, because each process loads torch."""
+
+    def run(command: list[str], **_: object) -> CompletedProcess[str]:
+        assert command[:3] == [sys.executable, "-m", "cambench"]
+        return CompletedProcess(command, bench(*command[3:]).exit_code)
+
+    monkeypatch.setattr("subprocess.run", run)
     torch.manual_seed(0)
     Path("gallery/weights").mkdir(parents=True)
     torch.save(import_example("digits").DigitNet().state_dict(), "gallery/weights/digits.pt")

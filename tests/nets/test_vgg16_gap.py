@@ -1,5 +1,7 @@
 """vgg16_gap: a linear layer fitted after VGG16's convolutions and stored in a file, so that plain CAM applies."""
 
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import PIL.Image
@@ -18,8 +20,16 @@ from cambench.bench.nets.net import Net
 from cambench.methods import cam
 
 CPU = torch.device("cpu")
-DATASET = "scenes[split=val,size=64,objects=single]"
+DATASET = "scenes[split=val,size=32,objects=single]"
 IMAGES = 30
+
+
+@pytest.fixture(scope="module", autouse=True)
+def load_once() -> Iterator[None]:
+    """Load VGG16 once for all tests, because that takes seconds."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(load, "load", cache(load.load))
+        yield
 
 
 def _fit(*args: str) -> Result:
@@ -36,12 +46,12 @@ def head_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def net(head_file: Path) -> Net:
-    return load.load(f"vgg16_gap[weights={head_file}]", CPU, "fp32")
+    return load.load(f"vgg16_gap[weights={head_file}]", CPU, "fp32", None)  # as a run does, so that it takes this net
 
 
 @pytest.fixture(scope="module")
 def vgg() -> Net:
-    return load.load("vgg16", CPU, "fp32")
+    return load.load("vgg16", CPU, "fp32", vgg16_gap.LAYER)
 
 
 def test_the_gradient_of_the_regression_loss_is_0() -> None:
@@ -83,7 +93,7 @@ def test_accuracies_are_measured_on_held_out_images(head_file: Path, net: Net, v
     assert note in net.notes[0]
     assert (
         net.notes[1]
-        == "its weights were validated on images of 64 x 64: set [size=64] of the data set (bench explain: --size 64)"
+        == "its weights were validated on images of 32 x 32: set [size=32] of the data set (bench explain: --size 32)"
     )
 
 
@@ -91,7 +101,7 @@ def test_the_report_of_a_run_states_how_the_layer_was_fitted(head_file: Path, tm
     net = f"vgg16_gap[weights={head_file}]"
     result = CliRunner().invoke(
         main,
-        ["run", "--nets", net, "--methods", "cam", "--metrics", "pointing", "--dataset", "scenes[size=64]", "--images", "2",
+        ["run", "--nets", net, "--methods", "cam", "--metrics", "pointing", "--dataset", "scenes[size=32]", "--images", "2",
          "--device", "cpu", "--precision", "fp32", "--out", str(tmp_path / "run")],
     )  # fmt: skip
     assert result.exit_code == 0, result.output
@@ -100,7 +110,7 @@ def test_the_report_of_a_run_states_how_the_layer_was_fitted(head_file: Path, tm
 
 def test_a_layer_is_fitted_to_two_classes_unknown_to_vgg16(tmp_path: Path) -> None:
     file = tmp_path / "cracks.safetensors"
-    result = _fit("--dataset", "cracks[size=64]", "--images", "20", "--out", str(file))
+    result = _fit("--dataset", "cracks[size=32]", "--images", "10", "--out", str(file))
     assert result.exit_code == 0, result.output
     metadata = vgg16_gap.read_head(file).metadata
     assert (len(metadata.classes), metadata.base_right) == (2, None)

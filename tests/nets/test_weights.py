@@ -77,7 +77,7 @@ def test_loading_is_quick() -> None:
 def test_a_net_knows_its_classes(name: str) -> None:
     net, right = load_shipped(name), []
     has_bf16 = choose_precision("auto", torch.device("cpu")) == "bf16"  # without units for it, bf16 is slower than fp32
-    for images, labels in draw_batches(160, "single", 60, seed=5):
+    for images, labels in draw_batches(160, "single", 30, seed=5):
         with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=has_bf16):
             scores = net(images)
         right.append(scores.argmax(1) == labels[:, 0])

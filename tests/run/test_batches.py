@@ -25,8 +25,8 @@ METHODS = [
     "opti_cam[iterations=2]", "random", "centre", "uniform", "edge", "fake_cam",
 ]  # fmt: skip
 METRICS = [
-    "insertion", "deletion", "average_drop", "average_increase", "average_gain", "pointing", "energy", "road", "adcc",
-    "gini", "entropy", "complexity", "sparsity", "distractor", "coherency",
+    "insertion[steps=8]", "deletion[steps=8]", "average_drop", "average_increase", "average_gain", "pointing", "energy",
+    "road", "adcc", "gini", "entropy", "complexity", "sparsity", "distractor", "coherency",
 ]  # fmt: skip
 MOST_WAITS = 16  # a batch, of all methods and metrics together
 FACTORY = """

@@ -33,7 +33,9 @@ def photos(tmp_path: Path) -> Path:
     return folder
 
 
-def arguments(photos: Path, out: Path, method: object = "centre", metric: object = "insertion") -> list[object]:
+def arguments(
+    photos: Path, out: Path, method: object = "centre", metric: object = "insertion[steps=4]"
+) -> list[object]:
     dataset = f"image_folder[path={photos},size=64]"
     chosen = ["--methods", method, "--metrics", metric, "--images", COUNT, "--precision", "fp32"]
     return ["run", "--nets", "squeezenet1_1", "--dataset", dataset, *chosen, "--out", out]
@@ -245,7 +247,7 @@ def run_own(folder: Path, code: str, images: int, metric: str = "gini") -> Resul
 
 
 def test_an_error_or_a_wrong_image_of_a_users_data_set_fails_the_image(tmp_path: Path) -> None:
-    result = run_own(tmp_path, OWN, 4, "insertion")
+    result = run_own(tmp_path, OWN, 4, "insertion[steps=4]")
     assert result.exit_code == 3
     assert images_of(tmp_path / "run", "scores") == ["0", "3"]
     failures = store.open_run(tmp_path / "run").table("failures")
@@ -258,7 +260,7 @@ def test_an_error_or_a_wrong_image_of_a_users_data_set_fails_the_image(tmp_path:
 
 
 def test_the_cost_measured_on_the_first_image_is_missing_if_that_image_fails(tmp_path: Path) -> None:
-    result = run_own(tmp_path, OWN.replace("index == 1", "index == 0"), 2, "insertion")
+    result = run_own(tmp_path, OWN.replace("index == 1", "index == 0"), 2, "insertion[steps=4]")
     assert "forwards and peak bytes, which are measured on the first image, are missing" in words(result.output)
 
 

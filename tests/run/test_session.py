@@ -31,7 +31,7 @@ from cambench.bench.store import run as store
 from cambench.bench.store.writer import Writer
 
 NETS = ["squeezenet1_1", "resnet18"]
-SMALL = {"dataset": "scenes[size=64]", "methods": ["grad_cam"], "metrics": ["deletion"]}
+SMALL = {"dataset": "scenes[size=64]", "methods": ["grad_cam"], "metrics": ["deletion[steps=4]"]}
 
 
 @pytest.fixture
