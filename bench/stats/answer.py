@@ -7,7 +7,7 @@ nothing if the order of equal pixels can move the mean of either method by more,
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from math import ceil, inf, isnan, log2
+from math import ceil, inf, isnan
 from typing import Literal, Protocol, TypeVar
 
 import numpy as np
@@ -17,10 +17,11 @@ from ..core.errors import UsageError, list_known_names
 from ..core.formatting import format_count, format_duration, format_number, join_names
 from ..store.run import Run
 from .controls import ControlComparison, compare_with_controls
-from .estimate import ALIKE, ALPHA, TIE, Estimate, format_interval
+from .estimate import ALIKE, TIE, Estimate, format_interval
 from .mean_scores import Metric, is_binary
 from .outcome import Race, Standing
 from .ranking import Ranking, rank_by_metric
+from .significance import count_decisive_images
 from .summary import Table, build_tables
 
 State = Literal["winner", "tie", "none", "split", "open"]
@@ -55,13 +56,9 @@ class MetricStandings:
 
     @property
     def decisive_images(self) -> int:
-        """The least number of images on which a method can be shown to beat a control.
-
-        On n images, the least p-value of an exact signed-rank test is 2 ** (1 - n); Holm's correction multiplies it by the
-        number of tests.
-        """
+        """The least number of images on which a method can be shown to beat a control."""
         tests = sum(comparison.pair is not None for comparison in self.comparisons)
-        return ceil(log2(2 * max(tests, 1) / ALPHA))
+        return ceil(count_decisive_images(max(tests, 1)))
 
     @property
     def tie_effect(self) -> float:

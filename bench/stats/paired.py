@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import combinations
-from math import ceil, log2, nan
+from math import ceil, nan
 from typing import Literal
 
 import numpy as np
@@ -13,7 +13,7 @@ from scipy.stats import norm
 
 from ..core.formatting import format_number
 from .estimate import ALPHA, FEW, TIE, Estimate, Floats, Z, estimate_columns
-from .significance import Significance, holm, sign_test, signed_rank_tests
+from .significance import Significance, count_decisive_images, holm, sign_test, signed_rank_tests
 
 MANY_MORE = 1_000  # images: a comparison that needs more is not worth deciding
 MAX_IMAGES = 10**9  # a comparison that needs more images is never decided
@@ -232,7 +232,7 @@ def _estimate_images_needed(differences: Floats, family_size: int) -> ImagesNeed
     if not (mean := abs(float(differences.mean()))):
         return "never"
     half = _find_quantile(family_size) * float(differences.std(ddof=1))
-    images = max((half / mean) ** 2, log2(2 * family_size / ALPHA), n + 1)
+    images = max((half / mean) ** 2, count_decisive_images(family_size), n + 1)
     return ceil(images) if images <= MAX_IMAGES else "never"
 
 

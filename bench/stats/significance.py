@@ -1,13 +1,14 @@
 """Tests of paired differences, and Holm's correction for multiple tests."""
 
 from functools import lru_cache
+from math import log2
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.stats import binomtest, rankdata, wilcoxon
 
-from .estimate import Floats
+from .estimate import ALPHA, Floats
 
 EXACT_LIMIT = 50  # differences; for more, the signed-rank test uses the normal approximation
 
@@ -58,6 +59,14 @@ def _distribute_rank_sum(ranks: tuple[int, ...]) -> Floats:
         probabilities = halves.copy()
         probabilities[rank:] += halves[:-rank]
     return probabilities
+
+
+def count_decisive_images(tests: int) -> float:
+    """Return the number of images below which none of so many exact tests can be significant.
+
+    On n images, the least p-value is 2 ** (1 - n); Holm's correction multiplies it by the number of tests.
+    """
+    return log2(2 * tests / ALPHA)
 
 
 def sign_test(differences: Floats) -> Significance:
