@@ -103,7 +103,7 @@ def pair_methods(
     samples = []
     for a, b in combinations(values.columns, 2) if pairs is None else pairs:
         effect = 0.0 if ties is None else _find_tie_effect(values[[a, b]], ties[[a, b]])
-        samples.append(PairedSample(a, b, _subtract(columns[a], columns[b]), better, binary, effect))
+        samples.append(PairedSample(a, b, subtract_paired(columns[a], columns[b]), better, binary, effect))
     return samples
 
 
@@ -112,13 +112,7 @@ def _find_tie_effect(values: pd.DataFrame, ties: pd.DataFrame) -> float:
     return float(ties[values.notna().all(axis=1)].mean().fillna(0.0).max())
 
 
-def subtract_paired(first: "pd.Series[float]", second: "pd.Series[float]") -> Floats:
-    """Return first minus second (n,) on the images, by index, that have both values; at most TIE counts as 0."""
-    first, second = first.dropna().align(second.dropna(), join="inner")
-    return _subtract(np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64))
-
-
-def _subtract(first: Floats, second: Floats) -> Floats:
+def subtract_paired(first: Floats, second: Floats) -> Floats:
     """Return first minus second where both are numbers; at most TIE counts as 0."""
     differences = first - second
     differences = differences[~np.isnan(differences)]
