@@ -4,8 +4,8 @@ from statistics import harmonic_mean
 
 from ..scoring.case import Asking, Case, MapValue
 from ..scoring.perturbations import Clean, Substrate
+from ._mean import compute_mean
 from ._soft import ask_for_coherency, compute_drop, mask_by_map
-from ._spread import compute_mean
 
 VERSION = 1
 BETTER = "higher"

@@ -1,7 +1,7 @@
 """Complexity: the mean of the map in [0, 1], that is its L1 norm per pixel (ADCC, Poppi et al., CVPRW 2021)."""
 
 from ..scoring.case import Asking, Case, MapValue
-from ._spread import compute_mean
+from ._mean import compute_mean
 
 VERSION = 1
 BETTER = "lower"

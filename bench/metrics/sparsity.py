@@ -7,7 +7,7 @@ from torch import Tensor
 
 from ..forward.device import widen
 from ..scoring.case import Asking, Case, MapValue
-from ._spread import compute_mean
+from ._mean import compute_mean
 
 VERSION = 1
 BETTER = "higher"
