@@ -1,9 +1,10 @@
 """Compute the results that ship with the package, and pack them: `python -m cambench.tools.reference`.
 
 Each net is a run of its own in runs/reference, which begins with what is packed already, so that several processes can share
-the work. Another processor, or a method whose VERSION was raised, needs `--anew`. `--images 20 --dear 12` computes the first 20
-images by cheap methods and the first 12 by dear ones; what is there is not computed again. What all of these runs hold is
-packed into bench/store/results. With `--photos FOLDER`, these are the results of SqueezeNet with ImageNet's weights on the
+the work. A method whose VERSION was raised needs `--anew`. Another processor goes on with the scores, which are equal to
+rounding in fp32, and measures no seconds: these are of the device on which a net was begun, and the environment names both.
+`--images 20 --dear 12` computes the first 20 images by cheap methods and the first 12 by dear ones; what is there is not
+computed again. What all of these runs hold is packed into bench/store/results. With `--photos FOLDER`, these are the results of SqueezeNet with ImageNet's weights on the
 photos of a folder; scores are packed, photos are not.
 """
 
@@ -29,7 +30,7 @@ from ..bench.run.describe import make_header
 from ..bench.run.plan import Plan, Round, make_plan
 from ..bench.store import parts
 from ..bench.store.comparability import find_environment_difference
-from ..bench.store.header import FILE, Header, write_header
+from ..bench.store.header import FILE, Header, read_header, write_header
 from ..bench.store.run import Run, open_run
 from ..bench.store.schema import SCHEMAS
 from ..bench.store.shipped import RESULTS
@@ -40,6 +41,9 @@ PHOTOS = "reference-photos"
 PHOTO_NET, PHOTO_DATA, PHOTO_COUNT = "squeezenet1_1@imagenet", "imagenet-photos", 64
 RUNS = Path("runs")
 STAGE = 4  # images that are computed, and kept, together
+FURTHER = (
+    "further device"  # the entry of an environment: computed scores too, and its seconds are not among those stored
+)
 SHOWN = ("maps", "images")  # tables of which few images are packed, and no photos
 PACKED = tuple(table for table in SCHEMAS if table not in ("strips", *SHOWN))
 SHOWN_IMAGES = 2
@@ -91,6 +95,8 @@ def compute(suite: Suite, directory: Path, work: Work, device: str) -> None:
     engine = plugins.find(ENGINE, "local")
     header = make_header(plan)
     header.environment |= engine.environment
+    if (directory / FILE).exists() and go_on_elsewhere(directory, header):
+        plan = replace(plan, suite=plan.suite.model_copy(update={"timed": 0}))
     writer = Writer(directory, header)
     run, console = Run(writer.directory, writer.header), Console()
     planned = replace(plan, schedule=lambda: work.list_rounds(plan, run))
@@ -100,6 +106,26 @@ def compute(suite: Suite, directory: Path, work: Work, device: str) -> None:
     finally:
         writer.flush()
         writer.close()
+
+
+def go_on_elsewhere(directory: Path, header: Header) -> bool:
+    """Tell whether the run in a directory was begun on another device.
+
+    If so, name this one in its environment, and the first one in the header with which the run is resumed.
+    """
+    begun = read_header(directory)
+    here, first = (each.environment["device"] for each in (header, begun))
+    if here == first:
+        return False
+    further = _join_devices(begun.environment.get(FURTHER, ""), here)
+    write_header(directory, begun.model_copy(update={"environment": begun.environment | {FURTHER: further}}))
+    header.environment["device"] = first
+    return True
+
+
+def _join_devices(*lists: str) -> str:
+    """Join lists of devices, each device once."""
+    return "; ".join(dict.fromkeys(device for devices in lists for device in devices.split("; ") if device))
 
 
 def pack(runs: Sequence[Run], directory: Path, *, photos: bool = False) -> None:
@@ -147,9 +173,11 @@ def merge_headers(headers: Sequence[Header]) -> Header:
                 f"{', '.join(other.nets)} was computed elsewhere than {', '.join(first.nets)}: {difference}"
             )
     nets = dict(chain.from_iterable(header.nets.items() for header in headers))
+    further = _join_devices(*(header.environment.get(FURTHER, "") for header in headers))
+    environment = first.environment | ({FURTHER: further} if further else {})
     description = suite_file.load(SUITE).description
     suite = first.suite.model_copy(update={"nets": list(nets), "description": description})
-    return first.model_copy(update={"nets": nets, "suite": suite})
+    return first.model_copy(update={"nets": nets, "suite": suite, "environment": environment})
 
 
 def _rename_dataset(header: Header) -> Header:

@@ -1,7 +1,7 @@
 """Format the page *Which method?* from the results that ship: each sentence and cell follows from their numbers by rule."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
@@ -17,6 +17,7 @@ from ..bench.stats.mean_scores import Metric
 from ..bench.stats.summary import Table, build_tables
 from ..bench.store.run import Run, open_run
 from ..bench.store.shipped import RESULTS, list_shipped
+from .reference import FURTHER
 
 RUNS = ("reference", "reference-photos")
 TOO_FEW = "too few images"
@@ -222,6 +223,13 @@ def _list_unbeaten(net: NetResults, metric: str) -> list[str]:
     return [group[0].control for group in groups.values()]
 
 
+def _name_devices(environment: Mapping[str, str]) -> str:
+    """Name the device on which a run was begun, and the one that went on with it."""
+    further = environment.get(FURTHER)
+    first = environment["device"]
+    return f"{first}, which measured the seconds, and {further}" if further else first
+
+
 def _describe_measurement(run: Run, nets: Sequence[NetResults]) -> Iterator[str]:
     header, environment = run.header, run.header.environment
     tables = [net.table for net in nets if net.table.net in header.nets]
@@ -230,7 +238,7 @@ def _describe_measurement(run: Run, nets: Sequence[NetResults]) -> Iterator[str]
     yield (
         f"{format_count(len(computed) - controls, 'method')}, {format_count(controls, 'control')} and "
         f"{format_count(len(header.metrics), 'metric')} on `{header.suite.dataset}`, {header.suite.precision}, with torch "
-        f"{environment['torch']} on {environment['device']}, begun at commit {environment['commit']}. Images:"
+        f"{environment['torch']} on {_name_devices(environment)}, begun at commit {environment['commit']}. Images:"
     )
     yield ""
     for table in tables:
