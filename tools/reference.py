@@ -4,8 +4,8 @@ Each net is a run of its own in runs/reference, which begins with what is packed
 the work. A method whose VERSION was raised needs `--anew`. Another processor goes on with the scores, which are equal to
 rounding in fp32, and measures no seconds: these are of the device on which a net was begun, and the environment names both.
 `--images 20 --dear 12` computes the first 20 images by cheap methods and the first 12 by dear ones; what is there is not
-computed again. What all of these runs hold is packed into bench/store/results. With `--photos FOLDER`, these are the results of SqueezeNet with ImageNet's weights on the
-photos of a folder; scores are packed, photos are not.
+computed again. What all of these runs hold is packed into bench/store/results. With `--photos FOLDER`, these are the results
+of SqueezeNet with ImageNet's weights on the photos of a folder; scores are packed, photos are not.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -30,7 +30,7 @@ from ..bench.run.describe import make_header
 from ..bench.run.plan import Plan, Round, make_plan
 from ..bench.store import parts
 from ..bench.store.comparability import find_environment_difference
-from ..bench.store.header import FILE, Header, read_header, write_header
+from ..bench.store.header import FILE, Header, write_header
 from ..bench.store.run import Run, open_run
 from ..bench.store.schema import SCHEMAS
 from ..bench.store.shipped import RESULTS
@@ -111,14 +111,17 @@ def compute(suite: Suite, directory: Path, work: Work, device: str) -> None:
 def go_on_elsewhere(directory: Path, header: Header) -> bool:
     """Tell whether the run in a directory was begun on another device.
 
-    If so, name this one in its environment, and the first one in the header with which the run is resumed.
+    If so, write the run anew with this one in its environment, and name the first one in the header that resumes it.
     """
-    begun = read_header(directory)
+    run = open_run(directory)
+    begun = run.header
     here, first = (each.environment["device"] for each in (header, begun))
     if here == first:
         return False
     further = _join_devices(begun.environment.get(FURTHER, ""), here)
-    write_header(directory, begun.model_copy(update={"environment": begun.environment | {FURTHER: further}}))
+    if begun.environment.get(FURTHER) != further:
+        named = begun.model_copy(update={"environment": begun.environment | {FURTHER: further}})
+        _write_run(directory, named, {table: list(_read_rows(run, table)) for table in SCHEMAS})
     header.environment["device"] = first
     return True
 

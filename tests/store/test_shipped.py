@@ -12,6 +12,7 @@ from cambench.bench.core.errors import UsageError
 from cambench.bench.store import shipped
 from cambench.bench.store.header import read_header
 from cambench.bench.store.run import open_run
+from cambench.bench.store.writer import Writer
 from cambench.tests.support import runs
 from cambench.tests.support.cli import bench, refused
 from cambench.tests.support.comparisons import edit_header, rename_method, shift_scores
@@ -141,16 +142,20 @@ def test_runs_that_differ_in_more_than_their_nets_are_not_packed(tmp_path: Path,
 
 def test_a_run_that_goes_on_elsewhere_names_both_devices_and_keeps_the_first(tmp_path: Path) -> None:
     split = [runs.write(tmp_path / net, nets={net: layer}) for net, layer in TWO_NETS.items()]
-    headers = [read_header(directory) for directory in split]
-    first = headers[0].environment["device"]
-    assert not reference.go_on_elsewhere(split[0], headers[0])
+    for directory in split:
+        edit_header(directory, lambda header: header["environment"].update(device="A"))
+        runs.seal(directory)
+    begun = read_header(split[0])
+    assert not reference.go_on_elsewhere(split[0], begun)
     for device in ("B", "C", "B"):
-        here = headers[0].model_copy(update={"environment": headers[0].environment | {"device": device}})
+        here = begun.model_copy(update={"environment": begun.environment | {"device": device}})
         assert reference.go_on_elsewhere(split[0], here)
-        assert here.environment["device"] == first
+        assert here.environment["device"] == "A"
+        Writer(split[0], here).close()
+        assert len(open_run(split[0]).table("scores")) == len(open_run(split[1]).table("scores")) > 0
     reference.pack([open_run(directory) for directory in split], tmp_path / "packed")
     packed = read_header(tmp_path / "packed").environment
-    assert packed["device"] == first and packed[reference.FURTHER] == "B; C"
+    assert packed["device"] == "A" and packed[reference.FURTHER] == "B; C"
 
 
 def test_a_run_on_other_images_is_told_how_to_explain_those_of_the_results(results: Path, tmp_path: Path) -> None:
