@@ -20,11 +20,12 @@ from cambench.bench.core.plugins import METHOD, METRIC, find
 from cambench.bench.forward.precision import choose_precision
 from cambench.bench.nets.net import Net
 from cambench.bench.scoring import blend
+from cambench.bench.scoring.case import Curve, Score
 from cambench.bench.scoring.postprocess import fit, stretch
+from cambench.bench.scoring.score import score
 from cambench.methods import grad_cam
 from cambench.tests.support import nets
 from cambench.tests.support.board import Board, Figure
-from cambench.tests.support.nets import scores_of
 
 pytestmark = [pytest.mark.overhead, pytest.mark.filterwarnings("ignore")]
 
@@ -60,12 +61,18 @@ def maps(net: Net, images: Tensor, targets: Tensor) -> Tensor:
     return stretch(fit(grad_cam.explain(net, images, targets), (SIZE, SIZE)))
 
 
-def make_ours(net: Net, images: Tensor, targets: Tensor, maps: Tensor, *specs: str) -> Callable[[], list[Any]]:
+def make_ours(net: Net, images: Tensor, targets: Tensor, maps: Tensor, *specs: str) -> Callable[[], list[list[Score]]]:
+    """Return a call that scores the maps of all images in one batch, as a run does: one list an image."""
     metrics = [find(METRIC, spec) for spec in specs]
-    return lambda: [
-        scores_of(net, image, target, map_[None], (), metrics)
-        for image, target, map_ in zip(images, targets.tolist(), maps, strict=True)
-    ]
+
+    def call() -> list[list[Score]]:
+        cases = [
+            nets.case_of(image, map_, target)
+            for image, map_, target in zip(images, maps, targets.tolist(), strict=True)
+        ]
+        return score(net, cases, metrics)
+
+    return call
 
 
 def compare(
@@ -105,7 +112,6 @@ def test_torchcams_classification_and_curves(
         curves,
         least=1.2,
     )
-    # Drop and increase alone are two forward passes per image: this suite runs a batch per image, torch-cam one for all.
     specs = ("average_drop", "average_increase", "deletion[steps=20]", "insertion[steps=20,substrate=mean]")
     compare(
         board,
@@ -241,7 +247,7 @@ def test_rises_evaluation(
         return [curves(clean, insertion=False), curves(clean, insertion=True)]
 
     rows_ = make_ours(net, images, targets, maps, "deletion", "insertion")()
-    areas = [[curve.area for curve in row[0]] for row in rows_]
+    areas = [[curve.area for curve in row if isinstance(curve, Curve)] for row in rows_]
     np.testing.assert_allclose(np.transpose(areas), their_call(), atol=1e-4)
     our_call = make_ours(net, images, targets, maps, "deletion", "insertion")
     compare(board, "insertion and deletion: RISE's evaluation, 28 steps", our_call, their_call, least=1.2)
