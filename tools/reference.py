@@ -8,6 +8,7 @@ computed again. What all of these runs hold is packed into bench/store/results. 
 of SqueezeNet with ImageNet's weights on the photos of a folder; scores are packed, photos are not.
 """
 
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -23,14 +24,15 @@ from ..bench.config import suite_file
 from ..bench.config.suite import Suite
 from ..bench.core import plugins
 from ..bench.core.errors import UsageError
+from ..bench.core.formatting import format_count
 from ..bench.core.plugins import ENGINE
 from ..bench.forward.device import find_device
 from ..bench.forward.process import tune_process
 from ..bench.run.describe import make_header
 from ..bench.run.plan import Plan, Round, make_plan
 from ..bench.store import parts
-from ..bench.store.comparability import find_environment_difference
-from ..bench.store.header import FILE, Header, write_header
+from ..bench.store.comparability import find_environment_difference, list_header_facts
+from ..bench.store.header import FILE, FURTHER_DEVICE, Header, write_header
 from ..bench.store.run import Run, open_run
 from ..bench.store.schema import SCHEMAS
 from ..bench.store.shipped import RESULTS
@@ -41,10 +43,8 @@ PHOTOS = "reference-photos"
 PHOTO_NET, PHOTO_DATA, PHOTO_COUNT = "squeezenet1_1@imagenet", "imagenet-photos", 64
 RUNS = Path("runs")
 STAGE = 4  # images that are computed, and kept, together
-FURTHER = (
-    "further device"  # the entry of an environment: computed scores too, and its seconds are not among those stored
-)
 SHOWN = ("maps", "images")  # tables of which few images are packed, and no photos
+DEVICE = "device"
 PACKED = tuple(table for table in SCHEMAS if table not in ("strips", *SHOWN))
 SHOWN_IMAGES = 2
 
@@ -70,7 +70,7 @@ class Work:
 @click.option("--nets", default="", metavar="A,B", help="Compute only these nets; -: none.")
 @click.option("--images", type=click.IntRange(0), default=10**6, metavar="N", help="Images by cheap methods.")
 @click.option("--dear", type=click.IntRange(0), default=10**6, metavar="N", help="Images by dear methods.")
-@click.option("--anew", is_flag=True, help="Take nothing of what is packed: another device, or other numbers.")
+@click.option("--anew", is_flag=True, help="Take nothing of what is packed: a VERSION was raised.")
 @click.option("--photos", metavar="FOLDER", help="Compute the results on these photos instead.")
 @click.option("--device", default="auto", show_default=True, help="Where to compute.")
 def main(*, nets: str, images: int, dear: int, anew: bool, photos: str | None, device: str) -> None:
@@ -85,6 +85,8 @@ def main(*, nets: str, images: int, dear: int, anew: bool, photos: str | None, d
     runs = [open_run(RUNS / name / net) for net in known if (RUNS / name / net).exists()]
     if not runs:
         raise click.ClickException("nothing is computed, and nothing is packed")
+    if not anew:
+        check_nothing_dropped(runs, RESULTS / name)
     pack(runs, RESULTS / name, photos=bool(photos))
 
 
@@ -95,8 +97,11 @@ def compute(suite: Suite, directory: Path, work: Work, device: str) -> None:
     engine = plugins.find(ENGINE, "local")
     header = make_header(plan)
     header.environment |= engine.environment
-    if (directory / FILE).exists() and go_on_elsewhere(directory, header):
-        plan = replace(plan, suite=plan.suite.model_copy(update={"timed": 0}))
+    first, here = find_first_device(directory), header.environment[DEVICE]
+    if first not in (None, here):
+        name_further_device(directory, here)
+        header.environment[DEVICE] = first  # the run is resumed as that of its first device
+        plan = replace(plan, measures_seconds=False)
     writer = Writer(directory, header)
     run, console = Run(writer.directory, writer.header), Console()
     planned = replace(plan, schedule=lambda: work.list_rounds(plan, run))
@@ -108,27 +113,47 @@ def compute(suite: Suite, directory: Path, work: Work, device: str) -> None:
         writer.close()
 
 
-def go_on_elsewhere(directory: Path, header: Header) -> bool:
-    """Tell whether the run in a directory was begun on another device.
+def find_first_device(directory: Path) -> str | None:
+    """Find the device on which the run in a directory was begun; None if it holds no run."""
+    return open_run(directory).header.environment[DEVICE] if (directory / FILE).exists() else None
 
-    If so, write the run anew with this one in its environment, and name the first one in the header that resumes it.
-    """
+
+def name_further_device(directory: Path, device: str) -> None:
+    """Name another device in the environment of the run in a directory, which is written anew: parts know their header."""
     run = open_run(directory)
-    begun = run.header
-    here, first = (each.environment["device"] for each in (header, begun))
-    if here == first:
-        return False
-    further = _join_devices(begun.environment.get(FURTHER, ""), here)
-    if begun.environment.get(FURTHER) != further:
-        named = begun.model_copy(update={"environment": begun.environment | {FURTHER: further}})
-        _write_run(directory, named, {table: list(_read_rows(run, table)) for table in SCHEMAS})
-    header.environment["device"] = first
-    return True
+    known = run.header.environment.get(FURTHER_DEVICE, "")
+    devices = _join_devices(known, device)
+    if devices == known:
+        return
+    header = run.header.model_copy(update={"environment": run.header.environment | {FURTHER_DEVICE: devices}})
+    fresh, old = (directory.with_name(f"{directory.name}.{word}") for word in ("new", "old"))
+    shutil.rmtree(fresh, ignore_errors=True)  # of a process that was stopped here
+    _write_run(fresh, header, {table: list(_read_rows(run, table)) for table in SCHEMAS})
+    directory.rename(old)  # the run is whole under one of the names if the process is stopped here
+    fresh.rename(directory)
+    shutil.rmtree(old)
 
 
 def _join_devices(*lists: str) -> str:
     """Join lists of devices, each device once."""
     return "; ".join(dict.fromkeys(device for devices in lists for device in devices.split("; ") if device))
+
+
+def check_nothing_dropped(runs: Sequence[Run], packed: Path) -> None:
+    """Raise UsageError if packing these runs would drop scores that are packed."""
+    if (packed / FILE).exists():
+        dropped = _list_cells([open_run(packed)]) - _list_cells(runs)
+        nets = sorted({net for net, *_ in dropped})
+        if dropped:
+            raise UsageError(
+                f"packing would drop {format_count(len(dropped), 'score')} of {', '.join(nets)}: "
+                "compute them too, or pack without them by --anew"
+            )
+
+
+def _list_cells(runs: Sequence[Run]) -> set[tuple[str, ...]]:
+    columns = ["net", "image", "method", "metric"]
+    return {cell for run in runs for cell in run.table("scores")[columns].itertuples(index=False, name=None)}
 
 
 def pack(runs: Sequence[Run], directory: Path, *, photos: bool = False) -> None:
@@ -168,19 +193,25 @@ def merge_headers(headers: Sequence[Header]) -> Header:
     """Merge the headers of runs of one net each into one with all nets. Raise UsageError if they differ in anything else."""
     first = headers[0]
     for other in headers[1:]:
-        for part in ("methods", "metrics", "protocols", "data"):
-            if getattr(first, part) != getattr(other, part):
-                raise UsageError(f"the {part} of {', '.join(other.nets)} are not those of {', '.join(first.nets)}")
+        facts, other_facts = (list_header_facts(_drop_nets(header)) for header in (first, other))
+        for part in facts:
+            if part not in ("nets", "environment") and facts[part] != other_facts[part]:
+                raise UsageError(f"{', '.join(other.nets)} and {', '.join(first.nets)} have different {part}")
         if difference := find_environment_difference(first.environment, other.environment):
             raise UsageError(
                 f"{', '.join(other.nets)} was computed elsewhere than {', '.join(first.nets)}: {difference}"
             )
     nets = dict(chain.from_iterable(header.nets.items() for header in headers))
-    further = _join_devices(*(header.environment.get(FURTHER, "") for header in headers))
-    environment = first.environment | ({FURTHER: further} if further else {})
+    further = _join_devices(*(header.environment.get(FURTHER_DEVICE, "") for header in headers))
+    environment = first.environment | ({FURTHER_DEVICE: further} if further else {})
     description = suite_file.load(SUITE).description
     suite = first.suite.model_copy(update={"nets": list(nets), "description": description})
     return first.model_copy(update={"nets": nets, "suite": suite, "environment": environment})
+
+
+def _drop_nets(header: Header) -> Header:
+    """Return the header of a run without the names of its nets, and without the words of its suite."""
+    return header.model_copy(update={"suite": header.suite.model_copy(update={"nets": [], "description": ""})})
 
 
 def _rename_dataset(header: Header) -> Header:

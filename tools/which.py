@@ -1,27 +1,35 @@
 """Format the page *Which method?* from the results that ship: each sentence and cell follows from their numbers by rule."""
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
+from math import isnan
 
 import pandas as pd
 
-from ..bench.core.formatting import format_cost, format_count, format_number, join_names
+from ..bench.core.formatting import format_cost, format_count, format_number
 from ..bench.core.markdown import escape, format_table
-from ..bench.stats.agreement import Agreement, Consistency, measure_agreement, measure_consistency
+from ..bench.stats.agreement import (
+    RELIABLE,
+    TENTATIVE,
+    Agreement,
+    Consistency,
+    measure_agreement,
+    measure_consistency,
+)
 from ..bench.stats.answer import MetricStandings, Standings, find_answer, find_standings
-from ..bench.stats.controls import find_unbeaten_controls
+from ..bench.stats.controls import ControlComparison, find_unbeaten_controls
 from ..bench.stats.mean_scores import Metric
 from ..bench.stats.summary import Table, build_tables
+from ..bench.store.header import FURTHER_DEVICE
 from ..bench.store.run import Run, open_run
 from ..bench.store.shipped import RESULTS, list_shipped
-from .reference import FURTHER
 
 RUNS = ("reference", "reference-photos")
 TOO_FEW = "too few images"
-ALIKE = 0.9  # the least correlation of two metrics that measure much the same
+ALIKE = 0.9  # the least correlation of two metrics that rank methods much the same
+TAIL = 0.025  # of a 95 % interval
 
 
 @dataclass(frozen=True)
@@ -35,13 +43,13 @@ class NetResults:
         return find_standings(self.table)
 
     def find_standings(self, metric: str) -> MetricStandings | None:
-        """Find how the methods stand by a metric; None if too few images have a score of all to compare them."""
+        """Find how the methods stand by a metric; None if too few images can tell a method from a control."""
         standings = self.standings.by_metric.get(metric)
-        return standings if standings and standings.ranking.n >= standings.decisive_images else None
+        return None if standings is None or standings.has_too_few_images else standings
 
     @cached_property
     def consistency(self) -> dict[str, Consistency]:
-        """How alike each metric ranks the methods on all images; of metrics with enough images."""
+        """Krippendorff's alpha of each metric, over the images that all ranked methods have; of metrics with enough images."""
         return {spec: measure_consistency(values) for spec, values in self._ranked_values.items()}
 
     @cached_property
@@ -52,7 +60,7 @@ class NetResults:
 
     @cached_property
     def _ranked_values(self) -> dict[str, pd.DataFrame]:
-        """The values of the methods that are ranked, by metric with enough images."""
+        """The values of the methods that are ranked, without the controls, by metric with enough images."""
         found = {spec: self.find_standings(spec) for spec in self.standings.by_metric}
         return {spec: each.select_ranked(self.table.values[spec]) for spec, each in found.items() if each}
 
@@ -83,8 +91,9 @@ def _describe_answers(nets: Sequence[NetResults]) -> Iterator[str]:
 
 def _format_winners(nets: Sequence[NetResults]) -> Iterator[str]:
     yield (
-        "A winner is better than every other method and every control; methods tie if no test tells them from the best; none "
-        "means that no method is shown to beat every control. *n* is the number of images."
+        "A winner is better than every other method that is ranked and every control; methods tie if no test tells them from "
+        "the best; none means that no method is shown to beat every control. *n* is the number of images of the ranking; a "
+        "method is compared with a control on all images that both have."
     )
     yield ""
     for net in nets:
@@ -92,7 +101,15 @@ def _format_winners(nets: Sequence[NetResults]) -> Iterator[str]:
             [metric.family, f"`{metric.spec}` {metric.arrow}", _describe_winner(net, metric.spec)]
             for metric in _sort_by_family(net.table.metrics)
         ]
-        yield from (f"**{net.table.net}**", "", *format_table(["kind", "metric", "best"], [False] * 3, rows), "")
+        unranked = f" Not ranked, for want of images: {names}." if (names := _join_unranked(net.table)) else ""
+        head = f"**{net.table.net}**{'.' if unranked else ''}{unranked}"
+        yield from (head, "", *format_table(["kind", "metric", "best"], [False] * 3, rows), "")
+
+
+def _join_unranked(table: Table) -> str:
+    """Join the names of the methods with fewer than half as many images as another: no ranking has them."""
+    counts = {method: table.count_images(method) for method in table.methods}
+    return ", ".join(f"`{method}`" for method, count in counts.items() if count < max(counts.values()) / 2)
 
 
 def _describe_winner(net: NetResults, metric: str) -> str:
@@ -124,9 +141,12 @@ def _sort_by_family(metrics: Sequence[Metric]) -> list[Metric]:
 
 
 def _format_costs(nets: Sequence[NetResults]) -> Iterator[str]:
-    yield "Work in forward passes of one image, which does not depend on the machine:"
+    yield (
+        "Work of the run's first image, in forward passes of one image: it does not depend on the machine, but that of "
+        "methods that take the channels one by one, such as Score-CAM, depends on the image."
+    )
     yield ""
-    methods = [method for method in nets[0].table.methods if method not in nets[0].table.controls]
+    methods = _list_shared(nets, lambda table: [method for method in table.methods if method not in table.controls])
     rows = [[f"`{method}`", *(_format_forwards(net.table, method) for net in nets)] for method in methods]
     heads = ["method", *(net.table.net for net in nets)]
     yield from format_table(heads, [False, *[True] * len(nets)], rows)
@@ -140,22 +160,42 @@ def _format_forwards(table: Table, method: str) -> str:
 
 def _describe_reliability(nets: Sequence[NetResults]) -> Iterator[str]:
     yield (
-        "Krippendorff's alpha tells whether a metric ranks the methods and controls alike on every image: 1 is full "
-        "agreement, 0 is chance. From .8 on it is called reliable, from .667 on tentative. Where alpha is low, the scores of a "
-        "few images tell little about the others."
+        "Krippendorff's alpha tells whether a metric ranks the methods, without the controls, alike on every image: 1 is full "
+        f"agreement, 0 is chance. A metric is called reliable if the whole 95 % interval is at {RELIABLE} or "
+        f"above, and unreliable if it is below {TENTATIVE}. Where alpha is low, the scores of a few images tell "
+        "little about the others."
     )
     yield ""
-    metrics = _sort_by_family(nets[0].table.metrics)
+    metrics = _list_metrics(nets)
     yield from _format_by_metric(nets, metrics, _format_alpha)
     yield ""
-    levels = {metric.spec: [net.consistency[metric.spec].level for net in nets if metric.spec in net.consistency]
-              for metric in metrics}  # fmt: skip
-    for words, level in (("Reliable", "reliable"), ("Unreliable", "unreliable")):
+    for words, holds in (("Reliable", _is_reliable), ("Unreliable", _is_unreliable)):
         names = [
-            f"`{spec}`" if len(found) == len(nets) else f"`{spec}` (known of {format_count(len(found), 'net')})"
-            for spec, found in levels.items() if set(found) == {level}
+            f"`{metric.spec}`" for metric in metrics
+            if all(metric.spec in net.consistency and holds(net.consistency[metric.spec]) for net in nets)
         ]  # fmt: skip
         yield f"- {words} on every net: {', '.join(names) if names else 'none'}."
+
+
+def _is_reliable(consistency: Consistency) -> bool:
+    return consistency.alpha.low >= RELIABLE
+
+
+def _is_unreliable(consistency: Consistency) -> bool:
+    return consistency.alpha.high < TENTATIVE
+
+
+def _list_metrics(nets: Sequence[NetResults]) -> list[Metric]:
+    """List the metrics of any net, each once, by their families."""
+    by_spec = {metric.spec: metric for net in reversed(nets) for metric in net.table.metrics}
+    return _sort_by_family(
+        [by_spec[spec] for spec in _list_shared(nets, lambda table: [m.spec for m in table.metrics])]
+    )
+
+
+def _list_shared(nets: Sequence[NetResults], list_names: Callable[[Table], Sequence[str]]) -> list[str]:
+    """List what any net has, each name once."""
+    return list(dict.fromkeys(chain.from_iterable(list_names(net.table) for net in nets)))
 
 
 def _format_by_metric(
@@ -170,19 +210,28 @@ def _format_alpha(net: NetResults, metric: str) -> str:
     if metric not in net.consistency:
         return TOO_FEW
     alpha = net.consistency[metric].alpha
+    if isnan(alpha.mean):
+        return "not defined"
     return f"{format_number(alpha.mean)} ({format_number(alpha.low)} to {format_number(alpha.high)})"
 
 
 def _describe_agreement(nets: Sequence[NetResults]) -> Iterator[str]:
+    most = max(len(net.agreements) for net in nets)
     yield (
-        "Spearman's correlation, within images, of how two metrics rank methods and controls. Two metrics disagree if the "
-        f"whole 95 % interval is below 0, and measure much the same if the correlation is {format_number(ALIKE)} or more."
+        "Spearman's correlation, within images, of how two metrics rank the methods, without the controls. Two metrics "
+        "disagree if the whole 95 % interval is below 0, and rank much the same if the correlation is "
+        f"{ALIKE} or more. Each pair is judged alone: about {most * TAIL:.0f} of the {most} pairs of a net "
+        "would be said to disagree by chance if no two metrics were related."
     )
     yield ""
     for net in nets:
         opposed = [pair for pair in net.agreements if pair.rho.high < 0]
         alike = [pair for pair in net.agreements if pair.rho.mean >= ALIKE]
-        known = f"disagree: {_join_pairs(opposed)}. Much the same: {_join_pairs(alike)}." if net.agreements else TOO_FEW
+        known = (
+            f"disagree: {_join_pairs(opposed)}. Rank much the same: {_join_pairs(alike)}."
+            if net.agreements
+            else TOO_FEW
+        )
         yield f"- **{net.table.net}**: {known}"
 
 
@@ -194,18 +243,34 @@ def _join_pairs(pairs: Sequence[Agreement]) -> str:
 
 def _describe_controls(nets: Sequence[NetResults]) -> Iterator[str]:
     yield (
-        "A control does not look at the net. The table counts the methods that are shown to beat every control; below it "
-        "stand the controls that no method is shown to beat, and on how many nets."
+        "A control does not look at the net. The table counts the methods that are shown to beat every control. Below it stand "
+        "the controls that no method is shown to beat: how many of the methods a control is itself shown to beat, or that no "
+        "comparison with it is decided, which more images may change."
     )
     yield ""
-    metrics = _sort_by_family(nets[0].table.metrics)
+    metrics = _list_metrics(nets)
     yield from _format_by_metric(nets, metrics, _count_winners)
     yield ""
     for metric in metrics:
-        unbeaten = Counter(control for net in nets for control in _list_unbeaten(net, metric.spec))
-        if unbeaten:
-            names = [f"`{control}` on {format_count(count, 'net')}" for control, count in unbeaten.items()]
-            yield f"- `{metric.spec}`: {join_names(names)}. {escape(metric.caveat)}"
+        gains, undecided = dict[str, list[str]](), dict[str, list[str]]()
+        for net in nets:
+            for group in _list_unbeaten(net, metric.spec):
+                beaten, control = _count_beaten(group), group[0].control
+                if beaten:
+                    gains.setdefault(control, []).append(f"{beaten} of {len(group)} on {net.table.net}")
+                else:
+                    undecided.setdefault(control, []).append(net.table.net)
+        texts = [f"`{control}` beats {', '.join(counts)}" for control, counts in gains.items()]
+        if undecided:
+            names = [f"`{control}` on {', '.join(of_nets)}" for control, of_nets in undecided.items()]
+            texts.append(f"undecided: {'; '.join(names)}")
+        if texts:
+            yield f"- `{metric.spec}`: {'; '.join(texts)}.{f' {escape(metric.caveat)}' if gains else ''}"
+
+
+def _count_beaten(group: Sequence[ControlComparison]) -> int:
+    """Count the methods that a control beats."""
+    return sum(comparison.verdict == "worse" for comparison in group)
 
 
 def _count_winners(net: NetResults, metric: str) -> str:
@@ -216,16 +281,18 @@ def _count_winners(net: NetResults, metric: str) -> str:
     return f"{sum(standing != 'no better than a control' for standing in scored)} of {len(scored)}"
 
 
-def _list_unbeaten(net: NetResults, metric: str) -> list[str]:
-    """List the controls that no method is shown to beat by a metric."""
+def _list_unbeaten(net: NetResults, metric: str) -> list[list[ControlComparison]]:
+    """List the comparisons of the ranked methods with each control that none of them is shown to beat by a metric."""
     known = net.find_standings(metric)
-    groups = find_unbeaten_controls(known.comparisons) if known else {}
-    return [group[0].control for group in groups.values()]
+    if known is None:
+        return []
+    ranked = [each for each in known.comparisons if each.method not in known.ranking.left_out]
+    return list(find_unbeaten_controls(ranked).values())
 
 
 def _name_devices(environment: Mapping[str, str]) -> str:
     """Name the device on which a run was begun, and the one that went on with it."""
-    further = environment.get(FURTHER)
+    further = environment.get(FURTHER_DEVICE)
     first = environment["device"]
     return f"{first}, which measured the seconds, and {further}" if further else first
 
@@ -254,3 +321,6 @@ def _describe_measurement(run: Run, nets: Sequence[NetResults]) -> Iterator[str]
         counts = "; ".join([format_count(most, "image"), *rest])
         yield f"- **{table.net}**: {counts}. {escape(table.accuracy.capitalize())}."
     yield ""
+    if not any(metric.ties_of for metric in header.metrics.values()):
+        yield "How much the order of equal pixels moves a score was not measured here (`insertion_ties`, `deletion_ties`)."
+        yield ""

@@ -88,6 +88,7 @@ class Plan:
     compiled: bool = False  # whether the forward passes of perturbed images are compiled: if asked, in long runs
     memory: float | None = None  # bytes that such a forward pass may take
     loaded: LoadedNets = field(default_factory=LoadedNets, repr=False)
+    measures_seconds: bool = True
     schedule: Callable[[], Iterator[Round]] | None = None  # None: all methods are scored on all images, in one round
 
     @property
@@ -108,6 +109,8 @@ class Plan:
     def find_timing(self, index: int) -> Timing:
         """Return how the seconds of an image are measured: alone, for the run's first images; in a batch, for those after."""
         position = self._positions[index]
+        if not self.measures_seconds:
+            return None
         if position < self._single_count:
             return "single"
         is_batch = self.batch_size > 1 and position < self._single_count + self.batch_size

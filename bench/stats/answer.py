@@ -20,6 +20,7 @@ from .controls import ControlComparison, compare_with_controls
 from .estimate import ALIKE, TIE, Estimate, format_interval
 from .mean_scores import Metric, is_binary
 from .outcome import Race, Standing
+from .paired import Pair
 from .ranking import Ranking, rank_by_metric
 from .significance import count_decisive_images
 from .summary import Table, build_tables
@@ -56,9 +57,24 @@ class MetricStandings:
 
     @property
     def decisive_images(self) -> int:
-        """The least number of images on which a method can be shown to beat a control."""
-        tests = sum(comparison.pair is not None for comparison in self.comparisons)
-        return ceil(count_decisive_images(max(tests, 1)))
+        """The least number of images that must differ if a method is to be shown to beat a control."""
+        return ceil(count_decisive_images(max(len(self._pairs_with_controls), 1)))
+
+    @property
+    def different_images(self) -> int:
+        """The most images on which a method and a control differ."""
+        return max((pair.different for pair in self._pairs_with_controls), default=0)
+
+    @property
+    def has_too_few_images(self) -> bool:
+        """Whether no method can be shown to beat a control: on too few images, or because too few differ, if any does."""
+        return self.ranking.n < self.decisive_images or 0 < self.different_images < self.decisive_images
+
+    @property
+    def _pairs_with_controls(self) -> list[Pair]:
+        """The comparisons of the ranked methods with the controls."""
+        left_out = self.ranking.left_out
+        return [each.pair for each in self.comparisons if each.pair and each.method not in left_out]
 
     @property
     def tie_effect(self) -> float:
@@ -68,12 +84,12 @@ class MetricStandings:
         """
         with_best = [ranked.best_pair for ranked in self.ranking.methods if not ranked.control]
         top_group = self.ranking.top_group
-        with_controls = [comparison.pair for comparison in self.comparisons if comparison.method in top_group]
+        with_controls = [pair for pair in self._pairs_with_controls if pair.first in top_group]
         return max((pair.tie_effect for pair in (*with_best, *with_controls) if pair and pair.overruled), default=0.0)
 
     def select_ranked(self, values: pd.DataFrame) -> pd.DataFrame:
-        """Select the methods that are ranked: those with values on enough images to compare them."""
-        return values[[ranked.method for ranked in self.ranking.methods]]
+        """Select the methods that are ranked, without the controls: those with values on enough images to compare them."""
+        return values[[ranked.method for ranked in self.ranking.methods if not ranked.control]]
 
     @property
     def rivals(self) -> list[str]:
@@ -162,8 +178,14 @@ def _answer_race(table: Table, race: Race, known: Standings) -> Answer | None:
 
 
 def _count_images(table: Table, standings: Sequence[MetricStandings]) -> int:
-    """Return the number of images on which methods were compared; of a race, the most."""
+    """Return the number of images on which methods were compared, the least of several metrics; of a race, the most."""
     return table.race.images if table.race else min(of_metric.ranking.n for of_metric in standings)
+
+
+def _format_images(table: Table, standings: Sequence[MetricStandings]) -> str:
+    """Format the number of images on which methods were compared; metrics that apply to some images only have fewer."""
+    least, most = _count_images(table, standings), max(of_metric.ranking.n for of_metric in standings)
+    return format_count(least, "image") if table.race or least == most else f"{least} to {most} images"
 
 
 def _choose_metrics(table: Table, scored: Mapping[str, MetricStandings], by: Sequence[str]) -> list[MetricStandings]:
@@ -294,7 +316,7 @@ def _find_state(
 def _are_too_few(table: Table, standings: Sequence[MetricStandings]) -> bool:
     """Return whether no method could have been shown to beat the controls by some metrics on so few images."""
     verdicts = {comparison.verdict for each in standings for comparison in each.comparisons}
-    few = all(_count_images(table, standings) < each.decisive_images for each in standings)
+    few = all(each.has_too_few_images for each in standings)
     return few and bool(table.controls) and verdicts <= {"undecided", "unknown"}
 
 
@@ -306,7 +328,7 @@ def _write_sentence(
     alike: Sequence[tuple[str, ...]],
 ) -> str:
     names = [of_metric.metric.spec for of_metric in standings]
-    images = format_count(_count_images(table, standings), "image")
+    images = _format_images(table, standings)
     if state == "winner":
         first = standings[0]
         estimate = next(ranked.estimate for ranked in first.ranking.methods if ranked.method == top[0])
@@ -339,12 +361,17 @@ def _describe_tie(top: Sequence[str], rivals: Sequence[str], alike: Sequence[tup
 def _describe_failure(table: Table, standings: Sequence[MetricStandings]) -> str:
     """Say that by each of some metrics no method beats the controls, or that this is not known."""
     names = join_names([each.metric.spec for each in standings])
-    count = _count_images(table, standings)
-    images = format_count(count, "image")
+    count, images = _count_images(table, standings), _format_images(table, standings)
     if _are_too_few(table, standings):
         least = max(each.decisive_images for each in standings)
-        be = "is" if count == 1 else "are"
-        return f"{images} {be} too few to show that a method beats the controls by {names}: {least} at least"
+        if count < least:
+            be = "is" if count == 1 else "are"
+            return f"{images} {be} too few to show that a method beats the controls by {names}: {least} at least"
+        most = max(each.different_images for each in standings)
+        return (
+            f"by {names}, a method and a control differ on {most} of {images} at most, too few to show that one beats the "
+            f"other: {least} at least"
+        )
     known = all(
         any(c.verdict == "worse" for c in each.comparisons if c.method == method)
         for each in standings for method in each.standings if each.standings[method] != "no score"

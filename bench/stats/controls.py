@@ -6,6 +6,7 @@ from typing import Literal
 
 from ..core.formatting import format_count, format_number, format_p
 from .estimate import Estimate, format_interval
+from .frames import list_scarce
 from .mean_scores import Metric, is_binary
 from .paired import Pair, compare_pairs, pair_methods
 from .summary import Table
@@ -27,7 +28,11 @@ class ControlComparison:
 
 
 def compare_with_controls(table: Table, metrics: Sequence[Metric] | None = None) -> Iterator[ControlComparison]:
-    """Compare every method with every control, by some metrics or all of them: paired tests, Holm-corrected for each metric."""
+    """Compare every method with every control, by some metrics or all of them: paired tests, Holm-corrected for each metric.
+
+    The methods that are left out of the ranking, for want of images, are a family of their own: their tests, which can hardly
+    decide anything, do not make those of the others harder to pass.
+    """
     tested = [method for method in table.methods if method not in table.controls]
     for metric in table.metrics if metrics is None else metrics:
         questions = [(method, control) for method in tested for control in table.controls]
@@ -74,7 +79,8 @@ def _compute_pairs(table: Table, metric: Metric, questions: list[tuple[str, str]
         return {}
     values, ties = table.values[metric.spec], table.values.get(metric.tie_metric)
     samples = pair_methods(values, questions, better=metric.better, binary=is_binary(metric.unit), ties=ties)
-    pairs = compare_pairs(samples)
+    scarce = set(list_scarce(values))
+    pairs = compare_pairs(samples, families=["scarce" if method in scarce else "ranked" for method, _ in questions])
     return {question: pair for question, pair in zip(questions, pairs, strict=True) if pair.n}
 
 

@@ -40,3 +40,9 @@ def keep_complete(values: pd.DataFrame) -> pd.DataFrame:
     """Keep the methods that have any value, and the images for which all of these methods have one."""
     scored = values.dropna(axis=1, how="all")
     return scored.dropna() if scored.shape[1] else scored.iloc[:0]
+
+
+def list_scarce(values: pd.DataFrame) -> list[str]:
+    """List the methods without any value, or with values on fewer than half as many images as another."""
+    counts = values.notna().sum()
+    return [str(method) for method in values.columns[counts < max(1, counts.max() / 2)]]

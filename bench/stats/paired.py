@@ -57,6 +57,7 @@ class Pair:
         0.0  # how much ties can move the mean of either method, if that is more than the difference; else 0
     )
     overruled: bool = False  # whether interval and test would decide it without this
+    different: int = 0  # images on which the two differ: the others count for no test
 
     @property
     def n(self) -> int:
@@ -191,7 +192,10 @@ def _pair(sample: PairedSample, difference: Estimate, test: Significance, correc
     superiority = float((gains > 0).mean() + (gains == 0).mean() / 2) if gains.size else nan
     tested = _decide_verdict(sample.better, difference, test.sign, corrected)
     needed = _estimate_images_needed(sample.differences, family_size) if tested == "undecided" else None
-    pair = Pair(sample.first, sample.second, difference, superiority, test.p, float(corrected), tested, needed)
+    pair = Pair(
+        sample.first, sample.second, difference, superiority, test.p, float(corrected), tested, needed,
+        different=int(np.count_nonzero(sample.differences)),
+    )  # fmt: skip
     if not abs(difference.mean) < sample.tie_effect:
         return pair
     overruled = tested != "undecided"

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from .estimate import Estimate, estimate_columns, estimate_mean
-from .frames import keep_complete
+from .frames import keep_complete, list_scarce
 from .mean_scores import Metric, choose_bounds, is_binary
 from .paired import Pair, compare_pairs, pair_methods
 from .summary import Table
@@ -65,16 +65,15 @@ def rank_methods(
 ) -> Ranking:  # fmt: skip
     """Rank the methods, columns of `values` with one row per image, by their means over the images that all have.
 
-    A method with values on fewer than half as many images as another is left out: it would leave too few for the others.
+    A method with values on fewer than half as many images as another is left out: it would leave too few for the others
+    (`list_scarce`).
 
     `better` is higher or lower, and `bounds` is the range of the metric, infinite where it has no bound: the intervals of the
     means are cut to it. `ties` says how much the order of equal pixels moves each value, in the same rows and columns.
     The comparisons of neighbours are one family of Holm's correction, those of the best method with all others another.
     """
-    counts = values.notna().sum()
-    few = counts < max(1, counts.max() / 2)
-    left_out = tuple(str(method) for method in values.columns[few])
-    shared = keep_complete(values.loc[:, ~few])
+    left_out = tuple(list_scarce(values))
+    shared = keep_complete(values.drop(columns=list(left_out)))
     if binary:
         means = [estimate_mean(shared[method], binary=True, bounds=bounds) for method in shared]
     else:

@@ -62,9 +62,10 @@ def _distribute_rank_sum(ranks: tuple[int, ...]) -> Floats:
 
 
 def count_decisive_images(tests: int) -> float:
-    """Return the number of images below which none of so many exact tests can be significant.
+    """Return the number of differing images below which none of so many exact tests can be significant.
 
-    On n images, the least p-value is 2 ** (1 - n); Holm's correction multiplies it by the number of tests.
+    If two methods differ on n images, the least p-value is 2 ** (1 - n); Holm's correction multiplies it by the number of
+    tests.
     """
     return log2(2 * tests / ALPHA)
 

@@ -16,6 +16,7 @@ from ..core.errors import CONTROL, UsageError
 from ..core.files import write_text
 
 FORMAT = 3
+FURTHER_DEVICE = "further device"  # of an environment: it computed scores too, but none of the seconds
 FILE = "run.json"
 UNREAD = "unread"  # in the fingerprint of the data, for an image that could not be read
 

@@ -77,7 +77,7 @@ class NetAnalysis:
     @cached_property
     def agreements(self) -> list[Agreement]:
         """The agreement of each two metrics that rank at least two methods."""
-        ranked = {spec: metric for spec, metric in self.by_metric.items() if len(metric.ranking.methods) > 1}
+        ranked = {spec: metric for spec, metric in self.by_metric.items() if metric.consistency.methods > 1}
         if len(ranked) < 2:
             return []
         by_metric = self.standings.by_metric

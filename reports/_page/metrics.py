@@ -76,7 +76,10 @@ def make_agreement_table(analysis: NetAnalysis) -> Grid | None:
     ]
     counts = sorted({agreement.n for agreement in analysis.agreements})
     n = f"n = {counts[-1]}" if len(counts) == 1 else f"n from {counts[0]} to {counts[-1]}"
-    note = f"Spearman's rank correlation of methods within images, {n}: 1 if two metrics rank the methods alike."
+    note = (
+        f"Spearman's rank correlation of methods, without the controls, within images, {n}: 1 if two metrics rank the "
+        "methods alike."
+    )
     title = f"Agreement of metrics on {analysis.title}"
     return Grid(f"agreement-{analysis.title}", title, heads, rows, [note], "matrix")
 

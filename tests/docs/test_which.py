@@ -4,7 +4,13 @@ from pathlib import Path
 
 import pytest
 
+from cambench.bench.core.formatting import format_number
+from cambench.bench.core.markdown import escape
+from cambench.bench.stats.agreement import Agreement, Consistency, measure_consistency
+from cambench.bench.stats.estimate import Estimate
+from cambench.bench.stats.summary import build_table
 from cambench.bench.store import shipped
+from cambench.bench.store.header import FURTHER_DEVICE
 from cambench.bench.store.run import open_run
 from cambench.tests.support import runs
 from cambench.tests.support.comparisons import edit_header, shift_scores
@@ -44,20 +50,65 @@ def test_a_control_that_no_method_beats_is_named_with_the_metrics_caveat(results
     text = which.format_which()
     assert find_row(text, "By each metric", "`energy`")[-1] == "none (n = 12)"
     assert find_row(text, "What the controls gain", "`energy`")[-1] == "0 of 3"
-    assert "- `energy`: `centre` on 1 net." in text
+    caveat = open_run(results).header.metrics["energy"].caveat
+    assert f"- `energy`: `centre` beats 3 of 3 on squeezenet1_1. {escape(caveat)}" in text
     assert find_row(text, "What the controls gain", "`insertion`")[-1] == "3 of 3"
     assert "- `insertion`:" not in text
 
 
-def test_fewer_than_six_images_decide_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_control_of_which_nothing_is_known_is_said_to_be_undecided_and_no_caveat_follows(results: Path) -> None:
+    rows = open_run(results).table("scores")
+    energy = rows["metric"] == "energy"
+    cam = rows[energy & (rows["method"] == "cam")].set_index("image")["value"]
+    flipped = dict(zip(cam.index, cam.to_numpy()[::-1], strict=True))
+    centre = energy & (rows["method"] == "centre")
+    runs.rewrite(results, "scores", rows.assign(value=rows["value"].mask(centre, rows["image"].map(flipped))))
+    assert "- `energy`: undecided: `centre` on squeezenet1_1.\n" in which.format_which()
+
+
+@pytest.mark.parametrize(("images", "few"), [(5, True), (7, True), (8, False)])  # 3 methods, 2 controls: 6 tests
+def test_images_on_which_no_test_can_decide_are_too_few(
+    images: int, few: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for module in (shipped, which):
         monkeypatch.setattr(module, "RESULTS", tmp_path)
-    write_results(tmp_path, images=5)
+    write_results(tmp_path, images=images)
     text = which.format_which()
     for section in ("By each metric", "Which metrics rank methods reliably", "What the controls gain"):
-        assert find_row(text, section, "`insertion`")[-1] == "too few images"
-    assert "- **squeezenet1_1**: too few images" in text
-    assert "`centre` on" not in text
+        assert (find_row(text, section, "`insertion`")[-1] == "too few images") is few
+    assert ("- **squeezenet1_1**: too few images" in text) is few
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "words"), [(0.81, 0.9, "Reliable"), (0.79, 0.9, None), (0.5, 0.66, "Unreliable"), (0.5, 0.67, None)]
+)
+def test_a_metric_is_reliable_or_unreliable_if_its_whole_interval_is(
+    results: Path, monkeypatch: pytest.MonkeyPatch, low: float, high: float, words: str | None
+) -> None:
+    found = Consistency(Estimate((low + high) / 2, low, high, 12), 3)
+    monkeypatch.setattr(which, "measure_consistency", lambda _values: found)
+    text = which.format_which()
+    for each in ("Reliable", "Unreliable"):
+        assert (f"- {each} on every net: none." in text) is (each != words)
+
+
+@pytest.mark.parametrize(
+    ("mean", "high", "words"), [(-0.3, -0.1, "disagree: `"), (-0.3, 0.1, ""), (0.9, 0.95, "alike: `"), (0.89, 0.95, "")]
+)
+def test_two_metrics_disagree_if_the_whole_interval_is_below_0_and_are_alike_from_9_on(
+    results: Path, monkeypatch: pytest.MonkeyPatch, mean: float, high: float, words: str
+) -> None:
+    pair = Agreement("insertion", "deletion", Estimate(mean, mean - 0.1, high, 12), 3)
+    monkeypatch.setattr(which, "measure_agreement", lambda _values, _better: [pair])
+    (line,) = [line for line in which.format_which().splitlines() if "Rank much the same" in line]
+    opposed, alike = line.split(": ", 2)[2].split(". Rank much the same: ")
+    assert (opposed != "none") is words.startswith("disagree")
+    assert (alike != "none.") is words.startswith("alike")
+
+
+def test_a_device_that_went_on_is_named_beside_the_one_that_measured_the_seconds(results: Path) -> None:
+    edit_header(results, lambda header: header["environment"].update({FURTHER_DEVICE: "another"}))
+    assert "on a processor, which measured the seconds, and another, begun at" in which.format_which()
 
 
 def test_a_method_with_few_images_is_named_and_leaves_the_others_theirs(results: Path) -> None:
@@ -69,7 +120,10 @@ def test_a_method_with_few_images_is_named_and_leaves_the_others_theirs(results:
     text = which.format_which()
     assert "12 images; 1 by `score_cam`." in text
     after = find_row(text, "Which metrics rank methods reliably", "`energy`")[-1]
-    assert after != before and "-" not in after.replace("(-", "(")
+    values = build_table(open_run(results), "squeezenet1_1").values["energy"][["cam", "grad_cam"]]
+    expected = measure_consistency(values).alpha
+    assert after != before and after.startswith(f"{format_number(expected.mean)} (")
+    assert expected.n == 12 and "**squeezenet1_1**. Not ranked, for want of images: `score_cam`." in text
 
 
 def test_a_method_that_is_not_computed_is_said_to_be_so(results: Path) -> None:

@@ -126,6 +126,7 @@ def test_a_device_other_than_the_cpu_takes_as_many_images_as_fit_into_its_memory
     alone = [index for index in plan.indices if plan.find_timing(index) == "single"]
     assert plan.indices[: len(alone)] == alone and [index for group in plan.groups for index in group] == plan.indices
     assert max(map(len, plan.groups)) == images
+    assert {replace(plan, measures_seconds=False).find_timing(index) for index in plan.indices} == {None}
     timings = [{plan.find_timing(index) for index in group} for group in plan.groups]
     assert all(len(timing) == 1 for timing in timings), "the images of a group are timed in different ways"
     timed = [group for group, timing in zip(plan.groups, timings, strict=True) if timing == {"batch"}]

@@ -224,6 +224,32 @@ def test_few_images_are_no_evidence_against_a_method(table: Table, count: int, f
     assert (answer.text == sentence) is few
 
 
+@pytest.mark.parametrize(("different", "state"), [(7, "open"), (8, "none"), (0, "none")])
+def test_images_on_which_methods_equal_the_controls_are_no_evidence_either(
+    table: Table, different: int, state: str
+) -> None:
+    """All methods and controls are equal but for some images, on which half of the differences have each sign."""
+    scored = with_scores(table, insertion={})
+    values = scored.values["insertion"] * 0 + 0.5
+    signs = np.where(np.arange(different) % 2, 1, -1)[:, None]
+    values.iloc[:different, :3] += 0.1 * signs
+    answer = find_answer(replace(scored, values={"insertion": values}), ["insertion"])
+    assert answer and (answer.state, answer.take) == (state, None)
+    sentence = (
+        "by insertion, a method and a control differ on 7 of 12 images at most, too few to show that one beats the other: "
+        "8 at least"
+    )
+    assert (answer.text == sentence) is (state == "open")
+
+
+def test_metrics_that_apply_to_fewer_images_have_their_number_said(table: Table) -> None:
+    scored = with_scores(table, insertion={"cam": 0.9}, pointing={"cam": 0.9})
+    scored.values["pointing"].iloc[10:] = np.nan
+    answer = find_answer(scored)
+    assert answer and answer.text.startswith("cam is best by insertion and pointing on 10 to 12 images: ")
+    assert answer.images == 10
+
+
 def test_a_metric_that_is_the_same_for_all_does_not_decide_by_default(table: Table) -> None:
     scored = with_scores(table, insertion={}, average_gain={}, average_drop={"cam": 0.9})
     answer = find_answer(scored)

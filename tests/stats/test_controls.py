@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from cambench.bench.stats import controls, summary
@@ -96,6 +97,22 @@ def test_holms_correction_is_over_the_pairs_of_a_metric(tmp_path: Path) -> None:
     comparison = _comparison(_run(tmp_path, [value + 0.02 + i / 2000 for i, value in enumerate(CONTROL)], CONTROL))
     assert comparison.pair is not None and comparison.pair.p == 2 / 2**12
     assert comparison.pair.p < comparison.pair.corrected_p <= 6 * comparison.pair.p  # 3 methods, 2 controls
+
+
+def test_methods_with_few_images_are_a_family_of_their_own(tmp_path: Path) -> None:
+    run = store.open_run(runs.write(tmp_path / "run", nets={"resnet18": "layer4"}))
+    table = summary.build_table(run, "resnet18")
+    (metric,) = [metric for metric in table.metrics if metric.spec == "insertion"]
+    whole = {(c.method, c.control): c for c in compare_with_controls(table, [metric])}
+    table.values["insertion"].loc[table.values["insertion"].index[5:], "score_cam"] = np.nan
+    split = {(c.method, c.control): c for c in compare_with_controls(table, [metric])}
+    for method, tests in (("cam", 4), ("grad_cam", 4), ("score_cam", 2)):
+        found = [split[method, control].pair for control in table.controls]
+        assert all(pair and pair.p <= pair.corrected_p <= min(1, tests * pair.p) for pair in found)
+    least = min(pair.p for (method, _), each in split.items() if (pair := each.pair) and method != "score_cam")
+    corrected = [pair.corrected_p for each in split.values() if (pair := each.pair) and pair.p == least]
+    assert corrected and min(corrected) == pytest.approx(4 * least)
+    assert whole.keys() == split.keys()
 
 
 def test_summaries_use_only_the_given_comparisons(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import cambench
 from cambench.bench.compare.compare import compare_snapshots, load_pair, load_snapshot
 from cambench.bench.core.errors import UsageError
 from cambench.bench.store import shipped
-from cambench.bench.store.header import read_header
+from cambench.bench.store.header import FURTHER_DEVICE, read_header
 from cambench.bench.store.run import open_run
 from cambench.bench.store.writer import Writer
 from cambench.tests.support import runs
@@ -129,13 +129,25 @@ def test_runs_of_one_net_are_packed_into_one_and_unpacked_again(tmp_path: Path) 
     assert set(packed.table("maps")["image"]) == set(shown)
 
 
+def test_scores_that_are_packed_are_not_dropped(tmp_path: Path) -> None:
+    whole = runs.seal(runs.write(tmp_path / "whole", nets=TWO_NETS))
+    split = [tmp_path / net for net in TWO_NETS]
+    for directory in split:
+        reference.unpack(open_run(whole), directory.name, directory)
+    reference.check_nothing_dropped([open_run(directory) for directory in split], whole)
+    with pytest.raises(UsageError, match=r"packing would drop 480 scores of resnet18: compute them too"):
+        reference.check_nothing_dropped([open_run(split[0])], whole)
+
+
 @pytest.mark.parametrize("part", ["methods", "environment"])
 def test_runs_that_differ_in_more_than_their_nets_are_not_packed(tmp_path: Path, part: str) -> None:
     split = [runs.write(tmp_path / net, nets={net: layer}) for net, layer in TWO_NETS.items()]
     changes = {"methods": lambda header: header["methods"]["cam"].update(version=9),
                "environment": lambda header: header["environment"].update(torch="1.0")}  # fmt: skip
     edit_header(split[1], changes[part])
-    with pytest.raises(UsageError, match=r"of resnet18 are not|resnet18 was computed elsewhere"):
+    with pytest.raises(
+        UsageError, match=r"resnet18 and squeezenet1_1 have different methods|resnet18 was computed elsewhere"
+    ):
         reference.pack([open_run(directory) for directory in split], tmp_path / "packed")
     assert not (tmp_path / "packed").exists()
 
@@ -145,17 +157,16 @@ def test_a_run_that_goes_on_elsewhere_names_both_devices_and_keeps_the_first(tmp
     for directory in split:
         edit_header(directory, lambda header: header["environment"].update(device="A"))
         runs.seal(directory)
-    begun = read_header(split[0])
-    assert not reference.go_on_elsewhere(split[0], begun)
+    begun, scores = read_header(split[0]), open_run(split[0]).table("scores")
     for device in ("B", "C", "B"):
-        here = begun.model_copy(update={"environment": begun.environment | {"device": device}})
-        assert reference.go_on_elsewhere(split[0], here)
-        assert here.environment["device"] == "A"
-        Writer(split[0], here).close()
-        assert len(open_run(split[0]).table("scores")) == len(open_run(split[1]).table("scores")) > 0
+        reference.name_further_device(split[0], device)
+        assert reference.find_first_device(split[0]) == "A"
+        Writer(split[0], begun).close()
+        pd.testing.assert_frame_equal(open_run(split[0]).table("scores"), scores, check_exact=True)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(TWO_NETS)
     reference.pack([open_run(directory) for directory in split], tmp_path / "packed")
     packed = read_header(tmp_path / "packed").environment
-    assert packed["device"] == "A" and packed[reference.FURTHER] == "B; C"
+    assert packed["device"] == "A" and packed[FURTHER_DEVICE] == "B; C"
 
 
 def test_a_run_on_other_images_is_told_how_to_explain_those_of_the_results(results: Path, tmp_path: Path) -> None:
