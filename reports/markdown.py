@@ -23,7 +23,7 @@ def render(run: Run) -> str:
     """Render the scores and the protocol of a run as Markdown."""
     analyses = analyse([run])
     lines = [f"# {escape(make_title(run.name, run.header.suite.dataset))}", "", escape(describe_run(run))]
-    if progress := describe_progress(analysis.table for analysis in analyses):
+    if progress := describe_progress(analyses):
         lines += ["", f"**{escape(progress)}**"]
     answers = [answer for analysis in analyses if (answer := analysis.answer)]
     lines += ["", *(f"- **{escape(answer.net)}**: {escape(answer.text)}." for answer in answers)] if answers else []

@@ -25,7 +25,8 @@ from ..bench.config.suite import Suite
 from ..bench.core import plugins
 from ..bench.core.errors import UsageError
 from ..bench.core.formatting import format_count
-from ..bench.core.plugins import ENGINE
+from ..bench.core.plugins import ENGINE, METRIC
+from ..bench.core.specs import split_protocol
 from ..bench.forward.device import find_device
 from ..bench.forward.process import tune_process
 from ..bench.run.describe import make_header
@@ -164,6 +165,7 @@ def pack(runs: Sequence[Run], directory: Path, *, photos: bool = False) -> None:
     """
     header = merge_headers([run.header for run in runs])
     rows = {table: [*chain.from_iterable(_read_rows(run, table) for run in runs)] for table in PACKED}
+    header = _refresh_words(header)
     if photos:
         header = _rename_dataset(header)
         rows = {table: [row | {"dataset": PHOTO_DATA} for row in content] for table, content in rows.items()}
@@ -212,6 +214,16 @@ def merge_headers(headers: Sequence[Header]) -> Header:
 def _drop_nets(header: Header) -> Header:
     """Return the header of a run without the names of its nets, and without the words of its suite."""
     return header.model_copy(update={"suite": header.suite.model_copy(update={"nets": [], "description": ""})})
+
+
+def _refresh_words(header: Header) -> Header:
+    """Describe the metrics in the words of today, which change no number."""
+    metrics = {}
+    for spec, metric in header.metrics.items():
+        plugin = plugins.find(METRIC, split_protocol(spec)[0])
+        words = {"description": plugin.description, "caveat": plugin.caveat, "axes": plugin.axes}
+        metrics[spec] = metric.model_copy(update={key: text for key, text in words.items() if text})
+    return header.model_copy(update={"metrics": metrics})
 
 
 def _rename_dataset(header: Header) -> Header:

@@ -1,5 +1,6 @@
 """Format the page *Which method?* from the results that ship: each sentence and cell follows from their numbers by rule."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -8,7 +9,7 @@ from math import isnan
 
 import pandas as pd
 
-from ..bench.core.formatting import format_cost, format_count, format_number
+from ..bench.core.formatting import format_cost, format_count, format_number, join_names
 from ..bench.core.markdown import escape, format_table
 from ..bench.stats.agreement import (
     RELIABLE,
@@ -86,14 +87,26 @@ def _describe_answers(nets: Sequence[NetResults]) -> Iterator[str]:
     for net in nets:
         answer = find_answer(net.table, known=net.standings)
         if answer:
-            yield f"- **{escape(answer.net)}**: {escape(answer.text)}."
+            yield f"- **{escape(answer.net)}**: {escape(answer.text)}.{_describe_most(net)}"
+
+
+def _describe_most(net: NetResults) -> str:
+    """Name the methods that are best, or tie with the best, by the most metrics."""
+    known = [each for spec in net.standings.by_metric if (each := net.find_standings(spec))]
+    counts = Counter(method for each in known for method in each.top)
+    if not counts:
+        return ""
+    most = max(counts.values())
+    names = join_names([f"`{method}`" for method in net.table.methods if counts[method] == most])
+    return f" Best, or tied with the best, by the most metrics, {most} of {len(known)}: {names}."
 
 
 def _format_winners(nets: Sequence[NetResults]) -> Iterator[str]:
     yield (
         "A winner is better than every other method that is ranked and every control; methods tie if no test tells them from "
-        "the best; none means that no method is shown to beat every control. *n* is the number of images of the ranking; a "
-        "method is compared with a control on all images that both have."
+        "the best. A method that is *not told from* them may be as good, but is not shown to beat every control. None means "
+        "that no method is shown to beat every control. *n* is the number of images of the ranking; a method is compared with "
+        "a control on all images that both have."
     )
     yield ""
     for net in nets:
@@ -122,8 +135,9 @@ def _describe_winner(net: NetResults, metric: str) -> str:
         return f"none (n = {n})"
     shown = ", ".join(" = ".join(f"`{name}`" for name in group) for group in groups)
     rivals = ", ".join(f"`{name}`" for name in standings.rivals)
-    word = "winner" if len(groups) == 1 and not rivals else "tie"
-    return f"{word}: {shown}{f'; not told from {rivals}' if rivals else ''} (n = {n})"
+    alone = f"only {shown} beats every control" if rivals else f"winner: {shown}"
+    outcome = alone if len(groups) == 1 else f"tie: {shown}"
+    return f"{outcome}{f'; not told from {rivals}' if rivals else ''} (n = {n})"
 
 
 def _group_top(net: NetResults, standings: MetricStandings) -> list[tuple[str, ...]]:

@@ -89,6 +89,7 @@ DECLARATIONS = {  # by the kind of plug-in; the properties of Plugin say what ea
         ),
         "FAMILY": Declaration(Text, "it is a text of one line", ""),
         "CAVEAT": Declaration(Text, "it is a sentence", ""),
+        "AXES": Declaration(tuple[Name, Name], "it is two texts, what a curve's axes show", ()),
         "NEEDS": Declaration(
             tuple[Literal["object", "other object", "method"], ...], f"it is a tuple of some of {', '.join(NEEDS)}", ()
         ),

@@ -186,6 +186,11 @@ class Plugin:
         return str(self._read("CAVEAT"))
 
     @property
+    def axes(self) -> tuple[str, ...]:
+        """AXES: what the axes of the metric's curve show, across and up (default: the target's score by replaced pixels)."""
+        return tuple(self._read("AXES"))
+
+    @property
     def needs(self) -> tuple[str, ...]:
         """NEEDS: what a score needs besides the map, of `object`, `other object` and `method` (default none)."""
         return tuple(self._read("NEEDS"))

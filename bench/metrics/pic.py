@@ -23,6 +23,7 @@ BETTER = "higher"
 UNIT = "share"
 RANGE = (0.0, 1.0)
 SHORT = "pic"
+AXES = ("share of the image's information", "score of the target")
 FAMILY = "deletion and insertion"
 CAVEAT = "Information is measured by compression, which differs between encoders; the curves are coarse."
 

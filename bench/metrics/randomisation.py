@@ -21,6 +21,7 @@ FAMILY = "robustness"
 CAVEAT = (
     "A noisy map changes with the weights without showing what they learnt: it can refute a method, not confirm it."
 )
+AXES = ("share of layers randomised", "similarity to the map")
 NEEDS = ("method",)
 
 

@@ -79,8 +79,8 @@ def _describe_precision(plan: Plan) -> str:
     return f"{plan.precision}, compiled" if plan.compiled else plan.precision
 
 
-def _drop_empty(**texts: str) -> dict[str, str]:
-    """Return the texts that are not empty: the others are left out of the file."""
+def _drop_empty(**texts: Any) -> dict[str, Any]:
+    """Return the values that are not empty: the others are left out of the file."""
     return {key: text for key, text in texts.items() if text}
 
 
@@ -108,7 +108,11 @@ def _describe_metric(measure: Measure) -> MetricHeader:
         slack=slack.derive_slack(ends) if logits or metric.slack is None else metric.slack,
         short=metric.short + measure.spec.removeprefix(metric.spec),
         **_drop_empty(
-            fingerprint=metric.fingerprint, family=metric.family, caveat=metric.caveat, ties_of=metric.ties_of
+            fingerprint=metric.fingerprint,
+            family=metric.family,
+            caveat=metric.caveat,
+            ties_of=metric.ties_of,
+            axes=metric.axes,
         ),
     )
 

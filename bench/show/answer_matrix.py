@@ -10,16 +10,18 @@ from ..stats.summary import Table
 from .grid import Cell, ColumnHead, Grid, GridRow
 
 WORDS: dict[Standing, str] = {
-    "best": "best", "tie": "tie", "behind": "behind", "no better than a control": "≤ control", "no score": "n/a",
+    "best": "best", "tie": "tie", "behind": "behind", "no better than a control": "< control", "no score": "n/a",
 }  # fmt: skip
 CLASSES: dict[Standing, str] = {
     "best": "best", "tie": "tie", "behind": "behind", "no better than a control": "lost", "no score": "none",
 }  # fmt: skip
+UNSURE = "unsure"
 FEW = "few images"  # in place of a standing: the ranking leaves the method out
 FEW_NOTE = "few images: it has scores on fewer than half as many images as another method, and is not ranked."
 NOTE = (
     "best: better than every other method and every control; tie: no test tells it from the best; behind: the best is better; "
-    "≤ control: it is not shown to be better than every control; below each word the mean."
+    "< control: a control is better; unsure: it is not shown to be better than every control, nor worse than one; below each "
+    "word the mean, over the images that all ranked methods have."
 )
 TIES_NOTE = (
     "By {}, a difference that is smaller than what the order of equal pixels does to either mean decides nothing."
@@ -37,7 +39,7 @@ def make_answer_matrix(table: Table, answer: Answer, standings: Standings, title
     heads = [ColumnHead("method", row_header=True), ColumnHead("time", "an image", number=True)]
     heads += [
         ColumnHead(
-            f"{each.metric.spec} {each.metric.arrow}", "decides" if each.metric.spec in deciding else "",
+            f"{each.metric.spec} {each.metric.arrow}", _describe_column(table, each, each.metric.spec in deciding),
             each.metric.description, data={"metric": each.metric.spec},
         )
         for each in ordered
@@ -48,6 +50,12 @@ def make_answer_matrix(table: Table, answer: Answer, standings: Standings, title
     notes = [NOTE, *([TIES_NOTE.format(join_names(measured))] if measured else [])]
     notes += [FEW_NOTE] if any(cell.text == FEW for row in rows for cell in row.cells) else []
     return Grid(f"standings-{title}", f"How methods stand by each metric on {title}", heads, rows, notes, "standings")
+
+
+def _describe_column(table: Table, standings: MetricStandings, decides: bool) -> str:
+    """Say whether a metric decides, and on how many images methods are ranked by it if that is not on all."""
+    count = standings.ranking.n
+    return ", ".join([*(["decides"] if decides else []), *([f"n = {count}"] if count < table.images else [])])
 
 
 def _order_methods(table: Table, answer: Answer, standings: Sequence[MetricStandings]) -> list[tuple[str, ...]]:
@@ -80,10 +88,19 @@ def _make_row(table: Table, group: Sequence[str], standings: Sequence[MetricStan
 
 
 def _make_cell(table: Table, method: str, standings: MetricStandings) -> Cell:
-    estimate = table.find_mean_score(method, standings.metric).estimate
+    ranked = {each.method: each.estimate for each in standings.ranking.methods}
+    estimate = ranked.get(method) or table.find_mean_score(method, standings.metric).estimate
     mean = format_number(estimate.mean) if estimate.n else ""
     if method in table.controls:
         return Cell(mean or "–", estimate.mean)
     standing = standings.standings[method]
-    few = standing == "no score" and estimate.n > 0
-    return Cell(FEW if few else WORDS[standing], estimate.mean, mean, f"standing {CLASSES[standing]}")
+    word = WORDS[standing]
+    if standing == "no score" and estimate.n > 0:
+        word = FEW
+    elif standing == "no better than a control" and not _is_worse_than_a_control(standings, method):
+        word = UNSURE
+    return Cell(word, estimate.mean, mean, f"standing {CLASSES[standing]}")
+
+
+def _is_worse_than_a_control(standings: MetricStandings, method: str) -> bool:
+    return any(each.verdict == "worse" for each in standings.comparisons if each.method == method)

@@ -1,5 +1,6 @@
 """The table of the scores and costs on one net, for the terminal, the page, Markdown and LaTeX alike."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from ..core.formatting import MEGABYTE, format_cost, format_number
@@ -10,6 +11,9 @@ from ..stats.summary import Table
 from .grid import Cell, ColumnHead, Grid, GridRow, make_estimate_cell, make_name_cell, make_number_cell
 
 MISSING = "none"  # the class of cells without a number
+BOLD_NOTE = (
+    "Bold: the best on the images that all methods have, without those that have fewer than half as many as another."
+)
 COST = {"family": "cost"}
 COST_HEADS = (
     ColumnHead("seconds", "per image alone", short="s per\nimage", number=True, data=COST),
@@ -22,11 +26,13 @@ COST_HEADS = (
 def make_score_table(table: Table, title: str) -> Grid:
     """Make a row per method and a column per metric and per cost. `title` names the net, and the run if there are several."""
     reasons = number_reasons(table)
+    best = {metric.spec: table.find_best(metric) for metric in table.metrics}
     heads = [ColumnHead("method", short="method", row_header=True)]
     heads += [*(_make_head(table, metric) for metric in table.metrics), *COST_HEADS]
     rows = [
         GridRow(
-            [make_name_cell(method), *(_make_score_cell(table, method, metric, reasons) for metric in table.metrics),
+            [make_name_cell(method),
+             *(_make_score_cell(table, method, metric, reasons, best[metric.spec]) for metric in table.metrics),
              *_make_cost_cells(table, method)],
             {"method": method}, "control" if method in table.controls else "",
         )
@@ -34,6 +40,8 @@ def make_score_table(table: Table, title: str) -> Grid:
     ]  # fmt: skip
     notes = [f"({number}) {reason}." for reason, number in reasons.items()]
     notes += [f"{line}." for line in describe_means(table, lambda metric: metric.spec)]
+    if any(table.count(metric) is None and metric.spec in table.values for metric in table.metrics):
+        notes.append(BOLD_NOTE)
     return Grid(f"scores-{title}", f"Mean and 95 % interval by every metric on {title}", heads, rows, notes)
 
 
@@ -66,11 +74,11 @@ def _make_head(table: Table, metric: Metric) -> ColumnHead:
     )
 
 
-def _make_score_cell(table: Table, method: str, metric: Metric, reasons: dict[str, int]) -> Cell:
+def _make_score_cell(table: Table, method: str, metric: Metric, reasons: dict[str, int], best: Sequence[str]) -> Cell:
     mean_score = table.find_mean_score(method, metric)
     if mean_score.reason:
         return Cell(f"n/a ({reasons[mean_score.reason]})", float("nan"), css=MISSING)
-    cell = make_estimate_cell(mean_score.estimate, bold=method in table.find_best(metric))
+    cell = make_estimate_cell(mean_score.estimate, bold=method in best)
     small = [cell.small]
     if table.count(metric) is None:
         small.append(f"n = {mean_score.estimate.n}")

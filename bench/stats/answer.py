@@ -35,6 +35,8 @@ RACE_STATES: dict[str, State] = {
     "winner": "winner", "close": "tie", "open": "tie", "none": "none", "split": "split"
 }  # fmt: skip
 
+NO_CONTROL = "; no control was run, so this may be no better than a random map"
+
 # A balanced choice has one metric of each of these families, if the run has any: what several kinds of evidence say together.
 BALANCED = ("deletion and insertion", "drops", "objects")
 
@@ -163,6 +165,7 @@ def find_answer(table: Table, by: Sequence[str] = (), known: Standings | None = 
     images = _count_images(table, standings)
     text = _write_sentence(table, state, top, standings, alike)
     text += _describe_ties(standings) if state != "winner" else ""
+    text += NO_CONTROL if top and not table.controls else ""
     return Answer(table.net, state, take, tuple(top), alike, standings, images, text)
 
 

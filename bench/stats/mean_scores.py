@@ -26,6 +26,9 @@ class Metric:
     caveat: str = ""  # what the metric cannot show, in one sentence
     ties_of: str = ""  # the metric of which this one measures how much ties (the order of equal pixels) move a score
     tie_metric: str = ""  # the metric of the run that measures this for this one
+    axes: tuple[
+        str, ...
+    ] = ()  # what the axes of its curve show, across and up, if not the target's score by replaced pixels
 
     @property
     def arrow(self) -> str:

@@ -10,7 +10,7 @@ from ..core.formatting import format_count, format_number
 from ..store.header import MetricHeader
 from ..store.run import Run
 from .estimate import estimate_mean
-from .frames import pivot_scores
+from .frames import keep_complete, list_scarce, pivot_scores
 from .image_notes import describe_images
 from .mean_scores import MeanScore, Metric, average_scores, parse_range
 from .outcome import Race, find_race
@@ -80,11 +80,16 @@ class Table:
         return max((mean_score.estimate.n + sum(mean_score.reasons.values()) for mean_score in found), default=0)
 
     def find_best(self, metric: Metric) -> list[str]:
-        """Find the methods, without the controls, with the best mean; several if their means are the same as printed."""
-        methods = [method for method in self.methods if method not in self.controls]
-        means = {method: self.find_mean_score(method, metric).estimate.mean for method in methods}
-        defined = {method: value for method, value in means.items() if not isnan(value)}
-        if not defined:
+        """Find the methods, without the controls, with the best mean; several if their means are the same as printed.
+
+        The means are over the images that all methods have, without those that have fewer than half as many as another.
+        """
+        if metric.spec not in self.values:
+            return []
+        values = self.values[metric.spec].drop(columns=self.controls)
+        shared = keep_complete(values.drop(columns=list_scarce(values)))
+        defined = {str(method): float(value) for method, value in shared.mean().items()}
+        if not len(shared) or not defined:
             return []
         best = (max if metric.better == "higher" else min)(defined.values())
         return [method for method, value in defined.items() if format_number(value) == format_number(best)]
@@ -136,7 +141,7 @@ def list_metrics(run: Run) -> list[Metric]:
 def _make_metric(spec: str, header: MetricHeader, tie_metric: str) -> Metric:
     return Metric(
         spec, header.short, header.better, header.unit, header.description, parse_range(*header.range), header.family,
-        header.caveat, header.ties_of, tie_metric,
+        header.caveat, header.ties_of, tie_metric, header.axes,
     )  # fmt: skip
 
 

@@ -27,6 +27,7 @@ WORDS = (
     "slack",
     "notes",
     "ties_of",
+    "axes",
     "missing",
 )  # keys of a header that change no number
 ENVIRONMENT = ("device", "torch")  # on which the numbers of one run depend

@@ -116,6 +116,9 @@ class MetricHeader(MetricScale):
     family: str = ""
     caveat: str = ""
     ties_of: str = ""  # the spec of the metric of which this one measures the effect of ties
+    axes: tuple[
+        str, ...
+    ] = ()  # what the axes of its curve show, across and up, if not the target's score by replaced pixels
 
 
 class NetFacts(_Part):

@@ -10,6 +10,7 @@ from ...bench.compare.summary import ChangeRow, format_label, list_changes, writ
 from ...bench.core.errors import UsageError
 from ...bench.show.grid import Cell, ColumnHead, Grid, GridRow, make_name_cell
 from ...bench.store.run import Run
+from ...bench.store.shipped import is_shipped
 from .analysis import label_runs
 from .render import fill
 from .section import Section
@@ -45,11 +46,14 @@ def make_section(runs: Sequence[Run]) -> Section | None:
 
 def _compare(runs: Sequence[Run]) -> Iterator[Changes]:
     labels = label_runs(runs)
-    take_base = cache(partial(take_snapshot, runs[0], labels[0]))
+    shipped = is_shipped(runs[0].directory)  # not all of these are computed: what the other run has too is compared
+    take_base = cache(partial(take_snapshot, runs[0], labels[0], partial=shipped))
     for run, label in zip(runs[1:], labels[1:], strict=True):
         title = f"{labels[0]} → {label}"
         try:
-            comparison = compare_snapshots(take_base(), take_snapshot(run, label))
+            after = take_snapshot(run, label)
+            before = take_base().select_shared(after) if shipped else take_base()
+            comparison = compare_snapshots(before, after)
         except UsageError as error:
             yield Changes(title, f"Not compared: {error}", failed=False, sentences=[], table=None)
         else:

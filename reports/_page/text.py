@@ -1,11 +1,16 @@
 """Sentences that several reports share: what was run, what is missing and why, how the numbers are computed."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from ...bench.core.formatting import format_count
 from ...bench.stats.estimate import FEW, HEAVY
 from ...bench.stats.summary import Table
 from ...bench.store.run import Run
+from ...bench.store.shipped import is_shipped
+
+if TYPE_CHECKING:
+    from .analysis import NetAnalysis
 
 TIES = (
     "It is also undecided if the order of equal pixels can move the mean of either by more than they differ, where a metric of "
@@ -71,16 +76,18 @@ def describe_hardware(run: Run) -> str:
     )
 
 
-def describe_progress(tables: Iterable[Table]) -> str | None:
-    """Say how many images of an incomplete run are done; None if the run is complete, or a race, which takes fewer images."""
+def describe_progress(analyses: "Sequence[NetAnalysis]") -> str | None:
+    """Say how many images of incomplete runs are done; None if they are complete, or races, which take fewer images."""
     counts = []
-    for table in tables:
+    for table in (analysis.table for analysis in analyses):
         done = {method: table.count_images(method) for method in table.methods}
         behind = [f"{method} {count or 'none'}" for method, count in done.items() if count < table.images]
         if table.race is None and (behind or table.images < table.planned):
             methods = f" ({', '.join(behind)})" if behind else ""
             counts.append(f"{table.net} {table.images} of {table.planned}{methods}")
-    return f"This run is not complete; images so far: {', '.join(counts)}." if counts else None
+    shipped = all(is_shipped(analysis.run.directory) for analysis in analyses)  # nobody is asked to complete these
+    start = "Images computed so far" if shipped else "This run is not complete; images so far"
+    return f"{start}: {', '.join(counts)}." if counts else None
 
 
 def find_common_reason(table: Table, method: str) -> str | None:

@@ -22,6 +22,7 @@ NAMES = 26  # characters of a name, at most
 RADIUS = 2.1  # of the dot of an image
 CLOSE = 24  # dots in one place, at most: more would not be seen
 SMALL = 11.0  # font size
+CURVE_AXES = ("share of pixels replaced", "score of the target")
 CORNER = "better and cheaper"
 
 Point = tuple[float, float]
@@ -101,8 +102,9 @@ def draw_curves(subject: FigureSubject, bands: Mapping[str, Band]) -> Drawing:
     drawing = Drawing(WIDTH, HEIGHT, label)
     ends = [float(end) for band in bands.values() for end in (band.low.min(), band.high.max())]
     across, up = Scale(0, 1, LEFT, RIGHT), Scale(min(0.0, *ends), max(1.0, *ends), BOTTOM, TOP)
-    draw_bottom_axis(drawing, across, TOP, BOTTOM, "share of pixels replaced")
-    draw_left_axis(drawing, up, LEFT, WIDTH - 10, "score of the target")
+    horizontal, vertical = metric.axes or CURVE_AXES
+    draw_bottom_axis(drawing, across, TOP, BOTTOM, horizontal)
+    draw_left_axis(drawing, up, LEFT, WIDTH - 10, vertical)
     for method, band in bands.items():
         style = subject.styles[method]
         xs = [across(share) for share in band.shares]

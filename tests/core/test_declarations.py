@@ -28,6 +28,7 @@ def test_what_a_metric_declares_is_read(tmp_path: Path) -> None:
     assert (metric.version, metric.slack, metric.family, metric.caveat) == (3, 0, "own", "Little.")
     assert (metric.better, metric.unit, metric.bounds, metric.short) == ("higher", "share", (0, 1), "odd")
     assert (metric.needs, metric.requires, metric.foreign, metric.ties_of) == (("object",), (), True, "")
+    assert metric.axes == () and load(tmp_path, METRIC_CODE + "AXES = ('a', 'b')\n", METRIC).axes == ("a", "b")
     ties = load(tmp_path, METRIC_CODE + "TIES_OF = 'own[cells=False]'\n", METRIC)
     assert ties.ties_of == "own[cells=False]"
 

@@ -28,7 +28,7 @@ from cambench.reports import json as json_report
 from cambench.tools.montage import draw_montage
 
 from ..support import runs
-from ..support.comparisons import rename_class, rename_method
+from ..support.comparisons import edit_header, rename_class, rename_method
 
 REPORTS: tuple[ModuleType, ...] = (markdown, csv, html)
 EVIL = "<script>alert(1)</script> | [red]x[/red] *b* $y$ \"q' &"
@@ -130,6 +130,36 @@ def test_every_report_says_beside_a_mean_that_ties_move_it(tmp_path: Path) -> No
     records = [record for record in json.loads(json_report.render(run))["records"] if record["note"]]
     assert [{key: record[key] for key in marked} for record in records] == [marked]
     assert records[0]["note"] == f"{note.format('').removeprefix(': ').replace('grad_cam', 'it')}"
+
+
+def test_bold_is_the_best_on_the_images_that_all_methods_have(tmp_path: Path) -> None:
+    """On the three images that all have, cam is best; the mean of grad_cam over these, its only ones, is higher than cam's."""
+    run = store.open_run(runs.write(tmp_path / "run", images=5, nets={"resnet18": "layer4"}))
+    _set(run, "resnet18", "cam", "insertion", [0.9, 0.9, 0.9, 0.1, 0.1])
+    _set(run, "resnet18", "grad_cam", "insertion", [0.8] * 5)
+    _set(run, "resnet18", "score_cam", "insertion", [0.99] * 5)
+    rows = run.table("scores")
+    lost = (rows["method"] == "grad_cam") & rows["image"].isin(run.header.data.images[3:])
+    lost |= (rows["method"] == "score_cam") & rows["image"].isin(run.header.data.images[1:])
+    runs.rewrite(run.directory, "scores", rows[~lost])
+    run = store.open_run(run.directory)
+    table = summary.build_table(run, "resnet18")
+    assert table.find_mean_score("grad_cam", _metric(run, "insertion")).estimate.mean == pytest.approx(0.8)
+    assert table.find_mean_score("cam", _metric(run, "insertion")).estimate.mean == pytest.approx(0.58)
+    assert table.find_best(_metric(run, "insertion")) == ["cam"]
+    assert "Bold: the best on the images that all methods have" in markdown.render(run)
+
+
+def test_the_axes_of_curves_are_those_that_the_metric_declares(tmp_path: Path) -> None:
+    directory = runs.write(tmp_path / "run", images=3, nets={"resnet18": "layer4"})
+    usual = ("share of pixels replaced", "score of the target")
+    assert all(axis in html.render(store.open_run(directory)) for axis in usual)
+    edit_header(
+        directory, lambda header: [each.update(axes=["depth", "likeness"]) for each in header["metrics"].values()]
+    )
+    page = html.render(store.open_run(directory))
+    curves = page[page.index('id="curves"') :]
+    assert ">depth<" in curves and ">likeness<" in curves and not any(f">{axis}<" in curves for axis in usual)
 
 
 def test_the_best_mean_is_bold_and_so_are_means_equal_to_it(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from cambench.bench.compare.verdicts import NumberResult
 from cambench.bench.core.errors import UsageError
 from cambench.bench.show.grid import Cell
 from cambench.bench.store import run as store
+from cambench.bench.store import shipped
 from cambench.bench.store.header import Header
 from cambench.bench.store.run import Run
 from cambench.reports import html
@@ -206,13 +207,28 @@ def test_the_page_begins_with_what_changed(tmp_path: Path) -> None:
 def test_the_first_run_is_read_once_for_all_comparisons(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     taken: list[str] = []
 
-    def take(run: Run, name: str) -> Snapshot:
+    def take(run: Run, name: str, *, partial: bool = False) -> Snapshot:
         taken.append(name)
-        return take_snapshot(run, name)
+        return take_snapshot(run, name, partial=partial)
 
     monkeypatch.setattr(changes, "take_snapshot", take)
     assert changes.make_section([_write(tmp_path / name) for name in ("first", "second", "third")])
     assert sorted(taken) == ["first", "second", "third"]
+
+
+def test_shipped_results_are_compared_with_a_run_as_far_as_they_are_computed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = _write(tmp_path / "shipped" / "first"), _write(tmp_path / "second")
+    rows = first.table("scores")
+    few = (rows["method"] == "score_cam") & (rows["image"] != first.header.data.images[0])
+    runs.rewrite(first.directory, "scores", rows[~few])
+    opened = [store.open_run(first.directory), second]
+    assert "Not compared: first is damaged" in html.page(opened)
+    monkeypatch.setattr(shipped, "RESULTS", tmp_path / "shipped")
+    page = html.page(opened)
+    assert "Not compared" not in page and "Passed: " in page
+    assert "Images computed so far: " not in page, "the other run does not ship"
 
 
 def test_a_run_that_is_not_finished_is_not_compared(tmp_path: Path) -> None:

@@ -198,7 +198,32 @@ def test_one_metric_can_be_chosen_and_an_unknown_one_is_refused(table: Table, tm
 def test_without_controls_and_without_scores(table: Table) -> None:
     answer = find_answer(replace(with_scores(table, insertion={"cam": 0.9}), controls=[]))
     assert answer and answer.take == "cam"
+    assert answer.text.endswith("; no control was run, so this may be no better than a random map")
     assert find_answer(replace(table, values={}, metrics=[])) is None
+
+
+def test_a_method_is_below_a_control_or_not_told_from_it(table: Table) -> None:
+    """score_cam is worse than centre; grad_cam is as often better as worse."""
+    scored = with_scores(table, insertion={"score_cam": 0.1})
+    scored.values["insertion"]["grad_cam"] = 0.4 + 0.9 * (np.arange(IMAGES) % 2 - 0.5)
+    answer = find_answer(scored)
+    assert answer
+    grid = make_answer_matrix(scored, answer, find_standings(scored), "a net")
+    words = {row.cells[0].text: row.cells[2].text for row in grid.rows}
+    assert (words["grad_cam"], words["score_cam"]) == ("unsure", "< control")
+
+
+def test_the_means_beside_the_standings_are_those_of_the_ranking(table: Table) -> None:
+    scored = with_scores(table, insertion={})
+    scored.values["insertion"].loc[scored.values["insertion"].index[7:], "score_cam"] = np.nan
+    scored = replace(scored, mean_scores={})
+    answer, standings = find_answer(scored), find_standings(scored)
+    assert answer
+    grid = make_answer_matrix(scored, answer, standings, "a net")
+    assert grid.heads[2].small == "decides, n = 7"
+    expected = scored.values["insertion"].iloc[:7].mean()
+    cells = {row.cells[0].text: row.cells[2].value for row in grid.rows}
+    assert cells["cam"] == pytest.approx(expected["cam"]) and cells["score_cam"] == pytest.approx(expected["score_cam"])
 
 
 def test_a_method_that_ties_with_the_best_but_beats_no_control_is_left_out(table: Table) -> None:
