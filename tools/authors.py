@@ -12,7 +12,8 @@ from .figures import DATA
 SOURCES = DATA / "authors" / "sources.toml"
 DIFFERENCES = DATA / "authors" / "differences.json"  # written by tests/support/authors.py
 HEADS = ("quantity", "their code", "largest difference", "reason")
-LEAST = 1e-6  # differences below it are rounding
+LEAST = 5e-6  # differences below it are rounding
+BOUNDS = (LEAST, 1e-4)  # the lowest one above a difference is printed, and the tests hold it
 
 
 def format_authors() -> str:
@@ -37,13 +38,18 @@ def _format_row(quantity: dict[str, Any], difference: float, remaining: float) -
     settings = f"; {quantity['settings']}" if "settings" in quantity else ""
     reason = quantity.get("reason", "")
     if reason:
-        by = "in the test" if "reproduction" in quantity else f"by `{quantity['equal']}`"
-        reason = f"{reason} Reproduced {by}: {_format_difference(remaining)}."
+        equal = join_protocol(quantity.get("equal", ""), quantity.get("protocol", DEFAULT))
+        how = "With this reproduced in the test" if "reproduction" in quantity else f"By `{equal}`"
+        reason = f"{reason} {how}, the difference is {_format_difference(remaining)}."
     return f"`{label}`", f"`{quantity['place']}`{escape(settings)}", _format_difference(difference), reason
 
 
 def _format_difference(value: float) -> str:
-    """Format a difference with two digits, or as below LEAST."""
-    if value < LEAST:
-        return "below 1e-6"
-    return f"{value:.2g}".removeprefix("0") if value >= 1e-3 else f"{value:.0e}"
+    """Format a difference as below a bound, or with two digits."""
+    bound = find_bound(value)
+    return f"{value:.2g}".removeprefix("0") if bound is None else f"below {bound:.0e}".replace("e-0", "e-")
+
+
+def find_bound(value: float) -> float | None:
+    """Find the lowest of BOUNDS above a difference; None if it is larger than all."""
+    return next((bound for bound in BOUNDS if value < bound), None)

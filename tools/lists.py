@@ -59,7 +59,7 @@ def _format_table(table: PublishedTable) -> Iterator[str]:
     images = f", {table.images:,} images" if table.images else ""
     under = f" under `{table.protocol}`" if table.protocol else ""
     yield from (f"**{table.spec}**{under}: {table.data}{images}. {escape(table.source)}.", "")
-    yield from (f"Not tried: {escape(_explain_state(table))}", "")
+    yield from (escape(_explain_state(table)), "")
     rows = [
         (f"`{method}`", *("" if value.is_nan() else str(value).removeprefix("0") for value in values))
         for method, values in table.values.items()
@@ -70,5 +70,6 @@ def _format_table(table: PublishedTable) -> Iterator[str]:
 
 def _explain_state(table: PublishedTable) -> str:
     """Explain why the numbers of a table were not measured for the documentation."""
-    how = f"`bench run published` measures it; this takes {table.data} and the weights of {table.spec}."
-    return table.why_not or table.needs or how
+    if why := table.why_not or table.needs:
+        return f"Cannot be reproduced: {why}"
+    return f"Not measured yet: `bench run published` measures it, with {table.data} and the weights of {table.spec}."

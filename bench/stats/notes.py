@@ -54,13 +54,17 @@ def _explain_gap(table: Table, method: str) -> str:
 
 
 def _describe_fewer_images(table: Table, name: Callable[[Metric], str]) -> list[str]:
-    """Write a note per number of images and reason: the metrics with such a mean."""
-    names: dict[str, dict[str, None]] = {}  # by note, in the order of the table
+    """Write a note per number of images, reason and methods: the metrics with such a mean. All methods are not named."""
+    names: dict[str, list[str]] = {}  # by note, in the order of the table
     for metric in table.metrics:
-        for method in table.methods:
+        methods: dict[tuple[int, str], list[str]] = {}  # by number of images and reason
+        scored = [method for method in table.methods if table.find_mean_score(method, metric).estimate.n]
+        for method in scored:
             mean_score = table.find_mean_score(method, metric)
-            if 0 < mean_score.estimate.n < table.images:
+            if mean_score.estimate.n < table.images:
                 why = "; ".join(mean_score.reasons) or _explain_gap(table, method)
-                note = f"over {mean_score.estimate.n} of {table.images} images ({why})"
-                names.setdefault(note, {})[name(metric)] = None
+                methods.setdefault((mean_score.estimate.n, why), []).append(method)
+        for (count, why), group in methods.items():
+            by = "" if group == scored else f" by {', '.join(group)}"
+            names.setdefault(f"over {count} of {table.images} images{by} ({why})", []).append(name(metric))
     return [f"{', '.join(metrics)}: {note}" for note, metrics in names.items()]

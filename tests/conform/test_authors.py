@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from cambench.tests.support import authors
+from cambench.tools.authors import find_bound
 
 TOLERANCE = 1e-4
 
@@ -16,10 +17,11 @@ def test_a_quantity_equals_its_authors_code(key: str) -> None:
     """A difference is reproduced; it is written down only if there is one, and its figure is the one in the docs."""
     quantity = authors.read_quantities()[key]
     as_is, equal = authors.find_differences(key)
-    assert equal <= TOLERANCE
+    stored, remaining = json.loads(authors.DIFFERENCES.read_text(encoding="utf-8"))[key]
+    bound = find_bound(remaining)  # what the docs print
+    assert bound is not None and equal < bound
     assert bool(quantity.reason) == bool(quantity.equal or quantity.reproduction) == (as_is > TOLERANCE)
-    stored, _ = json.loads(authors.DIFFERENCES.read_text(encoding="utf-8"))[key]
-    assert as_is == pytest.approx(stored, rel=0.1, abs=TOLERANCE)
+    assert as_is == pytest.approx(stored, rel=0.1, abs=TOLERANCE if as_is > TOLERANCE else bound)
 
 
 def test_every_recorded_value_belongs_to_a_quantity_and_every_quantity_to_a_code() -> None:

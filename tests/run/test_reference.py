@@ -1,5 +1,6 @@
 """The reference results are those of this code: what defines them is unchanged, and a sample of them comes out again."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,9 @@ from cambench.bench.run.describe import make_header
 from cambench.bench.run.plan import make_plan
 from cambench.bench.run.session import Session
 from cambench.bench.store.comparability import describe_meaning, find_difference, find_net_difference, select_net_facts
+from cambench.bench.store.header import FILE
 from cambench.bench.store.run import open_run
-from cambench.bench.store.shipped import RESULTS
+from cambench.bench.store.shipped import RESULTS, list_shipped
 
 SUITE = "reference"
 ROUNDING = 2e-3  # of a score, on another processor: where values of a map nearly tie, their order may change
@@ -54,10 +56,12 @@ def test_a_sample_of_the_results_comes_out_again(net: str) -> None:
             assert row["value"] == pytest.approx(kept["value"], abs=ROUNDING)
 
 
-def test_the_results_are_whole_small_and_name_nothing_of_the_machine_but_device_and_versions() -> None:
-    run = open_run(SUITE)
+@pytest.mark.parametrize("name", list_shipped())
+def test_the_results_are_whole_small_and_name_nothing_of_the_machine_but_device_and_versions(name: str) -> None:
+    run = open_run(name)
     run.check()
     assert sum(file.stat().st_size for file in RESULTS.rglob("*") if file.is_file()) < 8e6
     assert {"device", "torch", "commit"} <= run.header.environment.keys()
     assert not any("/" in value for value in run.header.environment.values())
+    assert not re.search(r"/(home|root|tmp|work)\b", (run.directory / FILE).read_text(encoding="utf-8"))
     assert Path(run.directory).parent == RESULTS

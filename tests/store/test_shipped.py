@@ -1,6 +1,5 @@
 """The results that ship with the package: found by name, reported and compared like any run, and packed from runs."""
 
-import json
 from pathlib import Path
 
 import pandas as pd
@@ -172,7 +171,7 @@ def test_a_run_that_goes_on_elsewhere_names_both_devices_and_keeps_the_first(tmp
 def test_a_run_on_other_images_is_told_how_to_explain_those_of_the_results(results: Path, tmp_path: Path) -> None:
     other = runs.write(tmp_path / "other", prefix="photo")
     message = refused("compare", "results", other)
-    assert "no image in common" in message and message.endswith("its images are those of scenes\n".strip())
+    assert "no image in common" in message and message.endswith("its images are those of scenes")
 
 
 def test_an_error_names_the_side_that_lacks_what_is_selected(results: Path, tmp_path: Path) -> None:
@@ -182,7 +181,8 @@ def test_an_error_names_the_side_that_lacks_what_is_selected(results: Path, tmp_
 
 def test_a_link_in_a_circle_is_refused_in_a_sentence(results: Path, tmp_path: Path) -> None:
     (tmp_path / "circle").symlink_to(tmp_path / "circle")
-    assert "circle" in refused("compare", tmp_path / "circle", results)
+    circle = tmp_path / "circle"
+    assert refused("compare", circle, results).endswith(f"there is no run or baseline at {circle}")
 
 
 def test_incomplete_results_are_compared_as_the_base_alone(results: Path, tmp_path: Path) -> None:
@@ -193,5 +193,4 @@ def test_incomplete_results_are_compared_as_the_base_alone(results: Path, tmp_pa
 
 
 def test_a_name_that_is_neither_is_refused_in_a_sentence(results: Path) -> None:
-    assert "there is no run or baseline at result" in refused("compare", "result", results)
-    assert json.loads((results / "run.json").read_text(encoding="utf-8"))["suite"]["nets"] == list(TWO_NETS)
+    assert refused("compare", "result", results).endswith("there is no run or baseline at result")
