@@ -4,12 +4,13 @@ Each net is a run of its own in runs/reference, which begins with what is packed
 the work. A method whose VERSION was raised needs `--anew`. Another processor goes on with the scores, which are equal to
 rounding in fp32, and measures no seconds: these are of the device on which a net was begun, and the environment names both.
 `--images 20 --dear 12` computes the first 20 images by cheap methods and the first 12 by dear ones; what is there is not
-computed again. What all of these runs hold is packed into bench/store/results. With `--photos FOLDER`, these are the results
-of SqueezeNet with ImageNet's weights on the photos of a folder; scores are packed, photos are not.
+computed again. What all of these runs hold is packed into bench/store/results. Scores that are packed are never dropped, but
+for those of nets that are computed with `--anew`. With `--photos FOLDER`, these are the results of SqueezeNet with ImageNet's
+weights on the photos of a folder, which begin anew if runs/ holds none of them; scores are packed, photos are not.
 """
 
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
@@ -62,7 +63,7 @@ class Work:
         (net,) = plan.nets
         for count, dear in ((self.images, False), (self.dear_images, True)):
             methods = [method.spec for method in plan.methods if method.dear == dear]
-            for start in range(0, count, STAGE):
+            for start in range(0, min(count, len(plan.indices)), STAGE):
                 positions = range(start, min(count, start + STAGE))
                 yield from list_missing(plan, run, net, dict.fromkeys(methods, positions))
 
@@ -76,19 +77,38 @@ class Work:
 @click.option("--device", default="auto", show_default=True, help="Where to compute.")
 def main(*, nets: str, images: int, dear: int, anew: bool, photos: str | None, device: str) -> None:
     """Compute what the reference results lack, and pack what there is."""
-    name, known = (PHOTOS, [PHOTO_NET]) if photos else (SUITE, suite_file.load(SUITE).nets)
-    chosen = [net for net in nets.split(",") if net != "-"] if nets else known
-    changes = {"dataset": photos, "images": PHOTO_COUNT} if photos else {}
-    if not photos and not anew:
-        unpack_missing(RESULTS / name, RUNS / name)
+    try:
+        update_results(list_chosen(nets, photos), Work(images, dear), photos=photos, device=device, anew=anew)
+    except UsageError as error:
+        raise click.ClickException(str(error)) from None
+
+
+def list_chosen(nets: str, photos: str | None) -> list[str]:
+    """List the nets to compute. Raise UsageError for one that the results do not have."""
+    known = _list_nets(photos)
+    chosen = [name for net in nets.split(",") if (name := net.strip()) not in ("", "-")] if nets else known
+    if unknown := next((net for net in chosen if net not in known), None):
+        raise UsageError(f"these results have no net {unknown!r}: take some of {', '.join(known)}")
+    return chosen
+
+
+def update_results(chosen: Sequence[str], work: "Work", *, photos: str | None, device: str, anew: bool) -> None:
+    """Compute what the runs of the chosen nets lack, and pack the runs of all nets."""
+    name, changes = (PHOTOS, {"dataset": photos, "images": PHOTO_COUNT}) if photos else (SUITE, {})
+    begun_anew = set(chosen) if anew else set[str]()
+    if not photos:
+        unpack_missing(RESULTS / name, RUNS / name, begun_anew)
     for net in chosen:
-        compute(suite_file.load(SUITE, nets=[net], **changes), RUNS / name / net, Work(images, dear), device)
-    runs = [open_run(RUNS / name / net) for net in known if (RUNS / name / net).exists()]
+        compute(suite_file.load(SUITE, nets=[net], **changes), RUNS / name / net, work, device)
+    runs = [open_run(RUNS / name / net) for net in _list_nets(photos) if (RUNS / name / net / FILE).exists()]
     if not runs:
-        raise click.ClickException("nothing is computed, and nothing is packed")
-    if not anew:
-        check_nothing_dropped(runs, RESULTS / name)
+        raise UsageError("nothing is computed, and nothing is packed")
+    check_nothing_dropped(runs, RESULTS / name, begun_anew)
     pack(runs, RESULTS / name, photos=bool(photos))
+
+
+def _list_nets(photos: str | None) -> list[str]:
+    return [PHOTO_NET] if photos else suite_file.load(SUITE).nets
 
 
 def compute(suite: Suite, directory: Path, work: Work, device: str) -> None:
@@ -98,6 +118,8 @@ def compute(suite: Suite, directory: Path, work: Work, device: str) -> None:
     engine = plugins.find(ENGINE, "local")
     header = make_header(plan)
     header.environment |= engine.environment
+    if (directory / FILE).exists() and next(work.list_rounds(plan, open_run(directory)), None) is None:
+        return
     first, here = find_first_device(directory), header.environment[DEVICE]
     if first not in (None, here):
         name_further_device(directory, here)
@@ -140,15 +162,15 @@ def _join_devices(*lists: str) -> str:
     return "; ".join(dict.fromkeys(device for devices in lists for device in devices.split("; ") if device))
 
 
-def check_nothing_dropped(runs: Sequence[Run], packed: Path) -> None:
-    """Raise UsageError if packing these runs would drop scores that are packed."""
+def check_nothing_dropped(runs: Sequence[Run], packed: Path, begun_anew: Collection[str] = ()) -> None:
+    """Raise UsageError if packing these runs would drop scores that are packed, of nets that were not begun anew."""
     if (packed / FILE).exists():
-        dropped = _list_cells([open_run(packed)]) - _list_cells(runs)
+        dropped = {cell for cell in _list_cells([open_run(packed)]) - _list_cells(runs) if cell[0] not in begun_anew}
         nets = sorted({net for net, *_ in dropped})
         if dropped:
             raise UsageError(
-                f"packing would drop {format_count(len(dropped), 'score')} of {', '.join(nets)}: "
-                "compute them too, or pack without them by --anew"
+                f"packing would drop {format_count(len(dropped), 'score')} of {', '.join(nets)}: compute them too, or drop "
+                f"them with --anew --nets {','.join(nets)}"
             )
 
 
@@ -174,12 +196,12 @@ def pack(runs: Sequence[Run], directory: Path, *, photos: bool = False) -> None:
     _write_run(directory, header, rows)
 
 
-def unpack_missing(packed: Path, directory: Path) -> None:
-    """Unpack the records of each net that has no run yet in the directory."""
+def unpack_missing(packed: Path, directory: Path, left_out: Collection[str] = ()) -> None:
+    """Unpack the records of each net, but for those left out, that has no run with a part yet in the directory."""
     if (packed / FILE).exists():
         run = open_run(packed)
         for net in run.header.nets:
-            if not (directory / net).exists():
+            if net not in left_out and not any((directory / net / parts.LISTS).glob("*.json")):
                 unpack(run, net, directory / net)
 
 

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from ..core.errors import PluginError, UsageError
 
+NOT_FINITE = "the net returns class scores that are not finite: its weights may be damaged"
 LOGITS = "logits"  # the name that libraries give to class scores beside other tensors
 SCORE_NAMES = (LOGITS, "out", "output", "scores", "pred")  # of class scores in libraries' dictionaries and objects
 SCORE_WORDS = ("logit", "out", "score", "pred", "prob", "class", "cls")  # in the names of outputs that are class scores
@@ -129,7 +130,7 @@ def _check_scores(scores: Tensor, count: int) -> None:
     if not _is_class_scores(scores, count):
         raise PluginError(f"the net returns {tuple(scores.shape)} for {count} images: class scores are (n, classes)")
     if not scores.isfinite().all():
-        raise PluginError("the net returns class scores that are not finite: its weights may be damaged")
+        raise PluginError(NOT_FINITE)
 
 
 def _select(output: Any, key: ScoreLocation) -> Any:

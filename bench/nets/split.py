@@ -166,7 +166,12 @@ def _find_repeatable_scores(
 
 
 def _check_independence(scorer: nn.Module, inputs: Tensor) -> None:
-    """Raise PluginError if an image's scores depend on the others of its batch, or on how float32 is rounded."""
+    """Raise PluginError if an image's scores depend on the others of its batch, or on how float32 is rounded.
+
+    Also if they are not finite: images of another contrast may give such scores where the others do not.
+    """
+    if not scorer(inputs.clone()).isfinite().all():
+        raise PluginError(outputs.NOT_FINITE)
     if _is_independent(scorer, inputs):
         return
     with contextlib.suppress(*UNTRACEABLE):  # of a net that computes in float32 alone

@@ -368,7 +368,7 @@ def _describe_failure(table: Table, standings: Sequence[MetricStandings]) -> str
     if _are_too_few(table, standings):
         least = max(each.decisive_images for each in standings)
         if count < least:
-            be = "is" if count == 1 else "are"
+            be = "is" if images == "1 image" else "are"
             return f"{images} {be} too few to show that a method beats the controls by {names}: {least} at least"
         most = max(each.different_images for each in standings)
         return (

@@ -91,7 +91,8 @@ class Part:
         try:
             content = file.read_bytes()
         except FileNotFoundError:
-            raise UsageError(f"{file} is missing: run the same command again to compute it") from None
+            again = "install cambench again" if is_shipped(file) else "run the same command again to compute it"
+            raise UsageError(f"{file} is missing: {again}") from None
         except OSError as error:
             raise UsageError(f"{file} cannot be read: {error.strerror}") from None
         if self.files[table] not in (None, hashlib.sha256(content).hexdigest()):
@@ -124,6 +125,8 @@ def list_parts(directory: Path, identity: Identity | None) -> list[Part]:
         names = sorted(file.stem for file in (directory / "scores").glob("part-*.parquet"))
         return [Part(directory, name, _find_tables(directory, name)) for name in names]
     lists = sorted((directory / LISTS).glob("part-*.json"))
+    if not lists and is_shipped(directory / FILE):
+        raise UsageError(f"{directory / LISTS} is missing: install cambench again")
     return [Part(directory, file.stem, _read_list(file, identity)) for file in lists]
 
 

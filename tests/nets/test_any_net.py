@@ -569,9 +569,22 @@ class _Growing(nn.Module):
         return self.body(images).mean((2, 3)).repeat(1, self.calls)
 
 
+class _Fragile(nn.Module):
+    """Gives scores that are not numbers for dark images."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 5))
+
+    def forward(self, images: Tensor) -> Tensor:
+        contrast = images.std((1, 2, 3))[:, None]
+        return torch.where(contrast > 0.6 * contrast.max(), self.body(images), torch.nan)
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
+        (_Fragile, "class scores that are not finite"),
         (_Dropping, "returns different class scores for the same images"),
         (_Growing, "returns different class scores for the same images"),
         (_Deciding, "class scores as torch.bool"),

@@ -1,5 +1,6 @@
 """The results that ship with the package: found by name, reported and compared like any run, and packed from runs."""
 
+import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -136,6 +137,20 @@ def test_scores_that_are_packed_are_not_dropped(tmp_path: Path) -> None:
     reference.check_nothing_dropped([open_run(directory) for directory in split], whole)
     with pytest.raises(UsageError, match=r"packing would drop 480 scores of resnet18: compute them too"):
         reference.check_nothing_dropped([open_run(split[0])], whole)
+    reference.check_nothing_dropped([open_run(split[0])], whole, ["resnet18"])
+
+
+def test_nets_that_the_results_do_not_have_are_refused_and_spaces_do_no_harm() -> None:
+    assert reference.list_chosen("squeezenet1_1, vgg16", None) == ["squeezenet1_1", "vgg16"]
+    assert reference.list_chosen("-", None) == []
+    with pytest.raises(UsageError, match=r"have no net 'resnet19': take some of squeezenet1_1, resnet18, vgg16$"):
+        reference.list_chosen("resnet19", None)
+
+
+def test_shipped_results_without_their_lists_are_to_be_installed_again(results: Path) -> None:
+    runs.seal(results)
+    shutil.rmtree(results / "parts")
+    assert "install cambench again" in refused("report", "results")
 
 
 @pytest.mark.parametrize("part", ["methods", "environment"])
