@@ -323,18 +323,18 @@ def _describe_measurement(run: Run, nets: Sequence[NetResults]) -> Iterator[str]
     )
     yield ""
     for table in tables:
-        by_count: dict[int, list[str]] = {}
-        for method in table.methods:
-            by_count.setdefault(table.count_images(method), []).append(f"`{method}`")
-        most = max(by_count)
-        rest = [
-            f"{count or 'none'} by {', '.join(names)}"
-            for count, names in sorted(by_count.items(), reverse=True)
-            if count < most
-        ]
-        counts = "; ".join([format_count(most, "image"), *rest])
-        yield f"- **{table.net}**: {counts}. {escape(table.accuracy.capitalize())}."
+        yield f"- **{table.net}**: {_describe_counts(table)}. {escape(table.accuracy.capitalize())}."
     yield ""
     if not any(metric.ties_of for metric in header.metrics.values()):
         yield "How much the order of equal pixels moves a score was not measured here (`insertion_ties`, `deletion_ties`)."
         yield ""
+
+
+def _describe_counts(table: Table) -> str:
+    """Say on how many images methods were computed: most of them, and the others by name."""
+    by_count: dict[int, list[str]] = {}
+    for method in table.methods:
+        by_count.setdefault(table.count_images(method), []).append(f"`{method}`")
+    most, *fewer = sorted(by_count, reverse=True)
+    rest = [f"{count or 'none'} by {', '.join(by_count[count])}" for count in fewer]
+    return "; ".join([format_count(most, "image"), *rest])

@@ -13,6 +13,10 @@ from .analysis import NetAnalysis
 from .render import fill
 from .section import Section
 
+RHO_NOTE = (
+    "Spearman's rank correlation of methods (no controls) within images, {}: 1 if two metrics rank the methods alike."
+)
+
 
 def make_section(analyses: Sequence[NetAnalysis]) -> Section | None:
     """Return Krippendorff's alpha of each metric and the agreement of metrics; None if no net has scores."""
@@ -76,12 +80,8 @@ def make_agreement_table(analysis: NetAnalysis) -> Grid | None:
     ]
     counts = sorted({agreement.n for agreement in analysis.agreements})
     n = f"n = {counts[-1]}" if len(counts) == 1 else f"n from {counts[0]} to {counts[-1]}"
-    note = (
-        f"Spearman's rank correlation of methods, without the controls, within images, {n}: 1 if two metrics rank the "
-        "methods alike."
-    )
     title = f"Agreement of metrics on {analysis.title}"
-    return Grid(f"agreement-{analysis.title}", title, heads, rows, [note], "matrix")
+    return Grid(f"agreement-{analysis.title}", title, heads, rows, [RHO_NOTE.format(n)], "matrix")
 
 
 def _make_rho_cell(metric: str, other: str, value: float) -> Cell:
