@@ -110,7 +110,7 @@ def test_torchcams_classification_and_curves(
         "insertion and deletion: torch-cam's DeletionInsertionMetric, 20 steps",
         make_ours(net, images, targets, maps, "deletion[steps=20]", "insertion[steps=20,substrate=mean]"),
         curves,
-        least=1.2,
+        least=1.3,
     )
     specs = ("average_drop", "average_increase", "deletion[steps=20]", "insertion[steps=20,substrate=mean]")
     compare(
@@ -261,7 +261,7 @@ def _gaussian() -> Tensor:
 
 
 @pytest.mark.parametrize("library", ["pytorch_grad_cam:ScoreCAM", "torchcam:ScoreCAM"])
-@pytest.mark.parametrize(("precision", "least"), [("fp32", 1), ("bf16", 3)])
+@pytest.mark.parametrize(("precision", "least"), [("fp32", 1), ("bf16", 3.3)])
 def test_score_cam(board: Board, library: str, precision: str, least: float, images: Tensor, targets: Tensor) -> None:
     """The libraries run in fp32 with their own batch sizes, 16 and 32."""
     pytest.importorskip(library.partition(":")[0], reason="of the extra `references`, is not installed")
