@@ -55,7 +55,7 @@ def make_answer_matrix(table: Table, answer: Answer, standings: Standings, title
 def _describe_column(table: Table, standings: MetricStandings, decides: bool) -> str:
     """Say whether a metric decides, and on how many images methods are ranked by it if that is not on all."""
     count = standings.ranking.n
-    return ", ".join([*(["decides"] if decides else []), *([f"n = {count}"] if count < table.images else [])])
+    return ", ".join([*(["decides"] if decides else []), *([f"n\u00a0=\u00a0{count}"] if count < table.images else [])])
 
 
 def _order_methods(table: Table, answer: Answer, standings: Sequence[MetricStandings]) -> list[tuple[str, ...]]:

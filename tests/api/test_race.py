@@ -134,7 +134,7 @@ def test_the_reports_show_who_dropped_out_and_why(home: Path) -> None:
     assert "by mean_of_map: 95 % sure, slack 2 %, at most 120 images" in markdown
     assert f"| {counts['poor']} | dropped out: good is surely better by mean_of_map |" in markdown
     assert "not complete" not in markdown
-    assert f"mean_of_map: over {counts['poor']} of {counts['good']} images (poor dropped out)." in markdown
+    assert f"mean_of_map: over {counts['poor']} of {counts['good']} images by poor (poor dropped out)." in markdown
     page = read(home, "run/report.html")
     assert '<section id="race">' in page and "dropped out: good is surely better by mean_of_map" in page
     assert "not complete" not in page

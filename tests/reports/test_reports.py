@@ -414,7 +414,7 @@ def test_the_terminal_and_the_reports_say_alike_which_scores_and_maps_are_missin
     runs.rewrite(run.directory, "scores", scores.assign(constant_map=first))
     for text in (_printed(run, "resnet18"), markdown.render(run), html.render(run)):
         shown = " ".join(text.split())
-        assert "over 3 of 4 images (it is lost)" in shown and "cam: 1 map constant, without information" in shown
+        assert "over 3 of 4 images by cam (it is lost)" in shown and "cam: 1 map constant, without information" in shown
 
 
 @pytest.mark.parametrize(

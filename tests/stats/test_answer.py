@@ -220,7 +220,7 @@ def test_the_means_beside_the_standings_are_those_of_the_ranking(table: Table) -
     answer, standings = find_answer(scored), find_standings(scored)
     assert answer
     grid = make_answer_matrix(scored, answer, standings, "a net")
-    assert grid.heads[2].small == "decides, n = 7"
+    assert grid.heads[2].small == "decides, n\u00a0=\u00a07"
     expected = scored.values["insertion"].iloc[:7].mean()
     cells = {row.cells[0].text: row.cells[2].value for row in grid.rows}
     assert cells["cam"] == pytest.approx(expected["cam"]) and cells["score_cam"] == pytest.approx(expected["score_cam"])

@@ -1,9 +1,10 @@
 """Class scores, Grad-CAM and Score-CAM in plain torch, by hooks on a module of the user's own: none of cambench's code."""
 
 import contextlib
+import copy
 from collections.abc import Callable
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -58,6 +59,10 @@ class PlainNet:
             returned = self.module(self.prepare(images.clone().requires_grad_()).clone())
         logits = last[-1] if self.logits_at else self.logits(returned)
         return outputs[-1] if layer else logits, logits
+
+    def widen(self) -> "PlainNet":
+        """The same net in float64."""
+        return replace(self, module=copy.deepcopy(self.module).double())
 
     def compute_grad_cams(self, images: Tensor, layer: str) -> tuple[Tensor, Tensor]:
         """Grad-CAM (n, classes, h', w') of each class, and the sum of its absolute terms, of the same shape."""
@@ -176,7 +181,12 @@ def check_grad_cam(net: Net, plain: PlainNet, images: Tensor, tolerance: float =
     targets = maps.amax((2, 3)).argmax(1)
     found = compute_maps("grad_cam", net, images, targets)
     for map_, number, target in zip(found, range(len(images)), targets.tolist(), strict=True):
-        assert_same(map_, maps[number, target], sizes[number, target], tolerance)
+        try:
+            assert_same(map_, maps[number, target], sizes[number, target], tolerance)
+        except AssertionError:
+            # On some processors, torch's own gradients in float32 are off by some tenths of a per cent.
+            exact, exact_sizes = plain.widen().compute_grad_cams(images.double(), net.layer)
+            assert_same(map_, exact[number, target].float(), exact_sizes[number, target].float(), tolerance)
     return targets
 
 
