@@ -114,15 +114,16 @@ def _format_winners(nets: Sequence[NetResults]) -> Iterator[str]:
             [metric.family, f"`{metric.spec}` {metric.arrow}", _describe_winner(net, metric.spec)]
             for metric in _sort_by_family(net.table.metrics)
         ]
-        unranked = f" Not ranked, for want of images: {names}." if (names := _join_unranked(net.table)) else ""
+        unranked = f" Not ranked, for want of images: {names}." if (names := _join_unranked(net)) else ""
         head = f"**{net.table.net}**{'.' if unranked else ''}{unranked}"
         yield from (head, "", *format_table(["kind", "metric", "best"], [False] * 3, rows), "")
 
 
-def _join_unranked(table: Table) -> str:
-    """Join the names of the methods with fewer than half as many images as another: no ranking has them."""
-    counts = {method: table.count_images(method) for method in table.methods}
-    return ", ".join(f"`{method}`" for method, count in counts.items() if count < max(counts.values()) / 2)
+def _join_unranked(net: NetResults) -> str:
+    """Join the names of the methods that no ranking has because they are not computed on all images."""
+    rankings = [each.ranking for each in net.standings.by_metric.values()]
+    left_out = [method for method in net.table.methods if all(method in ranking.left_out for ranking in rankings)]
+    return ", ".join(f"`{method}`" for method in left_out if net.table.count_images(method) < net.table.images)
 
 
 def _describe_winner(net: NetResults, metric: str) -> str:

@@ -170,8 +170,6 @@ def _check_independence(scorer: nn.Module, inputs: Tensor) -> None:
 
     Also if they are not finite: images of another contrast may give such scores where the others do not.
     """
-    if not scorer(inputs.clone()).isfinite().all():
-        raise PluginError(outputs.NOT_FINITE)
     if _is_independent(scorer, inputs):
         return
     with contextlib.suppress(*UNTRACEABLE):  # of a net that computes in float32 alone
@@ -187,8 +185,10 @@ def _check_independence(scorer: nn.Module, inputs: Tensor) -> None:
 
 
 def _is_independent(scorer: nn.Module, inputs: Tensor) -> bool:
-    """Tell whether an image's scores are the same alone and in a batch."""
+    """Tell whether an image's scores are the same alone and in a batch. Raise PluginError if they are not finite."""
     scores = scorer(inputs.clone())
+    if not scores.isfinite().all():
+        raise PluginError(outputs.NOT_FINITE)
     alone = torch.cat([scorer(inputs[number : number + 1].clone()) for number in range(len(inputs))])
     spread, largest = float(scores.max() - scores.min()), float(scores.abs().max())
     return torch.allclose(scores, alone, rtol=0, atol=max(INDEPENDENCE * spread, ROUNDING * largest))

@@ -88,7 +88,7 @@ class Plan:
     compiled: bool = False  # whether the forward passes of perturbed images are compiled: if asked, in long runs
     memory: float | None = None  # bytes that such a forward pass may take
     loaded: LoadedNets = field(default_factory=LoadedNets, repr=False)
-    measures_seconds: bool = True
+    measures_seconds: bool = True  # whether the first images are timed
     schedule: Callable[[], Iterator[Round]] | None = None  # None: all methods are scored on all images, in one round
 
     @property
@@ -107,10 +107,13 @@ class Plan:
         return max(1, min(MAX_DEVICE_GROUP, measure_memory(self.device)[1] // DEVICE_BYTES_PER_IMAGE))
 
     def find_timing(self, index: int) -> Timing:
-        """Return how the seconds of an image are measured: alone, for the run's first images; in a batch, for those after."""
-        position = self._positions[index]
+        """Return how the seconds of an image are measured: alone, for the run's first images; in a batch, for those after.
+
+        None: they are not measured.
+        """
         if not self.measures_seconds:
             return None
+        position = self._positions[index]
         if position < self._single_count:
             return "single"
         is_batch = self.batch_size > 1 and position < self._single_count + self.batch_size
