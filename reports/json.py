@@ -7,8 +7,9 @@ import json
 from typing import Any
 
 from ..bench.core.formatting import make_title
-from ..bench.stats.answer import Answer, find_answer, find_standings
+from ..bench.stats.answer import Answer, find_answer
 from ..bench.stats.records import make_frame
+from ..bench.stats.standings import find_standings
 from ..bench.stats.summary import Table, build_tables
 from ..bench.store.run import Run
 

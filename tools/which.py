@@ -19,9 +19,10 @@ from ..bench.stats.agreement import (
     measure_agreement,
     measure_consistency,
 )
-from ..bench.stats.answer import MetricStandings, Standings, find_answer, find_standings
+from ..bench.stats.answer import find_answer
 from ..bench.stats.controls import ControlComparison, find_unbeaten_controls
 from ..bench.stats.mean_scores import Metric
+from ..bench.stats.standings import MetricStandings, Standings, find_standings
 from ..bench.stats.summary import Table, build_tables
 from ..bench.store.header import FURTHER_DEVICE
 from ..bench.store.run import Run, open_run

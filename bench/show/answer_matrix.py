@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from math import inf
 
 from ..core.formatting import format_duration, format_number, join_names
-from ..stats.answer import Answer, MetricStandings, Standings
+from ..stats.answer import Answer
 from ..stats.outcome import Standing
+from ..stats.standings import MetricStandings, Standings
 from ..stats.summary import Table
 from .grid import Cell, ColumnHead, Grid, GridRow
 

@@ -7,11 +7,12 @@ from functools import cached_property
 import pandas as pd
 
 from ...bench.stats.agreement import Agreement, Consistency, measure_agreement, measure_consistency
-from ...bench.stats.answer import Answer, MetricStandings, Standings, find_answer, find_standings
+from ...bench.stats.answer import Answer, find_answer
 from ...bench.stats.controls import ControlComparison
 from ...bench.stats.mean_scores import Metric
 from ...bench.stats.pareto import find_pareto_front
 from ...bench.stats.ranking import Ranking
+from ...bench.stats.standings import MetricStandings, Standings, find_standings
 from ...bench.stats.summary import Table, build_tables
 from ...bench.store.comparability import NetImages, find_net_images
 from ...bench.store.run import Run

@@ -9,10 +9,11 @@ import pytest
 
 from cambench.bench.core.errors import UsageError
 from cambench.bench.show.answer_matrix import make_answer_matrix
-from cambench.bench.stats.answer import find_answer, find_answers, find_standings
+from cambench.bench.stats.answer import find_answer, find_answers
 from cambench.bench.stats.estimate import estimate_mean
 from cambench.bench.stats.mean_scores import BINARY, Metric
 from cambench.bench.stats.ranking import rank_by_metric
+from cambench.bench.stats.standings import find_standings
 from cambench.bench.stats.summary import Cost, Table, build_table
 from cambench.bench.store.run import open_run
 

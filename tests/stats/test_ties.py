@@ -7,12 +7,13 @@ import pandas as pd
 import pytest
 
 from cambench.bench.show.answer_matrix import make_answer_matrix
-from cambench.bench.stats.answer import Answer, choose_balanced, find_answer, find_standings
+from cambench.bench.stats.answer import Answer, choose_balanced, find_answer
 from cambench.bench.stats.controls import compare_with_controls, find_metrics_won
 from cambench.bench.stats.mean_scores import Metric
 from cambench.bench.stats.notes import describe_means
 from cambench.bench.stats.ranking import rank_by_metric
 from cambench.bench.stats.records import make_frame
+from cambench.bench.stats.standings import find_standings
 from cambench.bench.stats.summary import Table, build_table
 from cambench.bench.store.run import Run, open_run
 

@@ -1,0 +1,143 @@
+"""The answer of a run for one net, in one sentence."""
+
+from collections.abc import Sequence
+from math import isnan
+from typing import Literal
+
+from ..core.formatting import format_count, format_duration, format_number, join_names
+from .estimate import Estimate, format_interval
+from .standings import Evidence, MetricStandings
+from .summary import Table
+
+State = Literal["winner", "tie", "none", "split", "open"]
+
+NO_CONTROL = "; no control was run, so this may be no better than a random map"
+
+
+def describe(evidence: Evidence, state: State) -> str:
+    """Describe which method to take, whether that is certain, and what it costs."""
+    text = _SENTENCES[state](evidence)
+    text += _describe_ties(evidence.by) if state != "winner" else ""
+    return text + (NO_CONTROL if evidence.top and not evidence.table.controls else "")
+
+
+def _describe_winner(evidence: Evidence) -> str:
+    winner, *same = evidence.top
+    first = evidence.by[0]
+    estimate = next(ranked.estimate for ranked in first.ranking.methods if ranked.method == winner)
+    score = f"{first.metric.spec} {_format_score(estimate)}"
+    note = f"; {join_names(same)} {'has' if len(same) == 1 else 'have'} the same scores" if same else ""
+    return (
+        f"{winner} is best by {_join_metrics(evidence)} on {_format_images(evidence)}: {score}, "
+        f"{_format_price(evidence.table, winner)}{note}"
+    )
+
+
+def _describe_tie(evidence: Evidence) -> str:
+    """Say that methods tie, or that those at the top alone are shown to beat the controls, if others tie with them."""
+    top, rivals = evidence.top, evidence.rivals
+    names, metrics, images = _join_alike(top, evidence.alike), _join_metrics(evidence), _format_images(evidence)
+    be, them = ("is", "it") if len(top) == 1 else ("are", "them")
+    alone = f"alone {be} shown to beat the controls, and no test tells {them} from {join_names(rivals)}"
+    cheapest = ", the cheapest" if len(top) > 1 else ""
+    return (
+        f"no winner by {metrics} on {images}: {names} {alone if rivals else 'tie'}; take {top[0]}{cheapest} "
+        f"({_format_price(evidence.table, top[0])})"
+    )
+
+
+def _describe_split(evidence: Evidence) -> str:
+    best = "; ".join(_describe_best(each, evidence) for each in evidence.by)
+    return f"no method is best by {_join_metrics(evidence)} alike on {_format_images(evidence)}: {best}"
+
+
+def _describe_none(evidence: Evidence) -> str:
+    """Say that by some metrics no method beats the controls, or that this is not known, and what the others say."""
+    if not evidence.table.controls:
+        return f"no method is best by {_join_metrics(evidence)} on {_format_images(evidence)}"
+    failed = evidence.select(decided=False)
+    failure = _describe_shortage(failed) if failed.is_too_little else _describe_failure(failed)
+    return failure + _describe_rest(evidence.select(decided=True))
+
+
+_SENTENCES = {
+    "winner": _describe_winner, "tie": _describe_tie, "none": _describe_none, "split": _describe_split,
+    "open": _describe_none,
+}  # fmt: skip
+
+
+def _describe_shortage(failed: Evidence) -> str:
+    """Say how many images it takes to show that a method beats the controls."""
+    images, least = _format_images(failed), max(each.decisive_images for each in failed.by)
+    if failed.images < least:
+        be = "is" if images == "1 image" else "are"
+        metrics = _join_metrics(failed)
+        return f"{images} {be} too few to show that a method beats the controls by {metrics}: {least} at least"
+    most = max(each.different_images for each in failed.by)
+    return (
+        f"by {_join_metrics(failed)}, a method and a control differ on {most} of {images} at most, too few to show that one "
+        f"beats the other: {least} at least"
+    )
+
+
+def _describe_failure(failed: Evidence) -> str:
+    known = all(
+        any(comparison.verdict == "worse" for comparison in each.comparisons if comparison.method == method)
+        for each in failed.by for method in each.standings if each.standings[method] != "no score"
+    )  # fmt: skip
+    beats = "beats" if known else "is shown to beat"
+    return f"no method {beats} the controls by {_join_metrics(failed)} on {_format_images(failed)}"
+
+
+def _describe_rest(decided: Evidence) -> str:
+    """Say which methods are best by the metrics by which some method beats the controls."""
+    if decided.by and decided.top:
+        return f"; by {_join_metrics(decided)} {_join_top(decided.top, decided.rivals, decided.alike)}"
+    return "".join(f"; {_describe_best(each, decided)}" for each in decided.by)
+
+
+def _describe_best(of_metric: MetricStandings, evidence: Evidence) -> str:
+    return f"by {of_metric.metric.spec} {_join_top(of_metric.top, of_metric.rivals, evidence.alike)}"
+
+
+def _describe_ties(by: Sequence[MetricStandings]) -> str:
+    """Say by which metrics ties alone keep comparisons undecided."""
+    moved = [f"{each.metric.spec} by up to {format_number(each.tie_effect)}" for each in by if each.tie_effect]
+    return f"; the order of equal pixels can move {join_names(moved)}, more than some scores differ" if moved else ""
+
+
+def _join_metrics(evidence: Evidence) -> str:
+    return join_names([of_metric.metric.spec for of_metric in evidence.by])
+
+
+def _format_images(evidence: Evidence) -> str:
+    """Format the number of images on which methods were compared."""
+    least, most = evidence.images, evidence.most_images
+    return format_count(least, "image") if least == most else f"{least} to {most} images"
+
+
+def _format_score(estimate: Estimate) -> str:
+    interval = "" if isnan(estimate.low) else f" ({format_interval(estimate)})"
+    return f"{format_number(estimate.mean)}{interval}"
+
+
+def _format_price(table: Table, method: str) -> str:
+    cost = table.costs.get(method)
+    if cost is None or isnan(cost.seconds):
+        return "its seconds were not measured"
+    return f"{format_duration(cost.seconds)} an image"
+
+
+def _join_top(top: Sequence[str], rivals: Sequence[str], alike: Sequence[tuple[str, ...]]) -> str:
+    """Say that a method is best, that several tie, or that one alone of those that tie is shown to beat the controls."""
+    alone = "alone is shown to beat the controls" if rivals else "is best"
+    return f"{_join_alike(top, alike)} {alone if len(top) == 1 else 'tie'}"
+
+
+def _join_alike(top: Sequence[str], alike: Sequence[tuple[str, ...]]) -> str:
+    """Join the names of methods, those with the same scores by an equals sign."""
+    parts: dict[tuple[str, ...], list[str]] = {}
+    for method in top:
+        group = next((group for group in alike if method in group), (method,))
+        parts.setdefault(group, []).append(method)
+    return join_names([" = ".join(group) for group in parts.values()])
