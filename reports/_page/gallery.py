@@ -10,6 +10,7 @@ from ...bench.show.run_pictures import RunPictures
 from .analysis import MetricAnalysis, NetAnalysis
 from .render import encode_jpeg, fill
 from .section import Section
+from .text import find_common_reason
 
 
 @dataclass(frozen=True)
@@ -38,17 +39,19 @@ class Gallery:
 
     analysis: NetAnalysis
     metric: MetricAnalysis
-    methods: dict[str, list[Overlay]]
+    methods: dict[str, list[Overlay]]  # those of which there are pictures
+    missing: dict[str, list[str]]  # the other methods, by the reason why there are none
 
 
 def make_section(analyses: Sequence[NetAnalysis]) -> Section | None:
-    """Return the maps of chosen images on each net that has scores; None if no run stores maps and images."""
-    galleries = [_make_gallery(analysis, metric) for analysis in analyses if (metric := analysis.primary)]
-    galleries = [gallery for gallery in galleries if any(gallery.methods.values())]
+    """Return the maps of chosen images on each net; None if the runs store few of these maps, or none."""
+    found = [_make_gallery(analysis, metric) for analysis in analyses if (metric := analysis.primary)]
+    galleries = [gallery for gallery in found if gallery is not None]
     return Section("gallery", "Gallery", fill("gallery.html", galleries=galleries)) if galleries else None
 
 
-def _make_gallery(analysis: NetAnalysis, metric: MetricAnalysis) -> Gallery:
+def _make_gallery(analysis: NetAnalysis, metric: MetricAnalysis) -> Gallery | None:
+    """Return the pictures of a net; None if the run stores less than half of them, as it keeps the maps of few images."""
     net = analysis.table.net
     values = analysis.table.values[metric.metric.spec].droplevel("dataset")
     higher = metric.metric.better == "higher"
@@ -56,7 +59,15 @@ def _make_gallery(analysis: NetAnalysis, metric: MetricAnalysis) -> Gallery:
     names = {choice.image for of_method in choices.values() for choice in of_method}
     pictures = RunPictures(analysis.run, names, metric.metric.spec)
     overlays = {method: list(_make_overlays(pictures, net, method, of_method)) for method, of_method in choices.items()}
-    return Gallery(analysis, metric, overlays)
+    if 2 * sum(map(len, overlays.values())) < max(sum(map(len, choices.values())), 1):
+        return None
+    shown = {method: of_method for method, of_method in overlays.items() if of_method}
+    missing: dict[str, list[str]] = {}
+    for method, of_method in overlays.items():
+        if not of_method:
+            reason = find_common_reason(analysis.table, method) or "the run stores no map or no image"
+            missing.setdefault(reason, []).append(method)
+    return Gallery(analysis, metric, shown, missing)
 
 
 def _choose_images(values: "pd.Series[float]", *, higher: bool) -> list[Choice]:

@@ -4,12 +4,13 @@ import base64
 import hashlib
 import io
 import json
+import re
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 from PIL import Image as Picture
 
 from ...bench.core.formatting import format_cost, format_count, format_number, format_settings
@@ -19,6 +20,7 @@ from . import text
 
 FOLDER = Path(__file__).parent / "templates"
 QUALITY = 84  # of JPEG
+_BREAKS = re.compile(r"(?<=[_:,])(?!$)|(?<=.)(?=\[)")
 
 
 def fill(template: str, **context: Any) -> Markup:
@@ -40,8 +42,8 @@ def embed_json(data: Any) -> Markup:
 
 
 def make_breakable(spec: str) -> Markup:
-    """Allow line breaks in a name after an underscore or a colon."""
-    return Markup(":<wbr>").join(Markup("_<wbr>").join(part.split("_")) for part in spec.split(":"))
+    """Allow line breaks in a name after an underscore, a colon or a comma, and before a bracket."""
+    return Markup(_BREAKS.sub("<wbr>", escape(spec)))
 
 
 def encode_jpeg(pixels: Pixels) -> str:
@@ -71,6 +73,5 @@ def _make_environment() -> Environment:
         "plural": format_count,
         "describe_run": text.describe_run,
         "describe_progress": text.describe_progress,
-        "find_common_reason": text.find_common_reason,
     }  # fmt: skip
     return environment

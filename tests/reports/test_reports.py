@@ -293,6 +293,22 @@ def test_the_gallery_shows_best_median_and_worst(tmp_path: Path) -> None:
     ]
 
 
+def test_methods_without_pictures_are_named_once_below_the_gallery(tmp_path: Path) -> None:
+    page = html.render(store.open_run(runs.write(tmp_path / "run", images=3, nets={"vgg16": "features.29"})))
+    below = re.findall(r'<p class="none">(No picture of [^<]+)</p>', page)
+    assert below == ["No picture of cam: no global pooling: the net ends in fully connected layers."]
+    assert 'class="gallery" data-method="cam"' not in page and 'class="gallery" data-method="grad_cam"' in page
+
+
+def test_there_is_no_gallery_where_maps_of_few_images_are_kept(tmp_path: Path) -> None:
+    directory = runs.write(tmp_path / "run", images=5, nets={"resnet18": "layer4"})
+    maps = store.open_run(directory).table("maps")
+    kept = maps["image"].isin(["image 00", "image 01"])
+    for first, shown in ((maps["image"] != "", True), (kept, False)):
+        runs.rewrite(directory, "maps", maps[first])
+        assert ('id="gallery"' in html.render(store.open_run(directory))) == shown
+
+
 def test_the_text_of_a_run_is_escaped(tmp_path: Path) -> None:
     directory = runs.write(tmp_path / "run", images=3, nets={f"net {EVIL}": f"layer {EVIL}"}, prefix=EVIL)
     rename_class(directory, EVIL)
