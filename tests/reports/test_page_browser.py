@@ -12,6 +12,7 @@ import pytest
 from cambench.bench.stats.answer import STATES
 from cambench.bench.store import run as store
 from cambench.bench.store.run import Run
+from cambench.bench.store.shipped import RESULTS
 from cambench.reports import html
 from cambench.reports._page.analysis import analyse
 
@@ -193,6 +194,22 @@ def test_the_page_can_be_read_without_script_and_printed(browser: Any, file: Pat
         assert page.locator("#answer .answers li").count() == len(runs.NETS)
         assert page.locator("form:visible").count() == 0
         assert len(page.pdf()) > 50_000
+
+
+def test_a_wide_table_shows_one_kind_of_metrics_and_is_printed_whole(browser: Any, tmp_path: Path) -> None:
+    (tmp_path / "photos.html").write_text(html.render(store.open_run(RESULTS / "reference-photos")), encoding="utf-8")
+    count_heads = "() => document.querySelectorAll('#scores thead th:not([style*=none])').length"
+    for page in _open(browser, tmp_path / "photos.html"):
+        shown, heads = page.evaluate(count_heads), page.locator("#scores thead th").count()
+        counts = []
+        for event in ("beforeprint", "afterprint"):
+            page.evaluate("name => dispatchEvent(new Event(name))", event)
+            counts.append(page.evaluate(count_heads))
+        assert shown < heads and counts == [heads, shown]
+        page.select_option("#filters [name=family]", label="objects")
+        chosen = page.evaluate(count_heads)
+        page.evaluate("dispatchEvent(new Event('beforeprint'))")
+        assert page.evaluate(count_heads) == chosen
 
 
 def test_names_with_markup_are_escaped(browser: Any, tmp_path: Path) -> None:

@@ -166,9 +166,19 @@
     filters.hidden = false;
     filters.addEventListener("submit", (event) => event.preventDefault());
     filters.addEventListener("input", filter);
-    // A wide table starts with the first kind of metrics alone.
-    if (filters.family && all("#scores thead tr")[0]?.cells.length > 14) filters.family.value = filters.family.options[1].value;
     filter();
+    // On the screen, a wide table starts with the first kind of metrics alone.
+    if (filters.family && all("#scores thead tr")[0]?.cells.length > 14) {
+      const choose = (index) => {
+        filters.family.selectedIndex = index;
+        filter();
+      };
+      let untouched = true;
+      filters.family.addEventListener("input", () => { untouched = false; });
+      addEventListener("beforeprint", () => untouched && choose(0));
+      addEventListener("afterprint", () => untouched && choose(1));
+      choose(1);
+    }
   }
   reveal(); // after all that changes the height of the page
 })();
