@@ -32,6 +32,7 @@ RUNS = ("reference", "reference-photos")
 TOO_FEW = "too few images"
 ALIKE = 0.9  # the least correlation of two metrics that rank methods much the same
 TAIL = 0.025  # of a 95 % interval
+SHOWN_PAIRS = 5
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,7 @@ def _format_winners(nets: Sequence[NetResults]) -> Iterator[str]:
     yield ""
     for net in nets:
         rows = [
-            [metric.family, f"`{metric.spec}` {metric.arrow}", _describe_winner(net, metric.spec)]
+            [metric.family, f"`{metric.spec}`\u00a0{metric.arrow}", _describe_winner(net, metric.spec)]
             for metric in _sort_by_family(net.table.metrics)
         ]
         unranked = f" Not ranked, for want of images: {names}." if (names := _join_unranked(net)) else ""
@@ -164,7 +165,7 @@ def _format_costs(nets: Sequence[NetResults]) -> Iterator[str]:
     yield ""
     methods = _list_shared(nets, lambda table: [method for method in table.methods if method not in table.controls])
     rows = [[f"`{method}`", *(_format_forwards(net.table, method) for net in nets)] for method in methods]
-    heads = ["method", *(net.table.net for net in nets)]
+    heads = ["method", *(_break_at_weights(net) for net in nets)]
     yield from format_table(heads, [False, *[True] * len(nets)], rows)
 
 
@@ -219,7 +220,12 @@ def _format_by_metric(
 ) -> Iterator[str]:
     """Format a table with a row per metric and a column per net."""
     rows = [[f"`{metric.spec}`", *(format_cell(net, metric.spec) for net in nets)] for metric in metrics]
-    yield from format_table(["metric", *(net.table.net for net in nets)], [False, *[True] * len(nets)], rows)
+    yield from format_table(["metric", *(_break_at_weights(net) for net in nets)], [False, *[True] * len(nets)], rows)
+
+
+def _break_at_weights(net: NetResults) -> str:
+    """Return the name of a net, which may be broken before the name of its weights."""
+    return net.table.net.replace("@", "<wbr>@")
 
 
 def _format_alpha(net: NetResults, metric: str) -> str:
@@ -252,9 +258,11 @@ def _describe_agreement(nets: Sequence[NetResults]) -> Iterator[str]:
 
 
 def _join_pairs(pairs: Sequence[Agreement]) -> str:
+    """Join the pairs that are related most, and count the others."""
     ordered = sorted(pairs, key=lambda pair: -abs(pair.rho.mean))
-    names = [f"`{pair.first}` and `{pair.second}` ({format_number(pair.rho.mean)})" for pair in ordered]
-    return ", ".join(names) if names else "none"
+    names = [f"`{pair.first}` and `{pair.second}` ({format_number(pair.rho.mean)})" for pair in ordered[:SHOWN_PAIRS]]
+    more = f", and {len(ordered) - SHOWN_PAIRS} more pairs, less strongly" if len(ordered) > SHOWN_PAIRS else ""
+    return ", ".join(names) + more if names else "none"
 
 
 def _describe_controls(nets: Sequence[NetResults]) -> Iterator[str]:
