@@ -27,7 +27,7 @@ from ..run.loaded_nets import LoadedNets
 from ..run.plan import COMPILED_IMAGES, Plan
 from ..show import terminal
 from ..show.terminal import WIDTH
-from ..stats.answer import find_answers
+from ..stats.answer import describe_answers
 from ..stats.outcome import check_ranges
 from ..store import run as store
 from ..store.writer import Writer
@@ -205,9 +205,9 @@ def _write_page(directory: Path, console: Console) -> None:
 def _show_answers(directory: Path, console: Console) -> None:
     """Print which method to take on each net."""
     with time_span("reporting"):
-        answers = find_answers(store.open_run(directory))
-    for answer in answers:
-        console.print(Text.assemble((f"{answer.net}: ", "bold"), answer.text))
+        answers = list(describe_answers(store.open_run(directory)))
+    for net, text in answers:
+        console.print(Text.assemble((f"{net}: ", "bold"), text))
 
 
 def _report_failures(directory: Path, console: Console) -> int:

@@ -13,8 +13,8 @@ import torch
 from ..config.protocol import LABEL, PREDICTED, Protocol, override_settings
 from ..config.suite import Suite
 from ..config.suite_file import read_image_names
-from ..core import specs
-from ..core.errors import MissingWeights, UsageError
+from ..core import plugins, specs
+from ..core.errors import MissingWeights, PluginError, UsageError, list_known_names
 from ..core.plugins import Plugin
 from ..core.specs import DEFAULT
 from ..data.checked import open_dataset
@@ -215,6 +215,7 @@ def make_plan(
     protocol = _find_common_protocol(protocols, suite.find_dataset_plugin(None).settings.get("resize"))
     methods = [apply_protocol(protocol, method) for method in suite.find_method_plugins()]
     measures = [Measure(metric, metric_protocol) for metric, metric_protocol in suite.find_metric_plugins(protocols)]
+    _check_tie_metrics([measure.metric for measure in measures])
     dataset = suite.find_dataset_plugin(protocol.resize)
     specs_by_name = load.name_specs(suite.nets)
     resolved_device = find_device(device)
@@ -318,6 +319,16 @@ def apply_protocol(protocol: Protocol, method: Plugin) -> Plugin:
     if protocol.of is None or "of" not in method.settings or "of" in specs.parse("method", method.spec).settings:
         return method
     return override_settings(method, {"of": protocol.of})
+
+
+def _check_tie_metrics(metrics: Sequence[Plugin]) -> None:
+    """Raise PluginError for a metric that declares to measure the ties of one that is neither known nor in the run."""
+    known = list(dict.fromkeys([*plugins.list_names(plugins.METRIC), *(metric.name for metric in metrics)]))
+    for metric in metrics:
+        name = specs.parse("metric", metric.ties_of).name if metric.ties_of else ""
+        if name and name not in known:
+            names = list_known_names(name, known)
+            raise PluginError(f"metric {metric.name}: TIES_OF names {name!r}, which is no metric: {names}")
 
 
 def _check_classes(plan: Plan) -> None:

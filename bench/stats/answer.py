@@ -5,13 +5,14 @@ several metrics, the methods that tie by each of them tie. Out of a tie the chea
 nothing if the order of equal pixels can move the mean of either method by more, where a metric of the run measures that.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
 import numpy as np
 
 from ..core.errors import UsageError, list_known_names
+from ..core.formatting import join_names
 from ..store.run import Run
 from .answer_text import State, describe
 from .estimate import TIE
@@ -63,6 +64,19 @@ class Answer:
 def find_answers(run: Run, by: Sequence[str] = ()) -> list[Answer]:
     """Find the answer for each net of a run that has scores; see `find_answer`."""
     return [answer for table in build_tables(run) if (answer := find_answer(table, by))]
+
+
+def describe_answers(run: Run) -> Iterator[tuple[str, str]]:
+    """Yield each net of a run that has an image, and its answer in one sentence, or that there is nothing to compare."""
+    for table in build_tables(run):
+        answer = find_answer(table)
+        if answer or table.images:
+            yield table.net, answer.text if answer else describe_absence(table)
+
+
+def describe_absence(table: Table) -> str:
+    """Say why there is no answer for a net that has images."""
+    return f"no method has a score by {join_names([metric.spec for metric in table.metrics])}, so there is nothing to compare"
 
 
 def find_answer(table: Table, by: Sequence[str] = (), known: Standings | None = None) -> Answer | None:

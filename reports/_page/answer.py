@@ -6,7 +6,7 @@ from typing import Any
 
 from ...bench.show.answer_matrix import make_answer_matrix
 from ...bench.show.grid import Grid
-from ...bench.stats.answer import STATES, Answer
+from ...bench.stats.answer import STATES, Answer, describe_absence
 from .analysis import MetricAnalysis, NetAnalysis
 from .confidence import describe_certainty, list_caveats
 from .render import fill
@@ -33,6 +33,11 @@ def make_section(analyses: Sequence[NetAnalysis]) -> Section:
     html = fill(
         "answer.html",
         panels=panels,
+        without_answer={
+            analysis.title: describe_absence(analysis.table)
+            for analysis in analyses
+            if analysis.answer is None and analysis.table.images
+        },
         states=STATES,
         scale=make_scale() if any(panel.strips for panel in panels) else "",
         without_controls=bool(panels) and not any(panel.analysis.table.controls for panel in panels),

@@ -13,9 +13,11 @@ from click.testing import CliRunner
 from PIL import Image
 
 from cambench.bench.cli.main import main
+from cambench.bench.config import suite_file
+from cambench.bench.core.errors import PluginError
 from cambench.bench.engines import local
 from cambench.bench.nets import quantised, zoo
-from cambench.bench.run.plan import Plan
+from cambench.bench.run.plan import Plan, make_plan
 from cambench.bench.stats.summary import build_tables
 from cambench.bench.store import run as store
 from cambench.bench.store.parts import NetImage
@@ -371,3 +373,14 @@ def test_a_map_that_is_not_finite_is_reported_and_scored_as_constant(tmp_path: P
     assert (values["nan_cam"] == values["uniform"]).all()
     assert scores.groupby("method")["nan_map"].all().to_dict() == {"nan_cam": True, "uniform": False}
     assert scores["constant_map"].all()
+
+
+def test_a_metric_of_the_ties_of_no_metric_is_refused(tmp_path: Path) -> None:
+    code = 'BETTER, UNIT, RANGE, SHORT = "lower", "share", (0, 1), "t"\nTIES_OF = "{}"\n\n\ndef score(case):\n    return 0.0\n'
+    for name, ties_of in (("mine_ties", "mine"), ("mine", "insertion"), ("odd", "insertoin")):
+        (tmp_path / f"{name}.py").write_text(code.format(ties_of), encoding="utf-8")
+    files = [str(tmp_path / f"{name}.py") for name in ("mine_ties", "mine", "odd")]
+    make_plan(suite_file.load("smoke", metrics=files[:2], precision="fp32"), "cpu")
+    message = "metric odd: TIES_OF names 'insertoin', which is no metric: did you mean 'insertion'"
+    with pytest.raises(PluginError, match=message):
+        make_plan(suite_file.load("smoke", metrics=files, precision="fp32"), "cpu")

@@ -8,14 +8,16 @@ import pandas as pd
 import pytest
 
 from cambench.bench.core.errors import UsageError
+from cambench.bench.core.formatting import join_names
 from cambench.bench.show.answer_matrix import make_answer_matrix
-from cambench.bench.stats.answer import find_answer, find_answers
+from cambench.bench.stats.answer import describe_answers, find_answer, find_answers
 from cambench.bench.stats.estimate import estimate_mean
 from cambench.bench.stats.mean_scores import BINARY, Metric
 from cambench.bench.stats.ranking import rank_by_metric
 from cambench.bench.stats.standings import find_standings
 from cambench.bench.stats.summary import Cost, Table, build_table
 from cambench.bench.store.run import open_run
+from cambench.reports import html
 
 from ..support import runs
 
@@ -201,6 +203,18 @@ def test_without_controls_and_without_scores(table: Table) -> None:
     assert answer and answer.take == "cam"
     assert answer.text.endswith("; no control was run, so this may be no better than a random map")
     assert find_answer(replace(table, values={}, metrics=[])) is None
+
+
+def test_a_net_with_images_and_no_score_is_named(tmp_path: Path) -> None:
+    directory = runs.write(tmp_path / "run", images=3, nets={"resnet18": "layer4"})
+    whole = dict(describe_answers(open_run(directory)))
+    assert list(whole) == ["resnet18"] and "nothing to compare" not in whole["resnet18"]
+    scores = open_run(directory).table("scores")
+    runs.rewrite(directory, "scores", scores.assign(value=np.nan, reason="no object"))
+    run = open_run(directory)
+    absence = f"no method has a score by {join_names(list(run.header.metrics))}, so there is nothing to compare"
+    assert dict(describe_answers(run)) == {"resnet18": absence}
+    assert f"<p><b>resnet18</b>: {absence}.</p>" in html.render(run)
 
 
 def test_a_method_is_below_a_control_or_not_told_from_it(table: Table) -> None:
