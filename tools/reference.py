@@ -3,15 +3,17 @@
 Each net is a run of its own in runs/reference, which begins with what is packed already, so that several processes can share
 the work. A method whose VERSION was raised needs `--anew`. Another processor goes on with the scores, which are equal to
 rounding in fp32, and measures no seconds: these are of the device on which a net was begun, and the environment names both.
-`--images 20 --dear 12` computes the first 20 images by cheap methods and the first 12 by dear ones; what is there is not
-computed again. What all of these runs hold is packed into bench/store/results. Scores that are packed are never dropped, but
-for those of nets that are computed with `--anew`. With `--photos FOLDER`, these are the results of SqueezeNet with ImageNet's
-weights on the photos of a folder, which begin anew if runs/ holds none of them; scores are packed, photos are not.
+`--images 20 --dear 12 --ties 8` computes the first 20 images by cheap methods, the first 12 by dear ones, and how much the
+order of equal pixels moves curves on the first 8; what is there is not computed again. What all of these runs hold is packed
+into bench/store/results. Scores that are packed are never dropped, but for those of nets that are computed with `--anew`. With
+`--photos FOLDER`, these are the results of SqueezeNet with ImageNet's weights on the photos of a folder, which begin anew if
+runs/ holds none of them; scores are packed, photos are not.
 """
 
 import shutil
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -46,6 +48,7 @@ PHOTO_NET, PHOTO_DATA, PHOTO_COUNT = "squeezenet1_1@imagenet", "imagenet-photos"
 RUNS = Path("runs")
 STAGE = 4  # images that are computed, and kept, together
 SHOWN = ("maps", "images")  # tables of which few images are packed, and no photos
+TIES = ("insertion_ties", "deletion_ties")  # which take several times as long as all other metrics together
 DEVICE = "device"
 PACKED = tuple(table for table in SCHEMAS if table not in ("strips", *SHOWN))
 SHOWN_IMAGES = 2
@@ -53,32 +56,43 @@ SHOWN_IMAGES = 2
 
 @dataclass(frozen=True)
 class Work:
-    """What is computed on a net: so many of the run's first images by cheap methods, and so many by dear ones."""
+    """What is computed on a net: so many of the run's first images by cheap methods, by dear ones, and by metrics of ties."""
 
     images: int
     dear_images: int
+    tie_images: int
 
-    def list_rounds(self, plan: Plan, run: Run) -> Iterator[Round]:
-        """Yield what the run lacks, a few images at a time."""
-        (net,) = plan.nets
-        for count, dear in ((self.images, False), (self.dear_images, True)):
-            methods = [method.spec for method in plan.methods if method.dear == dear]
-            for start in range(0, min(count, len(plan.indices)), STAGE):
-                positions = range(start, min(count, start + STAGE))
-                yield from list_missing(plan, run, net, dict.fromkeys(methods, positions))
+    def list_plans(self, plan: Plan, run: Run) -> Iterator[Plan]:
+        """Yield plans of what the run lacks: by all metrics but those of ties, then by those of ties."""
+        for counts, of_ties in (((self.images, self.dear_images), False), ((self.tie_images, self.tie_images), True)):
+            measures = [measure for measure in plan.measures if bool(measure.metric.ties_of) == of_ties]
+            part = replace(plan, measures=measures, measures_seconds=plan.measures_seconds and not of_ties)
+            if any(_list_rounds(part, run, *counts)):
+                yield replace(part, schedule=partial(_list_rounds, part, run, *counts))
+
+
+def _list_rounds(plan: Plan, run: Run, images: int, dear_images: int) -> Iterator[Round]:
+    """Yield what the run lacks, a few images at a time."""
+    (net,) = plan.nets
+    for count, dear in ((images, False), (dear_images, True)):
+        methods = [method.spec for method in plan.methods if method.dear == dear]
+        for start in range(0, min(count, len(plan.indices)), STAGE):
+            positions = range(start, min(count, start + STAGE))
+            yield from list_missing(plan, run, net, dict.fromkeys(methods, positions))
 
 
 @click.command()
 @click.option("--nets", default="", metavar="A,B", help="Compute only these nets; -: none.")
 @click.option("--images", type=click.IntRange(0), default=10**6, metavar="N", help="Images by cheap methods.")
 @click.option("--dear", type=click.IntRange(0), default=10**6, metavar="N", help="Images by dear methods.")
+@click.option("--ties", type=click.IntRange(0), default=8, metavar="N", help="Images by metrics of ties.")
 @click.option("--anew", is_flag=True, help="Take nothing of what is packed: a VERSION was raised.")
 @click.option("--photos", metavar="FOLDER", help="Compute the results on these photos instead.")
 @click.option("--device", default="auto", show_default=True, help="Where to compute.")
-def main(*, nets: str, images: int, dear: int, anew: bool, photos: str | None, device: str) -> None:
+def main(*, nets: str, images: int, dear: int, ties: int, anew: bool, photos: str | None, device: str) -> None:
     """Compute what the reference results lack, and pack what there is."""
     try:
-        update_results(list_chosen(nets, photos), Work(images, dear), photos=photos, device=device, anew=anew)
+        update_results(list_chosen(nets, photos), Work(images, dear, ties), photos=photos, device=device, anew=anew)
     except UsageError as error:
         raise click.ClickException(str(error)) from None
 
@@ -98,8 +112,9 @@ def update_results(chosen: Sequence[str], work: "Work", *, photos: str | None, d
     begun_anew = set(chosen) if anew else set[str]()
     if not photos:
         unpack_missing(RESULTS / name, RUNS / name, begun_anew)
+    metrics = [*(suite_file.load(SUITE).metrics or ()), *TIES]
     for net in chosen:
-        compute(suite_file.load(SUITE, nets=[net], **changes), RUNS / name / net, work, device)
+        compute(suite_file.load(SUITE, nets=[net], metrics=metrics, **changes), RUNS / name / net, work, device)
     runs = [open_run(RUNS / name / net) for net in _list_nets(photos) if (RUNS / name / net / FILE).exists()]
     if not runs:
         raise UsageError("nothing is computed, and nothing is packed")
@@ -118,7 +133,8 @@ def compute(suite: Suite, directory: Path, work: Work, device: str) -> None:
     engine = plugins.find(ENGINE, "local")
     header = make_header(plan)
     header.environment |= engine.environment
-    if (directory / FILE).exists() and next(work.list_rounds(plan, open_run(directory)), None) is None:
+    add_metrics(directory, header)
+    if (directory / FILE).exists() and not any(work.list_plans(plan, open_run(directory))):
         return
     first, here = find_first_device(directory), header.environment[DEVICE]
     if first not in (None, here):
@@ -127,13 +143,23 @@ def compute(suite: Suite, directory: Path, work: Work, device: str) -> None:
         plan = replace(plan, measures_seconds=False)
     writer = Writer(directory, header)
     run, console = Run(writer.directory, writer.header), Console()
-    planned = replace(plan, schedule=lambda: work.list_rounds(plan, run))
     try:
-        follow(engine, planned, writer, console, describe=lambda net, image: (f"{net}: {image}", None),
-               deadline=Deadline.after(None))  # fmt: skip
+        for part in work.list_plans(plan, run):
+            follow(engine, part, writer, console, describe=lambda net, image: (f"{net}: {image}", None),
+                   deadline=Deadline.after(None))  # fmt: skip
     finally:
         writer.flush()
         writer.close()
+
+
+def add_metrics(directory: Path, header: Header) -> None:
+    """Add the metrics that a header has to the header of the run in a directory, if there is a run that lacks some."""
+    if not (directory / FILE).exists() or not header.metrics.keys() - open_run(directory).header.metrics.keys():
+        return
+    known = open_run(directory).header
+    suite = known.suite.model_copy(update={"metrics": header.suite.metrics})
+    metrics, protocols = header.metrics | known.metrics, header.protocols | known.protocols
+    _replace_header(directory, known.model_copy(update={"suite": suite, "metrics": metrics, "protocols": protocols}))
 
 
 def find_first_device(directory: Path) -> str | None:
@@ -142,13 +168,19 @@ def find_first_device(directory: Path) -> str | None:
 
 
 def name_further_device(directory: Path, device: str) -> None:
-    """Name another device in the environment of the run in a directory, which is written anew: parts know their header."""
+    """Name another device in the environment of the run in a directory."""
     run = open_run(directory)
     known = run.header.environment.get(FURTHER_DEVICE, "")
     devices = _join_devices(known, device)
     if devices == known:
         return
-    header = run.header.model_copy(update={"environment": run.header.environment | {FURTHER_DEVICE: devices}})
+    environment = run.header.environment | {FURTHER_DEVICE: devices}
+    _replace_header(directory, run.header.model_copy(update={"environment": environment}))
+
+
+def _replace_header(directory: Path, header: Header) -> None:
+    """Replace the header of the run in a directory. The run is written anew: parts know their header."""
+    run = open_run(directory)
     fresh, old = (directory.with_name(f"{directory.name}.{word}") for word in ("new", "old"))
     shutil.rmtree(fresh, ignore_errors=True)  # of a process that was stopped here
     _write_run(fresh, header, {table: list(_read_rows(run, table)) for table in SCHEMAS})

@@ -1,5 +1,6 @@
 """What the record of a run lacks, as rounds to compute."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 
 from ..run.plan import Plan, Round
@@ -7,12 +8,16 @@ from ..store.run import Run
 
 
 def list_missing(plan: Plan, run: Run, net: str, wanted: Mapping[str, range]) -> Iterator[Round]:
-    """Yield a round for each set of methods that lack scores on the same images of a net.
+    """Yield a round for each set of methods that lack scores by a metric of the plan on the same images of a net.
 
     `wanted` holds, by method, the positions in the run of the images on which it should have been scored.
     """
-    scores = run.table("scores", columns=["image", "method"], net=net)
-    done = set(zip(scores["image"], scores["method"], strict=True))
+    measures = [measure.spec for measure in plan.measures]
+    scores = run.table("scores", columns=["image", "method", "metric"], net=net)
+    counts = Counter(
+        zip(*(scores.loc[scores["metric"].isin(measures), key] for key in ("image", "method")), strict=True)
+    )
+    done = {pair for pair, count in counts.items() if count == len(measures)}
     by_methods: dict[tuple[str, ...], set[int]] = {}
     for position, index in enumerate(plan.indices):
         image = plan.images.name(index)

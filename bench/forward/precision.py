@@ -20,6 +20,8 @@ from ..core.errors import UsageError, list_known_names
 
 DTYPES = {"fp32": torch.float32, "tf32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
+FP16_UNITS = ("amx_fp16", "avx512_fp16")  # of a processor: without them, torch takes seconds for a pass
+
 
 def choose_precision(name: str, device: torch.device) -> str:
     """Return the precision of a name on a device; `auto` is resolved. Raise UsageError if the device does not support it."""
@@ -29,8 +31,10 @@ def choose_precision(name: str, device: torch.device) -> str:
         return _choose_fastest(device)
     if name == "tf32" and not (device.type == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0)):
         raise UsageError("tf32 needs a GPU of NVIDIA's Ampere generation or later: take fp32, or auto")
-    if name == "fp16" and device.type == "cpu" and not torch.cpu.get_capabilities().get("amx_fp16"):
-        raise UsageError("fp16 needs a GPU, or a processor with AMX units for it: take bf16 or fp32, or auto")
+    if name == "fp16" and device.type == "cpu" and not any(map(torch.cpu.get_capabilities().get, FP16_UNITS)):
+        raise UsageError(
+            "fp16 needs a GPU, or a processor with units for it (AMX, AVX-512): take bf16 or fp32, or auto"
+        )
     return name
 
 

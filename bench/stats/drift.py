@@ -4,6 +4,7 @@ Drift is measured on the images that a run scored in both precisions (`bench run
 methods that score masked images compute these scores in the precision of the metrics.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -28,11 +29,15 @@ class Drift:
 def measure_drift(run: Run, net: str) -> list[Drift]:
     """Measure the drift of each metric on a net, in the order of the run; empty if nothing was scored in fp32 as well."""
     exact, scores = (run.table(name, columns=[*KEYS, "value"], net=net) for name in ("drift", "scores"))
+    return compare_precisions(exact, scores, {spec: metric.better for spec, metric in run.header.metrics.items()})
+
+
+def compare_precisions(exact: pd.DataFrame, scores: pd.DataFrame, metrics: Mapping[str, str]) -> list[Drift]:
+    """Compare scores on one net with those in fp32, by metric; `metrics` says of each whether higher or lower is better."""
     both = scores.merge(exact, on=KEYS, suffixes=("", "_exact")).dropna(subset=["value", "value_exact"])
-    metrics = run.header.metrics
     return [
-        _measure_metric(spec, both[both["metric"] == spec], higher=metrics[spec].better == "higher")
-        for spec in metrics
+        _measure_metric(spec, both[both["metric"] == spec], higher=better == "higher")
+        for spec, better in metrics.items()
         if (both["metric"] == spec).any()
     ]
 

@@ -21,7 +21,7 @@ def test_a_precision_without_hardware_support_is_refused(monkeypatch: pytest.Mon
     monkeypatch.setattr(torch.cpu, "get_capabilities", dict)
     with pytest.raises(UsageError, match="tf32 needs a GPU"):
         precision.choose_precision("tf32", CPU)
-    with pytest.raises(UsageError, match="fp16 needs a GPU, or a processor with AMX"):
+    with pytest.raises(UsageError, match="fp16 needs a GPU, or a processor with units for it"):
         precision.choose_precision("fp16", CPU)
     assert precision.choose_precision("bf16", CPU) == "bf16", "slow, but right"
     assert precision.choose_precision("auto", CPU) == "fp32"
@@ -32,6 +32,12 @@ def test_auto_chooses_bf16_on_hardware_with_support(units: str, monkeypatch: pyt
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {units: True, "amx_fp16": True})
     assert precision.choose_precision("auto", CPU) == "bf16"
     assert precision.choose_precision("fp16", CPU) == "fp16"
+
+
+def test_fp16_is_taken_with_avx512_units_but_not_chosen_for_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_fp16": False, "avx512_fp16": True})
+    assert precision.choose_precision("fp16", CPU) == "fp16"
+    assert precision.choose_precision("auto", CPU) == "fp32"
 
 
 def test_fp16_scores_are_closer_to_fp32_than_bf16_scores() -> None:

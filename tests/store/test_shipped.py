@@ -1,6 +1,7 @@
 """The results that ship with the package: found by name, reported and compared like any run, and packed from runs."""
 
 import shutil
+from collections import Counter
 from pathlib import Path
 
 import pandas as pd
@@ -8,7 +9,10 @@ import pytest
 
 import cambench
 from cambench.bench.compare.compare import compare_snapshots, load_pair, load_snapshot
+from cambench.bench.config import suite_file
 from cambench.bench.core.errors import UsageError
+from cambench.bench.run.describe import make_header
+from cambench.bench.run.plan import make_plan
 from cambench.bench.store import shipped
 from cambench.bench.store.header import FURTHER_DEVICE, read_header
 from cambench.bench.store.run import open_run
@@ -181,6 +185,48 @@ def test_a_run_that_goes_on_elsewhere_names_both_devices_and_keeps_the_first(tmp
     reference.pack([open_run(directory) for directory in split], tmp_path / "packed")
     packed = read_header(tmp_path / "packed").environment
     assert packed["device"] == "A" and packed[FURTHER_DEVICE] == "B; C"
+
+
+def test_a_run_that_lacks_metrics_gets_them_and_keeps_its_scores(tmp_path: Path) -> None:
+    directory = runs.write(tmp_path / "run", images=3, nets={"resnet18": "layer4"})
+    before = open_run(directory)
+    scores, header = before.table("scores"), before.header
+    metric = header.metrics["insertion"].model_copy(update={"ties_of": "insertion", "short": "ins-tie"})
+    more = header.model_copy(
+        update={
+            "metrics": header.metrics | {"insertion_ties": metric},
+            "protocols": header.protocols | {"insertion_ties": header.protocols["insertion"]},
+            "environment": {"device": "another"},
+        }
+    )
+    reference.add_metrics(directory, more)
+    after = open_run(directory)
+    assert list(after.header.metrics) == [*header.metrics, "insertion_ties"]
+    assert after.header.environment == header.environment
+    pd.testing.assert_frame_equal(after.table("scores").astype(str), scores.astype(str))
+    files = sorted((file, file.stat().st_mtime_ns) for file in directory.rglob("*.*"))
+    reference.add_metrics(directory, more)
+    assert sorted((file, file.stat().st_mtime_ns) for file in directory.rglob("*.*")) == files
+
+
+def test_metrics_of_ties_are_computed_after_all_others_and_on_their_own_images(tmp_path: Path) -> None:
+    few = {
+        "nets": ["squeezenet1_1"],
+        "methods": ["cam", "score_cam", "random"],
+        "metrics": ["energy", "insertion_ties"],
+    }
+    plan = make_plan(suite_file.load("smoke", **few, images=6, precision="fp32"), "cpu")
+    writer = Writer(tmp_path / "run", make_header(plan))
+    run = open_run(writer.directory)
+    first, ties = reference.Work(5, 2, 1).list_plans(plan, run)
+    assert [[measure.spec for measure in part.measures] for part in (first, ties)] == [["energy"], ["insertion_ties"]]
+    counts = [Counter[str](), Counter[str]()]
+    for part, count in zip((first, ties), counts, strict=True):
+        for planned in part.list_rounds([]):
+            for method in planned.methods or ():
+                count[method] += sum(map(len, planned.groups["squeezenet1_1"]))
+    assert counts == [{"cam": 5, "random": 5, "score_cam": 2}, {"cam": 1, "random": 1, "score_cam": 1}]
+    assert first.measures_seconds and not ties.measures_seconds
 
 
 def test_a_run_on_other_images_is_told_how_to_explain_those_of_the_results(results: Path, tmp_path: Path) -> None:
