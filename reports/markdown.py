@@ -25,8 +25,8 @@ def render(run: Run) -> str:
     lines = [f"# {escape(make_title(run.name, run.header.suite.dataset))}", "", escape(describe_run(run))]
     if progress := describe_progress(analyses):
         lines += ["", f"**{escape(progress)}**"]
-    answers = [answer for analysis in analyses if (answer := analysis.answer)]
-    lines += ["", *(f"- **{escape(answer.net)}**: {escape(answer.text)}." for answer in answers)] if answers else []
+    answers = [(analysis.table.net, text) for analysis in analyses if (text := analysis.answer_text)]
+    lines += ["", *(f"- **{escape(net)}**: {escape(text)}." for net, text in answers)] if answers else []
     for analysis in analyses:
         if analysis.table.race:
             grid = make_race_table(analysis.table.race, analysis.title)

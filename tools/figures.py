@@ -2,8 +2,11 @@
 
 import io
 import json
+from collections.abc import Mapping
+from itertools import chain
 from math import isnan
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
@@ -21,6 +24,7 @@ DATA = Path(__file__).parents[1] / "tests" / "data"
 RECORDS = DATA / "scenes"  # the run of the default suite
 GATE = DATA / "gate.json"  # written by tests/support/gate.py
 SPEED = DATA / "speed.json"  # written by tests/benchmarks if CAMBENCH_SPEED names it
+DRIFT = DATA / "drift.json"  # written by tests/benchmarks/drift.py --store
 NET = "resnet18"
 METRICS = ("insertion", "deletion", "average_drop", "average_gain", "energy")
 
@@ -100,3 +104,25 @@ def format_speed() -> str:
     machine = f"Measured with torch {environment['torch']} on {cores} of {environment['device']}."
     table = ["| | measured | bound | met |", "|---|---|---|---|", *lines]
     return "\n".join(["", *table, "", machine, "Where the time goes:", "", *profiles, ""])
+
+
+def format_drift() -> str:
+    """Format how far lower precisions change scores: a row for each net and metric, three columns for each precision."""
+    stored = json.loads(DRIFT.read_text(encoding="utf-8"))
+    cells = {(row["net"], row["metric"], row["precision"]): row for row in stored["figures"]}
+    precisions = list(dict.fromkeys(precision for *_, precision in cells))
+    heads = [
+        "net",
+        "metric",
+        *(f"{precision}: {kind}" for precision in precisions for kind in ("mean", "largest", "pairs")),
+    ]
+    rows = [
+        [net, f"`{metric}`", *chain.from_iterable(_format_drift(cells[net, metric, name]) for name in precisions)]
+        for net, metric in dict.fromkeys((net, metric) for net, metric, _ in cells)
+    ]
+    machine = f"Measured with torch {stored['torch']} on {stored['device']}, on {stored['images']} images of each net."
+    return "\n".join(["", *format_table(heads, [False, False, *[True] * (len(heads) - 2)], rows), "", machine, "", ""])
+
+
+def _format_drift(row: Mapping[str, Any]) -> list[str]:
+    return [f"{row['mean']:.1g}", f"{row['largest']:.1g}", str(row["swapped"])]

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ..bench.store.run import open_run
 from .authors import format_authors
-from .figures import RECORDS, format_gate, format_results, format_scenes, format_speed
+from .figures import RECORDS, format_drift, format_gate, format_results, format_scenes, format_speed
 from .lists import format_lists, format_protocols, format_published
 from .montage import draw_montage
 from .plugin_pages import format_methods, format_metrics
@@ -64,6 +64,7 @@ PARTS = (
     Part("docs/statistics.md", "coverage", format_coverage),
     Part("docs/statistics.md", "errors", format_errors),
     Part("docs/speed.md", "speed", format_speed),
+    Part("docs/speed.md", "drift", format_drift),
 )
 
 

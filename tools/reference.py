@@ -37,7 +37,7 @@ from ..bench.run.plan import Plan, Round, make_plan
 from ..bench.store import parts
 from ..bench.store.comparability import find_environment_difference, list_header_facts
 from ..bench.store.header import FILE, FURTHER_DEVICE, Header, write_header
-from ..bench.store.run import Run, open_run
+from ..bench.store.run import KEYS, Run, open_run
 from ..bench.store.schema import SCHEMAS
 from ..bench.store.shipped import RESULTS
 from ..bench.store.writer import Writer
@@ -52,6 +52,7 @@ TIES = ("insertion_ties", "deletion_ties")  # which take several times as long a
 DEVICE = "device"
 PACKED = tuple(table for table in SCHEMAS if table not in ("strips", *SHOWN))
 SHOWN_IMAGES = 2
+MEASURED = ("cost", "predictions")  # tables with seconds
 
 
 @dataclass(frozen=True)
@@ -64,10 +65,12 @@ class Work:
 
     def list_plans(self, plan: Plan, run: Run) -> Iterator[Plan]:
         """Yield plans of what the run lacks: by all metrics but those of ties, then by those of ties."""
-        for counts, of_ties in (((self.images, self.dear_images), False), ((self.tie_images, self.tie_images), True)):
+        most = len(plan.indices)
+        for limit, of_ties in ((most, False), (self.tie_images, True)):
+            counts = min(self.images, limit), min(self.dear_images, limit)
             measures = [measure for measure in plan.measures if bool(measure.metric.ties_of) == of_ties]
             part = replace(plan, measures=measures, measures_seconds=plan.measures_seconds and not of_ties)
-            if any(_list_rounds(part, run, *counts)):
+            if measures and any(_list_rounds(part, run, *counts)):
                 yield replace(part, schedule=partial(_list_rounds, part, run, *counts))
 
 
@@ -76,7 +79,7 @@ def _list_rounds(plan: Plan, run: Run, images: int, dear_images: int) -> Iterato
     (net,) = plan.nets
     for count, dear in ((images, False), (dear_images, True)):
         methods = [method.spec for method in plan.methods if method.dear == dear]
-        for start in range(0, min(count, len(plan.indices)), STAGE):
+        for start in range(0, count, STAGE):
             positions = range(start, min(count, start + STAGE))
             yield from list_missing(plan, run, net, dict.fromkeys(methods, positions))
 
@@ -110,16 +113,23 @@ def update_results(chosen: Sequence[str], work: "Work", *, photos: str | None, d
     """Compute what the runs of the chosen nets lack, and pack the runs of all nets."""
     name, changes = (PHOTOS, {"dataset": photos, "images": PHOTO_COUNT}) if photos else (SUITE, {})
     begun_anew = set(chosen) if anew else set[str]()
+    for net in _list_nets(photos):
+        restore(RUNS / name / net)
     if not photos:
         unpack_missing(RESULTS / name, RUNS / name, begun_anew)
-    metrics = [*(suite_file.load(SUITE).metrics or ()), *TIES]
     for net in chosen:
-        compute(suite_file.load(SUITE, nets=[net], metrics=metrics, **changes), RUNS / name / net, work, device)
-    runs = [open_run(RUNS / name / net) for net in _list_nets(photos) if (RUNS / name / net / FILE).exists()]
-    if not runs:
+        compute(load_suite([net], **changes), RUNS / name / net, work, device)
+    directories = [RUNS / name / net for net in _list_nets(photos) if (RUNS / name / net / FILE).exists()]
+    if not directories:
         raise UsageError("nothing is computed, and nothing is packed")
+    runs = [open_run(directory) for directory in directories]
     check_nothing_dropped(runs, RESULTS / name, begun_anew)
     pack(runs, RESULTS / name, photos=bool(photos))
+
+
+def load_suite(nets: Sequence[str], **changes: Any) -> Suite:
+    """Load the suite of the results on some nets: the suite that users run, and the metrics of ties."""
+    return suite_file.load(SUITE, nets=list(nets), metrics=[*(suite_file.load(SUITE).metrics or ()), *TIES], **changes)
 
 
 def _list_nets(photos: str | None) -> list[str]:
@@ -152,6 +162,13 @@ def compute(suite: Suite, directory: Path, work: Work, device: str) -> None:
         writer.close()
 
 
+def restore(directory: Path) -> None:
+    """Bring back the run of a directory if a process was stopped while it replaced the header."""
+    old = directory.with_name(f"{directory.name}.old")
+    if old.exists() and not directory.exists():
+        old.rename(directory)
+
+
 def add_metrics(directory: Path, header: Header) -> None:
     """Add the metrics that a header has to the header of the run in a directory, if there is a run that lacks some."""
     if not (directory / FILE).exists() or not header.metrics.keys() - open_run(directory).header.metrics.keys():
@@ -182,9 +199,10 @@ def _replace_header(directory: Path, header: Header) -> None:
     """Replace the header of the run in a directory. The run is written anew: parts know their header."""
     run = open_run(directory)
     fresh, old = (directory.with_name(f"{directory.name}.{word}") for word in ("new", "old"))
-    shutil.rmtree(fresh, ignore_errors=True)  # of a process that was stopped here
-    _write_run(fresh, header, {table: list(_read_rows(run, table)) for table in SCHEMAS})
-    directory.rename(old)  # the run is whole under one of the names if the process is stopped here
+    for left in (fresh, old):
+        shutil.rmtree(left, ignore_errors=True)  # of a process that was stopped here
+    _write_run(fresh, header, {table: _read_rows(run, table) for table in SCHEMAS})
+    directory.rename(old)  # `restore` finds the run if the process is stopped here
     fresh.rename(directory)
     shutil.rmtree(old)
 
@@ -246,10 +264,13 @@ def unpack(packed: Run, net: str, directory: Path) -> None:
 
 
 def merge_headers(headers: Sequence[Header]) -> Header:
-    """Merge the headers of runs of one net each into one with all nets. Raise UsageError if they differ in anything else."""
-    first = headers[0]
-    for other in headers[1:]:
-        facts, other_facts = (list_header_facts(_drop_nets(header)) for header in (first, other))
+    """Merge the headers of runs of one net each into one with all nets, and with the metrics of the one that has the most.
+
+    Raise UsageError if they differ in anything else.
+    """
+    first = max(headers, key=lambda header: len(header.metrics))
+    for other in headers:
+        facts, other_facts = (list_header_facts(_reduce(header, other.metrics)) for header in (first, other))
         for part in facts:
             if part not in ("nets", "environment") and facts[part] != other_facts[part]:
                 raise UsageError(f"{', '.join(other.nets)} and {', '.join(first.nets)} have different {part}")
@@ -265,9 +286,14 @@ def merge_headers(headers: Sequence[Header]) -> Header:
     return first.model_copy(update={"nets": nets, "suite": suite, "environment": environment})
 
 
-def _drop_nets(header: Header) -> Header:
-    """Return the header of a run without the names of its nets, and without the words of its suite."""
-    return header.model_copy(update={"suite": header.suite.model_copy(update={"nets": [], "description": ""})})
+def _reduce(header: Header, metrics: Collection[str]) -> Header:
+    """Return the header of a run with these metrics alone, without the names of its nets and the words of its suite."""
+    suite = header.suite.model_copy(update={"nets": [], "description": "", "metrics": []})
+    parts_of_metrics = {
+        name: {spec: value for spec, value in getattr(header, name).items() if spec in metrics}
+        for name in ("metrics", "protocols")
+    }
+    return header.model_copy(update={"suite": suite, **parts_of_metrics})
 
 
 def _refresh_words(header: Header) -> Header:
@@ -299,11 +325,23 @@ def _read_first_images(runs: Sequence[Run], table: str, header: Header) -> Itera
                 yield row
 
 
-def _read_rows(run: Run, table: str) -> Iterator[dict[str, Any]]:
-    """Yield the rows of a table, as they are stored."""
+def _read_rows(run: Run, table: str) -> list[dict[str, Any]]:
+    """Read the rows of a table as they are stored, each key once: the last row counts.
+
+    What it lacks of costs and predictions is that of an earlier one: metrics of ties are computed without measuring seconds.
+    """
+    keys = [key for key in KEYS if key in SCHEMAS[table].names]
+    rows: dict[tuple[Any, ...], dict[str, Any]] = {}
     for part in parts.list_parts(run.directory, run.identity):
-        if table in part.files:
-            yield from part.read(table).to_pylist()
+        for row in part.read(table).to_pylist() if table in part.files else []:
+            key = tuple(row[name] for name in keys)
+            earlier = rows.get(key, row) if table in MEASURED else row
+            rows[key] = {name: earlier[name] if _is_missing(value) else value for name, value in row.items()}
+    return list(rows.values())
+
+
+def _is_missing(value: Any) -> bool:
+    return value is None or value != value  # NaN
 
 
 def _write_run(directory: Path, header: Header, rows: Mapping[str, list[dict[str, Any]]]) -> None:

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import chain
 from math import isnan
@@ -41,9 +41,16 @@ class NetResults:
 
     table: Table
 
+    @property
+    def metrics(self) -> list[Metric]:
+        """The metrics, without those that measure how much the order of equal pixels moves another one."""
+        return [metric for metric in self.table.metrics if not metric.ties_of]
+
     @cached_property
     def standings(self) -> Standings:
-        return find_standings(self.table)
+        """How the methods stand by each of the metrics."""
+        found, names = find_standings(self.table), {metric.spec for metric in self.metrics}
+        return replace(found, by_metric={spec: each for spec, each in found.by_metric.items() if spec in names})
 
     def find_standings(self, metric: str) -> MetricStandings | None:
         """Find how the methods stand by a metric; None if too few images can tell a method from a control."""
@@ -114,7 +121,7 @@ def _format_winners(nets: Sequence[NetResults]) -> Iterator[str]:
     for net in nets:
         rows = [
             [metric.family, f"`{metric.spec}`\u00a0{metric.arrow}", _describe_winner(net, metric.spec)]
-            for metric in _sort_by_family(net.table.metrics)
+            for metric in _sort_by_family(net.metrics)
         ]
         unranked = f" Not ranked, for want of images: {names}." if (names := _join_unranked(net)) else ""
         head = f"**{net.table.net}**{'.' if unranked else ''}{unranked}"
@@ -204,10 +211,8 @@ def _is_unreliable(consistency: Consistency) -> bool:
 
 def _list_metrics(nets: Sequence[NetResults]) -> list[Metric]:
     """List the metrics of any net, each once, by their families."""
-    by_spec = {metric.spec: metric for net in reversed(nets) for metric in net.table.metrics}
-    return _sort_by_family(
-        [by_spec[spec] for spec in _list_shared(nets, lambda table: [m.spec for m in table.metrics])]
-    )
+    by_spec = {metric.spec: metric for net in nets for metric in net.metrics}
+    return _sort_by_family(list(by_spec.values()))
 
 
 def _list_shared(nets: Sequence[NetResults], list_names: Callable[[Table], Sequence[str]]) -> list[str]:
@@ -261,7 +266,8 @@ def _join_pairs(pairs: Sequence[Agreement]) -> str:
     """Join the pairs that are related most, and count the others."""
     ordered = sorted(pairs, key=lambda pair: -abs(pair.rho.mean))
     names = [f"`{pair.first}` and `{pair.second}` ({format_number(pair.rho.mean)})" for pair in ordered[:SHOWN_PAIRS]]
-    more = f", and {len(ordered) - SHOWN_PAIRS} more pairs, less strongly" if len(ordered) > SHOWN_PAIRS else ""
+    others = len(ordered) - SHOWN_PAIRS
+    more = f", and {format_count(others, 'weaker pair')}" if others > 0 else ""
     return ", ".join(names) + more if names else "none"
 
 
@@ -326,18 +332,48 @@ def _describe_measurement(run: Run, nets: Sequence[NetResults]) -> Iterator[str]
     tables = [net.table for net in nets if net.table.net in header.nets]
     computed = [method for method in header.methods if any(table.count_images(method) for table in tables)]
     controls = sum(header.methods[method].control for method in computed)
+    metrics = sum(not metric.ties_of for metric in header.metrics.values())
     yield (
         f"{format_count(len(computed) - controls, 'method')}, {format_count(controls, 'control')} and "
-        f"{format_count(len(header.metrics), 'metric')} on `{header.suite.dataset}`, {header.suite.precision}, with torch "
+        f"{format_count(metrics, 'metric')} on `{header.suite.dataset}`, {header.suite.precision}, with torch "
         f"{environment['torch']} on {_name_devices(environment)}, begun at commit {environment['commit']}. Images:"
     )
     yield ""
     for table in tables:
         yield f"- **{table.net}**: {_describe_counts(table)}. {escape(table.accuracy.capitalize())}."
     yield ""
-    if not any(metric.ties_of for metric in header.metrics.values()):
-        yield "How much the order of equal pixels moves a score was not measured here (`insertion_ties`, `deletion_ties`)."
-        yield ""
+    yield (
+        "Means that the order of equal pixels moves by more than half the width of their 95 % interval, and by how much, as "
+        "measured on the images in brackets:"
+    )
+    yield ""
+    yield from map(_describe_ties, tables)
+    yield ""
+
+
+def _describe_ties(table: Table) -> str:
+    """Say which means the order of equal pixels moves by more than half their interval, and on how many images it is known."""
+    measured = [(metric, tie_metric) for metric in table.metrics if (tie_metric := _find_tie_metric(table, metric))]
+    counts = {table.find_mean_score(method, each).estimate.n for _, each in measured for method in table.methods} - {0}
+    if not counts:
+        return f"- **{table.net}**: not measured."
+    texts = [f"`{metric.spec}`: {_list_moved(table, metric)}" for metric, _ in measured]
+    images = format_count(max(counts), "image") if len(counts) == 1 else f"{min(counts)} to {max(counts)} images"
+    return f"- **{table.net}** ({images}): {'; '.join(texts)}."
+
+
+def _list_moved(table: Table, metric: Metric) -> str:
+    moved = [method for method in table.methods if table.is_moved_by_ties(method, metric)]
+    return (
+        join_names([f"`{method}` ({format_number(table.find_tie_effect(method, metric))})" for method in moved])
+        or "none"
+    )
+
+
+def _find_tie_metric(table: Table, metric: Metric) -> Metric | None:
+    """Find the metric that measures how much the order of equal pixels moves a metric, if it has a score."""
+    found = next((each for each in table.metrics if each.spec == metric.tie_metric), None)
+    return found if found and any(table.find_mean_score(method, found).estimate.n for method in table.methods) else None
 
 
 def _describe_counts(table: Table) -> str:

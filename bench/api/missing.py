@@ -1,6 +1,5 @@
 """What the record of a run lacks, as rounds to compute."""
 
-from collections import Counter
 from collections.abc import Iterator, Mapping
 
 from ..run.plan import Plan, Round
@@ -14,10 +13,8 @@ def list_missing(plan: Plan, run: Run, net: str, wanted: Mapping[str, range]) ->
     """
     measures = [measure.spec for measure in plan.measures]
     scores = run.table("scores", columns=["image", "method", "metric"], net=net)
-    counts = Counter(
-        zip(*(scores.loc[scores["metric"].isin(measures), key] for key in ("image", "method")), strict=True)
-    )
-    done = {pair for pair, count in counts.items() if count == len(measures)}
+    counts = scores[scores["metric"].isin(measures)].groupby(["image", "method"], observed=True).size()
+    done = set(counts.index[counts == len(measures)])
     by_methods: dict[tuple[str, ...], set[int]] = {}
     for position, index in enumerate(plan.indices):
         image = plan.images.name(index)

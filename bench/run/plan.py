@@ -14,7 +14,7 @@ from ..config.protocol import LABEL, PREDICTED, Protocol, override_settings
 from ..config.suite import Suite
 from ..config.suite_file import read_image_names
 from ..core import plugins, specs
-from ..core.errors import MissingWeights, PluginError, UsageError, list_known_names
+from ..core.errors import MissingWeights, PluginError, UsageError
 from ..core.plugins import Plugin
 from ..core.specs import DEFAULT
 from ..data.checked import open_dataset
@@ -323,12 +323,13 @@ def apply_protocol(protocol: Protocol, method: Plugin) -> Plugin:
 
 def _check_tie_metrics(metrics: Sequence[Plugin]) -> None:
     """Raise PluginError for a metric that declares to measure the ties of one that is neither known nor in the run."""
-    known = list(dict.fromkeys([*plugins.list_names(plugins.METRIC), *(metric.name for metric in metrics)]))
+    own = [metric.name for metric in metrics]
     for metric in metrics:
-        name = specs.parse("metric", metric.ties_of).name if metric.ties_of else ""
-        if name and name not in known:
-            names = list_known_names(name, known)
-            raise PluginError(f"metric {metric.name}: TIES_OF names {name!r}, which is no metric: {names}")
+        if metric.ties_of and specs.parse("metric", metric.ties_of).name not in own:
+            try:
+                plugins.find(plugins.METRIC, metric.ties_of)
+            except UsageError as error:
+                raise PluginError(f"metric {metric.name}: TIES_OF is {metric.ties_of!r}: {error}") from None
 
 
 def _check_classes(plan: Plan) -> None:

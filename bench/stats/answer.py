@@ -12,9 +12,8 @@ from typing import Protocol, TypeVar
 import numpy as np
 
 from ..core.errors import UsageError, list_known_names
-from ..core.formatting import join_names
 from ..store.run import Run
-from .answer_text import State, describe
+from .answer_text import State, describe, describe_absence
 from .estimate import TIE
 from .mean_scores import is_binary
 from .outcome import Race
@@ -74,11 +73,6 @@ def describe_answers(run: Run) -> Iterator[tuple[str, str]]:
             yield table.net, answer.text if answer else describe_absence(table)
 
 
-def describe_absence(table: Table) -> str:
-    """Say why there is no answer for a net that has images."""
-    return f"no method has a score by {join_names([metric.spec for metric in table.metrics])}, so there is nothing to compare"
-
-
 def find_answer(table: Table, by: Sequence[str] = (), known: Standings | None = None) -> Answer | None:
     """Find the answer by some metrics, by default a balanced choice of the run's; None if there is no score.
 
@@ -91,9 +85,9 @@ def find_answer(table: Table, by: Sequence[str] = (), known: Standings | None = 
     evidence = Evidence(table, tuple(_choose_metrics(table, known.by_metric, by)), known.alike)
     if not evidence.by:
         return None
-    state, take = _find_state(evidence), next(iter(evidence.top), None)
+    state, top = _find_state(evidence), evidence.cheapest_first
     text = describe(evidence, state)
-    return Answer(table.net, state, take, evidence.top, evidence.alike, evidence.by, evidence.images, text)
+    return Answer(table.net, state, next(iter(top), None), top, evidence.alike, evidence.by, evidence.images, text)
 
 
 def _answer_race(table: Table, race: Race, known: Standings) -> Answer | None:
@@ -165,7 +159,7 @@ def choose_balanced(metrics: Sequence[M]) -> list[M]:
 def _find_state(evidence: Evidence) -> State:
     if not evidence.top:
         failed = evidence.select(decided=False)
-        if not failed.by and len(evidence.by) > 1:
+        if failed is None:
             return "split"
         return "open" if failed.is_too_little else "none"
     alone = len(evidence.top) == 1 or any(set(evidence.top) <= set(group) for group in evidence.alike)

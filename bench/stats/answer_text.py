@@ -21,8 +21,14 @@ def describe(evidence: Evidence, state: State) -> str:
     return text + (NO_CONTROL if evidence.top and not evidence.table.controls else "")
 
 
+def describe_absence(table: Table) -> str:
+    """Say that there is no answer for a net that has images."""
+    metrics = join_names([metric.spec for metric in table.metrics if not metric.ties_of])
+    return f"no method has a score by any metric ({metrics}), so there is nothing to compare"
+
+
 def _describe_winner(evidence: Evidence) -> str:
-    winner, *same = evidence.top
+    winner, *same = evidence.cheapest_first
     first = evidence.by[0]
     estimate = next(ranked.estimate for ranked in first.ranking.methods if ranked.method == winner)
     score = f"{first.metric.spec} {_format_score(estimate)}"
@@ -35,7 +41,7 @@ def _describe_winner(evidence: Evidence) -> str:
 
 def _describe_tie(evidence: Evidence) -> str:
     """Say that methods tie, or that those at the top alone are shown to beat the controls, if others tie with them."""
-    top, rivals = evidence.top, evidence.rivals
+    top, rivals = evidence.cheapest_first, evidence.rivals
     names, metrics, images = _join_alike(top, evidence.alike), _join_metrics(evidence), _format_images(evidence)
     be, them = ("is", "it") if len(top) == 1 else ("are", "them")
     alone = f"alone {be} shown to beat the controls, and no test tells {them} from {join_names(rivals)}"
@@ -55,9 +61,9 @@ def _describe_none(evidence: Evidence) -> str:
     """Say that by some metrics no method beats the controls, or that this is not known, and what the others say."""
     if not evidence.table.controls:
         return f"no method is best by {_join_metrics(evidence)} on {_format_images(evidence)}"
-    failed = evidence.select(decided=False)
+    failed, decided = evidence.select(decided=False) or evidence, evidence.select(decided=True)
     failure = _describe_shortage(failed) if failed.is_too_little else _describe_failure(failed)
-    return failure + _describe_rest(evidence.select(decided=True))
+    return failure + (_describe_rest(decided) if decided else "")
 
 
 _SENTENCES = {
@@ -91,7 +97,7 @@ def _describe_failure(failed: Evidence) -> str:
 
 def _describe_rest(decided: Evidence) -> str:
     """Say which methods are best by the metrics by which some method beats the controls."""
-    if decided.by and decided.top:
+    if decided.top:
         return f"; by {_join_metrics(decided)} {_join_top(decided.top, decided.rivals, decided.alike)}"
     return "".join(f"; {_describe_best(each, decided)}" for each in decided.by)
 

@@ -10,6 +10,7 @@ from itertools import combinations
 
 import pandas as pd
 
+from ..store.header import MetricHeader
 from ..store.run import Run
 
 KEYS = ["image", "net", "method", "metric"]
@@ -29,15 +30,15 @@ class Drift:
 def measure_drift(run: Run, net: str) -> list[Drift]:
     """Measure the drift of each metric on a net, in the order of the run; empty if nothing was scored in fp32 as well."""
     exact, scores = (run.table(name, columns=[*KEYS, "value"], net=net) for name in ("drift", "scores"))
-    return compare_precisions(exact, scores, {spec: metric.better for spec, metric in run.header.metrics.items()})
+    return compare_precisions(exact, scores, run.header.metrics)
 
 
-def compare_precisions(exact: pd.DataFrame, scores: pd.DataFrame, metrics: Mapping[str, str]) -> list[Drift]:
-    """Compare scores on one net with those in fp32, by metric; `metrics` says of each whether higher or lower is better."""
+def compare_precisions(exact: pd.DataFrame, scores: pd.DataFrame, metrics: Mapping[str, MetricHeader]) -> list[Drift]:
+    """Compare scores on one net with those in fp32, by metric, in the order of `metrics`."""
     both = scores.merge(exact, on=KEYS, suffixes=("", "_exact")).dropna(subset=["value", "value_exact"])
     return [
-        _measure_metric(spec, both[both["metric"] == spec], higher=better == "higher")
-        for spec, better in metrics.items()
+        _measure_metric(spec, both[both["metric"] == spec], higher=metric.better == "higher")
+        for spec, metric in metrics.items()
         if (both["metric"] == spec).any()
     ]
 

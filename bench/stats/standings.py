@@ -1,5 +1,6 @@
 """How the methods of a net stand by each metric of a run, and by several together: which beat every control, which tie."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from math import ceil, inf
@@ -89,7 +90,7 @@ class Evidence:
 
     Attributes:
         table: the scores of the net.
-        by: how the methods stand by each of the metrics.
+        by: how the methods stand by each of the metrics, at least one.
         alike: groups of methods that have the same scores, up to rounding, on every image.
     """
 
@@ -99,18 +100,21 @@ class Evidence:
 
     @cached_property
     def top(self) -> tuple[str, ...]:
-        """The methods that beat every control and tie with the best by every metric, cheapest first."""
-        costs = self.table.costs
-        top = [method for method in self.table.methods if all(method in of_metric.top for of_metric in self.by)]
-        return tuple(sorted(top, key=lambda method: costs[method].price if method in costs else (inf, inf)))
+        """The methods that beat every control and tie with the best by every metric, in the order of the run."""
+        return tuple(method for method in self.table.methods if all(method in each.top for each in self.by))
 
     @cached_property
-    def rivals(self) -> list[str]:
+    def cheapest_first(self) -> tuple[str, ...]:
+        """The methods at the top, the cheapest first."""
+        costs = self.table.costs
+        return tuple(sorted(self.top, key=lambda method: costs[method].price if method in costs else (inf, inf)))
+
+    @cached_property
+    def rivals(self) -> tuple[str, ...]:
         """The methods that tie with the best by every metric, as those at the top do, but do not beat all controls."""
         ties = [{*of_metric.top, *of_metric.rivals} for of_metric in self.by]
-        return [
-            method for method in self.table.methods if method not in self.top and all(method in tie for tie in ties)
-        ]
+        tied = [method for method in self.table.methods if all(method in tie for tie in ties)]
+        return tuple(method for method in tied if method not in self.top)
 
     @property
     def images(self) -> int:
@@ -129,9 +133,10 @@ class Evidence:
         few = all(of_metric.has_too_few_images for of_metric in self.by)
         return few and bool(self.table.controls) and verdicts <= {"undecided", "unknown"}
 
-    def select(self, *, decided: bool) -> "Evidence":
-        """Select the metrics by which some method beats the controls, or those by which none does."""
-        return replace(self, by=tuple(of_metric for of_metric in self.by if bool(of_metric.top) == decided))
+    def select(self, *, decided: bool) -> "Evidence | None":
+        """Select the metrics by which some method beats the controls, or those by which none does; None without any."""
+        by = tuple(of_metric for of_metric in self.by if bool(of_metric.top) == decided)
+        return replace(self, by=by) if by else None
 
 
 def find_standings(table: Table) -> Standings:
@@ -169,15 +174,18 @@ def _find_standings(table: Table, metric: Metric) -> MetricStandings:
 def _group_alike(table: Table) -> list[tuple[str, ...]]:
     """List the groups of methods that have the same score, up to rounding, on every image by every metric.
 
-    Hits and misses alone are the same for many methods: without another metric there is no group.
+    Hits and misses alone are the same for many methods: without another metric there is no group. Metrics of ties do not count:
+    where maps are equal up to rounding, their equal pixels may not be.
     """
     groups: list[list[str]] = []
-    if all(is_binary(metric.unit) for metric in table.metrics if metric.spec in table.values):
+    metrics = [metric for metric in table.metrics if metric.spec in table.values and not metric.ties_of]
+    if all(is_binary(metric.unit) for metric in metrics):
         return []
+    scores = [table.values[metric.spec] for metric in metrics]
     for method in table.methods:
-        if method in table.controls or not any(values[method].notna().any() for values in table.values.values()):
+        if method in table.controls or not any(values[method].notna().any() for values in scores):
             continue
-        known = next((group for group in groups if _are_alike(table, group[0], method)), None)
+        known = next((group for group in groups if _are_alike(scores, group[0], method)), None)
         if known:
             known.append(method)
         else:
@@ -185,8 +193,5 @@ def _group_alike(table: Table) -> list[tuple[str, ...]]:
     return [tuple(group) for group in groups if len(group) > 1]
 
 
-def _are_alike(table: Table, first: str, second: str) -> bool:
-    return all(
-        np.allclose(values[first], values[second], rtol=ALIKE, atol=ALIKE, equal_nan=True)
-        for values in table.values.values()
-    )
+def _are_alike(scores: Sequence[pd.DataFrame], first: str, second: str) -> bool:
+    return all(np.allclose(values[first], values[second], rtol=ALIKE, atol=ALIKE, equal_nan=True) for values in scores)

@@ -6,7 +6,7 @@ from typing import Any
 
 from ...bench.show.answer_matrix import make_answer_matrix
 from ...bench.show.grid import Grid
-from ...bench.stats.answer import STATES, Answer, describe_absence
+from ...bench.stats.answer import STATES, Answer
 from .analysis import MetricAnalysis, NetAnalysis
 from .confidence import describe_certainty, list_caveats
 from .render import fill
@@ -34,9 +34,9 @@ def make_section(analyses: Sequence[NetAnalysis]) -> Section:
         "answer.html",
         panels=panels,
         without_answer={
-            analysis.title: describe_absence(analysis.table)
+            analysis.title: analysis.answer_text
             for analysis in analyses
-            if analysis.answer is None and analysis.table.images
+            if analysis.answer is None and analysis.answer_text
         },
         states=STATES,
         scale=make_scale() if any(panel.strips for panel in panels) else "",

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from cambench.bench.core.formatting import format_number
@@ -133,3 +134,21 @@ def test_a_method_that_is_not_computed_is_said_to_be_so(results: Path) -> None:
     text = which.format_which()
     assert find_row(text, "What a map costs", "`score_cam`")[-1] == "not computed"
     assert "2 methods, 2 controls and 8 metrics" in text and "12 images; none by `score_cam`." in text
+
+
+@pytest.mark.parametrize(("effect", "moved"), [(0.5, "`cam` (.500)"), (0.0, "none")])
+def test_means_that_ties_move_are_named_and_their_metric_is_none_of_the_others(
+    results: Path, effect: float, moved: str
+) -> None:
+    assert "- **squeezenet1_1**: not measured." in which.format_which()
+    runs.add_ties(results, {"cam": [effect] * 4 + [np.nan] * 8})
+    text = which.format_which()
+    assert f"- **squeezenet1_1** (4 to 12 images): `insertion`: {moved}." in text
+    assert "insertion_ties" not in text
+
+
+def test_the_strongest_pairs_are_named_and_the_others_counted() -> None:
+    pairs = [Agreement("a", str(index), Estimate(index / 10, 0, 0, 9), 9) for index in range(1, 8)]
+    assert which._join_pairs(pairs[:6]).endswith("`a` and `2` (.200), and 1 weaker pair")
+    assert which._join_pairs(pairs).endswith("`a` and `3` (.300), and 2 weaker pairs")
+    assert which._join_pairs(pairs[:5]).endswith("`a` and `1` (.100)")

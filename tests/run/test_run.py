@@ -377,10 +377,17 @@ def test_a_map_that_is_not_finite_is_reported_and_scored_as_constant(tmp_path: P
 
 def test_a_metric_of_the_ties_of_no_metric_is_refused(tmp_path: Path) -> None:
     code = 'BETTER, UNIT, RANGE, SHORT = "lower", "share", (0, 1), "t"\nTIES_OF = "{}"\n\n\ndef score(case):\n    return 0.0\n'
-    for name, ties_of in (("mine_ties", "mine"), ("mine", "insertion"), ("odd", "insertoin")):
+    declared = {"mine_ties": "mine", "mine": "insertion", "odd": "insertoin", "other": "insertion[cels=False]"}
+    for name, ties_of in declared.items():
         (tmp_path / f"{name}.py").write_text(code.format(ties_of), encoding="utf-8")
-    files = [str(tmp_path / f"{name}.py") for name in ("mine_ties", "mine", "odd")]
-    make_plan(suite_file.load("smoke", metrics=files[:2], precision="fp32"), "cpu")
-    message = "metric odd: TIES_OF names 'insertoin', which is no metric: did you mean 'insertion'"
-    with pytest.raises(PluginError, match=message):
-        make_plan(suite_file.load("smoke", metrics=files, precision="fp32"), "cpu")
+    mine, faults = (
+        [str(tmp_path / f"{name}.py") for name in ("mine_ties", "mine")],
+        {
+            "odd": "metric odd: TIES_OF is 'insertoin': .*did you mean 'insertion'",
+            "other": r"metric other: TIES_OF is 'insertion\[cels=False\]': .*'cells'",
+        },
+    )
+    make_plan(suite_file.load("smoke", metrics=mine, precision="fp32"), "cpu")
+    for name, message in faults.items():
+        with pytest.raises(PluginError, match=message):
+            make_plan(suite_file.load("smoke", metrics=[*mine, str(tmp_path / f"{name}.py")], precision="fp32"), "cpu")

@@ -9,6 +9,7 @@ import pytest
 
 from cambench.bench.core.errors import UsageError
 from cambench.bench.core.formatting import join_names
+from cambench.bench.core.markdown import escape
 from cambench.bench.show.answer_matrix import make_answer_matrix
 from cambench.bench.stats.answer import describe_answers, find_answer, find_answers
 from cambench.bench.stats.estimate import estimate_mean
@@ -17,7 +18,7 @@ from cambench.bench.stats.ranking import rank_by_metric
 from cambench.bench.stats.standings import find_standings
 from cambench.bench.stats.summary import Cost, Table, build_table
 from cambench.bench.store.run import open_run
-from cambench.reports import html
+from cambench.reports import html, markdown
 
 from ..support import runs
 
@@ -212,9 +213,21 @@ def test_a_net_with_images_and_no_score_is_named(tmp_path: Path) -> None:
     scores = open_run(directory).table("scores")
     runs.rewrite(directory, "scores", scores.assign(value=np.nan, reason="no object"))
     run = open_run(directory)
-    absence = f"no method has a score by {join_names(list(run.header.metrics))}, so there is nothing to compare"
+    metrics = join_names(list(run.header.metrics))
+    absence = f"no method has a score by any metric ({metrics}), so there is nothing to compare"
     assert dict(describe_answers(run)) == {"resnet18": absence}
     assert f"<p><b>resnet18</b>: {absence}.</p>" in html.render(run)
+    assert f"- **resnet18**: {escape(absence)}." in markdown.render(run)
+
+
+def test_methods_are_named_in_the_order_of_the_run_after_a_metric_that_none_passes(table: Table) -> None:
+    scored = with_scores(table, insertion=dict.fromkeys(LEVELS, 0.5), average_drop={"score_cam": 0.8})
+    forwards = dict(zip(LEVELS, (5.0, 4.0, 3.0, 2.0, 1.0), strict=True))
+    costs = {method: replace(table.costs[method], forwards=count) for method, count in forwards.items()}
+    answer = find_answer(replace(scored, costs=costs))
+    assert (
+        answer and answer.state == "none" and answer.text.endswith("; by average_drop cam, grad_cam and score_cam tie")
+    )
 
 
 def test_a_method_is_below_a_control_or_not_told_from_it(table: Table) -> None:

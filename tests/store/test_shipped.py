@@ -2,6 +2,7 @@
 
 import shutil
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -10,6 +11,7 @@ import pytest
 import cambench
 from cambench.bench.compare.compare import compare_snapshots, load_pair, load_snapshot
 from cambench.bench.config import suite_file
+from cambench.bench.config.suite import Suite
 from cambench.bench.core.errors import UsageError
 from cambench.bench.run.describe import make_header
 from cambench.bench.run.plan import make_plan
@@ -209,24 +211,60 @@ def test_a_run_that_lacks_metrics_gets_them_and_keeps_its_scores(tmp_path: Path)
     assert sorted((file, file.stat().st_mtime_ns) for file in directory.rglob("*.*")) == files
 
 
-def test_metrics_of_ties_are_computed_after_all_others_and_on_their_own_images(tmp_path: Path) -> None:
-    few = {
-        "nets": ["squeezenet1_1"],
-        "methods": ["cam", "score_cam", "random"],
-        "metrics": ["energy", "insertion_ties"],
-    }
-    plan = make_plan(suite_file.load("smoke", **few, images=6, precision="fp32"), "cpu")
-    writer = Writer(tmp_path / "run", make_header(plan))
-    run = open_run(writer.directory)
-    first, ties = reference.Work(5, 2, 1).list_plans(plan, run)
-    assert [[measure.spec for measure in part.measures] for part in (first, ties)] == [["energy"], ["insertion_ties"]]
-    counts = [Counter[str](), Counter[str]()]
-    for part, count in zip((first, ties), counts, strict=True):
-        for planned in part.list_rounds([]):
-            for method in planned.methods or ():
-                count[method] += sum(map(len, planned.groups["squeezenet1_1"]))
-    assert counts == [{"cam": 5, "random": 5, "score_cam": 2}, {"cam": 1, "random": 1, "score_cam": 1}]
-    assert first.measures_seconds and not ties.measures_seconds
+def load_few(metrics: Sequence[str], images: int) -> Suite:
+    methods = ["cam", "score_cam", "random"]
+    few = {"nets": ["squeezenet1_1"], "dataset": "scenes[size=64]", "precision": "fp32"}
+    return suite_file.load("smoke", methods=methods, metrics=list(metrics), images=images, **few)
+
+
+def test_metrics_of_ties_are_computed_after_all_others_on_fewer_images_and_keep_the_seconds(tmp_path: Path) -> None:
+    directory, suite = tmp_path / "run", load_few(["energy", "insertion_ties[steps=2]"], 3)
+    reference.compute(suite, directory, reference.Work(3, 1, 0), "cpu")
+    before = open_run(directory)
+    seconds = before.table("cost")[["image", "method", "seconds"]].dropna()
+    assert dict(Counter(before.table("scores")["method"])) == {"cam": 3, "score_cam": 1, "random": 3}
+    reference.compute(suite, directory, reference.Work(3, 1, 2), "cpu")
+    reference.pack([open_run(directory)], tmp_path / "packed")
+    packed = open_run(tmp_path / "packed")
+    ties = packed.table("scores").query("metric != 'energy'")
+    assert dict(Counter(ties["method"])) == {"cam": 2, "score_cam": 1, "random": 2}
+    pd.testing.assert_frame_equal(packed.table("cost")[["image", "method", "seconds"]].dropna(), seconds)
+    assert packed.table("predictions")["seconds"].notna().any()
+    files = sorted((file, file.stat().st_mtime_ns) for file in directory.rglob("*.*"))
+    reference.compute(suite, directory, reference.Work(3, 1, 2), "cpu")
+    assert sorted((file, file.stat().st_mtime_ns) for file in directory.rglob("*.*")) == files
+
+
+def test_a_suite_without_metrics_of_ties_has_one_plan(tmp_path: Path) -> None:
+    plan = make_plan(load_few(["energy"], 3), "cpu")
+    Writer(tmp_path / "run", make_header(plan)).close()
+    (part,) = reference.Work(2, 0, 3).list_plans(plan, open_run(tmp_path / "run"))
+    assert [measure.spec for measure in part.measures] == ["energy"]
+
+
+def test_runs_of_which_one_has_more_metrics_are_packed_with_all_of_them(tmp_path: Path) -> None:
+    split = [runs.write(tmp_path / net, nets={net: layer}) for net, layer in TWO_NETS.items()]
+    runs.add_ties(split[1], {})
+    for directory in split:
+        runs.seal(directory)
+    reference.pack([open_run(directory) for directory in split], tmp_path / "packed")
+    packed = open_run(tmp_path / "packed")
+    assert list(packed.header.metrics) == list(open_run(split[1]).header.metrics)
+    counts = Counter(packed.table("scores").query("metric == 'insertion_ties'")["net"])
+    assert counts["resnet18"] and not counts["squeezenet1_1"]
+
+
+@pytest.mark.parametrize("left", ["old", "new"])
+def test_what_a_stopped_process_left_does_no_harm(tmp_path: Path, left: str) -> None:
+    directory = runs.write(tmp_path / "run", nets={"resnet18": "layer4"})
+    runs.seal(directory)
+    scores = open_run(directory).table("scores")
+    shutil.copytree(directory, tmp_path / f"run.{left}")
+    reference.name_further_device(directory, "B")
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+    directory.rename(tmp_path / "run.old")
+    reference.restore(directory)
+    pd.testing.assert_frame_equal(open_run(directory).table("scores"), scores, check_exact=True)
 
 
 def test_a_run_on_other_images_is_told_how_to_explain_those_of_the_results(results: Path, tmp_path: Path) -> None:

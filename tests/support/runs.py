@@ -70,7 +70,7 @@ def write(directory: Path, *, images: int = 12, nets: dict[str, str] | None = No
 
 
 def add_ties(directory: Path, effects: dict[str, list[float]]) -> Path:
-    """Add the metric `insertion_ties` to a run: values of methods by image, and 0 for the other methods."""
+    """Add the metric `insertion_ties` to a run: values of methods by image (NaN: no row), and 0 for the other methods."""
     file = directory / "run.json"
     header = json.loads(file.read_text(encoding="utf-8"))
     header["suite"]["metrics"].append("insertion_ties")
@@ -82,7 +82,7 @@ def add_ties(directory: Path, effects: dict[str, list[float]]) -> Path:
     ties = scores[scores["metric"] == "insertion"].assign(metric="insertion_ties", value=0.0)
     for method, values in effects.items():
         ties.loc[ties["method"] == method, "value"] = values
-    rewrite(directory, "scores", pd.concat([scores, ties]))
+    rewrite(directory, "scores", pd.concat([scores, ties.dropna(subset="value")]))
     return directory
 
 
