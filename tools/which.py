@@ -1,15 +1,15 @@
 """Format the page *Which method?* from the results that ship: each sentence and cell follows from their numbers by rule."""
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
 from math import isnan
 
+import numpy as np
 import pandas as pd
 
-from ..bench.core.formatting import format_cost, format_count, format_number, join_names
+from ..bench.core.formatting import format_cost, format_count, format_number
 from ..bench.core.markdown import escape, format_table
 from ..bench.stats.agreement import (
     RELIABLE,
@@ -21,6 +21,7 @@ from ..bench.stats.agreement import (
 )
 from ..bench.stats.answer import find_answer
 from ..bench.stats.controls import ControlComparison, find_unbeaten_controls
+from ..bench.stats.estimate import TIE
 from ..bench.stats.mean_scores import Metric
 from ..bench.stats.standings import MetricStandings, Standings, find_standings
 from ..bench.stats.summary import Table, build_tables
@@ -48,9 +49,7 @@ class NetResults:
 
     @cached_property
     def standings(self) -> Standings:
-        """How the methods stand by each of the metrics."""
-        found, names = find_standings(self.table), {metric.spec for metric in self.metrics}
-        return replace(found, by_metric={spec: each for spec, each in found.by_metric.items() if spec in names})
+        return find_standings(self.table)
 
     def find_standings(self, metric: str) -> MetricStandings | None:
         """Find how the methods stand by a metric; None if too few images can tell a method from a control."""
@@ -96,18 +95,7 @@ def _describe_answers(nets: Sequence[NetResults]) -> Iterator[str]:
     for net in nets:
         answer = find_answer(net.table, known=net.standings)
         if answer:
-            yield f"- **{escape(answer.net)}**: {escape(answer.text)}.{_describe_most(net)}"
-
-
-def _describe_most(net: NetResults) -> str:
-    """Name the methods that are best, or tie with the best, by the most metrics."""
-    known = [each for spec in net.standings.by_metric if (each := net.find_standings(spec))]
-    counts = Counter(method for each in known for method in each.top)
-    if not counts:
-        return ""
-    most = max(counts.values())
-    names = join_names([f"`{method}`" for method in net.table.methods if counts[method] == most])
-    return f" Best, or tied with the best, by the most metrics, {most} of {len(known)}: {names}."
+            yield f"- **{escape(answer.net)}**: {escape(answer.text)}."
 
 
 def _format_winners(nets: Sequence[NetResults]) -> Iterator[str]:
@@ -193,20 +181,12 @@ def _describe_reliability(nets: Sequence[NetResults]) -> Iterator[str]:
     metrics = _list_metrics(nets)
     yield from _format_by_metric(nets, metrics, _format_alpha)
     yield ""
-    for words, holds in (("Reliable", _is_reliable), ("Unreliable", _is_unreliable)):
+    for level in ("reliable", "unreliable"):
         names = [
             f"`{metric.spec}`" for metric in metrics
-            if all(metric.spec in net.consistency and holds(net.consistency[metric.spec]) for net in nets)
+            if all(metric.spec in net.consistency and net.consistency[metric.spec].level == level for net in nets)
         ]  # fmt: skip
-        yield f"- {words} on every net: {', '.join(names) if names else 'none'}."
-
-
-def _is_reliable(consistency: Consistency) -> bool:
-    return consistency.alpha.low >= RELIABLE
-
-
-def _is_unreliable(consistency: Consistency) -> bool:
-    return consistency.alpha.high < TENTATIVE
+        yield f"- {level.capitalize()} on every net: {', '.join(names) if names else 'none'}."
 
 
 def _list_metrics(nets: Sequence[NetResults]) -> list[Metric]:
@@ -296,6 +276,16 @@ def _describe_controls(nets: Sequence[NetResults]) -> Iterator[str]:
             texts.append(f"undecided: {'; '.join(names)}")
         if texts:
             yield f"- `{metric.spec}`: {'; '.join(texts)}.{f' {escape(metric.caveat)}' if gains else ''}"
+        elif all(_are_controls_constant(net.table, metric) for net in nets):
+            yield f"- `{metric.spec}`: each control has the same value on every image, so to beat it says little."
+
+
+def _are_controls_constant(table: Table, metric: Metric) -> bool:
+    """Tell whether every control has the same value of a metric on every image."""
+    if metric.spec not in table.values or not table.controls:
+        return False
+    values = table.values[metric.spec][table.controls].to_numpy(dtype=np.float64)
+    return bool(np.nanmax(values) - np.nanmin(values) <= TIE)
 
 
 def _count_beaten(group: Sequence[ControlComparison]) -> int:
@@ -340,11 +330,16 @@ def _describe_measurement(run: Run, nets: Sequence[NetResults]) -> Iterator[str]
     )
     yield ""
     for table in tables:
-        yield f"- **{table.net}**: {_describe_counts(table)}. {escape(table.accuracy.capitalize())}."
+        texts = (
+            f"{_describe_counts(table)}.",
+            f"{escape(table.accuracy.capitalize())}.",
+            _describe_constant_maps(table),
+        )
+        yield f"- **{table.net}**: {' '.join(filter(None, texts))}"
     yield ""
     yield (
-        "Means that the order of equal pixels moves by more than half the width of their 95 % interval, and by how much, as "
-        "measured on the images in brackets:"
+        "Means that the order of equal pixels moves by more than half the width of their 95 % interval, and by how much at "
+        "least, as measured on the images in brackets:"
     )
     yield ""
     yield from map(_describe_ties, tables)
@@ -363,17 +358,25 @@ def _describe_ties(table: Table) -> str:
 
 
 def _list_moved(table: Table, metric: Metric) -> str:
-    moved = [method for method in table.methods if table.is_moved_by_ties(method, metric)]
-    return (
-        join_names([f"`{method}` ({format_number(table.find_tie_effect(method, metric))})" for method in moved])
-        or "none"
-    )
+    """List the methods whose mean ties move, with the effect, and those of which it is not known."""
+    effects = {method: table.find_tie_effect(method, metric) for method in table.methods if table.count_images(method)}
+    moved = [
+        f"`{method}` ({format_number(effects[method])})" for method in effects if table.is_moved_by_ties(method, metric)
+    ]
+    unknown = [f"`{method}`" for method, effect in effects.items() if isnan(effect)]
+    note = f" (not measured for {', '.join(unknown)})" if unknown else ""
+    return f"{', '.join(moved) if moved else 'none'}{note}"
 
 
 def _find_tie_metric(table: Table, metric: Metric) -> Metric | None:
     """Find the metric that measures how much the order of equal pixels moves a metric, if it has a score."""
     found = next((each for each in table.metrics if each.spec == metric.tie_metric), None)
     return found if found and any(table.find_mean_score(method, found).estimate.n for method in table.methods) else None
+
+
+def _describe_constant_maps(table: Table) -> str:
+    counts = [f"{count} of `{method}`" for method, count in table.constant_maps.items() if method not in table.controls]
+    return f"Maps that are constant, and show nothing, are scored too: {', '.join(counts)}." if counts else ""
 
 
 def _describe_counts(table: Table) -> str:

@@ -20,7 +20,8 @@ UNSURE = "unsure"
 FEW = "few images"  # in place of a standing: the ranking leaves the method out
 FEW_NOTE = "few images: it has scores on fewer than half as many images as another method, and is not ranked."
 NOTE = (
-    "best: better than every other method and every control; tie: no test tells it from the best; behind: the best is better; "
+    "best: better than every other method and every control; tie: better than every control, and no test tells it from the "
+    "best; behind: better than every control, but the best is better; "
     "< control: a control is better; unsure: it is not shown to be better than every control, nor worse than one; below each "
     "word the mean, over the images that all ranked methods have."
 )
@@ -47,7 +48,7 @@ def make_answer_matrix(table: Table, answer: Answer, standings: Standings, title
     ]  # fmt: skip
     rows = [_make_row(table, group, ordered) for group in _order_methods(table, answer, ordered)]
     rows += [_make_row(table, (control,), ordered) for control in table.controls]
-    measured = [each.metric.spec for each in ordered if each.metric.tie_metric]
+    measured = [each.metric.spec for each in ordered if table.knows_ties(each.metric)]
     notes = [NOTE, *([TIES_NOTE.format(join_names(measured))] if measured else [])]
     notes += [FEW_NOTE] if any(cell.text == FEW for row in rows for cell in row.cells) else []
     return Grid(f"standings-{title}", f"How methods stand by each metric on {title}", heads, rows, notes, "standings")

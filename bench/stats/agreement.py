@@ -30,11 +30,14 @@ class Consistency:
 
     @property
     def level(self) -> str:
-        """Krippendorff's name for the value of alpha: reliable, tentative or unreliable; unknown if alpha is undefined."""
+        """Krippendorff's name for alpha; unknown if alpha is undefined.
+
+        `reliable`: its whole interval is at least RELIABLE. `unreliable`: it is below TENTATIVE. `tentative`: neither is shown.
+        """
         if np.isnan(self.alpha.mean):
             return "unknown"
-        thresholds = {"reliable": RELIABLE, "tentative": TENTATIVE, "unreliable": -np.inf}
-        return next(level for level, threshold in thresholds.items() if self.alpha.mean >= threshold)
+        low, high = (self.alpha.mean if np.isnan(end) else end for end in (self.alpha.low, self.alpha.high))
+        return "reliable" if low >= RELIABLE else "unreliable" if high < TENTATIVE else "tentative"
 
 
 @dataclass(frozen=True)

@@ -108,7 +108,7 @@ def _describe_best(of_metric: MetricStandings, evidence: Evidence) -> str:
 
 def _describe_ties(by: Sequence[MetricStandings]) -> str:
     """Say by which metrics ties alone keep comparisons undecided."""
-    moved = [f"{each.metric.spec} by up to {format_number(each.tie_effect)}" for each in by if each.tie_effect]
+    moved = [f"{each.metric.spec} by {format_number(each.tie_effect)} or more" for each in by if each.tie_effect]
     return f"; the order of equal pixels can move {join_names(moved)}, more than some scores differ" if moved else ""
 
 

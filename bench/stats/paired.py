@@ -67,7 +67,7 @@ class Pair:
     def ties_text(self) -> str:
         """How much ties can move a mean, in words; empty if that is not more than the difference."""
         effect = format_number(self.tie_effect)
-        return f"the order of equal pixels can move a mean by up to {effect}" if self.tie_effect else ""
+        return f"the order of equal pixels can move a mean by {effect} or more" if self.tie_effect else ""
 
     @property
     def images_needed_text(self) -> str | None:

@@ -140,8 +140,13 @@ class Evidence:
 
 
 def find_standings(table: Table) -> Standings:
-    """Find how the methods of a net stand by each metric of which a method has a score."""
-    by_metric = {metric.spec: _find_standings(table, metric) for metric in table.metrics if _has_values(table, metric)}
+    """Find how the methods of a net stand by each metric of which a method has a score.
+
+    Metrics of ties, which do not say which method is better, count only if there is no other.
+    """
+    scored = [metric for metric in table.metrics if _has_values(table, metric)]
+    judging = [metric for metric in scored if not metric.ties_of] or scored
+    by_metric = {metric.spec: _find_standings(table, metric) for metric in judging}
     return Standings(by_metric, table.race.alike if table.race else tuple(_group_alike(table)))
 
 

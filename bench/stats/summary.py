@@ -69,6 +69,11 @@ class Table:
         found = self.mean_scores.get((method, metric.tie_metric))
         return found.estimate.mean if found else nan
 
+    def knows_ties(self, metric: Metric) -> bool:
+        """Tell whether it is known for some method how much ties move its mean."""
+        values = self.values.get(metric.tie_metric)
+        return values is not None and bool(values.notna().any(axis=None))
+
     def is_moved_by_ties(self, method: str, metric: Metric) -> bool:
         """Tell whether ties move the mean score of a method by more than half the width of its interval."""
         estimate = self.find_mean_score(method, metric).estimate

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from ...bench.core.formatting import format_beside, format_count, format_number, join_names
 from ...bench.stats.agreement import RELIABLE, TENTATIVE
+from ...bench.stats.estimate import format_interval
 from ...bench.stats.paired import Pair
 from ...bench.stats.ranking import RankedMethod
 from .analysis import MetricAnalysis
@@ -92,7 +93,8 @@ def _list_control_warnings(metric: MetricAnalysis) -> list[str]:
         )
     if best and level:
         sentences.append(
-            f"By {spec}, even the best method is undecided against {join_names(level)}, {_format_controls(level)}."
+            f"By {spec}, {best.method}, which has the best mean, is undecided against {join_names(level)}, "
+            f"{_format_controls(level)}."
         )
     return sentences
 
@@ -113,7 +115,8 @@ def _describe_inconsistency(metric: MetricAnalysis) -> list[str]:
         ]
     if metric.consistency.level == "tentative":
         return [
-            f"Images agree only roughly on how {spec} ranks the methods: Krippendorff's alpha is {alpha} "
-            f"(1 is full agreement, below {RELIABLE} is tentative)."
+            f"Images are not shown to agree on how {spec} ranks the methods: Krippendorff's alpha is {alpha} "
+            f"({format_interval(metric.consistency.alpha)}; 1 is full agreement, and it is reliable if all of this is at least "
+            f"{RELIABLE})."
         ]
     return []

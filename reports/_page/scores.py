@@ -58,16 +58,17 @@ def _make_adcc_table(analysis: NetAnalysis, specs: Sequence[str], title: str) ->
 
 def _make_win_table(analysis: NetAnalysis, spec: str, title: str) -> Grid:
     values = analysis.table.values[spec].dropna(axis=1, how="all")
-    rows, count = [], 0
+    rows, counts = [], set[int]()
     for method in values:
         cells = [make_name_cell(str(method))]
         for other in values:
             share = estimate_win_rate(values[method], values[other]) if method != other else None
-            count = max(count, share.n if share else 0)
+            counts |= {share.n} if share else set()
             cells.append(
                 make_number_cell(100 * share.mean, f"{100 * share.mean:.0f}") if share else Cell("–", float("nan"))
             )
         rows.append(GridRow(cells, {"method": str(method)}))
     heads = [ColumnHead("wins over →", row_header=True), *(ColumnHead(str(other), number=True) for other in values)]
-    note = f"The percentage of images on which a method's drop is smaller than the other's; n = {count}."
+    n = f"n = {max(counts, default=0)}" if len(counts) < 2 else f"n from {min(counts)} to {max(counts)}"
+    note = f"The percentage of the images that both have on which a method's drop is smaller than the other's; {n}."
     return Grid(f"win-{title}", f"Win % by {spec} on {title}", heads, rows, [note])

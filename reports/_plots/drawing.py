@@ -13,8 +13,8 @@ Points = list[tuple[float, float]]
 LETTER = 0.58  # width of a letter as a share of the font size, rounded up
 COLOURS = 8  # of methods; after that they repeat with other marks
 MARKS = ("circle", "square", "up", "diamond", "down", "pentagon", "star", "hexagon")
-CONTROL_MARKS = ("cross", "plus", "circle")
-CONTROL_DASHES = ((5.0, 3.0), (2.0, 2.5), (8.0, 2.5, 2.0, 2.5))
+CONTROL_MARKS = ("cross", "plus", "circle", "square")
+CONTROL_DASHES = ((5.0, 3.0), (2.0, 2.5), (8.0, 2.5, 2.0, 2.5), (9.0, 4.0))
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,7 @@ def assign_styles(methods: list[str], controls: list[str]) -> dict[str, Style]:
         for index, method in enumerate(tested)
     }
     for index, method in enumerate(controls):
-        styles[method] = Style("muted", CONTROL_MARKS[index % 3], CONTROL_DASHES[index % 3])
+        styles[method] = Style("muted", CONTROL_MARKS[index % 4], CONTROL_DASHES[index % 4])
     return styles
 
 

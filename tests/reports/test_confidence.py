@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from cambench.bench.core.formatting import format_number
 from cambench.bench.stats.agreement import measure_agreement, measure_consistency
+from cambench.bench.stats.estimate import Estimate
 from cambench.bench.store import run as store
 from cambench.bench.store.run import Run
 from cambench.reports import html
@@ -98,14 +100,22 @@ def test_a_control_better_than_the_best_method_is_a_warning(tmp_path: Path) -> N
     assert "Caveat: centre, a control, is better." in _certainty(analysis, "cam")
 
 
-def test_an_unreliable_metric_is_a_warning(tmp_path: Path) -> None:
-    methods = ["cam", "grad_cam", "score_cam", "random", "centre"]
-    rotated = {method: [0.1 * ((image + index) % 5) for image in range(12)] for index, method in enumerate(methods)}
-    (analysis,) = analyse([_run(tmp_path, **rotated)])
-    assert any(
-        "Images disagree on how insertion ranks the methods" in line
-        for line in list_caveats(analysis.by_metric["insertion"])
-    )
+@pytest.mark.parametrize(
+    ("alpha", "words"),
+    [
+        ((0.2, -0.1, 0.66), "Images disagree on how insertion ranks the methods"),
+        ((0.2, -0.1, 0.67), "Images are not shown to agree on how insertion ranks the methods"),
+        ((0.9, 0.79, 0.95), "Images are not shown to agree on how insertion ranks the methods"),
+        ((0.9, 0.81, 0.95), ""),
+    ],
+)
+def test_a_metric_that_is_not_shown_to_be_reliable_is_a_warning(
+    analysis: NetAnalysis, alpha: tuple[float, float, float], words: str
+) -> None:
+    metric = analysis.by_metric["insertion"]
+    metric = replace(metric, consistency=replace(metric.consistency, alpha=Estimate(*alpha, 12)))
+    found = [line for line in list_caveats(metric) if "Krippendorff" in line]
+    assert len(found) == bool(words) and all(line.startswith(words) for line in found)
 
 
 def test_the_caveat_of_a_metric_is_shown(tmp_path: Path) -> None:
@@ -121,10 +131,14 @@ def test_the_caveat_of_a_metric_is_shown(tmp_path: Path) -> None:
 
 def test_an_alpha_just_below_a_threshold_is_not_rounded_to_it(analysis: NetAnalysis) -> None:
     metric = analysis.by_metric["insertion"]
-    alpha = metric.consistency.alpha._replace(mean=0.79986)
+    alpha = metric.consistency.alpha._replace(mean=0.79986, low=0.7, high=0.85)
     metric = replace(metric, consistency=replace(metric.consistency, alpha=alpha))
     (sentence,) = [line for line in list_caveats(metric) if "Krippendorff" in line]
-    assert "alpha is .7999 (1 is full agreement, below 0.8 is tentative)" in sentence
+    interval = f"{format_number(alpha.low)} to {format_number(alpha.high)}"
+    assert (
+        f"alpha is .7999 ({interval}; 1 is full agreement, and it is reliable if all of this is at least 0.8)"
+        in sentence
+    )
     analysis.by_metric["insertion"] = metric
     row = next(row for row in make_reliability_table(analysis).rows if row.data["metric"] == "insertion")
     assert [cell.text for cell in row.cells[1:3]] == [".7999", "tentative"]

@@ -253,7 +253,7 @@ def test_a_difference_that_is_smaller_than_the_effect_of_ties_decides_nothing(si
     assert decided.verdict == ("ahead" if (sign > 0) == (better == "higher") else "behind") and not decided.overruled
     assert undecided == replace(decided, verdict="undecided", images_needed="never", tie_effect=0.251, overruled=True)
     assert undecided.decision_text == (
-        "more images would not decide it: the order of equal pixels can move a mean by up to .251"
+        "more images would not decide it: the order of equal pixels can move a mean by .251 or more"
     )
 
 
