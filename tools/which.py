@@ -262,22 +262,28 @@ def _describe_controls(nets: Sequence[NetResults]) -> Iterator[str]:
     yield from _format_by_metric(nets, metrics, _count_winners)
     yield ""
     for metric in metrics:
-        gains, undecided = dict[str, list[str]](), dict[str, list[str]]()
-        for net in nets:
-            for group in _list_unbeaten(net, metric.spec):
-                beaten, control = _count_beaten(group), group[0].control
-                if beaten:
-                    gains.setdefault(control, []).append(f"{beaten} of {len(group)} on {net.table.net}")
-                else:
-                    undecided.setdefault(control, []).append(net.table.net)
-        texts = [f"`{control}` beats {', '.join(counts)}" for control, counts in gains.items()]
-        if undecided:
-            names = [f"`{control}` on {', '.join(of_nets)}" for control, of_nets in undecided.items()]
-            texts.append(f"undecided: {'; '.join(names)}")
-        if texts:
-            yield f"- `{metric.spec}`: {'; '.join(texts)}.{f' {escape(metric.caveat)}' if gains else ''}"
-        elif all(_are_controls_constant(net.table, metric) for net in nets):
-            yield f"- `{metric.spec}`: each control has the same value on every image, so to beat it says little."
+        if text := _describe_gains(nets, metric):
+            yield f"- `{metric.spec}`: {text}"
+
+
+def _describe_gains(nets: Sequence[NetResults], metric: Metric) -> str:
+    """Say which controls no method is shown to beat by a metric, and the caveat of the metric if a control gains by it."""
+    gains, undecided = dict[str, list[str]](), dict[str, list[str]]()
+    for net in nets:
+        for group in _list_unbeaten(net, metric.spec):
+            beaten, control = _count_beaten(group), group[0].control
+            if beaten:
+                gains.setdefault(control, []).append(f"{beaten} of {len(group)} on {net.table.net}")
+            else:
+                undecided.setdefault(control, []).append(net.table.net)
+    texts = [f"`{control}` beats {', '.join(counts)}" for control, counts in gains.items()]
+    if undecided:
+        names = [f"`{control}` on {', '.join(of_nets)}" for control, of_nets in undecided.items()]
+        texts.append(f"undecided: {'; '.join(names)}")
+    if texts:
+        return f"{'; '.join(texts)}.{f' {escape(metric.caveat)}' if gains else ''}"
+    constant = all(_are_controls_constant(net.table, metric) for net in nets)
+    return "each control has the same value on every image, so to beat it says little." if constant else ""
 
 
 def _are_controls_constant(table: Table, metric: Metric) -> bool:
@@ -329,13 +335,7 @@ def _describe_measurement(run: Run, nets: Sequence[NetResults]) -> Iterator[str]
         f"{environment['torch']} on {_name_devices(environment)}, begun at commit {environment['commit']}. Images:"
     )
     yield ""
-    for table in tables:
-        texts = (
-            f"{_describe_counts(table)}.",
-            f"{escape(table.accuracy.capitalize())}.",
-            _describe_constant_maps(table),
-        )
-        yield f"- **{table.net}**: {' '.join(filter(None, texts))}"
+    yield from map(_describe_table, tables)
     yield ""
     yield (
         "Means that the order of equal pixels moves by more than half the width of their 95 % interval, and by how much at "
@@ -344,6 +344,11 @@ def _describe_measurement(run: Run, nets: Sequence[NetResults]) -> Iterator[str]
     yield ""
     yield from map(_describe_ties, tables)
     yield ""
+
+
+def _describe_table(table: Table) -> str:
+    texts = (f"{_describe_counts(table)}.", f"{escape(table.accuracy.capitalize())}.", _describe_constant_maps(table))
+    return f"- **{table.net}**: {' '.join(filter(None, texts))}"
 
 
 def _describe_ties(table: Table) -> str:
