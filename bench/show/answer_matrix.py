@@ -83,19 +83,22 @@ def _make_row(table: Table, group: Sequence[str], standings: Sequence[MetricStan
     name = Cell(
         " = ".join(group), group[0], "same scores on every image" if len(group) > 1 else "control" if control else ""
     )
-    cells = [_make_cell(table, group[0], each) for each in standings]
+    cells = [_make_cell(table, group, each) for each in standings]
     return GridRow(
         [name, Cell(format_duration(seconds), seconds), *cells], {"method": group[0]}, "control" if control else ""
     )
 
 
-def _make_cell(table: Table, method: str, standings: MetricStandings) -> Cell:
+def _make_cell(table: Table, group: Sequence[str], standings: MetricStandings) -> Cell:
+    method = group[0]
     ranked = {each.method: each.estimate for each in standings.ranking.methods}
     estimate = ranked.get(method) or table.find_mean_score(method, standings.metric).estimate
     mean = format_number(estimate.mean) if estimate.n else ""
     if method in table.controls:
         return Cell(mean or "–", estimate.mean)
     standing = standings.standings[method]
+    if standing == "tie" and {*standings.top, *standings.rivals} <= set(group):
+        standing = "best"  # it ties with methods of the same scores alone
     word = WORDS[standing]
     if standing == "no score" and estimate.n > 0:
         word = FEW

@@ -151,7 +151,7 @@ def test_the_matrix_merges_methods_with_the_same_scores_and_puts_controls_last(t
     grid = make_answer_matrix(scored, answer, find_standings(scored), "resnet18")
     assert [row.cells[0].text for row in grid.rows] == ["cam = grad_cam", "score_cam", "random", "centre"]
     words = [[cell.text for cell in row.cells[2:]] for row in grid.rows[:2]]
-    assert words == [["tie", "tie"], ["behind", "behind"]]
+    assert words == [["best", "best"], ["behind", "behind"]]
     assert [head.small for head in grid.heads[2:]] == ["decides", "decides"]
 
 
@@ -204,6 +204,19 @@ def test_without_controls_and_without_scores(table: Table) -> None:
     assert answer and answer.take == "cam"
     assert answer.text.endswith("; no control was run, so this may be no better than a random map")
     assert find_answer(replace(table, values={}, metrics=[])) is None
+
+
+def test_a_method_that_ties_with_its_equals_alone_is_best_in_the_matrix(table: Table) -> None:
+    scored = with_scores(table, insertion={"cam": 0.9, "grad_cam": 0.9})
+    scored.values["insertion"]["grad_cam"] = scored.values["insertion"]["cam"]
+    for rival, word in ((None, "best"), ("score_cam", "tie")):
+        if rival:
+            scored.values["insertion"][rival] = scored.values["insertion"]["cam"].to_numpy()[::-1]
+        answer = find_answer(scored)
+        assert answer
+        grid = make_answer_matrix(scored, answer, find_standings(scored), "a net")
+        (row,) = [row for row in grid.rows if row.cells[0].text == "cam = grad_cam"]
+        assert row.cells[2].text == word
 
 
 def test_a_net_with_images_and_no_score_is_named(tmp_path: Path) -> None:
