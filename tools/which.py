@@ -353,11 +353,11 @@ def _describe_table(table: Table) -> str:
 
 def _describe_ties(table: Table) -> str:
     """Say which means the order of equal pixels moves by more than half their interval, and on how many images it is known."""
-    measured = [(metric, tie_metric) for metric in table.metrics if (tie_metric := _find_tie_metric(table, metric))]
-    counts = {table.find_mean_score(method, each).estimate.n for _, each in measured for method in table.methods} - {0}
+    measured = [metric for metric in table.metrics if table.knows_ties(metric)]
+    counts = {count for metric in measured for count in table.values[metric.tie_metric].notna().sum() if count}
     if not counts:
         return f"- **{table.net}**: not measured."
-    texts = [f"`{metric.spec}`: {_list_moved(table, metric)}" for metric, _ in measured]
+    texts = [f"`{metric.spec}`: {_list_moved(table, metric)}" for metric in measured]
     images = format_count(max(counts), "image") if len(counts) == 1 else f"{min(counts)} to {max(counts)} images"
     return f"- **{table.net}** ({images}): {'; '.join(texts)}."
 
@@ -371,12 +371,6 @@ def _list_moved(table: Table, metric: Metric) -> str:
     unknown = [f"`{method}`" for method, effect in effects.items() if isnan(effect)]
     note = f" (not measured for {', '.join(unknown)})" if unknown else ""
     return f"{', '.join(moved) if moved else 'none'}{note}"
-
-
-def _find_tie_metric(table: Table, metric: Metric) -> Metric | None:
-    """Find the metric that measures how much the order of equal pixels moves a metric, if it has a score."""
-    found = next((each for each in table.metrics if each.spec == metric.tie_metric), None)
-    return found if found and any(table.find_mean_score(method, found).estimate.n for method in table.methods) else None
 
 
 def _describe_constant_maps(table: Table) -> str:

@@ -68,9 +68,15 @@ def find_answers(run: Run, by: Sequence[str] = ()) -> list[Answer]:
 def describe_answers(run: Run) -> Iterator[tuple[str, str]]:
     """Yield each net of a run that has an image, and its answer in one sentence, or that there is nothing to compare."""
     for table in build_tables(run):
-        answer = find_answer(table)
-        if answer or table.images:
-            yield table.net, answer.text if answer else describe_absence(table)
+        if text := describe_outcome(table, find_answer(table)):
+            yield table.net, text
+
+
+def describe_outcome(table: Table, answer: Answer | None) -> str:
+    """Return the answer for a net in one sentence, or that there is nothing to compare; empty without an image."""
+    if answer:
+        return answer.text
+    return describe_absence(table) if table.images else ""
 
 
 def find_answer(table: Table, by: Sequence[str] = (), known: Standings | None = None) -> Answer | None:

@@ -7,8 +7,7 @@ from functools import cached_property
 import pandas as pd
 
 from ...bench.stats.agreement import Agreement, Consistency, measure_agreement, measure_consistency
-from ...bench.stats.answer import Answer, find_answer
-from ...bench.stats.answer_text import describe_absence
+from ...bench.stats.answer import Answer, describe_outcome, find_answer
 from ...bench.stats.controls import ControlComparison
 from ...bench.stats.mean_scores import Metric
 from ...bench.stats.pareto import find_pareto_front
@@ -70,9 +69,7 @@ class NetAnalysis:
     @property
     def answer_text(self) -> str:
         """The answer in one sentence, or that there is none; empty without an image."""
-        if self.answer:
-            return self.answer.text
-        return describe_absence(self.table) if self.table.images else ""
+        return describe_outcome(self.table, self.answer)
 
     def find_answer(self, metric: str) -> Answer | None:
         """Find the answer by one metric."""
