@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 import cambench
+from cambench.bench.api.missing import list_missing
 from cambench.bench.compare.compare import compare_snapshots, load_pair, load_snapshot
 from cambench.bench.config import suite_file
 from cambench.bench.config.suite import Suite
@@ -17,7 +18,7 @@ from cambench.bench.run.describe import make_header
 from cambench.bench.run.plan import make_plan
 from cambench.bench.store import shipped
 from cambench.bench.store.header import FURTHER_DEVICE, read_header
-from cambench.bench.store.run import open_run
+from cambench.bench.store.run import Run, open_run
 from cambench.bench.store.writer import Writer
 from cambench.tests.support import runs
 from cambench.tests.support.cli import bench, refused
@@ -240,6 +241,18 @@ def test_a_suite_without_metrics_of_ties_has_one_plan(tmp_path: Path) -> None:
     Writer(tmp_path / "run", make_header(plan)).close()
     (part,) = reference.Work(2, 0, 3).list_plans(plan, open_run(tmp_path / "run"))
     assert [measure.spec for measure in part.measures] == ["energy"]
+
+
+def test_an_image_that_lacks_one_metric_of_a_method_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    directory, suite = tmp_path / "run", load_few(["energy", "gini"], 2)
+    reference.compute(suite, directory, reference.Work(2, 0, 0), "cpu")
+    plan, run, wanted = make_plan(suite, "cpu"), open_run(directory), {"cam": range(2), "random": range(2)}
+    assert list(list_missing(plan, run, "squeezenet1_1", wanted)) == []
+    scores, first = run.table("scores"), plan.images.name(plan.indices[0])
+    lacking = (scores["image"] == first) & (scores["method"] == "cam") & (scores["metric"] == "gini")
+    monkeypatch.setattr(Run, "table", lambda *_, **__: scores[~lacking])
+    (planned,) = list_missing(plan, run, "squeezenet1_1", wanted)
+    assert planned.methods == ("cam",) and planned.groups == {"squeezenet1_1": [[plan.indices[0]]]}
 
 
 def test_runs_of_which_one_has_more_metrics_are_packed_with_all_of_them(tmp_path: Path) -> None:
