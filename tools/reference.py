@@ -4,7 +4,8 @@ Each net is a run of its own in runs/reference, which begins with what is packed
 the work. A method whose VERSION was raised needs `--anew`. Another processor goes on with the scores, which are equal to
 rounding in fp32, and measures no seconds: these are of the device on which a net was begun, and the environment names both.
 `--images 20 --dear 12 --ties 8` computes the first 20 images by cheap methods, the first 12 by dear ones, and how much the
-order of equal pixels moves curves on the first 8; what is there is not computed again. What all of these runs hold is packed
+order of equal pixels moves curves on the first 8; `--methods recipro_cam,ablation_cam` computes only these. What is there is
+not computed again. What all of these runs hold is packed
 into bench/store/results. Scores that are packed are never dropped, but for those of nets that are computed with `--anew`. With
 `--photos FOLDER`, these are the results of SqueezeNet with ImageNet's weights on the photos of a folder, which begin anew if
 runs/ holds none of them; scores are packed, photos are not.
@@ -57,11 +58,15 @@ MEASURED = ("cost", "predictions")  # tables with seconds
 
 @dataclass(frozen=True)
 class Work:
-    """What is computed on a net: so many of the run's first images by cheap methods, by dear ones, and by metrics of ties."""
+    """What is computed on a net: so many of the run's first images by cheap methods, by dear ones, and by metrics of ties.
+
+    No other methods than these, if there are some.
+    """
 
     images: int
     dear_images: int
     tie_images: int
+    methods: tuple[str, ...] = ()
 
     def list_plans(self, plan: Plan, run: Run) -> Iterator[Plan]:
         """Yield plans of what the run lacks: by all metrics but those of ties, then by those of ties."""
@@ -70,42 +75,55 @@ class Work:
             counts = min(self.images, limit), min(self.dear_images, limit)
             measures = [measure for measure in plan.measures if bool(measure.metric.ties_of) == of_ties]
             part = replace(plan, measures=measures, measures_seconds=plan.measures_seconds and not of_ties)
-            if measures and any(_list_rounds(part, run, *counts)):
-                yield replace(part, schedule=partial(_list_rounds, part, run, *counts))
+            if measures and any(self._list_rounds(part, run, *counts)):
+                yield replace(part, schedule=partial(self._list_rounds, part, run, *counts))
 
-
-def _list_rounds(plan: Plan, run: Run, images: int, dear_images: int) -> Iterator[Round]:
-    """Yield what the run lacks, a few images at a time."""
-    (net,) = plan.nets
-    for count, dear in ((images, False), (dear_images, True)):
-        methods = [method.spec for method in plan.methods if method.dear == dear]
-        for start in range(0, count, STAGE):
-            positions = range(start, min(count, start + STAGE))
-            yield from list_missing(plan, run, net, dict.fromkeys(methods, positions))
+    def _list_rounds(self, plan: Plan, run: Run, images: int, dear_images: int) -> Iterator[Round]:
+        """Yield what the run lacks, a few images at a time."""
+        (net,) = plan.nets
+        wanted = [method for method in plan.methods if not self.methods or method.spec in self.methods]
+        for count, dear in ((images, False), (dear_images, True)):
+            methods = [method.spec for method in wanted if method.dear == dear]
+            for start in range(0, count, STAGE):
+                positions = range(start, min(count, start + STAGE))
+                yield from list_missing(plan, run, net, dict.fromkeys(methods, positions))
 
 
 @click.command()
 @click.option("--nets", default="", metavar="A,B", help="Compute only these nets; -: none.")
+@click.option("--methods", default="", metavar="A,B", help="Compute only these methods.")
 @click.option("--images", type=click.IntRange(0), default=10**6, metavar="N", help="Images by cheap methods.")
 @click.option("--dear", type=click.IntRange(0), default=10**6, metavar="N", help="Images by dear methods.")
 @click.option("--ties", type=click.IntRange(0), default=8, metavar="N", help="Images by metrics of ties.")
 @click.option("--anew", is_flag=True, help="Take nothing of what is packed: a VERSION was raised.")
 @click.option("--photos", metavar="FOLDER", help="Compute the results on these photos instead.")
 @click.option("--device", default="auto", show_default=True, help="Where to compute.")
-def main(*, nets: str, images: int, dear: int, ties: int, anew: bool, photos: str | None, device: str) -> None:
+def main(
+    *, nets: str, methods: str, images: int, dear: int, ties: int, anew: bool, photos: str | None, device: str
+) -> None:
     """Compute what the reference results lack, and pack what there is."""
     try:
-        update_results(list_chosen(nets, photos), Work(images, dear, ties), photos=photos, device=device, anew=anew)
+        work = Work(images, dear, ties, tuple(list_methods(methods)))
+        update_results(list_chosen(nets, photos), work, photos=photos, device=device, anew=anew)
     except UsageError as error:
         raise click.ClickException(str(error)) from None
 
 
 def list_chosen(nets: str, photos: str | None) -> list[str]:
     """List the nets to compute. Raise UsageError for one that the results do not have."""
-    known = _list_nets(photos)
-    chosen = [name for net in nets.split(",") if (name := net.strip()) not in ("", "-")] if nets else known
-    if unknown := next((net for net in chosen if net not in known), None):
-        raise UsageError(f"these results have no net {unknown!r}: take some of {', '.join(known)}")
+    return _choose("net", nets, _list_nets(photos)) if nets else _list_nets(photos)
+
+
+def list_methods(methods: str) -> list[str]:
+    """List the methods to compute, none for all. Raise UsageError for one that the results do not have."""
+    return _choose("method", methods, suite_file.load(SUITE).methods)
+
+
+def _choose(what: str, text: str, known: Sequence[str]) -> list[str]:
+    """List the names of a text. Raise UsageError for one that is not known."""
+    chosen = [name for word in text.split(",") if (name := word.strip()) not in ("", "-")]
+    if unknown := next((name for name in chosen if name not in known), None):
+        raise UsageError(f"these results have no {what} {unknown!r}: take some of {', '.join(known)}")
     return chosen
 
 

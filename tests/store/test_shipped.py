@@ -150,6 +150,8 @@ def test_scores_that_are_packed_are_not_dropped(tmp_path: Path) -> None:
 def test_nets_that_the_results_do_not_have_are_refused_and_spaces_do_no_harm() -> None:
     assert reference.list_chosen("squeezenet1_1, vgg16", None) == ["squeezenet1_1", "vgg16"]
     assert reference.list_chosen("-", None) == []
+    assert reference.list_chosen("", None) == ["squeezenet1_1", "resnet18", "vgg16"]
+    assert reference.list_methods("recipro_cam,ablation_cam") == ["recipro_cam", "ablation_cam"]
     with pytest.raises(UsageError, match=r"have no net 'resnet19': take some of squeezenet1_1, resnet18, vgg16$"):
         reference.list_chosen("resnet19", None)
 
@@ -234,6 +236,12 @@ def test_metrics_of_ties_are_computed_after_all_others_on_fewer_images_and_keep_
     files = sorted((file, file.stat().st_mtime_ns) for file in directory.rglob("*.*"))
     reference.compute(suite, directory, reference.Work(3, 1, 2), "cpu")
     assert sorted((file, file.stat().st_mtime_ns) for file in directory.rglob("*.*")) == files
+
+
+def test_only_the_named_methods_are_computed(tmp_path: Path) -> None:
+    directory, suite = tmp_path / "run", load_few(["energy"], 2)
+    reference.compute(suite, directory, reference.Work(2, 1, 0, ("score_cam", "random")), "cpu")
+    assert dict(Counter(open_run(directory).table("scores")["method"])) == {"score_cam": 1, "random": 2}
 
 
 def test_a_suite_without_metrics_of_ties_has_one_plan(tmp_path: Path) -> None:
