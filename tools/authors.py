@@ -2,11 +2,12 @@
 
 import json
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from ..bench.core.markdown import escape, format_table
-from ..bench.core.specs import DEFAULT, join_protocol
+from ..bench.core.plugins import METHOD, METRIC, Kind, find, list_names
+from ..bench.core.specs import DEFAULT, join_protocol, parse
 from .figures import DATA
 
 SOURCES = DATA / "authors" / "sources.toml"
@@ -23,7 +24,16 @@ def format_authors() -> str:
     for name, code in sources["codes"].items():
         quantities = [quantity for quantity in sources["quantities"] if quantity["code"] == name]
         lines += [*_format_code(code, quantities), ""]
+    compared = {parse("quantity", quantity["spec"]).name for quantity in sources["quantities"]}
+    lines += [*_list_others("methods", METHOD, compared), *_list_others("metrics", METRIC, compared)]
     return "\n".join([*lines, ""])
+
+
+def _list_others(title: str, kind: Kind, compared: Collection[str]) -> Iterator[str]:
+    """Yield a sentence with the plug-ins of a kind that have no row, but for controls and adapters of libraries."""
+    others = [name for name in list_names(kind) if name not in compared]
+    own = [name for name in others if not (plugin := find(kind, name)).control and not plugin.requires]
+    yield from (f"These {title} are not compared with authors' code: {', '.join(f'`{name}`' for name in own)}.", "")
 
 
 def _format_code(code: dict[str, str], quantities: list[dict[str, str]]) -> Iterator[str]:

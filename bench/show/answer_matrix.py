@@ -22,8 +22,8 @@ FEW_NOTE = "few images: it has scores on fewer than half as many images as anoth
 NOTE = (
     "best: better than every other method and every control; tie: better than every control, and no test tells it from the "
     "best; behind: better than every control, but the best is better; "
-    "< control: a control is better; unsure: it is not shown to be better than every control, nor worse than one; below each "
-    "word the mean, over the images that all ranked methods have."
+    "< control: a control is better; unsure: it is not shown to be better than every control, nor worse than one, whether or "
+    "not the best is better than it; below each word the mean, over the images that all ranked methods have."
 )
 TIES_NOTE = (
     "By {}, a difference that is smaller than what the order of equal pixels does to either mean decides nothing."

@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from .estimate import Floats, estimate_columns
+from .estimate import Estimate, Floats, estimate_columns
+from .frames import list_scarce
 
 MOST = 61  # shares of a band: finer curves are thinned
 
@@ -20,25 +20,34 @@ class Band:
     mean: Floats
     low: Floats
     high: Floats
+    images: int
 
 
 def compute_bands(rows: pd.DataFrame, methods: Sequence[str]) -> dict[str, Band]:
-    """Compute each method's band of one metric on one net. Methods with equally many images are estimated together."""
-    by_method: dict[str, Band] = {}
-    by_count: dict[int, dict[str, tuple[Floats, Floats]]] = {}
-    groups: Any = rows.groupby("method", sort=False, observed=True)
-    for method, group in groups:
-        shares, curves = _stack(group)
-        by_count.setdefault(len(curves), {})[str(method)] = (shares, curves)
-    for stacked in by_count.values():
-        columns = np.concatenate([curves for _, curves in stacked.values()], axis=1)
-        results = iter(estimate_columns(columns))
-        for method, (shares, _) in stacked.items():
-            means, lows, highs, _ = np.array([next(results) for _ in shares]).T
-            low, high = (np.where(np.isnan(limit), means, limit) for limit in (lows, highs))
-            ends = np.maximum(low, np.minimum(means, 0)), np.minimum(high, np.maximum(means, 1))
-            by_method[method] = Band(shares, means, *ends)
-    return {method: by_method[method] for method in methods if method in by_method}
+    """Compute each method's band of one metric on one net, on the images of which all methods have a curve.
+
+    Methods that have curves of fewer than half as many images as another are left out.
+    """
+    by_method: dict[str, pd.DataFrame] = {
+        str(key): group for key, group in _keep_common(rows).groupby("method", observed=True)
+    }
+    stacked = {method: _stack(by_method[method]) for method in methods if method in by_method}
+    if not stacked:
+        return {}
+    results = iter(estimate_columns(np.concatenate([curves for _, curves in stacked.values()], axis=1)))
+    return {
+        method: _make_band(shares, [next(results) for _ in shares], len(curves))
+        for method, (shares, curves) in stacked.items()
+    }
+
+
+def _keep_common(rows: pd.DataFrame) -> pd.DataFrame:
+    """Keep the methods that are not scarce, and the images of which all of these have a curve."""
+    key = ["dataset", "image"]
+    present = rows.assign(present=1.0).pivot_table(index=key, columns="method", values="present", observed=True)
+    kept = present.drop(columns=list_scarce(present))
+    common = kept.dropna().index
+    return rows[rows["method"].isin(kept.columns) & pd.MultiIndex.from_frame(rows[key]).isin(common)]
 
 
 def _stack(rows: pd.DataFrame) -> tuple[Floats, Floats]:
@@ -48,3 +57,9 @@ def _stack(rows: pd.DataFrame) -> tuple[Floats, Floats]:
     if (rows["shares"].map(len) == len(shares)).all() and (np.stack(list(rows["shares"])) == shares).all():
         return shares, np.stack(list(rows["scores"]))
     return shares, np.stack([np.interp(shares, xs, ys) for xs, ys in zip(rows["shares"], rows["scores"], strict=True)])
+
+
+def _make_band(shares: Floats, estimates: Sequence[Estimate], images: int) -> Band:
+    means, lows, highs, _ = np.array(estimates).T
+    low, high = (np.where(np.isnan(limit), means, limit) for limit in (lows, highs))
+    return Band(shares, means, np.maximum(low, np.minimum(means, 0)), np.minimum(high, np.maximum(means, 1)), images)

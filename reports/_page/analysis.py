@@ -54,7 +54,9 @@ class NetAnalysis:
     @property
     def curves(self) -> pd.DataFrame:
         """The curves on the net. They are read each time, because those of all nets may not fit into the memory."""
-        return self.run.table("curves", columns=["method", "metric", "shares", "scores"], net=self.table.net)
+        return self.run.table(
+            "curves", columns=["dataset", "image", "method", "metric", "shares", "scores"], net=self.table.net
+        )
 
     @cached_property
     def standings(self) -> Standings:

@@ -19,6 +19,8 @@ class Curves:
     analysis: NetAnalysis
     metric: str
     drawing: Drawing
+    images: int  # of which all methods that are drawn have a curve
+    left_out: list[str]  # methods with curves of too few images
 
 
 def make_section(analyses: Sequence[NetAnalysis]) -> Section | None:
@@ -36,7 +38,9 @@ def _draw_curves(analyses: Sequence[NetAnalysis]) -> Iterator[Curves]:
         curves = analysis.curves
         curves = curves[curves["shares"].map(len) > 1]
         for metric in analysis.table.metrics:
-            if len(rows := curves[curves["metric"] == metric.spec]):
+            rows = curves[curves["metric"] == metric.spec]
+            if bands := compute_bands(rows, analysis.table.methods):
                 subject = figures.FigureSubject(metric, analysis.title, analysis.styles)
-                drawing = figures.draw_curves(subject, compute_bands(rows, analysis.table.methods))
-                yield Curves(analysis, metric.spec, drawing)
+                left_out = [method for method in analysis.table.methods if method in {*rows["method"]} - bands.keys()]
+                images = max(band.images for band in bands.values())
+                yield Curves(analysis, metric.spec, figures.draw_curves(subject, bands), images, left_out)

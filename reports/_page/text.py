@@ -79,14 +79,18 @@ def describe_hardware(run: Run) -> str:
 def describe_progress(analyses: "Sequence[NetAnalysis]") -> str | None:
     """Say how many images of incomplete runs are done; None if they are complete, or races, which take fewer images."""
     counts = []
-    for table in (analysis.table for analysis in analyses):
+    for analysis in analyses:
+        table = analysis.table
         done = {method: table.count_images(method) for method in table.methods}
         behind = [f"{method} {count or 'none'}" for method, count in done.items() if count < table.images]
         if table.race is None and (behind or table.images < table.planned):
             methods = f" ({', '.join(behind)})" if behind else ""
-            counts.append(f"{table.net} {table.images} of {table.planned}{methods}")
+            counts.append(f"{analysis.title} {table.images} of {table.planned}{methods}")
     shipped = all(is_shipped(analysis.run.directory) for analysis in analyses)  # nobody is asked to complete these
-    start = "Images computed so far" if shipped else "This run is not complete; images so far"
+    incomplete = (
+        "Not every run is complete" if any(analysis.run_label for analysis in analyses) else "This run is not complete"
+    )
+    start = "Images computed so far" if shipped else f"{incomplete}; images so far"
     return f"{start}: {', '.join(counts)}." if counts else None
 
 

@@ -460,11 +460,16 @@ def test_a_p_value_has_a_lowest_text() -> None:
     assert [formatting.format_p(p, "p") for p in (0.0004, 0.012)] == ["p < .001", "p = .012"]
 
 
+def make_curves(method: str, shares: list[list[float]], scores: list[list[float]]) -> pd.DataFrame:
+    images = [f"image {number}" for number in range(len(scores))]
+    return pd.DataFrame({"dataset": "scenes", "image": images, "method": method, "shares": shares, "scores": scores})
+
+
 @pytest.mark.parametrize("n", [2, 3, 7, 8, 12])
 def test_a_band_is_the_interval_of_each_mean_and_has_no_width_for_equal_values(n: int) -> None:
     middle = np.random.default_rng(5).beta(2, 3, n)
     curves = [[0.0, value, 1.0] for value in middle]
-    rows = pd.DataFrame({"method": "cam", "shares": [[0.0, 0.5, 1.0]] * n, "scores": curves})
+    rows = make_curves("cam", [[0.0, 0.5, 1.0]] * n, curves)
     band = compute_bands(rows, ["cam"])["cam"]
     expected = stats.estimate_mean(middle, bounds=(0, 1))
     assert band.mean == pytest.approx([0, expected.mean, 1])
@@ -473,9 +478,20 @@ def test_a_band_is_the_interval_of_each_mean_and_has_no_width_for_equal_values(n
 
 
 def test_the_band_of_one_curve_has_no_width() -> None:
-    rows = pd.DataFrame({"method": "cam", "shares": [[0.0, 1.0]], "scores": [[0.2, 0.9]]})
+    rows = make_curves("cam", [[0.0, 1.0]], [[0.2, 0.9]])
     band = compute_bands(rows, ["cam"])["cam"]
     assert band.low.tolist() == band.mean.tolist() == band.high.tolist() == [0.2, 0.9]
+
+
+def test_curves_are_means_over_the_images_that_all_methods_have_and_methods_with_few_images_are_left_out() -> None:
+    heights = {"cam": [0.1, 0.2, 0.9, 0.9], "dear": [0.5, 0.6], "scarce": [0.7]}
+    rows = [make_curves(method, [[0.0, 1.0]] * len(ys), [[y, y] for y in ys]) for method, ys in heights.items()]
+    bands = compute_bands(pd.concat(rows), ["dear", "scarce", "cam"])
+    assert {method: (band.images, band.mean.tolist()) for method, band in bands.items()} == {
+        "dear": (2, pytest.approx([0.55, 0.55])),
+        "cam": (2, pytest.approx([0.15, 0.15])),
+    }
+    assert compute_bands(pd.concat([rows[0].iloc[2:], rows[1]]), ["cam", "dear"]) == {}
 
 
 def test_the_montage_is_a_png(run: Run) -> None:

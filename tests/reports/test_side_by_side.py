@@ -235,3 +235,12 @@ def test_a_run_that_is_not_finished_is_not_compared(tmp_path: Path) -> None:
     first, second = _write(tmp_path / "first"), _write(tmp_path / "second")
     second.header.data.images.append("one more")
     assert "Not compared: second is not finished: 5 of 6 images" in html.page([first, second])
+
+
+def test_a_page_of_several_runs_says_which_one_is_not_complete(tmp_path: Path) -> None:
+    whole, part = _write(tmp_path / "whole"), _write(tmp_path / "part")
+    for name in ("scores", "curves", "maps", "predictions", "cost"):
+        frame = part.table(name)
+        runs.rewrite(part.directory, name, frame[frame["image"].astype(str) <= "image 02"])
+    page = html.page([whole, store.open_run(part.directory)])
+    assert "Not every run is complete; images so far: resnet18 · part 3 of 5." in page
