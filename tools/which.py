@@ -108,12 +108,12 @@ def _format_winners(nets: Sequence[NetResults]) -> Iterator[str]:
     yield ""
     for net in nets:
         rows = [
-            [metric.family, f"`{metric.spec}`\u00a0{metric.arrow}", _describe_winner(net, metric.spec)]
+            [f"`{metric.spec}`\u00a0{metric.arrow}", _describe_winner(net, metric.spec), metric.family]
             for metric in _sort_by_family(net.metrics)
         ]
         unranked = f" Not ranked, for want of images: {names}." if (names := _join_unranked(net)) else ""
         head = f"**{net.table.net}**{'.' if unranked else ''}{unranked}"
-        yield from (head, "", *format_table(["kind", "metric", "best"], [False] * 3, rows), "")
+        yield from (head, "", *format_table(["metric", "best", "kind"], [False] * 3, rows), "")
 
 
 def _join_unranked(net: NetResults) -> str:

@@ -14,7 +14,7 @@ def format_number(value: float) -> str:
     if isnan(value):
         return "-"
     if abs(value) < 0.9995:
-        return _remove_zero(f"{value:.3f}")
+        return _remove_zero(f"{value:z.3f}")
     return f"{value:.{max(0, 3 - len(str(int(abs(round(value, 3))))))}f}"
 
 

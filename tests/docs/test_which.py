@@ -43,13 +43,13 @@ def find_row(text: str, section: str, start: str) -> list[str]:
 
 def test_the_method_that_beats_all_others_wins_and_its_images_are_counted(results: Path) -> None:
     shift_scores(results, "score_cam", "insertion", 0.5)
-    assert find_row(which.format_which(), "By each metric", "`insertion`")[-1] == "winner: `score_cam` (n = 12)"
+    assert find_row(which.format_which(), "By each metric", "`insertion`")[-2] == "winner: `score_cam` (n = 12)"
 
 
 def test_a_control_that_no_method_beats_is_named_with_the_metrics_caveat(results: Path) -> None:
     shift_scores(results, "centre", "energy", 0.9)
     text = which.format_which()
-    assert find_row(text, "By each metric", "`energy`")[-1] == "none (n = 12)"
+    assert find_row(text, "By each metric", "`energy`")[-2] == "none (n = 12)"
     assert find_row(text, "What the controls gain", "`energy`")[-1] == "0 of 3"
     caveat = open_run(results).header.metrics["energy"].caveat
     assert f"- `energy`: `centre` beats 3 of 3 on squeezenet1_1. {escape(caveat)}" in text
@@ -76,7 +76,7 @@ def test_images_on_which_no_test_can_decide_are_too_few(
     write_results(tmp_path, images=images)
     text = which.format_which()
     for section in ("By each metric", "Which metrics rank methods reliably", "What the controls gain"):
-        assert (find_row(text, section, "`insertion`")[-1] == "too few images") is few
+        assert ("too few images" in find_row(text, section, "`insertion`")) is few
     assert ("- **squeezenet1_1**: too few images" in text) is few
 
 

@@ -415,7 +415,16 @@ def test_rows_stay_aligned_for_a_method_without_scores_or_with_a_long_name(tmp_p
 
 
 def test_numbers_have_three_significant_digits() -> None:
-    expected = {0.7812: ".781", 1.0: "1.00", 0.9996: "1.00", 12.34: "12.3", 513.4: "513", -0.034: "-.034", 0.0: ".000"}
+    expected = {
+        0.7812: ".781",
+        1.0: "1.00",
+        0.9996: "1.00",
+        12.34: "12.3",
+        513.4: "513",
+        -0.034: "-.034",
+        0.0: ".000",
+        -0.0004: ".000",
+    }
     assert {value: formatting.format_number(value) for value in expected} == expected
     assert formatting.format_number(float("nan")) == "-"
     assert [formatting.format_cost(value) for value in (0.0, 0.0021, 0.00002, 2.461)] == ["0", ".0021", "2e-05", "2.46"]
