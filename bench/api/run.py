@@ -7,10 +7,11 @@ from typing import Any
 import matplotlib
 import numpy as np
 import pandas as pd
+from matplotlib.rcsetup import cycler
 
 from ..config.defaults import DEFAULTS
 from ..core.errors import UsageError, list_known_names
-from ..core.formatting import format_number
+from ..core.formatting import format_count, format_number
 from ..show.overlay import COLOURS, OPACITY
 from ..show.panel import DPI, STYLE, Panel, PanelRow, Tile, draw_panel
 from ..show.postprocess import Postprocessing, read_map
@@ -21,7 +22,8 @@ from ..stats.records import make_frame
 from ..stats.summary import list_metrics
 from ..store import run as store
 
-BAND = 0.15  # opacity
+BAND = 0.15  # opacity, of up to eight bands; less of more
+DASHES = cycler(linestyle=["-", "--", ":"])  # lines of one colour are told by their dashes
 CAPTION = 3  # the most metrics shown below a map
 
 
@@ -93,24 +95,28 @@ class Run(store.Run):
     def curve(self, metric: str = DEFAULTS.curve, net: str | None = None) -> Panel:
         """Draw the mean curve of each method by a metric, on the net named or the run's first net.
 
-        The band around a curve is the 95 % interval of the mean over images, and the arrow says whether a high (↑) or a low (↓)
-        area below the curve is better.
+        The means are over the images of which all methods have a curve; methods with curves of few images are left out. The
+        band around a curve is the 95 % interval of the mean, and the arrow says whether a high (↑) or a low (↓) area below
+        the curve is better.
 
         Raise UsageError for a net that is not in the run, and for a metric that has no curve in it.
         """
         net = self._check_net(net)
         rows = self.table("curves", net=net)
-        with_curve = list(dict.fromkeys(rows["metric"]))
-        rows = rows[rows["metric"] == _check_name(metric, "curve of a metric", with_curve)]
-        arrow = next(known.arrow for known in list_metrics(self) if known.spec == metric)
+        _check_name(metric, "curve of a metric", list(dict.fromkeys(rows["metric"])))
+        bands = compute_bands(rows[rows["metric"] == metric], list(self.header.methods))
+        images = format_count(max((band.images for band in bands.values()), default=0), "image")
+        known = next(known for known in list_metrics(self) if known.spec == metric)
+        (across, up), opacity = known.curve_axes, BAND * min(1, 8 / max(len(bands), 1))
         with matplotlib.rc_context(STYLE):
-            figure = Panel(figsize=(5, 3.4), dpi=DPI, layout="constrained", facecolor="white")
+            figure = Panel(figsize=(6, max(3.4, 0.19 * len(bands))), dpi=DPI, layout="constrained", facecolor="white")
             axes = figure.add_subplot()
-            for method, band in compute_bands(rows, list(self.header.methods)).items():
+            axes.set_prop_cycle(DASHES * matplotlib.rcParams["axes.prop_cycle"])
+            for method, band in bands.items():
                 (line,) = axes.plot(band.shares, band.mean, label=method)
-                axes.fill_between(band.shares, band.low, band.high, color=line.get_color(), alpha=BAND, linewidth=0)
-            axes.set(xlabel="share of pixels", ylabel="mean class score", title=f"{metric} {arrow}, {net}", xlim=(0, 1))
-            axes.legend(frameon=False)
+                axes.fill_between(band.shares, band.low, band.high, color=line.get_color(), alpha=opacity, linewidth=0)
+            axes.set(xlabel=across, ylabel=up, title=f"{metric} {known.arrow}, {net}, {images}", xlim=(0, 1))
+            figure.legend(loc="outside right upper", frameon=False)
         return figure
 
     def panel(

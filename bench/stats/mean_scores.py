@@ -10,6 +10,7 @@ import pandas as pd
 from .estimate import Estimate, Floats, estimate_mean
 
 BINARY = "yes or no"  # the unit that declares a binary metric
+CURVE_AXES = ("share of pixels replaced", "score of the target")  # across and up
 
 
 @dataclass(frozen=True)
@@ -26,13 +27,16 @@ class Metric:
     caveat: str = ""  # what the metric cannot show, in one sentence
     ties_of: str = ""  # the metric of which this one measures how much ties (the order of equal pixels) move a score
     tie_metric: str = ""  # the metric of the run that measures this for this one
-    axes: tuple[
-        str, ...
-    ] = ()  # what the axes of its curve show, across and up, if not the target's score by replaced pixels
+    axes: tuple[str, ...] = ()  # what the axes of its curve show, if not those of CURVE_AXES
 
     @property
     def arrow(self) -> str:
         return "↑" if self.better == "higher" else "↓"
+
+    @property
+    def curve_axes(self) -> tuple[str, ...]:
+        """What the axes of its curve show: across and up."""
+        return self.axes or CURVE_AXES
 
     def is_better(self, value: float, other: float) -> bool:
         """Tell whether a value is strictly better than another."""

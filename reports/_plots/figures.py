@@ -22,7 +22,6 @@ NAMES = 26  # characters of a name, at most
 RADIUS = 2.1  # of the dot of an image
 CLOSE = 24  # dots in one place, at most: more would not be seen
 SMALL = 11.0  # font size
-CURVE_AXES = ("share of pixels replaced", "score of the target")
 CORNER = "better and cheaper"
 
 Point = tuple[float, float]
@@ -102,7 +101,7 @@ def draw_curves(subject: FigureSubject, bands: Mapping[str, Band]) -> Drawing:
     drawing = Drawing(WIDTH, HEIGHT, label)
     ends = [float(end) for band in bands.values() for end in (band.low.min(), band.high.max())]
     across, up = Scale(0, 1, LEFT, RIGHT), Scale(min(0.0, *ends), max(1.0, *ends), BOTTOM, TOP)
-    horizontal, vertical = metric.axes or CURVE_AXES
+    horizontal, vertical = metric.curve_axes
     draw_bottom_axis(drawing, across, TOP, BOTTOM, horizontal)
     draw_left_axis(drawing, up, LEFT, WIDTH - 10, vertical)
     for method, band in bands.items():

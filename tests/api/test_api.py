@@ -153,7 +153,8 @@ def test_the_curve_of_a_run_is_the_mean_over_its_images(small_run: Run) -> None:
     scores = small_run.curves.query("net == 'squeezenet1_1' and method == 'cam' and metric == 'deletion'")
     np.testing.assert_allclose(np.asarray(lines["cam"]), scores.groupby("share")["score"].mean().to_numpy())
     assert list(lines) == ["cam", "random"]
-    assert axes.get_title() == "deletion ↓, squeezenet1_1"
+    assert axes.get_title() == "deletion ↓, squeezenet1_1, 2 images"
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("share of pixels replaced", "score of the target")
     with pytest.raises(UsageError, match="no curve of a metric 'pointing'"):
         small_run.curve("pointing")
 
