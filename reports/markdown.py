@@ -2,15 +2,14 @@
 
 from collections.abc import Iterator
 
-from ..bench.core.formatting import format_count, format_settings, make_title
+from ..bench.core.formatting import format_count, format_settings, join_names, make_title
 from ..bench.core.markdown import escape
 from ..bench.published import published
 from ..bench.published import table as published_table
 from ..bench.show.answer_matrix import make_answer_matrix
 from ..bench.show.race_table import make_race_table
 from ..bench.show.score_table import make_score_table
-from ..bench.stats.controls import compare_with_controls, find_metrics_won, find_unbeaten_controls
-from ..bench.stats.summary import Table
+from ..bench.stats.controls import find_metrics_won, find_unbeaten_controls
 from ..bench.store.run import Run
 from ._page.analysis import NetAnalysis, analyse
 from ._page.text import COMPUTATION, describe_progress, describe_run
@@ -63,21 +62,23 @@ def _describe_net(analysis: NetAnalysis) -> Iterator[str]:
     yield from format_lines(grid)
     yield ""
     notes = analysis.run.header.nets[table.net].notes
-    yield from (f"- {escape(line)}" for line in (*grid.notes, *_describe_controls(table), *notes))
+    yield from (f"- {escape(line)}" for line in (*grid.notes, *_describe_controls(analysis), *notes))
 
 
-def _describe_controls(table: Table) -> Iterator[str]:
+def _describe_controls(analysis: NetAnalysis) -> Iterator[str]:
     """Yield sentences on the methods that beat the controls, and on the controls that no method beats."""
-    if not table.controls:
+    if not analysis.table.controls:
         return
-    controls = " and ".join(table.controls)
-    comparisons = list(compare_with_controls(table))
+    controls = join_names(analysis.table.controls)
+    comparisons = [comparison for metric in analysis.by_metric.values() for comparison in metric.comparisons]
     for method, metrics in find_metrics_won(comparisons).items():
         names = f": {', '.join(metrics)}" if metrics else ""
-        yield f"{method} beats {controls} on {len(metrics)} of {len(table.metrics)} metrics{names}."
+        yield f"{method} beats {controls} on {len(metrics)} of {len(analysis.by_metric)} metrics{names}."
     for key, group in find_unbeaten_controls(comparisons).items():
-        behind = [comparison.method for comparison in group if comparison.verdict == "worse"]
-        count = table.count(group[0].metric) or table.images
-        undecided = "the comparison is undecided" if count > 1 else "there is no interval"
-        why = f"the control is better than {', '.join(behind)}" if behind else undecided
-        yield f"{key}: no method is better; {why} ({format_count(count, 'image')})."
+        behind = [comparison for comparison in group if comparison.verdict == "worse"]
+        counts = [comparison.pair.n for comparison in behind or group if comparison.pair]
+        undecided = "the comparison is undecided" if max(counts) > 1 else "there is no interval"
+        names = ", ".join(comparison.method for comparison in behind)
+        first = f"{min(counts)} to " if min(counts) < max(counts) else ""
+        images = f"{first}{format_count(max(counts), 'image')}"
+        yield f"{key}: no method is better; {f'the control is better than {names}' if names else undecided} ({images})."

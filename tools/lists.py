@@ -14,6 +14,7 @@ TITLES = {
     "nets": "Networks",
     "datasets": "Data sets",
     "suites": "Suites",
+    "results": "Results that ship with cambench",
     "reports": "Reports",
     "references": "Reference libraries",
     "engines": "Engines",

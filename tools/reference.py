@@ -13,6 +13,7 @@ runs/ holds none of them; scores are packed, photos are not.
 
 import shutil
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
@@ -27,7 +28,7 @@ from ..bench.api.progress import Deadline, follow
 from ..bench.config import suite_file
 from ..bench.config.suite import Suite
 from ..bench.core import plugins
-from ..bench.core.errors import UsageError
+from ..bench.core.errors import BenchError, UsageError
 from ..bench.core.formatting import format_count
 from ..bench.core.plugins import ENGINE, METRIC
 from ..bench.core.specs import split_protocol
@@ -37,11 +38,12 @@ from ..bench.run.describe import make_header
 from ..bench.run.plan import Plan, Round, make_plan
 from ..bench.store import parts
 from ..bench.store.comparability import find_environment_difference, list_header_facts
-from ..bench.store.header import FILE, FURTHER_DEVICE, Header, write_header
+from ..bench.store.header import FURTHER_DEVICE, Header, write_header
+from ..bench.store.layout import FILE, LISTS
 from ..bench.store.run import KEYS, Run, open_run
 from ..bench.store.schema import SCHEMAS
 from ..bench.store.shipped import RESULTS
-from ..bench.store.writer import Writer
+from ..bench.store.writer import Writer, lock_directory
 
 SUITE = "reference"
 PHOTOS = "reference-photos"
@@ -96,7 +98,12 @@ class Work:
 @click.option("--dear", type=click.IntRange(0), default=10**6, metavar="N", help="Images by dear methods.")
 @click.option("--ties", type=click.IntRange(0), default=8, metavar="N", help="Images by metrics of ties.")
 @click.option("--anew", is_flag=True, help="Take nothing of what is packed: a VERSION was raised.")
-@click.option("--photos", metavar="FOLDER", help="Compute the results on these photos instead.")
+@click.option(
+    "--photos",
+    metavar="FOLDER",
+    type=click.Path(exists=True, file_okay=False),
+    help="Compute the results on these photos instead.",
+)
 @click.option("--device", default="auto", show_default=True, help="Where to compute.")
 def main(
     *, nets: str, methods: str, images: int, dear: int, ties: int, anew: bool, photos: str | None, device: str
@@ -105,8 +112,10 @@ def main(
     try:
         work = Work(images, dear, ties, tuple(list_methods(methods)))
         update_results(list_chosen(nets, photos), work, photos=photos, device=device, anew=anew)
-    except UsageError as error:
+    except BenchError as error:
         raise click.ClickException(str(error)) from None
+    except OSError as error:
+        raise click.ClickException(f"{error.filename} cannot be used: {error.strerror}") from None
 
 
 def list_chosen(nets: str, photos: str | None) -> list[str]:
@@ -116,7 +125,10 @@ def list_chosen(nets: str, photos: str | None) -> list[str]:
 
 def list_methods(methods: str) -> list[str]:
     """List the methods to compute, none for all. Raise UsageError for one that the results do not have."""
-    return _choose("method", methods, suite_file.load(SUITE).methods)
+    chosen = _choose("method", methods, suite_file.load(SUITE).methods)
+    if methods and not chosen:
+        raise UsageError(f"--methods {methods} names no method")
+    return chosen
 
 
 def _choose(what: str, text: str, known: Sequence[str]) -> list[str]:
@@ -131,8 +143,8 @@ def update_results(chosen: Sequence[str], work: "Work", *, photos: str | None, d
     """Compute what the runs of the chosen nets lack, and pack the runs of all nets."""
     name, changes = (PHOTOS, {"dataset": photos, "images": PHOTO_COUNT}) if photos else (SUITE, {})
     begun_anew = set(chosen) if anew else set[str]()
-    for net in _list_nets(photos):
-        restore(RUNS / name / net)
+    for directory in (RESULTS / name, *(RUNS / name / net for net in _list_nets(photos))):
+        restore(directory)
     if not photos:
         unpack_missing(RESULTS / name, RUNS / name, begun_anew)
     for net in chosen:
@@ -181,7 +193,7 @@ def compute(suite: Suite, directory: Path, work: Work, device: str) -> None:
 
 
 def restore(directory: Path) -> None:
-    """Bring back the run of a directory if a process was stopped while it replaced the header."""
+    """Bring back the run of a directory if a process was stopped while it replaced it."""
     old = directory.with_name(f"{directory.name}.old")
     if old.exists() and not directory.exists():
         old.rename(directory)
@@ -216,13 +228,7 @@ def name_further_device(directory: Path, device: str) -> None:
 def _replace_header(directory: Path, header: Header) -> None:
     """Replace the header of the run in a directory. The run is written anew: parts know their header."""
     run = open_run(directory)
-    fresh, old = (directory.with_name(f"{directory.name}.{word}") for word in ("new", "old"))
-    for left in (fresh, old):
-        shutil.rmtree(left, ignore_errors=True)  # of a process that was stopped here
-    _write_run(fresh, header, {table: _read_rows(run, table) for table in SCHEMAS})
-    directory.rename(old)  # `restore` finds the run if the process is stopped here
-    fresh.rename(directory)
-    shutil.rmtree(old)
+    _write_run(directory, header, {table: _read_rows(run, table) for table in SCHEMAS})
 
 
 def _join_devices(*lists: str) -> str:
@@ -269,7 +275,7 @@ def unpack_missing(packed: Path, directory: Path, left_out: Collection[str] = ()
     if (packed / FILE).exists():
         run = open_run(packed)
         for net in run.header.nets:
-            if net not in left_out and not any((directory / net / parts.LISTS).glob("*.json")):
+            if net not in left_out and not any((directory / net / LISTS).glob("*.json")):
                 unpack(run, net, directory / net)
 
 
@@ -363,13 +369,21 @@ def _is_missing(value: Any) -> bool:
 
 
 def _write_run(directory: Path, header: Header, rows: Mapping[str, list[dict[str, Any]]]) -> None:
-    """Write a run with one part, in place of what the directory holds."""
-    directory.mkdir(parents=True, exist_ok=True)
-    write_header(directory, header)
-    parts.write(directory, "0", [parts.Unit(("", ""), dict(rows))], parts.read_identity(directory, header))
-    for file in directory.glob("*/part-*"):
-        if file.stem != "part-0":
-            file.unlink()
+    """Write a run with one part, in place of what the directory holds, which stays until the new run is whole.
+
+    Raise UsageError if another process writes to the directory.
+    """
+    fresh, old = (directory.with_name(f"{directory.name}.{word}") for word in ("new", "old"))
+    for left in (fresh, old):
+        shutil.rmtree(left, ignore_errors=True)  # of a process that was stopped here
+    with lock_directory(directory) if directory.exists() else nullcontext():
+        fresh.mkdir(parents=True)
+        write_header(fresh, header)
+        parts.write(fresh, "0", [parts.Unit(("", ""), dict(rows))], parts.read_identity(fresh, header))
+        if directory.exists():
+            directory.rename(old)  # `restore` finds the run if the process is stopped here
+        fresh.rename(directory)
+    shutil.rmtree(old, ignore_errors=True)
 
 
 if __name__ == "__main__":

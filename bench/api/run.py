@@ -12,6 +12,7 @@ from matplotlib.rcsetup import cycler
 from ..config.defaults import DEFAULTS
 from ..core.errors import UsageError, list_known_names
 from ..core.formatting import format_count, format_number
+from ..data.types import Pixels
 from ..show.overlay import COLOURS, OPACITY
 from ..show.panel import DPI, STYLE, Panel, PanelRow, Tile, draw_panel
 from ..show.postprocess import Postprocessing, read_map
@@ -75,15 +76,15 @@ class Run(store.Run):
         An answer has a `state` (`winner`, `tie`, `none` or `split`), the method to `take`, the methods on `top`, and a `text`.
         Raise UsageError for a metric by which the run has no score.
         """
-        return find_answers(self, [by] if isinstance(by, str) else by)
+        return find_answers(self, _list(by))
 
     def worst(self, method: str, metric: str, net: str | None = None, *, count: int = 5) -> pd.DataFrame:
         """Return the images on which a method scores worst by a metric, the worst first, on the net named or the first net.
 
         The columns are `image`, `value`, the class explained (`target_name`) and its `probability`. Raise UsageError for a
-        method, metric or net that is not in the run.
+        method, metric or net that is not in the run, and for a count below 1.
         """
-        net = self._check_net(net)
+        net, count = self._check_net(net), _check_count(count)
         _check_name(method, "method", self.header.methods)
         better = self.header.metrics[_check_name(metric, "metric", self.header.metrics)].better
         scores = self.table("scores", columns=["image", "method", "metric", "value"], net=net)
@@ -103,6 +104,8 @@ class Run(store.Run):
         """
         net = self._check_net(net)
         rows = self.table("curves", net=net)
+        if not len(rows):
+            raise UsageError(f"{self.directory.name} has no curve on {net}")
         _check_name(metric, "curve of a metric", list(dict.fromkeys(rows["metric"])))
         bands = compute_bands(rows[rows["metric"] == metric], list(self.header.methods))
         images = format_count(max((band.images for band in bands.values()), default=0), "image")
@@ -120,38 +123,60 @@ class Run(store.Run):
         return figure
 
     def panel(
-        self, net: str | None = None, *, methods: Sequence[str] | None = None, images: int | Sequence[str] = 3,
+        self, net: str | None = None, *, methods: str | Sequence[str] = (), images: int | str | Sequence[str] = 3,
         colours: str = COLOURS, opacity: float = OPACITY,
     ) -> Panel:  # fmt: skip
-        """Draw the maps of the methods on the first images of the run, or on those named.
+        """Draw the maps of the methods on images of the run: those named, or the first ones of which it holds a picture.
 
         Without `net`, the run's first net is shown; without `methods`, all methods are. Raise UsageError for a net, method or
-        image that is not in the run.
+        image that is not in the run, for a number of images below 1, and for a run without pictures.
         """
-        net, chosen = self._check_net(net), [_check_name(name, "method", self.header.methods) for name in methods or ()]
-        known = self.header.data.images
-        names = known[:images] if isinstance(images, int) else [_check_name(name, "image", known) for name in images]
-        rows = [self._make_panel_row(net, name, chosen or list(self.header.methods)) for name in names]
+        net, known = self._check_net(net), self.header.data.images
+        chosen = [_check_name(name, "method", self.header.methods) for name in _list(methods)] or list(
+            self.header.methods
+        )
+        if isinstance(images, int):
+            names = self._list_pictured()[: _check_count(images)]
+        else:
+            names = [_check_name(name, "image", known) for name in _list(images)]
+        rows = [self._make_panel_row(net, name, chosen) for name in names]
         layer = self.header.nets[net].layer
         return draw_panel(f"{self.name}: {net}, {layer}", rows, colours=colours, opacity=opacity)
 
+    def _list_pictured(self) -> list[str]:
+        """List the images of which the run holds a picture. Raise UsageError if there is none."""
+        pictured = {*self.table("images", columns=["image"])["image"]}
+        if not pictured:
+            raise UsageError(f"{self.directory.name} holds no picture of an image")
+        return [name for name in self.header.data.images if name in pictured]
+
+    def _read_picture(self, image: str) -> Pixels:
+        rows = self.table("images", [image])
+        if not len(rows) and len(self.table("predictions", [image])):
+            raise UsageError(
+                f"{self.directory.name} holds no picture of {image}: {list_known_names(image, self._list_pictured())}"
+            )
+        return read_picture(self, image, _take_first(rows, image)["jpeg"])
+
     def _make_panel_row(self, net: str, image: str, methods: Sequence[str]) -> PanelRow:
-        pixels = read_picture(self, image, _take_first(self.table("images", [image]), image)["jpeg"])
+        pixels = self._read_picture(image)
         predictions, maps, scores = (self.table(name, [image], net=net) for name in ("predictions", "maps", "scores"))
         prediction = _take_first(predictions, image)
         tiles = []
         for method in methods:
             stored = maps[maps["method"] == method]
             fitted = Postprocessing.from_run(self)(read_map(stored.iloc[0]), pixels.shape[:2]) if len(stored) else None
-            caption = self._make_caption(scores[scores["method"] == method], applies=fitted is not None)
+            caption = self._make_caption(scores[scores["method"] == method], has_map=fitted is not None)
             tiles.append(Tile(method, fitted, caption))
         caption = f"{image}; probability {format_number(prediction['probability'])}"
         return PanelRow(str(prediction["target_name"]), caption, pixels, tiles)
 
-    def _make_caption(self, scores: pd.DataFrame, *, applies: bool) -> str:
-        if not applies:
-            return f"not applicable: {scores['reason'].iloc[0]}"
+    def _make_caption(self, scores: pd.DataFrame, *, has_map: bool) -> str:
+        if not len(scores):
+            return "not computed"
         values = scores.set_index("metric")["value"].dropna()
+        if not has_map:
+            return "no map is stored" if len(values) else f"not applicable: {scores['reason'].iloc[0]}"
         scored = [metric for metric in list_metrics(self) if metric.spec in values][:CAPTION]
         return "   ".join(f"{metric.short} {format_number(values[metric.spec])} {metric.arrow}" for metric in scored)
 
@@ -168,6 +193,16 @@ def _check_name(name: str, kind: str, names: Iterable[str]) -> str:
     if name not in names:
         raise UsageError(f"the run has no {kind} {name!r}: {list_known_names(name, names)}")
     return name
+
+
+def _check_count(count: int) -> int:
+    if count < 1:
+        raise UsageError(f"{count} images are asked for: take 1 or more")
+    return count
+
+
+def _list(names: str | Sequence[str]) -> Sequence[str]:
+    return [names] if isinstance(names, str) else names
 
 
 def _take_first(rows: pd.DataFrame, image: str) -> Any:

@@ -7,8 +7,10 @@ import click
 from ..config import protocol, suite_file
 from ..core import plugins
 from ..core.plugins import DATASET, ENGINE, METHOD, METRIC, REFERENCE, REPORT
+from ..store import shipped
+from ..store.header import read_header
 
-KINDS = ("nets", "methods", "metrics", "protocols", "datasets", "suites", "reports", "references", "engines")
+KINDS = ("nets", "methods", "metrics", "protocols", "datasets", "suites", "results", "reports", "references", "engines")
 NETS = plugins.ROOT / "bench" / "nets" / "zoo.py"  # read as text: importing it would import torch
 
 
@@ -17,8 +19,8 @@ NETS = plugins.ROOT / "bench" / "nets" / "zoo.py"  # read as text: importing it 
 def list_(kind: str | None) -> None:
     """List networks, methods, metrics, data sets, protocols, suites and all other plug-ins.
 
-    `bench list references` lists the reference libraries, `bench list engines` what can compute a run, and
-    `bench list published` the numbers of papers.
+    `bench list results` lists the results that ship with cambench, `bench list references` the reference libraries,
+    `bench list engines` what can compute a run, and `bench list published` the numbers of papers.
     """
     from rich.console import Console
 
@@ -51,6 +53,7 @@ def list_by_kind() -> dict[str, list[tuple[str, str]]]:
     protocols = [protocol.find_protocol(name) for name in protocol.list_names()]
     rows["protocols"] = [(rules.name, f"{rules.description} Source: {rules.source}") for rules in protocols]
     rows["suites"] = [(name, suite_file.load(name).description) for name in suite_file.list_names()]
+    rows["results"] = [(name, read_header(shipped.RESULTS / name).suite.description) for name in shipped.list_shipped()]
     return {kind: rows[kind] for kind in KINDS}
 
 

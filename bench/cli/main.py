@@ -79,9 +79,8 @@ class LazyGroup(click.Group):
             click.echo(f"bench: {read_message(error)}", err=True)
             context.exit(2)
         except OSError as error:
-            if error.filename is None:
-                raise
-            click.echo(f"bench: {clean(str(error.filename))} cannot be used: {error.strerror}", err=True)
+            name = "the output" if error.filename is None else clean(str(error.filename))
+            click.echo(f"bench: {name} cannot be used: {error.strerror or error}", err=True)
             context.exit(2)
         except KeyboardInterrupt:
             click.echo("bench: interrupted; run the same command to resume", err=True)

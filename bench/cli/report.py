@@ -9,7 +9,7 @@ import click
 from ..config.defaults import DEFAULTS
 from ..core import plugins
 from ..core.errors import PluginError, UsageError, show_value
-from ..core.files import write_text
+from ..core.files import check_name, write_text
 from ..core.plugins import REPORT
 from ..store.shipped import find_shipped
 
@@ -42,16 +42,17 @@ def report(
     from ..store.parts import check_output
 
     form = _choose_format(flags, form)
-    if out is not None:
-        check_output(out)
+    path = out or (_name_page(directories) if form == DEFAULTS.report else None)
+    if path is not None:
+        check_output(path)
+        check_name(path)
     runs = [store.open_run(directory) for directory in directories]
     if files is not None and form != DEFAULTS.report:
         raise UsageError(f"--files applies to the page, not to {form}")
     text = render(runs, form, files)
-    if out is None and form != DEFAULTS.report:
+    if path is None:
         click.echo(text)
     else:
-        path = out or _name_page(directories)
         write_text(path, text)
         click.echo(f"report: {path}")
     if files is not None:

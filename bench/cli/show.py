@@ -49,7 +49,7 @@ def show(name: str) -> None:
         parts += _show_suite(name)
     if not parts and (metric := _find_metric_by_head(name)):
         parts += _show_plugin(METRIC, metric)
-    if not parts and name in list_shipped():
+    if name in list_shipped():
         parts.append(f"{name}: results that ship with cambench; see `bench report {name}` and docs/which.md")
     if not parts:
         close = find_close_names(name, [row[0] for rows in known.values() for row in rows], 3)

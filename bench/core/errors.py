@@ -23,6 +23,7 @@ DONE, FAILED, INTERRUPTED = 0, 3, 130  # exit codes; FAILED: at least one image 
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # characters that a terminal obeys, but for tabs and line ends
 MAX_MESSAGE = 2000  # characters of what the user's code raises
 MAX_VALUE = 100  # characters of one value
+MOST_NAMES, FEW_NAMES = 40, 20  # of more known names than the first, a message lists the second
 
 
 class BenchError(Exception):
@@ -58,13 +59,14 @@ class NotApplicable(Exception):
 
 
 def list_known_names(word: str, known: Iterable[str], own_file: str = "") -> str:
-    """Write the end of an error message about an unknown name: the closest known name, then all known names.
+    """Write the end of an error message about an unknown name: the closest known name, then the known names, or the first.
 
     `own_file` is the user's file that the name would be without its ending; if it exists, it is the closest.
     """
     known = list(known)
     close = [own_file] if own_file and Path(own_file).is_file() else find_close_names(word, known, 1)
-    return (f"did you mean {close[0]!r}? " if close else "") + "there are: " + ", ".join(known)
+    shown = known if len(known) <= MOST_NAMES else [*known[:FEW_NAMES], f"and {len(known) - FEW_NAMES} more"]
+    return (f"did you mean {close[0]!r}? " if close else "") + "there are: " + ", ".join(shown)
 
 
 def find_close_names(word: str, known: Iterable[str], count: int, cutoff: float = 0.6) -> list[str]:

@@ -39,7 +39,7 @@ def is_root(path: Path) -> bool:
 
 def check_writable(file: Path) -> None:
     """Raise UsageError if a file cannot be written, before there is anything to write."""
-    _check_name(file)
+    check_name(file)
     with explain_os_errors(file.parent):
         file.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=file.parent):
@@ -53,7 +53,7 @@ def write_text(file: Path, text: str) -> None:
 
 def write_bytes(file: Path, content: bytes) -> None:
     """Write a file completely or not at all; write to a device or a pipe. Raise UsageError if it cannot be written."""
-    _check_name(file)
+    check_name(file)
     file = Path(
         os.path.realpath(file)
     )  # a link stays, and its target is written; resolve() raises for links in a circle
@@ -67,7 +67,8 @@ def write_bytes(file: Path, content: bytes) -> None:
         partial.replace(file)
 
 
-def _check_name(file: Path) -> None:
+def check_name(file: Path) -> None:
+    """Raise UsageError for a name that no file can have, or that a directory has."""
     if not file.name or file.is_dir():
         raise UsageError(f"{str(file)!r} is not the name of a file that can be written")
 

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 
 from ..config.protocol import Fit, Order, Stretch
-from ..store.header import FILE, describe_validation_error, make_damage_error
+from ..store.header import describe_validation_error, make_damage_error
+from ..store.layout import FILE
 from ..store.run import Run
 
 FloatMap = NDArray[np.float32]

@@ -14,10 +14,11 @@ from ..core import specs
 from ..core.choices import LabelOrder, Link
 from ..core.errors import CONTROL, UsageError
 from ..core.files import write_text
+from .layout import FILE
+from .shipped import choose_remedy, is_shipped
 
 FORMAT = 3
 FURTHER_DEVICE = "further device"  # of an environment: it computed scores too, but none of the seconds
-FILE = "run.json"
 UNREAD = "unread"  # in the fingerprint of the data, for an image that could not be read
 
 DEPTH = 12  # of nested objects and lists, at most
@@ -225,7 +226,7 @@ def read_header(directory: Path) -> Header:
     file = directory / FILE
     try:
         if not file.is_file():
-            raise UsageError(f"{directory} holds no run: it has no {FILE}")
+            raise UsageError(f"{directory} holds no run: {choose_remedy(file, f'it has no {FILE}')}")
         text = file.read_text(encoding="utf-8")
         content = parse_json(text)
     except OSError as error:
@@ -233,7 +234,8 @@ def read_header(directory: Path) -> Header:
     except ValueError as error:  # also for bytes that are not UTF-8
         raise make_damage_error(file, describe_json_error(error)) from None
     if not isinstance(content, dict) or content.get("format") != FORMAT:
-        raise UsageError(f"{file} was written by another version of this suite: its format is not {FORMAT}")
+        again = "; install cambench again" if is_shipped(file) else ""
+        raise UsageError(f"{file} was written by another version of this suite: its format is not {FORMAT}{again}")
     try:
         return Header.model_validate_json(text)
     except ValidationError as error:
@@ -299,4 +301,5 @@ def describe_validation_error(error: ValidationError) -> str:
 
 def make_damage_error(file: Path, reason: str) -> UsageError:
     """Make the error for a damaged header."""
-    return UsageError(f"{file} is damaged: {reason}; remove {file.parent}, or name another directory with --out")
+    remedy = choose_remedy(file, f"remove {file.parent}, or name another directory with --out")
+    return UsageError(f"{file} is damaged: {reason}; {remedy}")

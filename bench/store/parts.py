@@ -19,11 +19,11 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ..core.errors import UsageError, read_message
 from ..core.files import explain_os_errors, hash_file
-from .header import FILE, Header, make_damage_error
+from .header import Header, make_damage_error
+from .layout import FILE, LISTS
 from .schema import NAMES, NEEDED, SCHEMAS
-from .shipped import is_shipped
+from .shipped import choose_remedy, is_shipped
 
-LISTS = "parts"  # the folder of the lists
 Rows = list[dict[str, Any]]
 NetImage = tuple[str, str]  # (net, image)
 
@@ -91,8 +91,8 @@ class Part:
         try:
             content = file.read_bytes()
         except FileNotFoundError:
-            again = "install cambench again" if is_shipped(file) else "run the same command again to compute it"
-            raise UsageError(f"{file} is missing: {again}") from None
+            remedy = choose_remedy(file, "run the same command again to compute it")
+            raise UsageError(f"{file} is missing: {remedy}") from None
         except OSError as error:
             raise UsageError(f"{file} cannot be read: {error.strerror}") from None
         if self.files[table] not in (None, hashlib.sha256(content).hexdigest()):
@@ -154,8 +154,8 @@ def _find_marker(directory: Path, name: str, *, listed: bool) -> Path:
 
 
 def _make_damage_error(file: Path, reason: str, marker: Path) -> UsageError:
-    again = f"remove {marker} and run the same command again to compute what is missing"
-    return UsageError(f"{file} is damaged ({reason}): {'install cambench again' if is_shipped(file) else again}")
+    remedy = choose_remedy(file, f"remove {marker} and run the same command again to compute what is missing")
+    return UsageError(f"{file} is damaged ({reason}): {remedy}")
 
 
 def check_output(file: Path) -> None:

@@ -16,6 +16,7 @@ What is read is checked here, once: the header by its types, each file by its ha
 header (see checks.py). What reads a run can rely on that.
 """
 
+import os
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
@@ -27,12 +28,13 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ..core.errors import UsageError, find_close_names
 from ..core.formatting import format_count
 from .checks import find_damage
 from .header import Header, read_header
 from .parts import Identity, NetImage, Part, list_parts, read_identity
 from .schema import NAMES, SCHEMAS
-from .shipped import find_shipped
+from .shipped import find_shipped, list_shipped
 
 NAME = pa.dictionary(pa.int32(), pa.string())  # the type of a column of names
 SHOWN = 3  # reasons why images failed
@@ -159,6 +161,8 @@ class Run:
 def open_run(directory: Path | str) -> Run:
     """Open the run in a directory, or shipped results by their name. Raise UsageError for what cannot be read as a run."""
     found = find_shipped(directory) or Path(directory)
+    if not os.path.lexists(found) and (close := find_close_names(str(directory), list_shipped(), 1)):
+        raise UsageError(f"{directory} does not exist: did you mean {close[0]}, the results that ship with cambench?")
     return Run(found, read_header(found))
 
 

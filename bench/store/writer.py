@@ -15,13 +15,13 @@ from ..core.formatting import join_names
 from ..core.profiling import time_span
 from . import parts
 from .comparability import find_run_difference
-from .header import FILE, Header, read_header, write_header
+from .header import Header, read_header, write_header
+from .layout import FILE, LOCK
 from .parts import Unit
 from .run import Run
 
 FLUSH_SECONDS = 5.0  # of work in a part, at least: lost if the process is killed
 FLUSH_SHARE = 0.02  # of the time since the run began, if longer: a run of hours has a few hundred parts
-LOCK = ".lock"
 MAX_HELD = 128  # units kept in memory
 
 
@@ -43,7 +43,7 @@ class Writer:
         self.directory = directory
         with explain_os_errors(directory):
             directory.mkdir(parents=True, exist_ok=True)
-            self._lock = _lock(directory)
+            self._lock = lock_directory(directory)
         try:
             with explain_os_errors(directory):
                 written = Run(directory, _claim(directory, header))
@@ -114,7 +114,7 @@ class Writer:
             raise
 
 
-def _lock(directory: Path) -> FileLock:
+def lock_directory(directory: Path) -> FileLock:
     """Lock a directory for this process. Raise UsageError if another process has locked it."""
     lock = FileLock(directory / LOCK, thread_local=False)
     try:

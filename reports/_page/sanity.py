@@ -43,7 +43,7 @@ def _make_strips(run: Run, net: str) -> Strips:
     series: Any = rows.groupby(["method", "image", "metric"], sort=False, observed=True)
     strips: Strips = {}
     for (method, image, metric), maps in series:
-        if method not in strips:
+        if method not in strips and (method, image, metric) in scores.index:
             stages = zip(maps.to_dict("records"), scores[method, image, metric], strict=True)
             strips[method] = (
                 image,

@@ -21,6 +21,7 @@ from cambench.bench.api import api
 from cambench.bench.core import plugins
 from cambench.bench.core.plugins import REPORT
 from cambench.datasets import scenes
+from cambench.tests.support import runs
 
 IMAGE = scenes.load(size=64)[0]
 
@@ -184,6 +185,42 @@ def test_the_panel_of_a_run_shows_its_maps(small_run: Run) -> None:
     np.testing.assert_allclose(overlay[cold], photo[cold], atol=1, err_msg="cold places show the photo")
     with pytest.raises(UsageError, match="the run has no method 'cams': did you mean 'cam'"):
         small_run.panel(methods=["cams"])
+
+
+def test_a_panel_shows_images_with_a_picture_and_says_what_is_not_computed(tmp_path: Path) -> None:
+    directory = runs.write(tmp_path / "run", images=3, nets={"resnet18": "layer4"})
+    run = load(directory)
+    scores, maps, pictures = (run.table(name) for name in ("scores", "maps", "images"))
+    first = scores["image"] == "image 00"
+    runs.rewrite(directory, "scores", scores[~(first & (scores["method"] == "score_cam"))])
+    without_map = maps["method"].isin(["cam", "score_cam"]) & (maps["image"] == "image 00")
+    runs.rewrite(directory, "maps", maps[~without_map])
+    runs.rewrite(directory, "images", pictures[pictures["image"] != "image 01"])
+    figure = load(directory).panel()
+    texts = [label.get_text().replace("\n", " ") for axes in figure.axes for label in axes.texts]
+    assert texts.count("not computed") == texts.count("no map is stored") == 1
+    everything = " ".join([*texts, *(label.get_text() for label in figure.texts)])
+    assert "image 00" in everything and "image 02" in everything and "image 01" not in everything
+    with pytest.raises(UsageError, match=r"run holds no picture of image 01: .*there are: image 00, image 02$"):
+        load(directory).panel(images="image 01", methods="grad_cam")
+    runs.rewrite(directory, "images", pictures[:0])
+    with pytest.raises(UsageError, match=r"run holds no picture of an image$"):
+        load(directory).panel()
+
+
+@pytest.mark.parametrize("count", [0, -1])
+def test_a_number_of_images_is_positive(small_run: Run, count: int) -> None:
+    with pytest.raises(UsageError, match=f"^{count} images are asked for: take 1 or more$"):
+        small_run.panel(images=count)
+    with pytest.raises(UsageError, match=f"^{count} images are asked for"):
+        small_run.worst("cam", "deletion", count=count)
+
+
+def test_a_run_without_curves_says_so(tmp_path: Path) -> None:
+    directory = runs.write(tmp_path / "run", images=2, nets={"resnet18": "layer4"})
+    runs.rewrite(directory, "curves", load(directory).table("curves")[:0])
+    with pytest.raises(UsageError, match=r"run has no curve on resnet18$"):
+        load(directory).curve("insertion")
 
 
 def test_a_module_can_be_a_net_and_stays_unchanged() -> None:

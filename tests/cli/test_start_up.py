@@ -61,3 +61,11 @@ def test_output_that_the_terminal_cannot_encode_is_escaped() -> None:
     result = subprocess.run(command, capture_output=True, env=environment, check=False)
     assert result.returncode == 0 and result.stdout.isascii()
     assert rb"\xfc" in result.stdout, "no letter of the list is beyond ASCII, so that this test shows nothing"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no device that is always full")
+def test_an_output_that_cannot_be_written_is_named_in_a_sentence() -> None:
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        command = [sys.executable, "-m", "cambench", "list", "suites"]
+        result = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert (result.returncode, result.stderr) == (2, "bench: the output cannot be used: No space left on device\n")

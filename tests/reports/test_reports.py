@@ -503,6 +503,35 @@ def test_curves_are_means_over_the_images_that_all_methods_have_and_methods_with
     assert compute_bands(pd.concat([rows[0].iloc[2:], rows[1]]), ["cam", "dear"]) == {}
 
 
+def test_notes_on_controls_count_the_images_of_their_comparisons_and_no_metric_of_ties(tmp_path: Path) -> None:
+    directory = runs.add_ties(runs.write(tmp_path / "run", nets={"resnet18": "layer4"}), {})
+    run = store.open_run(directory)
+    for method in run.header.methods:
+        level = 0.9 if method == "centre" else 0.1
+        _set(run, "resnet18", method, "energy", [level + 0.001 * image for image in range(12)])
+    rows = store.open_run(directory).table("scores")
+    few = (rows["method"] == "score_cam") & (rows["image"].astype(str) >= "image 08")
+    runs.rewrite(directory, "scores", rows[~few])
+    text = markdown.render(store.open_run(directory))
+    assert "the control is better than cam, grad_cam, score_cam (8 to 12 images)." in text
+    assert " of 8 metrics" in text and "of 9 metrics" not in text and "insertion_ties against" not in text
+
+
+def test_a_series_of_maps_without_a_curve_is_left_out(tmp_path: Path) -> None:
+    directory = runs.write(tmp_path / "run", images=2, nets={"resnet18": "layer4"})
+    run = store.open_run(directory)
+    maps = run.table("maps").query("method == 'cam' or method == 'grad_cam'")
+    steps = [maps.assign(metric="insertion", share=share) for share in run.table("curves")["shares"].iloc[0]]
+    runs.rewrite(directory, "strips", pd.concat(steps))
+    assert html.render(store.open_run(directory)).count('class="strip') >= 2
+    curves = run.table("curves")
+    runs.rewrite(directory, "curves", curves[curves["method"] != "cam"])
+    page = html.render(store.open_run(directory))
+    assert 'id="sanity"' in page
+    runs.rewrite(directory, "curves", curves[:0])
+    assert 'id="sanity"' not in html.render(store.open_run(directory))
+
+
 def test_the_montage_is_a_png(run: Run) -> None:
     assert draw_montage(run, images=2).startswith(b"\x89PNG")
 

@@ -11,7 +11,7 @@ from cambench.bench.run.describe import make_header
 from cambench.bench.run.plan import make_plan
 from cambench.bench.run.session import Session
 from cambench.bench.store.comparability import describe_meaning, find_difference, find_net_difference, select_net_facts
-from cambench.bench.store.header import FILE
+from cambench.bench.store.layout import FILE
 from cambench.bench.store.run import open_run
 from cambench.bench.store.shipped import RESULTS, list_shipped
 from cambench.tools.reference import load_suite

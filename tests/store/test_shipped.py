@@ -16,10 +16,10 @@ from cambench.bench.config.suite import Suite
 from cambench.bench.core.errors import UsageError
 from cambench.bench.run.describe import make_header
 from cambench.bench.run.plan import make_plan
-from cambench.bench.store import shipped
+from cambench.bench.store import parts, shipped
 from cambench.bench.store.header import FURTHER_DEVICE, read_header
 from cambench.bench.store.run import Run, open_run
-from cambench.bench.store.writer import Writer
+from cambench.bench.store.writer import Writer, lock_directory
 from cambench.tests.support import runs
 from cambench.tests.support.cli import bench, refused
 from cambench.tests.support.comparisons import edit_header, rename_method, shift_scores
@@ -67,8 +67,6 @@ def test_results_are_found_by_name_and_a_folder_of_that_name_comes_first(results
     with pytest.raises(UsageError, match="File name too long"):
         cambench.load("r" * 300)
     assert cambench.load("results").summary()["mean"].notna().any()
-    Path("results").mkdir()
-    assert open_run("results").directory == results
     runs.write(Path("results"), images=3)
     assert open_run("results").directory == Path("results")
     with pytest.raises(UsageError, match="other holds no run"):
@@ -147,11 +145,59 @@ def test_scores_that_are_packed_are_not_dropped(tmp_path: Path) -> None:
     reference.check_nothing_dropped([open_run(split[0])], whole, ["resnet18"])
 
 
+def test_results_stay_if_packing_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run, packed = open_run(runs.seal(runs.write(tmp_path / "run", nets=TWO_NETS))), tmp_path / "packed"
+    reference.pack([run], packed)
+    before = open_run(packed).table("scores")
+    with monkeypatch.context() as patch:
+        patch.setattr(parts, "_encode", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            reference.pack([run], packed)
+    pd.testing.assert_frame_equal(open_run(packed).table("scores"), before)
+    reference.pack([run], packed)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["packed", "run"]
+    pd.testing.assert_frame_equal(open_run(packed).table("scores"), before)
+
+
+def interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def test_a_run_that_another_process_writes_is_not_replaced(tmp_path: Path) -> None:
+    directory = runs.seal(runs.write(tmp_path / "run", nets=TWO_NETS))
+    with lock_directory(directory), pytest.raises(UsageError, match="another run is writing"):
+        reference.name_further_device(directory, "another")
+
+
+@pytest.mark.parametrize("content", ["{", '{"format": 99}', None])
+def test_shipped_results_with_a_damaged_header_are_to_be_installed_again(results: Path, content: str | None) -> None:
+    (results / "run.json").unlink()
+    if content is not None:
+        (results / "run.json").write_text(content, encoding="utf-8")
+    message = refused("report", "results")
+    assert message.endswith("install cambench again") and "remove" not in message
+
+
+def test_a_folder_of_the_users_own_comes_before_the_results(results: Path) -> None:
+    assert open_run("results").directory == results
+    Path("results").mkdir()
+    assert refused("report", "results").endswith("results holds no run: it has no run.json")
+
+
+def test_results_are_listed_and_a_misspelt_name_is_answered_with_the_closest(results: Path) -> None:
+    del results
+    assert "results" in bench("list", "results").stdout.split("\n", 1)[1]
+    message = "bench: resluts does not exist: did you mean results, the results that ship with cambench?"
+    assert refused("report", "resluts") == message
+
+
 def test_nets_that_the_results_do_not_have_are_refused_and_spaces_do_no_harm() -> None:
     assert reference.list_chosen("squeezenet1_1, vgg16", None) == ["squeezenet1_1", "vgg16"]
     assert reference.list_chosen("-", None) == []
     assert reference.list_chosen("", None) == ["squeezenet1_1", "resnet18", "vgg16"]
     assert reference.list_methods("recipro_cam,ablation_cam") == ["recipro_cam", "ablation_cam"]
+    with pytest.raises(UsageError, match=r"--methods , names no method"):
+        reference.list_methods(",")
     with pytest.raises(UsageError, match=r"have no net 'resnet19': take some of squeezenet1_1, resnet18, vgg16$"):
         reference.list_chosen("resnet19", None)
 
