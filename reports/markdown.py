@@ -77,8 +77,9 @@ def _describe_controls(analysis: NetAnalysis) -> Iterator[str]:
     for key, group in find_unbeaten_controls(comparisons).items():
         behind = [comparison for comparison in group if comparison.verdict == "worse"]
         counts = [comparison.pair.n for comparison in behind or group if comparison.pair]
-        undecided = "the comparison is undecided" if max(counts) > 1 else "there is no interval"
-        names = ", ".join(comparison.method for comparison in behind)
-        first = f"{min(counts)} to " if min(counts) < max(counts) else ""
-        images = f"{first}{format_count(max(counts), 'image')}"
-        yield f"{key}: no method is better; {f'the control is better than {names}' if names else undecided} ({images})."
+        least, most = min(counts), max(counts)
+        why = "the comparison is undecided" if most > 1 else "there is no interval"
+        if behind:
+            why = f"the control is better than {', '.join(comparison.method for comparison in behind)}"
+        images = format_count(most, "image") if least == most else f"{least} to {format_count(most, 'image')}"
+        yield f"{key}: no method is better; {why} ({images})."

@@ -33,7 +33,8 @@ def _list_others(title: str, kind: Kind, compared: Collection[str]) -> Iterator[
     """Yield a sentence with the plug-ins of a kind that have no row, but for controls and adapters of libraries."""
     others = [name for name in list_names(kind) if name not in compared]
     own = [name for name in others if not (plugin := find(kind, name)).control and not plugin.requires]
-    yield from (f"These {title} are not compared with authors' code: {', '.join(f'`{name}`' for name in own)}.", "")
+    if own:
+        yield from (f"These {title} are not compared with authors' code: {', '.join(f'`{name}`' for name in own)}.", "")
 
 
 def _format_code(code: dict[str, str], quantities: list[dict[str, str]]) -> Iterator[str]:

@@ -4,16 +4,14 @@ Each net is a run of its own in runs/reference, which begins with what is packed
 the work. A method whose VERSION was raised needs `--anew`. Another processor goes on with the scores, which are equal to
 rounding in fp32, and measures no seconds: these are of the device on which a net was begun, and the environment names both.
 `--images 20 --dear 12 --ties 8` computes the first 20 images by cheap methods, the first 12 by dear ones, and how much the
-order of equal pixels moves curves on the first 8; `--methods recipro_cam,ablation_cam` computes only these. What is there is
-not computed again. What all of these runs hold is packed
-into bench/store/results. Scores that are packed are never dropped, but for those of nets that are computed with `--anew`. With
-`--photos FOLDER`, these are the results of SqueezeNet with ImageNet's weights on the photos of a folder, which begin anew if
-runs/ holds none of them; scores are packed, photos are not.
+order of equal pixels moves curves on the first 8; with `--methods recipro_cam,ablation_cam`, by these methods alone. What is
+there is not computed again. What all of these runs hold is packed into bench/store/results. Scores that are packed are never
+dropped, but for those of nets that are computed with `--anew`. With `--photos FOLDER`, these are the results of SqueezeNet with
+ImageNet's weights on the photos of a folder, which begin anew if runs/ holds none of them; scores are packed, photos are not.
 """
 
 import shutil
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
@@ -21,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from filelock import FileLock
 from rich.console import Console
 
 from ..bench.api.missing import list_missing
@@ -29,6 +28,7 @@ from ..bench.config import suite_file
 from ..bench.config.suite import Suite
 from ..bench.core import plugins
 from ..bench.core.errors import BenchError, UsageError
+from ..bench.core.files import describe_os_error
 from ..bench.core.formatting import format_count
 from ..bench.core.plugins import ENGINE, METRIC
 from ..bench.core.specs import split_protocol
@@ -62,7 +62,7 @@ MEASURED = ("cost", "predictions")  # tables with seconds
 class Work:
     """What is computed on a net: so many of the run's first images by cheap methods, by dear ones, and by metrics of ties.
 
-    No other methods than these, if there are some.
+    By the named methods alone, if any are named.
     """
 
     images: int
@@ -115,7 +115,7 @@ def main(
     except BenchError as error:
         raise click.ClickException(str(error)) from None
     except OSError as error:
-        raise click.ClickException(f"{error.filename} cannot be used: {error.strerror}") from None
+        raise click.ClickException(describe_os_error(error)) from None
 
 
 def list_chosen(nets: str, photos: str | None) -> list[str]:
@@ -194,7 +194,12 @@ def compute(suite: Suite, directory: Path, work: Work, device: str) -> None:
 
 def restore(directory: Path) -> None:
     """Bring back the run of a directory if a process was stopped while it replaced it."""
-    old = directory.with_name(f"{directory.name}.old")
+    with _hold(directory):
+        _restore(directory)
+
+
+def _restore(directory: Path) -> None:
+    _, old = _name_siblings(directory)
     if old.exists() and not directory.exists():
         old.rename(directory)
 
@@ -373,17 +378,30 @@ def _write_run(directory: Path, header: Header, rows: Mapping[str, list[dict[str
 
     Raise UsageError if another process writes to the directory.
     """
-    fresh, old = (directory.with_name(f"{directory.name}.{word}") for word in ("new", "old"))
-    for left in (fresh, old):
-        shutil.rmtree(left, ignore_errors=True)  # of a process that was stopped here
-    with lock_directory(directory) if directory.exists() else nullcontext():
+    with _hold(directory):
+        _restore(directory)
+        fresh, old = _name_siblings(directory)
+        for left in (fresh, old):
+            shutil.rmtree(left, ignore_errors=True)  # of a process that was stopped here
         fresh.mkdir(parents=True)
         write_header(fresh, header)
         parts.write(fresh, "0", [parts.Unit(("", ""), dict(rows))], parts.read_identity(fresh, header))
         if directory.exists():
+            lock_directory(directory).release()  # raises if a run is being written there
             directory.rename(old)  # `restore` finds the run if the process is stopped here
         fresh.rename(directory)
-    shutil.rmtree(old, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _hold(directory: Path) -> FileLock:
+    """Return the lock that a process holds while it replaces a directory. It lies beside the directory, which is renamed."""
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    return FileLock(directory.with_name(f"{directory.name}.lock"))
+
+
+def _name_siblings(directory: Path) -> tuple[Path, Path]:
+    """Name the directories in which a new run is written, and to which the old one is moved, while it is replaced."""
+    return directory.with_name(f"{directory.name}.new"), directory.with_name(f"{directory.name}.old")
 
 
 if __name__ == "__main__":

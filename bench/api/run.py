@@ -18,7 +18,7 @@ from ..show.panel import DPI, STYLE, Panel, PanelRow, Tile, draw_panel
 from ..show.postprocess import Postprocessing, read_map
 from ..show.run_pictures import read_picture
 from ..stats.answer import Answer, find_answers
-from ..stats.bands import compute_bands
+from ..stats.bands import Bands, compute_bands
 from ..stats.records import make_frame
 from ..stats.summary import list_metrics
 from ..store import run as store
@@ -96,11 +96,12 @@ class Run(store.Run):
     def curve(self, metric: str = DEFAULTS.curve, net: str | None = None) -> Panel:
         """Draw the mean curve of each method by a metric, on the net named or the run's first net.
 
-        The means are over the images of which all methods have a curve; methods with curves of few images are left out. The
-        band around a curve is the 95 % interval of the mean, and the arrow says whether a high (↑) or a low (↓) area below
-        the curve is better.
+        The means are over the images of which all methods have a curve; methods with curves of few images are left out, and
+        named. The band around a curve is the 95 % interval of the mean. The arrow says whether high (↑) or low (↓) scores of
+        the metric are better.
 
-        Raise UsageError for a net that is not in the run, and for a metric that has no curve in it.
+        Raise UsageError for a net that is not in the run, for a metric that has no curve in it, and if no image has a curve
+        of all methods.
         """
         net = self._check_net(net)
         rows = self.table("curves", net=net)
@@ -108,58 +109,49 @@ class Run(store.Run):
             raise UsageError(f"{self.directory.name} has no curve on {net}")
         _check_name(metric, "curve of a metric", list(dict.fromkeys(rows["metric"])))
         bands = compute_bands(rows[rows["metric"] == metric], list(self.header.methods))
-        images = format_count(max((band.images for band in bands.values()), default=0), "image")
+        if not bands.images:
+            raise UsageError(f"no image has a curve of all methods by {metric} on {net}")
         known = next(known for known in list_metrics(self) if known.spec == metric)
-        (across, up), opacity = known.curve_axes, BAND * min(1, 8 / max(len(bands), 1))
-        with matplotlib.rc_context(STYLE):
-            figure = Panel(figsize=(6, max(3.4, 0.19 * len(bands))), dpi=DPI, layout="constrained", facecolor="white")
-            axes = figure.add_subplot()
-            axes.set_prop_cycle(DASHES * matplotlib.rcParams["axes.prop_cycle"])
-            for method, band in bands.items():
-                (line,) = axes.plot(band.shares, band.mean, label=method)
-                axes.fill_between(band.shares, band.low, band.high, color=line.get_color(), alpha=opacity, linewidth=0)
-            axes.set(xlabel=across, ylabel=up, title=f"{metric} {known.arrow}, {net}, {images}", xlim=(0, 1))
-            figure.legend(loc="outside right upper", frameon=False)
-        return figure
+        title = f"{metric} {known.arrow}, {net}, {format_count(bands.images, 'image')}"
+        return _draw_bands(bands, title, known.curve_axes)
 
     def panel(
-        self, net: str | None = None, *, methods: str | Sequence[str] = (), images: int | str | Sequence[str] = 3,
+        self, net: str | None = None, *, methods: str | Sequence[str] | None = None, images: int | str | Sequence[str] = 3,
         colours: str = COLOURS, opacity: float = OPACITY,
     ) -> Panel:  # fmt: skip
-        """Draw the maps of the methods on images of the run: those named, or the first ones of which it holds a picture.
+        """Draw the maps of the methods on images of the run: those named, or the first that are done and have a picture.
 
         Without `net`, the run's first net is shown; without `methods`, all methods are. Raise UsageError for a net, method or
-        image that is not in the run, for a number of images below 1, and for a run without pictures.
+        image that is not in the run, for fewer than one image, and for a run without pictures.
         """
         net, known = self._check_net(net), self.header.data.images
-        chosen = [_check_name(name, "method", self.header.methods) for name in _list(methods)] or list(
-            self.header.methods
-        )
+        chosen = [_check_name(name, "method", self.header.methods) for name in _list(methods or self.header.methods)]
         if isinstance(images, int):
-            names = self._list_pictured()[: _check_count(images)]
+            names = self._list_pictured(net)[: _check_count(images)]
         else:
             names = [_check_name(name, "image", known) for name in _list(images)]
+            _check_count(len(names))
         rows = [self._make_panel_row(net, name, chosen) for name in names]
         layer = self.header.nets[net].layer
         return draw_panel(f"{self.name}: {net}, {layer}", rows, colours=colours, opacity=opacity)
 
-    def _list_pictured(self) -> list[str]:
-        """List the images of which the run holds a picture. Raise UsageError if there is none."""
-        pictured = {*self.table("images", columns=["image"])["image"]}
+    def _list_pictured(self, net: str) -> list[str]:
+        """List the images that are done on a net and of which the run holds a picture. Raise UsageError if there is none."""
+        done = {*self.table("predictions", columns=["image"], net=net)["image"]}
+        pictured = done & {*self.table("images", columns=["image"])["image"]}
         if not pictured:
-            raise UsageError(f"{self.directory.name} holds no picture of an image")
+            raise UsageError(f"{self.directory.name} holds no picture of an image that is done on {net}")
         return [name for name in self.header.data.images if name in pictured]
 
-    def _read_picture(self, image: str) -> Pixels:
+    def _read_picture(self, net: str, image: str) -> Pixels:
         rows = self.table("images", [image])
-        if not len(rows) and len(self.table("predictions", [image])):
-            raise UsageError(
-                f"{self.directory.name} holds no picture of {image}: {list_known_names(image, self._list_pictured())}"
-            )
+        if not len(rows) and len(self.table("predictions", [image], net=net)):
+            known = list_known_names(image, self._list_pictured(net))
+            raise UsageError(f"{self.directory.name} holds no picture of {image}: {known}")
         return read_picture(self, image, _take_first(rows, image)["jpeg"])
 
     def _make_panel_row(self, net: str, image: str, methods: Sequence[str]) -> PanelRow:
-        pixels = self._read_picture(image)
+        pixels = self._read_picture(net, image)
         predictions, maps, scores = (self.table(name, [image], net=net) for name in ("predictions", "maps", "scores"))
         prediction = _take_first(predictions, image)
         tiles = []
@@ -201,8 +193,27 @@ def _check_count(count: int) -> int:
     return count
 
 
-def _list(names: str | Sequence[str]) -> Sequence[str]:
-    return [names] if isinstance(names, str) else names
+def _list(names: str | Iterable[str]) -> list[str]:
+    return [names] if isinstance(names, str) else list(names)
+
+
+def _draw_bands(bands: Bands, title: str, labels: tuple[str, ...]) -> Panel:
+    """Draw the bands of the methods, which are told apart by colour and dashes."""
+    across, up = labels
+    opacity = BAND * min(1, 8 / len(bands.by_method))
+    with matplotlib.rc_context(STYLE):
+        figure = Panel(
+            figsize=(6, max(3.4, 0.19 * len(bands.by_method))), dpi=DPI, layout="constrained", facecolor="white"
+        )
+        axes = figure.add_subplot()
+        axes.set_prop_cycle(DASHES * matplotlib.rcParams["axes.prop_cycle"])
+        for method, band in bands.by_method.items():
+            (line,) = axes.plot(band.shares, band.mean, label=method)
+            axes.fill_between(band.shares, band.low, band.high, color=line.get_color(), alpha=opacity, linewidth=0)
+        axes.set(xlabel=across, ylabel=up, title=title, xlim=(0, 1))
+        too_few = "\n".join(["on too few:", *bands.left_out]) if bands.left_out else ""
+        figure.legend(loc="outside right upper", frameon=False, title=too_few)
+    return figure
 
 
 def _take_first(rows: pd.DataFrame, image: str) -> Any:

@@ -1,11 +1,13 @@
 """bench list: the names and descriptions of everything available, by kind, read without importing any plug-in."""
 
 import ast
+from pathlib import Path
 
 import click
 
 from ..config import protocol, suite_file
 from ..core import plugins
+from ..core.errors import UsageError
 from ..core.plugins import DATASET, ENGINE, METHOD, METRIC, REFERENCE, REPORT
 from ..store import shipped
 from ..store.header import read_header
@@ -53,8 +55,16 @@ def list_by_kind() -> dict[str, list[tuple[str, str]]]:
     protocols = [protocol.find_protocol(name) for name in protocol.list_names()]
     rows["protocols"] = [(rules.name, f"{rules.description} Source: {rules.source}") for rules in protocols]
     rows["suites"] = [(name, suite_file.load(name).description) for name in suite_file.list_names()]
-    rows["results"] = [(name, read_header(shipped.RESULTS / name).suite.description) for name in shipped.list_shipped()]
+    rows["results"] = [(name, _describe_results(shipped.RESULTS / name)) for name in shipped.list_shipped()]
     return {kind: rows[kind] for kind in KINDS}
+
+
+def _describe_results(directory: Path) -> str:
+    """Describe shipped results, or what is wrong with them: the rest of the list can be shown all the same."""
+    try:
+        return read_header(directory).suite.description
+    except UsageError as error:
+        return str(error)
 
 
 def _read_constant(name: str) -> dict[str, str]:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import click
 
 from ..core.errors import INTERRUPTED, BenchError, UsageError, clean, read_message, show_value
+from ..core.files import FULL, describe_os_error
 from ..core.version import __version__
 
 
@@ -79,8 +80,9 @@ class LazyGroup(click.Group):
             click.echo(f"bench: {read_message(error)}", err=True)
             context.exit(2)
         except OSError as error:
-            name = "the output" if error.filename is None else clean(str(error.filename))
-            click.echo(f"bench: {name} cannot be used: {error.strerror or error}", err=True)
+            if error.filename is None and error.errno not in FULL:
+                raise
+            click.echo(f"bench: {describe_os_error(error)}", err=True)
             context.exit(2)
         except KeyboardInterrupt:
             click.echo("bench: interrupted; run the same command to resume", err=True)

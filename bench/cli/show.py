@@ -19,7 +19,6 @@ from ..core.errors import UsageError, find_close_names
 from ..core.formatting import format_settings
 from ..core.plugins import DATASET, ENGINE, METHOD, METRIC, REFERENCE, REPORT, Kind, Plugin
 from ..core.settings import SettingFacts, list_settings
-from ..store.shipped import list_shipped
 from .listing import list_by_kind
 
 WIDTH = 100
@@ -49,7 +48,7 @@ def show(name: str) -> None:
         parts += _show_suite(name)
     if not parts and (metric := _find_metric_by_head(name)):
         parts += _show_plugin(METRIC, metric)
-    if name in list_shipped():
+    if _is_listed(name, known["results"]):
         parts.append(f"{name}: results that ship with cambench; see `bench report {name}` and docs/which.md")
     if not parts:
         close = find_close_names(name, [row[0] for rows in known.values() for row in rows], 3)

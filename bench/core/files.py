@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from .errors import CONTROL, Fatal, UsageError, show_value
+from .errors import CONTROL, Fatal, UsageError, clean, show_value
 
 REASONS = {
     errno.ENOSPC: "the disk is full",
@@ -20,6 +20,12 @@ REASONS = {
 }
 MAX_NAME = 255  # bytes of one part of a path, on every common file system
 FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+def describe_os_error(error: OSError) -> str:
+    """Describe an error of the file system in a sentence. Without a file it is one of the output."""
+    name = "the output" if error.filename is None else clean(str(error.filename))
+    return f"{name} cannot be used: {error.strerror}"
 
 
 def check_directory(directory: Path) -> None:

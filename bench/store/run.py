@@ -162,7 +162,7 @@ def open_run(directory: Path | str) -> Run:
     """Open the run in a directory, or shipped results by their name. Raise UsageError for what cannot be read as a run."""
     found = find_shipped(directory) or Path(directory)
     if not os.path.lexists(found) and (close := find_close_names(str(directory), list_shipped(), 1)):
-        raise UsageError(f"{directory} does not exist: did you mean {close[0]}, the results that ship with cambench?")
+        raise UsageError(f"{directory} holds no run: did you mean {close[0]}, the results that ship with cambench?")
     return Run(found, read_header(found))
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from ...bench.stats.bands import compute_bands
+from ...bench.stats.bands import Bands, compute_bands
 from .._plots import figures
 from .._plots.drawing import Drawing, draw_swatch
 from .._plots.svg import make_element as svg
@@ -14,13 +14,12 @@ from .section import Section
 
 @dataclass(frozen=True)
 class Curves:
-    """The figure of one metric on one net."""
+    """The figure of one metric on one net; None if no image has a curve of all methods."""
 
     analysis: NetAnalysis
     metric: str
-    drawing: Drawing
-    images: int  # of which all methods that are drawn have a curve
-    left_out: list[str]  # methods with curves of too few images
+    bands: Bands
+    drawing: Drawing | None
 
 
 def make_section(analyses: Sequence[NetAnalysis]) -> Section | None:
@@ -29,7 +28,7 @@ def make_section(analyses: Sequence[NetAnalysis]) -> Section | None:
     if not curves:
         return None
     legend = {method: svg(draw_swatch(style)) for method, style in analyses[0].styles.items()}
-    drawings = [(f"curves-{curve.analysis.title}-{curve.metric}", curve.drawing) for curve in curves]
+    drawings = [(f"curves-{each.analysis.title}-{each.metric}", each.drawing) for each in curves if each.drawing]
     return Section("curves", "Curves", fill("curves.html", curves=curves, legend=legend), drawings)
 
 
@@ -38,9 +37,8 @@ def _draw_curves(analyses: Sequence[NetAnalysis]) -> Iterator[Curves]:
         curves = analysis.curves
         curves = curves[curves["shares"].map(len) > 1]
         for metric in analysis.table.metrics:
-            rows = curves[curves["metric"] == metric.spec]
-            if bands := compute_bands(rows, analysis.table.methods):
+            if len(rows := curves[curves["metric"] == metric.spec]):
                 subject = figures.FigureSubject(metric, analysis.title, analysis.styles)
-                left_out = [method for method in analysis.table.methods if method in {*rows["method"]} - bands.keys()]
-                images = max(band.images for band in bands.values())
-                yield Curves(analysis, metric.spec, figures.draw_curves(subject, bands), images, left_out)
+                bands = compute_bands(rows, analysis.table.methods)
+                drawing = figures.draw_curves(subject, bands.by_method) if bands.images else None
+                yield Curves(analysis, metric.spec, bands, drawing)

@@ -36,7 +36,7 @@ def make_section(analyses: Sequence[NetAnalysis]) -> Section | None:
 
 
 def _make_strips(run: Run, net: str) -> Strips:
-    """Return the first image of each method that has a series of maps."""
+    """Return the first image of each method that has a series of maps and its curve."""
     rows = run.table("strips", net=net)
     curves = run.table("curves", set(rows["image"]), net=net)
     scores: Any = curves.set_index(["method", "image", "metric"])["scores"]

@@ -204,14 +204,36 @@ def test_a_panel_shows_images_with_a_picture_and_says_what_is_not_computed(tmp_p
     with pytest.raises(UsageError, match=r"run holds no picture of image 01: .*there are: image 00, image 02$"):
         load(directory).panel(images="image 01", methods="grad_cam")
     runs.rewrite(directory, "images", pictures[:0])
-    with pytest.raises(UsageError, match=r"run holds no picture of an image$"):
+    with pytest.raises(UsageError, match=r"run holds no picture of an image that is done on resnet18$"):
         load(directory).panel()
+
+
+def test_curves_have_the_axes_of_their_metric_and_each_method_has_its_own_line() -> None:
+    (axes,) = load("reference").curve("randomisation[stages=2]", "squeezenet1_1").axes
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("share of layers randomised", "similarity to the map")
+    assert len({(line.get_color(), line.get_linestyle()) for line in axes.lines}) == len(axes.lines) > 20
+
+
+def test_curves_name_the_methods_that_they_leave_out_and_need_a_common_image(tmp_path: Path) -> None:
+    directory = runs.write(tmp_path / "run", images=4, nets={"resnet18": "layer4"})
+    curves = load(directory).table("curves")
+    first, cam = curves["image"] == "image 00", curves["method"] == "cam"
+    runs.rewrite(directory, "curves", curves[~cam | first])
+    figure = load(directory).curve("insertion")
+    assert figure.legends[0].get_title().get_text() == "on too few:\ncam"
+    assert figure.axes[0].get_title() == "insertion ↑, resnet18, 4 images"
+    second = curves["image"] == "image 01"
+    runs.rewrite(directory, "curves", curves[(cam & first) | (~cam & second)])
+    with pytest.raises(UsageError, match=r"no image has a curve of all methods by insertion on resnet18$"):
+        load(directory).curve("insertion")
 
 
 @pytest.mark.parametrize("count", [0, -1])
 def test_a_number_of_images_is_positive(small_run: Run, count: int) -> None:
     with pytest.raises(UsageError, match=f"^{count} images are asked for: take 1 or more$"):
-        small_run.panel(images=count)
+        small_run.panel(images=count, methods=None)
+    with pytest.raises(UsageError, match=r"^0 images are asked for"):
+        small_run.panel(images=[])
     with pytest.raises(UsageError, match=f"^{count} images are asked for"):
         small_run.worst("cam", "deletion", count=count)
 

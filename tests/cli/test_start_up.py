@@ -69,3 +69,10 @@ def test_an_output_that_cannot_be_written_is_named_in_a_sentence() -> None:
         command = [sys.executable, "-m", "cambench", "list", "suites"]
         result = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
     assert (result.returncode, result.stderr) == (2, "bench: the output cannot be used: No space left on device\n")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pipes of a shell that are closed in this way")
+def test_a_reader_that_closes_the_pipe_is_no_error() -> None:
+    command = f"'{sys.executable}' -m cambench report '{RUN}' --csv | true"
+    result = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert "cannot be used" not in result.stderr and "Traceback" not in result.stderr

@@ -1,6 +1,8 @@
 """The error classes: wrong usage, one image, a plug-in, or the whole run."""
 
+import errno
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from click.testing import CliRunner, Result
@@ -8,7 +10,15 @@ from torch import Tensor
 
 from cambench.bench.cli.main import main
 from cambench.bench.core import errors, plugins
-from cambench.bench.core.errors import BenchError, Fatal, ImageError, NotApplicable, PluginError, UsageError
+from cambench.bench.core.errors import (
+    BenchError,
+    Fatal,
+    ImageError,
+    NotApplicable,
+    PluginError,
+    UsageError,
+    list_known_names,
+)
 from cambench.bench.core.plugins import DATASET, ENGINE, METHOD, REFERENCE, REPORT, Kind
 from cambench.bench.core.user_code import blame_user_code
 from cambench.bench.data.checked import open_dataset
@@ -114,3 +124,15 @@ def test_the_command_line_shows_every_error_as_one_sentence(
     monkeypatch.setattr("cambench.bench.config.suite_file.load", fail)
     result = CliRunner().invoke(main, ["run", "scenes"])
     assert (result.exit_code, result.stderr) == (2, "bench: what was wrong: what is right\n")
+
+
+def test_of_many_known_names_the_first_are_listed() -> None:
+    names = [f"name{number}" for number in range(41)]
+    assert list_known_names("x", names[:40]).endswith(", name38, name39")
+    assert list_known_names("x", names) == f"there are: {', '.join(names[:20])}, and 21 more"
+
+
+def test_an_error_of_the_system_that_is_no_full_output_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cambench.bench.config.suite_file.load", Mock(side_effect=OSError(errno.ENOMEM, "no memory")))
+    with pytest.raises(OSError, match="no memory"):
+        CliRunner(catch_exceptions=False).invoke(main, ["run", "scenes"])

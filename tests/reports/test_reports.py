@@ -479,7 +479,7 @@ def test_a_band_is_the_interval_of_each_mean_and_has_no_width_for_equal_values(n
     middle = np.random.default_rng(5).beta(2, 3, n)
     curves = [[0.0, value, 1.0] for value in middle]
     rows = make_curves("cam", [[0.0, 0.5, 1.0]] * n, curves)
-    band = compute_bands(rows, ["cam"])["cam"]
+    band = compute_bands(rows, ["cam"]).by_method["cam"]
     expected = stats.estimate_mean(middle, bounds=(0, 1))
     assert band.mean == pytest.approx([0, expected.mean, 1])
     assert band.low == pytest.approx([0, expected.low, 1], abs=0.01)
@@ -488,7 +488,7 @@ def test_a_band_is_the_interval_of_each_mean_and_has_no_width_for_equal_values(n
 
 def test_the_band_of_one_curve_has_no_width() -> None:
     rows = make_curves("cam", [[0.0, 1.0]], [[0.2, 0.9]])
-    band = compute_bands(rows, ["cam"])["cam"]
+    band = compute_bands(rows, ["cam"]).by_method["cam"]
     assert band.low.tolist() == band.mean.tolist() == band.high.tolist() == [0.2, 0.9]
 
 
@@ -496,11 +496,27 @@ def test_curves_are_means_over_the_images_that_all_methods_have_and_methods_with
     heights = {"cam": [0.1, 0.2, 0.9, 0.9], "dear": [0.5, 0.6], "scarce": [0.7]}
     rows = [make_curves(method, [[0.0, 1.0]] * len(ys), [[y, y] for y in ys]) for method, ys in heights.items()]
     bands = compute_bands(pd.concat(rows), ["dear", "scarce", "cam"])
-    assert {method: (band.images, band.mean.tolist()) for method, band in bands.items()} == {
-        "dear": (2, pytest.approx([0.55, 0.55])),
-        "cam": (2, pytest.approx([0.15, 0.15])),
+    assert {method: band.mean.tolist() for method, band in bands.by_method.items()} == {
+        "dear": pytest.approx([0.55, 0.55]),
+        "cam": pytest.approx([0.15, 0.15]),
     }
-    assert compute_bands(pd.concat([rows[0].iloc[2:], rows[1]]), ["cam", "dear"]) == {}
+    assert (list(bands.by_method), bands.images, bands.left_out) == (["dear", "cam"], 2, ["scarce"])
+    apart = compute_bands(pd.concat([rows[0].iloc[2:], rows[1]]), ["cam", "dear"])
+    assert (apart.by_method, apart.images, apart.left_out) == ({}, 0, [])
+
+
+def test_a_figure_of_curves_says_on_how_many_images_it_is_and_which_methods_it_lacks(tmp_path: Path) -> None:
+    directory = runs.write(tmp_path / "run", images=5, nets={"resnet18": "layer4"})
+    curves = store.open_run(directory).table("curves")
+    image = curves["image"].astype(str)
+    dear, scarce = (curves["method"] == method for method in ("score_cam", "cam"))
+    runs.rewrite(directory, "curves", curves[~(dear & (image > "image 02")) & ~(scarce & (image > "image 00"))])
+    page = html.render(store.open_run(directory))
+    assert "<figcaption>resnet18, insertion: 3 images (on too few: cam)</figcaption>" in page
+    apart = (dear & (image > "image 01")) | (~dear & (image <= "image 01"))
+    runs.rewrite(directory, "curves", curves[apart & ~scarce])
+    page = html.render(store.open_run(directory))
+    assert "<figcaption>resnet18, insertion: no image has a curve of all methods</figcaption></figure>" in page
 
 
 def test_notes_on_controls_count_the_images_of_their_comparisons_and_no_metric_of_ties(tmp_path: Path) -> None:
@@ -523,13 +539,12 @@ def test_a_series_of_maps_without_a_curve_is_left_out(tmp_path: Path) -> None:
     maps = run.table("maps").query("method == 'cam' or method == 'grad_cam'")
     steps = [maps.assign(metric="insertion", share=share) for share in run.table("curves")["shares"].iloc[0]]
     runs.rewrite(directory, "strips", pd.concat(steps))
-    assert html.render(store.open_run(directory)).count('class="strip') >= 2
     curves = run.table("curves")
-    runs.rewrite(directory, "curves", curves[curves["method"] != "cam"])
-    page = html.render(store.open_run(directory))
-    assert 'id="sanity"' in page
-    runs.rewrite(directory, "curves", curves[:0])
-    assert 'id="sanity"' not in html.render(store.open_run(directory))
+    shown = [html.render(store.open_run(directory)).split('id="sanity"')[1].split("</section>")[0]]
+    for kept in (curves["method"] != "cam", curves["method"] == "none"):
+        runs.rewrite(directory, "curves", curves[kept])
+        shown.append(html.render(store.open_run(directory)).partition('id="sanity"')[2].partition("</section>")[0])
+    assert [section.count("<img") for section in shown] == [2 * len(steps), len(steps), 0]
 
 
 def test_the_montage_is_a_png(run: Run) -> None:

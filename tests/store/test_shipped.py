@@ -1,12 +1,15 @@
 """The results that ship with the package: found by name, reported and compared like any run, and packed from runs."""
 
 import shutil
+import time
 from collections import Counter
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from filelock import FileLock
 
 import cambench
 from cambench.bench.api.missing import list_missing
@@ -155,12 +158,25 @@ def test_results_stay_if_packing_is_stopped(tmp_path: Path, monkeypatch: pytest.
             reference.pack([run], packed)
     pd.testing.assert_frame_equal(open_run(packed).table("scores"), before)
     reference.pack([run], packed)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["packed", "run"]
+    assert sorted(path.name for path in tmp_path.iterdir() if path.is_dir()) == ["packed", "run"]
     pd.testing.assert_frame_equal(open_run(packed).table("scores"), before)
 
 
 def interrupt(*_: object) -> None:
     raise KeyboardInterrupt
+
+
+def test_a_process_waits_while_another_replaces_the_run(tmp_path: Path) -> None:
+    directory, lock = runs.seal(runs.write(tmp_path / "run", nets=TWO_NETS)), FileLock(tmp_path / "run.lock")
+    (tmp_path / "run.new").mkdir()
+    lock.acquire()
+    with ThreadPoolExecutor(1) as threads:
+        waiting = threads.submit(reference.name_further_device, directory, "another")
+        time.sleep(0.5)
+        assert not waiting.done() and (tmp_path / "run.new").exists()
+        lock.release()
+        waiting.result()
+    assert open_run(directory).header.environment[FURTHER_DEVICE] == "another"
 
 
 def test_a_run_that_another_process_writes_is_not_replaced(tmp_path: Path) -> None:
@@ -176,6 +192,8 @@ def test_shipped_results_with_a_damaged_header_are_to_be_installed_again(results
         (results / "run.json").write_text(content, encoding="utf-8")
     message = refused("report", "results")
     assert message.endswith("install cambench again") and "remove" not in message
+    assert "install cambench again" in " ".join(bench("list", "results").stdout.split())
+    assert "cam" in bench("show", "cam").stdout and "resnet18" in bench("list").stdout
 
 
 def test_a_folder_of_the_users_own_comes_before_the_results(results: Path) -> None:
@@ -187,8 +205,8 @@ def test_a_folder_of_the_users_own_comes_before_the_results(results: Path) -> No
 def test_results_are_listed_and_a_misspelt_name_is_answered_with_the_closest(results: Path) -> None:
     del results
     assert "results" in bench("list", "results").stdout.split("\n", 1)[1]
-    message = "bench: resluts does not exist: did you mean results, the results that ship with cambench?"
-    assert refused("report", "resluts") == message
+    message = "bench: resultz holds no run: did you mean results, the results that ship with cambench?"
+    assert refused("report", "resultz") == message
 
 
 def test_nets_that_the_results_do_not_have_are_refused_and_spaces_do_no_harm() -> None:
@@ -232,7 +250,7 @@ def test_a_run_that_goes_on_elsewhere_names_both_devices_and_keeps_the_first(tmp
         assert reference.find_first_device(split[0]) == "A"
         Writer(split[0], begun).close()
         pd.testing.assert_frame_equal(open_run(split[0]).table("scores"), scores, check_exact=True)
-    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(TWO_NETS)
+    assert sorted(path.name for path in tmp_path.iterdir() if path.is_dir()) == sorted(TWO_NETS)
     reference.pack([open_run(directory) for directory in split], tmp_path / "packed")
     packed = read_header(tmp_path / "packed").environment
     assert packed["device"] == "A" and packed[FURTHER_DEVICE] == "B; C"
@@ -328,7 +346,7 @@ def test_what_a_stopped_process_left_does_no_harm(tmp_path: Path, left: str) -> 
     scores = open_run(directory).table("scores")
     shutil.copytree(directory, tmp_path / f"run.{left}")
     reference.name_further_device(directory, "B")
-    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+    assert [path.name for path in tmp_path.iterdir() if path.is_dir()] == ["run"]
     directory.rename(tmp_path / "run.old")
     reference.restore(directory)
     pd.testing.assert_frame_equal(open_run(directory).table("scores"), scores, check_exact=True)
