@@ -210,6 +210,12 @@ def test_a_wide_table_shows_one_kind_of_metrics_and_is_printed_whole(browser: An
         chosen = page.evaluate(count_heads)
         page.evaluate("dispatchEvent(new Event('beforeprint'))")
         assert page.evaluate(count_heads) == chosen
+        page.emulate_media(
+            media="print"
+        )  # Chromium repeats no head that holds boxes of buttons, and a section is on one kind of page
+        style = "([selector, key]) => getComputedStyle(document.querySelector(selector))[key]"
+        found = [page.evaluate(style, pair) for pair in (("#images th button", "display"), ("#images", "page"))]
+        assert found == ["contents", "wide"]
 
 
 def test_names_with_markup_are_escaped(browser: Any, tmp_path: Path) -> None:
