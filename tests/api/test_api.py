@@ -203,6 +203,9 @@ def test_a_panel_shows_images_with_a_picture_and_says_what_is_not_computed(tmp_p
     assert "image 00" in everything and "image 02" in everything and "image 01" not in everything
     with pytest.raises(UsageError, match=r"run holds no picture of image 01: .*there are: image 00, image 02$"):
         load(directory).panel(images="image 01", methods="grad_cam")
+    predictions = run.table("predictions")
+    runs.rewrite(directory, "predictions", predictions[predictions["image"] != "image 00"])
+    assert [axes for axes in load(directory).panel(methods="grad_cam").axes if axes.get_images()]
     runs.rewrite(directory, "images", pictures[:0])
     with pytest.raises(UsageError, match=r"run holds no picture of an image that is done on resnet18$"):
         load(directory).panel()

@@ -519,17 +519,22 @@ def test_a_figure_of_curves_says_on_how_many_images_it_is_and_which_methods_it_l
     assert "<figcaption>resnet18, insertion: no image has a curve of all methods</figcaption></figure>" in page
 
 
-def test_notes_on_controls_count_the_images_of_their_comparisons_and_no_metric_of_ties(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("level", "note"), [(0.1, "cam, grad_cam, score_cam (8 to 12 images)."), (0.9, "cam, grad_cam (12 images).")]
+)
+def test_notes_on_controls_count_the_images_of_their_comparisons_and_no_metric_of_ties(
+    level: float, note: str, tmp_path: Path
+) -> None:
     directory = runs.add_ties(runs.write(tmp_path / "run", nets={"resnet18": "layer4"}), {})
     run = store.open_run(directory)
     for method in run.header.methods:
-        level = 0.9 if method == "centre" else 0.1
-        _set(run, "resnet18", method, "energy", [level + 0.001 * image for image in range(12)])
+        of_method = {"centre": 0.9, "score_cam": level}.get(method, 0.1)
+        _set(run, "resnet18", method, "energy", [of_method + 0.001 * image for image in range(12)])
     rows = store.open_run(directory).table("scores")
     few = (rows["method"] == "score_cam") & (rows["image"].astype(str) >= "image 08")
     runs.rewrite(directory, "scores", rows[~few])
     text = markdown.render(store.open_run(directory))
-    assert "the control is better than cam, grad_cam, score_cam (8 to 12 images)." in text
+    assert f"energy against centre: no method is better; the control is better than {note}" in text
     assert " of 8 metrics" in text and "of 9 metrics" not in text and "insertion_ties against" not in text
 
 
