@@ -11,7 +11,7 @@ from matplotlib.rcsetup import cycler
 
 from ..config.defaults import DEFAULTS
 from ..core.errors import UsageError, list_known_names
-from ..core.formatting import format_count, format_number
+from ..core.formatting import format_count, format_number, join_names
 from ..data.types import Pixels
 from ..show.overlay import COLOURS, OPACITY
 from ..show.panel import DPI, STYLE, Panel, PanelRow, Tile, draw_panel
@@ -146,8 +146,8 @@ class Run(store.Run):
     def _read_picture(self, net: str, image: str) -> Pixels:
         rows = self.table("images", [image])
         if not len(rows) and len(self.table("predictions", [image], net=net)):
-            known = list_known_names(image, self._list_pictured(net))
-            raise UsageError(f"{self.directory.name} holds no picture of {image}: {known}")
+            pictured = join_names(self._list_pictured(net))
+            raise UsageError(f"{self.directory.name} holds no picture of {image}: it holds those of {pictured}")
         return read_picture(self, image, _take_first(rows, image)["jpeg"])
 
     def _make_panel_row(self, net: str, image: str, methods: Sequence[str]) -> PanelRow:

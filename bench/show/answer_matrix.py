@@ -17,6 +17,8 @@ CLASSES: dict[Standing, str] = {
     "best": "best", "tie": "tie", "behind": "behind", "no better than a control": "lost", "no score": "none",
 }  # fmt: skip
 UNSURE = "unsure"
+MISSING = "no result"
+MISSING_NOTE = "no result: the method is not computed on an image of this net; n/a: it, or the metric, does not apply."
 FEW = "few images"  # in place of a standing: the ranking leaves the method out
 FEW_NOTE = "few images: it has scores on fewer than half as many images as another method, and is not ranked."
 NOTE = (
@@ -50,7 +52,8 @@ def make_answer_matrix(table: Table, answer: Answer, standings: Standings, title
     rows += [_make_row(table, (control,), ordered) for control in table.controls]
     measured = [each.metric.spec for each in ordered if table.knows_ties(each.metric)]
     notes = [NOTE, *([TIES_NOTE.format(join_names(measured))] if measured else [])]
-    notes += [FEW_NOTE] if any(cell.text == FEW for row in rows for cell in row.cells) else []
+    words = {cell.text for row in rows for cell in row.cells}
+    notes += [note for word, note in ((FEW, FEW_NOTE), (MISSING, MISSING_NOTE)) if word in words]
     return Grid(f"standings-{title}", f"How methods stand by each metric on {title}", heads, rows, notes, "standings")
 
 
@@ -102,6 +105,8 @@ def _make_cell(table: Table, group: Sequence[str], standings: MetricStandings) -
     word = WORDS[standing]
     if standing == "no score" and estimate.n > 0:
         word = FEW
+    elif standing == "no score" and not table.count_images(method):
+        word = MISSING
     elif standing == "no better than a control" and not _is_worse_than_a_control(standings, method):
         word = UNSURE
     return Cell(word, estimate.mean, mean, f"standing {CLASSES[standing]}")

@@ -59,8 +59,9 @@ class Run:
         return read_identity(self.directory, self.header)
 
     def __repr__(self) -> str:
-        counts = {word: len(self.header.names[word]) for word in ("image", "net", "method", "metric")}
-        return f"<run {self.directory}: {', '.join(f'{count} {word}s' for word, count in counts.items())}>"
+        counts = {word: len(self.header.names[word]) for word in ("image", "net", "method")}
+        counts["metric"] = sum(not metric.ties_of for metric in self.header.metrics.values())
+        return f"<run {self.directory}: {', '.join(format_count(count, word) for word, count in counts.items())}>"
 
     def table(
         self, name: str, images: Collection[str] | None = None, *, columns: Sequence[str] | None = None,

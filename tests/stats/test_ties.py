@@ -165,3 +165,19 @@ def test_the_matrix_says_that_small_differences_decide_nothing(plain: Table) -> 
     without = replace(table, values=table.values | {"insertion_ties": table.values["insertion_ties"] * np.nan})
     grid = make_answer_matrix(without, answer_by(without, "insertion"), find_standings(without), "resnet18")
     assert len(grid.notes) == 1
+
+
+def test_a_method_that_is_not_computed_is_told_from_one_that_does_not_apply(tmp_path: Path) -> None:
+    directory = runs.write(tmp_path / "run", nets={"vgg16": "features"})  # plain CAM does not apply to it
+    scores = open_run(directory).table("scores")
+    runs.rewrite(directory, "scores", scores[scores["method"] != "score_cam"])
+    table = build_table(open_run(directory), "vgg16")
+    matrix = make_answer_matrix(table, answer_by(table, "insertion"), find_standings(table), "vgg16")
+    words = {row.cells[0].text: {cell.text for cell in row.cells[2:]} for row in matrix.rows}
+    assert words["cam"] == {"n/a"} and words["score_cam"] == {"no result"}
+    assert any(note.startswith("no result: the method is not computed") for note in matrix.notes)
+
+
+def test_metrics_of_ties_are_not_counted_as_metrics(tmp_path: Path) -> None:
+    directory = runs.add_ties(runs.write(tmp_path / "run", nets={"resnet18": "layer4"}), {})
+    assert repr(open_run(directory)).endswith("12 images, 1 net, 5 methods, 8 metrics>")
