@@ -328,10 +328,9 @@ def _describe_measurement(run: Run, nets: Sequence[NetResults]) -> Iterator[str]
     tables = [net.table for net in nets if net.table.net in header.nets]
     computed = [method for method in header.methods if any(table.count_images(method) for table in tables)]
     controls = sum(header.methods[method].control for method in computed)
-    metrics = sum(not metric.ties_of for metric in header.metrics.values())
     yield (
         f"{format_count(len(computed) - controls, 'method')}, {format_count(controls, 'control')} and "
-        f"{format_count(metrics, 'metric')} on `{header.suite.dataset}`, {header.suite.precision}, with torch "
+        f"{format_count(header.metric_count, 'metric')} on `{header.suite.dataset}`, {header.suite.precision}, with torch "
         f"{environment['torch']} on {_name_devices(environment)}, begun at commit {environment['commit']}. Images:"
     )
     yield ""

@@ -192,6 +192,11 @@ class Header(_Part):
         lists = {"dataset": [self.suite.dataset], "image": self.data.images}
         return lists | {"net": list(self.nets), "method": list(self.methods), "metric": list(self.metrics)}
 
+    @property
+    def metric_count(self) -> int:
+        """The number of metrics, without those that measure what ties do to others."""
+        return sum(not metric.ties_of for metric in self.metrics.values())
+
     def describe_protocol(self, metric: str, nets: Iterable[str]) -> Settings:
         """Describe the protocol of a metric on these nets: a `score` that is a probability is named by how it is read there."""
         protocol = self.protocols[metric]

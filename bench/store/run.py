@@ -60,7 +60,7 @@ class Run:
 
     def __repr__(self) -> str:
         counts = {word: len(self.header.names[word]) for word in ("image", "net", "method")}
-        counts["metric"] = sum(not metric.ties_of for metric in self.header.metrics.values())
+        counts["metric"] = self.header.metric_count
         return f"<run {self.directory}: {', '.join(format_count(count, word) for word, count in counts.items())}>"
 
     def table(

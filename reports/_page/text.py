@@ -58,7 +58,7 @@ def describe_run(run: Run) -> str:
         format_count(len(run.header.nets), "net"),
         format_count(len(methods), "method")
         + (f" (including {format_count(controls, 'control')})" if controls else ""),
-        format_count(sum(not metric.ties_of for metric in run.header.metrics.values()), "metric"),
+        format_count(run.header.metric_count, "metric"),
     ]
     left_out = "".join(f" Left out: {reason}." for reason in suite.missing.values())
     return f"{', '.join(parts)}; {suite.precision} on {suite.device}.{left_out}"
