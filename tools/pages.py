@@ -4,7 +4,6 @@ With a run of the default suite, its records and pictures are kept first. The te
 """
 
 import re
-import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,12 +15,13 @@ from .figures import RECORDS, format_drift, format_gate, format_results, format_
 from .lists import format_lists, format_protocols, format_published
 from .montage import draw_montage
 from .plugin_pages import format_methods, format_metrics
+from .records import read_rows, write_run
 from .statistics import format_coverage, format_errors
 from .which import format_which
 
 ROOT = Path(__file__).parents[1]
 PICTURE = ROOT / "docs" / "montage.png"
-KEPT = ("run.json", "scores", "curves", "cost", "predictions")
+KEPT = ("scores", "curves", "cost", "predictions")
 
 
 @dataclass(frozen=True)
@@ -77,13 +77,10 @@ def main(directory: str | None = None) -> None:
 
 
 def keep_run(directory: str) -> None:
-    """Draw the picture of a run, and copy its records to the tests."""
-    PICTURE.write_bytes(draw_montage(open_run(directory)))
-    shutil.rmtree(RECORDS, ignore_errors=True)
-    RECORDS.mkdir(parents=True)
-    for name in KEPT:
-        source = Path(directory) / name
-        (shutil.copytree if source.is_dir() else shutil.copy)(source, RECORDS / name)
+    """Draw the picture of a run, and write its records, without maps and images, to the tests."""
+    run = open_run(directory)
+    PICTURE.write_bytes(draw_montage(run))
+    write_run(RECORDS, run.header, {table: read_rows(run, table) for table in KEPT})
 
 
 if __name__ == "__main__":

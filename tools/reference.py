@@ -10,8 +10,7 @@ dropped, but for those of nets that are computed with `--anew`. With `--photos F
 ImageNet's weights on the photos of a folder, which begin anew if runs/ holds none of them; scores are packed, photos are not.
 """
 
-import shutil
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
@@ -19,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-from filelock import FileLock
 from rich.console import Console
 
 from ..bench.api.missing import list_missing
@@ -36,14 +34,14 @@ from ..bench.forward.device import find_device
 from ..bench.forward.process import tune_process
 from ..bench.run.describe import make_header
 from ..bench.run.plan import Plan, Round, make_plan
-from ..bench.store import parts
 from ..bench.store.comparability import find_environment_difference, list_header_facts
-from ..bench.store.header import FURTHER_DEVICE, Header, write_header
+from ..bench.store.header import FURTHER_DEVICE, Header
 from ..bench.store.layout import FILE, LISTS
-from ..bench.store.run import KEYS, Run, open_run
+from ..bench.store.run import Run, open_run
 from ..bench.store.schema import SCHEMAS
 from ..bench.store.shipped import RESULTS
-from ..bench.store.writer import Writer, lock_directory
+from ..bench.store.writer import Writer
+from .records import read_rows, restore, write_run
 
 SUITE = "reference"
 PHOTOS = "reference-photos"
@@ -55,7 +53,6 @@ TIES = ("insertion_ties", "deletion_ties")  # which take several times as long a
 DEVICE = "device"
 PACKED = tuple(table for table in SCHEMAS if table not in ("strips", *SHOWN))
 SHOWN_IMAGES = 2
-MEASURED = ("cost", "predictions")  # tables with seconds
 
 
 @dataclass(frozen=True)
@@ -192,18 +189,6 @@ def compute(suite: Suite, directory: Path, work: Work, device: str) -> None:
         writer.close()
 
 
-def restore(directory: Path) -> None:
-    """Bring back the run of a directory if a process was stopped while it replaced it."""
-    with _hold(directory):
-        _restore(directory)
-
-
-def _restore(directory: Path) -> None:
-    _, old = _name_siblings(directory)
-    if old.exists() and not directory.exists():
-        old.rename(directory)
-
-
 def add_metrics(directory: Path, header: Header) -> None:
     """Add the metrics that a header has to the header of the run in a directory, if there is a run that lacks some."""
     if not (directory / FILE).exists() or not header.metrics.keys() - open_run(directory).header.metrics.keys():
@@ -233,7 +218,7 @@ def name_further_device(directory: Path, device: str) -> None:
 def _replace_header(directory: Path, header: Header) -> None:
     """Replace the header of the run in a directory. The run is written anew: parts know their header."""
     run = open_run(directory)
-    _write_run(directory, header, {table: _read_rows(run, table) for table in SCHEMAS})
+    write_run(directory, header, {table: read_rows(run, table) for table in SCHEMAS})
 
 
 def _join_devices(*lists: str) -> str:
@@ -265,14 +250,14 @@ def pack(runs: Sequence[Run], directory: Path, *, photos: bool = False) -> None:
     their nets.
     """
     header = merge_headers([run.header for run in runs])
-    rows = {table: [*chain.from_iterable(_read_rows(run, table) for run in runs)] for table in PACKED}
+    rows = {table: [*chain.from_iterable(read_rows(run, table) for run in runs)] for table in PACKED}
     header = _refresh_words(header)
     if photos:
         header = _rename_dataset(header)
         rows = {table: [row | {"dataset": PHOTO_DATA} for row in content] for table, content in rows.items()}
     else:
         rows |= {table: list(_read_first_images(runs, table, header)) for table in SHOWN}
-    _write_run(directory, header, rows)
+    write_run(directory, header, rows)
 
 
 def unpack_missing(packed: Path, directory: Path, left_out: Collection[str] = ()) -> None:
@@ -288,8 +273,8 @@ def unpack(packed: Run, net: str, directory: Path) -> None:
     """Write the records of one net as a run that can be gone on with."""
     suite = packed.header.suite.model_copy(update={"nets": [net]})
     header = packed.header.model_copy(update={"suite": suite, "nets": {net: packed.header.nets[net]}})
-    rows = {table: [row for row in _read_rows(packed, table) if row.get("net", net) == net] for table in SCHEMAS}
-    _write_run(directory, header, rows)
+    rows = {table: [row for row in read_rows(packed, table) if row.get("net", net) == net] for table in SCHEMAS}
+    write_run(directory, header, rows)
 
 
 def merge_headers(headers: Sequence[Header]) -> Header:
@@ -347,61 +332,11 @@ def _read_first_images(runs: Sequence[Run], table: str, header: Header) -> Itera
     """Yield the rows of the first images; the images themselves once, though each run has them."""
     first, seen = header.data.images[:SHOWN_IMAGES], set()
     for run in runs:
-        for row in _read_rows(run, table):
+        for row in read_rows(run, table):
             key = tuple(row.get(name) for name in ("image", "net", "method"))
             if row["image"] in first and key not in seen:
                 seen.add(key)
                 yield row
-
-
-def _read_rows(run: Run, table: str) -> list[dict[str, Any]]:
-    """Read the rows of a table as they are stored, each key once: the last row counts.
-
-    What it lacks of costs and predictions is that of an earlier one: metrics of ties are computed without measuring seconds.
-    """
-    keys = [key for key in KEYS if key in SCHEMAS[table].names]
-    rows: dict[tuple[Any, ...], dict[str, Any]] = {}
-    for part in parts.list_parts(run.directory, run.identity):
-        for row in part.read(table).to_pylist() if table in part.files else []:
-            key = tuple(row[name] for name in keys)
-            earlier = rows.get(key, row) if table in MEASURED else row
-            rows[key] = {name: earlier[name] if _is_missing(value) else value for name, value in row.items()}
-    return list(rows.values())
-
-
-def _is_missing(value: Any) -> bool:
-    return value is None or value != value  # NaN
-
-
-def _write_run(directory: Path, header: Header, rows: Mapping[str, list[dict[str, Any]]]) -> None:
-    """Write a run with one part, in place of what the directory holds, which stays until the new run is whole.
-
-    Raise UsageError if another process writes to the directory.
-    """
-    with _hold(directory):
-        _restore(directory)
-        fresh, old = _name_siblings(directory)
-        for left in (fresh, old):
-            shutil.rmtree(left, ignore_errors=True)  # of a process that was stopped here
-        fresh.mkdir(parents=True)
-        write_header(fresh, header)
-        parts.write(fresh, "0", [parts.Unit(("", ""), dict(rows))], parts.read_identity(fresh, header))
-        if directory.exists():
-            lock_directory(directory).release()  # raises if a run is being written there
-            directory.rename(old)  # `restore` finds the run if the process is stopped here
-        fresh.rename(directory)
-        shutil.rmtree(old, ignore_errors=True)
-
-
-def _hold(directory: Path) -> FileLock:
-    """Return the lock that a process holds while it replaces a directory. It lies beside the directory, which is renamed."""
-    directory.parent.mkdir(parents=True, exist_ok=True)
-    return FileLock(directory.with_name(f"{directory.name}.lock"))
-
-
-def _name_siblings(directory: Path) -> tuple[Path, Path]:
-    """Name the directories in which a new run is written, and to which the old one is moved, while it is replaced."""
-    return directory.with_name(f"{directory.name}.new"), directory.with_name(f"{directory.name}.old")
 
 
 if __name__ == "__main__":

@@ -170,19 +170,20 @@ def _measure(plan: Plan, writer: Writer, console: Console, engine: Plugin, budge
 
 def _measure_all(plan: Plan, writer: Writer, console: Console, engine: Plugin) -> None:
     """Measure what the directory lacks; show progress, and the table of each net as soon as the net is complete."""
-    left = {net: sum(map(len, groups)) for net, groups in plan.list_remaining(writer.done).items()}
-    forecast, advised = Forecast(left, count_flops(plan, left)), False
+    groups = {net: [len(group) for group in groups] for net, groups in plan.list_remaining(writer.done).items()}
+    forecast, advised = Forecast(groups, count_flops(plan, groups)), False
 
-    def describe(net: str, _: str) -> tuple[str, float]:
+    def describe(net: str, _: str) -> tuple[str, float | None]:
         nonlocal advised
         forecast.record(net)
         seconds, done = forecast.seconds, len(plan.indices) - forecast.left[net]
-        if seconds > LONG and not advised:
+        left = "" if seconds is None else f"about {format_time(seconds)} left"
+        if seconds is not None and seconds > LONG and not advised:
             advised = True
-            console.print(f"about {format_time(seconds)} left; {ADVICE}", soft_wrap=True, markup=False)
+            console.print(f"{left}; {ADVICE}", soft_wrap=True, markup=False)
         if not forecast.left[net]:
             _show_table(writer.directory, net, console)
-        return f"{net}: {done} of {len(plan.indices)} images, about {format_time(seconds)} left", forecast.share
+        return f"{net}: {done} of {len(plan.indices)} images{left and f', {left}'}", forecast.share
 
     for net in plan.suite.nets:
         if not forecast.left[net]:

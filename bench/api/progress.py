@@ -1,9 +1,10 @@
 """Follows an engine: a line of progress with the time that is left, and a deadline."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from itertools import accumulate
 from math import inf
 from time import monotonic
 
@@ -42,34 +43,45 @@ class Deadline:
 class Forecast:
     """Forecasts the seconds that the rest of a run takes, from those that it has taken.
 
-    An image on a net that is not begun is taken to need as many times more than the others as one prediction does.
+    `groups` holds the numbers of images that are computed together, by net: their images are done at the same time, so that
+    only the seconds of whole groups say something. `flops` are those of a prediction, by net: an image on a net that is not
+    begun is taken to need as many times more than the others as one prediction does; without, as many as the others.
     """
 
-    def __init__(self, left: Mapping[str, int], flops: Mapping[str, float]) -> None:
-        self.left = Counter(left)  # images, by net
-        self._flops = flops  # of a prediction, by net; without, a net is taken to be like the others
-        self._done: Counter[str] = Counter()
+    def __init__(self, groups: Mapping[str, Sequence[int]], flops: Mapping[str, float]) -> None:
+        self.left = Counter({net: sum(counts) for net, counts in groups.items()})  # images, by net
+        self._ends = {net: {sum(counts) - end for end in accumulate(counts)} for net, counts in groups.items()}
+        self._flops = flops
+        self._waiting: Counter[str] = Counter()  # images of groups that are not done
+        self._done: Counter[str] = Counter()  # images of whole groups
         self._seconds: dict[str, float] = {}
         self._last = monotonic()
 
     def record(self, net: str) -> None:
-        """Record that an image on a net is done, which took the time since the last one."""
+        """Record that an image on a net is done; the last one of a group takes the time since the last group."""
+        self.left[net] -= 1
+        self._waiting[net] += 1
+        if self.left[net] not in self._ends[net]:
+            return
         now = monotonic()
         self._seconds[net] = self._seconds.get(net, 0.0) + now - self._last
         self._last = now
-        self._done[net] += 1
-        self.left[net] -= 1
+        self._done[net] += self._waiting.pop(net)
 
     @property
-    def seconds(self) -> float:
-        """The seconds that the rest takes; at least one image must be done."""
-        return sum(count * self._forecast_image(net) for net, count in self.left.items() if count)
+    def seconds(self) -> float | None:
+        """The seconds that the rest takes; None until a group is done."""
+        if not self._seconds:
+            return None
+        return sum(
+            count * self._forecast_image(net) for net in self.left if (count := self.left[net] + self._waiting[net])
+        )
 
     @property
-    def share(self) -> float:
-        """The share of these seconds and those passed that has passed."""
-        passed = sum(self._seconds.values())
-        return passed / (passed + self.seconds) if passed else 0.0
+    def share(self) -> float | None:
+        """The share of these seconds and those passed that has passed; None until a group is done."""
+        passed, rest = sum(self._seconds.values()), self.seconds
+        return passed / (passed + rest) if rest is not None and passed else None
 
     def _forecast_image(self, net: str) -> float:
         if self._done[net]:

@@ -78,7 +78,7 @@ def load_pair(base: Path, new: Path) -> tuple[Snapshot, Snapshot]:
     run, after = store.open_run(base), load_snapshot(new)
     before = take_snapshot(run, str(base), partial=True)
     if why := find_mismatch(before, after):
-        raise UsageError(f"{base} and {new} have {why}; its images are those of {run.header.suite.dataset}")
+        raise UsageError(f"{base} and {new} have {why}: the images of {base} are those of {run.header.suite.dataset}")
     return before.select_shared(after), after
 
 

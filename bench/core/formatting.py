@@ -64,6 +64,11 @@ def format_cost(value: float) -> str:
     return _remove_zero(f"{value:#.2g}") if value < 0.1 else format_number(value)
 
 
+def format_effect(value: float) -> str:
+    """Format an effect that is not 0: like a score, or, where that would be .000, like a cost."""
+    return format_cost(value) if 0 < value < 0.0005 else format_number(value)
+
+
 def format_duration(seconds: float) -> str:
     """Format the time of one explanation: 4.3 ms, 12.7 s; a dash if it is NaN."""
     if isnan(seconds):

@@ -14,7 +14,7 @@ from ..core.errors import Fatal, ImageError, NotApplicable, clean
 from ..core.plugins import Plugin
 from ..core.profiling import time_span
 from ..data.types import Image, Object
-from ..forward.cost import measure_work, time_call
+from ..forward.cost import measure_work, time_call, time_warm_call
 from ..forward.device import to_batch, widen
 from ..nets.net import Net
 from ..scoring.call_method import call_method, protect
@@ -102,12 +102,12 @@ def _explain(method: Plugin, net: Net, batch: Batch, timing: Timing, *, count: b
         work = _measure_work(method, net, batch.select(0)) if count else Work()
         if timing == "single":
             calls = [_prepare_call(method, net, batch.select(number)) for number in range(len(batch.subjects))]
-            timed = [time_call(call, net.device) for call in calls]
+            timed = [time_warm_call(call, net.device) for call in calls]
             return Explained(torch.cat([maps for maps, _ in timed]), [seconds for _, seconds in timed], work=work)
         if timing and method.foreign:
             _prepare_call(method, net, batch)()  # a net's first batch is also explained alone, which is not timed
         call = _prepare_call(method, net, batch)
-        maps, seconds = time_call(call, net.device) if timing else (call(), math.nan)
+        maps, seconds = time_warm_call(call, net.device) if timing else (call(), math.nan)
         return Explained(maps, batch_seconds=seconds / len(maps), work=work)
     except NotApplicable as reason:
         return Explained(reason=clean(str(reason)))

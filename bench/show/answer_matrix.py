@@ -19,6 +19,8 @@ CLASSES: dict[Standing, str] = {
 UNSURE = "unsure"
 MISSING = "no result"
 MISSING_NOTE = "no result: the method is not computed on an image of this net; n/a: it, or the metric, does not apply."
+ALONE = "alone"
+ALONE_NOTE = "alone: no other method is shown to be better than every control, but no test tells it from some of those."
 FEW = "few images"  # in place of a standing: the ranking leaves the method out
 FEW_NOTE = "few images: it has scores on fewer than half as many images as another method, and is not ranked."
 NOTE = (
@@ -53,7 +55,7 @@ def make_answer_matrix(table: Table, answer: Answer, standings: Standings, title
     measured = [each.metric.spec for each in ordered if table.knows_ties(each.metric)]
     notes = [NOTE, *([TIES_NOTE.format(join_names(measured))] if measured else [])]
     words = {cell.text for row in rows for cell in row.cells}
-    notes += [note for word, note in ((FEW, FEW_NOTE), (MISSING, MISSING_NOTE)) if word in words]
+    notes += [note for word, note in ((ALONE, ALONE_NOTE), (FEW, FEW_NOTE), (MISSING, MISSING_NOTE)) if word in words]
     return Grid(f"standings-{title}", f"How methods stand by each metric on {title}", heads, rows, notes, "standings")
 
 
@@ -103,7 +105,9 @@ def _make_cell(table: Table, group: Sequence[str], standings: MetricStandings) -
     if standing == "tie" and {*standings.top, *standings.rivals} <= set(group):
         standing = "best"  # it ties with methods of the same scores alone
     word = WORDS[standing]
-    if standing == "no score" and estimate.n > 0:
+    if standing == "tie" and {*standings.top} <= set(group):
+        word = ALONE
+    elif standing == "no score" and estimate.n > 0:
         word = FEW
     elif standing == "no score" and not table.count_images(method):
         word = MISSING

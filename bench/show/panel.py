@@ -1,8 +1,12 @@
-"""A panel: a row for each class explained, with the photo and, for each method, its map and the overlay on the photo."""
+"""A panel: a row for each class explained, with the photo and, for each method, its map and the overlay on the photo.
+
+A row of many methods is broken into lines.
+"""
 
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import ceil
 from pathlib import Path
 from textwrap import shorten, wrap
 from typing import Any
@@ -28,6 +32,7 @@ GAP, PAIR_GAP, MARGIN, LINE = (
     0.155,
 )  # inches: inside a pair, between pairs, at the edges, a line of text
 LETTERS = 15  # an inch
+MOST_PAIRS = 6  # pairs of a map and its overlay in a line
 INK, MUTED, BLANK = "#1a1a1a", "#666666", "#f2f2f2"
 STYLE: dict[Any, Any] = {"text.parse_math": False, "font.size": 8, "font.family": "DejaVu Sans", "svg.fonttype": "none"}
 
@@ -86,9 +91,10 @@ def check_picture_name(file: Path | str) -> str:
 def draw_panel(title: str, rows: Sequence[PanelRow], *, colours: str = COLOURS, opacity: float = OPACITY) -> Panel:
     """Draw rows under a title. Raise UsageError for colours that matplotlib does not have."""
     check_colours(colours)
-    pairs = max(len(row.tiles) for row in rows)
+    lines = _break_rows(rows)
+    pairs = max(len(line.tiles) for line in lines)
     width = 2 * MARGIN + SIDE + pairs * (PAIR_GAP + 2 * SIDE + GAP)
-    heights = [_compute_row_height(row) for row in rows]
+    heights = [_compute_height(line) for line in lines]
     height = 2 * MARGIN + LINE + sum(heights)
     with matplotlib.rc_context(STYLE):
         panel = Panel(figsize=(width, height), dpi=DPI, facecolor="white")
@@ -96,10 +102,30 @@ def draw_panel(title: str, rows: Sequence[PanelRow], *, colours: str = COLOURS, 
         top = MARGIN
         sheet.add_text(MARGIN, top, shorten(title, int(LETTERS * width), placeholder=" …"), MUTED)
         top += LINE
-        for row, row_height in zip(rows, heights, strict=True):
-            _draw_row(sheet, row, top, colours, opacity)
-            top += row_height
+        for line, line_height in zip(lines, heights, strict=True):
+            _draw_line(sheet, line, top, colours, opacity)
+            top += line_height
     return panel
+
+
+@dataclass(frozen=True)
+class _Line:
+    """Tiles of a row that stand side by side: in its first line beside the photo."""
+
+    row: PanelRow
+    tiles: Sequence[Tile]
+    has_photo: bool
+
+
+def _break_rows(rows: Sequence[PanelRow]) -> list[_Line]:
+    """Break rows into lines of at most MOST_PAIRS tiles, about as many in each."""
+    most = max(len(row.tiles) for row in rows)
+    pairs = ceil(most / ceil(most / MOST_PAIRS))
+    return [
+        _Line(row, row.tiles[start : start + pairs], has_photo=not start)
+        for row in rows
+        for start in range(0, len(row.tiles), pairs)
+    ]
 
 
 @dataclass(frozen=True)
@@ -120,13 +146,15 @@ class _Sheet:
         return self.panel.add_axes(box)
 
 
-def _draw_row(sheet: _Sheet, row: PanelRow, top: float, colours: str, opacity: float) -> None:
+def _draw_line(sheet: _Sheet, line: _Line, top: float, colours: str, opacity: float) -> None:
+    row = line.row
     titles, pictures, captions = top + 0.8 * LINE, top + 1.9 * LINE, top + 2.2 * LINE + SIDE
-    _draw_title(sheet, MARGIN, titles, row.title, SIDE)
-    draw_tile(sheet.add_axes(MARGIN, pictures), row.pixels)
-    _draw_caption(sheet, MARGIN, captions, row.caption, SIDE)
+    if line.has_photo:
+        _draw_title(sheet, MARGIN, titles, row.title, SIDE)
+        draw_tile(sheet.add_axes(MARGIN, pictures), row.pixels)
+        _draw_caption(sheet, MARGIN, captions, row.caption, SIDE)
     x = MARGIN + SIDE + PAIR_GAP
-    for tile in row.tiles:
+    for tile in line.tiles:
         _draw_title(sheet, x, titles, tile.title, 2 * SIDE)
         if tile.map is None:
             draw_tile(sheet.add_axes(x, pictures, 2 * SIDE + GAP), None, text=_wrap(tile.caption, 1.6 * SIDE))
@@ -150,10 +178,12 @@ def _wrap(text: str, width: float) -> str:
     return "\n".join(wrap(text, int(LETTERS * width)))
 
 
-def _compute_row_height(row: PanelRow) -> float:
-    """Compute the height in inches of a row's titles, pictures and captions."""
-    captions = [(row.caption, SIDE), *((tile.caption, 2 * SIDE) for tile in row.tiles if tile.map is not None)]
-    lines = max(len(wrap(text, int(LETTERS * width))) for text, width in captions)
+def _compute_height(line: _Line) -> float:
+    """Compute the height in inches of a line's titles, pictures and captions."""
+    captions = [(tile.caption, 2 * SIDE) for tile in line.tiles if tile.map is not None]
+    if line.has_photo:
+        captions.append((line.row.caption, SIDE))
+    lines = max((len(wrap(text, int(LETTERS * width))) for text, width in captions), default=0)
     return 2.5 * LINE + SIDE + lines * LINE
 
 

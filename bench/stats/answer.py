@@ -39,9 +39,10 @@ class Answer:
     Attributes:
         net: the net's name.
         state: `winner`: one method is best by all metrics, or several that score alike. `tie`: several are, and no test tells
-            them apart, or tells one from others that are not shown to beat the controls. `none`: by a metric, no method is
-            shown to beat the controls and ties with the best. `split`: different methods are best by different metrics.
-            `open`: too few images, or a race, have not decided whether a method beats the controls.
+            them apart, or tells one from others that are not shown to beat the controls. `none`: no method is shown to beat
+            the controls and ties with the best, by any metric. `split`: different methods are best by different metrics, or
+            methods by some metrics and none by others. `open`: too few images, or a race, have not decided whether a method
+            beats the controls.
         take: the method to take: the winner, or the cheapest of a tie; None without one.
         top: the winner, or the methods that tie, cheapest first.
         alike: groups of methods that have the same scores, up to rounding, on every image.
@@ -167,6 +168,8 @@ def _find_state(evidence: Evidence) -> State:
         failed = evidence.select(decided=False)
         if failed is None:
             return "split"
-        return "open" if failed.is_too_little else "none"
+        if failed.is_too_little:
+            return "open"
+        return "split" if evidence.select(decided=True) else "none"
     alone = len(evidence.top) == 1 or any(set(evidence.top) <= set(group) for group in evidence.alike)
     return "winner" if alone and not evidence.rivals else "tie"

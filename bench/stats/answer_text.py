@@ -1,10 +1,11 @@
 """The answer of a run for one net, in one sentence."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from math import isnan
 from typing import Literal
 
-from ..core.formatting import format_count, format_duration, format_number, join_names
+from ..core.formatting import format_cost, format_count, format_duration, format_effect, format_number, join_names
 from .estimate import Estimate, format_interval
 from .standings import Evidence, MetricStandings
 from .summary import Table
@@ -53,17 +54,23 @@ def _describe_tie(evidence: Evidence) -> str:
 
 
 def _describe_split(evidence: Evidence) -> str:
-    best = "; ".join(_describe_best(each, evidence) for each in evidence.by)
-    return f"no method is best by {_join_metrics(evidence)} alike on {_format_images(evidence)}: {best}"
+    """Say which methods are best by each metric, and by which metrics no method beats the controls."""
+    failed, decided = evidence.select(decided=False), evidence.select(decided=True) or evidence
+    parts = [
+        *_list_best(decided),
+        *([f"by {_join_metrics(failed)} no method {_describe_failure(failed)}"] if failed else []),
+    ]
+    return f"no method is best by {_join_metrics(evidence)} alike on {_format_images(evidence)}: {'; '.join(parts)}"
 
 
 def _describe_none(evidence: Evidence) -> str:
-    """Say that by some metrics no method beats the controls, or that this is not known, and what the others say."""
+    """Say that no method beats the controls, or that this is not known by some metrics, and what the others say."""
     if not evidence.table.controls:
         return f"no method is best by {_join_metrics(evidence)} on {_format_images(evidence)}"
     failed, decided = evidence.select(decided=False) or evidence, evidence.select(decided=True)
-    failure = _describe_shortage(failed) if failed.is_too_little else _describe_failure(failed)
-    return failure + (_describe_rest(decided) if decided else "")
+    if failed.is_too_little:
+        return "; ".join([_describe_shortage(failed), *(_list_best(decided) if decided else [])])
+    return f"no method {_describe_failure(failed)} by {_join_metrics(failed)} on {_format_images(failed)}"
 
 
 _SENTENCES = {
@@ -87,28 +94,33 @@ def _describe_shortage(failed: Evidence) -> str:
 
 
 def _describe_failure(failed: Evidence) -> str:
+    """Say of no method that it beats the controls, or, where some comparisons are undecided, that it is shown to."""
     known = all(
         any(comparison.verdict == "worse" for comparison in each.comparisons if comparison.method == method)
         for each in failed.by for method in each.standings if each.standings[method] != "no score"
     )  # fmt: skip
-    beats = "beats" if known else "is shown to beat"
-    return f"no method {beats} the controls by {_join_metrics(failed)} on {_format_images(failed)}"
+    return f"{'beats' if known else 'is shown to beat'} the controls"
 
 
-def _describe_rest(decided: Evidence) -> str:
-    """Say which methods are best by the metrics by which some method beats the controls."""
-    if decided.top:
-        return f"; by {_join_metrics(decided)} {_join_top(decided.top, decided.rivals, decided.alike)}"
-    return "".join(f"; {_describe_best(each, decided)}" for each in decided.by)
+def _list_best(decided: Evidence) -> list[str]:
+    """Say which methods are best by metrics by which some method beats the controls: by all together, or else by each."""
+    alone = [replace(decided, by=(of_metric,)) for of_metric in decided.by]
+    return [f"by {_join_metrics(each)} {_describe_top(each)}" for each in ([decided] if decided.top else alone)]
 
 
-def _describe_best(of_metric: MetricStandings, evidence: Evidence) -> str:
-    return f"by {of_metric.metric.spec} {_join_top(of_metric.top, of_metric.rivals, evidence.alike)}"
+def _describe_top(evidence: Evidence) -> str:
+    """Say that a method is best, that several tie, or that one alone of those that tie is shown to beat the controls."""
+    top = evidence.by[0].top if len(evidence.by) == 1 else evidence.top
+    names, cheapest, be = _join_alike(top, evidence.alike), evidence.cheapest_first[0], "is" if len(top) == 1 else "are"
+    tie = not any(set(top) <= set(group) for group in ((top[0],), *evidence.alike))
+    alone = f"alone {be} shown to beat the controls" if evidence.rivals else f"{be} best"
+    price = _format_price(evidence.table, cheapest)
+    return f"{names} {'tie' if tie else alone} ({f'the cheapest: {cheapest}, ' if len(top) > 1 else ''}{price})"
 
 
 def _describe_ties(by: Sequence[MetricStandings]) -> str:
     """Say by which metrics ties alone keep comparisons undecided."""
-    moved = [f"{each.metric.spec} by {format_number(each.tie_effect)} or more" for each in by if each.tie_effect]
+    moved = [f"{each.metric.spec} by {format_effect(each.tie_effect)} or more" for each in by if each.tie_effect]
     return f"; the order of equal pixels can move {join_names(moved)}, more than some scores differ" if moved else ""
 
 
@@ -128,16 +140,13 @@ def _format_score(estimate: Estimate) -> str:
 
 
 def _format_price(table: Table, method: str) -> str:
+    """Format the seconds of a map, or the forward passes where these alone are known."""
     cost = table.costs.get(method)
-    if cost is None or isnan(cost.seconds):
-        return "its seconds were not measured"
-    return f"{format_duration(cost.seconds)} an image"
-
-
-def _join_top(top: Sequence[str], rivals: Sequence[str], alike: Sequence[tuple[str, ...]]) -> str:
-    """Say that a method is best, that several tie, or that one alone of those that tie is shown to beat the controls."""
-    alone = "alone is shown to beat the controls" if rivals else "is best"
-    return f"{_join_alike(top, alike)} {alone if len(top) == 1 else 'tie'}"
+    if cost and not isnan(cost.seconds):
+        return f"{format_duration(cost.seconds)} an image"
+    if cost and not isnan(cost.forwards):
+        return f"{format_cost(cost.forwards)} forward passes an image"
+    return "its seconds were not measured"
 
 
 def _join_alike(top: Sequence[str], alike: Sequence[tuple[str, ...]]) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from ..core.formatting import format_count, format_number, join_names
+from ..core.formatting import format_count, format_effect, join_names
 from .mean_scores import Metric
 from .summary import Table
 
@@ -14,7 +14,7 @@ def describe_tie_effect(table: Table, method: str, metric: Metric) -> str:
     """Say how much ties can move a mean score, if that is more than half the width of its interval; else return no text."""
     if not table.is_moved_by_ties(method, metric):
         return ""
-    return f"the order of equal pixels can move it by {format_number(table.find_tie_effect(method, metric))} or more, {BEYOND}"
+    return f"the order of equal pixels can move it by {format_effect(table.find_tie_effect(method, metric))} or more, {BEYOND}"
 
 
 def describe_means(table: Table, name: Callable[[Metric], str]) -> list[str]:
@@ -40,7 +40,7 @@ def _describe_ties(table: Table, name: Callable[[Metric], str]) -> list[str]:
     notes = []
     for metric in table.metrics:
         moved = [method for method in table.methods if table.is_moved_by_ties(method, metric)]
-        effects = [f"{method} by {format_number(table.find_tie_effect(method, metric))} or more" for method in moved]
+        effects = [f"{method} by {format_effect(table.find_tie_effect(method, metric))} or more" for method in moved]
         if effects:
             each = "each " if len(effects) > 1 else ""
             notes.append(

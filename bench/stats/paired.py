@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm
 
-from ..core.formatting import format_number
+from ..core.formatting import format_effect
 from .estimate import ALPHA, FEW, TIE, Estimate, Floats, Z, estimate_columns
 from .significance import Significance, count_decisive_images, holm, sign_test, signed_rank_tests
 
@@ -66,7 +66,7 @@ class Pair:
     @property
     def ties_text(self) -> str:
         """How much ties can move a mean, in words; empty if that is not more than the difference."""
-        effect = format_number(self.tie_effect)
+        effect = format_effect(self.tie_effect)
         return f"the order of equal pixels can move a mean by {effect} or more" if self.tie_effect else ""
 
     @property

@@ -74,19 +74,18 @@ def draw_costs(
         return None
     label = f"{metric.spec} ({metric.better} is better) against {axis} per image on {subject.net}. "
     label += f"No other method is both cheaper and better than {', '.join(front)}." if front else ""
-    drawing = Drawing(WIDTH, HEIGHT, label)
-    across, up = (
-        _make_cost_scale([by_axis[ranked.method] for ranked in methods], axis),
-        Scale(*pad(_list_ends(methods)), BOTTOM, TOP),
-    )
-    draw_bottom_axis(drawing, across, TOP, BOTTOM, f"{axis} per image, logarithmic")
+    height = max(HEIGHT, _compute_height(len(ranking.methods)))  # the ranking stands beside it
+    drawing, bottom = Drawing(WIDTH, height, label), height - HEIGHT + BOTTOM
+    across = _make_cost_scale([by_axis[ranked.method] for ranked in methods], axis)
+    up = Scale(*pad(_list_ends(methods)), bottom, TOP)
+    draw_bottom_axis(drawing, across, TOP, bottom, f"{axis} per image, logarithmic")
     draw_left_axis(drawing, up, LEFT, WIDTH - 10, f"{metric.spec} {metric.arrow}")
     points = {ranked.method: (across(by_axis[ranked.method]), up(ranked.estimate.mean)) for ranked in methods}
     if len(front) > 1:
         drawing.add_line([points[method] for method in front], "accent", width=1.4, dashes=(4.0, 3.0))
     for ranked in methods:
         _draw_point(drawing, points[ranked.method], ranked, up, subject.styles[ranked.method])
-    corner, y = ("↖", TOP + 8) if metric.better == "higher" else ("↙", BOTTOM - 10)
+    corner, y = ("↖", TOP + 8) if metric.better == "higher" else ("↙", bottom - 10)
     drawing.add_text(LEFT + 6, y, f"{corner} {CORNER}", colour="muted", size=SMALL)
     corner_box = (LEFT, y - 8, LEFT + LETTER * SMALL * (len(CORNER) + 3), y + 8)
     on_front = {method: points[method] for method in front}
@@ -157,13 +156,18 @@ def _draw_rows(methods: Sequence[str], ends: list[float], title: str, label: str
     """Start a drawing with a row for each method; return it with the scale along its bottom."""
     names = [method if len(method) <= NAMES else method[: NAMES - 1] + "…" for method in methods]
     left = 14 + LETTER * 12 * max(map(len, names))
-    bottom = 8 + ROW * len(methods)
-    drawing = Drawing(WIDTH, bottom + 40, label)
+    height = _compute_height(len(methods))
+    drawing, bottom = Drawing(WIDTH, height, label), height - 40
     scale = Scale(*pad(ends), left, WIDTH - 52)
     draw_bottom_axis(drawing, scale, 4, bottom, title)
     for row, (method, text) in enumerate(zip(methods, names, strict=True)):
         drawing.add_text(left - 8, _find_middle(row), text, anchor="end", method=method)
     return drawing, scale
+
+
+def _compute_height(rows: int) -> float:
+    """Compute the height of a drawing with so many rows and an axis below."""
+    return 48 + ROW * rows
 
 
 def _find_middle(row: int) -> float:

@@ -38,7 +38,7 @@ def record(forecast: Forecast, clock: list[float], net: str, seconds: float) -> 
 
 
 def test_a_net_that_is_not_begun_weighs_what_its_predictions_cost(clock: list[float]) -> None:
-    forecast = Forecast({"small": 4, "large": 2}, {"small": 3.0, "large": 30.0})
+    forecast = Forecast({"small": [1, 1, 1, 1], "large": [1, 1]}, {"small": 3.0, "large": 30.0})
     for _ in range(2):
         record(forecast, clock, "small", 2)
     assert forecast.seconds == 2 * 2 + 2 * 20 and forecast.share == 4 / 48
@@ -49,9 +49,21 @@ def test_a_net_that_is_not_begun_weighs_what_its_predictions_cost(clock: list[fl
 
 @pytest.mark.parametrize("flops", [{}, {"large": 30.0}, {"small": 3.0}])
 def test_nets_of_unknown_cost_are_taken_to_be_like_the_others(clock: list[float], flops: dict[str, float]) -> None:
-    forecast = Forecast({"small": 4, "large": 2}, flops)
+    forecast = Forecast({"small": [1, 1, 1, 1], "large": [1, 1]}, flops)
     record(forecast, clock, "small", 2)
     assert forecast.seconds == 3 * 2 + 2 * 2
+
+
+def test_images_that_are_computed_together_take_the_time_of_their_group_together(clock: list[float]) -> None:
+    forecast = Forecast({"small": [2, 2], "large": [2]}, {"small": 3.0, "large": 30.0})
+    record(forecast, clock, "small", 8)
+    assert forecast.seconds is None and forecast.share is None, "the first image comes when its whole group is done"
+    record(forecast, clock, "small", 0)
+    assert forecast.seconds == 2 * 4 + 2 * 40 and forecast.share == 8 / 96
+    record(forecast, clock, "small", 5)
+    assert forecast.seconds == 2 * 4 + 2 * 40 and forecast.left["small"] == 1
+    record(forecast, clock, "small", 1)
+    assert forecast.seconds == 2 * 35 and forecast.share == 14 / 84
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from cambench.bench.forward import cost
-from cambench.bench.forward.cost import time_call
+from cambench.bench.forward.cost import time_call, time_warm_call
 from cambench.bench.nets.class_maps import PointwiseLinear
 from cambench.bench.nets.cut import Cut
 from cambench.bench.nets.net import Net
@@ -135,3 +135,18 @@ def test_work_is_reproducible(net: Net, image: torch.Tensor) -> None:
 def test_seconds_are_those_of_the_call() -> None:
     result, seconds = time_call(lambda: [time.sleep(0.05), "done"][1], CPU)
     assert result == "done" and 0.05 <= seconds < 5
+
+
+@pytest.mark.parametrize(("seconds", "calls"), [((0.05, 0.0), 2), ((0.2, 0.0), 1)])
+def test_a_short_call_is_timed_once_caches_are_warm(seconds: tuple[float, float], calls: int) -> None:
+    waits = iter(seconds)
+    made: list[float] = []
+
+    def call() -> int:
+        made.append(next(waits))
+        time.sleep(made[-1])
+        return len(made)
+
+    result, measured = time_warm_call(call, CPU)
+    assert result == len(made) == calls
+    assert (measured < 0.04) is (calls == 2), "the first of two calls does not count"

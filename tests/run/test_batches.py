@@ -180,6 +180,34 @@ def test_the_batch_after_the_images_that_are_timed_alone_is_timed_as_a_whole(net
     assert len({cost["batch_seconds"] for cost in costs[8:16]}) == 1 and costs[8]["batch_seconds"] > 0
 
 
+COLD = """
+import time
+
+last = None
+
+def explain(net, images, targets):
+    global last
+    first, last = images is not last, images
+    if first:
+        time.sleep(0.08)
+    return images.mean(1)
+"""
+
+
+def test_seconds_are_those_of_a_second_call(net: str, tmp_path: Path) -> None:
+    """A method whose first call with a batch takes longer, as where caches are cold."""
+    (tmp_path / "cold.py").write_text(COLD)
+    suite = suite_file.load(
+        "smoke", nets=[net], methods=[f"{tmp_path}/cold.py"], metrics=["average_drop"], images=8, precision="fp32",
+        dataset="scenes[size=32]", target="predicted",
+    )  # fmt: skip
+    plan = make_plan(suite, "cpu")
+    groups = [plan.indices[:4], plan.indices[4:]]
+    costs = [unit.rows["cost"][0] for group in Session(plan, plan.suite.nets[0]).compute(groups) for unit in group]
+    assert [cost["seconds"] < 0.06 for cost in costs] == [True] * 4 + [False] * 4
+    assert all(4 * cost["batch_seconds"] < 0.06 for cost in costs[4:])
+
+
 METHOD = """
 def explain(net, images, targets, seeds):
     maps, odd = images.mean(1), {seed}

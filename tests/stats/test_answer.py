@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from cambench.bench.core.errors import UsageError
-from cambench.bench.core.formatting import join_names
+from cambench.bench.core.formatting import format_cost, join_names
 from cambench.bench.core.markdown import escape
 from cambench.bench.show.answer_matrix import make_answer_matrix
 from cambench.bench.stats.answer import describe_answers, find_answer, find_answers
@@ -90,26 +90,52 @@ def test_different_methods_may_be_best_by_different_metrics(table: Table) -> Non
     answer = find_answer(with_scores(table, insertion={"cam": 0.9}, average_drop={"grad_cam": 0.9}))
     assert answer and (answer.state, answer.take) == ("split", None)
     assert answer.text == (
-        "no method is best by insertion and average_drop alike on 12 images: by insertion cam is best; by average_drop "
-        "grad_cam is best"
+        "no method is best by insertion and average_drop alike on 12 images: by insertion cam is best (4.31 ms an image); by "
+        "average_drop grad_cam is best (9.98 ms an image)"
     )
 
 
 def test_by_the_other_metrics_a_method_may_be_best(table: Table) -> None:
     answer = find_answer(with_scores(table, insertion={"centre": 0.9}, average_drop={}, pointing={}))
-    assert answer and (answer.state, answer.take) == ("none", None)
+    assert answer and (answer.state, answer.take) == ("split", None)
     assert answer.text == (
-        "no method beats the controls by insertion on 12 images; by average_drop and pointing cam and grad_cam tie"
+        "no method is best by insertion, average_drop and pointing alike on 12 images: by average_drop and pointing cam and "
+        "grad_cam tie (the cheapest: cam, 4.31 ms an image); by insertion no method beats the controls"
     )
 
 
 def test_of_several_other_metrics_each_may_have_another_best_method(table: Table) -> None:
     levels = {"insertion": {"centre": 0.9}, "average_drop": {"cam": 0.9}, "pointing": {"score_cam": 0.9}}
     answer = find_answer(with_scores(table, **levels))
-    assert answer and (answer.state, answer.take) == ("none", None)
+    assert answer and (answer.state, answer.take) == ("split", None)
     assert answer.text == (
-        "no method beats the controls by insertion on 12 images; by average_drop cam is best; by pointing score_cam is best"
+        "no method is best by insertion, average_drop and pointing alike on 12 images: by average_drop cam is best (4.31 ms an "
+        "image); by pointing score_cam is best (2.46 s an image); by insertion no method beats the controls"
     )
+
+
+def test_if_no_method_beats_the_controls_by_any_metric_there_is_none(table: Table) -> None:
+    answer = find_answer(with_scores(table, insertion={"centre": 0.9}, average_drop={"centre": 0.9}))
+    assert answer and (answer.state, answer.take) == ("none", None)
+    assert answer.text == "no method beats the controls by insertion and average_drop on 12 images"
+
+
+def test_methods_that_score_alike_are_best_together_by_one_metric(table: Table) -> None:
+    scored = with_scores(table, insertion={"cam": 0.9, "grad_cam": 0.9}, average_drop={"score_cam": 0.9})
+    for values in scored.values.values():
+        values["grad_cam"] = values["cam"]
+    answer = find_answer(scored)
+    assert answer and answer.state == "split"
+    assert ": by insertion cam = grad_cam are best (the cheapest: cam, 4.31 ms an image); by" in answer.text
+
+
+def test_the_price_is_in_forward_passes_where_seconds_were_not_measured(table: Table) -> None:
+    costs = {method: replace(cost, seconds=float("nan")) for method, cost in table.costs.items()}
+    untimed = replace(with_scores(table, insertion={"cam": 0.9}), costs=costs)
+    answer = find_answer(untimed)
+    assert answer and answer.text.endswith(f", {format_cost(costs['cam'].forwards)} forward passes an image")
+    answer = find_answer(replace(untimed, costs={}))
+    assert answer and answer.text.endswith(", its seconds were not measured")
 
 
 def test_metrics_with_degrees_decide_before_hits_and_misses(table: Table) -> None:
@@ -233,14 +259,20 @@ def test_a_net_with_images_and_no_score_is_named(tmp_path: Path) -> None:
     assert f"- **resnet18**: {escape(absence)}." in markdown.render(run)
 
 
-def test_methods_are_named_in_the_order_of_the_run_after_a_metric_that_none_passes(table: Table) -> None:
-    scored = with_scores(table, insertion=dict.fromkeys(LEVELS, 0.5), average_drop={"score_cam": 0.8})
+def test_methods_that_tie_are_named_best_first_by_one_metric_and_in_the_order_of_the_run_by_several(
+    table: Table,
+) -> None:
+    tied = {"score_cam": 0.8}
+    scored = with_scores(table, insertion=dict.fromkeys(LEVELS, 0.5), average_drop=tied, pointing=tied)
     forwards = dict(zip(LEVELS, (5.0, 4.0, 3.0, 2.0, 1.0), strict=True))
-    costs = {method: replace(table.costs[method], forwards=count) for method, count in forwards.items()}
-    answer = find_answer(replace(scored, costs=costs))
-    assert (
-        answer and answer.state == "none" and answer.text.endswith("; by average_drop cam, grad_cam and score_cam tie")
+    scored = replace(
+        scored, costs={name: replace(table.costs[name], forwards=count) for name, count in forwards.items()}
     )
+    names = {"average_drop": "grad_cam, score_cam and cam", "average_drop and pointing": "cam, grad_cam and score_cam"}
+    for by, tied_names in names.items():
+        answer = find_answer(scored, ["insertion", *by.split(" and ")])
+        assert answer and answer.state == "split"
+        assert f": by {by} {tied_names} tie (the cheapest: score_cam, 2.46 s an image); by" in answer.text
 
 
 def test_a_method_is_below_a_control_or_not_told_from_it(table: Table) -> None:
@@ -276,6 +308,9 @@ def test_a_method_that_ties_with_the_best_but_beats_no_control_is_left_out(table
     }  # fmt: skip
     assert (answer.state, answer.take, answer.top) == ("tie", "cam", ("cam",))
     assert "cam alone is shown to beat the controls, and no test tells it from grad_cam; take cam (" in answer.text
+    grid = make_answer_matrix(scored, answer, find_standings(scored), "a net")
+    words = {row.cells[0].text: row.cells[2].text for row in grid.rows}
+    assert (words["cam"], words["grad_cam"]) == ("alone", "unsure") and grid.notes[-1].startswith("alone: ")
 
 
 @pytest.mark.parametrize(("count", "few"), [(1, True), (7, True), (8, False)])  # 6 tests: 6 * 2 ** (1 - 8) < .05

@@ -26,7 +26,7 @@ from cambench.bench.store.writer import Writer, lock_directory
 from cambench.tests.support import runs
 from cambench.tests.support.cli import bench, refused
 from cambench.tests.support.comparisons import edit_header, rename_method, shift_scores
-from cambench.tools import reference
+from cambench.tools import records, reference
 
 TWO_NETS = {"squeezenet1_1": "features", "resnet18": "layer4"}
 
@@ -348,14 +348,14 @@ def test_what_a_stopped_process_left_does_no_harm(tmp_path: Path, left: str) -> 
     reference.name_further_device(directory, "B")
     assert [path.name for path in tmp_path.iterdir() if path.is_dir()] == ["run"]
     directory.rename(tmp_path / "run.old")
-    reference.restore(directory)
+    records.restore(directory)
     pd.testing.assert_frame_equal(open_run(directory).table("scores"), scores, check_exact=True)
 
 
 def test_a_run_on_other_images_is_told_how_to_explain_those_of_the_results(results: Path, tmp_path: Path) -> None:
     other = runs.write(tmp_path / "other", prefix="photo")
     message = refused("compare", "results", other)
-    assert "no image in common" in message and message.endswith("its images are those of scenes")
+    assert "no image in common" in message and message.endswith(": the images of results are those of scenes")
 
 
 def test_an_error_names_the_side_that_lacks_what_is_selected(results: Path, tmp_path: Path) -> None:
