@@ -44,8 +44,9 @@ class Forecast:
     """Forecasts the seconds that the rest of a run takes, from those that it has taken.
 
     `groups` holds the numbers of images that are computed together, by net: their images are done at the same time, so that
-    only the seconds of whole groups say something. `flops` are those of a prediction, by net: an image on a net that is not
-    begun is taken to need as many times more than the others as one prediction does; without, as many as the others.
+    only the seconds of whole groups say something. The first group of a net takes longer, because the net is warmed up and its
+    work is counted: it counts as long as there is no other. `flops` are those of a prediction, by net: an image on a net that
+    is not begun is taken to need as many times more than the others as one prediction does; without, as many as the others.
     """
 
     def __init__(self, groups: Mapping[str, Sequence[int]], flops: Mapping[str, float]) -> None:
@@ -53,8 +54,7 @@ class Forecast:
         self._ends = {net: {sum(counts) - end for end in accumulate(counts)} for net, counts in groups.items()}
         self._flops = flops
         self._waiting: Counter[str] = Counter()  # images of groups that are not done
-        self._done: Counter[str] = Counter()  # images of whole groups
-        self._seconds: dict[str, float] = {}
+        self._done: dict[str, list[tuple[int, float]]] = {}  # the images and seconds of each group, by net
         self._last = monotonic()
 
     def record(self, net: str) -> None:
@@ -64,14 +64,13 @@ class Forecast:
         if self.left[net] not in self._ends[net]:
             return
         now = monotonic()
-        self._seconds[net] = self._seconds.get(net, 0.0) + now - self._last
+        self._done.setdefault(net, []).append((self._waiting.pop(net), now - self._last))
         self._last = now
-        self._done[net] += self._waiting.pop(net)
 
     @property
     def seconds(self) -> float | None:
-        """The seconds that the rest takes; None until a group is done."""
-        if not self._seconds:
+        """The seconds that the rest takes; None until a net is done, or a second group of it."""
+        if not any(len(done) > 1 or not self.left[net] for net, done in self._done.items()):
             return None
         return sum(
             count * self._forecast_image(net) for net in self.left if (count := self.left[net] + self._waiting[net])
@@ -79,16 +78,23 @@ class Forecast:
 
     @property
     def share(self) -> float | None:
-        """The share of these seconds and those passed that has passed; None until a group is done."""
-        passed, rest = sum(self._seconds.values()), self.seconds
+        """The share of these seconds and those passed that has passed; None as long as they are not known."""
+        passed, rest = sum(seconds for done in self._done.values() for _, seconds in done), self.seconds
         return passed / (passed + rest) if rest is not None and passed else None
 
     def _forecast_image(self, net: str) -> float:
-        if self._done[net]:
-            return self._seconds[net] / self._done[net]
+        if net in self._done:
+            images, seconds = self._measure_pace(net)
+            return seconds / images
         known = net in self._flops and self._flops.keys() >= self._done.keys()
         work = self._flops if known else dict.fromkeys((net, *self._done), 1.0)
-        return work[net] * sum(self._seconds.values()) / sum(work[other] * n for other, n in self._done.items())
+        paces = {other: self._measure_pace(other) for other in self._done}
+        return work[net] * sum(taken for _, taken in paces.values()) / sum(work[at] * n for at, (n, _) in paces.items())
+
+    def _measure_pace(self, net: str) -> tuple[int, float]:
+        """Return the images of a net that count, and their seconds."""
+        images, seconds = zip(*(self._done[net][1:] or self._done[net]), strict=True)
+        return sum(images), sum(seconds)
 
 
 def follow(

@@ -39,31 +39,45 @@ def record(forecast: Forecast, clock: list[float], net: str, seconds: float) -> 
 
 def test_a_net_that_is_not_begun_weighs_what_its_predictions_cost(clock: list[float]) -> None:
     forecast = Forecast({"small": [1, 1, 1, 1], "large": [1, 1]}, {"small": 3.0, "large": 30.0})
-    for _ in range(2):
-        record(forecast, clock, "small", 2)
-    assert forecast.seconds == 2 * 2 + 2 * 20 and forecast.share == 4 / 48
+    for seconds in (4, 2):
+        record(forecast, clock, "small", seconds)
+    assert forecast.seconds == 2 * 2 + 2 * 20 and forecast.share == 6 / 50
     record(forecast, clock, "large", 30)
     assert forecast.seconds == 2 * 2 + 30, "what was measured replaces what was forecast"
-    assert forecast.share == 34 / 68
+    assert forecast.share == 36 / 70
 
 
 @pytest.mark.parametrize("flops", [{}, {"large": 30.0}, {"small": 3.0}])
 def test_nets_of_unknown_cost_are_taken_to_be_like_the_others(clock: list[float], flops: dict[str, float]) -> None:
     forecast = Forecast({"small": [1, 1, 1, 1], "large": [1, 1]}, flops)
+    for _ in range(2):
+        record(forecast, clock, "small", 2)
+    assert forecast.seconds == 2 * 2 + 2 * 2
+
+
+def test_the_first_group_of_a_net_counts_as_long_as_there_is_no_other(clock: list[float]) -> None:
+    """It takes longer: the net is warmed up, and its work is counted."""
+    forecast = Forecast({"small": [1, 1, 1], "large": [1, 1]}, {"small": 3.0, "large": 30.0})
+    record(forecast, clock, "small", 9)
+    assert forecast.seconds is None and forecast.share is None
     record(forecast, clock, "small", 2)
-    assert forecast.seconds == 3 * 2 + 2 * 2
+    assert forecast.seconds == 2 + 2 * 20
+    alone = Forecast({"small": [1], "large": [1]}, {"small": 3.0, "large": 30.0})
+    record(alone, clock, "small", 9)
+    assert alone.seconds == 90
 
 
 def test_images_that_are_computed_together_take_the_time_of_their_group_together(clock: list[float]) -> None:
     forecast = Forecast({"small": [2, 2], "large": [2]}, {"small": 3.0, "large": 30.0})
-    record(forecast, clock, "small", 8)
-    assert forecast.seconds is None and forecast.share is None, "the first image comes when its whole group is done"
-    record(forecast, clock, "small", 0)
-    assert forecast.seconds == 2 * 4 + 2 * 40 and forecast.share == 8 / 96
+    for seconds in (8, 0):
+        record(forecast, clock, "small", seconds)
+    assert forecast.seconds is None
     record(forecast, clock, "small", 5)
-    assert forecast.seconds == 2 * 4 + 2 * 40 and forecast.left["small"] == 1
+    assert forecast.seconds is None and forecast.left["small"] == 1, (
+        "the first image comes when its whole group is done"
+    )
     record(forecast, clock, "small", 1)
-    assert forecast.seconds == 2 * 35 and forecast.share == 14 / 84
+    assert forecast.seconds == 2 * 30 and forecast.share == 14 / 74
 
 
 @pytest.fixture(scope="module")
