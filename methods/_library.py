@@ -1,6 +1,6 @@
 """What the wrappers of CAM libraries share: checks of the library's method and layers, and the net cut at these layers."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from torch import nn
 
@@ -32,7 +32,7 @@ def parse_layer_names(layers: str) -> list[str]:
     return [name for name in layers.split("+") if name]
 
 
-def split_net(net: Net, layers: str) -> tuple[nn.Module, list[nn.Sequential]]:
+def split_net(net: Net, layers: str) -> tuple[nn.Module, Sequence[nn.Sequential]]:
     """Return the net's normalisation, and the rest of the net cut after each of these layers, or after its explained layer."""
     normalise, *parts = net.split_at([next(iter(net.cut.modules)), *(parse_layer_names(layers) or [net.layer])])
     return normalise, parts

@@ -71,7 +71,7 @@ def explain(
     return torch.cat(maps)
 
 
-def _explain(parts: list[nn.Sequential], image: Tensor, target: int, variant: str) -> Tensor:
+def _explain(parts: Sequence[nn.Sequential], image: Tensor, target: int, variant: str) -> Tensor:
     import pytorch_grad_cam as library
     from pytorch_grad_cam.utils.model_targets import ClassifierOutputReST, ClassifierOutputTarget
 

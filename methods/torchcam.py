@@ -67,7 +67,9 @@ def explain(
     return torch.cat(maps)
 
 
-def _explain(parts: list[nn.Sequential], image: Tensor, target: int, variant: str, settings: dict[str, Any]) -> Tensor:
+def _explain(
+    parts: Sequence[nn.Sequential], image: Tensor, target: int, variant: str, settings: dict[str, Any]
+) -> Tensor:
     """Return the library's map (1, h', w') of an image (1, 3, h, w); of several layers, the fused map."""
     from torchcam import methods
 

@@ -26,7 +26,7 @@ from ..config import suite_file
 from ..config.defaults import DEFAULTS
 from ..config.protocol import find_protocol
 from ..config.suite import RACE_IMAGES, RACE_SECONDS, Suite, find_dataset
-from ..core import plugins
+from ..core import plugins, specs
 from ..core.errors import INTERRUPTED, UsageError
 from ..core.plugins import ENGINE, Plugin
 from ..core.process_state import keep_random_state
@@ -150,7 +150,7 @@ def explain_all(
     (['random'], 'no global pooling: three fully connected layers follow the last convolution')
     >>> panel(explanations, colours="viridis", opacity=0.4).save("one.png")
     """
-    methods = [methods] if isinstance(methods, str) else methods
+    methods = specs.to_list(methods)
     targets = [targets] if isinstance(targets, str) else targets
     plugins_or_specs = [method if isinstance(method, str) else _make_plugin(method) for method in methods]
     setup = explaining.make_setup(plugins_or_specs, metrics, protocol)
@@ -219,9 +219,9 @@ def run(
 ) -> Run:
     """Run a suite, as `bench run` does, and return the run. A run that `out` already holds is resumed.
 
-    `name` is a built-in suite or a TOML file. `changes` replace values of the suite: nets, methods, metrics, protocols (lists),
-    dataset, images, seed, target (predicted, label, or a class), precision. `out` is by default a folder in runs/, named after
-    the suite.
+    `name` is a built-in suite or a TOML file. `changes` replace values of the suite: nets, methods, metrics, protocols (lists,
+    or texts with commas), dataset, images, seed, target (predicted, label, or a class), precision. `out` is by default a folder
+    in runs/, named after the suite.
 
     Raise UsageError for a value that does not exist, for a suite with parts, and if `out` holds another run; raise
     KeyboardInterrupt if the user interrupts the run; finished images are kept.
@@ -270,7 +270,7 @@ def choose(
     >>> race.answer()[0].state
     'open'
     """
-    metrics = [by] if isinstance(by, str) else by
+    metrics = None if by is None else specs.to_list(by)
     suite = make_suite(name, make_rules(confidence, slack), metrics, **({"images": RACE_IMAGES} | changes))
     return _execute(suite, out, device, quiet=quiet, budget=seconds)
 

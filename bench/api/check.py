@@ -45,7 +45,7 @@ def run_check(check: Check, directory: Path) -> Snapshot:
     ]
     suite = suite_file.load(
         DEFAULTS.smallest_suite, nets=[check.net], methods=[_resolve_method(check.method, check.root), *controls],
-        metrics=_to_list(check.metrics), protocols=_to_list(check.protocols), images=check.images,
+        metrics=check.metrics, protocols=check.protocols, images=check.images,
         dataset=_resolve_dataset(check.dataset, check.root),
     )  # fmt: skip
     plan = make_plan(suite, check.device)
@@ -59,10 +59,6 @@ def run_check(check: Check, directory: Path) -> Snapshot:
     if failures := store.describe_failures(finished):
         raise ImageError(failures)
     return take_snapshot(finished, "this run")
-
-
-def _to_list(names: Sequence[str] | None) -> list[str] | None:
-    return None if names is None else list(names)
 
 
 def _resolve_dataset(dataset: str | None, root: Path) -> str | None:

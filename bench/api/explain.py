@@ -14,7 +14,7 @@ from ..config.defaults import DEFAULTS
 from ..config.protocol import Protocol, find_protocol
 from ..config.suite import check_distinct
 from ..config.suite_file import load as load_suite
-from ..core import plugins
+from ..core import plugins, specs
 from ..core.errors import PluginError, UsageError
 from ..core.plugins import METHOD, Plugin
 from ..data.types import Image
@@ -52,7 +52,7 @@ def make_setup(
     Without metrics, the default ones that belong to the protocol are taken, or else all of its metrics. Raise UsageError for
     a spec that names nothing.
     """
-    metrics = [metrics] if isinstance(metrics, str) else metrics
+    metrics = None if metrics is None else specs.to_list(metrics)
     rules = find_protocol(protocol)
     defaults = [name for name in DEFAULTS.metrics if name in rules.list_metric_names()] or rules.list_metric_names()
     suite = load_suite(DEFAULTS.suite, protocols=[protocol], metrics=list(metrics or defaults))

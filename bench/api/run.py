@@ -159,7 +159,8 @@ class Run(store.Run):
             stored = maps[maps["method"] == method]
             fitted = Postprocessing.from_run(self)(read_map(stored.iloc[0]), pixels.shape[:2]) if len(stored) else None
             caption = self._make_caption(scores[scores["method"] == method], has_map=fitted is not None)
-            tiles.append(Tile(method, fitted, caption))
+            title = f"{method} (control)" if self.header.methods[method].control else method
+            tiles.append(Tile(title, fitted, caption))
         caption = f"{image}; probability {format_number(prediction['probability'])}"
         return PanelRow(str(prediction["target_name"]), caption, pixels, tiles)
 

@@ -77,15 +77,20 @@ def _choose_format(flags: dict[str, bool], form: str | None) -> str:
 def render(runs: Sequence["Run"], form: str, files: Path | None = None) -> str:
     """Render the report of one run, or of several if the report has a page for that.
 
-    With `files`, the page also writes its figures and tables to that folder. Raise UsageError for several runs if the report
-    has no page.
+    With `files`, the page also writes its figures and tables to that folder. A user's report gets runs as `cambench.load`
+    returns them. Raise UsageError for several runs if the report has no page.
     """
     plugin = plugins.find(REPORT, form)
     if plugin.page is None and len(runs) > 1:
         raise UsageError(
             f"{form} reports one run at a time, and there are {len(runs)}; the page shows several side by side"
         )
-    text = plugin.page(runs, files) if plugin.page else plugin(runs[0])
+    if plugin.foreign:
+        from ..api.run import Run  # imports matplotlib, which is slow, so only for a user's report
+
+        runs = [Run(run.directory, run.header) for run in runs]
+    together = plugin.page if len(runs) > 1 or files is not None else None
+    text = together(runs, files) if together else plugin(runs[0])
     if not isinstance(text, str) or text.encode(errors="replace").decode() != text:
         raise PluginError(f"report {form} gives {show_value(text)}: a report is a text that can be written in UTF-8")
     return text

@@ -40,18 +40,20 @@ def show(name: str) -> None:
     parts: list[RenderableType] = []
     for kind in PLUGINS:
         if _is_known(kind, name, known):
-            parts += _show_plugin(kind, plugins.find(kind, name))
+            parts += _show_plugin(kind, plugins.find(kind, name), name.partition("[")[0])
     parts += _show_net(name, known)
     if _is_listed(name, known["protocols"]):
         parts += _show_protocol(name)
     if _is_listed(name, known["suites"]):
         parts += _show_suite(name)
     if not parts and (metric := _find_metric_by_head(name)):
-        parts += _show_plugin(METRIC, metric)
+        parts += _show_plugin(METRIC, metric, metric.name)
     if _is_listed(name, known["results"]):
         parts.append(f"{name}: results that ship with cambench; see `bench report {name}` and docs/which.md")
     if not parts:
         close = find_close_names(name, [row[0] for rows in known.values() for row in rows], 3)
+        own_file = f"{name}.py" if "/" in name else f"./{name}.py"
+        close = [own_file] if Path(own_file).is_file() else close
         hint = f"did you mean {' or '.join(close)}?" if close else "bench list names everything"
         raise UsageError(f"nothing is called {name!r}: {hint}")
     console.print(*parts, sep="\n")
@@ -83,7 +85,8 @@ def _list_functions(file: Path) -> list[str]:
         return []
 
 
-def _show_plugin(kind: Kind, plugin: Plugin) -> Iterator[RenderableType]:
+def _show_plugin(kind: Kind, plugin: Plugin, name: str) -> Iterator[RenderableType]:
+    """Yield what is shown of a plug-in; `name` is that which commands take: of a user's file, its path."""
     yield _make_head(plugin.name, kind.word, plugin.description)
     if kind is METRIC:
         yield from map(_indent, _describe_metric(plugin))
@@ -95,7 +98,7 @@ def _show_plugin(kind: Kind, plugin: Plugin) -> Iterator[RenderableType]:
     if text := _read_details(plugin):
         yield _indent(text)
     if kind in EXAMPLES:
-        yield _indent(Text(f"example: {EXAMPLES[kind].format(make_example(plugin.name, settings))}", style="bold"))
+        yield _indent(Text(f"example: {EXAMPLES[kind].format(make_example(name, settings))}", style="bold"))
 
 
 def _describe_metric(metric: Plugin) -> Iterator[str]:

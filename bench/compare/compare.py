@@ -83,9 +83,14 @@ def load_pair(base: Path, new: Path) -> tuple[Snapshot, Snapshot]:
 
 
 def compare_snapshots(base: Snapshot, new: Snapshot, *, strict: bool = False) -> Comparison:
-    """Compare two snapshots. Raise UsageError if they have no net or no image in common."""
+    """Compare two snapshots.
+
+    Raise UsageError if they have no net or no image in common, and if an image failed in the new one that the base has.
+    """
     if why := find_mismatch(base, new):
         raise UsageError(f"{base.name} and {new.name} have {why}")
+    if lost := [image for image in new.failures if image in base.image_hashes]:
+        raise UsageError(f"{lost[0]} failed in {new.name}, and has scores in {base.name}: {new.failures[lost[0]]}")
     images, notes = _select_images(base, new)
     scored = list(_pair_scores(base, new, images, notes))
     paired = [number for number in scored if isinstance(number, PairedValues)]
@@ -109,7 +114,9 @@ def _select_images(base: Snapshot, new: Snapshot) -> tuple[list[str], list[str]]
     changed = len(base.image_hashes.keys() & new.image_hashes.keys()) - len(same)
     notes = [f"{format_count(changed, 'image')} left out: the pixels differ"] if changed else []
     for snapshot, other in ((base, new), (new, base)):
-        if alone := len(snapshot.image_hashes.keys() - other.image_hashes.keys()):
+        if snapshot.failures:
+            notes.append(f"{format_count(len(snapshot.failures), 'image')} left out: failed in {snapshot.name}")
+        if alone := len(snapshot.image_hashes.keys() - other.image_hashes.keys() - other.failures.keys()):
             notes.append(f"{format_count(alone, 'image')} left out: only in {snapshot.name}")
     return same, notes
 

@@ -55,6 +55,7 @@ class Snapshot:
     scores: dict[Key, Scores]
     costs: dict[tuple[str, str], dict[str, float]]  # by net and method: forwards, peak_bytes, of the first image
     seconds: dict[tuple[str, str], dict[str, float]] = field(default_factory=dict)  # by image, in bare predictions
+    failures: dict[str, str] = field(default_factory=dict)  # why images failed on some net, by name: they are left out
 
     @cached_property
     def positions(self) -> dict[str, int]:
@@ -107,46 +108,54 @@ def _filter(by_key: dict[Any, Any], is_selected: Callable[[Any], bool]) -> dict[
 
 
 def take_snapshot(run: Run, name: str | None = None, *, partial: bool = False) -> Snapshot:
-    """Take the snapshot of a complete run, or, if `partial`, of what is computed.
+    """Take the snapshot of a complete run, or, if `partial`, of what is computed. Images that failed on a net are left out.
 
-    Raise UsageError for an incomplete or damaged run.
+    Raise UsageError for an incomplete or damaged run, and if every image failed.
     """
     name = str(run.directory) if name is None else name
     header, predictions, cost = run.header, run.table("predictions"), run.table("cost")
-    scores = run.table("scores", columns=SCORES)
+    scores, failures = run.table("scores", columns=SCORES), run.table("failures")
     if not partial:
-        _check_complete(name, header, scores, predictions)
+        _check_complete(name, header, scores, predictions, failures)
+    failed = dict(zip(failures["image"], failures["reason"], strict=True))
+    predictions = predictions[~predictions["image"].isin(failed)]
+    hashes = list_pixel_hashes(header, predictions)
     return Snapshot(
         name=name,
         origin=_describe_origin(header),
         metrics={spec: select_metric_facts(metric, header.protocols[spec]) for spec, metric in header.metrics.items()},
         methods={spec: select_method_facts(method) for spec, method in header.methods.items()},
         nets={spec: select_net_facts(net) for spec, net in header.nets.items()},
-        image_hashes=list_pixel_hashes(header, predictions),
+        image_hashes=hashes,
         targets={net: find_net_images(header, predictions, net).targets for net in header.nets},
-        scores=_collect_scores(header, scores),
+        scores=_collect_scores(header, scores[scores["image"].isin(hashes)], list(hashes)),
         costs=_sort(header, _collect_costs(cost)),
         seconds=_compute_seconds(cost, predictions),
+        failures=failed,
     )  # fmt: skip
 
 
-def _check_complete(name: str, header: Header, scores: pd.DataFrame, predictions: pd.DataFrame) -> None:
-    """Raise UsageError if images or scores of a run are missing, as in a race."""
+def _check_complete(
+    name: str, header: Header, scores: pd.DataFrame, predictions: pd.DataFrame, failures: pd.DataFrame
+) -> None:
+    """Raise UsageError if images or scores of a run are missing, as in a race, or if every image failed."""
     if header.suite.race is not None:
         raise UsageError(
             f"{name} is a race, which scored methods on different images: compare runs of bench run, with the method chosen"
         )
     planned = len(header.data.images)
-    due = len(header.methods) * len(header.metrics) * planned
-    done, stored = predictions["net"].value_counts(), scores["net"].value_counts()
+    if failures["image"].nunique() == planned:
+        raise UsageError(f"{name} has no image that did not fail: {failures['reason'].iloc[0]}")
     if not len(scores):
         raise UsageError(f"{name} has no complete image yet: run the same command again to resume it")
+    done, failed, stored = (table["net"].value_counts() for table in (predictions, failures, scores))
     for net in header.nets:
-        if done[net] < planned:
+        if done[net] + failed.get(net, 0) < planned:
             raise UsageError(
                 f"{name} is not finished: {done[net]} of {planned} images on {net} are done; "
                 "run the same command again to resume it"
             )
+        due = len(header.methods) * len(header.metrics) * done[net]
         if stored[net] != due:
             raise UsageError(f"{name} is damaged: it has {stored[net]} of {due} scores on {net}; run it again")
 
@@ -164,21 +173,22 @@ def _sort(header: Header, by_key: dict[Any, Any]) -> dict[Any, Any]:
     return {key: by_key[key] for key in order}
 
 
-def _collect_scores(header: Header, rows: pd.DataFrame) -> dict[Key, Scores]:
-    """Collect the scores of a run by key: the values, or the reasons why there are none."""
+def _collect_scores(header: Header, rows: pd.DataFrame, names: list[str]) -> dict[Key, Scores]:
+    """Collect the scores of some images of a run by key: the values, or the reasons why there are none."""
     sizes = [len(part) for part in (header.nets, header.methods, header.metrics)]
     keys = np.ravel_multi_index([rows[column].cat.codes for column in SCORES[:3]], sizes)
-    images, values = rows["image"].cat.codes.to_numpy(), rows["value"].to_numpy(dtype=np.float64).copy()
+    images = pd.Index(names).get_indexer(rows["image"].cat.categories)[rows["image"].cat.codes]
+    values = rows["value"].to_numpy(dtype=np.float64).copy()
     values[rows["nan_map"].to_numpy(dtype=bool)] = np.nan
-    table = np.full((np.prod(sizes), len(header.data.images)), np.nan)
+    table = np.full((np.prod(sizes), len(names)), np.nan)
     table[keys, images] = values
     reasons: list[dict[int, str]] = [{} for _ in table]
     missing = np.flatnonzero(np.isnan(values))
     texts = rows["reason"].iloc[missing].fillna(NOT_FINITE)
     for key, image, reason in zip(keys[missing].tolist(), images[missing].tolist(), texts, strict=True):
         reasons[key][image] = str(reason)
-    names = product(header.nets, header.methods, header.metrics)
-    return {key: Scores(*scores) for key, scores in zip(names, zip(table, reasons, strict=True), strict=True)}
+    specs = product(header.nets, header.methods, header.metrics)
+    return {key: Scores(*scores) for key, scores in zip(specs, zip(table, reasons, strict=True), strict=True)}
 
 
 def _collect_costs(rows: pd.DataFrame) -> dict[tuple[str, str], dict[str, float]]:

@@ -7,12 +7,14 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from ..core import specs
 from ..core.errors import UsageError, list_known_names
 from .suite import Suite
 
 Keys = dict[str, Any]  # the content of a suite file
 
 BUILT_IN = Path(__file__).parent / "suites"
+SPECS = ("nets", "methods", "protocols", "metrics")  # lists of specs
 LISTS = ("nets", "methods", "protocols")  # if the suite itself lacks one of these, it is the union over its parts
 
 
@@ -24,7 +26,8 @@ def list_names() -> list[str]:
 def load(name: str, **changes: Any) -> Suite:
     """Load a shipped suite or a TOML file, with changes to its keys: a value, a function of the suite's own value, or None.
 
-    None, also as the result of a function, is no change. Raise UsageError for a wrong suite, key or value.
+    None, also as the result of a function, is no change. A list of specs may be a comma-separated text. Raise UsageError for a
+    wrong suite, key or value.
     """
     path = Path(name) if name.endswith(".toml") else BUILT_IN / f"{name}.toml"
     if not path.is_file():
@@ -32,6 +35,8 @@ def load(name: str, **changes: Any) -> Suite:
             f"there is no suite {name!r}: {list_known_names(name, list_names(), f'{name}.toml')}, or a TOML file"
         )
     original = {"name": path.stem} | _read(path)
+    lists = {key: value for key, value in changes.items() if key in SPECS and isinstance(value, str | tuple)}
+    changes |= {key: specs.to_list(value) for key, value in lists.items()}
     functions = {key: value for key, value in changes.items() if callable(value)}
     values = {key: value for key, value in changes.items() if value is not None and key not in functions}
     suite = _validate(path.name, _change(path, original, values))

@@ -3,12 +3,13 @@
 import ast
 import re
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from .errors import UsageError, show_value
 
+Name = TypeVar("Name")
 DEFAULT = "default"  # the protocol whose metrics have no protocol in their names
 MAX_SPEC = 4096  # characters: more than the longest path
 ADDRESS = "://"  # an address, such as s3://bucket/photos, contains it; a path does not
@@ -59,6 +60,11 @@ def split(text: str) -> list[str]:
     """Split a comma-separated list of specs; commas inside brackets do not separate."""
     parts = re.findall(r"(?:\[[^\]]*\]?|[^,\[])+", text)
     return [part.strip() for part in parts if part.strip()]
+
+
+def to_list(names: str | Sequence[Name]) -> list[str | Name]:
+    """Return a list of specs: of those in a comma-separated text, or of a sequence."""
+    return [*split(names)] if isinstance(names, str) else [*names]
 
 
 def join_protocol(metric: str, protocol: str) -> str:

@@ -16,9 +16,11 @@ from ..core.errors import NotApplicable, list_known_names
 class Part(nn.Sequential):
     """Consecutive modules of a net. They say where they pass no gradients on, so that methods that need them do not apply."""
 
+    copies = False  # whether they are given a copy of their input, which they overwrite
+
     def forward(self, input: Tensor) -> Tensor:
         """Return the modules' output. Raise NotApplicable if the gradient by the input is wanted and there is none."""
-        output: Tensor = super().forward(input)
+        output: Tensor = super().forward(input.clone() if self.copies else input)
         is_traced = not isinstance(input, Tensor)
         if not is_traced and torch.is_grad_enabled() and input.requires_grad and not output.requires_grad:
             raise NotApplicable("the net passes no gradients on: it calls detach(), or runs without gradients")
@@ -41,7 +43,7 @@ class Cut:
     usual_layout: bool = False  # whether its weights have to be (n, k, h, w), so that torch's gradients are right
     maps: frozenset[str] | None = None  # the keys of `modules` that output a map (n, k, h, w); None: all that are named
 
-    def split_at(self, net: str, layers: Sequence[str]) -> list[nn.Sequential]:
+    def split_at(self, net: str, layers: Sequence[str]) -> list[Part]:
         """Split the modules after each of the layers, in the sequence's order: len(layers) + 1 parts.
 
         Raise NotApplicable for a layer that is not in the sequence or outputs no map; `net` is the name for that message.

@@ -50,20 +50,24 @@ def propose_layers(module: nn.Module, images: Tensor) -> Iterator[str]:
     """Yield the layers that may output maps larger than 1 x 1, the best candidate first.
 
     It is the last one that is not pooled and has weights after it. Where several modules output the same map, the outermost is
-    named. Raise UsageError at a layer after which most of the net works on tokens: there, images are only cut into patches.
+    named, and the others come last: the outermost may be one that works in place and is called several times, where a net
+    cannot be cut. Raise UsageError at a layer after which most of the net works on tokens: there, images are only cut into
+    patches.
     """
     outputs = _record_outputs(module, images)
     last_weighted = max((index for index, (_, child, _) in enumerate(outputs) if has_weights(child)), default=0)
-    found: dict[int, int | None] = {}  # indices of layers, by the map's address in memory
+    found: dict[int, list[int]] = {}  # indices of layers, by the map's address in memory
     for index, (_, child, output) in enumerate(outputs[:last_weighted]):
         if _is_map(output) and not isinstance(child, PASS_THROUGH):
             is_pooling = "Pool" in type(child).__name__
-            if not is_pooling or output.data_ptr() not in found:
-                found[output.data_ptr()] = None if is_pooling else index  # a container that ends in pooling is named
-    for best in reversed(found.values()):
-        if best is not None:
-            _check_tokens(outputs, best)
-            yield outputs[best][0]
+            same = found.setdefault(output.data_ptr(), [])
+            if not is_pooling:  # a container that ends in pooling is named
+                same.append(index)
+    best = [same[-1] for same in reversed(found.values()) if same]
+    others = [index for same in reversed(found.values()) for index in reversed(same[:-1])]
+    for index in (*best, *others):
+        _check_tokens(outputs, index)
+        yield outputs[index][0]
 
 
 def list_map_layers(module: nn.Module, images: Tensor) -> list[str]:

@@ -30,9 +30,9 @@ class LoadedModel:
 
 
 def compute_fingerprint(module: nn.Module) -> str:
-    """Return the SHA-256 of a module's weights and their names."""
-    digest = hashlib.sha256()
-    for name, weight in module.state_dict().items():
+    """Return the SHA-256 of a module's weights and their names, and of buffers that its state leaves out."""
+    digest, state = hashlib.sha256(), module.state_dict()
+    for name, weight in (state | dict(module.named_buffers())).items():
         digest.update(name.encode())
         digest.update(weight.detach().cpu().float().contiguous().numpy().tobytes())
     return digest.hexdigest()

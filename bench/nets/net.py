@@ -13,7 +13,7 @@ from ..core.user_code import blame_user_code
 from ..forward.forward import Forward, Stream
 from ..forward.layout import lay_out
 from ..forward.probabilities import to_log_probabilities, to_probabilities
-from .cut import Cut
+from .cut import Cut, Part
 from .fx_split import DEVICE_ERRORS
 
 Value = TypeVar("Value")
@@ -66,6 +66,7 @@ class Net(nn.Module):
         self.link, self.output, self.reading, self.precision = link, output, reading, precision
         self.memory_limit: float | None = None
         self.mixing: dict[Hashable, bool] = {}
+        self._is_protected = False  # whether it is known that `classify` leaves its input as it is
         self.cut = cut
         self._sequence = nn.ModuleList(cut.modules.values())
         self.features, self.classify = self.split_at([cut.layer])
@@ -74,14 +75,15 @@ class Net(nn.Module):
         self._forward = Forward(whole, precision, link, usual_layout=cut.usual_layout)
         self._head = Forward(self.classify, "fp32", usual_layout=cut.usual_layout)
         self._shared: tuple[Tensor, dict[Hashable, Any]] | None = None  # the images that methods share work on
-        self._watched = list(self.modules()), list(self.parameters())
+        averages = [buffer for buffer in self.buffers() if buffer.is_floating_point()]
+        self._watched = list(self.modules()), [*self.parameters(), *averages]
 
     def forward(self, images: Tensor) -> Tensor:
         """Return logits (n, classes) of images (n, 3, h, w) in [0, 1]."""
         logits: Tensor = self.classify(self.features(images))
         return logits
 
-    def split_at(self, layers: Sequence[str]) -> list[nn.Sequential]:
+    def split_at(self, layers: Sequence[str]) -> list[Part]:
         """Split the net after each of the layers, in the net's order; the composition of the parts is the net.
 
         Raise NotApplicable for a layer at which the net cannot be cut.
@@ -126,11 +128,23 @@ class Net(nn.Module):
             )
         try:
             self._forward.prepare(images)
+            self._protect_activations(images[:1])
         except RuntimeError as error:
             if isinstance(error, DEVICE_ERRORS):
                 raise
             reason = str(error).splitlines()[0]
             raise ImageError(f"{self.name} cannot take images of {width} x {height}: {reason}") from error
+
+    def _protect_activations(self, image: Tensor) -> None:
+        """Let `classify` copy its input, which methods may use again, if the net overwrites it; found out on one image."""
+        if self._is_protected:
+            return
+        with torch.inference_mode(False), torch.no_grad():
+            activations = self.features(image).clone()
+            version = activations._version
+            self.classify(activations)
+        self.classify.copies = activations._version != version
+        self._is_protected = True
 
     def scores(self, stream: Stream) -> Tensor:
         """Return the classes' probabilities (count, classes) of a stream of perturbed images, float64 if the device has it."""
@@ -197,7 +211,10 @@ class Net(nn.Module):
         return blame_user_code(f"net {self.name} fails", self.file) if self.file else nullcontext()
 
     def protected_state(self) -> tuple[object, ...]:
-        """Return what a method must leave unchanged: modes, hooks, and the weights' versions, addresses and gradients."""
+        """Return what a method must leave unchanged: modes, hooks, and the versions, addresses and gradients of weights.
+
+        Buffers of real numbers, such as the averages of batch norms, count as weights.
+        """
         modules, weights = self._watched
         hooks = tuple((m.training, len(m._forward_hooks), len(m._forward_pre_hooks)) for m in modules)
         return hooks, tuple((weight._version, weight.data_ptr(), weight.grad is None) for weight in weights)

@@ -31,6 +31,7 @@ from .perturbations import (
 
 SUBSTRATES = get_args(Substrate)
 MAX_RANK = 2**31 - 1
+ROUNDING = 1e-4  # by which a score may exceed its range
 WORDS = "a score is a finite number, a Curve, or a reason why there is none (NotApplicable)"
 
 
@@ -49,13 +50,16 @@ def check_questions(metric: Plugin, case: Case, questions: Any) -> list[Question
 
 
 def check_score(metric: Plugin, score: Any) -> Score:
-    """Return what a metric returns, with plain numbers. Raise PluginError for anything but a score."""
+    """Return what a metric returns, with plain numbers. Raise PluginError for anything but a score within its range."""
     if isinstance(score, NotApplicable):
         return NotApplicable(read_message(score) or "no reason is given")
     try:
         if isinstance(score, Curve):
-            return _convert_curve(score)
+            curve = _convert_curve(score)
+            _check_range(metric, curve.area)
+            return curve
         if isinstance(score, int | float | np.integer | np.floating | np.bool_):
+            _check_range(metric, float(score))
             return float(score)
     except (TypeError, ValueError, OverflowError) as error:
         raise PluginError(f"metric {metric.spec} gives {show_value(score)}: {read_message(error)}; {WORDS}") from None
@@ -77,6 +81,13 @@ def check_values(metric: Plugin, values: Any, maps: Tensor) -> Tensor:
             f"compute returns a tensor ({len(maps)},) of real numbers on {maps.device}"
         )
     return values.detach()
+
+
+def _check_range(metric: Plugin, value: float) -> None:
+    """Raise PluginError for a score outside the range that the metric declares; rounding may exceed it."""
+    low, high = metric.bounds
+    if value < low - ROUNDING or value > high + ROUNDING:
+        raise PluginError(f"metric {metric.spec} gives {value:g}: its RANGE is {low:g} to {high:g}")
 
 
 def check_numbers(metric: Plugin, values: NDArray[np.float64]) -> None:

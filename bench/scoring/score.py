@@ -1,6 +1,7 @@
 """Scores maps by metrics: the questions of all metrics about all maps of a batch are answered together (answers.py)."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from inspect import isgenerator
 from itertools import chain, islice
 from typing import Any, cast
@@ -94,8 +95,11 @@ class _Dialogue:
 
 
 def _start(metric: Plugin, case: Case) -> _Dialogue:
-    """Start the dialogue of a metric with a case; the reason is its score if the metric does not apply."""
+    """Start the dialogue of a metric with a case; the reason is its score if the metric does not apply.
+
+    Foreign code gets a copy of the image, which it may write into.
+    """
     try:
-        return _Dialogue(metric, case, metric(case))
+        return _Dialogue(metric, case, metric(replace(case, image=case.image.clone()) if metric.foreign else case))
     except NotApplicable as reason:
         return _Dialogue(metric, case, reason)

@@ -26,8 +26,8 @@ FEW_NOTE = "few images: it has scores on fewer than half as many images as anoth
 NOTE = (
     "best: better than every other method and every control; tie: better than every control, and no test tells it from the "
     "best; behind: better than every control, but the best is better; "
-    "< control: a control is better; unsure: it is not shown to be better than every control, nor worse than one, whether or "
-    "not the best is better than it; below each word the mean, over the images that all ranked methods have."
+    "< control: a control is better; unsure: it is shown neither to be better than every control nor to be worse than one; "
+    "below each word the mean, over the images that all ranked methods have."
 )
 TIES_NOTE = (
     "By {}, a difference that is smaller than what the order of equal pixels does to either mean decides nothing."
@@ -83,8 +83,8 @@ def _order_methods(table: Table, answer: Answer, standings: Sequence[MetricStand
 
 def _make_row(table: Table, group: Sequence[str], standings: Sequence[MetricStandings]) -> GridRow:
     control = group[0] in table.controls
-    cost = table.costs.get(group[0])
-    seconds = cost.seconds if cost else float("nan")
+    costs = [table.costs[method] for method in group if method in table.costs]
+    seconds = min(costs, key=lambda cost: cost.price).seconds if costs else float("nan")
     name = Cell(
         " = ".join(group), group[0], "same scores on every image" if len(group) > 1 else "control" if control else ""
     )

@@ -1,6 +1,7 @@
 """Sentences on the certainty of a recommendation: which comparisons are decided, how many images would decide the others."""
 
 from collections.abc import Sequence
+from math import isnan
 
 from ...bench.core.formatting import format_beside, format_count, format_number, join_names
 from ...bench.stats.agreement import RELIABLE, TENTATIVE
@@ -108,15 +109,16 @@ def _format_controls(names: Sequence[str], verb: str = "") -> str:
 
 def _describe_inconsistency(metric: MetricAnalysis) -> list[str]:
     spec, alpha = metric.metric.spec, format_beside(metric.consistency.alpha.mean, (RELIABLE, TENTATIVE))
-    if metric.consistency.level == "unreliable":
+    known, level = not isnan(metric.consistency.alpha.low), metric.consistency.level
+    if level == "unreliable" and known:
         return [
             f"Images disagree on how {spec} ranks the methods: Krippendorff's alpha is {alpha} (1 is full agreement, below "
-            f"{TENTATIVE} is unreliable). The ranking holds on average, but says little about a single image."
+            f"{TENTATIVE} is unreliable), so the means say little about a single image."
         ]
-    if metric.consistency.level == "tentative":
+    if level in ("tentative", "unreliable"):
+        interval = format_interval(metric.consistency.alpha) if known else "on too few images for an interval"
         return [
-            f"Images are not shown to agree on how {spec} ranks the methods: Krippendorff's alpha is {alpha} "
-            f"({format_interval(metric.consistency.alpha)}; 1 is full agreement, and it is reliable if all of this is at least "
-            f"{RELIABLE})."
+            f"Images are not shown to agree on how {spec} ranks the methods: Krippendorff's alpha is {alpha} ({interval}; 1 is "
+            f"full agreement, and it is reliable if {'all of this' if known else 'the interval'} is at least {RELIABLE})."
         ]
     return []

@@ -85,7 +85,7 @@ def _make_table(analysis: NetAnalysis, metric: MetricAnalysis) -> ImageTable:
 def _make_heads(methods: Sequence[str]) -> list[ColumnHead]:
     return [
         ColumnHead("image", row_header=True), ColumnHead("class explained"), ColumnHead("probability", number=True),
-        ColumnHead("difference", "largest minus smallest", number=True),
+        ColumnHead("difference", "largest minus smallest, without controls", number=True),
         *(ColumnHead(method, number=True, data={"method": method}) for method in methods),
     ]  # fmt: skip
 

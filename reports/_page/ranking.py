@@ -73,7 +73,9 @@ def _make_ranking_table(analysis: NetAnalysis, metric: MetricAnalysis) -> Grid:
     ]  # fmt: skip
     rows = [_make_ranking_row(analysis, metric, rank) for rank in range(1, len(ranking.methods) + 1)]
     notes = (
-        [f"Left out, with scores on no or too few images: {', '.join(ranking.left_out)}."] if ranking.left_out else []
+        [f"Not ranked, because they have scores on too few images: {', '.join(ranking.left_out)}."]
+        if ranking.left_out
+        else []
     )
     caption = f"Ranking on {analysis.title} by {spec}, {metric.metric.better} is better"
     return Grid(f"ranking-{analysis.title}-{spec}", caption, heads, rows, notes)

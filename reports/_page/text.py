@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from ...bench.core.formatting import format_count
 from ...bench.stats.estimate import FEW, HEAVY
 from ...bench.stats.summary import Table
-from ...bench.store.run import Run
+from ...bench.store.run import Run, describe_failures
 from ...bench.store.shipped import is_shipped
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def describe_hardware(run: Run) -> str:
 
 
 def describe_progress(analyses: "Sequence[NetAnalysis]") -> str | None:
-    """Say how many images of incomplete runs are done; None if they are complete, or races, which take fewer images."""
+    """Say how many images of incomplete runs are done, and which failed; None if no run, or only a race, has fewer images."""
     counts = []
     for analysis in analyses:
         table = analysis.table
@@ -91,7 +91,9 @@ def describe_progress(analyses: "Sequence[NetAnalysis]") -> str | None:
         "Not every run is complete" if any(analysis.run_label for analysis in analyses) else "This run is not complete"
     )
     start = "Images computed so far" if shipped else f"{incomplete}; images so far"
-    return f"{start}: {', '.join(counts)}." if counts else None
+    runs = {analysis.run.directory: analysis.run for analysis in analyses}
+    failures = [f"{failure}." for run in runs.values() if (failure := describe_failures(run))]
+    return " ".join([*([f"{start}: {', '.join(counts)}."] if counts else []), *failures]) or None
 
 
 def find_common_reason(table: Table, method: str) -> str | None:

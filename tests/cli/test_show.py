@@ -44,8 +44,15 @@ def test_a_users_file_is_shown(tmp_path: Path) -> None:
     text = " ".join(bench("show", file).output.split())
     assert "(method) Mine." in text and "power 2.0 a number" in text and "kind none a, b or none" in text
     assert "plain 1 a value" in text and "Return maps." in text
+    assert f"example: bench run --methods '{file}[power=" in text or f"'{file}[kind=a]'" in text, "the file's path"
     (tmp_path / "broken.py").write_text("def explain(:", encoding="utf-8")
     assert refused("show", tmp_path / "broken.py").startswith("bench: nothing is called")
+
+
+def test_the_name_of_a_users_file_is_answered_with_its_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("my_cam.py").write_text("", encoding="utf-8")
+    assert refused("show", "my_cam") == "bench: nothing is called 'my_cam': did you mean ./my_cam.py?"
 
 
 def test_an_unknown_name_is_refused() -> None:

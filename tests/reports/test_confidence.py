@@ -1,6 +1,7 @@
 """Sentences on the certainty of a recommendation, and how they follow from the scores."""
 
 from dataclasses import replace
+from math import nan
 from pathlib import Path
 
 import pytest
@@ -116,6 +117,15 @@ def test_a_metric_that_is_not_shown_to_be_reliable_is_a_warning(
     metric = replace(metric, consistency=replace(metric.consistency, alpha=Estimate(*alpha, 12)))
     found = [line for line in list_caveats(metric) if "Krippendorff" in line]
     assert len(found) == bool(words) and all(line.startswith(words) for line in found)
+
+
+@pytest.mark.parametrize("mean", [-0.2, 0.7])
+def test_an_alpha_without_an_interval_proves_nothing(analysis: NetAnalysis, mean: float) -> None:
+    metric = analysis.by_metric["insertion"]
+    metric = replace(metric, consistency=replace(metric.consistency, alpha=Estimate(mean, nan, nan, 2)))
+    (line,) = [line for line in list_caveats(metric) if "Krippendorff" in line]
+    assert line.startswith("Images are not shown to agree on how insertion ranks the methods: Krippendorff's alpha is ")
+    assert "(on too few images for an interval; 1 is full agreement, and it is reliable if the interval is at" in line
 
 
 def test_the_caveat_of_a_metric_is_shown(tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ from cambench.reports import json as json_report
 from cambench.tools.montage import draw_montage
 
 from ..support import runs
+from ..support.cli import bench
 from ..support.comparisons import edit_header, rename_class, rename_method
 
 REPORTS: tuple[ModuleType, ...] = (markdown, csv, html)
@@ -572,3 +573,38 @@ def test_the_score_and_the_notes_of_a_multi_label_net_are_reported(tmp_path: Pat
         "resnet18": {"score softmax"},
         "mine": {"score sigmoid"},
     }
+
+
+def test_a_report_begins_with_the_images_that_failed(tmp_path: Path) -> None:
+    run = store.open_run(runs.write(tmp_path / "run", images=4, nets={"resnet18": "layer4"}))
+    for table in ("scores", "curves", "predictions"):
+        rows = run.table(table)
+        runs.rewrite(run.directory, table, rows[rows["image"] != "image 03"])
+    failure = {"dataset": "scenes", "image": "image 03", "net": "resnet18", "reason": "it is truncated"}
+    runs.rewrite(run.directory, "failures", pd.DataFrame([failure]))
+    page, banner = (
+        html.render(store.open_run(run.directory)),
+        "1 image of 4 failed on 1 net, the first image 03 on resnet18: it",
+    )
+    assert banner in page and page.index(banner) < page.index("The answer</h2>")
+    assert banner in markdown.render(store.open_run(run.directory))
+
+
+OWN_REPORT = '''"""My report: the answer and the means."""
+
+
+def render(run):
+    return f"{run.answer()[0].net} {len(run.summary())}"
+
+
+def page(runs, files):
+    return f"{len(runs)} runs together"
+'''
+
+
+def test_a_report_of_a_users_own_gets_runs_as_load_returns_them(tmp_path: Path) -> None:
+    directory = runs.write(tmp_path / "run", images=3, nets={"resnet18": "layer4"})
+    (tmp_path / "mine.py").write_text(OWN_REPORT, encoding="utf-8")
+    own = ("--format", tmp_path / "mine.py")
+    assert bench("report", directory, *own).output.strip() == "resnet18 40"
+    assert bench("report", directory, directory, *own).output.strip() == "2 runs together"

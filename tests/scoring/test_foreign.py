@@ -51,6 +51,25 @@ def score_by(folder: Path, *lines: str) -> Score:
 
 @pytest.mark.parametrize("asks", [False, True])
 @pytest.mark.parametrize(
+    ("returned", "value"), [("7.0", "7"), ("np.float32(-2.5)", "-2.5"), ("Curve([0, 1], [3, 3])", "3")]
+)
+def test_a_score_is_within_the_range_that_its_metric_declares(
+    tmp_path: Path, returned: str, value: str, asks: bool
+) -> None:
+    with pytest.raises(PluginError, match=rf"metric odd gives {value}: its RANGE is 0 to 1"):
+        score_by(tmp_path, *(["yield [Clean()]"] if asks else []), f"return {returned}")
+
+
+def test_a_metric_that_writes_into_its_image_changes_no_other_metric(tmp_path: Path) -> None:
+    (tmp_path / "odd.py").write_text(HEAD + "    case.image.zero_()\n    return 0.5\n", encoding="utf-8")
+    map_ = np.linspace(0, 1, 16, dtype=np.float32).reshape(4, 4)
+    case = Case(map_, 0, (), torch.full((3, 4, 4), 0.25), map_)
+    scoring.score(Net(), [case], [plugins.find(METRIC, str(tmp_path / "odd.py"))])
+    assert case.image.min() == 0.25
+
+
+@pytest.mark.parametrize("asks", [False, True])
+@pytest.mark.parametrize(
     ("returned", "expected"),
     [("np.float32(0.5)", 0.5), ("np.int64(1)", 1.0), ("True", 1.0), ("np.bool_(True)", 1.0), ("0", 0.0)],
 )
@@ -163,7 +182,7 @@ def test_unsound_questions_are_refused(tmp_path: Path, yielded: str, message: st
 @pytest.mark.parametrize(
     ("compute", "expected"),
     [
-        ("maps.amax((1, 2))", 1.0), ("maps.sum((1, 2)).int()", 8.0), ("maps[:, 0, 0] > 0", 0.0),
+        ("maps.amax((1, 2))", 1.0), ("maps.amax((1, 2)).int()", 1.0), ("maps[:, 0, 0] > 0", 0.0),
         ("maps.zero_().sum((1, 2))", 0.0),
     ],
 )  # fmt: skip

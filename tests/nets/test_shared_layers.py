@@ -1,0 +1,175 @@
+"""Nets that use a layer more than once: perturbed images get the scores of the net, and a layer to explain is found."""
+
+from collections.abc import Callable
+from functools import partial
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from cambench.bench.forward.forward import Stream
+from cambench.bench.forward.precision import fold_batch_norms
+from cambench.bench.nets import load
+from cambench.bench.nets.net import Net
+
+IMAGES = torch.rand(3, 3, 32, 32, generator=torch.Generator().manual_seed(1))
+
+
+class Shared(nn.Module):
+    """Convolutions and norms that subclasses use in their own way."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.conv = nn.Conv2d(3, 8, 3, 2, 1), nn.Conv2d(8, 8, 3, padding=1)
+        self.bn, self.bn2, self.relu = nn.BatchNorm2d(8), nn.BatchNorm2d(8), nn.ReLU(inplace=True)
+        self.lin, self.bn1, self.fc = nn.Linear(8, 8), nn.BatchNorm1d(8), nn.Linear(8, 4)
+
+    def end(self, maps: Tensor) -> Tensor:
+        logits: Tensor = self.fc(F.relu(maps).mean((2, 3)))
+        return logits
+
+
+class Once(Shared):
+    def forward(self, x: Tensor) -> Tensor:
+        return self.end(self.bn(self.conv(F.relu(self.stem(x)))))
+
+
+class Twice(Shared):
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.relu(self.bn(self.conv(F.relu(self.stem(x)))))
+        return self.end(self.bn(self.conv(x)))
+
+
+class OneConvolutionTwoNorms(Shared):
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.relu(self.stem(x))
+        return self.end(self.bn(self.conv(x)) + self.bn2(self.conv(x)))
+
+
+class WithAndWithoutNorm(Shared):
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.relu(self.stem(x))
+        return self.end(F.relu(self.bn(self.conv(x))) + F.relu(self.conv(x)))
+
+
+class OutputUsedTwice(Shared):
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.conv(F.relu(self.stem(x)))
+        return self.end(self.bn(x) + x)
+
+
+class WeightsUsedTwice(Shared):
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.relu(self.stem(x))
+        return self.end(self.bn(self.conv(x)) + F.conv2d(x, self.conv.weight, self.conv.bias, padding=1))
+
+
+class NormOverTokens(Shared):
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.bn(F.relu(self.stem(x)))[:, :, :2, :4].flatten(2)
+        return self.end(self.bn1(self.lin(x)).unflatten(2, (2, 4)))
+
+
+class OneNormTwice(Shared):
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.bn(self.stem(x))
+        return self.end(self.bn(F.relu(x)))
+
+
+def make(kind: Callable[[], Shared]) -> Shared:
+    """A net with random averages, in eval mode."""
+    torch.manual_seed(0)
+    net = kind().eval()
+    for module in net.modules():
+        if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
+            for values in (module.running_mean, module.running_var, module.weight.data, module.bias.data):
+                assert values is not None
+                values.uniform_(0.3, 2.0)
+    return net
+
+
+KINDS = [
+    Once, Twice, OneConvolutionTwoNorms, WithAndWithoutNorm, OutputUsedTwice, WeightsUsedTwice, NormOverTokens, OneNormTwice,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_perturbed_images_get_the_scores_of_the_net(kind: Callable[[], Shared]) -> None:
+    net = load.load_module(make(kind), preprocess="none", layer="stem", precision="fp32")
+    with torch.no_grad():
+        expected = make(kind)(IMAGES)
+        stem = net.features(IMAGES)
+    assert expected.abs().max() > 0.1
+    logits = net.logits(Stream(3, lambda start, stop: IMAGES[start:stop]))
+    assert torch.allclose(logits, expected, atol=1e-5)
+    from_stem = net.classify_stream(Stream(3, lambda start, stop: stem[start:stop]))
+    assert torch.allclose(from_stem, expected, atol=1e-5)
+
+
+def count_norms(net: nn.Module) -> int:
+    return sum(isinstance(module, nn.BatchNorm2d) for module in net.modules())
+
+
+def test_a_norm_is_folded_where_that_changes_nothing() -> None:
+    net = make(Once)
+    unused = 1  # bn2
+    assert count_norms(net) == 1 + unused and count_norms(fold_batch_norms(net)) == 0
+    assert count_norms(net) == 1 + unused, "the net itself stays as it is"
+    for kind in KINDS[1:]:
+        folded = fold_batch_norms(make(kind))
+        assert torch.allclose(folded(IMAGES), make(kind)(IMAGES), atol=1e-5)
+
+
+class Untraceable(Shared):
+    """One ReLU that works in place, after each convolution, and control flow that depends on the values."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        if float(x.abs().max()) > 1e6:
+            raise ValueError("too bright")
+        return self.end(self.relu(self.conv(self.relu(self.stem(x)))))
+
+
+def test_a_net_that_shares_a_relu_in_place_is_cut_at_a_convolution() -> None:
+    net = load.load_module(make(Untraceable), preprocess="none", precision="fp32")
+    assert net.layer == "conv"
+
+
+class InPlace(Shared):
+    def forward(self, x: Tensor) -> Tensor:
+        return self.end(self.relu(self.conv(F.relu(self.stem(x)))))
+
+
+@pytest.mark.parametrize("kind", [InPlace, Untraceable])
+def test_activations_stay_as_they_are_when_they_are_classified(kind: Callable[[], Shared]) -> None:
+    net = load.load_module(make(kind), preprocess="none", layer="conv", precision="fp32")
+    net.prepare(IMAGES)
+    activations = net.features(IMAGES)
+    before = activations.clone()
+    assert activations.min() < 0, "the ReLU that follows would change them"
+    assert torch.allclose(net.classify(activations), make(kind)(IMAGES), atol=1e-5)
+    assert torch.equal(activations, before)
+
+
+def change_average(net: Net) -> None:
+    next(module for module in net.modules() if isinstance(module, nn.BatchNorm2d)).running_mean.add_(0.5)  # type: ignore[union-attr, operator]
+
+
+def test_averages_are_part_of_what_a_method_must_leave_unchanged() -> None:
+    net = load.load_module(make(Once), preprocess="none", layer="stem", precision="fp32")
+    state = net.protected_state()
+    net(IMAGES)
+    assert net.protected_state() == state
+    change_average(net)
+    assert net.protected_state() != state
+
+
+class Scaled(Once):
+    def __init__(self, scale: float) -> None:
+        super().__init__()
+        self.register_buffer("scale", torch.tensor(scale), persistent=False)
+
+
+def test_the_fingerprint_covers_buffers_that_a_state_leaves_out() -> None:
+    nets = [load.load_module(make(partial(Scaled, scale)), layer="stem") for scale in (1.0, 9.0, 9.0)]
+    assert len({net.fingerprint for net in nets}) == 2
