@@ -53,7 +53,7 @@ def _make_grid(changed: list[ChangeRow]) -> RichTable:
     grid = RichTable(box=None, padding=(0, 0, 0, 2), pad_edge=False)
     grid.add_column(Text("verdict"))
     grid.add_column(Text("metric"), max_width=METRIC, overflow="fold")
-    for head in ("base", "new", "change", "95 % interval", "p"):
+    for head in ("base", "new", "change", "95 % interval", "p (Holm)"):
         grid.add_column(Text(head), justify="right", no_wrap=True)
     for (net, method), group in groupby(changed, key=lambda row: row.result.key[:2]):
         grid.add_section()
@@ -68,8 +68,10 @@ def _make_grid(changed: list[ChangeRow]) -> RichTable:
 def show_history(runs: Sequence[Snapshot], history: Sequence[Series]) -> Group:
     """Show what changed between the last two runs, then the course of each metric over all runs.
 
-    For each metric these are its first and last mean, its course, and the runs at which it changed.
+    For each metric these are its first and last mean, its course, and the runs at which it changed. What has neither a mean nor
+    a change, such as the verdict on a method's metrics together where nothing changed, is left out.
     """
+    history = [series for series in history if any(entry.changes or not isnan(entry.mean) for entry in series.entries)]
     names = [Text(f"{number}  {run.name}", style="dim") for number, run in enumerate(runs, 1)]
     changes = sum(entry.changes for series in history for entry in series.entries)
     head = Text(

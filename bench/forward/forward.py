@@ -128,6 +128,15 @@ class Forward:
                 return None
             raise
 
+    @torch.inference_mode()
+    def measure_difference(self, image: Tensor, logits: Tensor) -> float:
+        """Return how much the logits of an image (1, 3, h, w) differ from others (1, classes): the share of the largest one.
+
+        0 if they are not all finite.
+        """
+        difference = (self._score(image) - logits).abs().max() / logits.abs().max().clamp(min=1)
+        return float(difference.nan_to_num(nan=0.0, posinf=0.0))
+
     def compute_probabilities(self, stream: Stream) -> Tensor:
         """Return the probabilities (count, classes) of a stream.
 

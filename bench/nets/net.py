@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ..core.choices import Link
-from ..core.errors import ImageError, NotApplicable
+from ..core.errors import Fatal, ImageError, NotApplicable
 from ..core.user_code import blame_user_code
 from ..forward.forward import Forward, Stream
 from ..forward.layout import lay_out
@@ -16,6 +16,7 @@ from ..forward.probabilities import to_log_probabilities, to_probabilities
 from .cut import Cut, Part
 from .fx_split import DEVICE_ERRORS
 
+MOST_DIFFERENCE = 0.01  # of the logits of perturbed images from the net's own, as a share of the largest one
 Value = TypeVar("Value")
 
 
@@ -66,7 +67,7 @@ class Net(nn.Module):
         self.link, self.output, self.reading, self.precision = link, output, reading, precision
         self.memory_limit: float | None = None
         self.mixing: dict[Hashable, bool] = {}
-        self._is_protected = False  # whether it is known that `classify` leaves its input as it is
+        self._is_checked = False  # see `_check`
         self.cut = cut
         self._sequence = nn.ModuleList(cut.modules.values())
         self.features, self.classify = self.split_at([cut.layer])
@@ -128,23 +129,36 @@ class Net(nn.Module):
             )
         try:
             self._forward.prepare(images)
-            self._protect_activations(images[:1])
+            self._check(images[:1])
         except RuntimeError as error:
             if isinstance(error, DEVICE_ERRORS):
                 raise
             reason = str(error).splitlines()[0]
             raise ImageError(f"{self.name} cannot take images of {width} x {height}: {reason}") from error
 
-    def _protect_activations(self, image: Tensor) -> None:
-        """Let `classify` copy its input, which methods may use again, if the net overwrites it; found out on one image."""
-        if self._is_protected:
+    def _check(self, image: Tensor) -> None:
+        """Check on one image (1, 3, h, w), once, that perturbed images get the net's own scores.
+
+        If the net overwrites activations that it classifies, let `classify` copy them: methods may use them again. Raise Fatal
+        if the net as it is run on perturbed images, with batch norms folded into convolutions, has other scores; in a lower
+        precision scores differ anyway.
+        """
+        if self._is_checked:
             return
         with torch.inference_mode(False), torch.no_grad():
             activations = self.features(image).clone()
             version = activations._version
-            self.classify(activations)
-        self.classify.copies = activations._version != version
-        self._is_protected = True
+            logits = self.classify(activations).float()
+            self.classify.copies = activations._version != version
+        if (
+            self.precision == "fp32"
+            and (difference := self._forward.measure_difference(image, logits)) > MOST_DIFFERENCE
+        ):
+            raise Fatal(
+                f"{self.name} gives perturbed images other scores than the net itself: they differ by {difference:.1%}. This "
+                "is an error of cambench: please report it, with the net"
+            )
+        self._is_checked = True
 
     def scores(self, stream: Stream) -> Tensor:
         """Return the classes' probabilities (count, classes) of a stream of perturbed images, float64 if the device has it."""

@@ -44,7 +44,7 @@ def test_a_users_file_is_shown(tmp_path: Path) -> None:
     text = " ".join(bench("show", file).output.split())
     assert "(method) Mine." in text and "power 2.0 a number" in text and "kind none a, b or none" in text
     assert "plain 1 a value" in text and "Return maps." in text
-    assert f"example: bench run --methods '{file}[power=" in text or f"'{file}[kind=a]'" in text, "the file's path"
+    assert f"bench run --methods '{file}[kind=a]'".replace(" ", "") in text.replace(" ", ""), "the file's path"
     (tmp_path / "broken.py").write_text("def explain(:", encoding="utf-8")
     assert refused("show", tmp_path / "broken.py").startswith("bench: nothing is called")
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from cambench.bench.core.errors import Fatal
 from cambench.bench.forward.forward import Stream
 from cambench.bench.forward.precision import fold_batch_norms
 from cambench.bench.nets import load
@@ -119,6 +120,25 @@ def test_a_norm_is_folded_where_that_changes_nothing() -> None:
     for kind in KINDS[1:]:
         folded = fold_batch_norms(make(kind))
         assert torch.allclose(folded(IMAGES), make(kind)(IMAGES), atol=1e-5)
+
+
+def test_a_net_whose_perturbed_images_have_other_scores_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As one into which batch norms are folded wrongly."""
+    monkeypatch.setattr("cambench.bench.forward.forward.fold_batch_norms", lambda net: nn.Sequential(net, ScaleBy(1.1)))
+    net = load.load_module(make(Once), name="mine", preprocess="none", layer="stem", precision="fp32")
+    with pytest.raises(Fatal, match=r"mine gives perturbed images other scores than the net itself: they differ by \d"):
+        net.prepare(IMAGES)
+    monkeypatch.undo()
+    load.load_module(make(Once), preprocess="none", layer="stem", precision="fp32").prepare(IMAGES)
+
+
+class ScaleBy(nn.Module):
+    def __init__(self, factor: float) -> None:
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, logits: Tensor) -> Tensor:
+        return logits * self.factor
 
 
 class Untraceable(Shared):
