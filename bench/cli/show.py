@@ -52,7 +52,7 @@ def show(name: str) -> None:
         parts.append(f"{name}: results that ship with cambench; see `bench report {name}` and docs/which.md")
     if not parts:
         close = find_close_names(name, [row[0] for rows in known.values() for row in rows], 3)
-        own_file = f"{name}.py" if "/" in name else f"./{name}.py"
+        own_file = plugins.name_own_file(name)
         close = [own_file] if Path(own_file).is_file() else close
         hint = f"did you mean {' or '.join(close)}?" if close else "bench list names everything"
         raise UsageError(f"nothing is called {name!r}: {hint}")

@@ -362,9 +362,14 @@ def _find_entry_point(kind: Kind, name: str) -> EntryPoint:
     for entry in _list_entry_points(kind):
         if entry.name == name and not name.startswith("_"):
             return entry
-    own_file = f"{name}.py" if "/" in name else f"./{name}.py"
     folder = ", or a folder of images" if kind is DATASET else ""
-    raise UsageError(f"there is no {kind.word} {name!r}: {list_known_names(name, list_names(kind), own_file)}{folder}")
+    known = list_known_names(name, list_names(kind), name_own_file(name))
+    raise UsageError(f"there is no {kind.word} {name!r}: {known}{folder}")
+
+
+def name_own_file(name: str) -> str:
+    """Name the file of a user's own plug-in as commands take it: ./my_cam.py of my_cam."""
+    return f"{name}.py" if "/" in name else f"./{name}.py"
 
 
 def _list_entry_points(kind: Kind) -> EntryPoints:

@@ -177,6 +177,8 @@ def test_the_panel_of_a_run_shows_its_maps(small_run: Run) -> None:
     labels = [*figure.texts, *(label for axes in figure.axes for label in axes.texts)]
     texts = [label.get_text().replace("\n", " ") for label in labels]
     assert any("not applicable: no global pooling" in text for text in texts)
+    controls = [name for name, method in small_run.header.methods.items() if method.control]
+    assert controls and {f"{name} (control)" for name in controls} <= {*texts}
     pictures = [np.asarray(axes.images[0].get_array()) for axes in small_run.panel(methods=["cam"], images=1).axes]
     photo, coloured, overlay = (picture.astype(float) for picture in pictures)
     brightness = coloured.sum(2)

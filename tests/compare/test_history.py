@@ -81,6 +81,8 @@ def test_a_history_fits_into_eighty_columns(drift: list[Path]) -> None:
 
 
 def test_a_history_begins_with_what_changed_in_the_last_run(drift: list[Path], tmp_path: Path) -> None:
+    same = bench("history", drift[0], drift[0], "--methods", "grad_cam").output
+    assert "insert" in same and "overall" not in same, "what has neither a mean nor a change is left out"
     lines = " ".join(bench("history", drift[0], drift[5], drift[1]).output.split())
     assert lines.startswith("Run 2 → 3: insertion of grad_cam on squeezenet1_1 is better, ")
     photos = _runs.write(tmp_path / "photos", nets=ONE_NET, prefix="photo")
