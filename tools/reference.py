@@ -4,8 +4,9 @@ Each net is a run of its own in runs/reference, which begins with what is packed
 the work. A method whose VERSION was raised needs `--anew`. Another processor goes on with the scores, which are equal to
 rounding in fp32, and measures no seconds: these are of the device on which a net was begun, and the environment names both.
 `--images 20 --dear 12 --ties 8` computes the first 20 images by cheap methods, the first 12 by dear ones, and how much the
-order of equal pixels moves curves on the first 8; with `--methods recipro_cam,ablation_cam`, by these methods alone. What is
-there is not computed again. What all of these runs hold is packed into bench/store/results. Scores that are packed are never
+order of equal pixels moves curves on the first 8; with `--methods recipro_cam,ablation_cam`, by these methods alone; with
+`--single`, by the metrics that need one explanation an image, which a dear method on a large net can afford. What is there is
+not computed again. What all of these runs hold is packed into bench/store/results. Scores that are packed are never
 dropped, but for those of nets that are computed with `--anew`. With `--photos FOLDER`, these are the results of SqueezeNet with
 ImageNet's weights on the photos of a folder, which begin anew if runs/ holds none of them; scores are packed, photos are not.
 """
@@ -28,7 +29,7 @@ from ..bench.core import plugins
 from ..bench.core.errors import BenchError, UsageError
 from ..bench.core.files import describe_os_error
 from ..bench.core.formatting import format_count
-from ..bench.core.plugins import ENGINE, METRIC
+from ..bench.core.plugins import ENGINE, METRIC, Plugin
 from ..bench.core.specs import split_protocol
 from ..bench.forward.device import find_device
 from ..bench.forward.process import tune_process
@@ -59,23 +60,27 @@ SHOWN_IMAGES = 2
 class Work:
     """What is computed on a net: so many of the run's first images by cheap methods, by dear ones, and by metrics of ties.
 
-    By the named methods alone, if any are named.
+    By the named methods alone, if any are named; with `single_map`, by the metrics that need no explanation but the map.
     """
 
     images: int
     dear_images: int
     tie_images: int
     methods: tuple[str, ...] = ()
+    single_map: bool = False
 
     def list_plans(self, plan: Plan, run: Run) -> Iterator[Plan]:
         """Yield plans of what the run lacks: by all metrics but those of ties, then by those of ties."""
         most = len(plan.indices)
         for limit, of_ties in ((most, False), (self.tie_images, True)):
             counts = min(self.images, limit), min(self.dear_images, limit)
-            measures = [measure for measure in plan.measures if bool(measure.metric.ties_of) == of_ties]
+            measures = [measure for measure in plan.measures if self._includes(measure.metric, of_ties)]
             part = replace(plan, measures=measures, measures_seconds=plan.measures_seconds and not of_ties)
             if measures and any(self._list_rounds(part, run, *counts)):
                 yield replace(part, schedule=partial(self._list_rounds, part, run, *counts))
+
+    def _includes(self, metric: Plugin, of_ties: bool) -> bool:
+        return bool(metric.ties_of) == of_ties and not (self.single_map and "method" in metric.needs)
 
     def _list_rounds(self, plan: Plan, run: Run, images: int, dear_images: int) -> Iterator[Round]:
         """Yield what the run lacks, a few images at a time."""
@@ -94,6 +99,7 @@ class Work:
 @click.option("--images", type=click.IntRange(0), default=10**6, metavar="N", help="Images by cheap methods.")
 @click.option("--dear", type=click.IntRange(0), default=10**6, metavar="N", help="Images by dear methods.")
 @click.option("--ties", type=click.IntRange(0), default=8, metavar="N", help="Images by metrics of ties.")
+@click.option("--single", is_flag=True, help="Only the metrics that need one explanation an image.")
 @click.option("--anew", is_flag=True, help="Take nothing of what is packed: a VERSION was raised.")
 @click.option(
     "--photos",
@@ -103,11 +109,20 @@ class Work:
 )
 @click.option("--device", default="auto", show_default=True, help="Where to compute.")
 def main(
-    *, nets: str, methods: str, images: int, dear: int, ties: int, anew: bool, photos: str | None, device: str
+    *,
+    nets: str,
+    methods: str,
+    images: int,
+    dear: int,
+    ties: int,
+    single: bool,
+    anew: bool,
+    photos: str | None,
+    device: str,
 ) -> None:
     """Compute what the reference results lack, and pack what there is."""
     try:
-        work = Work(images, dear, ties, tuple(list_methods(methods)))
+        work = Work(images, dear, ties, tuple(list_methods(methods)), single)
         update_results(list_chosen(nets, photos), work, photos=photos, device=device, anew=anew)
     except BenchError as error:
         raise click.ClickException(str(error)) from None

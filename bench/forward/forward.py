@@ -31,6 +31,7 @@ GPU_CHUNK_BYTES = (
 GPU_CHUNK_SHARE = 0.4  # of the free memory, if that is less
 MAX_CHUNK = 256  # images
 COPIES_PER_IMAGE = 6  # of its bytes, to make a perturbed image: mask, ranks, blend, and a copy in the net's precision
+SMALL_LOGIT = 0.01
 TOO_LARGE = "one image does not fit into the device's memory: take smaller images or another device"
 ABOVE_LIMIT = "one image takes {} MB, more than --memory allows: allow more, or take smaller images"
 
@@ -130,11 +131,12 @@ class Forward:
 
     @torch.inference_mode()
     def measure_difference(self, image: Tensor, logits: Tensor) -> float:
-        """Return how much the logits of an image (1, 3, h, w) differ from others (1, classes): the share of the largest one.
+        """Return how much the logits of an image (1, 3, h, w) differ from others (1, classes), as a share of the largest one.
 
-        0 if they are not all finite.
+        Logits below SMALL_LOGIT, of which rounding is a large share, count as if the largest were that. 0 if they are not all
+        finite.
         """
-        difference = (self._score(image) - logits).abs().max() / logits.abs().max().clamp(min=1)
+        difference = (self._score(image) - logits).abs().max() / logits.abs().max().clamp(min=SMALL_LOGIT)
         return float(difference.nan_to_num(nan=0.0, posinf=0.0))
 
     def compute_probabilities(self, stream: Stream) -> Tensor:

@@ -11,12 +11,16 @@ import torch
 from torch import Tensor, nn
 
 from ..core.errors import NotApplicable, list_known_names
+from .writes import Writes
 
 
 class Part(nn.Sequential):
     """Consecutive modules of a net. They say where they pass no gradients on, so that methods that need them do not apply."""
 
-    copies = False  # whether they are given a copy of their input, which they overwrite
+    def __init__(self, *modules: nn.Module, copies: bool = False) -> None:
+        """Put modules together; `copies`: they are given a copy of their input, which they overwrite."""
+        super().__init__(*modules)
+        self.copies = copies
 
     def forward(self, input: Tensor) -> Tensor:
         """Return the modules' output. Raise NotApplicable if the gradient by the input is wanted and there is none."""
@@ -42,11 +46,13 @@ class Cut:
     why_no_original: str = ""  # what a library would do wrong with the net before it was cut; empty if nothing
     usual_layout: bool = False  # whether its weights have to be (n, k, h, w), so that torch's gradients are right
     maps: frozenset[str] | None = None  # the keys of `modules` that output a map (n, k, h, w); None: all that are named
+    writes: Writes = field(default_factory=Writes)
 
     def split_at(self, net: str, layers: Sequence[str]) -> list[Part]:
         """Split the modules after each of the layers, in the sequence's order: len(layers) + 1 parts.
 
-        Raise NotApplicable for a layer that is not in the sequence or outputs no map; `net` is the name for that message.
+        A part leaves its input as it is, which methods use again. Raise NotApplicable for a layer that is not in the sequence
+        or outputs no map; `net` is the name for that message.
         """
         keys = list(self.modules)
         maps = self.modules if self.maps is None else self.maps
@@ -56,4 +62,7 @@ class Cut:
             raise NotApplicable(f"{net} has no layer {missing[0]!r} to cut at, whose output is a map: {known}")
         ends = [0, *sorted(keys.index(self.aliases.get(layer, layer)) + 1 for layer in layers), len(keys)]
         modules = list(self.modules.values())
-        return [Part(*modules[start:stop]) for start, stop in pairwise(ends)]
+        return [
+            Part(*modules[start:stop], copies=start > 0 and keys[start - 1] in self.writes.outputs)
+            for start, stop in pairwise(ends)
+        ]

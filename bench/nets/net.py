@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import torch
@@ -18,6 +19,16 @@ from .fx_split import DEVICE_ERRORS
 
 MOST_DIFFERENCE = 0.01  # of the logits of perturbed images from the net's own, as a share of the largest one
 Value = TypeVar("Value")
+
+
+@dataclass(frozen=True)
+class State:
+    """What a method must leave unchanged, to be compared with what it is later."""
+
+    facts: tuple[object, ...]
+    weights: tuple[Tensor, ...] = field(
+        compare=False
+    )  # kept, so that no other tensor takes the identity of one of them
 
 
 class Net(nn.Module):
@@ -72,12 +83,10 @@ class Net(nn.Module):
         self._sequence = nn.ModuleList(cut.modules.values())
         self.features, self.classify = self.split_at([cut.layer])
         lay_out(self, torch.float32, is_usual=cut.usual_layout).eval().requires_grad_(False)
-        whole = nn.Sequential(self.features, self.classify)
+        (whole,) = self.split_at([])
         self._forward = Forward(whole, precision, link, usual_layout=cut.usual_layout)
         self._head = Forward(self.classify, "fp32", usual_layout=cut.usual_layout)
         self._shared: tuple[Tensor, dict[Hashable, Any]] | None = None  # the images that methods share work on
-        averages = [buffer for buffer in self.buffers() if buffer.is_floating_point()]
-        self._watched = list(self.modules()), [*self.parameters(), *averages]
 
     def forward(self, images: Tensor) -> Tensor:
         """Return logits (n, classes) of images (n, 3, h, w) in [0, 1]."""
@@ -87,7 +96,7 @@ class Net(nn.Module):
     def split_at(self, layers: Sequence[str]) -> list[Part]:
         """Split the net after each of the layers, in the net's order; the composition of the parts is the net.
 
-        Raise NotApplicable for a layer at which the net cannot be cut.
+        A part leaves its input as it is. Raise NotApplicable for a layer at which the net cannot be cut.
         """
         return self.cut.split_at(self.name, layers)
 
@@ -137,23 +146,16 @@ class Net(nn.Module):
             raise ImageError(f"{self.name} cannot take images of {width} x {height}: {reason}") from error
 
     def _check(self, image: Tensor) -> None:
-        """Check on one image (1, 3, h, w), once, that perturbed images get the net's own scores.
+        """Check on one image (1, 3, h, w), once, that perturbed images get the net's own scores in fp32.
 
-        If the net overwrites activations that it classifies, let `classify` copy them: methods may use them again. Raise Fatal
-        if the net as it is run on perturbed images, with batch norms folded into convolutions, has other scores; in a lower
-        precision scores differ anyway.
+        Raise Fatal if the net as it is run on perturbed images, with batch norms folded into convolutions, has other scores; in
+        a lower precision scores differ anyway.
         """
-        if self._is_checked:
+        if self._is_checked or self.precision != "fp32":
             return
-        with torch.inference_mode(False), torch.no_grad():
-            activations = self.features(image).clone()
-            version = activations._version
-            logits = self.classify(activations).float()
-            self.classify.copies = activations._version != version
-        if (
-            self.precision == "fp32"
-            and (difference := self._forward.measure_difference(image, logits)) > MOST_DIFFERENCE
-        ):
+        with torch.inference_mode():
+            logits = self(image).float()
+        if (difference := self._forward.measure_difference(image, logits)) > MOST_DIFFERENCE:
             raise Fatal(
                 f"{self.name} gives perturbed images other scores than the net itself: they differ by {difference:.1%}. This "
                 "is an error of cambench: please report it, with the net"
@@ -224,14 +226,23 @@ class Net(nn.Module):
         """Turn what the code of a user's own file raises inside the block into a PluginError that names the line."""
         return blame_user_code(f"net {self.name} fails", self.file) if self.file else nullcontext()
 
-    def protected_state(self) -> tuple[object, ...]:
-        """Return what a method must leave unchanged: modes, hooks, and the versions, addresses and gradients of weights.
+    def protected_state(self) -> "State":
+        """Return what a method must leave unchanged: modes, hooks, and the versions, identities and gradients of weights.
 
-        Buffers of real numbers, such as the averages of batch norms, count as weights.
+        Buffers of real numbers, such as the averages of batch norms, count as weights, but for those that the net itself
+        changes whenever it runs.
         """
-        modules, weights = self._watched
-        hooks = tuple((m.training, len(m._forward_hooks), len(m._forward_pre_hooks)) for m in modules)
-        return hooks, tuple((weight._version, weight.data_ptr(), weight.grad is None) for weight in weights)
+        hooks = tuple((m.training, len(m._forward_hooks), len(m._forward_pre_hooks)) for m in self.modules())
+        averages = [
+            buffer
+            for name, buffer in self._sequence.named_buffers()
+            if buffer.is_floating_point() and name not in self.cut.writes.buffers
+        ]
+        weights = (*self.parameters(), *averages)
+        return State(
+            (hooks, *((id(weight), weight._version, weight.data_ptr(), weight.grad is None) for weight in weights)),
+            weights,
+        )
 
     @property
     def device(self) -> torch.device:

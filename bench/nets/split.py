@@ -26,6 +26,7 @@ from .fx_split import DEVICE_ERRORS, UNTRACEABLE, ModuleSequence, trace_sequence
 from .hook_split import remove_gate, split_by_hooks
 from .preprocessing import Preprocess
 from .readings import NO_SETTINGS, OutputSettings
+from .writes import find_writes
 
 SIZES = (224, 32, 28, 64, 96, 128, 160, 192, 256, 288, 299, 320, 331, 380, 384, 448, 512)  # pixels, tried in this order
 KNOWN_SIZE = 128  # pixels: of the probe if the layer is known; smaller is faster
@@ -123,7 +124,9 @@ def split_net(
     notes += _list_notes(probe, found)
     reason = _find_library_fault(probe, found)
     usual_layout = needs_usual_layout(probe.scorer, probe.preprocess(probe.images))
-    cut = replace(found.cut, original=None if reason else module, why_no_original=reason, usual_layout=usual_layout)
+    writes = find_writes(found.cut.modules, probe.images)
+    original = None if reason else module
+    cut = replace(found.cut, original=original, why_no_original=reason, usual_layout=usual_layout, writes=writes)
     classes, link = max(2, probe.scores.shape[1]), probe.reading.link_of_classes
     size, reading = probe.images.shape[3], _describe_reading(probe, found)
     return SplitNet(cut, classes, link, probe.scorer.key, probe.fixed_size, size, tuple(notes), reading)

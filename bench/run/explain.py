@@ -101,13 +101,13 @@ def _explain(method: Plugin, net: Net, batch: Batch, timing: Timing, *, count: b
     try:
         work = _measure_work(method, net, batch.select(0)) if count else Work()
         if timing == "single":
-            calls = [_prepare_call(method, net, batch.select(number)) for number in range(len(batch.subjects))]
-            timed = [time_warm_call(call, net.device) for call in calls]
+            parts = [batch.select(number) for number in range(len(batch.subjects))]
+            timed = [time_warm_call(partial(_prepare_call, method, net, part), net.device) for part in parts]
             return Explained(torch.cat([maps for maps, _ in timed]), [seconds for _, seconds in timed], work=work)
         if timing and method.foreign:
             _prepare_call(method, net, batch)()  # a net's first batch is also explained alone, which is not timed
-        call = _prepare_call(method, net, batch)
-        maps, seconds = time_warm_call(call, net.device) if timing else (call(), math.nan)
+        prepare = partial(_prepare_call, method, net, batch)
+        maps, seconds = time_warm_call(prepare, net.device) if timing else (prepare()(), math.nan)
         return Explained(maps, batch_seconds=seconds / len(maps), work=work)
     except NotApplicable as reason:
         return Explained(reason=clean(str(reason)))

@@ -132,6 +132,19 @@ def test_a_net_whose_perturbed_images_have_other_scores_is_refused(monkeypatch: 
     load.load_module(make(Once), preprocess="none", layer="stem", precision="fp32").prepare(IMAGES)
 
 
+def test_small_logits_are_compared_as_large_ones_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "cambench.bench.forward.forward.fold_batch_norms", lambda net: nn.Sequential(net, ScaleBy(-1.0))
+    )
+    module = nn.Sequential(make(Once), ScaleBy(0.05))
+    net = load.load_module(module, preprocess="none", layer="0.stem", precision="fp32")
+    assert float(net(IMAGES).abs().max()) < 0.5
+    with pytest.raises(Fatal, match="other scores than the net itself"):
+        net.prepare(IMAGES)
+    lower = load.load_module(module, preprocess="none", layer="0.stem", precision="bf16")
+    lower.prepare(IMAGES)  # in a lower precision scores differ anyway
+
+
 class ScaleBy(nn.Module):
     def __init__(self, factor: float) -> None:
         super().__init__()
@@ -160,27 +173,87 @@ class InPlace(Shared):
         return self.end(self.relu(self.conv(F.relu(self.stem(x)))))
 
 
-@pytest.mark.parametrize("kind", [InPlace, Untraceable])
+class InPlaceAfterView(Shared):
+    def forward(self, x: Tensor) -> Tensor:
+        maps = F.dropout(self.conv(F.relu(self.stem(x))), training=self.training)  # in eval mode, the very tensor
+        return self.end(self.relu(maps))
+
+
+@pytest.mark.parametrize("kind", [InPlace, InPlaceAfterView, Untraceable])
 def test_activations_stay_as_they_are_when_they_are_classified(kind: Callable[[], Shared]) -> None:
     net = load.load_module(make(kind), preprocess="none", layer="conv", precision="fp32")
-    net.prepare(IMAGES)
-    activations = net.features(IMAGES)
-    before = activations.clone()
-    assert activations.min() < 0, "the ReLU that follows would change them"
-    assert torch.allclose(net.classify(activations), make(kind)(IMAGES), atol=1e-5)
-    assert torch.equal(activations, before)
+    for first, second in (
+        (net.features, net.classify),
+        net.split_at(["conv"]),
+        net.to_precision("bf16").split_at(["conv"]),
+    ):
+        activations = first(IMAGES)
+        before = activations.clone()
+        assert activations.min() < 0, "the ReLU that follows would change them"
+        assert torch.allclose(second(activations), make(kind)(IMAGES), atol=1e-5)
+        assert torch.equal(activations, before)
 
 
-def change_average(net: Net) -> None:
-    next(module for module in net.modules() if isinstance(module, nn.BatchNorm2d)).running_mean.add_(0.5)  # type: ignore[union-attr, operator]
+def test_activations_that_no_layer_overwrites_are_not_copied() -> None:
+    net = load.load_module(make(Once), preprocess="none", layer="conv", precision="fp32")
+    assert [part.copies for part in net.split_at(["stem", "conv"])] == [False, False, False]
+    net = load.load_module(make(InPlace), preprocess="none", layer="conv", precision="fp32")
+    assert [part.copies for part in net.split_at(["stem", "conv"])] == [False, False, True]
 
 
-def test_averages_are_part_of_what_a_method_must_leave_unchanged() -> None:
+def find_norm(net: Net) -> nn.BatchNorm2d:
+    return next(module for module in net.modules() if isinstance(module, nn.BatchNorm2d))
+
+
+def add_to_average(norm: nn.BatchNorm2d) -> None:
+    norm.running_mean.add_(0.5)  # type: ignore[union-attr]
+
+
+def replace_average(norm: nn.BatchNorm2d) -> None:
+    norm.running_mean = torch.ones(8)
+
+
+def replace_weights(norm: nn.BatchNorm2d) -> None:
+    norm.weight = nn.Parameter(torch.ones(8))
+
+
+@pytest.mark.parametrize("change", [add_to_average, replace_average, replace_weights])
+def test_weights_and_averages_are_what_a_method_must_leave_unchanged(change: Callable[[nn.BatchNorm2d], None]) -> None:
     net = load.load_module(make(Once), preprocess="none", layer="stem", precision="fp32")
     state = net.protected_state()
     net(IMAGES)
     assert net.protected_state() == state
-    change_average(net)
+    change(find_norm(net))
+    assert net.protected_state() != state
+
+
+class Counting(Once):
+    """Keeps a statistic of its images, which does not enter its scores."""
+
+    def __init__(self, *, replaces: bool) -> None:
+        super().__init__()
+        self.seen: Tensor
+        self.register_buffer("seen", torch.zeros(3))
+        self.replaces = replaces
+
+    def forward(self, x: Tensor) -> Tensor:
+        mean = x.mean((0, 2, 3))
+        if self.replaces:
+            self.seen = 0.9 * self.seen + 0.1 * mean
+        else:
+            self.seen.mul_(0.9).add_(0.1 * mean)
+        return super().forward(x)
+
+
+@pytest.mark.parametrize("replaces", [True, False])
+def test_what_the_net_itself_changes_a_method_may_change(replaces: bool) -> None:
+    net = load.load_module(
+        make(partial(Counting, replaces=replaces)), preprocess="none", layer="stem", precision="fp32"
+    )
+    state = net.protected_state()
+    net(IMAGES)
+    assert net.protected_state() == state
+    add_to_average(find_norm(net))
     assert net.protected_state() != state
 
 

@@ -327,6 +327,21 @@ def test_a_method_that_writes_into_its_images_does_not_affect_other_methods(tmp_
     assert means[0] == pytest.approx(means[1], abs=1e-6)
 
 
+def test_a_method_that_writes_into_its_images_is_timed_on_the_images_themselves(tmp_path: Path) -> None:
+    """A short call is timed when it is repeated: on images that the first call has not changed."""
+    methods = []
+    for name, code in (("in_place", "images.mul_(3).sin_()"), ("out_of_place", "(images * 3).sin()")):
+        methods.append(tmp_path / f"{name}.py")
+        text = f'"""Brightness."""\n\n\ndef explain(net, images, targets):\n    return {code}.mean(1)\n'
+        methods[-1].write_text(text, encoding="utf-8")
+    arguments = ["run", *SMALL, "--metrics", "insertion", "--methods", ",".join(map(str, methods)), "--images", "4"]
+    assert bench(*arguments, "--out", tmp_path / "run").exit_code == 0
+    run = store.open_run(tmp_path / "run")
+    assert run.table("cost")["seconds"].notna().sum() > 2
+    scores = run.table("scores").pivot(index="image", columns="method", values="value")
+    assert scores["in_place"].to_list() == scores["out_of_place"].to_list()
+
+
 @pytest.mark.parametrize("value", ["[1, 2]", "torch.zeros(4, 4)", "None"])
 def test_a_method_that_returns_no_map_is_refused(tmp_path: Path, value: str) -> None:
     file = tmp_path / "odd.py"

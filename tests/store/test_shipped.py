@@ -308,6 +308,14 @@ def test_only_the_named_methods_are_computed(tmp_path: Path) -> None:
     assert dict(Counter(open_run(directory).table("scores")["method"])) == {"score_cam": 1, "random": 2}
 
 
+def test_metrics_that_need_further_explanations_can_be_left_for_later(tmp_path: Path) -> None:
+    directory, suite = tmp_path / "run", load_few(["energy", "coherency"], 2)
+    for single_map, scored in ((True, ["energy"]), (False, ["energy", "coherency"])):
+        reference.compute(suite, directory, reference.Work(0, 1, 0, single_map=single_map), "cpu")
+        scores = open_run(directory).table("scores")
+        assert sorted(scores["metric"]) == sorted(scored) and set(scores["method"]) == {"score_cam"}
+
+
 def test_a_suite_without_metrics_of_ties_has_one_plan(tmp_path: Path) -> None:
     plan = make_plan(load_few(["energy"], 3), "cpu")
     Writer(tmp_path / "run", make_header(plan)).close()

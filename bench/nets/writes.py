@@ -1,0 +1,38 @@
+"""Finds what a net writes to while it runs: outputs of its modules that later ones overwrite, and buffers."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Writes:
+    """What a net that is a sequence of modules writes to."""
+
+    outputs: frozenset[str] = frozenset()  # the modules whose output is overwritten after they have run, by key
+    buffers: frozenset[str] = frozenset()  # as `nn.ModuleList(modules.values())` names them
+
+
+@torch.no_grad()
+def find_writes(modules: Mapping[str, nn.Module], images: Tensor) -> Writes:
+    """Run modules one after the other on images (n, 3, h, w), and find what they write to."""
+    buffers = dict(nn.ModuleList(modules.values()).named_buffers())
+    before = {name: _identify(buffer) for name, buffer in buffers.items()}
+    outputs: list[tuple[str, Tensor, int]] = []
+    value = images
+    for key, module in modules.items():
+        value = module(value)
+        if isinstance(value, Tensor):
+            outputs.append((key, value, value._version))
+    after = dict(nn.ModuleList(modules.values()).named_buffers())
+    return Writes(
+        frozenset(key for key, output, version in outputs if output._version != version),
+        frozenset(name for name, buffer in after.items() if _identify(buffer) != before.get(name)),
+    )
+
+
+def _identify(tensor: Tensor) -> tuple[int, int]:
+    """Return what changes when a tensor is written to, or another one takes its place."""
+    return tensor._version, id(tensor)
