@@ -12,7 +12,7 @@ from rich.console import Console
 
 from ..compare import export, timing
 from ..compare.baseline import format_baseline
-from ..compare.compare import Comparison, compare_snapshots, load_pair, load_snapshot
+from ..compare.compare import Comparison, check_nothing_failed, compare_snapshots, load_pair, load_snapshot
 from ..compare.history import format_csv, make_history
 from ..compare.snapshot import Snapshot
 from ..compare.terminal import show_comparison, show_history
@@ -67,11 +67,12 @@ def compare(
 
     BASE and NEW are run directories, or files that bench baseline wrote; BASE may be `reference`, the results that ship with
     cambench, of which the nets, methods and metrics of NEW are compared. Exit code 1 if anything is worse, broken, gone or
-    not comparable.
+    not comparable. An image that failed in NEW alone is an error.
     """
     _check_outputs([file for file in files.values() if file], [base, new, *(path for pair in repeat for path in pair)])
     pairs = [load_pair(before, after) for before, after in ((base, new), *repeat)]
     selected = [_select_pair(pair, nets, methods, metrics) for pair in pairs]
+    check_nothing_failed(*selected[0])
     comparison = replace(compare_snapshots(*selected[0], strict=strict), remedy=_format_remedy(base, new))
     if judge_seconds is not None:
         results = (*comparison.results, *timing.judge_seconds(selected, judge_seconds))
@@ -151,7 +152,7 @@ def history(
     """Show each metric over many runs or baselines, and where it changed.
 
     A metric changed where bench compare finds it better or worse than at its last change. Directories that hold no
-    finished run, and races, are left out.
+    finished run, and races, are left out, as are images that failed in one of the runs compared.
     """
     _check_outputs([csv] if csv and csv != Path("-") else [], runs)
     paths = sorted(runs, key=_find_time) if by_time else runs

@@ -26,8 +26,8 @@ Value = float | str
 
 
 def format_baseline(snapshot: Snapshot) -> str:
-    """Format a snapshot as the text of a baseline."""
-    content = _make_content(snapshot)
+    """Format a snapshot as the text of a baseline, without the images that failed on one of its nets."""
+    content = _make_content(snapshot.leave_out(snapshot.list_failed(snapshot.nets)))
     parts = [f'{{"{KIND}": {FORMAT}, "sha256": "{_compute_checksum(content)}"']
     for part, entries in content.items():
         body = ",\n".join(_format_lines(entries))

@@ -1,7 +1,7 @@
 """Compares two runs, or a run and a baseline: a verdict on each number and cost, with its evidence."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from math import isnan
@@ -82,16 +82,27 @@ def load_pair(base: Path, new: Path) -> tuple[Snapshot, Snapshot]:
     return before.select_shared(after), after
 
 
-def compare_snapshots(base: Snapshot, new: Snapshot, *, strict: bool = False) -> Comparison:
-    """Compare two snapshots.
+def check_nothing_failed(base: Snapshot, new: Snapshot) -> None:
+    """Raise UsageError if an image failed on a net in the new snapshot that has scores there in the base."""
+    for net in base.nets:
+        for image, reason in new.failures.get(net, {}).items():
+            if image in base.targets.get(net, {}):
+                raise UsageError(f"{image} failed on {net} in {new.name}, and has scores in {base.name}: {reason}")
 
-    Raise UsageError if they have no net or no image in common, and if an image failed in the new one that the base has.
+
+def compare_snapshots(base: Snapshot, new: Snapshot, *, strict: bool = False) -> Comparison:
+    """Compare two snapshots on the images that failed on none of their nets.
+
+    Raise UsageError if they have no net or no image in common.
     """
+    nets = [net for net in base.nets if net in new.nets]
+    notes = _note_failed(base, new, nets)
+    failed = {*base.list_failed(nets), *new.list_failed(nets)}
+    base, new = base.leave_out(failed), new.leave_out(failed)
     if why := find_mismatch(base, new):
         raise UsageError(f"{base.name} and {new.name} have {why}")
-    if lost := [image for image in new.failures if image in base.image_hashes]:
-        raise UsageError(f"{lost[0]} failed in {new.name}, and has scores in {base.name}: {new.failures[lost[0]]}")
-    images, notes = _select_images(base, new)
+    images, more_notes = _select_images(base, new)
+    notes += more_notes
     scored = list(_pair_scores(base, new, images, notes))
     paired = [number for number in scored if isinstance(number, PairedValues)]
     judged = judge_numbers(paired)
@@ -114,11 +125,19 @@ def _select_images(base: Snapshot, new: Snapshot) -> tuple[list[str], list[str]]
     changed = len(base.image_hashes.keys() & new.image_hashes.keys()) - len(same)
     notes = [f"{format_count(changed, 'image')} left out: the pixels differ"] if changed else []
     for snapshot, other in ((base, new), (new, base)):
-        if snapshot.failures:
-            notes.append(f"{format_count(len(snapshot.failures), 'image')} left out: failed in {snapshot.name}")
-        if alone := len(snapshot.image_hashes.keys() - other.image_hashes.keys() - other.failures.keys()):
+        if alone := len(snapshot.image_hashes.keys() - other.image_hashes.keys()):
             notes.append(f"{format_count(alone, 'image')} left out: only in {snapshot.name}")
     return same, notes
+
+
+def _note_failed(base: Snapshot, new: Snapshot, nets: Collection[str]) -> list[str]:
+    """Write a note on how many images failed on one of the nets, and in which of the runs."""
+    by_image: dict[str, list[str]] = {}
+    for snapshot in (base, new):
+        for image in snapshot.list_failed(nets):
+            by_image.setdefault(image, []).append(snapshot.name)
+    counts = Counter(" and ".join(dict.fromkeys(names)) for names in by_image.values())
+    return [f"{format_count(count, 'image')} left out: failed in {names}" for names, count in counts.items()]
 
 
 def _pair_scores(

@@ -55,7 +55,7 @@ class Snapshot:
     scores: dict[Key, Scores]
     costs: dict[tuple[str, str], dict[str, float]]  # by net and method: forwards, peak_bytes, of the first image
     seconds: dict[tuple[str, str], dict[str, float]] = field(default_factory=dict)  # by image, in bare predictions
-    failures: dict[str, str] = field(default_factory=dict)  # why images failed on some net, by name: they are left out
+    failures: dict[str, dict[str, str]] = field(default_factory=dict)  # by net: why images failed there, by name
 
     @cached_property
     def positions(self) -> dict[str, int]:
@@ -100,7 +100,28 @@ class Snapshot:
             self, nets={net: facts for net, facts in self.nets.items() if is_selected((net,))},
             scores=_filter(self.scores, is_selected), costs=_filter(self.costs, is_selected),
             seconds=_filter(self.seconds, is_selected),
+            failures={net: failed for net, failed in self.failures.items() if is_selected((net,))},
         )  # fmt: skip
+
+    def list_failed(self, nets: Collection[str]) -> list[str]:
+        """List the images that failed on one of these nets."""
+        return list(dict.fromkeys(image for net in self.failures if net in nets for image in self.failures[net]))
+
+    def leave_out(self, images: Collection[str]) -> "Snapshot":
+        """Return the snapshot without these images."""
+        kept = [index for image, index in self.positions.items() if image not in images]
+        if len(kept) == len(self.positions):
+            return self
+        return replace(
+            self,
+            image_hashes={image: sha for image, sha in self.image_hashes.items() if image not in images},
+            scores={key: _select_images(scores, kept) for key, scores in self.scores.items()},
+        )
+
+
+def _select_images(scores: Scores, kept: Sequence[int]) -> Scores:
+    reasons = {new: scores.reasons[old] for new, old in enumerate(kept) if old in scores.reasons}
+    return Scores(scores.values[list(kept)], reasons)
 
 
 def _filter(by_key: dict[Any, Any], is_selected: Callable[[Any], bool]) -> dict[Any, Any]:
@@ -108,17 +129,16 @@ def _filter(by_key: dict[Any, Any], is_selected: Callable[[Any], bool]) -> dict[
 
 
 def take_snapshot(run: Run, name: str | None = None, *, partial: bool = False) -> Snapshot:
-    """Take the snapshot of a complete run, or, if `partial`, of what is computed. Images that failed on a net are left out.
+    """Take the snapshot of a complete run, or, if `partial`, of what is computed. An image has no scores on a net it failed on.
 
     Raise UsageError for an incomplete or damaged run, and if every image failed.
     """
     name = str(run.directory) if name is None else name
-    header, predictions, cost = run.header, run.table("predictions"), run.table("cost")
-    scores, failures = run.table("scores", columns=SCORES), run.table("failures")
+    header, failures = run.header, run.table("failures")
+    tables = run.table("predictions"), run.table("cost"), run.table("scores", columns=SCORES)
+    predictions, cost, scores = (_drop_failed(table, failures) for table in tables)
     if not partial:
         _check_complete(name, header, scores, predictions, failures)
-    failed = dict(zip(failures["image"], failures["reason"], strict=True))
-    predictions = predictions[~predictions["image"].isin(failed)]
     hashes = list_pixel_hashes(header, predictions)
     return Snapshot(
         name=name,
@@ -128,11 +148,21 @@ def take_snapshot(run: Run, name: str | None = None, *, partial: bool = False) -
         nets={spec: select_net_facts(net) for spec, net in header.nets.items()},
         image_hashes=hashes,
         targets={net: find_net_images(header, predictions, net).targets for net in header.nets},
-        scores=_collect_scores(header, scores[scores["image"].isin(hashes)], list(hashes)),
+        scores=_collect_scores(header, scores, list(hashes)),
         costs=_sort(header, _collect_costs(cost)),
         seconds=_compute_seconds(cost, predictions),
-        failures=failed,
+        failures={net: dict(zip(rows["image"], rows["reason"], strict=True))
+                  for net, rows in failures.groupby("net", observed=True)},
     )  # fmt: skip
+
+
+def _drop_failed(rows: pd.DataFrame, failures: pd.DataFrame) -> pd.DataFrame:
+    """Drop the rows of images on nets on which they failed: by a method that came later than others, for example."""
+    if not len(failures):
+        return rows
+    failed = set(zip(failures["net"], failures["image"], strict=True))
+    is_kept = [pair not in failed for pair in zip(rows["net"], rows["image"], strict=True)]
+    return rows[np.array(is_kept, dtype=bool)]
 
 
 def _check_complete(
