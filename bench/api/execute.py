@@ -22,7 +22,7 @@ from ..data.labels import abbreviate, describe_order, find_missing_classes, has_
 from ..forward.device import is_tested
 from ..published import published, table
 from ..run.describe import make_header
-from ..run.forecast import count_flops
+from ..run.forecast import time_passes
 from ..run.loaded_nets import LoadedNets
 from ..run.plan import COMPILED_IMAGES, Plan
 from ..show import terminal
@@ -171,7 +171,7 @@ def _measure(plan: Plan, writer: Writer, console: Console, engine: Plugin, budge
 def _measure_all(plan: Plan, writer: Writer, console: Console, engine: Plugin) -> None:
     """Measure what the directory lacks; show progress, and the table of each net as soon as the net is complete."""
     groups = {net: [len(group) for group in groups] for net, groups in plan.list_remaining(writer.done).items()}
-    forecast, advised = Forecast(groups, count_flops(plan, groups)), False
+    forecast, advised = Forecast(groups, time_passes(plan, groups), is_concurrent=engine.concurrent), False
 
     def describe(net: str, _: str) -> tuple[str, float | None]:
         nonlocal advised

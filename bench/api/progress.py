@@ -45,14 +45,17 @@ class Forecast:
 
     `groups` holds the numbers of images that are computed together, by net: their images are done at the same time, so that
     only the seconds of whole groups say something. The first group of a net takes longer, because the net is warmed up and its
-    work is counted: it counts as long as there is no other. `flops` are those of a prediction, by net: an image on a net that
-    is not begun is taken to need as many times more than the others as one prediction does; without, as many as the others.
+    work is counted: it counts as long as there is no other. If groups are computed at the same time (`is_concurrent`), in no
+    given order, every image counts as it is done. `passes` are the seconds of a pass of some images, by net: an image on a net
+    that is not begun is taken to need as many times more than the others as a pass does; without, as many as the others.
     """
 
-    def __init__(self, groups: Mapping[str, Sequence[int]], flops: Mapping[str, float]) -> None:
+    def __init__(
+        self, groups: Mapping[str, Sequence[int]], passes: Mapping[str, float], *, is_concurrent: bool = False
+    ) -> None:
         self.left = Counter({net: sum(counts) for net, counts in groups.items()})  # images, by net
         self._ends = {net: {sum(counts) - end for end in accumulate(counts)} for net, counts in groups.items()}
-        self._flops = flops
+        self._passes, self._is_concurrent = passes, is_concurrent
         self._waiting: Counter[str] = Counter()  # images of groups that are not done
         self._done: dict[str, list[tuple[int, float]]] = {}  # the images and seconds of each group, by net
         self._last = monotonic()
@@ -61,7 +64,7 @@ class Forecast:
         """Record that an image on a net is done; the last one of a group takes the time since the last group."""
         self.left[net] -= 1
         self._waiting[net] += 1
-        if self.left[net] not in self._ends[net]:
+        if self.left[net] not in self._ends[net] and not self._is_concurrent:
             return
         now = monotonic()
         self._done.setdefault(net, []).append((self._waiting.pop(net), now - self._last))
@@ -86,14 +89,15 @@ class Forecast:
         if net in self._done:
             images, seconds = self._measure_pace(net)
             return seconds / images
-        known = net in self._flops and self._flops.keys() >= self._done.keys()
-        work = self._flops if known else dict.fromkeys((net, *self._done), 1.0)
+        known = net in self._passes and self._passes.keys() >= self._done.keys()
+        unit = self._passes if known else dict.fromkeys((net, *self._done), 1.0)
         paces = {other: self._measure_pace(other) for other in self._done}
-        return work[net] * sum(taken for _, taken in paces.values()) / sum(work[at] * n for at, (n, _) in paces.items())
+        return unit[net] * sum(taken for _, taken in paces.values()) / sum(unit[at] * n for at, (n, _) in paces.items())
 
     def _measure_pace(self, net: str) -> tuple[int, float]:
         """Return the images of a net that count, and their seconds."""
-        images, seconds = zip(*(self._done[net][1:] or self._done[net]), strict=True)
+        later = [] if self._is_concurrent else self._done[net][1:]
+        images, seconds = zip(*(later or self._done[net]), strict=True)
         return sum(images), sum(seconds)
 
 

@@ -151,7 +151,7 @@ def take_snapshot(run: Run, name: str | None = None, *, partial: bool = False) -
         scores=_collect_scores(header, scores, list(hashes)),
         costs=_sort(header, _collect_costs(cost)),
         seconds=_compute_seconds(cost, predictions),
-        failures={net: dict(zip(rows["image"], rows["reason"], strict=True))
+        failures={str(net): dict(zip(rows["image"], rows["reason"], strict=True))
                   for net, rows in failures.groupby("net", observed=True)},
     )  # fmt: skip
 

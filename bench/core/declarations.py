@@ -101,7 +101,7 @@ DECLARATIONS = {  # by the kind of plug-in; the properties of Plugin say what ea
         "photo": Declaration(Function, "it is a function"),
     },
     "report": {"page": Declaration(Function, "it is a function")},
-    "engine": {"ENVIRONMENT": Declaration(dict[Name, Text], "it is a dict of texts", {})},
+    "engine": {"ENVIRONMENT": Declaration(dict[Name, Text], "it is a dict of texts", {}), "CONCURRENT": _YES_OR_NO},
     "reference": {},
 }  # fmt: skip
 DEFAULTS = {key: entry.default for own in DECLARATIONS.values() for key, entry in own.items()}

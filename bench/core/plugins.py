@@ -223,6 +223,11 @@ class Plugin:
         """ENVIRONMENT: entries of a run's recorded environment that an engine sets, such as its number of threads."""
         return dict(self._read("ENVIRONMENT"))
 
+    @property
+    def concurrent(self) -> bool:
+        """CONCURRENT: whether an engine computes several groups of images at the same time (default False)."""
+        return bool(self._read("CONCURRENT"))
+
     def _read(self, attribute: str) -> Any:
         return self.declared.get(attribute, DEFAULTS[attribute])
 

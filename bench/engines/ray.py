@@ -24,6 +24,7 @@ from ._worker import Reply, Task, Worker
 
 REQUIRES = EXTRA = "ray"
 ENVIRONMENT = {"engine": "ray", "threads": "1"}  # of the workers
+CONCURRENT = True
 
 LOCAL = "local"  # address of a cluster that is started on this machine for this run
 OBJECT_STORE_BYTES = 80 * 2**20  # Ray's minimum: almost nothing goes through its object store

@@ -8,18 +8,21 @@ import tempfile
 from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
 
 from ..core.errors import BenchError, ImageError
 from ..forward.cost import measure_work, time_call
+from ..forward.forward import Stream
 from ..nets.net import Net
 from ..store import parts
 from ..store.parts import Unit
 from .plan import Plan
 from .session import Session
 
+PASS_IMAGES = 8  # few, as a whole chunk would be compiled where nets are
 SAMPLE_IMAGES = 3  # one to warm up, one to count the work, one to time
 
 
@@ -57,14 +60,22 @@ def measure_needs(plan: Plan, net: str) -> Needs:
     return Needs(flops / _count_prediction_flops(plan, session.net, counted), seconds, _compute_bytes_per_image(units))
 
 
-def count_flops(plan: Plan, nets: Collection[str]) -> dict[str, float]:
-    """Count the floating-point operations of one prediction of each net that is loaded, if there are several."""
+def time_passes(plan: Plan, nets: Collection[str]) -> dict[str, float]:
+    """Time a pass of PASS_IMAGES perturbed images through each net that is loaded, in seconds, if there are several.
+
+    A net that fails is missing: the run will say so.
+    """
     loaded = [plan.find_loaded_net(net) for net in nets] if len(nets) > 1 else []
-    counts = {}
+    height, width, _ = plan.images[plan.indices[0]].pixels.shape
+    images = torch.rand(PASS_IMAGES, 3, height, width, device=plan.device)
+    stream = Stream(PASS_IMAGES, lambda start, stop: images[start:stop])
+    seconds = {}
     for net in filter(None, loaded):
-        with suppress(BenchError), net.blame():  # the run will say so
-            counts[net.name] = float(_count_prediction_flops(plan, net, plan.indices[0]))
-    return counts
+        with suppress(BenchError), net.blame():
+            net.prepare(images)
+            net.logits(stream)  # a first pass takes longer
+            seconds[net.name] = time_call(partial(net.logits, stream), plan.device)[1]
+    return seconds
 
 
 def _count_prediction_flops(plan: Plan, net: Net, index: int) -> int:

@@ -8,15 +8,16 @@ from pathlib import Path
 import pytest
 import torch
 from rich.console import Console
-from torch.utils.flop_counter import FlopCounterMode
 
 from cambench.bench.api import progress
 from cambench.bench.api.progress import Deadline, Forecast, follow
 from cambench.bench.config import suite_file
 from cambench.bench.core import plugins
 from cambench.bench.core.plugins import ENGINE
+from cambench.bench.forward.forward import Stream
+from cambench.bench.nets.net import Net
 from cambench.bench.run.describe import make_header
-from cambench.bench.run.forecast import count_flops
+from cambench.bench.run.forecast import time_passes
 from cambench.bench.run.plan import Plan, Round, make_plan
 from cambench.bench.store.run import open_run
 from cambench.bench.store.writer import Writer
@@ -47,9 +48,9 @@ def test_a_net_that_is_not_begun_weighs_what_its_predictions_cost(clock: list[fl
     assert forecast.share == 36 / 70
 
 
-@pytest.mark.parametrize("flops", [{}, {"large": 30.0}, {"small": 3.0}])
-def test_nets_of_unknown_cost_are_taken_to_be_like_the_others(clock: list[float], flops: dict[str, float]) -> None:
-    forecast = Forecast({"small": [1, 1, 1, 1], "large": [1, 1]}, flops)
+@pytest.mark.parametrize("passes", [{}, {"large": 30.0}, {"small": 3.0}])
+def test_nets_of_unknown_cost_are_taken_to_be_like_the_others(clock: list[float], passes: dict[str, float]) -> None:
+    forecast = Forecast({"small": [1, 1, 1, 1], "large": [1, 1]}, passes)
     for _ in range(2):
         record(forecast, clock, "small", 2)
     assert forecast.seconds == 2 * 2 + 2 * 2
@@ -86,15 +87,38 @@ def plan() -> Plan:
     return make_plan(suite_file.load("smoke", images=6, precision="fp32", **changes), "cpu")
 
 
-def test_the_cost_of_a_net_is_that_of_its_predictions(plan: Plan) -> None:
-    flops = count_flops(plan, NETS)
-    for net in NETS:
-        loaded = plan.find_loaded_net(net)
-        assert loaded is not None
-        with FlopCounterMode(display=False) as counter, torch.no_grad():
-            loaded(torch.rand(1, 3, 64, 64))
-        assert flops[net] == counter.get_total_flops() > 1e7
-    assert count_flops(plan, NETS[:1]) == {}, "of one net, nothing has to be known"
+def test_a_pass_is_timed_in_the_precision_of_the_run(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a first one, and the same images for each net."""
+    passes: list[tuple[str, torch.Size]] = []
+    logits = Net.logits
+
+    def record_pass(net: Net, stream: Stream) -> torch.Tensor:
+        passes.append((net.name, stream.make(0, stream.count).shape))
+        return logits(net, stream)
+
+    monkeypatch.setattr(Net, "logits", record_pass)
+    seconds = time_passes(plan, NETS)
+    assert list(seconds) == NETS and min(seconds.values()) > 0
+    assert passes == [(net, torch.Size((8, 3, 64, 64))) for net in NETS for _ in range(2)]
+    assert time_passes(plan, NETS[:1]) == {}, "of one net, nothing has to be known"
+
+
+def test_groups_that_are_computed_at_the_same_time_count_from_the_first(clock: list[float]) -> None:
+    """Four workers take ten seconds for an image: forty images take a hundred."""
+    forecast = Forecast({"net": [1] * 40}, {}, is_concurrent=True)
+    for _ in range(2):
+        for seconds in (10, 0, 0, 0):
+            record(forecast, clock, "net", seconds)
+    assert forecast.seconds == 80 and forecast.share == 0.2
+
+
+def test_images_of_a_group_that_is_not_done_are_still_to_come(clock: list[float]) -> None:
+    forecast = Forecast({"net": [2, 2, 2]}, {})
+    for _ in range(4):
+        record(forecast, clock, "net", 1)
+    assert forecast.seconds == 2
+    record(forecast, clock, "net", 1)
+    assert forecast.seconds == 2, "one is done, but its seconds count with those of its group"
 
 
 def run_rounds(
