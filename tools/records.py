@@ -40,7 +40,7 @@ def write_run(directory: Path, header: Header, rows: Mapping[str, list[dict[str,
 
     Raise UsageError if another process writes to the directory.
     """
-    with _hold(directory):
+    with hold(directory):
         _restore(directory)
         fresh, old = _name_siblings(directory)
         for left in (fresh, old):
@@ -49,28 +49,31 @@ def write_run(directory: Path, header: Header, rows: Mapping[str, list[dict[str,
         write_header(fresh, header)
         parts.write(fresh, "0", [parts.Unit(("", ""), dict(rows))], parts.read_identity(fresh, header))
         if directory.exists():
-            lock_directory(directory).release()  # raises if a run is being written there
-            directory.rename(old)  # `restore` finds the run if the process is stopped here
+            with lock_directory(directory):  # raises if a run is being written there
+                directory.rename(old)  # `restore` finds the run if the process is stopped here
         fresh.rename(directory)
         shutil.rmtree(old, ignore_errors=True)
 
 
 def restore(directory: Path) -> None:
     """Bring back the run of a directory if a process was stopped while it replaced it."""
-    with _hold(directory):
+    with hold(directory):
         _restore(directory)
+
+
+def hold(directory: Path) -> FileLock:
+    """Return the lock of a process that replaces a directory, or reads it to do so. It lies beside the directory.
+
+    A process that holds it may ask for it again, but other processes wait.
+    """
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    return FileLock(directory.with_name(f"{directory.name}.lock"), is_singleton=True)
 
 
 def _restore(directory: Path) -> None:
     _, old = _name_siblings(directory)
     if old.exists() and not directory.exists():
         old.rename(directory)
-
-
-def _hold(directory: Path) -> FileLock:
-    """Return the lock that a process holds while it replaces a directory. It lies beside the directory, which is renamed."""
-    directory.parent.mkdir(parents=True, exist_ok=True)
-    return FileLock(directory.with_name(f"{directory.name}.lock"))
 
 
 def _name_siblings(directory: Path) -> tuple[Path, Path]:

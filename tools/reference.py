@@ -25,7 +25,7 @@ from ..bench.api.missing import list_missing
 from ..bench.api.progress import Deadline, follow
 from ..bench.config import suite_file
 from ..bench.config.suite import Suite
-from ..bench.core import plugins
+from ..bench.core import plugins, specs
 from ..bench.core.errors import BenchError, UsageError
 from ..bench.core.files import describe_os_error
 from ..bench.core.formatting import format_count
@@ -42,7 +42,7 @@ from ..bench.store.run import Run, open_run
 from ..bench.store.schema import SCHEMAS
 from ..bench.store.shipped import RESULTS
 from ..bench.store.writer import Writer
-from .records import read_rows, restore, write_run
+from .records import hold, read_rows, restore, write_run
 
 SUITE = "reference"
 PHOTOS = "reference-photos"
@@ -123,14 +123,14 @@ def main(
     """Compute what the reference results lack, and pack what there is."""
     try:
         work = Work(images, dear, ties, tuple(list_methods(methods)), single)
-        update_results(list_chosen(nets, photos), work, photos=photos, device=device, anew=anew)
+        update_results(list_nets(nets, photos), work, photos=photos, device=device, anew=anew)
     except BenchError as error:
         raise click.ClickException(str(error)) from None
     except OSError as error:
         raise click.ClickException(describe_os_error(error)) from None
 
 
-def list_chosen(nets: str, photos: str | None) -> list[str]:
+def list_nets(nets: str, photos: str | None) -> list[str]:
     """List the nets to compute. Raise UsageError for one that the results do not have."""
     return _choose("net", nets, _list_nets(photos)) if nets else _list_nets(photos)
 
@@ -145,7 +145,7 @@ def list_methods(methods: str) -> list[str]:
 
 def _choose(what: str, text: str, known: Sequence[str]) -> list[str]:
     """List the names of a text. Raise UsageError for one that is not known."""
-    chosen = [name for word in text.split(",") if (name := word.strip()) not in ("", "-")]
+    chosen = [name for name in specs.split(text) if name != "-"]
     if unknown := next((name for name in chosen if name not in known), None):
         raise UsageError(f"these results have no {what} {unknown!r}: take some of {', '.join(known)}")
     return chosen
@@ -164,9 +164,10 @@ def update_results(chosen: Sequence[str], work: "Work", *, photos: str | None, d
     directories = [RUNS / name / net for net in _list_nets(photos) if (RUNS / name / net / FILE).exists()]
     if not directories:
         raise UsageError("nothing is computed, and nothing is packed")
-    runs = [open_run(directory) for directory in directories]
-    check_nothing_dropped(runs, RESULTS / name, begun_anew)
-    pack(runs, RESULTS / name, photos=bool(photos))
+    with hold(RESULTS / name):  # another process may pack what this one does not know
+        runs = [open_run(directory) for directory in directories]
+        check_nothing_dropped(runs, RESULTS / name, begun_anew)
+        pack(runs, RESULTS / name, photos=bool(photos))
 
 
 def load_suite(nets: Sequence[str], **changes: Any) -> Suite:

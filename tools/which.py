@@ -9,7 +9,7 @@ from math import isnan
 import numpy as np
 import pandas as pd
 
-from ..bench.core.formatting import format_cost, format_count, format_number
+from ..bench.core.formatting import format_cost, format_count, format_effect, format_number
 from ..bench.core.markdown import escape, format_table
 from ..bench.stats.agreement import (
     RELIABLE,
@@ -133,8 +133,8 @@ def _describe_winner(net: NetResults, metric: str) -> str:
         return f"none (n = {n})"
     shown = ", ".join(" = ".join(f"`{name}`" for name in group) for group in groups)
     rivals = ", ".join(f"`{name}`" for name in standings.rivals)
-    alone = f"only {shown} beats every control" if rivals else f"winner: {shown}"
-    outcome = alone if len(groups) == 1 else f"tie: {shown}"
+    single = f"of the best, only {shown} beats every control" if rivals else f"winner: {shown}"
+    outcome = single if len(groups) == 1 else f"tie: {shown}"
     return f"{outcome}{f'; not told from {rivals}' if rivals else ''} (n = {n})"
 
 
@@ -158,7 +158,7 @@ def _format_costs(nets: Sequence[NetResults]) -> Iterator[str]:
         "methods that take the channels one by one, such as Score-CAM, depends on the image."
     )
     yield ""
-    methods = _list_shared(nets, lambda table: [method for method in table.methods if method not in table.controls])
+    methods = _list_of_any(nets, lambda table: [method for method in table.methods if method not in table.controls])
     rows = [[f"`{method}`", *(_format_forwards(net.table, method) for net in nets)] for method in methods]
     heads = ["method", *(_break_at_weights(net) for net in nets)]
     yield from format_table(heads, [False, *[True] * len(nets)], rows)
@@ -195,7 +195,7 @@ def _list_metrics(nets: Sequence[NetResults]) -> list[Metric]:
     return _sort_by_family(list(by_spec.values()))
 
 
-def _list_shared(nets: Sequence[NetResults], list_names: Callable[[Table], Sequence[str]]) -> list[str]:
+def _list_of_any(nets: Sequence[NetResults], list_names: Callable[[Table], Sequence[str]]) -> list[str]:
     """List what any net has, each name once."""
     return list(dict.fromkeys(chain.from_iterable(list_names(net.table) for net in nets)))
 
@@ -365,7 +365,7 @@ def _list_moved(table: Table, metric: Metric) -> str:
     """List the methods whose mean ties move, with the effect, and those of which it is not known."""
     effects = {method: table.find_tie_effect(method, metric) for method in table.methods if table.count_images(method)}
     moved = [
-        f"`{method}` ({format_number(effects[method])})" for method in effects if table.is_moved_by_ties(method, metric)
+        f"`{method}` ({format_effect(effects[method])})" for method in effects if table.is_moved_by_ties(method, metric)
     ]
     unknown = [f"`{method}`" for method, effect in effects.items() if isnan(effect)]
     note = f" (not measured for {', '.join(unknown)})" if unknown else ""

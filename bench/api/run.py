@@ -12,6 +12,7 @@ from matplotlib.rcsetup import cycler
 from ..config.defaults import DEFAULTS
 from ..core.errors import UsageError, list_known_names
 from ..core.formatting import format_count, format_number, join_names
+from ..core.specs import to_list
 from ..data.types import Pixels
 from ..show.overlay import COLOURS, OPACITY
 from ..show.panel import DPI, STYLE, Panel, PanelRow, Tile, draw_panel
@@ -73,10 +74,10 @@ class Run(store.Run):
     def answer(self, by: str | Sequence[str] = ()) -> list[Answer]:
         """Find which method to take on each net, by the metrics named, or by a balanced choice of the run's.
 
-        An answer has a `state` (`winner`, `tie`, `none` or `split`), the method to `take`, the methods on `top`, and a `text`.
-        Raise UsageError for a metric by which the run has no score.
+        An answer has a `state` (`winner`, `tie`, `split`, `none`, or `open` if that is not decided), the method to `take`, the
+        methods on `top`, and a `text`. Raise UsageError for a metric by which the run has no score.
         """
-        return find_answers(self, _list(by))
+        return find_answers(self, to_list(by))
 
     def worst(self, method: str, metric: str, net: str | None = None, *, count: int = 5) -> pd.DataFrame:
         """Return the images on which a method scores worst by a metric, the worst first, on the net named or the first net.
@@ -125,11 +126,14 @@ class Run(store.Run):
         image that is not in the run, for fewer than one image, and for a run without pictures.
         """
         net, known = self._check_net(net), self.header.data.images
-        chosen = [_check_name(name, "method", self.header.methods) for name in _list(methods or self.header.methods)]
+        chosen = [
+            _check_name(name, "method", self.header.methods) for name in to_list(methods or [*self.header.methods])
+        ]
         if isinstance(images, int):
             names = self._list_pictured(net)[: _check_count(images)]
         else:
-            names = [_check_name(name, "image", known) for name in _list(images)]
+            listed = [images] if isinstance(images, str) else images
+            names = [_check_name(name, "image", known) for name in listed]
             _check_count(len(names))
         rows = [self._make_panel_row(net, name, chosen) for name in names]
         layer = self.header.nets[net].layer
@@ -192,10 +196,6 @@ def _check_count(count: int) -> int:
     if count < 1:
         raise UsageError(f"{count} images are asked for: take 1 or more")
     return count
-
-
-def _list(names: str | Iterable[str]) -> list[str]:
-    return [names] if isinstance(names, str) else list(names)
 
 
 def _draw_bands(bands: Bands, title: str, labels: tuple[str, ...]) -> Panel:

@@ -51,9 +51,8 @@ def show(name: str) -> None:
     if _is_listed(name, known["results"]):
         parts.append(f"{name}: results that ship with cambench; see `bench report {name}` and docs/which.md")
     if not parts:
-        close = find_close_names(name, [row[0] for rows in known.values() for row in rows], 3)
-        own_file = plugins.name_own_file(name)
-        close = [own_file] if Path(own_file).is_file() else close
+        names = [row[0] for rows in known.values() for row in rows]
+        close = find_close_names(name, names, 3, own_file=plugins.name_own_file(name))
         hint = f"did you mean {' or '.join(close)}?" if close else "bench list names everything"
         raise UsageError(f"nothing is called {name!r}: {hint}")
     console.print(*parts, sep="\n")

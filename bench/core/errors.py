@@ -59,18 +59,22 @@ class NotApplicable(Exception):
 
 
 def list_known_names(word: str, known: Iterable[str], own_file: str = "") -> str:
-    """Write the end of an error message about an unknown name: the closest known name, then the known names, or the first.
-
-    `own_file` is the user's file that the name would be without its ending; if it exists, it is the closest.
-    """
+    """Write the end of an error message about an unknown name: the closest known name, then the known names, or the first."""
     known = list(known)
-    close = [own_file] if own_file and Path(own_file).is_file() else find_close_names(word, known, 1)
+    close = find_close_names(word, known, 1, own_file=own_file)
     shown = known if len(known) <= MOST_NAMES else [*known[:FEW_NAMES], f"and {len(known) - FEW_NAMES} more"]
     return (f"did you mean {close[0]!r}? " if close else "") + "there are: " + ", ".join(shown)
 
 
-def find_close_names(word: str, known: Iterable[str], count: int, cutoff: float = 0.6) -> list[str]:
-    """Return the known names most similar to a word, whatever their case and punctuation: grad_cam_pp for GradCAM++."""
+def find_close_names(
+    word: str, known: Iterable[str], count: int, cutoff: float = 0.6, *, own_file: str = ""
+) -> list[str]:
+    """Return the known names most similar to a word, whatever their case and punctuation: grad_cam_pp for GradCAM++.
+
+    `own_file` is the user's file that the word would be without its ending; if it exists, it is the only one.
+    """
+    if own_file and Path(own_file).is_file():
+        return [own_file]
     by_letters: dict[str, str] = {}
     for name in known:
         by_letters.setdefault(_keep_letters(name), name)

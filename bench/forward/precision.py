@@ -105,7 +105,7 @@ def _list_foldable(graph: fx.Graph, modules: Mapping[str, nn.Module]) -> Iterato
         is_pair = type(convolution) is nn.Conv2d and type(statistics) is nn.BatchNorm2d
         is_alone = calls[before.target] == 1 and len(before.users) == 1
         is_read = any(name.startswith(f"{before.target}.") for name in read)
-        if is_pair and is_alone and not is_read and statistics.running_var is not None:
+        if is_pair and is_alone and not is_read:
             yield before, norm
 
 

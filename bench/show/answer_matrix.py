@@ -18,9 +18,12 @@ CLASSES: dict[Standing, str] = {
 }  # fmt: skip
 UNSURE = "unsure"
 MISSING = "no result"
-MISSING_NOTE = "no result: the method is not computed on an image of this net; n/a: it, or the metric, does not apply."
-ALONE = "alone"
-ALONE_NOTE = "alone: no other method is shown to be better than every control, but no test tells it from some of those."
+MISSING_NOTE = "no result: the method is not computed on any image of this net; n/a: it, or the metric, does not apply."
+TOP = "top"
+TOP_NOTE = (
+    "top: better than every control, and no method is shown to be better; but no test tells it from some methods that are not "
+    "shown to beat every control."
+)
 FEW = "few images"  # in place of a standing: the ranking leaves the method out
 FEW_NOTE = "few images: it has scores on fewer than half as many images as another method, and is not ranked."
 NOTE = (
@@ -55,7 +58,7 @@ def make_answer_matrix(table: Table, answer: Answer, standings: Standings, title
     measured = [each.metric.spec for each in ordered if table.knows_ties(each.metric)]
     notes = [NOTE, *([TIES_NOTE.format(join_names(measured))] if measured else [])]
     words = {cell.text for row in rows for cell in row.cells}
-    notes += [note for word, note in ((ALONE, ALONE_NOTE), (FEW, FEW_NOTE), (MISSING, MISSING_NOTE)) if word in words]
+    notes += [note for word, note in ((TOP, TOP_NOTE), (FEW, FEW_NOTE), (MISSING, MISSING_NOTE)) if word in words]
     return Grid(f"standings-{title}", f"How methods stand by each metric on {title}", heads, rows, notes, "standings")
 
 
@@ -106,7 +109,7 @@ def _make_cell(table: Table, group: Sequence[str], standings: MetricStandings) -
         standing = "best"  # it ties with methods of the same scores alone
     word = WORDS[standing]
     if standing == "tie" and {*standings.top} <= set(group):
-        word = ALONE
+        word = TOP
     elif standing == "no score" and estimate.n > 0:
         word = FEW
     elif standing == "no score" and not table.count_images(method):

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from ..core.formatting import MEGABYTE, format_cost, format_number
+from ..core.formatting import MEGABYTE, format_cost, format_effect
 from ..core.specs import DEFAULT, split_protocol
 from ..stats.mean_scores import Metric
 from ..stats.notes import TIES_MARK, describe_means
@@ -84,7 +84,7 @@ def _make_score_cell(table: Table, method: str, metric: Metric, reasons: dict[st
         small.append(f"n = {mean_score.estimate.n}")
     if table.is_moved_by_ties(method, metric):
         cell = replace(cell, text=f"{cell.text}{TIES_MARK}")
-        small.append(f"ties {format_number(table.find_tie_effect(method, metric))}")
+        small.append(f"ties {format_effect(table.find_tie_effect(method, metric))}")
     return replace(cell, small=", ".join(filter(None, small)))
 
 

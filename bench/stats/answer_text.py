@@ -41,14 +41,16 @@ def _describe_winner(evidence: Evidence) -> str:
 
 
 def _describe_tie(evidence: Evidence) -> str:
-    """Say that methods tie, or that those at the top alone are shown to beat the controls, if others tie with them."""
+    """Say that methods tie, or that of them only those at the top are shown to beat the controls."""
     top, rivals = evidence.cheapest_first, evidence.rivals
     names, metrics, images = _join_alike(top, evidence.alike), _join_metrics(evidence), _format_images(evidence)
     be, them = ("is", "it") if len(top) == 1 else ("are", "them")
-    alone = f"alone {be} shown to beat the controls, and no test tells {them} from {join_names(rivals)}"
+    only = (
+        f"of the best, only {names} {be} shown to beat the controls, and no test tells {them} from {join_names(rivals)}"
+    )
     cheapest = ", the cheapest" if len(top) > 1 else ""
     return (
-        f"no winner by {metrics} on {images}: {names} {alone if rivals else 'tie'}; take {top[0]}{cheapest} "
+        f"no winner by {metrics} on {images}: {only if rivals else f'{names} tie'}; take {top[0]}{cheapest} "
         f"({_format_price(evidence.table, top[0])})"
     )
 
@@ -109,13 +111,19 @@ def _list_best(decided: Evidence) -> list[str]:
 
 
 def _describe_top(evidence: Evidence) -> str:
-    """Say that a method is best, that several tie, or that one alone of those that tie is shown to beat the controls."""
+    """Say that a method is best, that several tie, or that only one of those that tie is shown to beat the controls."""
     top = evidence.by[0].top if len(evidence.by) == 1 else evidence.top
     names, cheapest, be = _join_alike(top, evidence.alike), evidence.cheapest_first[0], "is" if len(top) == 1 else "are"
     tie = not any(set(top) <= set(group) for group in ((top[0],), *evidence.alike))
-    alone = f"alone {be} shown to beat the controls" if evidence.rivals else f"{be} best"
+    outcome = _describe_only(names, top) if evidence.rivals else f"{names} {be} best"
     price = _format_price(evidence.table, cheapest)
-    return f"{names} {'tie' if tie else alone} ({f'the cheapest: {cheapest}, ' if len(top) > 1 else ''}{price})"
+    return f"{f'{names} tie' if tie else outcome} ({f'the cheapest: {cheapest}, ' if len(top) > 1 else ''}{price})"
+
+
+def _describe_only(names: str, top: Sequence[str]) -> str:
+    """Say that of the best methods only these are shown to beat the controls."""
+    be = "is the only one" if len(top) == 1 else "are the only ones"
+    return f"{names} {be} of the best shown to beat the controls"
 
 
 def _describe_ties(by: Sequence[MetricStandings]) -> str:

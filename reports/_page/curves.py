@@ -14,12 +14,12 @@ from .section import Section
 
 @dataclass(frozen=True)
 class Curves:
-    """The figure of one metric on one net; None if no image has a curve of all methods."""
+    """The curves of one metric on one net."""
 
     analysis: NetAnalysis
     metric: str
     bands: Bands
-    drawing: Drawing | None
+    drawing: Drawing | None  # None if no image has a curve of all methods
 
 
 def make_section(analyses: Sequence[NetAnalysis]) -> Section | None:

@@ -77,7 +77,7 @@ def describe_hardware(run: Run) -> str:
 
 
 def describe_progress(analyses: "Sequence[NetAnalysis]") -> str | None:
-    """Say how many images of incomplete runs are done, and which failed; None if no run, or only a race, has fewer images."""
+    """Say how many images of incomplete runs, but for races, are done, and which images failed; None if all are done."""
     counts = []
     for analysis in analyses:
         table = analysis.table

@@ -136,6 +136,14 @@ def test_the_summary_of_a_run_is_its_csv_report(small_run: Run) -> None:
     assert report["reason"].notna().any() and report["mean"].notna().any()
 
 
+def test_lists_of_names_may_be_texts_with_commas(small_run: Run, tmp_path: Path) -> None:
+    run = load(runs.write(tmp_path / "run"))
+    texts = [answer.text for answer in run.answer("insertion, deletion")]
+    assert texts == [answer.text for answer in run.answer(["insertion", "deletion"])] and len(texts) == 3
+    panels = [small_run.panel(methods=methods, images=1) for methods in ("cam,random", ["cam", "random"])]
+    assert len({len(panel.axes) for panel in panels}) == 1 and len(panels[0].axes) > 2
+
+
 def test_the_worst_images_of_a_method(small_run: Run) -> None:
     scores = small_run.scores.query("net == 'squeezenet1_1' and method == 'cam' and metric == 'deletion'")
     worst = small_run.worst("cam", "deletion", count=1)  # lower is better

@@ -12,6 +12,7 @@ from cambench.bench.core.errors import Fatal
 from cambench.bench.forward.forward import Stream
 from cambench.bench.forward.precision import fold_batch_norms
 from cambench.bench.nets import load
+from cambench.bench.nets.layers import propose_layers
 from cambench.bench.nets.net import Net
 
 IMAGES = torch.rand(3, 3, 32, 32, generator=torch.Generator().manual_seed(1))
@@ -166,6 +167,24 @@ class Untraceable(Shared):
 def test_a_net_that_shares_a_relu_in_place_is_cut_at_a_convolution() -> None:
     net = load.load_module(make(Untraceable), preprocess="none", precision="fp32")
     assert net.layer == "conv"
+
+
+class OneModuleInAnother(nn.Module):
+    """Three modules output the same map, the innermost one in place."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.block = nn.Sequential(nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(inplace=True)))
+        self.fc = nn.Linear(8, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        logits: Tensor = self.fc(self.block(x).mean((2, 3)))
+        return logits
+
+
+def test_of_modules_that_output_the_same_map_the_outermost_is_proposed_then_the_innermost_last() -> None:
+    proposed = list(propose_layers(OneModuleInAnother().eval(), IMAGES))
+    assert proposed == ["block", "block.0", "block.0.1", "block.0.0"]
 
 
 class InPlace(Shared):

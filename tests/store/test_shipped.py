@@ -6,10 +6,11 @@ from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 import cambench
 from cambench.bench.api.missing import list_missing
@@ -22,6 +23,7 @@ from cambench.bench.run.plan import make_plan
 from cambench.bench.store import parts, shipped
 from cambench.bench.store.header import FURTHER_DEVICE, read_header
 from cambench.bench.store.run import Run, open_run
+from cambench.bench.store.schema import NEEDED, SCHEMAS
 from cambench.bench.store.writer import Writer, lock_directory
 from cambench.tests.support import runs
 from cambench.tests.support.cli import bench, refused
@@ -179,6 +181,53 @@ def test_a_process_waits_while_another_replaces_the_run(tmp_path: Path) -> None:
     assert open_run(directory).header.environment[FURTHER_DEVICE] == "another"
 
 
+def test_what_is_packed_is_read_while_no_other_process_packs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, results: Path
+) -> None:
+    """Else a process that has read its runs could overwrite what another one packs meanwhile."""
+    seen: list[bool] = []
+    check, lock = reference.check_nothing_dropped, FileLock(results.with_name("results.lock"))
+
+    def check_locked(*arguments: Any) -> None:
+        with pytest.raises(Timeout), lock.acquire(timeout=0):
+            pass
+        seen.append(True)
+        check(*arguments)
+
+    for name, value in {"SUITE": "results", "RESULTS": results.parent, "RUNS": tmp_path / "runs"}.items():
+        monkeypatch.setattr(reference, name, value)
+    monkeypatch.setattr(reference, "_list_nets", lambda _: list(TWO_NETS))
+    monkeypatch.setattr(reference, "check_nothing_dropped", check_locked)
+    monkeypatch.setattr(reference, "pack", lambda runs, *_, **__: seen.append(len(runs) == 2))
+    reference.update_results([], reference.Work(0, 0, 0), photos=None, device="cpu", anew=False)
+    assert seen == [True, True]
+    with lock.acquire(timeout=0):
+        pass
+
+
+def test_what_a_process_moved_away_and_left_is_brought_back_before_a_run_is_replaced(tmp_path: Path) -> None:
+    directory = runs.seal(runs.write(tmp_path / "run", nets=TWO_NETS))
+    header, rows = read_header(directory), {table: records.read_rows(open_run(directory), table) for table in SCHEMAS}
+    directory.rename(tmp_path / "run.old")
+    with lock_directory(tmp_path / "run.old"), pytest.raises(UsageError, match="another run is writing"):
+        records.write_run(directory, header, rows)
+    assert open_run(directory).header == header
+
+
+def test_a_score_that_is_missing_now_is_not_that_of_before(tmp_path: Path) -> None:
+    """Only what was measured, such as seconds, is kept where a later row lacks it."""
+    directory = runs.write(tmp_path / "run", images=3, nets={"resnet18": "layer4"})
+    scores, cost = (open_run(directory).table(table) for table in ("scores", "cost"))
+    for table in NEEDED:
+        runs.rewrite(directory, table, open_run(directory).table(table), part=1)
+    runs.rewrite(directory, "scores", scores.assign(value=float("nan"), reason="not any more"), part=1)
+    runs.rewrite(directory, "cost", cost.assign(seconds=float("nan")), part=1)
+    run = open_run(runs.seal(directory))
+    assert {row["reason"] for row in records.read_rows(run, "scores")} == {"not any more"}
+    assert all(pd.isna(row["value"]) for row in records.read_rows(run, "scores"))
+    assert [row["seconds"] for row in records.read_rows(run, "cost")] == cost["seconds"].to_list()
+
+
 def test_a_run_that_another_process_writes_is_not_replaced(tmp_path: Path) -> None:
     directory = runs.seal(runs.write(tmp_path / "run", nets=TWO_NETS))
     with lock_directory(directory), pytest.raises(UsageError, match="another run is writing"):
@@ -210,14 +259,14 @@ def test_results_are_listed_and_a_misspelt_name_is_answered_with_the_closest(res
 
 
 def test_nets_that_the_results_do_not_have_are_refused_and_spaces_do_no_harm() -> None:
-    assert reference.list_chosen("squeezenet1_1, vgg16", None) == ["squeezenet1_1", "vgg16"]
-    assert reference.list_chosen("-", None) == []
-    assert reference.list_chosen("", None) == ["squeezenet1_1", "resnet18", "vgg16"]
+    assert reference.list_nets("squeezenet1_1, vgg16", None) == ["squeezenet1_1", "vgg16"]
+    assert reference.list_nets("-", None) == []
+    assert reference.list_nets("", None) == ["squeezenet1_1", "resnet18", "vgg16"]
     assert reference.list_methods("recipro_cam,ablation_cam") == ["recipro_cam", "ablation_cam"]
     with pytest.raises(UsageError, match=r"--methods , names no method"):
         reference.list_methods(",")
     with pytest.raises(UsageError, match=r"have no net 'resnet19': take some of squeezenet1_1, resnet18, vgg16$"):
-        reference.list_chosen("resnet19", None)
+        reference.list_nets("resnet19", None)
 
 
 def test_shipped_results_without_their_lists_are_to_be_installed_again(results: Path) -> None:
