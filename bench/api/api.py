@@ -37,8 +37,8 @@ from ..nets.net import Net
 from ..run.plan import find_layer, make_plan
 from ..store import run as store
 from . import explain as explaining
-from .choose import make_rules, make_suite
-from .execute import execute
+from .choose import make_race_plan, make_rules, make_suite
+from .execute import MakePlan, execute
 from .explanation import Explanation
 from .run import Run
 
@@ -237,7 +237,7 @@ def run(
         raise UsageError(
             f"the suite {name} has parts: run it with `bench run {name}`, then load a part of its directory"
         )
-    return _execute(suite, out, device, quiet=quiet)
+    return _execute(suite, out, partial(make_plan, device=device), quiet=quiet)
 
 
 @keep_random_state()
@@ -272,15 +272,15 @@ def choose(
     """
     metrics = None if by is None else specs.to_list(by)
     suite = make_suite(name, make_rules(confidence, slack), metrics, **({"images": RACE_IMAGES} | changes))
-    return _execute(suite, out, device, quiet=quiet, budget=seconds)
+    return _execute(suite, out, partial(make_race_plan, device=device, by=metrics), quiet=quiet, budget=seconds)
 
 
-def _execute(suite: Suite, out: Path | str | None, device: str, *, quiet: bool, budget: float | None = None) -> Run:
+def _execute(suite: Suite, out: Path | str | None, plan: MakePlan, *, quiet: bool, budget: float | None = None) -> Run:
     """Run a suite in this process. Raise KeyboardInterrupt if the user interrupts it."""
     directory = Path(out or f"runs/{suite.make_directory_name()}")
     console = Console(highlight=False, emoji=False, quiet=quiet)
     engine = plugins.find(ENGINE, DEFAULTS.engine)
-    if execute(suite, directory, partial(make_plan, device=device), console, engine, budget=budget) == INTERRUPTED:
+    if execute(suite, directory, plan, console, engine, budget=budget) == INTERRUPTED:
         raise KeyboardInterrupt
     return Run(directory, store.open_run(directory).header)
 

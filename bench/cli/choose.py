@@ -78,11 +78,14 @@ def choose(
 
     Exit codes: as those of bench run.
     """
-    from ..api.choose import make_rules, make_suite  # imports torch, which is slow, so only when the command runs
+    from ..api.choose import (
+        make_race_plan,
+        make_rules,
+        make_suite,
+    )  # imports torch, which is slow, so only when the command runs
     from ..api.execute import execute
     from ..forward.device import find_device
     from ..forward.process import tune_process
-    from ..run.plan import make_plan
 
     net_settings = {key: changes.pop(key) for key in ("weights", "classes", "preprocess", "layer", "scores", "output")}
     nets = changes["nets"]
@@ -91,4 +94,4 @@ def choose(
     suite = make_suite(name, make_rules(confidence, slack), by, **changes)
     directory = out or Path("runs") / suite.make_directory_name()
     tune_process(find_device(device))
-    sys.exit(execute(suite, directory, partial(make_plan, device=device), console, engine, budget=budget))
+    sys.exit(execute(suite, directory, partial(make_race_plan, device=device, by=by), console, engine, budget=budget))

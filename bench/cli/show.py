@@ -40,7 +40,7 @@ def show(name: str) -> None:
     parts: list[RenderableType] = []
     for kind in PLUGINS:
         if _is_known(kind, name, known):
-            parts += _show_plugin(kind, plugins.find(kind, name), name.partition("[")[0])
+            parts += _show_plugin(kind, plugins.find(kind, name), name)
     parts += _show_net(name, known)
     if _is_listed(name, known["protocols"]):
         parts += _show_protocol(name)
@@ -85,7 +85,7 @@ def _list_functions(file: Path) -> list[str]:
 
 
 def _show_plugin(kind: Kind, plugin: Plugin, name: str) -> Iterator[RenderableType]:
-    """Yield what is shown of a plug-in; `name` is that which commands take: of a user's file, its path."""
+    """Yield what is shown of a plug-in; `name` is what commands take: of a user's file, its path; perhaps with settings."""
     yield _make_head(plugin.name, kind.word, plugin.description)
     if kind is METRIC:
         yield from map(_indent, _describe_metric(plugin))
@@ -97,7 +97,8 @@ def _show_plugin(kind: Kind, plugin: Plugin, name: str) -> Iterator[RenderableTy
     if text := _read_details(plugin):
         yield _indent(text)
     if kind in EXAMPLES:
-        yield _indent(Text(f"example: {EXAMPLES[kind].format(make_example(name, settings))}", style="bold"))
+        example = f"'{name}'" if "[" in name else make_example(name, settings)
+        yield _indent(Text(f"example: {EXAMPLES[kind].format(example)}", style="bold"))
 
 
 def _describe_metric(metric: Plugin) -> Iterator[str]:

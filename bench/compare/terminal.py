@@ -89,15 +89,16 @@ def show_history(runs: Sequence[Snapshot], history: Sequence[Series]) -> Group:
 
 
 def _describe_last_run(runs: Sequence[Snapshot], metrics: Container[str]) -> str:
-    """Describe what changed between the last two runs, among these metrics and costs."""
+    """Describe what changed between the last two runs, among these metrics and costs: first what is certain."""
     base, new = runs[-2:]
     place = f"Run {len(runs) - 1} → {len(runs)}"
     if mismatch := find_mismatch(base, new):
         return f"{place}: not comparable: {mismatch}"
     comparison = compare_snapshots(base, new)
     shown = tuple(result for result in comparison.results if result.key[2] in metrics)
+    certain = tuple(result for result in shown if result.verdict != "unclear")
     comparison = replace(comparison, results=shown)
-    worst = describe_worst_change(comparison)
+    worst = describe_worst_change(replace(comparison, results=certain)) or describe_worst_change(comparison)
     return f"{place}: {worst} ({count_verdicts(comparison)})" if worst else f"{place}: nothing changed"
 
 

@@ -13,6 +13,7 @@ from ..core import plugins, specs
 from ..core.choices import LabelOrder
 from ..core.errors import UsageError, clean, list_known_names, show_value
 from ..core.files import is_root
+from ..core.formatting import name_dataset
 from ..core.plugins import DATASET, METHOD, METRIC, Plugin
 from ..core.settings import MAX_WHOLE
 from . import protocol as protocol_file
@@ -22,6 +23,8 @@ from .protocol import Protocol, Target
 Precision = Literal["auto", "fp32", "tf32", "bf16", "fp16"]  # of perturbed images (see forward/precision.py)
 PRECISIONS = get_args(Precision)
 MAX_IMAGES = 10**8  # more than any data set holds
+NO_LETTERS = re.compile(r"[^A-Za-z0-9_]+")
+MOST_LETTERS = 30  # of a data set's name, in that of a directory
 RACE_IMAGES = 1000  # of a race, at most
 RACE_SECONDS = 600.0  # after which a race ends undecided
 
@@ -114,7 +117,10 @@ class Suite(BaseModel):
         return dataset
 
     def make_directory_name(self) -> str:
-        """Make the name of the run's directory: the suite's name, with a hash if it was changed or is the user's own."""
+        """Make the name of the run's directory: the suite's name, with a hash if it was changed or is the user's own.
+
+        If the data set is not the suite's, its name stands between the two.
+        """
         content = self.model_dump_json(exclude={"description"})
         if self.race is not None:
             content += self.race.model_dump_json()
@@ -123,7 +129,9 @@ class Suite(BaseModel):
                 built_in = built_in.model_copy(update={"dataset": self.dataset})
             if content == built_in.model_dump_json(exclude={"description"}):
                 return self.name
-        return f"{self.name}-{hashlib.sha256(content.encode()).hexdigest()[:6]}"
+        other = built_in is not None and name_dataset(built_in.dataset) != name_dataset(self.dataset)
+        data = NO_LETTERS.sub("-", name_dataset(self.dataset))[:MOST_LETTERS].strip("-") if other else ""
+        return "-".join(filter(None, (self.name, data, hashlib.sha256(content.encode()).hexdigest()[:6])))
 
 
 Named = TypeVar("Named", Plugin, Protocol)

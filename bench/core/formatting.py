@@ -38,10 +38,15 @@ def format_p(p: float, name: str = "") -> str:
     return f"{name} {relation} {value}" if name else f"{relation}{value}".removeprefix("=")
 
 
-def make_title(suite: str, dataset: str) -> str:
-    """Make the title of a run: the data set's name, of a folder the last part of its path, and the suite's if it differs."""
+def name_dataset(dataset: str) -> str:
+    """Return the name of a data set's spec; of a folder the last part of its path."""
     path = re.search(r"path=([^,\]]+)", dataset)
-    name = (path[1] if path else dataset.partition("[")[0]).rstrip("/").rpartition("/")[2]
+    return (path[1] if path else dataset.partition("[")[0]).rstrip("/").rpartition("/")[2]
+
+
+def make_title(suite: str, dataset: str) -> str:
+    """Make the title of a run: the data set's name, and the suite's if it differs."""
+    name = name_dataset(dataset)
     return suite if name == suite else f"{name} (suite {suite})"
 
 

@@ -87,7 +87,7 @@ def _make_net(name: str, model: LoadedModel, device: torch.device, precision: st
     classes = model.classes or tuple(map(str, range(parts.class_count)))
     notes = [*parts.notes, *model.notes]
     if not model.classes:
-        notes.append(f"its {len(classes)} classes have no names: classes=FILE gives them, one a line")
+        notes.append(f"its {len(classes)} classes have no names: --classes FILE gives them, one a line")
     chosen = choose_precision(precision, device)
     if split.AFTER_LAYER in parts.cut.modules and chosen in ("bf16", "fp16"):
         chosen = "fp32"  # the last layer must stay fp32, and the order of the modules does not tell which it is
@@ -106,7 +106,7 @@ def _make_net(name: str, model: LoadedModel, device: torch.device, precision: st
 def _list_input_notes(model: LoadedModel, fixed_size: int | None) -> list[str]:
     notes = []
     if model.preprocess is None:
-        notes.append("its images are normalised by ImageNet's mean and standard deviation: preprocess=... changes that")
+        notes.append("its images are normalised by ImageNet's mean and standard deviation: --preprocess changes that")
     if model.size not in (None, fixed_size, USUAL_SIZE):
         size = model.size
         notes.append(

@@ -5,6 +5,7 @@ All decisions are made on two random images, and the two halves must reproduce t
 
 import contextlib
 import copy
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import dropwhile, islice, product
@@ -34,6 +35,7 @@ CHANNELS = (3, 1)  # of a net's input, tried in this order at each size; one is 
 CONTRASTS = (1.0, 0.4)  # of the images of a batch, so that a stretch over the batch differs from one over each image
 INDEPENDENCE = 1e-3  # of the spread of the scores: the most that the other images of a batch may change a score by
 ROUNDING = 1e-5  # of the largest score
+DTYPE = re.compile(r"dtype|scalar type|Input type|DoubleTensor")  # in torch's errors on tensors of two types
 INVERSE, AFTER_LAYER, TWO_CLASSES = (
     "to_logits()",
     "rest()",
@@ -147,8 +149,9 @@ def _probe(module: nn.Module, preprocess: Preprocess, first_size: int, settings:
             reading = readings.identify(scorer, prepare(images), scores, settings.scores)
             return Probe(scorer, prepare, channels, images, scores, reading, size if is_fixed else None)
         first_error = first_error or error
+    remedy = "; its weights are made float32, so it must not convert its input" if DTYPE.search(first_error) else ""
     raise UsageError(
-        f"the net cannot be run on images of {first_size} x {first_size}, in colour or grey: {first_error}"
+        f"the net cannot be run on images of {first_size} x {first_size}, in colour or grey: {first_error}{remedy}"
     )
 
 

@@ -27,7 +27,7 @@ def load_timm(name: str, weights: Path | None, prefix: str = "", *, pretrained: 
         selection = checkpoints.select_weights(checkpoints.read_weights(weights), net, weights, prefix)
         net.reset_classifier(zoo.count_classes(selection.state, net))
         checkpoints.load_weights(net, selection, f"timm:{name}")
-        assumed = "its images are normalised as for timm's own weights of this net: preprocess=... changes that"
+        assumed = "its images are normalised as for timm's own weights of this net: --preprocess changes that"
         return LoadedModel(net, hash_file(weights), (), preprocess, size=size, notes=(*selection.notes, assumed))
     notes = () if pretrained else ("its weights are random: pretrained=false",)
     imagenet = zoo.list_imagenet_classes()

@@ -20,11 +20,11 @@ def find_writes(modules: Mapping[str, nn.Module], images: Tensor) -> Writes:
     """Run modules one after the other on images (n, 3, h, w), and find what they write to."""
     buffers = dict(nn.ModuleList(modules.values()).named_buffers())
     before = {name: _identify(buffer) for name, buffer in buffers.items()}
-    outputs: list[tuple[str, Tensor, int]] = []
+    outputs: list[tuple[str, Tensor, int]] = []  # without those of a net in inference mode, which have no version
     value = images
     for key, module in modules.items():
         value = module(value)
-        if isinstance(value, Tensor):
+        if isinstance(value, Tensor) and not value.is_inference():
             outputs.append((key, value, value._version))
     after = dict(nn.ModuleList(modules.values()).named_buffers())
     return Writes(

@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from ..core.errors import BenchError, ImageError
 from ..forward.cost import measure_work, time_call
@@ -63,25 +64,33 @@ def measure_needs(plan: Plan, net: str) -> Needs:
 def time_passes(plan: Plan, nets: Collection[str]) -> dict[str, float]:
     """Time a pass of PASS_IMAGES perturbed images through each net that is loaded, in seconds, if there are several.
 
-    A net that fails is missing: the run will say so.
+    A net that fails is missing, and all are if the first image cannot be read: the run will say so.
     """
     loaded = [plan.find_loaded_net(net) for net in nets] if len(nets) > 1 else []
-    height, width, _ = plan.images[plan.indices[0]].pixels.shape
-    images = torch.rand(PASS_IMAGES, 3, height, width, device=plan.device)
-    stream = Stream(PASS_IMAGES, lambda start, stop: images[start:stop])
     seconds = {}
     for net in filter(None, loaded):
         with suppress(BenchError), net.blame():
-            net.prepare(images)
-            net.logits(stream)  # a first pass takes longer
-            seconds[net.name] = time_call(partial(net.logits, stream), plan.device)[1]
+            seconds[net.name] = _time_pass(net, _make_images(plan, plan.indices[0], PASS_IMAGES))
     return seconds
+
+
+def _time_pass(net: Net, images: Tensor) -> float:
+    """Return the seconds of a second pass of images (n, 3, h, w): a first one takes longer."""
+    net.prepare(images)
+    stream = Stream(len(images), lambda start, stop: images[start:stop])
+    net.logits(stream)
+    return time_call(partial(net.logits, stream), net.device)[1]
+
+
+def _make_images(plan: Plan, index: int, count: int) -> Tensor:
+    """Make random images (count, 3, h, w) of the size of an image of the plan. Raise ImageError if it cannot be read."""
+    height, width, _ = plan.images[index].pixels.shape
+    return torch.rand(count, 3, height, width, device=plan.device)
 
 
 def _count_prediction_flops(plan: Plan, net: Net, index: int) -> int:
     """Return the floating-point operations of one prediction on an image of this size."""
-    height, width, _ = plan.images[index].pixels.shape
-    batch = torch.rand(1, 3, height, width, device=plan.device)
+    batch = _make_images(plan, index, 1)
     return measure_work(torch.inference_mode()(lambda: net(batch)), plan.device).flops
 
 

@@ -1,7 +1,8 @@
 """The table of the scores and costs on one net, for the terminal, the page, Markdown and LaTeX alike."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from math import isfinite
 
 from ..core.formatting import MEGABYTE, format_cost, format_effect
 from ..core.specs import DEFAULT, split_protocol
@@ -15,12 +16,10 @@ BOLD_NOTE = (
     "Bold: the best on the images that all methods have, without those that have fewer than half as many as another."
 )
 COST = {"family": "cost"}
-COST_HEADS = (
-    ColumnHead("seconds", "per image alone", short="s per\nimage", number=True, data=COST),
-    ColumnHead("images a second", number=True, data=COST),
-    ColumnHead("forwards", "per image", short="for-\nwards", number=True, data=COST),
-    ColumnHead("peak MB", short="peak\nMB", number=True, data=COST),
-)
+SECONDS = ColumnHead("seconds", "per image alone", short="s per\nimage", number=True, data=COST)
+SPEED = ColumnHead("images a second", number=True, data=COST)
+FORWARDS = ColumnHead("forwards", "per image", short="for-\nwards", number=True, data=COST)
+PEAK = ColumnHead("peak MB", short="peak\nMB", number=True, data=COST)
 
 
 def make_score_table(table: Table, title: str) -> Grid:
@@ -28,12 +27,13 @@ def make_score_table(table: Table, title: str) -> Grid:
     reasons = number_reasons(table)
     best = {metric.spec: table.find_best(metric) for metric in table.metrics}
     heads = [ColumnHead("method", short="method", row_header=True)]
-    heads += [*(_make_head(table, metric) for metric in table.metrics), *COST_HEADS]
+    costs = list(_list_costs(table))
+    heads += [*(_make_head(table, metric) for metric in table.metrics), *costs]
     rows = [
         GridRow(
             [make_name_cell(method),
              *(_make_score_cell(table, method, metric, reasons, best[metric.spec]) for metric in table.metrics),
-             *_make_cost_cells(table, method)],
+             *_make_cost_cells(table, method, costs)],
             {"method": method}, "control" if method in table.controls else "",
         )
         for method in table.methods
@@ -88,15 +88,26 @@ def _make_score_cell(table: Table, method: str, metric: Metric, reasons: dict[st
     return replace(cell, small=", ".join(filter(None, small)))
 
 
-def _make_cost_cells(table: Table, method: str) -> list[Cell]:
+def _list_costs(table: Table) -> Iterator[ColumnHead]:
+    """List the costs of the table: a run of few images times no batch, and has no images a second."""
+    yield SECONDS
+    if any(isfinite(cost.images_per_second) for cost in table.costs.values()):
+        yield SPEED
+    yield from (FORWARDS, PEAK)
+
+
+def _make_cost_cells(table: Table, method: str, heads: Sequence[ColumnHead]) -> list[Cell]:
     cost = table.costs.get(method)
     if cost is None:
-        return [Cell("n/a", float("nan"), css=MISSING)] * len(COST_HEADS)
+        return [Cell("n/a", float("nan"), css=MISSING)] * len(heads)
     low, high = cost.quartiles
-    speed, batch = cost.images_per_second, f"in a batch of {cost.batch}"
-    return [
-        make_number_cell(cost.seconds, format_cost(cost.seconds), f"{format_cost(low)} to {format_cost(high)}"),
-        make_number_cell(speed, format_cost(speed), batch),
-        make_number_cell(cost.forwards, format_cost(cost.forwards)),
-        make_number_cell(cost.peak_bytes / MEGABYTE, format_cost(cost.peak_bytes / MEGABYTE)),
-    ]
+    speed, megabytes = cost.images_per_second, cost.peak_bytes / MEGABYTE
+    cells = {
+        SECONDS.text: make_number_cell(
+            cost.seconds, format_cost(cost.seconds), f"{format_cost(low)} to {format_cost(high)}"
+        ),
+        SPEED.text: make_number_cell(speed, format_cost(speed), f"in a batch of {cost.batch}"),
+        FORWARDS.text: make_number_cell(cost.forwards, format_cost(cost.forwards)),
+        PEAK.text: make_number_cell(megabytes, format_cost(megabytes)),
+    }
+    return [cells[head.text] for head in heads]

@@ -44,10 +44,8 @@ def _describe_tie(evidence: Evidence) -> str:
     """Say that methods tie, or that of them only those at the top are shown to beat the controls."""
     top, rivals = evidence.cheapest_first, evidence.rivals
     names, metrics, images = _join_alike(top, evidence.alike), _join_metrics(evidence), _format_images(evidence)
-    be, them = ("is", "it") if len(top) == 1 else ("are", "them")
-    only = (
-        f"of the best, only {names} {be} shown to beat the controls, and no test tells {them} from {join_names(rivals)}"
-    )
+    them = "it" if len(top) == 1 else "them"
+    only = f"{_describe_only(names, top)}, and no test tells {them} from {join_names(rivals)}"
     cheapest = ", the cheapest" if len(top) > 1 else ""
     return (
         f"no winner by {metrics} on {images}: {only if rivals else f'{names} tie'}; take {top[0]}{cheapest} "

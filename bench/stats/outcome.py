@@ -120,10 +120,11 @@ def _describe_open(race: Race) -> str:
     if race.take is None:
         unbeaten = sorted({control for method in race.top for control in race.by_method[method].unbeaten})
         verb = "is" if len(race.top) == 1 else "are"
-        return f"no method to take {_count(race)}: {left} {verb} not shown to beat {join_names(unbeaten)} by {metrics}"
+        return f"no method to take {_count_left(race)}: {left} {verb} not shown to beat {join_names(unbeaten)} by {metrics}"
     if len(race.top) == 1:
-        return f"take {race.take}, which is left by {metrics} {_count(race)}"
-    return f"not decided {_count(race)}: {left} are left by {metrics}; take {race.take}, the cheapest that beats the controls"
+        return f"take {race.take}, which is left by {metrics} {_count_left(race)}"
+    left_by = f"{left} are left by {metrics}"
+    return f"not decided {_count_left(race)}: {left_by}; take {race.take}, the cheapest that beats the controls"
 
 
 def _describe_none(race: Race) -> str:
@@ -136,6 +137,13 @@ def _describe_split(race: Race) -> str:
 
 def _count(race: Race) -> str:
     return f"after {format_count(race.images, 'image')}"
+
+
+def _count_left(race: Race) -> str:
+    """Say on how many images the methods that are left were scored: dear ones are scored late."""
+    counts = [race.by_method[method].images for method in race.top]
+    least, most = min(counts), max(counts)
+    return f"after {format_count(most, 'image')}" if least == most else f"after {least} to {most} images"
 
 
 def _describe_level(race: Race) -> str:

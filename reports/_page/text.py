@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ...bench.core.formatting import format_count
+from ...bench.core.formatting import format_count, join_names
 from ...bench.stats.estimate import FEW, HEAVY
 from ...bench.stats.summary import Table
 from ...bench.store.run import Run, describe_failures
@@ -77,7 +77,7 @@ def describe_hardware(run: Run) -> str:
 
 
 def describe_progress(analyses: "Sequence[NetAnalysis]") -> str | None:
-    """Say how many images of incomplete runs, but for races, are done, and which images failed; None if all are done."""
+    """Say how many images of incomplete runs are done, which races are not over, and which images failed; None if none."""
     counts = []
     for analysis in analyses:
         table = analysis.table
@@ -93,7 +93,12 @@ def describe_progress(analyses: "Sequence[NetAnalysis]") -> str | None:
     start = "Images computed so far" if shipped else f"{incomplete}; images so far"
     runs = {analysis.run.directory: analysis.run for analysis in analyses}
     failures = [f"{failure}." for run in runs.values() if (failure := describe_failures(run))]
-    return " ".join([*([f"{start}: {', '.join(counts)}."] if counts else []), *failures]) or None
+    races = [analysis.title for analysis in analyses if analysis.table.race and not analysis.table.race.over]
+    return " ".join([
+        *([f"{start}: {', '.join(counts)}."] if counts else []),
+        *([f"The race on {join_names(races)} is not over: the same command goes on with it."] if races else []),
+        *failures,
+    ]) or None  # fmt: skip
 
 
 def find_common_reason(table: Table, method: str) -> str | None:

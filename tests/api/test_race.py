@@ -9,10 +9,12 @@ from math import inf
 from pathlib import Path
 
 import numpy as np
+import PIL.Image
 import pytest
 from rich.console import Console
 
 from cambench import choose, load
+from cambench.bench.api import choose as choose_module
 from cambench.bench.api.choose import make_suite
 from cambench.bench.api.race import measure_race
 from cambench.bench.config.suite import Race
@@ -247,6 +249,24 @@ def test_what_cannot_be_raced_is_refused_in_a_sentence(home: Path, tmp_path: Pat
         choose(methods=["cam"])
     with pytest.raises(UsageError, match=r"between 0 % and 100 % of a metric's range, and not 150 %"):
         choose(slack=1.5)
+
+
+@pytest.mark.parametrize(
+    ("dataset", "by", "metrics"),
+    [("folder", None, ["insertion", "average_gain"]), ("folder", ["energy"], ["energy"]),
+     ("scenes[size=64]", None, ["insertion", "average_gain", "energy"])],
+)  # fmt: skip
+def test_metrics_of_objects_do_not_decide_on_images_without_objects(
+    tmp_path: Path, dataset: str, by: list[str] | None, metrics: list[str]
+) -> None:
+    for number in range(9):
+        PIL.Image.new("RGB", (64, 64), (9 * number, 0, 0)).save(tmp_path / f"{number}.png")
+    chosen = str(tmp_path) if dataset == "folder" else dataset
+    few = {"nets": ["squeezenet1_1"], "methods": ["cam", "random"], "precision": "fp32", "images": 9}
+    suite = make_suite("scenes", Race(), by, dataset=chosen, **few)
+    plan = choose_module.make_race_plan(suite, device="cpu", by=by)
+    assert [measure.metric.name for measure in plan.measures] == metrics
+    assert list(make_header(plan).metrics) == plan.suite.metrics == metrics
 
 
 @pytest.mark.parametrize(("by", "metrics"), [(None, ["insertion", "average_gain", "energy"]), (["energy"], ["energy"])])

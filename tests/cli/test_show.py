@@ -46,6 +46,8 @@ def test_a_users_file_is_shown(tmp_path: Path) -> None:
     assert "plain 1 a value" in text and "Return maps." in text
     assert f"bench run --methods '{file}[kind=a]'".replace(" ", "") in text.replace(" ", ""), "the file's path"
     (tmp_path / "broken.py").write_text("def explain(:", encoding="utf-8")
+    chosen = "".join(bench("show", f"{file}[power=3]").output.split())
+    assert f"bench run --methods '{file}[power=3]'".replace(" ", "") in chosen
     assert refused("show", tmp_path / "broken.py").startswith("bench: nothing is called")
 
 

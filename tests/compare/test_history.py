@@ -4,6 +4,7 @@ import csv
 import io
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from cambench.bench.compare.compare import load_snapshot
@@ -101,6 +102,19 @@ def test_a_history_of_some_metrics_begins_with_a_change_of_these(tmp_path: Path)
     headline = " ".join(bench(*chosen).output.split())
     assert headline.startswith("Run 1 → 2: insertion of grad_cam on squeezenet1_1 is worse, ")
     assert " (1 worse, 4 same) " in headline
+
+
+def test_a_history_begins_with_what_is_certain(tmp_path: Path) -> None:
+    base, new = (_runs.write(tmp_path / name, nets=ONE_NET) for name in ("base", "new"))
+    shift_scores(new, "grad_cam", "insertion", 0.2)
+    rows = open_run(new).table("scores")
+    noisy = rows.index[(rows["method"] == "grad_cam") & (rows["metric"] == "deletion")]
+    rows.loc[noisy, "value"] += np.where(np.arange(len(noisy)) % 2, 0.3, -0.28)
+    _runs.rewrite(new, "scores", rows)
+    first = _runs.words(bench("history", base, new).output)
+    assert "unclear" in first and "Run 1 → 2: insertion of grad_cam on squeezenet1_1 is better" in first
+    rest = _runs.words(bench("history", base, new, "--metrics", "deletion").output)
+    assert "Run 1 → 2: deletion of grad_cam on squeezenet1_1 is unclear" in rest
 
 
 def test_what_holds_no_finished_run_is_left_out_of_a_history(drift: list[Path], tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Suites: built in, from files, with changed settings; errors name each wrong key."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,16 @@ def test_changed_settings_override_the_suite_and_rename_its_directory() -> None:
     assert changed.description == "The suite scenes with other images."
     assert changed.make_directory_name().startswith("scenes-")
     assert changed.make_directory_name() != suite_file.load("scenes", images=5).make_directory_name()
+
+
+@pytest.mark.parametrize(
+    ("dataset", "pattern"),
+    [("scenes[size=64]", r"scenes-[0-9a-f]{6}"), ("my/cat photos (2)/", r"scenes-cat-photos-2-[0-9a-f]{6}"),
+     ("image_folder[path=a/pets,size=64]", r"scenes-pets-[0-9a-f]{6}"), ("猫", r"scenes-[0-9a-f]{6}"),
+     ("a" * 90, r"scenes-a{30}-[0-9a-f]{6}")],
+)  # fmt: skip
+def test_the_directory_is_named_after_the_users_data(dataset: str, pattern: str) -> None:
+    assert re.fullmatch(pattern, suite_file.load("scenes", dataset=dataset).make_directory_name())
 
 
 @pytest.mark.parametrize(

@@ -183,7 +183,7 @@ def test_the_latex_report_has_a_table_for_each_net(run: Run) -> None:
     text = latex.render(run)
     assert text.count(r"\begin{tabular}") == 1 == text.count(r"\bottomrule")
     rows = [line for line in text.splitlines() if line.endswith(r"\\")]
-    assert len(rows) == 1 + 5 and {len(re.findall(r"(?<!\\)&", row)) for row in rows} == {12}
+    assert len(rows) == 1 + 5 and {len(re.findall(r"(?<!\\)&", row)) for row in rows} == {11}
     printed = CliRunner(catch_exceptions=False).invoke(main, ["report", str(run.directory), "--latex"])
     assert printed.output.strip() == text.strip()
 

@@ -149,7 +149,6 @@ def test_filters_hide_rows_columns_and_figures(page: Any) -> None:
         "method",
         "pointing ↑",
         "seconds",
-        "images a second",
         "forwards",
         "peak MB",
     ]

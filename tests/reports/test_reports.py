@@ -328,10 +328,18 @@ def test_the_text_of_a_run_is_escaped(tmp_path: Path) -> None:
     assert EVIL in set(pd.read_csv(io.StringIO(csv.render(run)))["reason"])
 
 
+def test_images_a_second_are_shown_where_batches_were_timed(run: Run, tmp_path: Path) -> None:
+    assert "images a second" not in markdown.render(run)
+    directory = Path(shutil.copytree(run.directory, tmp_path / "timed"))
+    cost = Run(directory, run.header).table("cost")
+    runs.rewrite(directory, "cost", cost.assign(batch=8, batch_seconds=0.5))
+    assert "images a second" in (text := markdown.render(Run(directory, run.header))) and "in a batch of 8" in text
+
+
 def test_the_rows_of_a_markdown_table_have_equally_many_cells(run: Run) -> None:
     rows = [line for line in markdown.render(run).splitlines() if line.startswith("|")]
     assert len(rows) == 3 * 2 * (2 + 5)
-    assert {len(re.findall(r"(?<!\\)\|", row)) for row in rows} == {11, 14}  # standings, and means
+    assert {len(re.findall(r"(?<!\\)\|", row)) for row in rows} == {11, 13}  # standings, and means
     assert escape("a|b\nc") == r"a\|b c" and escape("grad_cam") == "grad_cam"
 
 

@@ -187,7 +187,8 @@ last = None
 
 def explain(net, images, targets):
     global last
-    first, last = images is not last, images
+    key = images.shape, float(images.sum())
+    first, last = key != last, key
     if first:
         time.sleep(0.08)
     return images.mean(1)

@@ -118,6 +118,8 @@ INPUTS = {
     "turns its images": Kind(partial(zoo.Prepared, zoo.transform_space), "body"),
     "resizes its images": Kind(partial(zoo.Prepared, lambda x: F.interpolate(x, (40, 40), mode="bilinear")), "body"),
     "stretches a batch": Kind(zoo.Normal, refused="an image depend on the other images of the batch"),
+    "converts its images": Kind(partial(zoo.Prepared, lambda x: x.double()),
+                                refused="its weights are made float32, so it must not convert its input"),
     "two images": Kind(zoo.Two, refused="cannot be run on images of 64 x 64, in colour or grey: TypeError: .* 'others'"),
     "videos": Kind(lambda: nn.Sequential(nn.Conv3d(3, 8, 3), nn.AdaptiveAvgPool3d(1), nn.Flatten(), nn.Linear(8, 4)),
                    refused="cannot be run on images of 64 x 64"),
