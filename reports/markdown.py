@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 
-from ..bench.core.formatting import format_count, format_settings, join_names, make_title
+from ..bench.core.formatting import format_count, join_names, make_title
 from ..bench.core.markdown import escape
 from ..bench.published import published
 from ..bench.published import table as published_table
 from ..bench.show.answer_matrix import make_answer_matrix
+from ..bench.show.protocols import describe_protocols
 from ..bench.show.race_table import make_race_table
 from ..bench.show.score_table import make_score_table
 from ..bench.stats.controls import find_metrics_won, find_unbeaten_controls
@@ -34,10 +35,9 @@ def render(run: Run) -> str:
         lines += ["", f"## {escape(analysis.table.net)}", "", *_describe_net(analysis)]
     if reproductions := published.find_reproductions(run):
         lines += ["", *published_table.format_markdown(reproductions, level=2).splitlines()]
-    protocols = [
-        f"**{escape(metric)}**: {escape(format_settings(run.header.describe_protocol(metric, run.header.nets)))}"
-        for metric in run.header.protocols
-    ]
+    words = describe_protocols(run.header)
+    protocols = [f"**{escape(metric)}**: {escape(text)}" for metric, text in words.own.items()]
+    protocols += [f"All metrics: {escape(words.shared)}"] if words.shared else []
     lines += ["", *_format_list("Protocol", protocols), "", *_format_list("How the numbers are computed", COMPUTATION)]
     environment = [f"{escape(key)}: {escape(value)}" for key, value in run.header.environment.items()]
     return "\n".join([*lines, "", *_format_list("Environment", environment)]) + "\n"

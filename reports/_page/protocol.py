@@ -4,7 +4,8 @@ from collections.abc import Iterable, Sequence
 
 from ...bench.core.formatting import format_settings
 from ...bench.show.grid import Cell, ColumnHead, Grid, GridRow, make_name_cell
-from ...bench.store.header import Header
+from ...bench.show.protocols import describe_protocols, is_set
+from ...bench.store.header import Header, Settings
 from ...bench.store.run import Run
 from .analysis import NetAnalysis
 from .render import fill
@@ -20,9 +21,7 @@ def make_section(runs: Sequence[Run], analyses: Sequence[NetAnalysis]) -> Sectio
 
 def _make_tables(run: Run, analyses: Sequence[NetAnalysis]) -> list[Grid]:
     return [
-        _make_grid(
-            "Metrics", ["metric", "what it measures", "better", "unit", "protocol"], _make_metric_rows(run.header)
-        ),
+        _make_metric_grid(run.header),
         _make_grid("Methods", ["method", "what it does", "settings"], _make_method_rows(run.header)),
         _make_grid(
             "Nets and images",
@@ -32,17 +31,24 @@ def _make_tables(run: Run, analyses: Sequence[NetAnalysis]) -> list[Grid]:
     ]
 
 
-def _make_grid(caption: str, heads: Sequence[str], rows: Iterable[GridRow]) -> Grid:
+def _make_grid(caption: str, heads: Sequence[str], rows: Iterable[GridRow], notes: Sequence[str] = ()) -> Grid:
     columns = [ColumnHead(head, row_header=not index) for index, head in enumerate(heads)]
-    return Grid(f"protocol-{caption.lower()}", caption, columns, list(rows), css="text")
+    return Grid(f"protocol-{caption.lower()}", caption, columns, list(rows), notes, css="text")
 
 
-def _make_metric_rows(header: Header) -> list[GridRow]:
+def _make_metric_grid(header: Header) -> Grid:
+    protocols = describe_protocols(header)
+    heads = ["metric", "what it measures", "better", "unit", "protocol"]
+    notes = [f"All metrics: {protocols.shared}."] if protocols.shared else []
+    return _make_grid("Metrics", heads, _make_metric_rows(header, protocols.own), notes)
+
+
+def _make_metric_rows(header: Header, protocols: dict[str, str]) -> list[GridRow]:
     return [
         GridRow(
             [
                 make_name_cell(spec), Cell(metric.description, small=metric.caveat), Cell(metric.better), Cell(metric.unit),
-                Cell(format_settings(header.describe_protocol(spec, header.nets))),
+                Cell(protocols[spec]),
             ],
             {"metric": spec},
         )
@@ -55,12 +61,16 @@ def _make_method_rows(header: Header) -> list[GridRow]:
         GridRow(
             [
                 make_name_cell(spec), Cell(method.description),
-                Cell(f"{format_settings(method.settings) or 'none'}, version {method.version}"),
+                Cell(", ".join(filter(None, (_format_set(method.settings), f"version {method.version}")))),
             ],
             {"method": spec},
         )
         for spec, method in header.methods.items()
     ]  # fmt: skip
+
+
+def _format_set(settings: Settings) -> str:
+    return format_settings({key: value for key, value in settings.items() if is_set(value)})
 
 
 def _make_net_row(header: Header, analysis: NetAnalysis) -> GridRow:

@@ -16,6 +16,7 @@ from rich.console import Console
 from cambench.bench.core import formatting
 from cambench.bench.core.markdown import escape
 from cambench.bench.show import terminal as console
+from cambench.bench.show.protocols import describe_protocols
 from cambench.bench.stats import estimate as stats
 from cambench.bench.stats import summary
 from cambench.bench.stats.bands import compute_bands
@@ -326,6 +327,23 @@ def test_the_text_of_a_run_is_escaped(tmp_path: Path) -> None:
     assert "<script>" not in text and f"net {escape(EVIL)}" in text
     assert "[red]x[/red]" in _printed(run, f"net {EVIL}").replace("\n", "")
     assert EVIL in set(pd.read_csv(io.StringIO(csv.render(run)))["reason"])
+
+
+def test_settings_that_all_metrics_share_are_shown_once(run: Run) -> None:
+    text = markdown.render(run).partition("## Protocol")[2].partition("##")[0]
+    lines = text.strip().splitlines()
+    assert len(lines) == len(run.header.metrics) + 1 and lines[-1].startswith("- All metrics: ")
+    assert not re.search(r"\bNone\b|\{\}|\bname ", text)
+    for spec, settings in run.header.protocols.items():
+        (own,) = [line for line in lines if line.startswith(f"- **{escape(spec)}**: ")]
+        words = f"{own}, {lines[-1]}"
+        for key, value in settings.items():
+            if key not in ("name", "metric") and value is not None and value not in ("", {}):
+                assert f"{key} {value}" in words.replace("\\", ""), "every number that fixes a score is there"
+    (only,) = list(
+        describe_protocols(run.header.model_copy(update={"protocols": {"energy": {"metric": "energy"}}})).own
+    )
+    assert only == "energy"
 
 
 def test_images_a_second_are_shown_where_batches_were_timed(run: Run, tmp_path: Path) -> None:
