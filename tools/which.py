@@ -9,7 +9,7 @@ from math import isnan
 import numpy as np
 import pandas as pd
 
-from ..bench.core.formatting import format_cost, format_count, format_effect, format_number
+from ..bench.core.formatting import format_cost, format_count, format_effect, format_number, join_names
 from ..bench.core.markdown import escape, format_table
 from ..bench.stats.agreement import (
     RELIABLE,
@@ -346,7 +346,10 @@ def _describe_measurement(run: Run, nets: Sequence[NetResults]) -> Iterator[str]
 
 
 def _describe_table(table: Table) -> str:
-    texts = (f"{_describe_counts(table)}.", f"{escape(table.accuracy.capitalize())}.", _describe_constant_maps(table))
+    texts = (
+        f"{_describe_counts(table)}.", _describe_missing_metrics(table), f"{escape(table.accuracy.capitalize())}.",
+        _describe_constant_maps(table),
+    )  # fmt: skip
     return f"- **{table.net}**: {' '.join(filter(None, texts))}"
 
 
@@ -370,6 +373,20 @@ def _list_moved(table: Table, metric: Metric) -> str:
     unknown = [f"`{method}`" for method, effect in effects.items() if isnan(effect)]
     note = f" (not measured for {', '.join(unknown)})" if unknown else ""
     return f"{', '.join(moved) if moved else 'none'}{note}"
+
+
+def _describe_missing_metrics(table: Table) -> str:
+    """Say by which metrics methods that have images were not computed, those of ties apart."""
+    missing: dict[str, list[str]] = {}
+    for method in table.methods:
+        metrics = [
+            f"`{metric.spec}`" for metric in table.metrics
+            if not metric.ties_of and not table.find_mean_score(method, metric).computed
+        ]  # fmt: skip
+        if metrics and table.count_images(method):
+            missing.setdefault(join_names(metrics), []).append(f"`{method}`")
+    texts = [f"Not computed by {metrics}: {', '.join(methods)}." for metrics, methods in missing.items()]
+    return " ".join(texts)
 
 
 def _describe_constant_maps(table: Table) -> str:

@@ -18,7 +18,7 @@ CLASSES: dict[Standing, str] = {
 }  # fmt: skip
 UNSURE = "unsure"
 MISSING = "no result"
-MISSING_NOTE = "no result: the method is not computed on any image of this net; n/a: it, or the metric, does not apply."
+MISSING_NOTE = "no result: it is not computed on any image of this net; n/a: the method, or the metric, does not apply."
 TOP = "top"
 TOP_NOTE = (
     "top: better than every control, and no method is shown to be better; but no test tells it from some methods that are not "
@@ -112,7 +112,7 @@ def _make_cell(table: Table, group: Sequence[str], standings: MetricStandings) -
         word = TOP
     elif standing == "no score" and estimate.n > 0:
         word = FEW
-    elif standing == "no score" and not table.count_images(method):
+    elif standing == "no score" and not table.find_mean_score(method, standings.metric).computed:
         word = MISSING
     elif standing == "no better than a control" and not _is_worse_than_a_control(standings, method):
         word = UNSURE

@@ -57,6 +57,11 @@ class MeanScore:
             return None
         return "; ".join(self.reasons) or "no result yet"
 
+    @property
+    def computed(self) -> bool:
+        """Whether any image has a score, or a reason why it has none."""
+        return bool(self.estimate.n or self.reasons)
+
 
 def is_binary(unit: str) -> bool:
     """Tell whether a metric of this unit is binary: its values are 0 or 1, their mean is a rate, and tests for rates judge it.

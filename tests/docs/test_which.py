@@ -136,6 +136,15 @@ def test_a_method_that_is_not_computed_is_said_to_be_so(results: Path) -> None:
     assert "2 methods, 2 controls and 8 metrics" in text and "12 images; none by `score_cam`." in text
 
 
+def test_a_metric_by_which_a_method_is_not_computed_is_named(results: Path) -> None:
+    assert "Not computed by" not in which.format_which()
+    rows = open_run(results).table("scores")
+    gone = (rows["method"] == "score_cam") & rows["metric"].isin(["energy", "insertion"])
+    runs.rewrite(results, "scores", rows[~gone])
+    text = which.format_which()
+    assert "12 images. Not computed by `insertion` and `energy`: `score_cam`." in text
+
+
 @pytest.mark.parametrize(("effect", "moved"), [(0.5, "`cam` (.500)"), (0.0, "none")])
 def test_means_that_ties_move_are_named_and_their_metric_is_none_of_the_others(
     results: Path, effect: float, moved: str

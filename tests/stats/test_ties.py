@@ -175,7 +175,15 @@ def test_a_method_that_is_not_computed_is_told_from_one_that_does_not_apply(tmp_
     matrix = make_answer_matrix(table, answer_by(table, "insertion"), find_standings(table), "vgg16")
     words = {row.cells[0].text: {cell.text for cell in row.cells[2:]} for row in matrix.rows}
     assert words["cam"] == {"n/a"} and words["score_cam"] == {"no result"}
-    assert any(note.startswith("no result: the method is not computed") for note in matrix.notes)
+    assert any(note.startswith("no result: it is not computed on any image") for note in matrix.notes)
+    runs.rewrite(directory, "scores", scores[(scores["method"] != "score_cam") | (scores["metric"] != "energy")])
+    table = build_table(open_run(directory), "vgg16")
+    matrix = make_answer_matrix(table, answer_by(table, "insertion"), find_standings(table), "vgg16")
+    cells = next(row.cells for row in matrix.rows if row.cells[0].text == "score_cam")
+    missing = [
+        head.data["metric"] for head, cell in zip(matrix.heads[2:], cells[2:], strict=True) if cell.text == "no result"
+    ]
+    assert missing == ["energy"]
 
 
 def test_metrics_of_ties_are_not_counted_as_metrics(tmp_path: Path) -> None:
