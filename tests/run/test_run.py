@@ -3,8 +3,9 @@
 import os
 import shutil
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -12,6 +13,8 @@ import torch
 from click.testing import CliRunner
 from PIL import Image
 
+from cambench.bench.api import execute
+from cambench.bench.api.progress import follow
 from cambench.bench.cli.main import main
 from cambench.bench.config import suite_file
 from cambench.bench.core.errors import PluginError
@@ -105,6 +108,25 @@ def test_the_same_command_again_computes_nothing(finished: Path) -> None:
     result = bench("run", *SMALL, "--images", "3", "--out", finished)
     assert "3 of 3 done before" in result.output
     pd.testing.assert_frame_equal(scores(finished), before)
+
+
+def test_the_line_of_progress_counts_the_images_that_are_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines: list[str] = []
+
+    def follow_and_note(
+        *arguments: Any, describe: Callable[[str, str], tuple[str, float | None]], **others: Any
+    ) -> Any:
+        def note(net: str, image: str) -> tuple[str, float | None]:
+            line = describe(net, image)
+            lines.append(line[0])
+            return line
+
+        return follow(*arguments, describe=note, **others)
+
+    monkeypatch.setattr(execute, "follow", follow_and_note)
+    arguments = ["run", *SMALL, "--methods", "centre", "--metrics", "gini", "--images", "3", "--out", tmp_path / "run"]
+    assert bench(*arguments).exit_code == 0
+    assert [line.partition(",")[0] for line in lines] == [f"squeezenet1_1: {done} of 3 images" for done in (1, 2, 3)]
 
 
 def test_an_interrupted_run_says_how_to_resume(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
