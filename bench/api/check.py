@@ -8,8 +8,9 @@ from pathlib import Path
 from rich.console import Console
 
 from ..compare import baseline
-from ..compare.compare import compare_snapshots, load_snapshot
+from ..compare.compare import Comparison, compare_snapshots, load_snapshot
 from ..compare.snapshot import Snapshot, take_snapshot
+from ..compare.summary import write_headline
 from ..compare.terminal import show_comparison
 from ..config import suite_file
 from ..config.defaults import DEFAULTS
@@ -78,11 +79,20 @@ def write_baseline(snapshot: Snapshot, file: Path) -> str:
     return f"recorded {file}"
 
 
-def describe_failed_comparison(snapshot: Snapshot, file: Path, *, strict: bool, remedy: str) -> str:
-    """Compare with a baseline; return the comparison as text if it fails, else an empty string."""
-    comparison = replace(compare_snapshots(load_snapshot(file), snapshot, strict=strict), remedy=remedy)
-    if not comparison.failed:
-        return ""
+def compare_with_baseline(snapshot: Snapshot, file: Path, *, strict: bool, remedy: str) -> Comparison:
+    """Compare a run with a baseline; `remedy` is the command that writes the baseline again."""
+    return replace(compare_snapshots(load_snapshot(file), snapshot, strict=strict), remedy=remedy)
+
+
+def format_comparison(comparison: Comparison) -> str:
+    """Format a comparison as text for a terminal."""
     text = io.StringIO()
     Console(file=text, width=WIDTH, color_system=None, highlight=False, emoji=False).print(show_comparison(comparison))
     return "\n".join(line.rstrip() for line in text.getvalue().splitlines())
+
+
+def describe_unclear(comparison: Comparison) -> str:
+    """Describe a comparison that passes with unclear results in one line; empty if it has none, or fails."""
+    if comparison.failed or not comparison.counts["unclear"]:
+        return ""
+    return f"{comparison.base.name}: {write_headline(comparison)}; strict=True fails unclear results"

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 RECORD = "--faithfulness-record"
-RECORDED = pytest.StashKey[list[str]]()
+LINES = pytest.StashKey[list[str]]()  # of the summary at the end
 
 
 class Faithfulness:
@@ -29,7 +29,8 @@ class Faithfulness:
         """Run a method beside the controls of the smoke suite; fail the test if anything is worse than in the baseline.
 
         `method` is a spec or a file, `dataset` a spec or a folder of images; metrics, data set, images and protocols that are
-        None are those of the smoke suite. `strict` also fails unclear results: any change beyond a metric's slack.
+        None are those of the smoke suite. `strict` also fails unclear results: any change beyond a metric's slack. Without
+        it, pytest's summary names them.
         """
         file = self._config.rootpath / baseline
         record = bool(self._config.getoption(RECORD))
@@ -47,11 +48,15 @@ class Faithfulness:
             )  # fmt: skip
             snapshot = check.run_check(request, self._directory / f"run-{self._count}")
             if record:
-                self._config.stash[RECORDED].append(check.write_baseline(snapshot, file))
+                self._config.stash[LINES].append(check.write_baseline(snapshot, file))
                 return
-            fault = check.describe_failed_comparison(snapshot, file, strict=strict, remedy=f"pytest {RECORD}")
+            comparison = check.compare_with_baseline(snapshot, file, strict=strict, remedy=f"pytest {RECORD}")
+            fault = check.format_comparison(comparison) if comparison.failed else ""
+            unclear = check.describe_unclear(comparison)
         except BenchError as error:
-            fault = str(error)
+            fault, unclear = str(error), ""
+        if unclear:
+            self._config.stash[LINES].append(unclear)
         if fault:
             pytest.fail(fault, pytrace=False)
 
@@ -70,9 +75,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.stash[RECORDED] = []
+    config.stash[LINES] = []
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    for line in config.stash[RECORDED]:
+    for line in config.stash[LINES]:
         terminalreporter.write_line(line)

@@ -5,7 +5,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+from cambench.bench.api import check
+from cambench.bench.api.pytest_plugin import LINES, Faithfulness, pytest_configure
+from cambench.bench.compare.compare import load_snapshot
+from cambench.bench.store.run import open_run
+from cambench.tests.support import runs
+from cambench.tests.support.comparisons import ONE_NET
 
 METHOD = '''"""A CAM of one's own."""
 from cambench.methods._gradients import compute_gradients
@@ -60,6 +68,40 @@ def test_a_missing_baseline_fails_with_the_command_that_records_it(project: Path
     code, output = run(project)
     assert code == 1
     assert "there is no baseline baselines/my_cam.txt: pytest --faithfulness-record writes it" in output
+
+
+class Config:
+    """What the fixture asks of pytest's configuration."""
+
+    def __init__(self, root: Path) -> None:
+        self.rootpath, self.stash = root, pytest.Stash()
+        pytest_configure(self)  # type: ignore[arg-type]
+
+    def getoption(self, _: str) -> bool:
+        return False
+
+
+@pytest.mark.parametrize(("noise", "unclear"), [(0.3, 1), (0.0, 0)])
+def test_unclear_results_pass_and_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, noise: float, unclear: int
+) -> None:
+    base, new = (runs.write(tmp_path / name, nets=ONE_NET) for name in ("base", "new"))
+    rows = open_run(new).table("scores")
+    noisy = rows.index[(rows["method"] == "grad_cam") & (rows["metric"] == "deletion")]
+    rows.loc[noisy, "value"] += noise * np.where(np.arange(len(noisy)) % 2, 1, -0.93)
+    runs.rewrite(new, "scores", rows)
+    check.write_baseline(load_snapshot(base), tmp_path / "my.baseline")
+    monkeypatch.setattr(check, "run_check", lambda *_: load_snapshot(new))
+    config = Config(tmp_path)
+    fixture = Faithfulness(config, tmp_path)  # type: ignore[arg-type]
+    fixture.check("grad_cam", "squeezenet1_1", "my.baseline")
+    lines = config.stash[LINES]
+    assert len(lines) == unclear
+    for line in lines:
+        assert "my.baseline: Passed, with unclear results: deletion of grad_cam on squeezenet1_1 is unclear" in line
+        assert line.endswith("strict=True fails unclear results")
+        with pytest.raises(pytest.fail.Exception, match="unclear"):
+            fixture.check("grad_cam", "squeezenet1_1", "my.baseline", strict=True)
 
 
 def test_a_wrong_argument_fails_with_one_sentence(project: Path) -> None:
