@@ -8,8 +8,12 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from ..compare.snapshot import Snapshot
 
 RECORD = "--faithfulness-record"
 LINES = pytest.StashKey[list[str]]()  # of the summary at the end
@@ -41,24 +45,26 @@ class Faithfulness:
         from . import check  # imports torch, which is slow, so only when a method is checked
 
         self._count += 1
+        request = check.Check(
+            method=str(method), net=net, metrics=metrics, dataset=dataset, images=images, protocols=protocols,
+            device=device, root=self._config.rootpath,
+        )  # fmt: skip
         try:
-            request = check.Check(
-                method=str(method), net=net, metrics=metrics, dataset=dataset, images=images, protocols=protocols,
-                device=device, root=self._config.rootpath,
-            )  # fmt: skip
             snapshot = check.run_check(request, self._directory / f"run-{self._count}")
-            if record:
-                self._config.stash[LINES].append(check.write_baseline(snapshot, file))
-                return
-            comparison = check.compare_with_baseline(snapshot, file, strict=strict, remedy=f"pytest {RECORD}")
-            fault = check.format_comparison(comparison) if comparison.failed else ""
-            unclear = check.describe_unclear(comparison)
+            fault, line = ("", check.write_baseline(snapshot, file)) if record else _compare(snapshot, file, strict)
         except BenchError as error:
-            fault, unclear = str(error), ""
-        if unclear:
-            self._config.stash[LINES].append(unclear)
+            fault, line = str(error), ""
+        self._config.stash[LINES] += [line] if line else []
         if fault:
             pytest.fail(fault, pytrace=False)
+
+
+def _compare(snapshot: "Snapshot", file: Path, strict: bool) -> tuple[str, str]:
+    """Compare a run with a baseline. Return why the test fails, and a line on results that are unclear, or empty texts."""
+    from . import check
+
+    comparison = check.compare_with_baseline(snapshot, file, strict=strict, remedy=f"pytest {RECORD}")
+    return check.format_comparison(comparison) if comparison.failed else "", check.describe_unclear(comparison)
 
 
 @pytest.fixture

@@ -112,6 +112,9 @@ def _list_modes() -> tuple[Mode, ...]:
     return _PYTHON_MODES if torch is None else _PYTHON_MODES + _list_torch_modes(torch)
 
 
+FP32 = "fp32_precision"
+
+
 def _set_interrupt_handler(handler: Any) -> None:
     """Set what Ctrl-C does. Only the main thread can, so that nothing has changed it in another."""
     if threading.current_thread() is threading.main_thread():
@@ -136,7 +139,27 @@ def _list_torch_modes(torch: ModuleType) -> tuple[Mode, ...]:
         (torch.get_default_dtype, torch.set_default_dtype),
         (torch.get_num_threads, torch.set_num_threads),
         (partial(_find_default_device, torch), torch.set_default_device),
+        (torch.get_float32_matmul_precision, torch.set_float32_matmul_precision),
+        *_list_autocast_modes(torch),
+        *_list_precisions(torch),
     )
+
+
+def _list_autocast_modes(torch: ModuleType) -> Iterator[Mode]:
+    for device in ("cpu", "cuda"):
+        yield partial(torch.is_autocast_enabled, device), partial(torch.set_autocast_enabled, device)
+        yield partial(torch.get_autocast_dtype, device), partial(torch.set_autocast_dtype, device)
+
+
+def _list_precisions(torch: ModuleType) -> Iterator[Mode]:
+    """List in which precision a CPU computes float32 products, where this version of torch has the setting.
+
+    On a GPU, forward passes set their own (see forward/device.py).
+    """
+    cpu = getattr(torch.backends, "mkldnn", None)
+    for backend in (cpu, getattr(cpu, "matmul", None), getattr(cpu, "conv", None)):
+        if hasattr(backend, FP32):
+            yield partial(getattr, backend, FP32), partial(setattr, backend, FP32)
 
 
 def _find_default_device(torch: ModuleType) -> Any:

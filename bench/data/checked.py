@@ -84,7 +84,10 @@ class _UserImages:
         return blame_user_code(f"{self.stem}.py fails{what and f' ({what})'}", self.file)
 
     def _check(self, image: Image, name: str) -> Image:
-        """Return the image with contiguous pixels. Raise PluginError for a wrong name, note, label, mask or array of pixels."""
+        """Return the image with copies of its arrays, which the data set may fill again.
+
+        Raise PluginError for a wrong name, note, label, mask or array of pixels.
+        """
         start = f"{self.stem}.py gives image {name} "
         if not isinstance(image, Image):
             raise PluginError(f"{start}as {type(image).__name__}: an image is a cambench.Image")
@@ -107,7 +110,8 @@ class _UserImages:
             if marked.mask.dtype != np.bool_ or marked.mask.shape != pixels.shape[:2]:
                 kind = f"{marked.mask.dtype} of shape {marked.mask.shape}"
                 raise PluginError(f"{start}a mask as {kind}: masks are bool, {pixels.shape[:2]} as the image")
-        return replace(image, pixels=np.ascontiguousarray(pixels))
+        objects = tuple(replace(marked, mask=marked.mask.copy()) for marked in image.objects)
+        return replace(image, pixels=pixels.copy(order="C"), objects=objects)
 
     @property
     def _labels(self) -> int:

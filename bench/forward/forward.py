@@ -131,13 +131,13 @@ class Forward:
 
     @torch.inference_mode()
     def measure_difference(self, image: Tensor, logits: Tensor) -> float:
-        """Return how much the logits of an image (1, 3, h, w) differ from others (1, classes), as a share of the largest one.
+        """Return how much the logits of an image (1, 3, h, w) differ from others (1, classes); see `compare_logits`."""
+        return compare_logits(self._score(image), logits)
 
-        Logits below SMALL_LOGIT, of which rounding is a large share, count as if the largest were that. 0 if they are not all
-        finite.
-        """
-        difference = (self._score(image) - logits).abs().max() / logits.abs().max().clamp(min=SMALL_LOGIT)
-        return float(difference.nan_to_num(nan=0.0, posinf=0.0))
+    def measure_batch_effect(self, image: Tensor) -> float:
+        """Return how much the logits of an image (1, 3, h, w) in a whole chunk differ from those alone."""
+        chunk = Stream(self._chunk, lambda start, stop: image.expand(stop - start, -1, -1, -1))
+        return compare_logits(self.compute_logits(chunk), self.compute_logits(Stream(1, lambda *_: image)))
 
     def compute_probabilities(self, stream: Stream) -> Tensor:
         """Return the probabilities (count, classes) of a stream.
@@ -180,6 +180,15 @@ class Forward:
         if need > self._limit:
             raise Fatal(ABOVE_LIMIT.format(-(-need // 10**6)))
         return int(self._limit // need)
+
+
+def compare_logits(logits: Tensor, others: Tensor) -> float:
+    """Return the largest difference of logits (n, classes) from others (1, classes), as a share of the largest of these.
+
+    Where that is below SMALL_LOGIT, of which rounding is a large share, SMALL_LOGIT takes its place. 0 if they are not finite.
+    """
+    difference = (logits - others).abs().max() / others.abs().max().clamp(min=SMALL_LOGIT)
+    return float(difference.nan_to_num(nan=0.0, posinf=0.0))
 
 
 def choose_size(remaining: int, chunk: int) -> int:

@@ -47,6 +47,9 @@ class Cut:
     usual_layout: bool = False  # whether its weights have to be (n, k, h, w), so that torch's gradients are right
     maps: frozenset[str] | None = None  # the keys of `modules` that output a map (n, k, h, w); None: all that are named
     writes: Writes = field(default_factory=Writes)
+    whole: nn.Module | None = (
+        None  # the net uncut, with the logits of `modules`, if these may differ at some size of images
+    )
 
     def split_at(self, net: str, layers: Sequence[str]) -> list[Part]:
         """Split the modules after each of the layers, in the sequence's order: len(layers) + 1 parts.

@@ -23,6 +23,9 @@ class _Gate(nn.Module):
         self.layer = layer
         self.stops = False
         self.replacement: Tensor | None = None
+        self.inputs: dict[
+            torch.Size, torch.Size
+        ] = {}  # of the net's input, by the shape of the output (of one image each)
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         if self.replacement is not None:
@@ -49,6 +52,8 @@ class UntilLayer(nn.Module):
             self.net(inputs)
         except _LayerReached as reached:
             activations: Tensor = reached.activations
+            if isinstance(activations, Tensor):
+                gate.inputs[activations.shape[1:]] = inputs.shape[1:]
             has_run_in_inference_mode = activations.is_inference() and not torch.is_inference_mode_enabled()
             return activations.clone() if has_run_in_inference_mode else activations
         finally:
@@ -57,7 +62,10 @@ class UntilLayer(nn.Module):
 
 
 class AfterLayer(nn.Module):
-    """The net after a layer: it runs on an empty image with the layer's output replaced. `UntilLayer` owns its weights."""
+    """The net after a layer: it runs on an empty image with the layer's output replaced. `UntilLayer` owns its weights.
+
+    The image is as large as the last one for which the layer's output was of this size: a net may ask for its input's size.
+    """
 
     def __init__(self, net: nn.Module, gate: _Gate, inputs: Tensor) -> None:
         super().__init__()
@@ -71,7 +79,8 @@ class AfterLayer(nn.Module):
         net, gate = self._net_and_gate
         gate.replacement = activations
         try:
-            scores: Tensor = net(self.empty.repeat(len(activations), 1, 1, 1).to(activations.dtype))
+            shape = gate.inputs.get(activations.shape[1:], self.empty.shape[1:])
+            scores: Tensor = net(activations.new_zeros(len(activations), *shape))
         finally:
             gate.replacement = None
         return scores

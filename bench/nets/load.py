@@ -3,9 +3,10 @@
 import copy
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ..core.errors import BenchError, UsageError
 from ..core.formatting import format_count
@@ -63,7 +64,7 @@ def load_module(
     unwrapped = modules.unwrap(module)
     modules.check_module(unwrapped, f"{name} is")
     try:
-        copied = copy.deepcopy(unwrapped).float()
+        copied = copy.deepcopy(unwrapped, _copy_computed(unwrapped)).float()
     except (RuntimeError, TypeError) as error:
         raise UsageError(
             f"{name} cannot be copied ({error}): pass a module that was just built and has not run yet"
@@ -72,6 +73,12 @@ def load_module(
     settings = OutputSettings(check_scores(scores), str(output))
     model = LoadedModel(copied, compute_fingerprint(copied), tuple(classes), normalisation, settings=settings)
     return _make_net(name, model, torch.device(device), precision, layer)
+
+
+def _copy_computed(module: nn.Module) -> dict[int, Any]:
+    """Copy the tensors that modules have computed and keep, as weight_norm does: `deepcopy` refuses those with gradients."""
+    kept = [value for part in module.modules() for value in vars(part).values() if isinstance(value, Tensor)]
+    return {id(value): value.detach().clone() for value in kept if not value.is_leaf}
 
 
 def _make_net(name: str, model: LoadedModel, device: torch.device, precision: str, layer: str | None) -> Net:

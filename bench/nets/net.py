@@ -11,13 +11,15 @@ from torch import Tensor, nn
 from ..core.choices import Link
 from ..core.errors import Fatal, ImageError, NotApplicable
 from ..core.user_code import blame_user_code
-from ..forward.forward import Forward, Stream
+from ..forward.forward import Forward, Stream, compare_logits
 from ..forward.layout import lay_out
 from ..forward.probabilities import to_log_probabilities, to_probabilities
 from .cut import Cut, Part
 from .fx_split import DEVICE_ERRORS
 
 MOST_DIFFERENCE = 0.01  # of the logits of perturbed images from the net's own, as a share of the largest one
+MOST_ROUNDING = 0.1  # the same in a lower precision, of which kernels for other batch sizes round otherwise
+HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")  # of a module
 Value = TypeVar("Value")
 
 
@@ -78,7 +80,7 @@ class Net(nn.Module):
         self.link, self.output, self.reading, self.precision = link, output, reading, precision
         self.memory_limit: float | None = None
         self.mixing: dict[Hashable, bool] = {}
-        self._is_checked = False  # see `_check`
+        self._checked: set[torch.Size] = set()  # shapes of an image; see `_check`
         self.cut = cut
         self._sequence = nn.ModuleList(cut.modules.values())
         self.features, self.classify = self.split_at([cut.layer])
@@ -146,21 +148,44 @@ class Net(nn.Module):
             raise ImageError(f"{self.name} cannot take images of {width} x {height}: {reason}") from error
 
     def _check(self, image: Tensor) -> None:
-        """Check on one image (1, 3, h, w), once, that perturbed images get the net's own scores in fp32.
+        """Check on one image (1, 3, h, w), once for each size, that perturbed images get the net's own scores.
 
-        Raise Fatal if the net as it is run on perturbed images, with batch norms folded into convolutions, has other scores; in
-        a lower precision scores differ anyway.
+        Raise Fatal if the net as it is run on perturbed images, with batch norms folded into convolutions, has other scores in
+        fp32 (in a lower precision scores differ anyway), or if it has other scores in a large batch.
         """
-        if self._is_checked or self.precision != "fp32":
+        if image.shape in self._checked:
             return
-        with torch.inference_mode():
-            logits = self(image).float()
-        if (difference := self._forward.measure_difference(image, logits)) > MOST_DIFFERENCE:
+        logits = self._compare_halves(image)
+        if (
+            self.precision == "fp32"
+            and (difference := self._forward.measure_difference(image, logits)) > MOST_DIFFERENCE
+        ):
             raise Fatal(
                 f"{self.name} gives perturbed images other scores than the net itself: they differ by {difference:.1%}. This "
                 "is an error of cambench: please report it, with the net"
             )
-        self._is_checked = True
+        limit = MOST_DIFFERENCE if self.precision == "fp32" else MOST_ROUNDING
+        if not self._checked and (difference := self._forward.measure_batch_effect(image)) > limit:
+            raise Fatal(
+                f"{self.name} gives an image other scores in a large batch than alone: they differ by {difference:.1%}, so "
+                "they would depend on the batch size"
+            )
+        self._checked.add(image.shape)
+
+    def _compare_halves(self, image: Tensor) -> Tensor:
+        """Return the logits of an image (1, 3, h, w). Raise ImageError if the two halves of a net that runs twice have others.
+
+        It runs outside inference mode, so that gradients may use what the net keeps for images of this size.
+        """
+        with torch.inference_mode(False), torch.no_grad():
+            logits = self(image).float()
+            own = logits if self.cut.whole is None else self.cut.whole(image).float()
+        if (difference := compare_logits(logits, own)) > MOST_DIFFERENCE:
+            raise ImageError(
+                f"{self.name} cannot be cut at {self.layer} for images of {image.shape[3]} x {image.shape[2]}: its scores "
+                f"would differ by {difference:.1%}; take images of another size, or another layer"
+            )
+        return logits
 
     def scores(self, stream: Stream) -> Tensor:
         """Return the classes' probabilities (count, classes) of a stream of perturbed images, float64 if the device has it."""
@@ -230,19 +255,28 @@ class Net(nn.Module):
         """Return what a method must leave unchanged: modes, hooks, and the versions, identities and gradients of weights.
 
         Buffers of real numbers, such as the averages of batch norms, count as weights, but for those that the net itself
-        changes whenever it runs.
+        changes whenever it runs. torch's batch norms, and writes to `weight.data`, raise no version: see `sum_weights`.
         """
-        hooks = tuple((m.training, len(m._forward_hooks), len(m._forward_pre_hooks)) for m in self.modules())
-        averages = [
-            buffer
-            for name, buffer in self._sequence.named_buffers()
-            if buffer.is_floating_point() and name not in self.cut.writes.buffers
-        ]
-        weights = (*self.parameters(), *averages)
-        return State(
-            (hooks, *((id(weight), weight._version, weight.data_ptr(), weight.grad is None) for weight in weights)),
-            weights,
+        modules = tuple(
+            (module.training, "forward" in vars(module), *(len(getattr(module, hooks)) for hooks in HOOKS))
+            for module in self.modules()
         )
+        weights = tuple(self._list_weights())
+        versions = tuple((id(weight), weight._version, weight.data_ptr(), weight.grad is None) for weight in weights)
+        return State((self.link, modules, versions), weights)
+
+    @torch.inference_mode()
+    def sum_weights(self) -> list[float]:
+        """Return the sum of each weight and watched buffer: values that differ where one was changed without a version."""
+        weights = [weight.nan_to_num().sum().float() for weight in self._list_weights()]
+        sums: list[float] = torch.stack(weights).tolist() if weights else []
+        return sums
+
+    def _list_weights(self) -> Iterator[Tensor]:
+        yield from self.parameters()
+        for name, buffer in self._sequence.named_buffers():
+            if buffer.is_floating_point() and name not in self.cut.writes.buffers:
+                yield buffer
 
     @property
     def device(self) -> torch.device:

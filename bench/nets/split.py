@@ -218,9 +218,9 @@ def _find_run_error(module: nn.Module, inputs: Tensor) -> str:
 
 
 def _find_line(probe: Probe) -> Line | None:
-    """Return the traced net as a line that gives logits; None if it cannot be traced, or the trace gives other scores."""
+    """Return the traced net as a line that gives logits; None if it cannot be traced, or has other scores or gradients."""
     traced = trace_sequence(probe.scorer)
-    if traced is None:
+    if traced is None or not _has_same_gradients(probe, nn.Sequential(*traced.modules.values())):
         return None
     modules = dict(traced.modules)
     if not probe.reading.is_logits:
@@ -235,6 +235,31 @@ def _find_line(probe: Probe) -> Line | None:
     modules = {"": probe.preprocess} | modules
     orders = find_orders(modules, probe.images)
     return Line(ModuleSequence(arrange(modules, orders), aliases, traced.next_key), orders)
+
+
+def _has_same_gradients(probe: Probe, traced: nn.Module) -> bool:
+    """Tell whether a traced net has the net's own gradients: a trace lacks backward hooks and no_grad(), for example.
+
+    Where the net itself has none, because it overwrites values that they depend on, those of the trace are as good.
+    """
+    inputs = probe.preprocess(probe.images[:1])
+    own, other = (_compute_input_gradient(module, inputs) for module in (probe.scorer, traced))
+    if own is None or other is None:
+        return own is None
+    return torch.allclose(own, other, rtol=0, atol=TOLERANCE * float(own.abs().max()))
+
+
+def _compute_input_gradient(module: nn.Module, inputs: Tensor) -> Tensor | None:
+    """Return the gradient of the largest score of an input (1, channels, h, w); None if there is none."""
+    leaf = inputs.clone().requires_grad_()
+    try:
+        with torch.enable_grad():
+            (gradient,) = torch.autograd.grad(module(leaf.clone()).max(), leaf, allow_unused=True)
+    except DEVICE_ERRORS:
+        raise
+    except UNTRACEABLE:
+        return None
+    return gradient
 
 
 def _choose_cut(probe: Probe, line: Line | None) -> LayerCut:
@@ -322,7 +347,9 @@ def _cut_by_hooks(probe: Probe, layer: str) -> LayerCut | str:
         raise
     except UNTRACEABLE as error:
         return str(error)
-    cut = Cut(modules | _make_two_classes(probe), layer, maps=frozenset(orders))
+    modules |= _make_two_classes(probe)
+    whole = nn.Sequential(probe.preprocess, probe.scorer, *list(modules.values())[3:])
+    cut = Cut(modules, layer, maps=frozenset(orders), whole=whole)
     return _finish_cut(cut, 2, activations, orders.get(layer))
 
 
@@ -382,8 +409,8 @@ def _list_notes(probe: Probe, found: LayerCut) -> Iterator[str]:
         yield f"layer {cut.layer} gives {describe_order(found.order)}: its axes are permuted to {describe_order(MAP)}"
     if AFTER_LAYER in cut.modules:
         yield (
-            "it runs twice for each image, as torch.fx cannot trace it: its computation depends on its input's values, or it "
-            "overwrites values through views"
+            "it runs twice for each image, as torch.fx cannot trace it: its computation depends on its input's values, it "
+            "overwrites values through views, or its gradients are not those of its operations"
         )
     if probe.scorer.key is not None:
         yield f"its class scores are its output {probe.scorer.key!r}"

@@ -20,6 +20,7 @@ def find_writes(modules: Mapping[str, nn.Module], images: Tensor) -> Writes:
     """Run modules one after the other on images (n, 3, h, w), and find what they write to."""
     buffers = dict(nn.ModuleList(modules.values()).named_buffers())
     before = {name: _identify(buffer) for name, buffer in buffers.items()}
+    copies = {name: buffer.clone() for name, buffer in buffers.items()}  # a batch norm raises no version
     outputs: list[tuple[str, Tensor, int]] = []  # without those of a net in inference mode, which have no version
     value = images
     for key, module in modules.items():
@@ -29,8 +30,18 @@ def find_writes(modules: Mapping[str, nn.Module], images: Tensor) -> Writes:
     after = dict(nn.ModuleList(modules.values()).named_buffers())
     return Writes(
         frozenset(key for key, output, version in outputs if output._version != version),
-        frozenset(name for name, buffer in after.items() if _identify(buffer) != before.get(name)),
+        frozenset(
+            name
+            for name, buffer in after.items()
+            if _identify(buffer) != before.get(name) or not _is_same(buffer, copies[name])
+        ),
     )
+
+
+def _is_same(tensor: Tensor, other: Tensor) -> bool:
+    """Tell whether two tensors are equal, NaN to NaN."""
+    is_float = tensor.is_floating_point() and other.is_floating_point()
+    return torch.equal(tensor, other) or (is_float and torch.equal(tensor.nan_to_num(), other.nan_to_num()))
 
 
 def _identify(tensor: Tensor) -> tuple[int, int]:

@@ -86,11 +86,12 @@ def explain_batch(
     the peak memory of each method on the first image, which takes one more call.
     """
     state, by_method = net.protected_state(), {}
+    sums = net.sum_weights() if any(method.foreign for method in methods) else []
     with net.share_work(batch.images) if timing is None else nullcontext():
         for method in methods:
             with time_span("explaining"):
                 by_method[method.spec] = _explain(method, net, batch, timing, count=count)
-            if net.protected_state() != state:
+            if net.protected_state() != state or (method.foreign and net.sum_weights() != sums):
                 raise Fatal(f"method {method.spec} leaves {net.name} changed: a hook, train mode, or other weights")
     finished = finish_maps(by_method, len(batch.subjects))
     return [{spec: results[number] for spec, results in finished.items()} for number in range(len(batch.subjects))]

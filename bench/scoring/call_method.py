@@ -105,7 +105,7 @@ def _explain_missing_gradients(error: RuntimeError) -> str:
 
 
 def _check_maps(method: Plugin, net: Net, maps: Any, count: int) -> Tensor:
-    """Return a method's maps (count, h', w') as float32. Raise PluginError for anything else."""
+    """Return a method's maps (count, h', w') as float32; of foreign code, a copy. Raise PluginError for anything else."""
     if not isinstance(maps, Tensor) or not _are_maps(maps, count):
         output = _describe(maps) if isinstance(maps, Tensor) else type(maps).__name__
         expected = "one image: a map is" if count == 1 else f"{count} images: maps are"
@@ -114,7 +114,7 @@ def _check_maps(method: Plugin, net: Net, maps: Any, count: int) -> Tensor:
         raise PluginError(
             f"method {method.spec} gives a map of {_describe(maps[0])}: it has at most {MAX_PIXELS} pixels"
         )
-    return maps.detach().to(net.device, torch.float32)
+    return maps.detach().to(net.device, torch.float32, copy=method.foreign)  # foreign code may fill one tensor again
 
 
 def _are_maps(maps: Tensor, count: int) -> bool:

@@ -1,7 +1,9 @@
 """Checks what a metric of foreign code asks and returns, so that a mistake is named before anything is computed from it."""
 
+from dataclasses import fields, is_dataclass, replace
 from functools import singledispatch
 from typing import Any, get_args
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -46,7 +48,29 @@ def check_questions(metric: Plugin, case: Case, questions: Any) -> list[Question
     for question in questions:
         if fault := _find_fault(question, case):
             raise PluginError(f"metric {metric.spec} asks for {show_value(question)}: {fault}")
-    return list(questions)
+    return [_copy_arrays(question) for question in questions]
+
+
+_copies: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()  # by what was asked: what metrics ask again is scored once
+
+
+def _copy_arrays(asked: Any) -> Any:
+    """Return a question with copies of its tensors and arrays: foreign code may fill one array again for the next question."""
+    if asked in _copies:
+        return _copies[asked]
+    changes: dict[str, Any] = {}
+    for field in fields(asked):
+        value = getattr(asked, field.name)
+        if isinstance(value, Tensor):
+            changes[field.name] = value.clone()
+        elif isinstance(value, np.ndarray):
+            changes[field.name] = value.copy()
+        elif is_dataclass(value) and (copied := _copy_arrays(value)) is not value:
+            changes[field.name] = copied
+    if not changes:
+        return asked
+    _copies[asked] = replace(asked, **changes)
+    return _copies[asked]
 
 
 def check_score(metric: Plugin, score: Any) -> Score:
