@@ -134,10 +134,11 @@ class Forward:
         """Return how much the logits of an image (1, 3, h, w) differ from others (1, classes); see `compare_logits`."""
         return compare_logits(self._score(image), logits)
 
+    @torch.inference_mode()
     def measure_batch_effect(self, image: Tensor) -> float:
         """Return how much the logits of an image (1, 3, h, w) in a whole chunk differ from those alone."""
         chunk = Stream(self._chunk, lambda start, stop: image.expand(stop - start, -1, -1, -1))
-        return compare_logits(self.compute_logits(chunk), self.compute_logits(Stream(1, lambda *_: image)))
+        return compare_logits(self.compute_logits(chunk), self._score(image))
 
     def compute_probabilities(self, stream: Stream) -> Tensor:
         """Return the probabilities (count, classes) of a stream.

@@ -139,27 +139,24 @@ class Net(nn.Module):
                 f"--size {self.size}, or [size={self.size}] of a data set"
             )
         try:
+            logits = self._compare_halves(images[:1]) if images[:1].shape not in self._checked else None
             self._forward.prepare(images)
-            self._check(images[:1])
+            if logits is not None:
+                self._check(images[:1], logits)
         except RuntimeError as error:
             if isinstance(error, DEVICE_ERRORS):
                 raise
             reason = str(error).splitlines()[0]
             raise ImageError(f"{self.name} cannot take images of {width} x {height}: {reason}") from error
 
-    def _check(self, image: Tensor) -> None:
-        """Check on one image (1, 3, h, w), once for each size, that perturbed images get the net's own scores.
+    def _check(self, image: Tensor, logits: Tensor) -> None:
+        """Check on one image (1, 3, h, w), once for each size, that perturbed images get the net's own logits (1, classes).
 
         Raise Fatal if the net as it is run on perturbed images, with batch norms folded into convolutions, has other scores in
         fp32 (in a lower precision scores differ anyway), or if it has other scores in a large batch.
         """
-        if image.shape in self._checked:
-            return
-        logits = self._compare_halves(image)
-        if (
-            self.precision == "fp32"
-            and (difference := self._forward.measure_difference(image, logits)) > MOST_DIFFERENCE
-        ):
+        difference = self._forward.measure_difference(image, logits)
+        if self.precision == "fp32" and difference > MOST_DIFFERENCE:
             raise Fatal(
                 f"{self.name} gives perturbed images other scores than the net itself: they differ by {difference:.1%}. This "
                 "is an error of cambench: please report it, with the net"

@@ -32,6 +32,9 @@ def read_state() -> dict[str, Any]:
         "dtype": torch.get_default_dtype(),
         "threads": torch.get_num_threads(),
         "device": torch.get_default_device(),
+        "autocast": (torch.is_autocast_enabled("cpu"), torch.get_autocast_dtype("cpu")),
+        "products": torch.get_float32_matmul_precision(),
+        "mkldnn": torch.backends.mkldnn.conv.fp32_precision,  # type: ignore[attr-defined]
         "errors": np.geterr(),
         "directory": os.getcwd(),  # noqa: PTH109
         "streams": (sys.stdin, sys.stdout, sys.stderr),
@@ -46,6 +49,9 @@ CHANGES = {
     "dtype": "import torch; torch.set_default_dtype(torch.float64)",
     "threads": "import torch; torch.set_num_threads(torch.get_num_threads() + 1)",
     "device": "import torch; torch.set_default_device('meta')",
+    "autocast": "import torch; torch.set_autocast_enabled('cpu', True); torch.set_autocast_dtype('cpu', torch.float16)",
+    "products": "import torch; torch.set_float32_matmul_precision('medium')",
+    "mkldnn": "import torch; torch.backends.mkldnn.conv.fp32_precision = 'bf16'",
     "errors": "import numpy; numpy.seterr(all='raise')",
     "directory": "import os; os.chdir('/')",
     "recursion": "import sys; sys.setrecursionlimit(sys.getrecursionlimit() + 1)",

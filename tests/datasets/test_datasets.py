@@ -17,6 +17,7 @@ from torchvision.datasets import CIFAR10
 
 from cambench.bench.core.errors import ImageError, UsageError
 from cambench.bench.core.plugins import DATASET, find
+from cambench.bench.data.checked import open_dataset
 
 Loaded = Any  # bench.data.types.Images: what a plug-in's load returns
 
@@ -377,3 +378,36 @@ def test_the_code_of_a_hugging_face_data_set_is_not_run(saved: Path, tmp_path: P
 def test_an_unavailable_hub_data_set_is_refused(saved: Path) -> None:
     with pytest.raises(UsageError, match=r"hf:nobody/nothing-here cannot be loaded \(.*save_to_disk"):
         load_images("hf:nobody/nothing-here")
+
+
+OWN = '''"""Grey images that are made in the same two arrays."""
+import numpy as np
+from cambench import Image, Object
+
+
+class Images:
+    classes = ("a", "b")
+    pixels, mask = np.zeros((8, 8, 3), dtype=np.uint8), np.zeros((8, 8), dtype=bool)
+
+    def __len__(self):
+        return 3
+
+    def name(self, index):
+        return str(index)
+
+    def __getitem__(self, index):
+        self.pixels[:], self.mask[:] = index, index == 1
+        return Image(str(index), self.pixels, 0, (Object(0, self.mask),))
+
+
+def load():
+    return Images()
+'''
+
+
+def test_a_data_set_may_fill_one_array_again_for_each_image(tmp_path: Path) -> None:
+    (tmp_path / "own.py").write_text(OWN, encoding="utf-8")
+    images = open_dataset(find(DATASET, str(tmp_path / "own.py")))
+    read = [images[index] for index in range(3)]
+    assert [int(image.pixels.max()) for image in read] == [0, 1, 2]
+    assert [bool(image.objects[0].mask.any()) for image in read] == [False, True, False]

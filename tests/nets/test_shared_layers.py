@@ -236,6 +236,26 @@ def replace_weights(norm: nn.BatchNorm2d) -> None:
     norm.weight = nn.Parameter(torch.ones(8))
 
 
+def run_in_train_mode(norm: nn.BatchNorm2d) -> None:
+    """torch raises no version of the averages that this changes."""
+    norm.train()(torch.rand(4, 8, 5, 5))
+    norm.eval()
+
+
+def write_through_data(norm: nn.BatchNorm2d) -> None:
+    norm.weight.data[0] += 1
+
+
+@pytest.mark.parametrize("change", [run_in_train_mode, write_through_data])
+def test_changes_without_a_version_change_the_sums_of_weights(change: Callable[[nn.BatchNorm2d], None]) -> None:
+    net = load.load_module(make(Once), preprocess="none", layer="stem", precision="fp32")
+    sums = net.sum_weights()
+    net(IMAGES)
+    assert net.sum_weights() == sums
+    change(find_norm(net))
+    assert net.sum_weights() != sums
+
+
 @pytest.mark.parametrize("change", [add_to_average, replace_average, replace_weights])
 def test_weights_and_averages_are_what_a_method_must_leave_unchanged(change: Callable[[nn.BatchNorm2d], None]) -> None:
     net = load.load_module(make(Once), preprocess="none", layer="stem", precision="fp32")

@@ -320,6 +320,10 @@ MEDDLERS = {
     "hook": "    net.features.register_forward_hook(lambda *_: None)\n",
     "train mode": "    net.train()\n",
     "weights": "    next(net.parameters()).zero_()\n",
+    "weights without a version": "    next(net.parameters()).data[0] += 1\n",
+    "backward hook": "    net.features.register_full_backward_hook(lambda *_: None)\n",
+    "another forward": "    net.classify[0].forward = lambda x: 2 * x\n",
+    "another link": "    net.link = 'sigmoid'\n",
 }
 
 

@@ -15,9 +15,11 @@ from cambench.bench.core import plugins
 from cambench.bench.core.errors import NotApplicable, PluginError
 from cambench.bench.core.plugins import METHOD, METRIC
 from cambench.bench.forward.forward import Stream
+from cambench.bench.scoring import foreign
 from cambench.bench.scoring import score as scoring
 from cambench.bench.scoring.call_method import call_method
 from cambench.bench.scoring.case import Case, Curve, Score
+from cambench.bench.scoring.perturbations import Custom, Kept
 from cambench.tests.support.nets import random_images
 
 HEAD = """import numpy as np
@@ -277,6 +279,48 @@ def call(folder: Path, returned: str) -> Any:
     maps = call_method(method, net, images, [2], [0])
     assert shared.tolist() == [2], "the targets are shared with other methods"
     return maps
+
+
+def test_a_method_may_fill_one_tensor_again_for_each_image(tmp_path: Path) -> None:
+    (tmp_path / "one.py").write_text(
+        "import torch\n\nMAPS = torch.empty(1, 4, 4)\n\n\ndef explain(net, images, targets):\n"
+        "    return MAPS.copy_(images.mean(1))\n",
+        encoding="utf-8",
+    )
+    method = plugins.find(METHOD, str(tmp_path / "one.py"))
+    images = torch.arange(3.0).view(3, 1, 1, 1).expand(3, 3, 4, 4).clone()
+    net = _Device()
+    for _ in range(2):  # the first batch is explained image by image
+        maps = call_method(method, net, images, [0, 1, 2], [0, 0, 0])  # type: ignore[arg-type]
+        assert maps.amax((1, 2)).tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    "question", ["Custom(BUFFER)", "IsTop1(Custom(BUFFER))", "CustomSeries(BUFFER[None])", "Inside(MASK, 'black')"]
+)
+def test_a_metric_may_fill_one_array_again_for_each_map(tmp_path: Path, question: str) -> None:
+    lines = [
+        "BUFFER.zero_()[int(case.map.max())] = 0.5",
+        "MASK[:] = case.map.max() > 0.5",
+        f"(value,) = yield [{question}]",
+        "return value",
+    ]
+    code = "".join(f"    {line}\n" for line in lines)
+    head = HEAD.replace("BETTER,", "BUFFER, MASK = torch.zeros(3, 4, 4), np.zeros((4, 4), dtype=bool)\nBETTER,")
+    (tmp_path / "odd.py").write_text(head + code, encoding="utf-8")
+    maps = [np.zeros((4, 4), dtype=np.float32), np.ones((4, 4), dtype=np.float32)]
+    cases = [Case(map_, 1, (), torch.full((3, 4, 4), 0.5), map_) for map_ in maps]
+    scores = [each for (each,) in scoring.score(Net(), cases, [plugins.find(METRIC, str(tmp_path / "odd.py"))])]
+    assert scores == [0, 1 if question.startswith("IsTop1") else 0.5]
+
+
+def test_what_a_metric_asks_again_is_scored_once(tmp_path: Path) -> None:
+    """A question is copied once, so that `case.once` saves passes for foreign code as well."""
+    question = Custom(torch.zeros(3, 4, 4))
+    first, again = (foreign._copy_arrays(question) for _ in range(2))
+    assert first is again and first.image is not question.image
+    kept = Kept(0, 3, "black")
+    assert foreign._copy_arrays(kept) is kept
 
 
 def test_a_method_that_fails_on_a_batch_gets_each_image_as_it_was(tmp_path: Path) -> None:
