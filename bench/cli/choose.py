@@ -39,7 +39,7 @@ class Share(click.ParamType[float]):
 
 @click.command()
 @click.argument("name", metavar="[SUITE]", default=DEFAULTS.suite)
-@click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="The run directory [runs/SUITE-HASH].")
+@click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="The run directory [runs/SUITE-DATA-HASH].")
 @make_list_option("nets", help="Networks: resnet18, my.py:factory, ... (bench list nets)")
 @add_net_options
 @click.option("--layer", metavar="NAME", help="The layer to explain, as named_modules() names it.")

@@ -34,7 +34,7 @@ console = Console(highlight=False, emoji=False)
     "--out",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="The run directory [runs/SUITE; runs/SUITE-HASH where options change the suite].",
+    help="The run directory [runs/SUITE; runs/SUITE-DATA-HASH where options change the suite].",
 )
 @make_list_option("nets", help="Networks: resnet18, resnet50@imagenet, my.py:factory, ... (bench list nets)")
 @add_net_options
