@@ -67,7 +67,7 @@ def compare(
 
     BASE and NEW are run directories, or files that bench baseline wrote; BASE may be `reference`, the results that ship with
     cambench, of which the nets, methods and metrics of NEW are compared. Exit code 1 if anything is worse, broken, gone or
-    not comparable. An image that failed in NEW alone is an error.
+    not comparable. An image that failed in NEW and has scores in BASE is an error.
     """
     _check_outputs([file for file in files.values() if file], [base, new, *(path for pair in repeat for path in pair)])
     pairs = [load_pair(before, after) for before, after in ((base, new), *repeat)]

@@ -95,12 +95,10 @@ def compare_snapshots(base: Snapshot, new: Snapshot, *, strict: bool = False) ->
 
     Raise UsageError if they have no net or no image in common.
     """
-    nets = [net for net in base.nets if net in new.nets]
-    notes = _note_failed(base, new, nets)
-    failed = {*base.list_failed(nets), *new.list_failed(nets)}
-    base, new = base.leave_out(failed), new.leave_out(failed)
     if why := find_mismatch(base, new):
         raise UsageError(f"{base.name} and {new.name} have {why}")
+    notes = _note_failed(base, new, base.nets.keys() & new.nets.keys())
+    base, new = leave_failed_out(base, new)
     images, more_notes = _select_images(base, new)
     notes += more_notes
     scored = list(_pair_scores(base, new, images, notes))
@@ -116,7 +114,17 @@ def find_mismatch(base: Snapshot, new: Snapshot) -> str | None:
     """Find why two snapshots cannot be compared at all: no net or no image in common; None if they can be compared."""
     if not base.nets.keys() & new.nets.keys():
         return f"no net in common: {', '.join(base.nets)}, and {', '.join(new.nets)}"
-    return find_pixel_difference(base.image_hashes, new.image_hashes)
+    if why := find_pixel_difference(base.image_hashes, new.image_hashes):
+        return why
+    left = [snapshot.image_hashes for snapshot in leave_failed_out(base, new)]
+    return "no image in common that did not fail in one of them" if find_pixel_difference(*left) else None
+
+
+def leave_failed_out(base: Snapshot, new: Snapshot) -> tuple[Snapshot, Snapshot]:
+    """Leave the images out of both snapshots that failed in either, on a net that both have."""
+    nets = base.nets.keys() & new.nets.keys()
+    failed = {*base.list_failed(nets), *new.list_failed(nets)}
+    return base.leave_out(failed), new.leave_out(failed)
 
 
 def _select_images(base: Snapshot, new: Snapshot) -> tuple[list[str], list[str]]:

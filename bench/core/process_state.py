@@ -139,10 +139,23 @@ def _list_torch_modes(torch: ModuleType) -> tuple[Mode, ...]:
         (torch.get_default_dtype, torch.set_default_dtype),
         (torch.get_num_threads, torch.set_num_threads),
         (partial(_find_default_device, torch), torch.set_default_device),
-        (torch.get_float32_matmul_precision, torch.set_float32_matmul_precision),
+        (partial(_find_product_precision, torch), partial(_set_product_precision, torch)),
         *_list_autocast_modes(torch),
         *_list_precisions(torch),
     )
+
+
+def _find_product_precision(torch: ModuleType) -> str | None:
+    """Return the precision of float32 products; None where torch's newer settings of it are in use, which it tells apart."""
+    try:
+        return str(torch.get_float32_matmul_precision())
+    except RuntimeError:
+        return None
+
+
+def _set_product_precision(torch: ModuleType, precision: str | None) -> None:
+    if precision is not None:
+        torch.set_float32_matmul_precision(precision)
 
 
 def _list_autocast_modes(torch: ModuleType) -> Iterator[Mode]:

@@ -76,6 +76,11 @@ class Forward:
         self._images_per_pass: dict[torch.Size, int] = {}  # images a pass, by the shape of one image (1, 3, h, w)
         self._chunk = 0  # images a pass, for the shape prepared last
 
+    @property
+    def chunk(self) -> int:
+        """The images of a pass, for the shape that was prepared last; 0 before."""
+        return self._chunk
+
     def tune(self, limit: float | None, *, compile: bool) -> None:
         """Limit the bytes that a pass may take. `compile` compiles the net, which changes scores by rounding."""
         self._limit = limit
@@ -133,12 +138,6 @@ class Forward:
     def measure_difference(self, image: Tensor, logits: Tensor) -> float:
         """Return how much the logits of an image (1, 3, h, w) differ from others (1, classes); see `compare_logits`."""
         return compare_logits(self._score(image), logits)
-
-    @torch.inference_mode()
-    def measure_batch_effect(self, image: Tensor) -> float:
-        """Return how much the logits of an image (1, 3, h, w) in a whole chunk differ from those alone."""
-        chunk = Stream(self._chunk, lambda start, stop: image.expand(stop - start, -1, -1, -1))
-        return compare_logits(self.compute_logits(chunk), self._score(image))
 
     def compute_probabilities(self, stream: Stream) -> Tensor:
         """Return the probabilities (count, classes) of a stream.

@@ -16,9 +16,10 @@ from ..forward.layout import lay_out
 from ..forward.probabilities import to_log_probabilities, to_probabilities
 from .cut import Cut, Part
 from .fx_split import DEVICE_ERRORS
+from .writes import find_version
 
 MOST_DIFFERENCE = 0.01  # of the logits of perturbed images from the net's own, as a share of the largest one
-MOST_ROUNDING = 0.1  # the same in a lower precision, of which kernels for other batch sizes round otherwise
+MOST_AT_ONCE = 16  # images of the batch on which a net is checked
 HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")  # of a module
 Value = TypeVar("Value")
 
@@ -81,6 +82,7 @@ class Net(nn.Module):
         self.memory_limit: float | None = None
         self.mixing: dict[Hashable, bool] = {}
         self._checked: set[torch.Size] = set()  # shapes of an image; see `_check`
+        self._own_buffers = set(cut.writes.buffers)  # that the net itself changes when it runs
         self.cut = cut
         self._sequence = nn.ModuleList(cut.modules.values())
         self.features, self.classify = self.split_at([cut.layer])
@@ -139,21 +141,34 @@ class Net(nn.Module):
                 f"--size {self.size}, or [size={self.size}] of a data set"
             )
         try:
-            logits = self._compare_halves(images[:1]) if images[:1].shape not in self._checked else None
-            self._forward.prepare(images)
-            if logits is not None:
-                self._check(images[:1], logits)
+            if images[:1].shape in self._checked:
+                self._forward.prepare(images)
+            else:
+                self._prepare_size(images)
         except RuntimeError as error:
             if isinstance(error, DEVICE_ERRORS):
                 raise
             reason = str(error).splitlines()[0]
             raise ImageError(f"{self.name} cannot take images of {width} x {height}: {reason}") from error
 
+    def _prepare_size(self, images: Tensor) -> None:
+        """Prepare for images of a size (n, 3, h, w) that is new, and check the net on the first. See `_check`.
+
+        Buffers that the net itself changes, such as positions that it keeps for a size or a number of images, are not watched.
+        """
+        image, before = images[:1], self._identify_buffers()
+        logits = self._compare_halves(image)
+        self._forward.prepare(images)
+        self._check(image, logits)
+        after = self._identify_buffers()
+        self._own_buffers |= {name for name in after if after[name] != before.get(name)}
+        self._checked.add(image.shape)
+
     def _check(self, image: Tensor, logits: Tensor) -> None:
-        """Check on one image (1, 3, h, w), once for each size, that perturbed images get the net's own logits (1, classes).
+        """Check that an image (1, 3, h, w) has the net's own logits (1, classes) however it is run.
 
         Raise Fatal if the net as it is run on perturbed images, with batch norms folded into convolutions, has other scores in
-        fp32 (in a lower precision scores differ anyway), or if it has other scores in a large batch.
+        fp32 (in a lower precision scores differ anyway), or, on the net's first image, if the scores of a batch differ from it.
         """
         difference = self._forward.measure_difference(image, logits)
         if self.precision == "fp32" and difference > MOST_DIFFERENCE:
@@ -161,13 +176,16 @@ class Net(nn.Module):
                 f"{self.name} gives perturbed images other scores than the net itself: they differ by {difference:.1%}. This "
                 "is an error of cambench: please report it, with the net"
             )
-        limit = MOST_DIFFERENCE if self.precision == "fp32" else MOST_ROUNDING
-        if not self._checked and (difference := self._forward.measure_batch_effect(image)) > limit:
+        if self._checked:
+            return
+        count = min(MOST_AT_ONCE, self._forward.chunk)
+        with torch.inference_mode(False), torch.no_grad():
+            difference = compare_logits(self(image.expand(count, -1, -1, -1)).float(), logits)
+        if difference > MOST_DIFFERENCE:
             raise Fatal(
-                f"{self.name} gives an image other scores in a large batch than alone: they differ by {difference:.1%}, so "
-                "they would depend on the batch size"
+                f"{self.name} gives an image other scores in a batch of {count} than alone: they differ by {difference:.1%}, "
+                "and would depend on the batch size"
             )
-        self._checked.add(image.shape)
 
     def _compare_halves(self, image: Tensor) -> Tensor:
         """Return the logits of an image (1, 3, h, w). Raise ImageError if the two halves of a net that runs twice have others.
@@ -259,20 +277,25 @@ class Net(nn.Module):
             for module in self.modules()
         )
         weights = tuple(self._list_weights())
-        versions = tuple((id(weight), weight._version, weight.data_ptr(), weight.grad is None) for weight in weights)
+        versions = tuple(
+            (id(weight), find_version(weight), weight.data_ptr(), weight.grad is None) for weight in weights
+        )
         return State((self.link, modules, versions), weights)
 
     @torch.inference_mode()
     def sum_weights(self) -> list[float]:
-        """Return the sum of each weight and watched buffer: values that differ where one was changed without a version."""
+        """Return the sum of each weight and watched buffer: it tells most changes that raise no version."""
         weights = [weight.nan_to_num().sum().float() for weight in self._list_weights()]
         sums: list[float] = torch.stack(weights).tolist() if weights else []
         return sums
 
+    def _identify_buffers(self) -> dict[str, tuple[int, int]]:
+        return {name: (id(buffer), find_version(buffer)) for name, buffer in self._sequence.named_buffers()}
+
     def _list_weights(self) -> Iterator[Tensor]:
         yield from self.parameters()
         for name, buffer in self._sequence.named_buffers():
-            if buffer.is_floating_point() and name not in self.cut.writes.buffers:
+            if buffer.is_floating_point() and name not in self._own_buffers:
                 yield buffer
 
     @property

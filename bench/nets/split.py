@@ -238,9 +238,9 @@ def _find_line(probe: Probe) -> Line | None:
 
 
 def _has_same_gradients(probe: Probe, traced: nn.Module) -> bool:
-    """Tell whether a traced net has the net's own gradients: a trace lacks backward hooks and no_grad(), for example.
+    """Tell whether a traced net has the net's own gradients: it lacks backward hooks, and parts without gradients, for example.
 
-    Where the net itself has none, because it overwrites values that they depend on, those of the trace are as good.
+    Where the net has none at all, because it overwrites values that they depend on or runs without, the trace's are as good.
     """
     inputs = probe.preprocess(probe.images[:1])
     own, other = (_compute_input_gradient(module, inputs) for module in (probe.scorer, traced))

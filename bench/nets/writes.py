@@ -44,6 +44,11 @@ def _is_same(tensor: Tensor, other: Tensor) -> bool:
     return torch.equal(tensor, other) or (is_float and torch.equal(tensor.nan_to_num(), other.nan_to_num()))
 
 
+def find_version(tensor: Tensor) -> int:
+    """Return how often a tensor was written to; -1 if it was made in inference mode, where torch does not count."""
+    return -1 if tensor.is_inference() else tensor._version
+
+
 def _identify(tensor: Tensor) -> tuple[int, int]:
     """Return what changes when a tensor is written to, or another one takes its place."""
-    return tensor._version, id(tensor)
+    return find_version(tensor), id(tensor)

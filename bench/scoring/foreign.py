@@ -56,7 +56,7 @@ _copies: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()  # by what was asked:
 
 def _copy_arrays(asked: Any) -> Any:
     """Return a question with copies of its tensors and arrays: foreign code may fill one array again for the next question."""
-    if asked in _copies:
+    if asked in _copies and _has_same_arrays(asked, _copies[asked]):
         return _copies[asked]
     changes: dict[str, Any] = {}
     for field in fields(asked):
@@ -71,6 +71,19 @@ def _copy_arrays(asked: Any) -> Any:
         return asked
     _copies[asked] = replace(asked, **changes)
     return _copies[asked]
+
+
+def _has_same_arrays(asked: Any, copied: Any) -> bool:
+    """Tell whether a question still has the tensors and arrays that were copied: it may be asked again with others."""
+    for field in fields(asked):
+        value, known = getattr(asked, field.name), getattr(copied, field.name)
+        if isinstance(value, Tensor) and not torch.equal(value, known):
+            return False
+        if isinstance(value, np.ndarray) and not np.array_equal(value, known):
+            return False
+        if is_dataclass(value) and not _has_same_arrays(value, known):
+            return False
+    return True
 
 
 def check_score(metric: Plugin, score: Any) -> Score:

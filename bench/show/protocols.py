@@ -28,7 +28,7 @@ def describe_protocols(header: Header) -> ProtocolWords:
     for spec in header.protocols:
         settings = header.describe_protocol(spec, header.nets)
         described[spec] = {key: value for key, value in settings.items() if key not in REPEATED and is_set(value)}
-    first, *others = described.values()
+    first, *others = described.values() or [{}]
     shared = {
         key: value for key, value in first.items()
         if others and key not in OWN and all(key in other and other[key] == value for other in others)

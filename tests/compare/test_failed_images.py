@@ -69,6 +69,15 @@ def test_a_history_goes_on_over_a_run_with_a_failed_image(whole: Path, failed: P
     assert result.exit_code == 0 and "Run 2 → 3: nothing changed" in words(result.output)
 
 
+def test_runs_of_which_each_lost_the_images_of_the_other_are_not_comparable(whole: Path, tmp_path: Path) -> None:
+    names = open_run(whole).header.data.images
+    halves = [lose(runs.write(tmp_path / name), part, ["resnet18"])
+              for name, part in (("a", names[:6]), ("b", names[6:]))]  # fmt: skip
+    message = "no image in common that did not fail in one of them"
+    result = bench("history", whole, *halves)
+    assert result.exit_code == 0 and message in words(result.output)
+
+
 def test_runs_in_which_the_same_image_failed_are_named_together(failed: Path, tmp_path: Path) -> None:
     other = lose(runs.write(tmp_path / "other"), [FAILED, "image 04"], ["resnet18"])
     text = words(bench("compare", other, failed).output)

@@ -26,6 +26,14 @@ def make_method(folder: Path, *lines: str) -> Plugin:
     return plugins.find(METHOD, str(folder / "mine.py"))
 
 
+def read_product_precision() -> str | None:
+    """None where torch's newer settings are in use, which its function refuses to sum up."""
+    try:
+        return torch.get_float32_matmul_precision()
+    except RuntimeError:
+        return None
+
+
 def read_state() -> dict[str, Any]:
     return {
         "gradients": torch.is_grad_enabled(),
@@ -33,7 +41,8 @@ def read_state() -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "device": torch.get_default_device(),
         "autocast": (torch.is_autocast_enabled("cpu"), torch.get_autocast_dtype("cpu")),
-        "products": torch.get_float32_matmul_precision(),
+        "products": read_product_precision(),
+        "mkldnn alone": torch.backends.mkldnn.matmul.fp32_precision,  # type: ignore[attr-defined]
         "mkldnn": torch.backends.mkldnn.conv.fp32_precision,  # type: ignore[attr-defined]
         "errors": np.geterr(),
         "directory": os.getcwd(),  # noqa: PTH109
@@ -52,6 +61,7 @@ CHANGES = {
     "autocast": "import torch; torch.set_autocast_enabled('cpu', True); torch.set_autocast_dtype('cpu', torch.float16)",
     "products": "import torch; torch.set_float32_matmul_precision('medium')",
     "mkldnn": "import torch; torch.backends.mkldnn.conv.fp32_precision = 'bf16'",
+    "mkldnn alone": "import torch; torch.backends.mkldnn.matmul.fp32_precision = 'bf16'",
     "errors": "import numpy; numpy.seterr(all='raise')",
     "directory": "import os; os.chdir('/')",
     "recursion": "import sys; sys.setrecursionlimit(sys.getrecursionlimit() + 1)",

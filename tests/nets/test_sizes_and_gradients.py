@@ -1,6 +1,7 @@
 """Nets that torch.fx cannot trace, or traces wrongly: scores at every size of images, and gradients, are the module's own."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from cambench.bench.core.errors import Fatal, ImageError
+from cambench.bench.forward.forward import Stream
 from cambench.bench.nets import load, split
 from cambench.bench.nets.net import Net
 from cambench.methods import grad_cam
@@ -116,7 +118,7 @@ def test_a_net_whose_halves_have_other_scores_at_a_size_is_refused_there() -> No
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_a_net_with_other_scores_in_a_large_batch_is_refused(precision: str) -> None:
     net = load.load_module(make(DependsOnTheBatch), preprocess="none", layer="conv", precision=precision)
-    with pytest.raises(Fatal, match="net gives an image other scores in a large batch than alone: they differ by"):
+    with pytest.raises(Fatal, match="net gives an image other scores in a batch of 16 than alone: they differ by"):
         net.prepare(IMAGES[64])
     load.load_module(make(Base), preprocess="none", layer="conv", precision=precision).prepare(IMAGES[64])
 
@@ -129,6 +131,50 @@ def test_what_a_net_keeps_for_a_size_can_be_used_with_gradients() -> None:
             net(IMAGES[size])
         maps = grad_cam.explain(net, IMAGES[size], torch.tensor([1, 1]))
         assert maps.isfinite().all() and maps.shape == (2, size // 4, size // 4)
+
+
+class KeepsABuffer(Base):
+    """Keeps a buffer for the size of its images, or for their number."""
+
+    def __init__(self, *, by_count: bool = False) -> None:
+        super().__init__()
+        self.by_count = by_count
+        self.positions: Tensor
+        self.register_buffer("positions", torch.zeros(0), persistent=False)
+
+    def head(self, maps: Tensor, x: Tensor) -> Tensor:
+        size = len(maps) if self.by_count else maps.shape[-1]
+        if len(self.positions) != size:
+            self.positions = torch.linspace(1, 1 if self.by_count else 2, size)
+        kept = self.positions.view(-1, 1, 1, 1) if self.by_count else self.positions
+        return super().head(maps * kept, x)
+
+
+def repeat(image: Tensor, count: int) -> Stream:
+    return Stream(count, lambda start, stop: image.expand(stop - start, -1, -1, -1))
+
+
+@pytest.mark.parametrize("by_count", [False, True])
+def test_a_buffer_that_a_net_keeps_for_its_images_is_no_weight(by_count: bool) -> None:
+    net = load_net(partial(KeepsABuffer, by_count=by_count))
+    for size in (48, 64, 48):
+        net.prepare(IMAGES[size])
+        with torch.inference_mode():
+            net(IMAGES[size])
+        state, sums = net.protected_state(), net.sum_weights()
+        net(IMAGES[size][:1])
+        net.scores(repeat(IMAGES[size][:1], 5))
+        assert net.protected_state() == state and net.sum_weights() == sums
+
+
+def test_a_net_can_be_loaded_in_inference_mode() -> None:
+    with torch.inference_mode():
+        module = nn.Sequential(
+            nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 4)
+        )
+        net = load.load_module(module.eval(), preprocess="none", layer="1", precision="fp32")
+        net.prepare(IMAGES[64])
+        assert net.protected_state() == net.protected_state()
 
 
 class GateWithoutGradients(Base):

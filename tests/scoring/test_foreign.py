@@ -319,6 +319,8 @@ def test_what_a_metric_asks_again_is_scored_once(tmp_path: Path) -> None:
     question = Custom(torch.zeros(3, 4, 4))
     first, again = (foreign._copy_arrays(question) for _ in range(2))
     assert first is again and first.image is not question.image
+    question.image[0] = 1
+    assert foreign._copy_arrays(question).image[0].min() == 1, "what is asked with other values is another question"
     kept = Kept(0, 3, "black")
     assert foreign._copy_arrays(kept) is kept
 
