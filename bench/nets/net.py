@@ -16,7 +16,7 @@ from ..forward.layout import lay_out
 from ..forward.probabilities import to_log_probabilities, to_probabilities
 from .cut import Cut, Part
 from .fx_split import DEVICE_ERRORS
-from .writes import find_version
+from .writes import identify
 
 MOST_DIFFERENCE = 0.01  # of the logits of perturbed images from the net's own, as a share of the largest one
 MOST_AT_ONCE = 16  # images of the batch on which a net is checked
@@ -277,9 +277,7 @@ class Net(nn.Module):
             for module in self.modules()
         )
         weights = tuple(self._list_weights())
-        versions = tuple(
-            (id(weight), find_version(weight), weight.data_ptr(), weight.grad is None) for weight in weights
-        )
+        versions = tuple((*identify(weight), weight.data_ptr(), weight.grad is None) for weight in weights)
         return State((self.link, modules, versions), weights)
 
     @torch.inference_mode()
@@ -290,7 +288,7 @@ class Net(nn.Module):
         return sums
 
     def _identify_buffers(self) -> dict[str, tuple[int, int]]:
-        return {name: (id(buffer), find_version(buffer)) for name, buffer in self._sequence.named_buffers()}
+        return {name: identify(buffer) for name, buffer in self._sequence.named_buffers()}
 
     def _list_weights(self) -> Iterator[Tensor]:
         yield from self.parameters()

@@ -19,7 +19,7 @@ class Writes:
 def find_writes(modules: Mapping[str, nn.Module], images: Tensor) -> Writes:
     """Run modules one after the other on images (n, 3, h, w), and find what they write to."""
     buffers = dict(nn.ModuleList(modules.values()).named_buffers())
-    before = {name: _identify(buffer) for name, buffer in buffers.items()}
+    before = {name: identify(buffer) for name, buffer in buffers.items()}
     copies = {name: buffer.clone() for name, buffer in buffers.items()}  # a batch norm raises no version
     outputs: list[tuple[str, Tensor, int]] = []  # without those of a net in inference mode, which have no version
     value = images
@@ -33,7 +33,7 @@ def find_writes(modules: Mapping[str, nn.Module], images: Tensor) -> Writes:
         frozenset(
             name
             for name, buffer in after.items()
-            if _identify(buffer) != before.get(name) or not _is_same(buffer, copies[name])
+            if identify(buffer) != before.get(name) or not _is_same(buffer, copies[name])
         ),
     )
 
@@ -44,11 +44,9 @@ def _is_same(tensor: Tensor, other: Tensor) -> bool:
     return torch.equal(tensor, other) or (is_float and torch.equal(tensor.nan_to_num(), other.nan_to_num()))
 
 
-def find_version(tensor: Tensor) -> int:
-    """Return how often a tensor was written to; -1 if it was made in inference mode, where torch does not count."""
-    return -1 if tensor.is_inference() else tensor._version
+def identify(tensor: Tensor) -> tuple[int, int]:
+    """Return what changes when a tensor is written to, or another one takes its place.
 
-
-def _identify(tensor: Tensor) -> tuple[int, int]:
-    """Return what changes when a tensor is written to, or another one takes its place."""
-    return find_version(tensor), id(tensor)
+    torch does not count writes to a tensor that was made in inference mode.
+    """
+    return -1 if tensor.is_inference() else tensor._version, id(tensor)

@@ -18,7 +18,7 @@ from cambench.bench.run import plan as planning
 from cambench.bench.run.plan import Plan, make_plan
 from cambench.bench.run.session import Session
 from cambench.bench.store.parts import Unit
-from cambench.tests.support.waits import CountWaits
+from cambench.tests.support.waits import CountWaits, mark
 
 METHODS = [
     "cam", "grad_cam", "score_cam", "grad_cam_pp", "layer_cam", "xgrad_cam", "hires_cam", "eigen_cam",
@@ -71,6 +71,8 @@ def count_waits(
     plan = make_plan(suite, "cpu")
     session = Session(plan, plan.suite.nets[0])
     list(session.compute(plan.groups[:3]))
+    for weight in (*session.net.parameters(), *session.net.buffers()):
+        mark(weight)
     with CountWaits() as waits:
         (units,) = session.compute(plan.groups[3:4])
     assert len(units) == images and not any(unit.rows.get("failures") for unit in units)
@@ -98,6 +100,20 @@ def test_maps_are_copied_to_the_host_only_for_a_metric_that_reads_them(
     (tmp_path / "highest.py").write_text(HIGHEST)
     more = count_waits(net, 4, monkeypatch, ["grad_cam", "centre"], ["gini", "insertion", f"{tmp_path}/highest.py"])
     assert more.downloads - waits.downloads == {"cpu": 1}
+
+
+def test_a_users_method_waits_for_the_sums_of_weights_alone(
+    net: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once a batch, and once after each such method."""
+    for name in ("one", "two"):
+        (tmp_path / f"{name}.py").write_text("def explain(net, images, targets):\n    return images.mean(1)\n")
+    own = [[], [f"{tmp_path}/one.py"], [f"{tmp_path}/one.py", f"{tmp_path}/two.py"]]
+    waits = [[count_waits(net, images, monkeypatch, ["centre", *methods], ["gini"]).downloads.total() for methods in own]
+             for images in (2, 8)]  # fmt: skip
+    assert waits[0] == waits[1], "the number of images does not matter"
+    none, one, two = waits[0]
+    assert (one - none, two - none) == (2, 3)
 
 
 def test_a_net_sees_few_batch_sizes_in_a_run(net: str) -> None:

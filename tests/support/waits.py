@@ -37,16 +37,16 @@ class CountWaits(TorchFunctionMode):
         result = func(*args, **kwargs)
         if name == "to" and _has_device(args[1:], kwargs) and not getattr(args[0], "on_device", False):
             self.uploads[name] += 1
-            return _mark(result.clone() if result is args[0] else result)
+            return mark(result.clone() if result is args[0] else result)
         if name in FACTORIES and ("device" in kwargs or name == "new_tensor"):
             self.uploads[name] += 1
-            return _mark(result)
+            return mark(result)
         if name in DOWNLOADS:
             return result.clone() if name == "cpu" else result
         if from_device or kwargs.get("device") is not None:
             for leaf in tree_leaves(result):
                 if isinstance(leaf, Tensor):
-                    _mark(leaf)
+                    mark(leaf)
         return result
 
 
@@ -60,6 +60,7 @@ def _has_device(args: Any, kwargs: dict[str, Any]) -> bool:
     return "device" in kwargs or any(isinstance(value, torch.device | str | Tensor) for value in args)
 
 
-def _mark(tensor: Tensor) -> Tensor:
+def mark(tensor: Tensor) -> Tensor:
+    """Count a tensor as the device's."""
     tensor.on_device = True  # type: ignore[attr-defined]
     return tensor
