@@ -1,13 +1,13 @@
 """A run read in Python: its tables as frames, its means, and pictures of its curves and maps."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
 import matplotlib
 import numpy as np
 import pandas as pd
-from matplotlib.rcsetup import cycler
 
 from ..config.defaults import DEFAULTS
 from ..core.errors import UsageError, list_known_names
@@ -25,7 +25,9 @@ from ..stats.summary import list_metrics
 from ..store import run as store
 
 BAND = 0.15  # opacity, of up to eight bands; less of more
-DASHES = cycler(linestyle=["-", "--", ":"])  # lines of one colour are told by their dashes
+COLOURS_OF_METHODS = [f"C{number}" for number in range(10) if number != 7]  # of matplotlib; C7 is grey
+METHOD_LINES = [(colour, dashes) for dashes in ("-", "--", ":") for colour in COLOURS_OF_METHODS]
+CONTROL_LINES = [("C7", (0, lengths)) for lengths in ((1, 1), (4, 2), (6, 2, 1, 2), (9, 3))]
 CAPTION = 3  # the most metrics shown below a map
 
 
@@ -94,27 +96,30 @@ class Run(store.Run):
         predictions = self.table("predictions", columns=["image", "target_name", "probability"], net=net)
         return worst[["image", "value"]].merge(predictions, on="image", how="left")
 
-    def curve(self, metric: str = DEFAULTS.curve, net: str | None = None) -> Panel:
+    def curve(
+        self, metric: str = DEFAULTS.curve, net: str | None = None, *, methods: str | Sequence[str] | None = None
+    ) -> Panel:
         """Draw the mean curve of each method by a metric, on the net named or the run's first net.
 
-        The means are over the images of which all methods have a curve; methods with curves of few images are left out, and
-        named. The band around a curve is the 95 % interval of the mean. The arrow says whether high (↑) or low (↓) scores of
-        the metric are better.
+        Without `methods`, all methods are drawn; controls are grey. The means are over the images of which all these methods
+        have a curve; methods with curves of few images are left out, and named. The band around a curve is the 95 % interval
+        of the mean. The arrow says whether high (↑) or low (↓) scores of the metric are better.
 
-        Raise UsageError for a net that is not in the run, for a metric that has no curve in it, and if no image has a curve
-        of all methods.
+        Raise UsageError for a net or a method that is not in the run, for a metric that has no curve in it, and if no image
+        has a curve of all methods.
         """
-        net = self._check_net(net)
+        net, chosen = self._check_net(net), self._check_methods(methods)
         rows = self.table("curves", net=net)
         if not len(rows):
             raise UsageError(f"{self.directory.name} has no curve on {net}")
         _check_name(metric, "curve of a metric", list(dict.fromkeys(rows["metric"])))
-        bands = compute_bands(rows[rows["metric"] == metric], list(self.header.methods))
+        bands = compute_bands(rows[(rows["metric"] == metric) & rows["method"].isin(chosen)], chosen)
         if not bands.images:
             raise UsageError(f"no image has a curve of all methods by {metric} on {net}")
         known = next(known for known in list_metrics(self) if known.spec == metric)
         title = f"{metric} {known.arrow}, {net}, {format_count(bands.images, 'image')}"
-        return _draw_bands(bands, title, known.curve_axes)
+        controls = [name for name, method in self.header.methods.items() if method.control]
+        return _draw_bands(bands, title, known.curve_axes, controls)
 
     def panel(
         self, net: str | None = None, *, methods: str | Sequence[str] | None = None, images: int | str | Sequence[str] = 3,
@@ -126,9 +131,7 @@ class Run(store.Run):
         image that is not in the run, for fewer than one image, and for a run without pictures.
         """
         net, known = self._check_net(net), self.header.data.images
-        chosen = [
-            _check_name(name, "method", self.header.methods) for name in to_list(methods or [*self.header.methods])
-        ]
+        chosen = self._check_methods(methods)
         if isinstance(images, int):
             names = self._list_pictured(net)[: _check_count(images)]
         else:
@@ -181,6 +184,11 @@ class Run(store.Run):
         """Return the name itself, or that of the run's first net. Raise UsageError for a net that is not in the run."""
         return _check_name(name, "net", self.header.nets) if name else next(iter(self.header.nets))
 
+    def _check_methods(self, methods: str | Sequence[str] | None) -> list[str]:
+        """List the methods themselves, or all of the run. Raise UsageError for a method that is not in the run."""
+        known = self.header.methods
+        return [_check_name(name, "method", known) for name in to_list(methods or [*known])]
+
     def _repr_html_(self) -> str:
         columns = ["net", "method", "metric", "better", "mean", "low", "high", "n", "seconds", "forwards"]
         return str(self.summary()[columns].to_html(index=False, float_format=format_number))
@@ -198,19 +206,19 @@ def _check_count(count: int) -> int:
     return count
 
 
-def _draw_bands(bands: Bands, title: str, labels: tuple[str, ...]) -> Panel:
-    """Draw the bands of the methods, which are told apart by colour and dashes."""
+def _draw_bands(bands: Bands, title: str, labels: tuple[str, ...], controls: Collection[str]) -> Panel:
+    """Draw the bands of the methods, which are told apart by colour and dashes; the controls are grey."""
     across, up = labels
     opacity = BAND * min(1, 8 / len(bands.by_method))
+    height = max(3.4, 0.19 * len(bands.by_method))
+    method_lines, control_lines = cycle(METHOD_LINES), cycle(CONTROL_LINES)
     with matplotlib.rc_context(STYLE):
-        figure = Panel(
-            figsize=(6, max(3.4, 0.19 * len(bands.by_method))), dpi=DPI, layout="constrained", facecolor="white"
-        )
+        figure = Panel(figsize=(6, height), dpi=DPI, layout="constrained", facecolor="white")
         axes = figure.add_subplot()
-        axes.set_prop_cycle(DASHES * matplotlib.rcParams["axes.prop_cycle"])
         for method, band in bands.by_method.items():
-            (line,) = axes.plot(band.shares, band.mean, label=method)
-            axes.fill_between(band.shares, band.low, band.high, color=line.get_color(), alpha=opacity, linewidth=0)
+            colour, dashes = next(control_lines if method in controls else method_lines)
+            axes.plot(band.shares, band.mean, label=method, color=colour, linestyle=dashes)
+            axes.fill_between(band.shares, band.low, band.high, color=colour, alpha=opacity, linewidth=0)
         axes.set(xlabel=across, ylabel=up, title=title, xlim=(0, 1))
         too_few = "\n".join(["on too few:", *bands.left_out]) if bands.left_out else ""
         figure.legend(loc="outside right upper", frameon=False, title=too_few)

@@ -224,7 +224,23 @@ def test_a_panel_shows_images_with_a_picture_and_says_what_is_not_computed(tmp_p
 def test_curves_have_the_axes_of_their_metric_and_each_method_has_its_own_line() -> None:
     (axes,) = load("reference").curve("randomisation[stages=2]", "squeezenet1_1").axes
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("share of layers randomised", "similarity to the map")
-    assert len({(line.get_color(), line.get_linestyle()) for line in axes.lines}) == len(axes.lines) > 20
+    looks = {str(line.get_label()): (line.get_color(), str(line._dash_pattern)) for line in axes.lines}  # type: ignore[attr-defined]
+    assert len({*looks.values()}) == len(axes.lines) > 20
+    grey = {method for method, (colour, _) in looks.items() if colour == "C7"}
+    assert grey == {"random", "centre", "edge", "fake_cam"}
+
+
+def test_curves_are_drawn_of_the_methods_named_over_the_images_that_these_have(tmp_path: Path) -> None:
+    directory = runs.write(tmp_path / "run", images=4, nets={"resnet18": "layer4"})
+    curves = load(directory).table("curves")
+    runs.rewrite(directory, "curves", curves[(curves["method"] != "cam") | (curves["image"] == "image 00")])
+    (axes,) = load(directory).curve("insertion", methods="grad_cam,cam").axes
+    assert [line.get_label() for line in axes.lines] == ["grad_cam"]
+    (axes,) = load(directory).curve("insertion", methods=["cam"]).axes
+    assert [line.get_label() for line in axes.lines] == ["cam"]
+    assert axes.get_title() == "insertion ↑, resnet18, 1 image"
+    with pytest.raises(UsageError, match="the run has no method 'cams': did you mean 'cam'"):
+        load(directory).curve("insertion", methods="cams")
 
 
 def test_curves_name_the_methods_that_they_leave_out_and_need_a_common_image(tmp_path: Path) -> None:
