@@ -14,6 +14,9 @@ import pandas as pd
 from ..core.formatting import format_number
 from ..stats.estimate import Estimate
 
+MOST_SHORT_CARDS, MOST_CARDS = 12, 24  # rows that a narrow screen shows as cards
+SENTENCE = 40  # letters: a longer text is a sentence
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -69,6 +72,13 @@ class Grid:
     rows: list[GridRow]
     notes: Sequence[str] = ()
     css: str = ""
+
+    @property
+    def is_stacked(self) -> bool:
+        """Whether a narrow screen shows each row as a card of its own: a few rows, or more with sentences in their cells."""
+        cells = [cell for row in self.rows for cell in row.cells]
+        has_sentences = any(max(len(cell.text), len(cell.small)) > SENTENCE for cell in cells)
+        return self.css != "matrix" and len(self.rows) <= (MOST_CARDS if has_sentences else MOST_SHORT_CARDS)
 
     def to_frame(self) -> pd.DataFrame:
         """Return the unrounded numbers; an estimate takes four columns."""
