@@ -84,6 +84,6 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[LINES] = []
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+def pytest_terminal_summary(terminalreporter: "pytest.TerminalReporter", config: pytest.Config) -> None:
     for line in config.stash[LINES]:
         terminalreporter.write_line(line)

@@ -12,29 +12,25 @@ from rich.console import Console
 from ..config.defaults import DEFAULTS
 from ..config.suite import PRECISIONS, RACE_IMAGES, RACE_SECONDS
 from .options import (
-    DURATION,
     add_engine_options,
     add_net_options,
     add_net_settings,
     add_target_options,
     find_engine,
     make_list_option,
+    parse_duration,
 )
 
 console = Console(highlight=False, emoji=False)
 
 
-class Share(click.ParamType[float]):
-    """A share between 0 and 1: 2% or 0.02."""
-
-    name = "share"
-
-    def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> float:
-        match = re.fullmatch(r"(?P<number>\d{0,9}(\.\d*)?) ?(?P<percent>%?)", str(value))
-        share = float(f"0{match['number']}") / (100 if match["percent"] else 1) if match else 0.0
-        if not 0 < share < 1:
-            self.fail(f"{value!r} is not a share between 0 and 1: write 2% or 0.02", parameter, context)
-        return share
+def parse_share(value: object) -> float:
+    """Return a share between 0 and 1: of 2% or 0.02. Raise click.BadParameter for another text."""
+    match = re.fullmatch(r"(?P<number>\d{0,9}(\.\d*)?) ?(?P<percent>%?)", str(value))
+    share = float(f"0{match['number']}") / (100 if match["percent"] else 1) if match else 0.0
+    if not 0 < share < 1:
+        raise click.BadParameter(f"{value!r} is not a share between 0 and 1: write 2% or 0.02")
+    return share
 
 
 @click.command()
@@ -52,14 +48,14 @@ class Share(click.ParamType[float]):
 )  # fmt: skip
 @click.option("--subset", metavar="FILE", help="Use only the images named in FILE, one per line.")
 @click.option(
-    "--budget", type=DURATION, default=RACE_SECONDS, show_default="10min", metavar="TIME", help="Time, at most."
+    "--budget", type=parse_duration, default=RACE_SECONDS, show_default="10min", metavar="TIME", help="Time, at most."
 )
 @click.option(
-    "--confidence", type=Share(), default="95%", show_default=True, metavar="SHARE",
+    "--confidence", type=parse_share, default="95%", show_default=True, metavar="SHARE",
     help="How sure it is that no method that is best by more than the slack drops out.",
 )  # fmt: skip
 @click.option(
-    "--slack", type=Share(), default="2%", show_default=True, metavar="SHARE",
+    "--slack", type=parse_share, default="2%", show_default=True, metavar="SHARE",
     help="The difference that does not matter, as a share of a metric's range.",
 )  # fmt: skip
 @click.option("--seed", type=click.IntRange(0), metavar="N", help="Random seed: of the order of the images, too.")

@@ -18,30 +18,22 @@ UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9}
 MAX_SIZE = 1e18  # bytes: more than any device has
 
 
-class Size(click.ParamType[float]):
-    """A number of bytes: 2GB, 500MB, 1.5e9."""
-
-    name = "size"
-
-    def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> float:
-        match = re.fullmatch(r"(?P<number>\d+(\.\d*)?(e\d+)?) ?(?P<unit>[KMG]?)(i?B)?", str(value), re.IGNORECASE)
-        size = float(match["number"]) * UNITS[match["unit"].upper()] if match else 0.0
-        if not 1 <= size <= MAX_SIZE:
-            self.fail(f"{value!r} is not a size: write 2GB or 500MB", parameter, context)
-        return size
+def parse_size(value: object) -> float:
+    """Return a number of bytes: of 2GB, 500MB or 1.5e9. Raise click.BadParameter for another text."""
+    match = re.fullmatch(r"(?P<number>\d+(\.\d*)?(e\d+)?) ?(?P<unit>[KMG]?)(i?B)?", str(value), re.IGNORECASE)
+    size = float(match["number"]) * UNITS[match["unit"].upper()] if match else 0.0
+    if not 1 <= size <= MAX_SIZE:
+        raise click.BadParameter(f"{value!r} is not a size: write 2GB or 500MB")
+    return size
 
 
-class Duration(click.ParamType[float]):
-    """A time: 10min, 90s, 1.5h."""
-
-    name = "duration"
-
-    def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> float:
-        match = re.fullmatch(r"(?P<number>\d{1,9}(\.\d*)?) ?(?P<unit>s|min|m|h|)", str(value).lower())
-        seconds = float(match["number"]) * SECONDS[match["unit"]] if match else 0.0
-        if not seconds:
-            self.fail(f"{value!r} is not a time: write 10min, 90s or 1.5h", parameter, context)
-        return seconds
+def parse_duration(value: object) -> float:
+    """Return seconds: of 10min, 90s or 1.5h. Raise click.BadParameter for another text."""
+    match = re.fullmatch(r"(?P<number>\d{1,9}(\.\d*)?) ?(?P<unit>s|min|m|h|)", str(value).lower())
+    seconds = float(match["number"]) * SECONDS[match["unit"]] if match else 0.0
+    if not seconds:
+        raise click.BadParameter(f"{value!r} is not a time: write 10min, 90s or 1.5h")
+    return seconds
 
 
 class Number(click.FloatRange):
@@ -52,9 +44,6 @@ class Number(click.FloatRange):
         if not math.isfinite(number):
             self.fail(f"{value!r} is not a finite number", parameter, context)
         return number
-
-
-SIZE, DURATION = Size(), Duration()
 
 
 def _split_specs(context: click.Context, parameter: click.Parameter, text: str | None) -> list[str] | None:

@@ -15,14 +15,14 @@ from ..config.suite import PRECISIONS
 from ..core.errors import UsageError
 from ..core.profiling import record_spans
 from .options import (
-    DURATION,
-    SIZE,
     add_engine_options,
     add_net_options,
     add_net_settings,
     add_target_options,
     find_engine,
     make_list_option,
+    parse_duration,
+    parse_size,
 )
 
 console = Console(highlight=False, emoji=False)
@@ -57,10 +57,10 @@ console = Console(highlight=False, emoji=False)
 )
 @click.option("--drift", type=click.IntRange(1), metavar="N", help="Also score N images in fp32, to measure the drift.")
 @click.option(
-    "--memory", type=SIZE, metavar="SIZE", help="Device memory per forward pass of perturbed images: 500MB, 2GB."
+    "--memory", type=parse_size, metavar="SIZE", help="Device memory per forward pass of perturbed images: 500MB, 2GB."
 )
 @click.option(
-    "--time", "budget", type=DURATION, metavar="TIME",
+    "--time", "budget", type=parse_duration, metavar="TIME",
     help="Stop after about this time: cheap methods come first, dear ones where they fit. The same command goes on.",
 )  # fmt: skip
 @click.option("--profile", is_flag=True, help="Print where the time went.")
