@@ -74,7 +74,7 @@ def make_run(directory: Path, images: int) -> None:
     tables = {table: run.table(table) for table in runs.TABLES}
     later = run.header.data.images[images // 2 :]
     for table, rows in tables.items():
-        for part, (_, own) in enumerate(rows.groupby(rows["image"].isin(later)) if len(rows) else ()):
+        for part, (_, own) in enumerate(rows.groupby(rows["image"].isin(later), observed=True) if len(rows) else ()):
             runs.rewrite(directory, table, own, part)
 
 

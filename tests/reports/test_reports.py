@@ -85,7 +85,7 @@ def test_csv_contains_the_means_of_the_tables(run: Run) -> None:
     frame = pd.read_csv(io.StringIO(csv.render(run)))
     assert len(frame) == 3 * 5 * 8
     scores = run.table("scores")
-    means = scores.groupby(["net", "method", "metric"])["value"].mean()
+    means = scores.groupby(["net", "method", "metric"], observed=True)["value"].mean()
     reported = frame.set_index(["net", "method", "metric"])["mean"]
     assert reported.to_dict() == pytest.approx(means.to_dict(), nan_ok=True)
     absent = frame[(frame["net"] == "vgg16") & (frame["method"] == "cam")]
@@ -595,7 +595,9 @@ def test_the_score_and_the_notes_of_a_multi_label_net_are_reported(tmp_path: Pat
     for text in (markdown.render(run), html.render(run)):
         assert both in text and note in text and "scenes (suite mine)" in text
     table = pd.read_csv(io.StringIO(csv.render(run)))
-    assert {net: set(rows["protocol"].str.extract(r"(score \w+),")[0]) for net, rows in table.groupby("net")} == {
+    assert {
+        net: set(rows["protocol"].str.extract(r"(score \w+),")[0]) for net, rows in table.groupby("net", observed=True)
+    } == {
         "resnet18": {"score softmax"},
         "mine": {"score sigmoid"},
     }

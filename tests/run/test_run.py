@@ -60,7 +60,7 @@ def test_a_run_writes_the_tables_and_header_that_the_readme_names(finished: Path
     run = store.open_run(finished)
     table = run.table("scores")
     assert len(table) == 3 * 5 * 8
-    assert table.groupby(["image", "method", "metric"]).size().eq(1).all()
+    assert table.groupby(["image", "method", "metric"], observed=True).size().eq(1).all()
     assert set(table["layer"]) == {"features.12"}
     assert (table["value"].isna() == table["reason"].notna()).all()
     assert set(run.header.protocols["insertion"]) >= {
@@ -95,7 +95,7 @@ def test_the_first_half_of_few_images_is_timed_one_by_one_and_no_batch_of_one_im
 
 def test_the_cost_is_stored_for_every_image(finished: Path) -> None:
     cost = store.open_run(finished).table("cost")
-    assert cost.groupby("method").size().eq(3).all()
+    assert cost.groupby("method", observed=True).size().eq(3).all()
     forwards = cost.dropna(subset="forwards").set_index("method")["forwards"]
     assert forwards["cam"] == pytest.approx(1, abs=0.05)
     assert 1 < forwards["grad_cam"] < 2
@@ -154,7 +154,9 @@ def test_scores_in_bf16_are_close_to_those_in_fp32(tmp_path: Path, net: str, met
     tables = {}
     for precision in ("fp32", "bf16"):
         assert bench(*arguments, "--precision", precision, "--out", tmp_path / precision).exit_code == 0
-        tables[precision] = scores(tmp_path / precision).groupby(["net", "method", "metric"])["value"].mean()
+        tables[precision] = (
+            scores(tmp_path / precision).groupby(["net", "method", "metric"], observed=True)["value"].mean()
+        )
     assert (tables["fp32"] - tables["bf16"]).abs().max() < 0.005
 
 
@@ -266,7 +268,7 @@ def test_real_photos_and_weights_run_offline(tmp_path: Path, real_data: Path) ->
     assert result.exit_code == 0, result.output
     run = store.open_run(tmp_path / "run")
     assert run.table("predictions")["top1"].mean() >= 0.5
-    means = run.table("scores").groupby(["method", "metric"])["value"].mean().to_dict()
+    means = run.table("scores").groupby(["method", "metric"], observed=True)["value"].mean().to_dict()
     assert means["grad_cam", "insertion"] > means["random", "insertion"]
     assert means["grad_cam", "deletion"] < means["random", "deletion"]
 
@@ -412,7 +414,7 @@ def test_a_map_that_is_not_finite_is_reported_and_scored_as_constant(tmp_path: P
     scores = store.open_run(tmp_path / "r").table("scores")
     values = scores.pivot_table(index="metric", columns="method", values="value")
     assert (values["nan_cam"] == values["uniform"]).all()
-    assert scores.groupby("method")["nan_map"].all().to_dict() == {"nan_cam": True, "uniform": False}
+    assert scores.groupby("method", observed=True)["nan_map"].all().to_dict() == {"nan_cam": True, "uniform": False}
     assert scores["constant_map"].all()
 
 

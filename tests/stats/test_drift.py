@@ -42,7 +42,7 @@ def test_swapped_methods_are_listed_with_the_better_one_in_fp32_first(tmp_path: 
     scores = run.table("scores")
     rows = scores[(scores["net"] == "resnet18") & scores["image"].isin(["image 00", "image 01"])]
     for spec, (better, *_) in runs.METRICS.items():
-        means = rows[rows["metric"] == spec].groupby("method")["value"].mean().drop("cam")
+        means = rows[rows["metric"] == spec].groupby("method", observed=True)["value"].mean().drop("cam")
         ahead = float(means.max() if better == "higher" else means.min()) + (0.5 if better == "higher" else -0.5)
         cam = float(rows[(rows["metric"] == spec) & (rows["method"] == "cam")]["value"].mean())
         behind = [method for method, mean in means.items() if (mean > cam if better == "higher" else mean < cam)]

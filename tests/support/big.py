@@ -37,7 +37,7 @@ def write(directory: Path, *, nets: int = 3, methods: int = 25, metrics: int = 2
     parts = {name: number // PART for number, name in enumerate(names)}
     for table, frames in tables.items():
         for index, frame in enumerate(frames):  # as a run is written: a net in one part, 128 images at most
-            for part, rows in frame.groupby(frame["image"].map(parts)):
+            for part, rows in frame.groupby(frame["image"].map(parts), observed=True):
                 runs.rewrite(directory, table, rows, index * (1 + images // PART) + int(str(part)))
     return runs.seal(directory)
 

@@ -55,7 +55,7 @@ def shift_scores(
     """Add `shift` to a method's scores on the first images of each net; None removes the values and gives a reason."""
     scores = store.open_run(directory).table("scores")
     rows = scores[(scores["method"] == method) & (scores["metric"] == metric) & scores["value"].notna()]
-    for _, net_rows in rows.groupby("net"):
+    for _, net_rows in rows.groupby("net", observed=True):
         chosen = net_rows.index[:images]
         if shift is None:
             scores.loc[chosen, "value"], scores.loc[chosen, "reason"] = np.nan, reason
