@@ -136,4 +136,5 @@ def _schedule_net(plan: Plan, run: Run, net: str, watch: _Watch) -> Iterator[Rou
 def _read_board(run: Run, net: str) -> Board:
     scores, cost = run.table("scores", columns=COLUMNS, net=net), run.table("cost", net=net)
     known = cost.dropna(subset=["forwards"])
-    return make_board(run.header, scores, dict(zip(known["method"], known["forwards"], strict=True)))
+    forwards = dict(zip(known["method"], known["forwards"], strict=True))
+    return make_board(run.header, scores, forwards, {*run.table("failures", net=net)["image"]})

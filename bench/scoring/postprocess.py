@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from ..config.protocol import Fit, Protocol, Stretch
+from ..forward.device import find_widest_dtype
 
 
 def fit(maps: Tensor, size: tuple[int, int], mode: Fit = "bilinear") -> Tensor:
@@ -41,5 +42,16 @@ def stretch(maps: Tensor, mode: Stretch = "min-max") -> Tensor:
 def postprocess(maps: Tensor, size: tuple[int, int], protocol: Protocol) -> Tensor:
     """Fit and stretch maps (n, h', w') in the order and the ways of a protocol: (n, h, w) in [0, 1]."""
     if protocol.order == "fit-stretch":
-        return stretch(fit(maps, size, protocol.fit), protocol.stretch)
-    return fit(stretch(maps, protocol.stretch), size, protocol.fit).clamp(0, 1)
+        return stretch(_fit_exactly(maps, size, protocol.fit), protocol.stretch)
+    return _fit_exactly(stretch(maps, protocol.stretch), size, protocol.fit).clamp(0, 1)
+
+
+def _fit_exactly(maps: Tensor, size: tuple[int, int], mode: Fit) -> Tensor:
+    """Resize maps (n, h', w') as `fit` does; where neighbours are equal, so are the pixels between them.
+
+    The rounding errors of float32 make noise of a constant map, which `stretch` would bring to [0, 1]. A device without float64
+    keeps them.
+    """
+    if mode == "nearest":
+        return fit(maps, size, mode)
+    return fit(maps.to(find_widest_dtype(maps.device)), size, mode).to(maps.dtype)

@@ -1,8 +1,9 @@
 """The outcome of a race in a run's record: which methods are left, which dropped out after how many images, and why."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import takewhile
 from typing import Literal
 
 import numpy as np
@@ -161,18 +162,25 @@ def format_percent(share: float) -> str:
     return f"{100 * share:.4g} %"
 
 
-def find_race(header: Header, scores: pd.DataFrame, forwards: Mapping[str, float]) -> Race | None:
-    """Find the outcome of the race on one net, from its scores and the forwards of each method; None if the run is no race.
+def find_race(
+    header: Header, scores: pd.DataFrame, forwards: Mapping[str, float], failed: Collection[str] = ()
+) -> Race | None:
+    """Find the outcome of the race on one net; None if the run is no race. The arguments are those of `make_board`.
 
     Raise UsageError for a score outside the range of its metric.
     """
-    return None if header.suite.race is None else describe_race(header, play(make_board(header, scores, forwards)))
+    if header.suite.race is None:
+        return None
+    return describe_race(header, play(make_board(header, scores, forwards, failed)))
 
 
-def make_board(header: Header, scores: pd.DataFrame, forwards: Mapping[str, float]) -> Board:
+def make_board(
+    header: Header, scores: pd.DataFrame, forwards: Mapping[str, float], failed: Collection[str] = ()
+) -> Board:
     """Make the board of a race on one net from its scores, whose columns of names have the order of the header.
 
-    Raise UsageError for a score outside the range of its metric.
+    `forwards` has the work of each method, `failed` the images that failed on the net. Raise UsageError for a score outside the
+    range of its metric.
     """
     assert header.suite.race is not None
     codes = [scores[column].cat.codes.to_numpy(dtype=int) for column in ("metric", "method", "image")]
@@ -185,10 +193,15 @@ def make_board(header: Header, scores: pd.DataFrame, forwards: Mapping[str, floa
         np.array([method.control for method in header.methods.values()]),
         np.stack([_scale(header, spec, row) for spec, row in zip(header.metrics, values, strict=True)]),
         np.array([forwards.get(method, np.nan) for method in header.methods]),
-        scored,
+        np.array([_pass_failed(header, count, failed) for count in scored.tolist()]),
         len(header.data.images),
         Rules(header.suite.race.confidence, header.suite.race.slack),
     )
+
+
+def _pass_failed(header: Header, count: int, failed: Collection[str]) -> int:
+    """Return the number of images that are scored or failed, if `count` of the first are: a round may end with a failed one."""
+    return count + sum(1 for _ in takewhile(lambda image: image in failed, header.data.images[count:]))
 
 
 def check_ranges(header: Header) -> None:

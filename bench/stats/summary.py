@@ -110,7 +110,7 @@ def build_table(run: Run, net: str) -> Table:
     scores, cost = run.table("scores", columns=SCORES, net=net), run.table("cost", net=net)
     methods = list(run.header.methods)
     metrics, values = list_metrics(run), pivot_scores(scores, methods)
-    predictions = run.table("predictions", net=net)
+    predictions, failed = run.table("predictions", net=net), {*run.table("failures", net=net)["image"]}
     costs = {str(method): _summarise_cost(rows) for method, rows in cost.groupby("method", observed=True)}
     return Table(
         net=net,
@@ -128,7 +128,7 @@ def build_table(run: Run, net: str) -> Table:
         nonfinite_maps=_count_maps(scores, "nan_map"),
         accuracy=describe_accuracy(predictions),
         image_notes=describe_images(run.header, net, predictions),
-        race=find_race(run.header, scores, {method: entry.forwards for method, entry in costs.items()}),
+        race=find_race(run.header, scores, {method: entry.forwards for method, entry in costs.items()}, failed),
     )
 
 

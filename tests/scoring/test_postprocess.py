@@ -1,10 +1,14 @@
 """Maps are fitted to their image, then stretched to [0, 1]: compared with results by hand and with a naive loop."""
 
+from typing import get_args
+
 import numpy as np
+import pytest
 import torch
 from numpy.typing import NDArray
 
-from cambench.bench.scoring.postprocess import fit, stretch
+from cambench.bench.config.protocol import Fit, Order, find_protocol
+from cambench.bench.scoring.postprocess import fit, postprocess, stretch
 
 
 def test_one_row_is_fitted_by_hand() -> None:
@@ -55,3 +59,19 @@ def test_a_map_with_a_tiny_range_is_stretched() -> None:
 def test_stretching_keeps_the_order_of_pixels() -> None:
     maps = torch.randn(1, 8, 8, generator=torch.Generator().manual_seed(0))
     assert torch.equal(stretch(maps).flatten().argsort(), maps.flatten().argsort())
+
+
+@pytest.mark.parametrize("size", [28, 40, 56, 60, 64, 224])
+@pytest.mark.parametrize("mode", get_args(Fit))
+@pytest.mark.parametrize("order", get_args(Order))
+def test_equal_values_stay_equal_at_every_size(size: int, mode: Fit, order: Order) -> None:
+    """In float32, torch makes noise of a constant map of images up to 64 x 64, which would be stretched to [0, 1]."""
+    protocol = find_protocol("default").model_copy(update={"fit": mode, "order": order})
+    maps = torch.tensor([1.0, 0.7, 1e-3, -3.1]).view(4, 1, 1).expand(4, 7, 7)
+    assert not postprocess(maps, (size, size), protocol).any()
+    corner = torch.zeros(1, 7, 7)
+    corner[0, 4:, 4:] = 0.7
+    peak = postprocess(corner, (size, size), protocol)[0] == 1
+    if mode == "bilinear":  # from the centre of the first pixel of the corner on
+        first = np.ceil(4.5 * size / 7 - 0.5)
+        assert int(peak.sum()) == (size - first) ** 2

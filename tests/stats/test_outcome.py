@@ -137,6 +137,18 @@ def test_methods_with_the_same_scores_stand_and_win_as_one() -> None:
     assert found.text.endswith("; grad_cam has the same scores")
 
 
+@pytest.mark.parametrize("failed", [[], [15], [14], [14, 15], [3, 15]], ids=str)
+def test_a_race_is_decided_after_a_round_with_failed_images(failed: list[int]) -> None:
+    header = make_header("insertion")
+    scores = make_scores(header, {"insertion": {"cam": 0.9, "grad_cam": 0.1, "score_cam": 0.1}})
+    sound = find_race(header, scores, FORWARDS)
+    assert sound and sound.outcome == "winner" and sound.images == 16
+    names = {header.data.images[position] for position in failed}
+    left = scores[~scores["image"].isin(names) & scores["image"].isin(header.data.images[: sound.images])]
+    found = find_race(header, left, FORWARDS, names)
+    assert found and (found.outcome, found.take, found.images) == ("winner", sound.take, sound.images)
+
+
 def test_gaps_are_explained() -> None:
     found = race({"cam": 0.8, "grad_cam": 0.1, "score_cam": 0.79}, images=100)
     assert found.explain_gap("grad_cam") == "grad_cam dropped out"
