@@ -110,7 +110,7 @@ def explain(
 ) -> Explanation:
     """Explain why a net sees a class in an image: compute the map of a method and its scores.
 
-    The scores are those of `bench run` under the same protocol.
+    The scores are those of `bench run` under the same protocol, but for metrics of objects: no object is known here.
 
     `image` is a file or a PIL image, which is resized and cropped to `size` x `size` pixels (by default the net's size, or
     224); or an array (h, w, 3) of uint8 or an image of a data set, which is used as it is. `method` is a spec,

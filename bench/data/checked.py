@@ -110,7 +110,8 @@ class _UserImages:
             if marked.mask.dtype != np.bool_ or marked.mask.shape != pixels.shape[:2]:
                 kind = f"{marked.mask.dtype} of shape {marked.mask.shape}"
                 raise PluginError(f"{start}a mask as {kind}: masks are bool, {pixels.shape[:2]} as the image")
-        objects = tuple(replace(marked, mask=marked.mask.copy()) for marked in image.objects)
+        # an object of which no pixel is in the image is none, as in data sets that are read from files
+        objects = tuple(replace(marked, mask=marked.mask.copy()) for marked in image.objects if marked.mask.any())
         return replace(image, pixels=pixels.copy(order="C"), objects=objects)
 
     @property

@@ -31,7 +31,8 @@ def score(
     """Return the mean similarity of the map to the maps of randomised nets, in [-1, 1]; lower is better.
 
     1/stages, 2/stages, ..., all of the layers are random, from the last one down; the layers of one stage stay random in the
-    next. A map that does not depend on the weights, such as a control's, scores 1. Two constant maps have the similarity 1, a
+    next. A layer is initialised as its type is by default; other weights, such as a net's own parameters, are shuffled. A map
+    that does not depend on the weights, such as a control's, scores 1. Two constant maps have the similarity 1, a
     constant and another map 0. It costs `stages` explanations. Raise NotApplicable if only the map, not its method, is given.
     """
     shares = [stage / stages for stage in range(1, stages + 1)]

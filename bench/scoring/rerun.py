@@ -7,6 +7,7 @@ from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.parametrize import ParametrizationList, is_parametrized
 
 from ..core.plugins import Plugin
 from ..data.seeds import derive_seed
@@ -60,9 +61,11 @@ def prepare_rerun(runner: MethodRunner, image: Tensor, target: int, seed: int) -
 
 
 def randomise(net: Net, share: float, seed: int) -> Net:
-    """Return a copy of a net whose last layers, this share of those with weights, are initialised anew by the seed.
+    """Return a copy of a net whose last layers, this share of those with weights, are made random by the seed.
 
-    It is fp32 throughout. It is cached as long as the net exists, so that all images and methods see the same one.
+    A layer is initialised anew as its type is by default; weights that this leaves as they are, such as a net's own
+    parameters or those of a weight norm, are shuffled. The copy is fp32 throughout. It is cached as long as the net exists, so
+    that all images and methods see the same one.
     """
     cache = _RANDOMISED.setdefault(net, {})
     if (share, seed) not in cache:
@@ -72,23 +75,41 @@ def randomise(net: Net, share: float, seed: int) -> Net:
 
 def _randomise(net: Net, share: float, seed: int) -> Net:
     cut = copy.deepcopy(net.cut)
-    layers = [module for part in cut.modules.values() for module in part.modules() if _is_resettable(module)]
+    layers = [module for part in cut.modules.values() for module in part.modules() if _list_weights(module)]
     count = math.ceil(round(share * len(layers), 6))
+    generator = torch.Generator().manual_seed(seed)  # another than that of the initialisations
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         for module in reversed(layers[len(layers) - count :]):
+            before = [weight.clone() for weight in _list_weights(module)]
             _reset(module)
+            _shuffle(
+                [weight for weight, old in zip(_list_weights(module), before, strict=True) if torch.equal(weight, old)],
+                generator,
+            )
     randomised = Net(net.name, cut, net.classes, "fp32", link=net.link)
     randomised.configure(net.memory_limit)
     return randomised
 
 
-def _is_resettable(module: nn.Module) -> bool:
-    return hasattr(module, "reset_parameters") and any(True for _ in module.parameters(recurse=False))
+def _list_weights(module: nn.Module) -> list[Tensor]:
+    """List a module's own weights, and those from which torch computes them if they are parametrised."""
+    if isinstance(module, ParametrizationList):
+        return []  # they are those of the module that it belongs to
+    own = list(module.parameters(recurse=False))
+    return [*own, *(module.parametrizations.parameters() if is_parametrized(module) else ())]  # type: ignore[union-attr, operator]
 
 
 def _reset(module: nn.Module) -> None:
-    """Apply the layer type's default initialisation on the CPU, so that the weights are the same on every device."""
-    device = next(module.parameters()).device
-    module.to("cpu").reset_parameters()  # type: ignore[operator]
-    module.to(device)
+    """Apply the layer type's default initialisation, if it has one, on the CPU, so that all devices have the same weights."""
+    if hasattr(module, "reset_parameters"):
+        device = next(module.parameters()).device
+        module.to("cpu").reset_parameters()  # type: ignore[operator]
+        module.to(device)
+
+
+def _shuffle(weights: Sequence[Tensor], generator: torch.Generator) -> None:
+    """Shuffle the values of each weight: it keeps its scale, and nothing of what was learnt."""
+    for weight in weights:
+        order = torch.randperm(weight.numel(), generator=generator).to(weight.device)
+        weight.copy_(weight.flatten()[order].view_as(weight))

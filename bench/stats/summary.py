@@ -154,14 +154,15 @@ def describe_accuracy(predictions: pd.DataFrame) -> str:
     """Describe in one line how well a net classifies the images, and how probable the explained classes are."""
     if not len(predictions):
         return "no prediction yet"
-    single = predictions[predictions["objects"] <= 1]
-    top1, top2 = single["top1"].dropna().astype(bool), predictions["top2"].dropna().astype(bool)
-    kind = "single-object image" if len(top2) else "image"
+    others = predictions[predictions["top2"].isna()].dropna(subset=["top1"])
+    top1, top2 = others["top1"].astype(bool), predictions["top2"].dropna().astype(bool)
+    kind = "image" if top2.empty else "single-object image" if (others["objects"] == 1).all() else "other image"
+    two_classes = f"both true classes in the top 2 on {top2.sum()} of {format_count(len(top2), 'two-object image')}"
     parts = [f"top-1 {top1.sum()} of {format_count(len(top1), kind)}"] if len(top1) else []
     if not predictions["top1"].notna().any():
         parts = ["the images have no labels that the net knows"]
     if len(top2):
-        parts.append(f"both true classes in the top 2 on {top2.sum()} of {format_count(len(top2), 'two-object image')}")
+        parts.insert(0 if kind == "other image" else len(parts), two_classes)
     parts.append(f"mean probability of the class explained {format_number(predictions['probability'].mean())}")
     return "; ".join(parts)
 

@@ -1,13 +1,16 @@
 """Sensitivity, infidelity and randomisation, compared with results by hand and with loops written from the papers."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from scipy.stats import spearmanr
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.utils import parametrizations
 
+from cambench import load_net
 from cambench.bench.config.protocol import find_protocol as protocol
 from cambench.bench.core.errors import NotApplicable
 from cambench.bench.core.plugins import METHOD, METRIC, find
@@ -169,6 +172,51 @@ def test_layers_are_randomised_cumulatively_from_the_last() -> None:
         torch.equal(weight, old)
         for weight, old in zip((w for m in net.cut.modules.values() for w in m.parameters()), weights, strict=True)
     )
+
+
+class OwnHead(nn.Module):
+    """A head whose weights are the module's own parameter, for which torch knows no initialisation."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(5, 10))
+
+    def forward(self, features: Tensor) -> Tensor:
+        return features @ self.weight.T
+
+
+def keep(module: nn.Module) -> nn.Module:
+    return module
+
+
+@pytest.mark.parametrize("normalise", [keep, parametrizations.weight_norm, parametrizations.spectral_norm])
+def test_weights_without_an_initialisation_are_shuffled_from_the_last_one_down(
+    normalise: Callable[[nn.Module], nn.Module],
+) -> None:
+    torch.manual_seed(0)
+    layers = [normalise(nn.Conv2d(3, 8, 5, 3)), nn.ReLU(), normalise(nn.Conv2d(8, 10, 3, 2)), nn.ReLU()]
+    module = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), OwnHead())
+    net = load_net(module, preprocess="none", layer="3", device="cpu", precision="fp32")
+    known = dict(net.named_parameters())
+
+    def list_changed(share: float) -> set[str]:
+        changed = dict(randomise(net, share, 0).named_parameters())
+        return {name for name, weight in known.items() if not torch.equal(weight, changed[name])}
+
+    (head,) = list_changed(0.3)
+    assert known[head].shape == (5, 10)
+    shuffled = dict(randomise(net, 0.3, 0).named_parameters())[head]
+    assert torch.equal(shuffled.flatten().sort().values, known[head].flatten().sort().values)
+    assert torch.equal(
+        shuffled,
+        dict(
+            randomise(
+                load_net(module, preprocess="none", layer="3", device="cpu", precision="fp32"), 0.3, 0
+            ).named_parameters()
+        )[head],
+    )
+    assert len(list_changed(0.6)) == 1 + (len(known) - 1) // 2, "the head and the last convolution"
+    assert list_changed(1.0) == set(known)
 
 
 def test_class_maps_of_a_randomised_net_use_its_random_weights(nets: dict[str, Net]) -> None:

@@ -224,6 +224,12 @@ def test_the_accuracy_line_counts(run: Run) -> None:
         "top-1 5 of 6 single-object images; both true classes in the top 2 on 6 of 6 two-object images; "
         "mean probability of the class explained .925"
     )
+    own = predictions[predictions["net"] == "vgg16"].assign(probability=0.925)
+    more = own.assign(objects=own["objects"].where(own["objects"] != 1, 3))  # with three objects, or two of one class
+    assert summary.describe_accuracy(more).startswith(
+        "both true classes in the top 2 on 6 of 6 two-object images; top-1 5 of 6 other images; "
+    )
+    assert summary.describe_accuracy(more.assign(top2=None)).startswith("top-1 11 of 12 images; ")
     unlabelled = predictions.head(2).assign(top1=None, top2=None, probability=[0.5, 1.0])
     assert (
         summary.describe_accuracy(unlabelled)

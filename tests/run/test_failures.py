@@ -307,6 +307,17 @@ def test_an_invalid_image_fails_with_a_reason(tmp_path: Path, image: str, messag
     assert reason.startswith(message)
 
 
+@pytest.mark.parametrize("metric", ["energy", "pointing", "pointing[on=mask]", "energy[on=box]"])
+def test_an_object_without_a_pixel_is_none(tmp_path: Path, metric: str) -> None:
+    code = OWN.replace("import Image", "import Image, Object").replace('raise OSError("the share is gone")', "pass")
+    code = code.replace("index, kind), None)", "index, kind), 0, (Object(0, np.zeros((64, 64), bool)),))")
+    assert run_own(tmp_path, code, 2, metric).exit_code == 0
+    run = store.open_run(tmp_path / "run")
+    assert run.table("predictions")["objects"].tolist() == [0, 0]
+    scores = run.table("scores")
+    assert scores["value"].isna().all() and set(scores["reason"].str.contains("is marked in the image")) == {True}
+
+
 def test_the_notes_of_a_users_data_set_are_printed_and_recorded(tmp_path: Path) -> None:
     result = run_own(tmp_path, OWN.replace("classes = ()", "classes = (); notes = ('half of it is missing',)"), 1)
     assert result.exit_code == 0 and "half of it is missing" in result.output
