@@ -1,4 +1,4 @@
-"""The choice of `auto` on a CUDA device: fp16 where a net's class scores stay near those in fp32, else bf16, else fp32."""
+"""The choice of `auto`: fp16 on a CUDA device where a net's class scores stay near those in fp32, else bf16, else fp32."""
 
 from math import inf, isinf
 
@@ -13,12 +13,14 @@ from .net import Net
 MAX_DRIFT = 0.04  # of a logit, which moves a probability by at most 0.01
 
 
-def replace_fp16(net: Net, side: int) -> Net:
-    """Return a net whose perturbed images run in fp16, or in bf16 or fp32 if fp16 does not suit it, with a note.
+def replace_unfit(net: Net, side: int) -> Net:
+    """Return a net whose perturbed images run in its precision, fp16 or bf16; in a wider one if that does not suit it.
 
-    `side` is that of images (n, 3, side, side) that the net takes.
+    A net that is replaced has a note. `side` is that of images (n, 3, side, side) that the net takes.
     """
     images = _make_probes(net, side)
+    if net.precision == "bf16":
+        return _replace_if_impossible(net, images[:1])
     drift = _measure_drift(net, images)
     if drift <= MAX_DRIFT:
         return net
@@ -27,6 +29,15 @@ def replace_fp16(net: Net, side: int) -> Net:
         replaced = net.to_precision("fp32")
     reason = "overflow or cannot be computed" if isinf(drift) else f"are off by up to {drift:.2g} (logits)"
     replaced.notes += (f"its class scores in fp16 {reason}: its perturbed images run in {replaced.precision}",)
+    return replaced
+
+
+def _replace_if_impossible(net: Net, images: Tensor) -> Net:
+    """Return a net in fp32 if it cannot be computed in its own precision, as one that makes its activations float32."""
+    if not isinf(_measure_drift(net, images)):
+        return net
+    replaced = net.to_precision("fp32")
+    replaced.notes += (f"it cannot be computed in {net.precision}: its perturbed images run in fp32",)
     return replaced
 
 

@@ -14,7 +14,7 @@ from ..core.process_state import KeepModes
 from ..forward.device import is_out_of_memory
 from ..forward.precision import choose_precision
 from . import modules, split
-from .auto_precision import replace_fp16
+from .auto_precision import replace_unfit
 from .loaded import LoadedModel, compute_fingerprint
 from .net import Net
 from .preprocessing import PRESETS, format_numbers, parse_preprocess
@@ -107,7 +107,7 @@ def _make_net(name: str, model: LoadedModel, device: torch.device, precision: st
         reading="; ".join(filter(None, (model.reading, parts.reading))),
     )  # fmt: skip
     net.to(device)
-    return replace_fp16(net, parts.probe_size) if (precision, chosen) == ("auto", "fp16") else net
+    return replace_unfit(net, parts.probe_size) if precision == "auto" and chosen in ("fp16", "bf16") else net
 
 
 def _list_input_notes(model: LoadedModel, fixed_size: int | None) -> list[str]:

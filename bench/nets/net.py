@@ -158,11 +158,22 @@ class Net(nn.Module):
         """
         image, before = images[:1], self._identify_buffers()
         logits = self._compare_halves(image)
-        self._forward.prepare(images)
+        self._prepare_forward(images)
         self._check(image, logits)
         after = self._identify_buffers()
         self._own_buffers |= {name for name in after if after[name] != before.get(name)}
         self._checked.add(image.shape)
+
+    def _prepare_forward(self, images: Tensor) -> None:
+        """Set the batch size. Raise Fatal for a net that takes these images, but not in the run's precision."""
+        try:
+            self._forward.prepare(images)
+        except RuntimeError as error:
+            if isinstance(error, DEVICE_ERRORS) or self.precision not in ("bf16", "fp16"):
+                raise
+            raise Fatal(
+                f"{self.name} cannot be computed in {self.precision}: use --precision fp32 ({str(error).splitlines()[0]})"
+            ) from error
 
     def _check(self, image: Tensor, logits: Tensor) -> None:
         """Check that an image (1, 3, h, w) has the net's own logits (1, classes) however it is run.

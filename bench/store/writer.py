@@ -127,14 +127,17 @@ def lock_directory(directory: Path) -> FileLock:
 def _claim(directory: Path, header: Header) -> Header:
     """Write the header of a new run, with an identity, or check that the run in the directory has this header.
 
-    Return the header that is in the directory.
+    Return the header that is in the directory. That of a run that has written nothing else yet gives way to the new one.
     """
-    if (directory / FILE).exists():
+    held = {path.name for path in directory.iterdir()} - {LOCK}
+    if FILE in held:
         written = read_header(directory)
-        if reason := find_run_difference(written, header):
+        reason = find_run_difference(written, header)
+        if not reason:
+            return written
+        if held != {FILE}:
             raise UsageError(_explain_difference(directory, written, header, reason))
-        return written
-    if any(path.name != LOCK for path in directory.iterdir()):
+    elif held:
         raise UsageError(f"{directory} is not empty and holds no run: name another directory with --out")
     header = header.model_copy(update={"id": secrets.token_hex(8)})
     write_header(directory, header)

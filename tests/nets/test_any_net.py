@@ -694,6 +694,32 @@ class _Custom(nn.Module):
         return scores
 
 
+class Widening(nn.Module):
+    """A net that makes its activations float32, as many norms do: the convolution after it does not take other types."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second, self.last = nn.Conv2d(3, 8, 3, 2), nn.Conv2d(8, 8, 3, 2), nn.Linear(8, 10)
+
+    def forward(self, images: Tensor) -> Tensor:
+        scores: Tensor = self.last(self.second(self.first(images).float().relu()).mean((2, 3)))
+        return scores
+
+
+def test_a_net_that_no_lower_precision_computes_runs_in_fp32_or_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    for lower in ("bf16", "fp16"):
+        with monkeypatch.context() as patch:
+            patch.setattr(
+                "cambench.bench.nets.load.choose_precision",
+                lambda name, _, lower=lower: lower if name == "auto" else name,
+            )
+            net = load.load_module(Widening(), precision="auto", preprocess="none")
+        assert net.precision == "fp32" and any("its perturbed images run in fp32" in note for note in net.notes)
+    named = load.load_module(Widening(), precision="bf16", preprocess="none")
+    with pytest.raises(Fatal, match=r"^net cannot be computed in bf16: use --precision fp32 "):
+        named.prepare(torch.rand(1, 3, 64, 64))
+
+
 @pytest.mark.parametrize(
     ("change", "precision", "reason"),
     [

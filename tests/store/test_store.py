@@ -112,6 +112,15 @@ def test_a_run_of_another_suite_is_refused(tmp_path: Path) -> None:
     assert store.open_run(tmp_path).table("scores")["value"].tolist() == [0.25]
 
 
+def test_a_run_that_has_written_nothing_gives_way_to_another(tmp_path: Path) -> None:
+    other = Header.model_validate(CONTENT | {"suite": SUITE | {"images": 3}})
+    for header in (HEADER, other):  # as after an error in a plug-in on the first image
+        writer = Writer(tmp_path, header)
+        writer.flush()
+        writer.close()
+    assert store.open_run(tmp_path).header.suite.images == 3
+
+
 def test_a_foreign_directory_is_refused(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("years of work", encoding="utf-8")
     with pytest.raises(UsageError, match="not empty and holds no run"):
