@@ -138,13 +138,20 @@ Named = TypeVar("Named", Plugin, Protocol)
 
 
 def find_dataset(spec: str, seed: int | None = None) -> Plugin:
-    """Find the data set of a spec, or the one that opens the folder or address. Raise UsageError for what does not exist."""
+    """Find the data set of a spec, or the one that opens the folder or address, with settings in brackets if there are any.
+
+    Raise UsageError for what does not exist.
+    """
     is_folder = specs.ADDRESS in spec.partition("[")[0] or (
         spec not in plugins.list_names(DATASET) and Path(spec).is_dir()
     )
     if is_folder and is_root(Path(spec)):
         raise UsageError(f"{spec} is the root of the file system: name a folder of images")
     if not is_folder:
+        folder, bracket, settings = spec.partition("[")
+        if bracket and folder not in plugins.list_names(DATASET) and Path(folder).is_dir():
+            opener, _ = plugins.find_folder_opener(DATASET)
+            return plugins.find(DATASET, f"{opener}[path={folder},{settings}", seed)
         _check_path(spec)
     return (plugins.open_folder if is_folder else plugins.find)(DATASET, spec, seed)
 

@@ -45,10 +45,13 @@ def check_module(module: nn.Module, subject: str) -> None:
 
     `subject` begins the message: `my.py:make returns`, or `net is`.
     """
-    if isinstance(module, torch.jit.ScriptModule):
-        raise PluginError(
-            f"{subject} a TorchScript module (torch.jit), which cannot be cut: use the module that it was made from"
-        )
+    fixed = (
+        "a TorchScript module (torch.jit)" if isinstance(module, torch.jit.ScriptModule)
+        else "a module of torch.export" if any(kind.__module__.startswith("torch.export") for kind in type(module).__mro__)
+        else ""
+    )  # fmt: skip
+    if fixed:
+        raise PluginError(f"{subject} {fixed}, which cannot be cut: use the module that it was made from")
     for name, weight in [*module.state_dict().items(), *module.named_parameters()]:
         if isinstance(weight, UninitializedParameter | UninitializedBuffer):
             raise PluginError(f"{subject} a lazy module: run it once on an image first, so that {name} has a shape")

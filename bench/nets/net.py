@@ -137,8 +137,8 @@ class Net(nn.Module):
         height, width = images.shape[2:]
         if self.size is not None and (height, width) != (self.size, self.size):
             raise ImageError(
-                f"{self.name} takes images of {self.size} x {self.size}, and these are {width} x {height}: set their size, "
-                f"--size {self.size}, or [size={self.size}] of a data set"
+                f"{self.name} takes images of {self.size} x {self.size}, and these are {width} x {height}: write "
+                f"[size={self.size}] after the data set or folder (bench explain: --size {self.size})"
             )
         try:
             if images[:1].shape in self._checked:

@@ -19,7 +19,16 @@ def describe(evidence: Evidence, state: State) -> str:
     """Describe which method to take, whether that is certain, and what it costs."""
     text = _SENTENCES[state](evidence)
     text += _describe_ties(evidence.by) if state != "winner" else ""
+    text += _describe_constant_maps(evidence.table, evidence.cheapest_first[0]) if evidence.top else ""
     return text + (NO_CONTROL if evidence.top and not evidence.table.controls else "")
+
+
+def _describe_constant_maps(table: Table, method: str) -> str:
+    """Warn of a method to take that shows nothing on half of its images, or on more; empty for another."""
+    count, images = table.constant_maps.get(method, 0), table.images
+    return (
+        f"; but {count} of the {images} maps of {method} are constant, and show nothing" if 2 * count >= images else ""
+    )
 
 
 def describe_absence(table: Table) -> str:
@@ -34,10 +43,10 @@ def _describe_winner(evidence: Evidence) -> str:
     estimate = next(ranked.estimate for ranked in first.ranking.methods if ranked.method == winner)
     score = f"{first.metric.spec} {_format_score(estimate)}"
     note = f"; {join_names(same)} {'has' if len(same) == 1 else 'have'} the same scores" if same else ""
-    return (
-        f"{winner} is best by {_join_metrics(evidence)} on {_format_images(evidence)}: {score}, "
-        f"{_format_price(evidence.table, winner)}{note}"
-    )
+    images, price = _format_images(evidence), _format_price(evidence.table, winner)
+    if len(evidence.table.methods) == 1:
+        return f"only {winner} was run, on {images}: {score}, {price}"
+    return f"{winner} is best by {_join_metrics(evidence)} on {images}: {score}, {price}{note}"
 
 
 def _describe_tie(evidence: Evidence) -> str:

@@ -15,6 +15,7 @@ from ...bench.core.formatting import format_count
 Values = NDArray[np.float64]  # (h, w)
 
 WHITES = (1, 255, 65535)  # the values of white on the scales that a picture may have
+TRANSPARENT = "its transparent parts are put on white"
 ROUNDING = 1e-6  # by which values may exceed a scale
 SAMPLES_OF_16_BITS = r"(I|L|LA|RGB[AXa]?);16"  # Pillow's names of how samples lie in a file; BGR;16 are 5, 6 and 5 bits
 BITS, PHOTOMETRIC, CHANNELS, FORMAT = 258, 262, 277, 339  # numbers of TIFF's tags
@@ -71,7 +72,7 @@ def read_depth(file: Picture.Image) -> Depth:
 
 
 def to_rgb(picture: Picture.Image, depth: Depth) -> RgbPicture:
-    """Return a picture of any mode in RGB; transparent pictures are put on white.
+    """Return a picture of any mode in RGB; transparent pictures are put on white, which the note says.
 
     Values of more than 8 bits are scaled from black to white. Where the file does not say what white is, it is 1, 255 or 65535
     if the values tell, else a ValueError is raised. The note says what was taken, and whether the upper bits are unused.
@@ -88,10 +89,12 @@ def to_rgb(picture: Picture.Image, depth: Depth) -> RgbPicture:
     unused = ""
     if depth.has_16_bits:  # Pillow keeps the upper 8 bits
         unused = _describe_unused_bits(256 * float(np.asarray(picture.convert("RGB")).max()))
+    transparent = ""
     if picture.has_transparency_data:
         picture = picture.convert("RGBA")
+        transparent = TRANSPARENT if picture.getextrema()[3][0] < 255 else ""
         picture = Picture.alpha_composite(Picture.new("RGBA", picture.size, "white"), picture)
-    return RgbPicture(picture.convert("RGB"), unused)
+    return RgbPicture(picture.convert("RGB"), "; ".join(filter(None, (unused, transparent))))
 
 
 def _find_white(values: Values, whites: tuple[int, ...]) -> int:

@@ -10,6 +10,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 from cambench.bench.cli.main import main
+from cambench.bench.config.suite import find_dataset
 from cambench.bench.core.errors import ImageError, UsageError
 from cambench.bench.data.labels import map_labels
 from cambench.bench.store import run as store
@@ -362,6 +363,25 @@ def test_boxes_are_checked_without_reading_pixels(tmp_path: Path, monkeypatch: p
 def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"holds no image: put images there"):
         load(path=str(tmp_path))
+
+
+def test_a_folder_takes_settings_in_brackets(tmp_path: Path) -> None:
+    write_folder(tmp_path, "file,class_index\na.png,7\n")
+    plugin = find_dataset(f"{tmp_path}[size=96]", seed=3)
+    assert plugin.settings == find_dataset(f"image_folder[path={tmp_path},size=96]", seed=3).settings
+    assert plugin()[0].pixels.shape == (96, 96, 3)
+    with pytest.raises(UsageError, match="there is no folder"):
+        find_dataset(f"{tmp_path}/nowhere[size=96]")
+
+
+@pytest.mark.parametrize(("alpha", "note"), [(255, ""), (0, "its transparent parts are put on white")])
+def test_transparent_parts_are_put_on_white_with_a_word(tmp_path: Path, alpha: int, note: str) -> None:
+    pixels = np.full((8, 8, 4), 40, np.uint8)
+    pixels[..., 3], pixels[:4, :, 3] = 255, alpha
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    image = load(path=str(tmp_path), size=8)[0]
+    assert image.note == note
+    assert image.pixels[0].tolist() == [[40 if alpha else 255] * 3] * 8 and image.pixels[7].max() == 40
 
 
 def test_a_missing_folder_is_refused(tmp_path: Path) -> None:

@@ -171,6 +171,10 @@ def _round() -> nn.Module:
     ("make", "message"),
     [
         (lambda: torch.jit.trace(_Net().eval(), IMAGES), "net is a TorchScript module .*, which cannot be cut"),
+        (
+            lambda: torch.export.export(_Net().eval(), (IMAGES,)).module(),
+            "net is a module of torch.export, which cannot be cut",
+        ),
         (_quantise, r"net is a quantised module \(fc\.\S+\): use the module as it was before"),
         (_quantise_conv, r"net is a quantised module \(body\.0\.weight\)"),
         (_round, r"net is a quantised module \(fc\.weight\)"),

@@ -53,6 +53,28 @@ def with_scores(table: Table, **levels: dict[str, float]) -> Table:
     return replace(table, metrics=metrics, values=values)
 
 
+def test_a_method_that_was_run_alone_is_not_called_best(table: Table) -> None:
+    alone = replace(with_scores(table, insertion={}), methods=["cam"], controls=[])
+    alone = replace(alone, values={spec: values[["cam"]] for spec, values in alone.values.items()})
+    answer = find_answer(alone)
+    assert answer and answer.take == "cam"
+    assert answer.text.startswith("only cam was run, on 12 images: insertion .798 (")
+    assert "is best" not in answer.text
+
+
+@pytest.mark.parametrize("count", [5, 6, 12])
+def test_the_answer_says_that_the_maps_of_the_method_to_take_are_constant(table: Table, count: int) -> None:
+    shown = replace(with_scores(table, insertion={"cam": 0.9}), constant_maps={"cam": count, "grad_cam": 12})
+    answer = find_answer(shown)
+    warning = f"; but {count} of the 12 maps of cam are constant, and show nothing"
+    assert (
+        answer
+        and answer.take == "cam"
+        and (warning in answer.text) == (count >= 6)
+        and "of grad_cam" not in answer.text
+    )
+
+
 def test_the_only_method_that_is_ahead_of_all_others_wins(table: Table) -> None:
     answer = find_answer(with_scores(table, insertion={"cam": 0.9}, average_drop={"cam": 0.9}))
     assert answer and (answer.state, answer.take, answer.top) == ("winner", "cam", ("cam",))

@@ -236,7 +236,7 @@ def test_the_kept_run_is_readable() -> None:
 
 def test_a_key_missing_in_an_older_run_has_its_default(tmp_path: Path) -> None:
     """A run without the key `compile` is resumed without compilation."""
-    Writer(tmp_path, HEADER).close()
+    write(tmp_path, unit("a", "x", 0.25))
     Writer(tmp_path, Header.model_validate(CONTENT | {"suite": SUITE | {"compile": False}})).close()
     with pytest.raises(UsageError, match="its compile is False, not True"):
         Writer(tmp_path, Header.model_validate(CONTENT | {"suite": SUITE | {"compile": True}}))
@@ -287,7 +287,9 @@ def test_a_changed_method_is_refused_and_a_changed_description_is_not(tmp_path: 
         method = METHOD | {"version": version, "description": description}
         return Header.model_validate(CONTENT | {"methods": {"m": method}})
 
-    Writer(tmp_path, with_method(1, "old words")).close()
+    writer = Writer(tmp_path, with_method(1, "old words"))
+    writer.add([unit("a", "x", 0.25)], last=True)
+    writer.close()
     Writer(tmp_path, with_method(1, "new words")).close()
     with pytest.raises(UsageError, match="holds another run: its version of m is 1, not 2"):
         Writer(tmp_path, with_method(2, "new words"))
