@@ -71,6 +71,8 @@ def _describe_controls(analysis: NetAnalysis) -> Iterator[str]:
         return
     controls = join_names(analysis.table.controls)
     comparisons = [comparison for metric in analysis.by_metric.values() for comparison in metric.comparisons]
+    if analysis.table.race:
+        yield "By tests that hold for a fixed number of images, and are too sure of a race:"
     for method, metrics in find_metrics_won(comparisons).items():
         names = f": {', '.join(metrics)}" if metrics else ""
         yield f"{method} beats {controls} on {len(metrics)} of {len(analysis.by_metric)} metrics{names}."

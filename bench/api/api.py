@@ -28,7 +28,7 @@ from ..config.protocol import find_protocol
 from ..config.suite import RACE_IMAGES, RACE_SECONDS, Suite, find_dataset
 from ..core import plugins, specs
 from ..core.errors import INTERRUPTED, UsageError
-from ..core.plugins import ENGINE, Plugin
+from ..core.plugins import ENGINE, METHOD, Plugin
 from ..core.process_state import keep_random_state
 from ..data.checked import open_dataset
 from ..data.photos import SIZE, Photo, to_image
@@ -232,6 +232,7 @@ def run(
     >>> results.summary()[["method", "metric", "n"]].values.tolist()
     [['cam', 'gini', 2], ['centre', 'gini', 2]]
     """
+    _check_named(changes)
     suite = suite_file.load(name, **changes)
     if suite.parts:
         raise UsageError(
@@ -270,6 +271,7 @@ def choose(
     >>> race.answer()[0].state
     'open'
     """
+    _check_named(changes)
     metrics = None if by is None else specs.to_list(by)
     suite = make_suite(name, make_rules(confidence, slack), metrics, **({"images": RACE_IMAGES} | changes))
     return _execute(suite, out, partial(make_race_plan, device=device, by=metrics), quiet=quiet, budget=seconds)
@@ -299,8 +301,23 @@ def _load_or_check(net: str | nn.Module, protocol: str, loading: Mapping[str, An
     return net
 
 
+def _check_named(changes: Mapping[str, Any]) -> None:
+    """Raise UsageError for nets, methods and metrics that are no names: a run can be repeated, also by another process."""
+    for key in ("nets", "methods", "metrics"):
+        entries = changes.get(key) or ()
+        listed = [entries] if isinstance(entries, str | nn.Module) or callable(entries) else entries
+        for entry in listed:
+            if not isinstance(entry, str):
+                example = "my.py:make" if key == "nets" else "./my_file.py"
+                raise UsageError(
+                    f"{key} are given by their names, not as {type(entry).__name__}: write the code in a file, {key}="
+                    f'"{example}"'
+                )
+
+
 def _make_plugin(function: Callable[..., Any]) -> Plugin:
     if not callable(function):
         raise UsageError(f"a method is a spec, such as grad_cam, or a function, not {type(function).__name__}")
     name = getattr(function, "__name__", type(function).__name__)
+    plugins.check_function(METHOD, name, function)
     return Plugin(name, name, inspect.getmodule(function) or ModuleType(name), function)

@@ -11,7 +11,7 @@ import pandas as pd
 
 from ..config.defaults import DEFAULTS
 from ..core.errors import UsageError, list_known_names
-from ..core.formatting import format_count, format_number, join_names
+from ..core.formatting import format_count, format_number, join_names, make_title
 from ..core.specs import to_list
 from ..data.types import Pixels
 from ..show.overlay import COLOURS, OPACITY
@@ -140,7 +140,8 @@ class Run(store.Run):
             _check_count(len(names))
         rows = [self._make_panel_row(net, name, chosen) for name in names]
         layer = self.header.nets[net].layer
-        return draw_panel(f"{self.name}: {net}, {layer}", rows, colours=colours, opacity=opacity)
+        title = make_title(self.name, self.header.suite.dataset)
+        return draw_panel(f"{title}: {net}, {layer}", rows, colours=colours, opacity=opacity)
 
     def _list_pictured(self, net: str) -> list[str]:
         """List the images that are done on a net and of which the run holds a picture. Raise UsageError if there is none."""

@@ -171,5 +171,9 @@ def check_distinct(listed: list[Named]) -> list[Named]:
     """Return the list. Raise UsageError if two entries have the same spec."""
     for spec, count in Counter(entry.spec for entry in listed).items():
         if count > 1:
+            same = [entry for entry in listed if entry.spec == spec]
+            origins = {isinstance(entry, Plugin) and entry.foreign for entry in same}
+            if len(origins) == 2:
+                raise UsageError(f"a file of yours is called {spec}, as what comes with cambench: rename it")
             raise UsageError(f"{spec} is named twice")
     return listed

@@ -306,6 +306,12 @@ def _find_function(kind: Kind, name: str, module: ModuleType) -> Callable[..., A
     function: Callable[..., Any] | None = vars(module).get(kind.function)
     if not callable(function):
         raise PluginError(f"{name} is no {kind.word}: it has no function {kind.function}()")
+    check_function(kind, name, function)
+    return function
+
+
+def check_function(kind: Kind, name: str, function: Callable[..., Any]) -> None:
+    """Raise PluginError for a function that has not the parameters of its kind of plug-in."""
     if inspect.iscoroutinefunction(function):
         raise PluginError(f"{name} is no {kind.word}: its function is asynchronous, and nothing awaits it")
     try:
@@ -317,7 +323,6 @@ def _find_function(kind: Kind, name: str, module: ModuleType) -> Callable[..., A
     except (TypeError, ValueError):
         expected = f"{kind.function}({', '.join(kind.parameters)})"
         raise PluginError(f"{name} is no {kind.word}: its function cannot be called as {expected}") from None
-    return function
 
 
 def _check_libraries(label: str, plugin: Plugin) -> None:

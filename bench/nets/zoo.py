@@ -68,6 +68,8 @@ def _describe_unknown(name: str, *, has_weights: bool) -> str:
     """Return the sentence for a name that is none of torchvision's classifiers of images."""
     if Path(f"{name}.py").is_file():
         return f"there is no net {name!r}: did you mean {name}.py:FACTORY, with the name of the function that makes the net?"
+    if Path(name).is_file():
+        return f"{name} is a file, not a net: if it holds weights, write --net ARCHITECTURE, or my.py:make, --weights {name}"
     if name in torchvision.models.list_models():
         package = torchvision.models.get_model_builder(name).__module__.split(".")[2]
         return f"torchvision's {name} {TASKS.get(package, 'does another task')}: take a net of floats that classifies images"

@@ -32,6 +32,10 @@ NOTE = (
     "< control: a control is better; unsure: it is shown neither to be better than every control nor to be worse than one; "
     "below each word the mean, over the images that all ranked methods have."
 )
+RACE_NOTE = (
+    "These words follow from tests that hold for a fixed number of images. A race looks again after every round, so they are "
+    "too sure of it: what it has decided is in its own table."
+)
 TIES_NOTE = (
     "By {}, a difference that is smaller than what the order of equal pixels does to either mean decides nothing."
 )
@@ -56,7 +60,11 @@ def make_answer_matrix(table: Table, answer: Answer, standings: Standings, title
     rows = [_make_row(table, group, ordered) for group in _order_methods(table, answer, ordered)]
     rows += [_make_row(table, (control,), ordered) for control in table.controls]
     measured = [each.metric.spec for each in ordered if table.knows_ties(each.metric)]
-    notes = [NOTE, *([TIES_NOTE.format(join_names(measured))] if measured else [])]
+    notes = [
+        NOTE,
+        *([RACE_NOTE] if table.race else []),
+        *([TIES_NOTE.format(join_names(measured))] if measured else []),
+    ]
     words = {cell.text for row in rows for cell in row.cells}
     notes += [note for word, note in ((TOP, TOP_NOTE), (FEW, FEW_NOTE), (MISSING, MISSING_NOTE)) if word in words]
     return Grid(f"standings-{title}", f"How methods stand by each metric on {title}", heads, rows, notes, "standings")
@@ -88,9 +96,8 @@ def _make_row(table: Table, group: Sequence[str], standings: Sequence[MetricStan
     control = group[0] in table.controls
     costs = [table.costs[method] for method in group if method in table.costs]
     seconds = min(costs, key=lambda cost: cost.price).seconds if costs else float("nan")
-    name = Cell(
-        " = ".join(group), group[0], "same scores on every image" if len(group) > 1 else "control" if control else ""
-    )
+    alike = "same scores on every image" if table.race is None else "same scores on the images of both"
+    name = Cell(" = ".join(group), group[0], alike if len(group) > 1 else "control" if control else "")
     cells = [_make_cell(table, group, each) for each in standings]
     return GridRow(
         [name, Cell(format_duration(seconds), seconds), *cells], {"method": group[0]}, "control" if control else ""

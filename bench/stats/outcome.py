@@ -52,7 +52,8 @@ class Race:
         take: the cheapest of these that surely beats every control; None if none does.
         decided: whether more images would change nothing that matters.
         over: whether it is decided, or all images are used.
-        images: the most images on which a method was scored; `planned` is how many there are.
+        images: the most images on which a method was scored in rounds that are complete; `planned` is how many there are.
+        begun: the same with the round that is not complete.
         alike: groups of methods with the same scores, up to rounding, on the first images; the first of each stands for all.
         standings: how the methods stand by each metric of the race, without the controls.
         rules: its confidence and its slack.
@@ -64,6 +65,7 @@ class Race:
     decided: bool
     over: bool
     images: int
+    begun: int
     planned: int
     alike: tuple[tuple[str, ...], ...]
     standings: dict[str, dict[str, Standing]]
@@ -119,13 +121,28 @@ def _describe_close(race: Race) -> str:
 def _describe_open(race: Race) -> str:
     left, metrics = join_names(race.top), join_names(race.metrics)
     if race.take is None:
-        unbeaten = sorted({control for method in race.top for control in race.by_method[method].unbeaten})
-        verb = "is" if len(race.top) == 1 else "are"
-        return f"no method to take {_count_left(race)}: {left} {verb} not shown to beat {join_names(unbeaten)} by {metrics}"
+        return f"no method to take {_count_left(race)}: {_describe_unbeaten(race)} by {metrics}{_alike(race)}"
     if len(race.top) == 1:
         return f"take {race.take}, which is left by {metrics} {_count_left(race)}"
     left_by = f"{left} are left by {metrics}"
     return f"not decided {_count_left(race)}: {left_by}; take {race.take}, the cheapest that beats the controls"
+
+
+def _describe_unbeaten(race: Race) -> str:
+    """Say which controls the methods that are left are not shown to beat: not all of them the same, as a rule."""
+    by_controls: dict[tuple[str, ...], list[str]] = {}
+    for method in race.top:
+        by_controls.setdefault(race.by_method[method].unbeaten, []).append(method)
+    parts = [
+        f"{join_names(methods)} {'is' if len(methods) == 1 else 'are'} not shown to beat {join_names(controls)}"
+        for controls, methods in by_controls.items()
+    ]
+    return ", and ".join([", ".join(parts[:-1]), parts[-1]] if parts[1:] else parts)
+
+
+def _alike(race: Race) -> str:
+    """Say that all metrics of a race of several must agree."""
+    return " alike" if len(race.metrics) > 1 else ""
 
 
 def _describe_none(race: Race) -> str:
@@ -144,7 +161,8 @@ def _count_left(race: Race) -> str:
     """Say on how many images the methods that are left were scored: dear ones are scored late."""
     counts = [race.by_method[method].images for method in race.top]
     least, most = min(counts), max(counts)
-    return f"after {format_count(most, 'image')}" if least == most else f"after {least} to {most} images"
+    begun = f" ({race.begun} with a round that is not complete)" if race.begun > race.images else ""
+    return (f"after {format_count(most, 'image')}" if least == most else f"after {least} to {most} images") + begun
 
 
 def _describe_level(race: Race) -> str:
@@ -247,6 +265,7 @@ def describe_race(header: Header, stage: Stage) -> Race:
         decided=not stage.open.any(),
         over=not stage.targets,
         images=int(stage.counts.max()),
+        begun=int(stage.board.scored.max()),
         planned=stage.board.images,
         alike=_group_alike(header, stage),
         standings={spec: _list_standings(header, stage, index) for index, spec in enumerate(header.metrics)},

@@ -95,8 +95,11 @@ class Board:
 
     @cached_property
     def ranks(self) -> Counts:
-        """The ranks of the methods by price (k,): 0 is the cheapest, and of equals the first."""
-        return np.argsort(np.argsort(np.nan_to_num(self.forwards, nan=np.inf), kind="stable"))
+        """The ranks of the methods by price (k,): 0 is the cheapest, and of equals the first.
+
+        Forwards that differ by less than a tenth are equal, as in the price of a method elsewhere.
+        """
+        return np.argsort(np.argsort(np.nan_to_num(self.forwards, nan=np.inf).round(1), kind="stable"))
 
     @cached_property
     def models(self) -> Counts:

@@ -28,7 +28,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ..core.errors import UsageError, find_close_names
+from ..core.errors import UsageError, find_close_names, list_known_names
 from ..core.formatting import format_count
 from .checks import find_damage
 from .header import Header, read_header
@@ -70,8 +70,10 @@ class Run:
         """Read a table by the name of its folder: the rows of these images and this net, and these columns; without them, all.
 
         Columns of names (dataset, image, net, method, metric) are categorical, in the order of the header. Raise UsageError for
-        a file that is missing or damaged.
+        a table that does not exist, and for a file that is missing or damaged.
         """
+        if name not in SCHEMAS:
+            raise UsageError(f"a run has no table {name!r}: {list_known_names(name, list(SCHEMAS))}")
         keys = [key for key in KEYS if key in SCHEMAS[name].names]
         chosen = list(columns or SCHEMAS[name].names)
         read = [*dict.fromkeys([*keys, *chosen])]

@@ -92,7 +92,7 @@ def to_rgb(picture: Picture.Image, depth: Depth) -> RgbPicture:
     transparent = ""
     if picture.has_transparency_data:
         picture = picture.convert("RGBA")
-        transparent = TRANSPARENT if picture.getextrema()[3][0] < 255 else ""
+        transparent = TRANSPARENT if np.asarray(picture.getchannel("A")).min() < 255 else ""
         picture = Picture.alpha_composite(Picture.new("RGBA", picture.size, "white"), picture)
     return RgbPicture(picture.convert("RGB"), "; ".join(filter(None, (unused, transparent))))
 

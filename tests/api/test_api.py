@@ -13,10 +13,10 @@ import pytest
 import torch
 from PIL import Image as Picture
 from scipy.stats import t
-from torch import Tensor
+from torch import Tensor, nn
 
 import cambench
-from cambench import Explanation, Net, Run, UsageError, explain, explain_all, load, load_net, panel, score
+from cambench import BenchError, Explanation, Net, Run, UsageError, explain, explain_all, load, load_net, panel, score
 from cambench.bench.api import api
 from cambench.bench.core import plugins
 from cambench.bench.core.plugins import REPORT
@@ -257,6 +257,30 @@ def test_curves_name_the_methods_that_they_leave_out_and_need_a_common_image(tmp
     runs.rewrite(directory, "curves", curves[(cam & first) | (~cam & second)])
     with pytest.raises(UsageError, match=r"no image has a curve of all methods by insertion on resnet18$"):
         load(directory).curve("insertion")
+
+
+def test_a_run_takes_names_alone() -> None:
+    for key, value in (("nets", nn.ReLU()), ("nets", [nn.ReLU()]), ("methods", ["cam", len]), ("metrics", len)):
+        with pytest.raises(
+            UsageError, match=f"^{key} are given by their names, not as .*: write the code in a file, {key}="
+        ):
+            cambench.run("smoke", **{key: value})
+        with pytest.raises(UsageError, match=f"^{key} are given by their names"):
+            cambench.choose("smoke", **{key: value})
+
+
+def test_a_table_that_does_not_exist_is_named(small_run: Run) -> None:
+    with pytest.raises(UsageError, match=r"^a run has no table 'score': did you mean 'scores'"):
+        small_run.table("score")
+
+
+def brightness(_: Net, images: Tensor) -> Tensor:
+    return images.mean(1)
+
+
+def test_a_function_with_other_parameters_is_refused() -> None:
+    with pytest.raises(BenchError, match=r"its function cannot be called as explain\(net, images, targets\)$"):
+        cambench.explain(np.zeros((64, 64, 3), np.uint8), "squeezenet1_1", method=brightness)
 
 
 @pytest.mark.parametrize("count", [0, -1])

@@ -82,6 +82,15 @@ def test_a_method_named_twice_is_refused() -> None:
         suite_file.load("smoke", methods=["grad_cam", "grad_cam"]).find_method_plugins()
 
 
+def test_a_file_with_the_name_of_a_built_in_method_is_to_be_renamed(tmp_path: Path) -> None:
+    file = tmp_path / "grad_cam.py"
+    file.write_text("def explain(net, images, targets): ...\n", encoding="utf-8")
+    with pytest.raises(
+        UsageError, match=r"^a file of yours is called grad_cam, as what comes with cambench: rename it$"
+    ):
+        suite_file.load("smoke", methods=[str(file), "grad_cam"]).find_method_plugins()
+
+
 def test_a_target_that_contradicts_the_protocol_is_refused() -> None:
     assert suite_file.load("smoke", protocols=["opticam"], target="predicted").load_protocols()[0].target == "predicted"
     with pytest.raises(UsageError, match="contradict each other"):

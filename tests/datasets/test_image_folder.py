@@ -163,6 +163,11 @@ def test_a_truncated_file_is_named_in_the_error(tmp_path: Path) -> None:
             "file,class_index,box_224_xyxy\na.png,0,230 0 240 20\n",
             "line 2: the box '230 0 240 20' lies outside a.png squashed to 224 x 224 pixels",
         ),
+        (
+            "file,class_index,box_xyxy\na.png,0,10 10 50 66\n",
+            "line 2: the box '10 10 50 66' reaches beyond a.png, which has 64 x 64 pixels: it may be of the photo in another",
+        ),
+        ("file,class_index,box_xyxy\na.png,0,10 10 500 64\n", "reaches beyond a.png"),
         ("file,class_index,box_xyxy\na.png,0,nan 0 80 20\n", "is not a box: x1 < x2"),
         ("", "is not a table of comma-separated values"),
         ("file,class_index\n", "holds no image"),
@@ -324,8 +329,8 @@ def test_a_file_outside_the_folder_is_not_read(tmp_path: Path) -> None:
             load(path=str(root))
 
 
-def test_a_box_is_clipped_to_the_image(tmp_path: Path) -> None:
-    write_folder(tmp_path, "file,class_index,box_xyxy\na.png,7,32 32 999 999\n")
+def test_a_box_is_clipped_to_the_image_by_a_pixel_at_most(tmp_path: Path) -> None:
+    write_folder(tmp_path, "file,class_index,box_xyxy\na.png,7,32 32 65 64.5\n")
     (marked,) = load(path=str(tmp_path), size=32, resize="squash")[0].objects
     assert marked.mask[16:, 16:].all() and marked.mask.sum() == 16 * 16
 

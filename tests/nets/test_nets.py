@@ -89,3 +89,12 @@ def test_a_file_is_suggested_for_its_stem(tmp_path: Path, monkeypatch: pytest.Mo
     (tmp_path / "mine.py").touch()
     with pytest.raises(UsageError, match=r"there is no net 'mine': did you mean mine\.py:FACTORY, with the name"):
         sources.parse_source("mine")
+
+
+def test_a_file_of_weights_is_not_taken_for_a_net(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.pth").touch()
+    with pytest.raises(
+        UsageError, match=r"mine\.pth is a file, not a net: .* write --net ARCHITECTURE, .*--weights mine"
+    ):
+        sources.parse_source("mine.pth")
