@@ -51,16 +51,22 @@ class _Schedule:
     deadline: Deadline
     show: Callable[[str], None]
     needed: dict[tuple[str, str], float] = field(default_factory=dict)  # seconds, by net and dear method left out
+    slow: dict[tuple[str, str], float] = field(default_factory=dict)  # seconds, as above, of methods not declared dear
+    begun: set[str] = field(default_factory=set)  # the nets of which images were computed before the others
 
     def list_rounds(self) -> Iterator[Round]:
         """Yield rounds of cheap methods, then a round of each dear one if it is likely to end in time."""
         for start, stop in ((0, FIRST), (FIRST, len(self.plan.indices))):
             for net in self.plan.suite.nets:
-                yield from self._list_missing(net, self._list_methods(dear=False), start, stop)
-                if not start:
+                if start:
+                    self.slow |= {(net, method): needed for method, needed in self._find_slow(net)}
+                planned = list(self._list_missing(net, self._list_methods(net, dear=False), start, stop))
+                yield from planned
+                if planned and not start:
+                    self.begun.add(net)
                     self.show(net)
         for net in self._sort_by_speed():
-            for method in self._list_methods(dear=True):
+            for method in self._list_methods(net, dear=True):
                 yield from self._try_dear_method(net, method)
 
     def list_unfinished(self) -> Iterator[str]:
@@ -71,23 +77,29 @@ class _Schedule:
         rows = self.run.table("failures", columns=["net", "image"])
         failed = set(zip(rows["net"], rows["image"], strict=True))
         for net in self.plan.suite.nets:
-            if count := self._count_missing(net, self._list_methods(dear=False), failed):
+            if count := self._count_missing(net, self._list_methods(net, dear=False), failed):
                 yield f"{format_count(count, 'image')} on {net}"
-        for method, net in product(self._list_methods(dear=True), self.plan.suite.nets):
+        for method, net in product([method.spec for method in self.plan.methods], self.plan.suite.nets):
+            if method not in self._list_methods(net, dear=True):
+                continue
             if count := self._count_missing(net, [method], failed):
                 needed = self.needed.get((net, method))
                 forecast = f" (about {format_time(needed)})" if needed else ""
                 yield f"{method} on {net}, {format_count(count, 'image')}{forecast}"
 
     def _try_dear_method(self, net: str, method: str) -> Iterator[Round]:
-        """Yield the round of one image and, if the others are likely to end in time, that of the others."""
+        """Yield the round of one image and, if the others are likely to end in time, that of the others.
+
+        If the first was computed by an earlier command, the user goes on with the others.
+        """
         before = self.deadline.left
         first = list(self._list_missing(net, [method], 0, 1))
         yield from first
         seconds = (before - self.deadline.left) / 2  # the first image is explained twice, to count the work
         rest = list(self._list_missing(net, [method], 1, len(self.plan.indices)))
-        needed = seconds * len(list(_list_indices(rest)))
-        if first and needed > self.deadline.left:
+        needed = self.slow.get((net, method), seconds * len(list(_list_indices(rest))))
+        is_new = bool(first) or ((net, method) in self.slow and net in self.begun)
+        if is_new and needed > self.deadline.left:
             self.needed[net, method] = needed
         else:
             yield from rest
@@ -101,8 +113,19 @@ class _Schedule:
         rounds = self._list_missing(net, methods, 0, len(self.plan.indices))
         return sum((net, self.plan.images.name(index)) not in failed for index in _list_indices(rounds))
 
-    def _list_methods(self, *, dear: bool) -> list[str]:
-        return [method.spec for method in self.plan.methods if method.dear == dear]
+    def _list_methods(self, net: str, *, dear: bool) -> list[str]:
+        return [method.spec for method in self.plan.methods if (method.dear or (net, method.spec) in self.slow) == dear]
+
+    def _find_slow(self, net: str) -> Iterator[tuple[str, float]]:
+        """Yield the methods that would take more than the time that is left, with the seconds that they need.
+
+        These follow from the seconds of their first images.
+        """
+        cost = self.run.table("cost", columns=["method", "seconds"], net=net)
+        for method, seconds in cost.groupby("method", observed=True)["seconds"].median().items():
+            missing = self._list_missing(net, [str(method)], 0, len(self.plan.indices))
+            if (needed := seconds * len(list(_list_indices(missing)))) > self.deadline.left:
+                yield str(method), float(needed)
 
     def _sort_by_speed(self) -> list[str]:
         """List the nets, the one that predicts fastest first."""

@@ -4,6 +4,7 @@ import builtins
 from collections import Counter
 from itertools import count
 from pathlib import Path
+from time import perf_counter
 
 import pandas as pd
 import pytest
@@ -101,6 +102,23 @@ def test_dear_methods_that_do_not_fit_are_left_out(command: list[str], whole: Pa
     assert answer.images == 6, "one image of the dear method does not stop the others from being compared"
     assert bench(*command, "--out", tmp_path / "run").exit_code == 0
     assert_close(tmp_path / "run", whole)
+
+
+def test_a_slow_method_is_left_out_though_it_does_not_say_that_it_is_dear(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("time.perf_counter", lambda: perf_counter() + vars(builtins)["clock_of_tests"])
+    file = tmp_path / "slow.py"
+    file.write_text(DEAR.replace("DEAR = True\n", ""), encoding="utf-8")
+    command = ["run", "--nets", "squeezenet1_1", "--dataset", "scenes[size=64]", "--images", "12", "--methods",
+               f"grad_cam,{file},random", "--metrics", "gini", "--precision", "fp32", "--out", tmp_path / "run"]  # fmt: skip
+    text = words(bench(*command, "--time", "20min").output)
+    assert "Not computed: slow on squeezenet1_1, 8 images (about 13 min)" in text
+    counts = count_images(tmp_path / "run")
+    assert [counts["squeezenet1_1", method] for method in ("grad_cam", "random", "slow")] == [12, 12, 4]
+    assert bench(*command).exit_code == 0
+    again = bench(*command, "--time", "20min").output
+    assert count_images(tmp_path / "run")["squeezenet1_1", "slow"] == 12 and again.count(": 12 images, fp32") == 1
 
 
 FAILING = '''"""A method that fails on the images that are brighter than some."""

@@ -411,4 +411,4 @@ def test_a_data_set_may_fill_one_array_again_for_each_image(tmp_path: Path) -> N
     images = open_dataset(find(DATASET, str(tmp_path / "own.py")))
     read = [images[index] for index in range(3)]
     assert [int(image.pixels.max()) for image in read] == [0, 1, 2]
-    assert [image.objects[0].mask.any(1).nonzero()[0].tolist() for image in read] == [[0], [1], [2]]
+    assert [np.flatnonzero(image.objects[0].mask.any(1)).tolist() for image in read] == [[0], [1], [2]]
