@@ -92,6 +92,9 @@ class Net(nn.Module):
         self._head = Forward(self.classify, "fp32", usual_layout=cut.usual_layout)
         self._shared: tuple[Tensor, dict[Hashable, Any]] | None = None  # the images that methods share work on
 
+    def __repr__(self) -> str:
+        return f"<Net {self.name}: {len(self.classes)} classes, layer {self.layer}, {self.precision}, {self.device}>"
+
     def forward(self, images: Tensor) -> Tensor:
         """Return logits (n, classes) of images (n, 3, h, w) in [0, 1]."""
         logits: Tensor = self.classify(self.features(images))

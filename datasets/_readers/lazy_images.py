@@ -32,6 +32,9 @@ class LazyImages:
     resize: Resize
     notes: tuple[str, ...] = ()  # what should be said of the data set when a run starts
 
+    def __repr__(self) -> str:
+        return f"<LazyImages: {len(self)} of {self.size} x {self.size} pixels, {len(self.classes)} classes>"
+
     def __len__(self) -> int:
         return len(self.order)
 

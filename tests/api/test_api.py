@@ -274,6 +274,13 @@ def test_a_table_that_does_not_exist_is_named(small_run: Run) -> None:
         small_run.table("score")
 
 
+def test_nets_and_data_sets_are_shown_in_a_line(tmp_path: Path) -> None:
+    net = load_net("squeezenet1_1", device="cpu", precision="fp32")
+    assert repr(net) == "<Net squeezenet1_1: 10 classes, layer features.12, fp32, cpu>"
+    Picture.new("RGB", (40, 40)).save(tmp_path / "a.png")
+    assert repr(cambench.load_dataset(str(tmp_path))) == "<LazyImages: 1 of 224 x 224 pixels, 0 classes>"
+
+
 def brightness(_: Net, images: Tensor) -> Tensor:
     return images.mean(1)
 

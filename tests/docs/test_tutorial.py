@@ -112,6 +112,15 @@ def test_the_method_and_the_metric_in_own_md_work(plugins_of_own_md: Path) -> No
     assert score == pytest.approx(expected) and explanation.raw is not None and float(explanation.raw.min()) >= 0
 
 
+def test_the_method_with_gradients_in_own_md_is_grad_cam(plugins_of_own_md: Path) -> None:
+    image, settings = load_dataset("scenes[size=64]")[0], {"precision": "fp32", "device": "cpu"}
+    own, expected = (
+        explain(image, "resnet18", method=method, **settings).raw for method in ("./my_grad_cam.py", "grad_cam")
+    )
+    assert own is not None and expected is not None and expected.max() > 0
+    assert own == pytest.approx(expected, rel=1e-5, abs=1e-6)
+
+
 def test_the_stream_and_the_rerun_in_own_md_work(plugins_of_own_md: Path) -> None:
     explanation = explain(
         load_dataset("scenes[size=64]")[0], "squeezenet1_1", method="./my_occlusion.py", metrics=["./my_mirror.py"],
