@@ -130,8 +130,8 @@ def test_the_tables_of_a_run_are_frames(small_run: Run) -> None:
 
 def test_the_summary_of_a_run_is_its_csv_report(small_run: Run) -> None:
     text = plugins.find(REPORT, "csv")(small_run)
-    summary, report = small_run.summary(), pd.read_csv(io.StringIO(text))
-    pd.testing.assert_frame_equal(summary, report, rtol=1e-14, atol=0)  # read_csv may round the last digit
+    summary, report = small_run.summary(), pd.read_csv(io.StringIO(text), float_precision="round_trip")
+    pd.testing.assert_frame_equal(summary, report, rtol=0, atol=0)
     assert summary.to_csv(index=False, lineterminator="\n") == text
     assert report["reason"].notna().any() and report["mean"].notna().any()
 
