@@ -6,7 +6,7 @@ from ..bench.core.formatting import format_count, join_names, make_title
 from ..bench.core.markdown import escape
 from ..bench.published import published
 from ..bench.published import table as published_table
-from ..bench.show.answer_matrix import make_answer_matrix
+from ..bench.show.answer_matrix import RACE_NOTE, make_answer_matrix
 from ..bench.show.protocols import describe_protocols
 from ..bench.show.race_table import make_race_table
 from ..bench.show.score_table import make_score_table
@@ -72,7 +72,7 @@ def _describe_controls(analysis: NetAnalysis) -> Iterator[str]:
     controls = join_names(analysis.table.controls)
     comparisons = [comparison for metric in analysis.by_metric.values() for comparison in metric.comparisons]
     if analysis.table.race:
-        yield "By tests that hold for a fixed number of images, and are too sure of a race:"
+        yield RACE_NOTE
     for method, metrics in find_metrics_won(comparisons).items():
         names = f": {', '.join(metrics)}" if metrics else ""
         yield f"{method} beats {controls} on {len(metrics)} of {len(analysis.by_metric)} metrics{names}."

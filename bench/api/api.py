@@ -304,10 +304,9 @@ def _load_or_check(net: str | nn.Module, protocol: str, loading: Mapping[str, An
 def _check_named(changes: Mapping[str, Any]) -> None:
     """Raise UsageError for nets, methods and metrics that are no names: a run can be repeated, also by another process."""
     for key in ("nets", "methods", "metrics"):
-        entries = changes.get(key) or ()
-        listed = [entries] if isinstance(entries, str | nn.Module) or callable(entries) else entries
-        for entry in listed:
-            if not isinstance(entry, str):
+        entries = changes.get(key)
+        for entry in entries if isinstance(entries, list | tuple) else [entries]:
+            if isinstance(entry, nn.Module) or callable(entry):
                 example = "my.py:make" if key == "nets" else "./my_file.py"
                 raise UsageError(
                     f"{key} are given by their names, not as {type(entry).__name__}: write the code in a file, {key}="

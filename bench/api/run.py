@@ -8,6 +8,7 @@ from typing import Any
 import matplotlib
 import numpy as np
 import pandas as pd
+from matplotlib.colors import TABLEAU_COLORS
 
 from ..config.defaults import DEFAULTS
 from ..core.errors import UsageError, list_known_names
@@ -25,9 +26,9 @@ from ..stats.summary import list_metrics
 from ..store import run as store
 
 BAND = 0.15  # opacity, of up to eight bands; less of more
-COLOURS_OF_METHODS = [f"C{number}" for number in range(10) if number != 7]  # of matplotlib; C7 is grey
-METHOD_LINES = [(colour, dashes) for dashes in ("-", "--", ":") for colour in COLOURS_OF_METHODS]
-CONTROL_LINES = [("C7", (0, lengths)) for lengths in ((1, 1), (4, 2), (6, 2, 1, 2), (9, 3))]
+GREY = "tab:gray"
+METHOD_LINES = [(colour, dashes) for dashes in ("-", "--", ":") for colour in TABLEAU_COLORS if colour != GREY]
+CONTROL_LINES = [(GREY, (0, lengths)) for lengths in ((1, 1), (4, 2), (6, 2, 1, 2), (9, 3))]
 CAPTION = 3  # the most metrics shown below a map
 
 

@@ -51,8 +51,8 @@ class _Schedule:
     deadline: Deadline
     show: Callable[[str], None]
     needed: dict[tuple[str, str], float] = field(default_factory=dict)  # seconds, by net and dear method left out
-    slow: dict[tuple[str, str], float] = field(default_factory=dict)  # seconds, as above, of methods not declared dear
-    begun: set[str] = field(default_factory=set)  # the nets of which images were computed before the others
+    slow: dict[tuple[str, str], float] = field(default_factory=dict)  # the same of methods that proved dear
+    begun: set[str] = field(default_factory=set)  # the nets of whose first images this command has computed some
 
     def list_rounds(self) -> Iterator[Round]:
         """Yield rounds of cheap methods, then a round of each dear one if it is likely to end in time."""
@@ -60,10 +60,13 @@ class _Schedule:
             for net in self.plan.suite.nets:
                 if start:
                     self.slow |= {(net, method): needed for method, needed in self._find_slow(net)}
-                planned = list(self._list_missing(net, self._list_methods(net, dear=False), start, stop))
+                methods = self._list_methods(net, dear=False)
+                planned = list(self._list_missing(net, methods, start, stop))
                 yield from planned
                 if planned and not start:
-                    self.begun.add(net)
+                    left = self._list_missing(net, methods, start, stop)
+                    if len(list(_list_indices(left))) < len(list(_list_indices(planned))):
+                        self.begun.add(net)
                     self.show(net)
         for net in self._sort_by_speed():
             for method in self._list_methods(net, dear=True):
@@ -117,15 +120,26 @@ class _Schedule:
         return [method.spec for method in self.plan.methods if (method.dear or (net, method.spec) in self.slow) == dear]
 
     def _find_slow(self, net: str) -> Iterator[tuple[str, float]]:
-        """Yield the methods that would take more than the time that is left, with the seconds that they need.
+        """Yield the methods without which the others would end in time, and with which not, with the seconds that they need.
 
-        These follow from the seconds of their first images.
+        They were not declared dear. What they need follows from the seconds of their first images. If the others are controls,
+        no method is left out.
         """
         cost = self.run.table("cost", columns=["method", "seconds"], net=net)
-        for method, seconds in cost.groupby("method", observed=True)["seconds"].median().items():
-            missing = self._list_missing(net, [str(method)], 0, len(self.plan.indices))
-            if (needed := seconds * len(list(_list_indices(missing)))) > self.deadline.left:
-                yield str(method), float(needed)
+        medians = cost.groupby("method", observed=True)["seconds"].median()
+        needed = {
+            method: self._count(net, method) * float(medians.get(method, 0))
+            for method in self._list_methods(net, dear=False)
+        }
+        for method, seconds in needed.items():
+            others = needed.keys() - {method}
+            if all(self.run.header.methods[other].control for other in others):
+                continue
+            if seconds > self.deadline.left >= sum(needed[other] for other in others):
+                yield method, seconds
+
+    def _count(self, net: str, method: str) -> int:
+        return len(list(_list_indices(self._list_missing(net, [method], 0, len(self.plan.indices)))))
 
     def _sort_by_speed(self) -> list[str]:
         """List the nets, the one that predicts fastest first."""

@@ -142,18 +142,14 @@ def find_dataset(spec: str, seed: int | None = None) -> Plugin:
 
     Raise UsageError for what does not exist.
     """
-    is_folder = specs.ADDRESS in spec.partition("[")[0] or (
-        spec not in plugins.list_names(DATASET) and Path(spec).is_dir()
-    )
-    if is_folder and is_root(Path(spec)):
-        raise UsageError(f"{spec} is the root of the file system: name a folder of images")
-    if not is_folder:
-        folder, bracket, settings = spec.partition("[")
-        if bracket and folder not in plugins.list_names(DATASET) and Path(folder).is_dir():
-            opener, _ = plugins.find_folder_opener(DATASET)
-            return plugins.find(DATASET, f"{opener}[path={folder},{settings}", seed)
+    path, bracket, rest = (spec, "", "") if Path(spec).is_dir() else spec.partition("[")
+    if specs.ADDRESS not in path and (path in plugins.list_names(DATASET) or not Path(path).is_dir()):
         _check_path(spec)
-    return (plugins.open_folder if is_folder else plugins.find)(DATASET, spec, seed)
+        return plugins.find(DATASET, spec, seed)
+    if is_root(Path(path)):
+        raise UsageError(f"{path} is the root of the file system: name a folder of images")
+    settings = specs.parse(DATASET.word, f"folder[{rest}").settings if bracket else {}
+    return plugins.open_folder(DATASET, path, seed, settings)
 
 
 def _check_path(spec: str) -> None:
@@ -174,6 +170,6 @@ def check_distinct(listed: list[Named]) -> list[Named]:
             same = [entry for entry in listed if entry.spec == spec]
             origins = {isinstance(entry, Plugin) and entry.foreign for entry in same}
             if len(origins) == 2:
-                raise UsageError(f"a file of yours is called {spec}, as what comes with cambench: rename it")
+                raise UsageError(f"{spec} comes with cambench, and another one has its name: rename that one's file")
             raise UsageError(f"{spec} is named twice")
     return listed

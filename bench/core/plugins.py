@@ -262,10 +262,11 @@ def read_description(kind: Kind, name: str) -> str:
     return _read_first_line(ast.get_docstring(ast.parse(file.read_bytes())))
 
 
-def open_folder(kind: Kind, path: str, seed: int | None = None) -> Plugin:
-    """Return the plug-in that opens folders, with `path` as its folder."""
+def open_folder(kind: Kind, path: str, seed: int | None = None, settings: dict[str, Any] | None = None) -> Plugin:
+    """Return the plug-in that opens folders, with `path` as its folder, and other settings of it."""
     name, module = find_folder_opener(kind)
-    return _create(kind, name, module, spec=path, settings={"path": path}, seed=seed)
+    spec = specs.Spec(path, None, settings or {})
+    return _create(kind, name, module, spec=spec.label(path), settings={"path": path} | spec.settings, seed=seed)
 
 
 def find_folder_opener(kind: Kind) -> tuple[str, ModuleType]:

@@ -12,7 +12,7 @@ from ..scoring.blend import rank_pixels
 from ..scoring.case import AskingMaps, Case, Curve, FloatMap, MapValue, RandomisedMap
 from ._correlation import correlate_maps
 
-VERSION = 1
+VERSION = 2
 BETTER = "lower"
 UNIT = "similarity"
 RANGE = (-1.0, 1.0)

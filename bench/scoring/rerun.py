@@ -7,7 +7,8 @@ from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.parametrize import ParametrizationList, is_parametrized
+from torch.nn.utils.parametrize import is_parametrized
+from torch.nn.utils.spectral_norm import SpectralNorm
 
 from ..core.plugins import Plugin
 from ..data.seeds import derive_seed
@@ -15,6 +16,7 @@ from ..nets.net import Net
 from .call_method import call_method, protect
 from .case import FloatMap, Rerun
 
+STEPS = 15  # of a power iteration, as torch takes when it applies a spectral norm
 _RANDOMISED: WeakKeyDictionary[Net, dict[tuple[float, int], Net]] = WeakKeyDictionary()
 
 
@@ -64,8 +66,8 @@ def randomise(net: Net, share: float, seed: int) -> Net:
     """Return a copy of a net whose last layers, this share of those with weights, are made random by the seed.
 
     A layer is initialised anew as its type is by default; weights that this leaves as they are, such as a net's own
-    parameters or those of a weight norm, are shuffled. The copy is fp32 throughout. It is cached as long as the net exists, so
-    that all images and methods see the same one.
+    parameters or those of a weight norm, are shuffled. Buffers, such as those of frozen batch norms, stay. The copy is fp32
+    throughout. It is cached as long as the net exists, so that all images and methods see the same one.
     """
     cache = _RANDOMISED.setdefault(net, {})
     if (share, seed) not in cache:
@@ -75,7 +77,7 @@ def randomise(net: Net, share: float, seed: int) -> Net:
 
 def _randomise(net: Net, share: float, seed: int) -> Net:
     cut = copy.deepcopy(net.cut)
-    layers = [module for part in cut.modules.values() for module in part.modules() if _list_weights(module)]
+    layers = _list_layers([module for part in cut.modules.values() for module in part.modules()])
     count = math.ceil(round(share * len(layers), 6))
     generator = torch.Generator().manual_seed(seed)  # another than that of the initialisations
     with torch.random.fork_rng(devices=[]):
@@ -83,28 +85,42 @@ def _randomise(net: Net, share: float, seed: int) -> Net:
         for module in reversed(layers[len(layers) - count :]):
             before = [weight.clone() for weight in _list_weights(module)]
             _reset(module)
-            _shuffle(
-                [weight for weight, old in zip(_list_weights(module), before, strict=True) if torch.equal(weight, old)],
-                generator,
-            )
+            kept = zip(_list_weights(module), before, strict=True)
+            _shuffle([weight for weight, old in kept if torch.equal(weight, old)], generator)
+            _settle(module)
     randomised = Net(net.name, cut, net.classes, "fp32", link=net.link)
     randomised.configure(net.memory_limit)
     return randomised
 
 
+def _list_layers(modules: Sequence[nn.Module]) -> list[nn.Module]:
+    """List the modules that have weights, without those from which torch computes the weights of others."""
+    inner = {id(part) for module in modules for part in _list_parametrizations(module)}
+    return [module for module in modules if id(module) not in inner and _list_weights(module)]
+
+
 def _list_weights(module: nn.Module) -> list[Tensor]:
     """List a module's own weights, and those from which torch computes them if they are parametrised."""
-    if isinstance(module, ParametrizationList):
-        return []  # they are those of the module that it belongs to
-    own = list(module.parameters(recurse=False))
-    return [*own, *(module.parametrizations.parameters() if is_parametrized(module) else ())]  # type: ignore[union-attr, operator]
+    inner = [weight for part in _list_parametrizations(module) for weight in part.parameters(recurse=False)]
+    return [*module.parameters(recurse=False), *inner]
+
+
+def _list_parametrizations(module: nn.Module) -> list[nn.Module]:
+    """List the modules from which torch computes the weights of a module, if it is parametrised."""
+    return list(module.parametrizations.modules()) if is_parametrized(module) else []  # type: ignore[union-attr, operator]
 
 
 def _reset(module: nn.Module) -> None:
-    """Apply the layer type's default initialisation, if it has one, on the CPU, so that all devices have the same weights."""
+    """Apply the layer type's default initialisation, if it has one, so that all devices have the same weights.
+
+    It draws them on the CPU, in the usual layout: some versions of torch fill a tensor in the order of its memory.
+    """
     if hasattr(module, "reset_parameters"):
         device = next(module.parameters()).device
-        module.to("cpu").reset_parameters()  # type: ignore[operator]
+        module.to("cpu")
+        for weight in module.parameters(recurse=False):
+            weight.data = weight.data.contiguous()
+        module.reset_parameters()  # type: ignore[operator]
         module.to(device)
 
 
@@ -113,3 +129,16 @@ def _shuffle(weights: Sequence[Tensor], generator: torch.Generator) -> None:
     for weight in weights:
         order = torch.randperm(weight.numel(), generator=generator).to(weight.device)
         weight.copy_(weight.flatten()[order].view_as(weight))
+
+
+def _settle(module: nn.Module) -> None:
+    """Let spectral norms find the norms of their new weights: they take a step towards them when used in train mode."""
+    hooks = [hook for hook in module._forward_pre_hooks.values() if isinstance(hook, SpectralNorm)]
+    names = list(module.parametrizations) if is_parametrized(module) else []  # type: ignore[arg-type]
+    module.train()
+    for _ in range(STEPS if hooks or names else 0):
+        for hook in hooks:
+            hook(module, ())
+        for name in names:
+            getattr(module, name)
+    module.eval()

@@ -33,8 +33,8 @@ NOTE = (
     "below each word the mean, over the images that all ranked methods have."
 )
 RACE_NOTE = (
-    "These words follow from tests that hold for a fixed number of images. A race looks again after every round, so they are "
-    "too sure of it: what it has decided is in its own table."
+    "These words follow from tests that hold for a fixed number of images. A race looks again after every round, so that they "
+    "claim more than is sure: what the race has decided is in its own table."
 )
 TIES_NOTE = (
     "By {}, a difference that is smaller than what the order of equal pixels does to either mean decides nothing."

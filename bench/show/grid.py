@@ -76,7 +76,9 @@ class Grid:
     @property
     def is_stacked(self) -> bool:
         """Whether a narrow screen shows each row as a card of its own: a few rows, or more with sentences in their cells."""
-        cells = [cell for row in self.rows for cell in row.cells]
+        cells = [
+            cell for row in self.rows for cell, head in zip(row.cells, self.heads, strict=True) if not head.row_header
+        ]
         has_sentences = any(max(len(cell.text), len(cell.small)) > SENTENCE for cell in cells)
         return self.css != "matrix" and len(self.rows) <= (MOST_CARDS if has_sentences else MOST_SHORT_CARDS)
 

@@ -25,7 +25,7 @@ def describe(evidence: Evidence, state: State) -> str:
 
 def _describe_constant_maps(table: Table, method: str) -> str:
     """Warn of a method to take that shows nothing on half of its images, or on more; empty for another."""
-    count, images = table.constant_maps.get(method, 0), table.images
+    count, images = table.constant_maps.get(method, 0), table.count_images(method)
     return (
         f"; but {count} of the {images} maps of {method} are constant, and show nothing" if 2 * count >= images else ""
     )

@@ -13,7 +13,7 @@ from ..core.errors import UsageError
 from ..core.formatting import format_count, join_names
 from ..store.header import Header
 from .estimate import TIE, Floats
-from .race import FIRST, Board, Rules, Stage, play
+from .race import FIRST, Board, Rules, Stage, is_round, play
 from .sequences import NEVER
 
 Kind = Literal["left", "behind", "no better than a control", "close", "same", "no score", "control"]
@@ -218,7 +218,12 @@ def make_board(
 
 
 def _pass_failed(header: Header, count: int, failed: Collection[str]) -> int:
-    """Return the number of images that are scored or failed, if `count` of the first are: a round may end with a failed one."""
+    """Return the number of images that are scored or failed, if `count` of the first are: a round may end with failed ones.
+
+    A method at the end of a round has not tried the images of the next one.
+    """
+    if count and is_round(count):
+        return count
     return count + sum(1 for _ in takewhile(lambda image: image in failed, header.data.images[count:]))
 
 

@@ -97,7 +97,7 @@ class Board:
     def ranks(self) -> Counts:
         """The ranks of the methods by price (k,): 0 is the cheapest, and of equals the first.
 
-        Forwards that differ by less than a tenth are equal, as in the price of a method elsewhere.
+        Forwards are compared to one decimal, as in the price of a method elsewhere.
         """
         return np.argsort(np.argsort(np.nan_to_num(self.forwards, nan=np.inf).round(1), kind="stable"))
 
@@ -225,6 +225,14 @@ def play(board: Board) -> Stage:
         counts[list(stage.targets)] = list(stage.targets.values())
         stage = Stage(board, counts)
     return stage
+
+
+def is_round(count: int) -> bool:
+    """Tell whether a round ends after so many images."""
+    end = 1
+    while end < count:
+        end = int(_count_next(np.array(end)))
+    return end == count
 
 
 def _count_next(counts: Counts) -> Counts:

@@ -181,13 +181,13 @@ def _read_box(text: str, column: str, path: Path, line: str) -> Box:
         raise UsageError(f"{line}: {text!r} is not a box: x1 < x2 and y1 < y2, counted from the upper left corner")
     squashed = re.search(r"\d+", column)
     width, height = (int(squashed[0]),) * 2 if squashed else read_size(path)
+    name = decode_name(path.name)
+    picture = f"{name} {'squashed to' if squashed else 'of'} {width} x {height} pixels"
     if x1 >= width or y1 >= height:
-        name = decode_name(path.name)
-        picture = f"{name} squashed to" if squashed else f"{name}, which is"
-        raise UsageError(f"{line}: the box {text!r} lies outside {picture} {width} x {height} pixels")
+        raise UsageError(f"{line}: the box {text!r} lies outside {picture}")
     if x2 > width + 1 or y2 > height + 1:  # an edge may be counted up to the pixel after it
         raise UsageError(
-            f"{line}: the box {text!r} reaches beyond {decode_name(path.name)}, which has {width} x {height} pixels: it may "
-            "be of the photo in another size, or hold a width and a height"
+            f"{line}: the box {text!r} reaches beyond {picture} by more than one: it may be of the photo in another size, or "
+            "hold a width and a height"
         )
     return x1 / width, y1 / height, x2 / width, y2 / height

@@ -121,6 +121,53 @@ def test_a_slow_method_is_left_out_though_it_does_not_say_that_it_is_dear(
     assert count_images(tmp_path / "run")["squeezenet1_1", "slow"] == 12 and again.count(": 12 images, fp32") == 1
 
 
+@pytest.mark.parametrize("others", ["", ",./other.py"])
+def test_methods_that_alone_can_be_taken_are_not_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, others: str
+) -> None:
+    """Of more images than fit into the time, all methods get as many as fit."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("time.perf_counter", lambda: perf_counter() + vars(builtins)["clock_of_tests"])
+    for name in ("slow", "other"):
+        Path(f"{name}.py").write_text(DEAR.replace("DEAR = True\n", ""), encoding="utf-8")
+    command = ["run", "--nets", "squeezenet1_1", "--dataset", "scenes[size=64]", "--images", "40", "--methods",
+               f"./slow.py,random{others}", "--metrics", "gini", "--precision", "fp32", "--out", tmp_path / "run"]  # fmt: skip
+    text = words(bench(*command, "--time", "20min").output)
+    counts = count_images(tmp_path / "run")
+    assert "the time is up. Not computed: " in text and "images on squeezenet1_1" in text
+    assert 4 < counts["squeezenet1_1", "slow"] == counts["squeezenet1_1", "random"] < 40
+    if others:
+        assert counts["squeezenet1_1", "other"] == counts["squeezenet1_1", "slow"]
+
+
+def test_a_dear_method_goes_on_though_a_first_image_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("dear.py").write_text(DEAR, encoding="utf-8")
+    Path("own.py").write_text(UNREADABLE, encoding="utf-8")
+    command = ["run", "--nets", "squeezenet1_1", "--dataset", "./own.py", "--images", "8", "--methods", "grad_cam,./dear.py",
+               "--metrics", "gini", "--precision", "fp32", "--out", tmp_path / "run", "--time", "6min"]  # fmt: skip
+    done = []
+    for _ in range(3):
+        assert bench(*command).exit_code == FAILED
+        done.append(count_images(tmp_path / "run")["squeezenet1_1", "dear"])
+    assert done[0] < done[1] <= done[2] == 7
+
+
+UNREADABLE = """
+import numpy as np
+from cambench import load_dataset, Image
+
+class Images:
+    classes = ()
+    def __len__(self): return 8
+    def name(self, index): return str(index)
+    def __getitem__(self, index):
+        if index == 2: raise OSError("it is gone")
+        return Image(str(index), np.full((64, 64, 3), 20 * index, np.uint8), None)
+
+def load(): return Images()
+"""
+
 FAILING = '''"""A method that fails on the images that are brighter than some."""
 
 import torch

@@ -86,7 +86,7 @@ def test_a_file_with_the_name_of_a_built_in_method_is_to_be_renamed(tmp_path: Pa
     file = tmp_path / "grad_cam.py"
     file.write_text("def explain(net, images, targets): ...\n", encoding="utf-8")
     with pytest.raises(
-        UsageError, match=r"^a file of yours is called grad_cam, as what comes with cambench: rename it$"
+        UsageError, match=r"^grad_cam comes with cambench, and another one has its name: rename that one's file$"
     ):
         suite_file.load("smoke", methods=[str(file), "grad_cam"]).find_method_plugins()
 

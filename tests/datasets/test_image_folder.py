@@ -156,16 +156,16 @@ def test_a_truncated_file_is_named_in_the_error(tmp_path: Path) -> None:
         ("file,class_index\n,0\n", "line 2: there is no file ''"),
         (
             "file,class_index,box_xyxy\na.png,0,64 0 80 20\n",
-            "line 2: the box '64 0 80 20' lies outside a.png, which is 64 x 64 pixels",
+            "line 2: the box '64 0 80 20' lies outside a.png of 64 x 64 pixels",
         ),
-        ("file,class_index,box_xyxy\na.png,0,0 64 20 80\n", "lies outside a.png, which is 64 x 64"),
+        ("file,class_index,box_xyxy\na.png,0,0 64 20 80\n", "lies outside a.png of 64 x 64 pixels"),
         (
             "file,class_index,box_224_xyxy\na.png,0,230 0 240 20\n",
             "line 2: the box '230 0 240 20' lies outside a.png squashed to 224 x 224 pixels",
         ),
         (
             "file,class_index,box_xyxy\na.png,0,10 10 50 66\n",
-            "line 2: the box '10 10 50 66' reaches beyond a.png, which has 64 x 64 pixels: it may be of the photo in another",
+            "line 2: the box '10 10 50 66' reaches beyond a.png of 64 x 64 pixels by more than one: it may be",
         ),
         ("file,class_index,box_xyxy\na.png,0,10 10 500 64\n", "reaches beyond a.png"),
         ("file,class_index,box_xyxy\na.png,0,nan 0 80 20\n", "is not a box: x1 < x2"),
@@ -375,8 +375,19 @@ def test_a_folder_takes_settings_in_brackets(tmp_path: Path) -> None:
     plugin = find_dataset(f"{tmp_path}[size=96]", seed=3)
     assert plugin.settings == find_dataset(f"image_folder[path={tmp_path},size=96]", seed=3).settings
     assert plugin()[0].pixels.shape == (96, 96, 3)
-    with pytest.raises(UsageError, match="there is no folder"):
-        find_dataset(f"{tmp_path}/nowhere[size=96]")
+    odd = tmp_path / "2020, old"
+    odd.mkdir()
+    Image.new("RGB", (40, 40)).save(odd / "a.png")
+    assert find_dataset(f"{odd}[size=32]")()[0].pixels.shape == (32, 32, 3)
+    assert find_dataset("memory://x[size=32]").settings["path"] == "memory://x"
+    for spec, message in (
+        (f"{tmp_path}/nowhere[size=96]", "there is no folder"),
+        (f"{tmp_path}[sice=96]", "did you mean 'size'"),
+        (f"{tmp_path}[size=96", "names no dataset"),
+        ("/[size=32]", "^/ is the root of the file system"),
+    ):
+        with pytest.raises(UsageError, match=message):
+            find_dataset(spec)
 
 
 @pytest.mark.parametrize(("alpha", "note"), [(255, ""), (0, "its transparent parts are put on white")])

@@ -8,7 +8,7 @@ import pytest
 import torch
 from scipy.stats import spearmanr
 from torch import Tensor, nn
-from torch.nn.utils import parametrizations
+from torch.nn.utils import parametrizations, parametrize, spectral_norm
 
 from cambench import load_net
 from cambench.bench.config.protocol import find_protocol as protocol
@@ -189,13 +189,17 @@ def keep(module: nn.Module) -> nn.Module:
     return module
 
 
-@pytest.mark.parametrize("normalise", [keep, parametrizations.weight_norm, parametrizations.spectral_norm])
+@pytest.mark.parametrize(
+    "normalise", [keep, parametrizations.weight_norm, parametrizations.spectral_norm, spectral_norm]
+)
 def test_weights_without_an_initialisation_are_shuffled_from_the_last_one_down(
     normalise: Callable[[nn.Module], nn.Module],
 ) -> None:
     torch.manual_seed(0)
     layers = [normalise(nn.Conv2d(3, 8, 5, 3)), nn.ReLU(), normalise(nn.Conv2d(8, 10, 3, 2)), nn.ReLU()]
     module = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), OwnHead())
+    for _ in range(15):
+        module(random_images(2, 64))  # in train mode, in which a spectral norm finds the norm
     net = load_net(module, preprocess="none", layer="3", device="cpu", precision="fp32")
     known = dict(net.named_parameters())
 
@@ -217,6 +221,30 @@ def test_weights_without_an_initialisation_are_shuffled_from_the_last_one_down(
     )
     assert len(list_changed(0.6)) == 1 + (len(known) - 1) // 2, "the head and the last convolution"
     assert list_changed(1.0) == set(known)
+    activations = [each.features(random_images(2, 64)).std().item() for each in (net, randomise(net, 1.0, 0))]
+    assert 0.1 < activations[1] / activations[0] < 10, "they keep their scale"
+
+
+class Scale(nn.Module):
+    """A parametrisation with weights of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.factor = nn.Parameter(torch.rand(10, 1, 1, 1))
+
+    def forward(self, weight: Tensor) -> Tensor:
+        return weight * self.factor
+
+
+def test_a_parametrised_layer_is_one_layer_with_the_weights_of_its_parametrisation() -> None:
+    torch.manual_seed(0)
+    last = nn.Conv2d(8, 10, 3, 2)
+    parametrize.register_parametrization(last, "weight", Scale())
+    module = nn.Sequential(nn.Conv2d(3, 8, 5, 3), nn.ReLU(), last, nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    net = load_net(module, preprocess="none", layer="3", device="cpu", precision="fp32")
+    changed = dict(randomise(net, 0.5, 0).named_parameters())
+    of_last = {name for name, weight in net.named_parameters() if not torch.equal(weight, changed[name])}
+    assert {tuple(changed[name].shape) for name in of_last} == {(10, 1, 1, 1), (10, 8, 3, 3), (10,)}
 
 
 def test_class_maps_of_a_randomised_net_use_its_random_weights(nets: dict[str, Net]) -> None:

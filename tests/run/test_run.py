@@ -412,7 +412,7 @@ def test_a_map_that_is_not_finite_is_reported_and_scored_as_constant(tmp_path: P
     assert result.exit_code == 0
     assert "nan_cam: 1 map not finite (NaN or infinite), scored as constant" in " ".join(result.output.split())
     scores = store.open_run(tmp_path / "r").table("scores")
-    values = scores.pivot_table(index="metric", columns="method", values="value")
+    values = scores.pivot_table(index="metric", columns="method", values="value", observed=True)
     assert (values["nan_cam"] == values["uniform"]).all()
     assert scores.groupby("method", observed=True)["nan_map"].all().to_dict() == {"nan_cam": True, "uniform": False}
     assert scores["constant_map"].all()

@@ -20,6 +20,11 @@ def noise(size: float = 0.02) -> Floats:
     return RNG.uniform(-size, size, IMAGES)
 
 
+def test_forwards_are_compared_to_one_decimal() -> None:
+    board = make_board(*[0.5] * 4, forwards=[1.01, 1.0, 1.06, 0.9])
+    assert board.ranks.tolist() == [1, 2, 3, 0], "of equals the first is the cheapest"
+
+
 def make_board(*levels: Floats, controls: int = 0, forwards: Sequence[float] = (), rules: Rules | None = None) -> Board:
     """A board of one metric: the scores of each method; the last `controls` of them are controls."""
     count = len(levels)
