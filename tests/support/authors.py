@@ -19,7 +19,7 @@ from torch import Tensor
 from torchvision.transforms.functional import gaussian_blur
 
 import cambench
-from cambench.bench.config.protocol import find_protocol
+from cambench.bench.config.protocol import Protocol, find_protocol
 from cambench.bench.conform import reference
 from cambench.bench.conform.conform import max_difference
 from cambench.bench.core.errors import NotApplicable
@@ -30,7 +30,7 @@ from cambench.bench.metrics import irof
 from cambench.bench.nets import load as nets
 from cambench.bench.nets.net import Net
 from cambench.bench.scoring import score as scoring
-from cambench.bench.scoring.case import Asking, Case, Curve
+from cambench.bench.scoring.case import Asking, Case, Curve, FloatMap
 from cambench.bench.scoring.postprocess import fit, stretch
 from cambench.tests.support.naive import draw_seed
 from cambench.tools.authors import DIFFERENCES, SOURCES
@@ -149,12 +149,23 @@ def score_map(value: Value, metric: Plugin, protocol_name: str) -> float:
     """Score the drawn map of a recorded value by a metric."""
     net, image, raw = load_net(value.net), load_scene(value.scene), make_map(value.map, value.scene)
     rules = find_protocol(protocol_name)
-    map_ = reference.fit_maps(protocol_name, raw[None], image)[0].numpy()
+    map_ = fit_as_given(raw, image, rules)
     case = Case(map_, int(find_target(net, image)), (), image[0], raw.numpy(), None, hash_pixels(image)[0])
     (score,) = scoring.score(net, [case], [metric], rules.score)[0]
     if isinstance(score, NotApplicable):
         raise score
     return score.area if isinstance(score, Curve) else score
+
+
+def fit_as_given(raw: Tensor, image: Tensor, rules: Protocol) -> FloatMap:
+    """Fit a raw map as the one that the authors' code was given: in float32, whose rounding orders pixels that nearly tie."""
+    size = (image.shape[2], image.shape[3])
+    if rules.order == "stretch-fit":
+        fitted = fit(stretch(raw[None], rules.stretch), size, rules.fit).clamp(0, 1)
+    else:
+        fitted = stretch(fit(raw[None], size, rules.fit), rules.stretch)
+    map_: FloatMap = fitted[0].numpy()
+    return map_
 
 
 def reproduce_cam_of_weights(net: Net, image: Tensor) -> Tensor:
