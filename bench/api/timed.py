@@ -64,8 +64,7 @@ class _Schedule:
                 planned = list(self._list_missing(net, methods, start, stop))
                 yield from planned
                 if planned and not start:
-                    left = self._list_missing(net, methods, start, stop)
-                    if len(list(_list_indices(left))) < len(list(_list_indices(planned))):
+                    if _count_images(self._list_missing(net, methods, start, stop)) < _count_images(planned):
                         self.begun.add(net)
                     self.show(net)
         for net in self._sort_by_speed():
@@ -100,7 +99,7 @@ class _Schedule:
         yield from first
         seconds = (before - self.deadline.left) / 2  # the first image is explained twice, to count the work
         rest = list(self._list_missing(net, [method], 1, len(self.plan.indices)))
-        needed = self.slow.get((net, method), seconds * len(list(_list_indices(rest))))
+        needed = self.slow.get((net, method), seconds * _count_images(rest))
         is_new = bool(first) or ((net, method) in self.slow and net in self.begun)
         if is_new and needed > self.deadline.left:
             self.needed[net, method] = needed
@@ -111,7 +110,7 @@ class _Schedule:
         """Yield what these images of the run, by position, lack of the methods."""
         yield from list_missing(self.plan, self.run, net, dict.fromkeys(methods, range(start, stop)))
 
-    def _count_missing(self, net: str, methods: Sequence[str], failed: Container[NetImage]) -> int:
+    def _count_missing(self, net: str, methods: Sequence[str], failed: Container[NetImage] = ()) -> int:
         """Count the images that lack some of the methods, without those that failed."""
         rounds = self._list_missing(net, methods, 0, len(self.plan.indices))
         return sum((net, self.plan.images.name(index)) not in failed for index in _list_indices(rounds))
@@ -128,7 +127,7 @@ class _Schedule:
         cost = self.run.table("cost", columns=["method", "seconds"], net=net)
         medians = cost.groupby("method", observed=True)["seconds"].median()
         needed = {
-            method: self._count(net, method) * float(medians.get(method, 0))
+            method: self._count_missing(net, [method]) * float(medians.get(method, 0))
             for method in self._list_methods(net, dear=False)
         }
         for method, seconds in needed.items():
@@ -138,14 +137,15 @@ class _Schedule:
             if seconds > self.deadline.left >= sum(needed[other] for other in others):
                 yield method, seconds
 
-    def _count(self, net: str, method: str) -> int:
-        return len(list(_list_indices(self._list_missing(net, [method], 0, len(self.plan.indices)))))
-
     def _sort_by_speed(self) -> list[str]:
         """List the nets, the one that predicts fastest first."""
         rows = self.run.table("predictions", columns=["net", "seconds"])
         seconds = rows.groupby("net", observed=True)["seconds"].median()
         return sorted(self.plan.suite.nets, key=lambda net: float(seconds.get(net, 0.0)))
+
+
+def _count_images(rounds: Iterable[Round]) -> int:
+    return sum(1 for _ in _list_indices(rounds))
 
 
 def _list_indices(rounds: Iterable[Round]) -> Iterator[int]:

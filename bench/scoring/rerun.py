@@ -135,8 +135,10 @@ def _settle(module: nn.Module) -> None:
     """Let spectral norms find the norms of their new weights: they take a step towards them when used in train mode."""
     hooks = [hook for hook in module._forward_pre_hooks.values() if isinstance(hook, SpectralNorm)]
     names = list(module.parametrizations) if is_parametrized(module) else []  # type: ignore[arg-type]
+    if not hooks and not names:
+        return
     module.train()
-    for _ in range(STEPS if hooks or names else 0):
+    for _ in range(STEPS):
         for hook in hooks:
             hook(module, ())
         for name in names:
