@@ -116,6 +116,8 @@ def test_a_slow_method_is_left_out_though_it_does_not_say_that_it_is_dear(
     assert "Not computed: slow on squeezenet1_1, 8 images (about 13 min)" in text
     counts = count_images(tmp_path / "run")
     assert [counts["squeezenet1_1", method] for method in ("grad_cam", "random", "slow")] == [12, 12, 4]
+    assert "the time is up" in words(bench(*command, "--time", "5min").output), "the same command goes on with it"
+    assert 4 < count_images(tmp_path / "run")["squeezenet1_1", "slow"] < 12
     assert bench(*command).exit_code == 0
     again = bench(*command, "--time", "20min").output
     assert count_images(tmp_path / "run")["squeezenet1_1", "slow"] == 12 and again.count(": 12 images, fp32") == 1
