@@ -184,14 +184,22 @@ def _find_default_device(torch: ModuleType) -> Any:
 @contextlib.contextmanager
 def keep_random_state() -> Iterator[None]:
     """Put back the state of the global random generators of Python, numpy and torch, which takes half a millisecond."""
-    numpy, torch = sys.modules.get("numpy"), sys.modules.get("torch")
-    python_state, numpy_state = random.getstate(), numpy and numpy.random.get_state()
-    torch_state = torch and torch.get_rng_state()
+    states = [(read(), change) for read, change in _list_generators()]
     try:
         yield
     finally:
-        random.setstate(python_state)
-        if numpy:
-            numpy.random.set_state(numpy_state)
-        if torch:
-            torch.set_rng_state(torch_state)
+        for state, change in states:
+            change(state)
+
+
+def _list_generators() -> Iterator[Mode]:
+    """List the random generators: Python's, and those of numpy, torch and the GPU in use, if they are imported."""
+    yield random.getstate, random.setstate
+    if numpy := sys.modules.get("numpy"):
+        yield numpy.random.get_state, numpy.random.set_state
+    if torch := sys.modules.get("torch"):
+        yield torch.get_rng_state, torch.set_rng_state
+        if torch.cuda.is_initialized():
+            yield torch.cuda.get_rng_state, torch.cuda.set_rng_state
+        if torch.backends.mps.is_available():
+            yield torch.mps.get_rng_state, torch.mps.set_rng_state

@@ -1,7 +1,9 @@
 """Seeds of random numbers: made from an image's 8-bit pixels, so that every device draws the same numbers for an image."""
 
+import random
 from zlib import crc32
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -22,3 +24,15 @@ def hash_pixels(images: Tensor) -> list[int]:
 def derive_seed(seed: int, text: str) -> int:
     """Return another seed, for a purpose that the text describes."""
     return crc32(text.encode(), seed)
+
+
+def seed_generators(seed: int, device: torch.device) -> None:
+    """Start the global generators of Python, numpy and torch, those of the CPU and of a device, from a seed below 2^32.
+
+    Foreign code may draw from them. `torch.manual_seed` would also prepare every other device, which takes a millisecond.
+    """
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.default_generator.manual_seed(seed)
+    if device.type != "cpu":
+        torch.get_device_module(device).manual_seed(seed)

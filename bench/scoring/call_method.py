@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ..core.errors import NotApplicable, PluginError
 from ..core.plugins import Plugin
+from ..data.seeds import seed_generators
 from ..nets.net import Net
 
 MAX_PIXELS = 2**26  # of a map: four times the largest photo
@@ -29,7 +30,9 @@ def call_method(method: Plugin, net: Net, images: Tensor, targets: Sequence[int]
     """Return the maps (n, h', w') of images (n, 3, h, w) for their targets, float32, on the net's device.
 
     A user's method gets each image of a net's first batch alone. If it gives these another map in a batch, or fails on the
-    batch, it is called with one image at a time from then on. Raise PluginError if it fails on one image.
+    batch, it is called with one image at a time from then on. So is one that draws from the global random generators, which
+    are started from the first image's seed: an image gets the same map in every run. Raise PluginError if it fails on one
+    image.
     """
     if len(images) == 1:
         return _call(method, net, images, targets, seeds)
@@ -86,6 +89,8 @@ def _are_alike(maps: Tensor, expected: Tensor) -> bool:
 def _call(method: Plugin, net: Net, images: Tensor, targets: Sequence[int], seeds: Sequence[int]) -> Tensor:
     make_targets = partial(torch.tensor, targets, device=images.device)
     target_tensor = make_targets() if method.foreign else net.once(images, "targets", make_targets)
+    if method.foreign:
+        seed_generators(seeds[0], images.device)
     try:
         maps = method(net, images, target_tensor, *((list(seeds),) if method.takes_seeds else ()))
     except RuntimeError as error:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ..core.errors import NotApplicable, PluginError
 from ..core.plugins import Plugin
+from ..data.seeds import derive_seed, seed_generators
 from .answers import Answers, Asked, Scorer, ScoreType
 from .case import AskingMaps, Case, MapQuestion, Question, Score, find_map_question
 from .foreign import check_questions, check_score
@@ -71,6 +72,8 @@ class _Dialogue:
             raise PluginError(
                 f"metric {self.metric.spec} has asked {MAX_ROUNDS} times without an end: return its score"
             )
+        if self.metric.foreign:
+            _seed_generators(self._case, f"round {self._rounds}")
         try:
             with self.metric.blame():
                 self._ask(values)
@@ -97,9 +100,17 @@ class _Dialogue:
 def _start(metric: Plugin, case: Case) -> _Dialogue:
     """Start the dialogue of a metric with a case; the reason is its score if the metric does not apply.
 
-    Foreign code gets a copy of the image, which it may write into.
+    Foreign code gets a copy of the image, which it may write into, and random numbers that depend on the image alone.
     """
+    given = case
+    if metric.foreign:
+        given = replace(case, image=case.image.clone())
+        _seed_generators(case, "start")
     try:
-        return _Dialogue(metric, case, metric(replace(case, image=case.image.clone()) if metric.foreign else case))
+        return _Dialogue(metric, case, metric(given))
     except NotApplicable as reason:
         return _Dialogue(metric, case, reason)
+
+
+def _seed_generators(case: Case, purpose: str) -> None:
+    seed_generators(derive_seed(case.seed, purpose), case.image.device)

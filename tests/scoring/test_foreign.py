@@ -410,3 +410,42 @@ def test_what_is_no_map_is_refused(tmp_path: Path, returned: str, message: str) 
 
 def test_a_number_that_is_not_finite_is_kept_for_the_row_to_refuse(tmp_path: Path) -> None:
     assert math.isnan(score_by(tmp_path, "return float('nan')"))
+
+
+DRAWS = {
+    "python": "random.random()",
+    "numpy": "float(np.random.random())",
+    "torch": "float(torch.rand(()))",
+}
+
+
+@pytest.mark.parametrize("draw", DRAWS.values(), ids=DRAWS)
+def test_a_method_that_ignores_its_seeds_gives_an_image_the_same_map_in_every_batch(tmp_path: Path, draw: str) -> None:
+    (tmp_path / "odd.py").write_text(
+        "import random\n\nimport numpy as np\nimport torch\n\n\ndef explain(net, images, targets):\n"
+        f"    return torch.stack([image[0] + {draw} for image in images])\n",
+        encoding="utf-8",
+    )
+    method, images = plugins.find(METHOD, str(tmp_path / "odd.py")), torch.zeros(3, 3, 4, 4)
+    maps = call_method(method, _Device(), images, [0, 1, 2], [5, 6, 7])  # type: ignore[arg-type]
+    assert len({float(value) for value in maps[:, 0, 0]}) == 3, "each image has numbers of its own"
+    net = _Device()
+    for _ in range(2):  # the first batch is explained image by image
+        reverse = call_method(method, net, images, [2, 1, 0], [7, 6, 5])  # type: ignore[arg-type]
+        assert torch.equal(reverse.flip(0), maps)
+
+
+@pytest.mark.parametrize(
+    "asks", ["", "    yield [Clean()]\n    first = DRAW()\n    yield [Clean()]\n    assert DRAW() != first\n"]
+)
+@pytest.mark.parametrize("draw", DRAWS.values(), ids=DRAWS)
+def test_a_metric_that_ignores_its_seed_gives_a_case_the_same_score_in_every_batch(
+    tmp_path: Path, draw: str, asks: str
+) -> None:
+    code = f"import random\n{HEAD.replace('BETTER,', f'DRAW = lambda: {draw}' + chr(10) + 'BETTER,')}{asks}    return DRAW()\n"
+    (tmp_path / "odd.py").write_text(code, encoding="utf-8")
+    metric, map_ = plugins.find(METRIC, str(tmp_path / "odd.py")), np.zeros((4, 4), dtype=np.float32)
+    cases = [Case(map_, 1, (), torch.full((3, 4, 4), value), map_) for value in (0.25, 0.5)]
+    first, second = (score for (score,) in scoring.score(Net(), cases, [metric]))
+    assert first != second, "each image has numbers of its own"
+    assert scoring.score(Net(), [cases[1]], [metric]) == [[second]]
