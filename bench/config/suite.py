@@ -119,11 +119,13 @@ class Suite(BaseModel):
     def make_directory_name(self) -> str:
         """Make the name of the run's directory: the suite's name, with a hash if it was changed or is the user's own.
 
-        If the data set is not the suite's, its name stands between the two.
+        If the data set is not the suite's, its name stands between the two. The hash changes with the code of the user's own
+        methods and metrics: results of the code before it stay. Raise UsageError for a method or metric that does not exist.
         """
         content = self.model_dump_json(exclude={"description"})
         if self.race is not None:
             content += self.race.model_dump_json()
+        content += "".join(self._list_fingerprints())
         if (built_in := self._built_in) is not None:
             if not built_in.dataset:  # naming the data set that a suite asks for is no change
                 built_in = built_in.model_copy(update={"dataset": self.dataset})
@@ -132,6 +134,11 @@ class Suite(BaseModel):
         other = built_in is not None and name_dataset(built_in.dataset) != name_dataset(self.dataset)
         data = NO_LETTERS.sub("-", name_dataset(self.dataset))[:MOST_LETTERS].strip("-") if other else ""
         return "-".join(filter(None, (self.name, data, hashlib.sha256(content.encode()).hexdigest()[:6])))
+
+    def _list_fingerprints(self) -> list[str]:
+        """List the fingerprints of the user's own methods and metrics."""
+        metrics = [metric for metric, _ in self.find_metric_plugins(self.load_protocols())]
+        return [plugin.fingerprint for plugin in (*self.find_method_plugins(), *metrics) if plugin.fingerprint]
 
 
 Named = TypeVar("Named", Plugin, Protocol)

@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -37,6 +38,24 @@ def test_changed_settings_override_the_suite_and_rename_its_directory() -> None:
     assert changed.description == "The suite scenes with other images."
     assert changed.make_directory_name().startswith("scenes-")
     assert changed.make_directory_name() != suite_file.load("scenes", images=5).make_directory_name()
+
+
+@pytest.mark.parametrize("kind", ["methods", "metrics"])
+def test_changed_code_of_the_users_own_renames_the_directory(
+    tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code = {
+        "methods": "def explain(net, images, targets):\n    return net.features(images).mean(1)\n",
+        "metrics": "BETTER, UNIT, RANGE, SHORT = 'lower', 'share', (0, 1), 'own'\n\n\ndef score(case):\n    return 0.5\n",
+    }[kind]
+
+    def name(content: str) -> str:
+        Path("own.py").write_text(content, encoding="utf-8")
+        changes: dict[str, Any] = {kind: ["./own.py"]}
+        return suite_file.load("smoke", **changes).make_directory_name()
+
+    assert name(code) == name(code) != name(f"{code}\n")
 
 
 @pytest.mark.parametrize(
