@@ -75,7 +75,10 @@ def _describe_controls(analysis: NetAnalysis) -> Iterator[str]:
         yield RACE_NOTE
     for method, metrics in find_metrics_won(comparisons).items():
         names = f": {', '.join(metrics)}" if metrics else ""
-        yield f"{method} beats {controls} on {len(metrics)} of {len(analysis.by_metric)} metrics{names}."
+        by_metric = {each.metric.spec: each.pair.n for each in comparisons if each.method == method and each.pair}
+        most = max(by_metric.values())
+        few = f" on {format_count(most, 'image')}" if most < analysis.table.images else ""
+        yield f"{method} beats {controls} on {len(metrics)} of {format_count(len(by_metric), 'metric')}{few}{names}."
     for key, group in find_unbeaten_controls(comparisons).items():
         behind = [comparison for comparison in group if comparison.verdict == "worse"]
         counts = [comparison.pair.n for comparison in behind or group if comparison.pair]

@@ -31,6 +31,7 @@ from ..bench.store.shipped import RESULTS, list_shipped
 
 RUNS = ("reference", "reference-photos")
 TOO_FEW = "too few images"
+NOT_APPLICABLE = "does not apply"
 ALIKE = 0.9  # the least correlation of two metrics that rank methods much the same
 TAIL = 0.025  # of a 95 % interval
 SHOWN_PAIRS = 5
@@ -55,6 +56,10 @@ class NetResults:
         """Find how the methods stand by a metric; None if too few images can tell a method from a control."""
         standings = self.standings.by_metric.get(metric)
         return None if standings is None or standings.has_too_few_images else standings
+
+    def explain_missing(self, metric: str) -> str:
+        """Explain why nothing is said of how the methods stand by a metric."""
+        return TOO_FEW if metric in self.standings.by_metric else NOT_APPLICABLE
 
     @cached_property
     def consistency(self) -> dict[str, Consistency]:
@@ -126,7 +131,7 @@ def _join_unranked(net: NetResults) -> str:
 def _describe_winner(net: NetResults, metric: str) -> str:
     standings = net.find_standings(metric)
     if standings is None:
-        return TOO_FEW
+        return net.explain_missing(metric)
     n = standings.ranking.n
     groups = _group_top(net, standings)
     if not groups:
@@ -135,7 +140,12 @@ def _describe_winner(net: NetResults, metric: str) -> str:
     rivals = ", ".join(f"`{name}`" for name in standings.rivals)
     single = f"of the best, only {shown} beats every control" if rivals else f"winner: {shown}"
     outcome = single if len(groups) == 1 else f"tie: {shown}"
-    return f"{outcome}{f'; not told from {rivals}' if rivals else ''} (n = {n})"
+    constant = [
+        f"; {count} of the {net.table.count_images(method)} maps of `{method}` are constant"
+        for method, count in net.table.constant_maps.items()
+        if method in standings.top
+    ]
+    return f"{outcome}{f'; not told from {rivals}' if rivals else ''}{''.join(constant)} (n = {n})"
 
 
 def _group_top(net: NetResults, standings: MetricStandings) -> list[tuple[str, ...]]:
@@ -215,7 +225,7 @@ def _break_at_weights(net: NetResults) -> str:
 
 def _format_alpha(net: NetResults, metric: str) -> str:
     if metric not in net.consistency:
-        return TOO_FEW
+        return net.explain_missing(metric)
     alpha = net.consistency[metric].alpha
     if isnan(alpha.mean):
         return "not defined"
@@ -291,7 +301,7 @@ def _are_controls_constant(table: Table, metric: Metric) -> bool:
     if metric.spec not in table.values or not table.controls:
         return False
     values = table.values[metric.spec][table.controls].to_numpy(dtype=np.float64)
-    return bool(np.nanmax(values) - np.nanmin(values) <= TIE)
+    return not np.isnan(values).all() and bool(np.nanmax(values) - np.nanmin(values) <= TIE)
 
 
 def _count_beaten(group: Sequence[ControlComparison]) -> int:
@@ -302,7 +312,7 @@ def _count_beaten(group: Sequence[ControlComparison]) -> int:
 def _count_winners(net: NetResults, metric: str) -> str:
     known = net.find_standings(metric)
     if known is None:
-        return TOO_FEW
+        return net.explain_missing(metric)
     scored = [standing for standing in known.standings.values() if standing != "no score"]
     return f"{sum(standing != 'no better than a control' for standing in scored)} of {len(scored)}"
 
@@ -328,9 +338,10 @@ def _describe_measurement(run: Run, nets: Sequence[NetResults]) -> Iterator[str]
     tables = [net.table for net in nets if net.table.net in header.nets]
     computed = [method for method in header.methods if any(table.count_images(method) for table in tables)]
     controls = sum(header.methods[method].control for method in computed)
+    scored = {metric for net in nets if net.table.net in header.nets for metric in net.standings.by_metric}
     yield (
         f"{format_count(len(computed) - controls, 'method')}, {format_count(controls, 'control')} and "
-        f"{format_count(header.metric_count, 'metric')} on `{header.suite.dataset}`, {header.suite.precision}, with torch "
+        f"{format_count(len(scored), 'metric')} on `{header.suite.dataset}`, {header.suite.precision}, with torch "
         f"{environment['torch']} on {_name_devices(environment)}, begun at commit {environment['commit']}. Images:"
     )
     yield ""

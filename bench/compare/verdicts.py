@@ -19,7 +19,6 @@ from scipy.stats import t
 from ..core import slack
 from ..stats import paired
 from ..stats.estimate import ALPHA, Estimate, Floats
-from ..stats.mean_scores import is_binary
 from ..stats.paired import PairedSample
 from ..stats.significance import Significance, holm, sign_test
 from ..store.header import MetricScale
@@ -70,11 +69,11 @@ class PairedValues:
     def binary(self) -> bool:
         """Whether the values are judged by the tests for rates.
 
-        They are if the metric is binary, as in reports. Unlike in reports, they also are if its range is [0, 1] and no value is
-        farther than the slack from 0 or 1: for two images that both flip, Student's t has p < .001, and the sign test p = .5.
+        They are if the metric's range is [0, 1] and no value is farther than the slack from 0 or 1, also if the metric is not
+        binary: for two images that both flip, Student's t has p < .001, and the sign test p = .5.
         """
-        if is_binary(self.metric.unit) or self.metric.range != [0, 1]:
-            return is_binary(self.metric.unit)
+        if self.metric.range != [0, 1]:
+            return False
         extreme = np.isclose(np.concatenate([self.base, self.new])[:, None], [0, 1], rtol=0, atol=self.slack)
         return bool(extreme.any(1).all())
 

@@ -27,10 +27,10 @@ TOP_NOTE = (
 FEW = "few images"  # in place of a standing: the ranking leaves the method out
 FEW_NOTE = "few images: it has scores on fewer than half as many images as another method, and is not ranked."
 NOTE = (
-    "best: better than every other method and every control; tie: better than every control, and no test tells it from the "
-    "best; behind: better than every control, but the best is better; "
+    "best: better than every other method that is ranked and every control; tie: better than every control, and no test tells "
+    "it from the best; behind: better than every control, but the best is better; "
     "< control: a control is better; unsure: it is shown neither to be better than every control nor to be worse than one; "
-    "below each word the mean, over the images that all ranked methods have."
+    "with each word the mean, over the images that all ranked methods have."
 )
 RACE_NOTE = (
     "These words follow from tests that hold for a fixed number of images. A race looks again after every round, so that they "

@@ -77,7 +77,8 @@ def _make_head(table: Table, metric: Metric) -> ColumnHead:
 def _make_score_cell(table: Table, method: str, metric: Metric, reasons: dict[str, int], best: Sequence[str]) -> Cell:
     mean_score = table.find_mean_score(method, metric)
     if mean_score.reason:
-        return Cell(f"n/a ({reasons[mean_score.reason]})", float("nan"), css=MISSING)
+        word = "n/a" if mean_score.computed else "no result"
+        return Cell(f"{word} ({reasons[mean_score.reason]})", float("nan"), css=MISSING)
     cell = make_estimate_cell(mean_score.estimate, bold=method in best)
     small = [cell.small]
     if table.count(metric) is None:

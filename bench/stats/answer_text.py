@@ -18,9 +18,23 @@ NO_CONTROL = "; no control was run, so this may be no better than a random map"
 def describe(evidence: Evidence, state: State) -> str:
     """Describe which method to take, whether that is certain, and what it costs."""
     text = _SENTENCES[state](evidence)
+    text += _describe_unranked(evidence)
     text += _describe_ties(evidence.by) if state != "winner" else ""
     text += _describe_constant_maps(evidence.table, evidence.cheapest_first[0]) if evidence.top else ""
     return text + (NO_CONTROL if evidence.top and not evidence.table.controls else "")
+
+
+def _describe_unranked(evidence: Evidence) -> str:
+    """Name the methods that have scores on too few images to be ranked; empty without any."""
+    table = evidence.table
+    left_out = {
+        method
+        for of_metric in evidence.by
+        for method in of_metric.ranking.left_out
+        if table.values[of_metric.metric.spec][method].notna().any()
+    }
+    few = [method for method in table.methods if method in left_out and method not in table.controls]
+    return f"; not ranked, for want of images: {join_names(few)}" if few and not table.race else ""
 
 
 def _describe_constant_maps(table: Table, method: str) -> str:
@@ -120,11 +134,16 @@ def _list_best(decided: Evidence) -> list[str]:
 def _describe_top(evidence: Evidence) -> str:
     """Say that a method is best, that several tie, or that only one of those that tie is shown to beat the controls."""
     top = evidence.by[0].top if len(evidence.by) == 1 else evidence.top
-    names, cheapest, be = _join_alike(top, evidence.alike), evidence.cheapest_first[0], "is" if len(top) == 1 else "are"
-    tie = not any(set(top) <= set(group) for group in ((top[0],), *evidence.alike))
-    outcome = _describe_only(names, top) if evidence.rivals else f"{names} {be} best"
+    names, cheapest = _join_alike(top, evidence.alike), evidence.cheapest_first[0]
     price = _format_price(evidence.table, cheapest)
-    return f"{f'{names} tie' if tie else outcome} ({f'the cheapest: {cheapest}, ' if len(top) > 1 else ''}{price})"
+    return f"{_describe_outcome(evidence, top, names)} ({f'the cheapest: {cheapest}, ' if len(top) > 1 else ''}{price})"
+
+
+def _describe_outcome(evidence: Evidence, top: Sequence[str], names: str) -> str:
+    if evidence.rivals:
+        return _describe_only(names, top)
+    alone = any(set(top) <= set(group) for group in ((top[0],), *evidence.alike))
+    return f"{names} {'is' if len(top) == 1 else 'are'} best" if alone else f"{names} tie"
 
 
 def _describe_only(names: str, top: Sequence[str]) -> str:

@@ -37,14 +37,19 @@ class Estimate(NamedTuple):
 def estimate_mean(values: ArrayLike, *, binary: bool = False, bounds: tuple[float, float] = (-inf, inf)) -> Estimate:
     """Estimate the mean of per-image values (n,), without the NaN.
 
-    The interval is that of `estimate_columns`, cut to `bounds`, the range of the values. The rate of a binary metric has the
-    exact interval of Clopper and Pearson: of 12 hits in 12, it is .735 to 1.
+    The interval is that of `estimate_columns`, cut to `bounds`, the range of the values. The rate of a binary metric, if all
+    values are hits or misses, has the exact interval of Clopper and Pearson: of 12 hits in 12, it is .735 to 1.
     """
     present = np.asarray(values, dtype=np.float64)
     present = present[~np.isnan(present)]
-    if binary and present.size > 1:
+    if binary and present.size > 1 and are_hits(present):
         return _estimate_rate(float(present.sum()), present.size)
     return estimate_columns(present[:, None], bounds=bounds)[0]
+
+
+def are_hits(values: Floats) -> bool:
+    """Tell whether all values are 0 or 1. A binary metric may give a share: of several peaks of a map, some are hits."""
+    return bool(np.isin(values, (0, 1)).all())
 
 
 def estimate_columns(

@@ -42,6 +42,11 @@ def keep_complete(values: pd.DataFrame) -> pd.DataFrame:
     return scored.dropna() if scored.shape[1] else scored.iloc[:0]
 
 
+def keep_ranked(values: pd.DataFrame) -> pd.DataFrame:
+    """Keep the methods that are not scarce, and the images for which all of these methods have a value."""
+    return keep_complete(values.drop(columns=list_scarce(values)))
+
+
 def list_scarce(values: pd.DataFrame) -> list[str]:
     """List the methods without any value, or with values on fewer than half as many images as another."""
     counts = values.notna().sum()

@@ -9,6 +9,7 @@ import pandas as pd
 
 from .estimate import Estimate, Floats, estimate_mean
 
+NOT_COMPUTED = "not computed"
 BINARY = "yes or no"  # the unit that declares a binary metric
 CURVE_AXES = ("share of pixels replaced", "score of the target")  # across and up
 
@@ -55,7 +56,7 @@ class MeanScore:
         """Why no image has a score; None if any has one."""
         if self.estimate.n:
             return None
-        return "; ".join(self.reasons) or "no result yet"
+        return "; ".join(self.reasons) or NOT_COMPUTED
 
     @property
     def computed(self) -> bool:
@@ -64,9 +65,9 @@ class MeanScore:
 
 
 def is_binary(unit: str) -> bool:
-    """Tell whether a metric of this unit is binary: its values are 0 or 1, their mean is a rate, and tests for rates judge it.
+    """Tell whether a metric of this unit is binary: its values are hits and misses, 1 and 0, whose mean is a rate.
 
-    `bench compare` also judges other values in this way if they lie at the ends of [0, 1]: see PairedValues.binary.
+    Tests for rates judge them, unless one lies between 0 and 1 (`are_hits`).
     """
     return unit == BINARY
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from ..core.formatting import format_count, format_effect, join_names
-from .mean_scores import Metric
+from .mean_scores import NOT_COMPUTED, Metric
 from .summary import Table
 
 TIES_MARK = "†"  # of a mean that ties, the order of equal pixels, can move by more than half the width of its interval
@@ -50,7 +50,7 @@ def _describe_ties(table: Table, name: Callable[[Metric], str]) -> list[str]:
 
 
 def _explain_gap(table: Table, method: str) -> str:
-    return table.race.explain_gap(method) if table.race else "no result yet"
+    return table.race.explain_gap(method) if table.race else NOT_COMPUTED
 
 
 def _describe_fewer_images(table: Table, name: Callable[[Metric], str]) -> list[str]:
@@ -62,7 +62,8 @@ def _describe_fewer_images(table: Table, name: Callable[[Metric], str]) -> list[
         for method in scored:
             mean_score = table.find_mean_score(method, metric)
             if mean_score.estimate.n < table.images:
-                why = "; ".join(mean_score.reasons) or _explain_gap(table, method)
+                missing = mean_score.estimate.n + sum(mean_score.reasons.values()) < table.images
+                why = "; ".join([*mean_score.reasons, *([_explain_gap(table, method)] if missing else [])])
                 methods.setdefault((mean_score.estimate.n, why), []).append(method)
         for (count, why), group in methods.items():
             by = "" if group == scored else f" by {', '.join(group)}"

@@ -1,20 +1,21 @@
 """Paired comparisons of two methods, image by image: which one is ahead, by how much, and whether that is significant."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
 from itertools import combinations
 from math import ceil, nan
 from typing import Literal
 
 import numpy as np
 import pandas as pd
-from scipy.stats import norm
+from scipy.stats import nbinom, norm
 
 from ..core.formatting import format_effect
-from .estimate import ALPHA, FEW, TIE, Estimate, Floats, Z, estimate_columns
+from .estimate import ALPHA, FEW, TIE, Estimate, Floats, Z, are_hits, estimate_columns
 from .significance import Significance, count_decisive_images, holm, sign_test, signed_rank_tests
 
+POWER = 0.8  # the probability with which the number of images that is forecast decides a comparison
 MANY_MORE = 1_000  # images: a comparison that needs more is not worth deciding
 MAX_IMAGES = 10**9  # a comparison that needs more images is never decided
 
@@ -104,7 +105,8 @@ def pair_methods(
     samples = []
     for a, b in combinations(values.columns, 2) if pairs is None else pairs:
         effect = 0.0 if ties is None else _find_tie_effect(values[[a, b]], ties[[a, b]])
-        samples.append(PairedSample(a, b, subtract_paired(columns[a], columns[b]), better, binary, effect))
+        differences = subtract_paired(columns[a], columns[b])
+        samples.append(PairedSample(a, b, differences, better, binary and are_hits(np.abs(differences)), effect))
     return samples
 
 
@@ -120,19 +122,24 @@ def subtract_paired(first: Floats, second: Floats) -> Floats:
     return np.where(np.abs(differences) <= TIE, 0.0, differences)
 
 
-def compare_pairs(samples: Sequence[PairedSample], *, families: Sequence[str] | None = None) -> list[Pair]:
+def compare_pairs(
+    samples: Sequence[PairedSample],
+    *,
+    families: Sequence[str] | None = None,
+    factors: Mapping[str, float] | None = None,
+) -> list[Pair]:
     """Compare the two methods of each sample.
 
     Holm's correction is over all samples, or over those with the same name in `families`, which has one name for each sample;
-    samples without images are not counted.
+    samples without images are not counted. The p-values of a family that has a factor are multiplied by it as well.
     """
     tests = _test_samples(samples)
     family_names = np.array(families or [""] * len(samples), dtype=str)
-    corrected, sizes = np.full(len(samples), nan), np.zeros(len(samples), dtype=int)
+    corrected, sizes = np.full(len(samples), nan), np.zeros(len(samples))
     for family in dict.fromkeys(family_names):
-        members = np.flatnonzero(family_names == family)
-        corrected[members] = holm([tests[index].p for index in members])
-        sizes[members] = (~np.isnan(corrected[members])).sum()
+        members, factor = np.flatnonzero(family_names == family), (factors or {}).get(family, 1)
+        corrected[members] = np.minimum(factor * holm([tests[index].p for index in members]), 1)
+        sizes[members] = factor * (~np.isnan(corrected[members])).sum()
     rows = zip(samples, _estimate_differences(samples), tests, corrected, sizes.tolist(), strict=True)
     return [_pair(*row) for row in rows]
 
@@ -186,7 +193,7 @@ def _estimate_rate_difference(differences: Floats) -> Estimate:
     return Estimate(mean, max(-1.0, min(centre - half, mean)), min(1.0, max(centre + half, mean)), n)
 
 
-def _pair(sample: PairedSample, difference: Estimate, test: Significance, corrected: float, family_size: int) -> Pair:
+def _pair(sample: PairedSample, difference: Estimate, test: Significance, corrected: float, family_size: float) -> Pair:
     """Make the comparison of a sample from its mean difference, its test and the corrected p."""
     gains = sample.differences if sample.better == "higher" else -sample.differences
     superiority = float((gains > 0).mean() + (gains == 0).mean() / 2) if gains.size else nan
@@ -218,23 +225,30 @@ def _decide_verdict(better: str, difference: Estimate, sign: int, corrected: flo
     return "ahead" if (difference.mean > 0) == (better == "higher") else "behind"
 
 
-def _estimate_images_needed(differences: Floats, family_size: int) -> ImagesNeeded:
-    """Estimate how many images would decide a comparison.
+def _estimate_images_needed(differences: Floats, family_size: float) -> ImagesNeeded:
+    """Estimate how many images would decide a comparison with a probability of POWER, if the mean and the spread stay.
 
-    For so many images, the half width of the interval, at this spread and Bonferroni-corrected, is the mean difference. The
-    number is at least one more than there are, and at least as many as an exact test needs to be significant.
+    The tests are Bonferroni-corrected. The number is at least one more than there are, and so large that enough images
+    differ for an exact test to be significant.
     """
     n = differences.size
     if n < 2:
         return "unknown"
     if not (mean := abs(float(differences.mean()))):
         return "never"
-    half = _find_quantile(family_size) * float(differences.std(ddof=1))
-    images = max((half / mean) ** 2, count_decisive_images(family_size), n + 1)
+    errors = _find_quantile(family_size) * float(differences.std(ddof=1)) / mean
+    images = max(errors**2, _count_images(family_size, int(np.count_nonzero(differences)) / n), n + 1)
     return ceil(images) if images <= MAX_IMAGES else "never"
 
 
 @cache
-def _find_quantile(family_size: int) -> float:
-    """Return how many standard errors the half width of an interval is, Bonferroni-corrected for so many comparisons."""
-    return float(norm.ppf(1 - ALPHA / 2 / family_size))
+def _find_quantile(family_size: float) -> float:
+    """Return how many standard errors a mean is from 0 that one of so many comparisons finds with a probability of POWER."""
+    return float(norm.ppf(1 - ALPHA / 2 / family_size) + norm.ppf(POWER))
+
+
+@lru_cache(4096)
+def _count_images(tests: float, share: float) -> float:
+    """Count the images of which, with a probability of POWER, enough differ for an exact test, if this share of all does."""
+    decisive = ceil(count_decisive_images(tests))
+    return decisive + float(nbinom.ppf(POWER, decisive, share)) if share < 1 else decisive

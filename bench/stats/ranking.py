@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from .estimate import Estimate, estimate_columns, estimate_mean
-from .frames import keep_complete, list_scarce
+from .frames import keep_ranked, list_scarce
 from .mean_scores import Metric, choose_bounds, is_binary
 from .paired import Pair, compare_pairs, pair_methods
 from .summary import Table
@@ -70,10 +70,10 @@ def rank_methods(
 
     `better` is higher or lower, and `bounds` is the range of the metric, infinite where it has no bound: the intervals of the
     means are cut to it. `ties` says how much the order of equal pixels moves each value, in the same rows and columns.
-    The comparisons of neighbours are one family of Holm's correction, those of the best method with all others another.
+    The comparisons of neighbours are one family of Holm's correction, those of the best method with all others another. The
+    best of m methods is chosen by the same scores, so p-values of its comparisons are also multiplied by m / 2.
     """
-    left_out = tuple(list_scarce(values))
-    shared = keep_complete(values.drop(columns=list(left_out)))
+    left_out, shared = tuple(list_scarce(values)), keep_ranked(values)
     if binary:
         means = [estimate_mean(shared[method], binary=True, bounds=bounds) for method in shared]
     else:
@@ -85,7 +85,8 @@ def rank_methods(
     effects = None if ties is None else ties.loc[shared.index]
     samples = pair_methods(shared, [*neighbours, *rivals], better=better, binary=binary, ties=effects)
     families = ["neighbours"] * len(neighbours) + ["rivals"] * len(rivals)
-    pairs = compare_pairs(samples, families=families)
+    candidates = sum(method not in controls for method in order)
+    pairs = compare_pairs(samples, families=families, factors={"rivals": max(1, candidates / 2)})
     next_pairs = {pair.first: pair for pair in pairs[: len(neighbours)]}
     best_pairs = {pair.second: pair for pair in pairs[len(neighbours) :]}
     methods = tuple(

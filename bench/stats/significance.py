@@ -10,7 +10,7 @@ from scipy.stats import binomtest, rankdata, wilcoxon
 
 from .estimate import ALPHA, Floats
 
-EXACT_LIMIT = 50  # differences; for more, the signed-rank test uses the normal approximation
+EXACT_LIMIT = 100  # differences that are not 0; for more, the signed-rank test uses the normal approximation
 
 
 class Significance(NamedTuple):
@@ -23,18 +23,20 @@ class Significance(NamedTuple):
 def signed_rank_tests(columns: Floats) -> list[Significance]:
     """Test each column of differences (n, k) by Wilcoxon's signed-rank test.
 
-    Zeros are Pratt's (1959): ranked with the others, then left out. For at most EXACT_LIMIT differences the distribution is
-    exact, also with ties and zeros: for these, SciPy uses the normal approximation, or permutations that take about a second
-    a test.
+    Zeros are Pratt's (1959): ranked with the others, then left out. For at most EXACT_LIMIT other differences the distribution
+    is exact, also with ties and zeros: for these, SciPy uses the normal approximation, or permutations that take about a
+    second a test.
     """
     ranks = rankdata(np.abs(columns), axis=0) * np.sign(columns)
-    if len(columns) <= EXACT_LIMIT:
-        return [_test_signed_ranks(column) for column in ranks.T]
-    sums = ranks.sum(0)
-    nonzero = np.flatnonzero(columns.any(0))
-    p_values = np.ones(columns.shape[1])
-    if nonzero.size:
-        p_values[nonzero] = wilcoxon(columns[:, nonzero], zero_method="pratt", axis=0).pvalue
+    tests = [_test_signed_ranks(column) if np.count_nonzero(column) <= EXACT_LIMIT else None for column in ranks.T]
+    many = [index for index, test in enumerate(tests) if test is None]
+    approximate = iter(_approximate(columns[:, many], ranks[:, many].sum(0)))
+    return [test or next(approximate) for test in tests]
+
+
+def _approximate(columns: Floats, sums: Floats) -> list[Significance]:
+    """Test columns of many differences (n, k), whose signed ranks have these sums (k,), by the normal approximation."""
+    p_values = np.asarray(wilcoxon(columns, zero_method="pratt", axis=0).pvalue) if columns.size else np.empty(0)
     return [Significance(float(p), int(sign)) for p, sign in zip(p_values, np.sign(sums), strict=True)]
 
 
@@ -52,16 +54,15 @@ def _test_signed_ranks(ranks: Floats) -> Significance:
 @lru_cache(256)  # without ties, all differences of so many images have the same ranks
 def _distribute_rank_sum(ranks: tuple[int, ...]) -> Floats:
     """Return the probability (sum of ranks + 1,) of each sum of the positive ranks, where each has a random sign."""
-    probabilities = np.zeros(sum(ranks) + 1)
-    probabilities[0] = 1
+    counts = np.zeros(sum(ranks) + 1)  # of patterns of signs, by their sum
+    counts[0] = size = 1
     for rank in ranks:
-        halves = probabilities / 2
-        probabilities = halves.copy()
-        probabilities[rank:] += halves[:-rank]
-    return probabilities
+        counts[rank : rank + size] += counts[:size].copy()
+        size += rank
+    return counts / 2.0 ** len(ranks)
 
 
-def count_decisive_images(tests: int) -> float:
+def count_decisive_images(tests: float) -> float:
     """Return the number of differing images below which none of so many exact tests can be significant.
 
     If two methods differ on n images, the least p-value is 2 ** (1 - n); Holm's correction multiplies it by the number of

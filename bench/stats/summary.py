@@ -10,7 +10,7 @@ from ..core.formatting import format_count, format_number
 from ..store.header import MetricHeader
 from ..store.run import Run
 from .estimate import estimate_mean
-from .frames import keep_complete, list_scarce, pivot_scores
+from .frames import keep_ranked, pivot_scores
 from .image_notes import describe_images
 from .mean_scores import MeanScore, Metric, average_scores, parse_range
 from .outcome import Race, find_race
@@ -92,7 +92,7 @@ class Table:
         if metric.spec not in self.values:
             return []
         values = self.values[metric.spec].drop(columns=self.controls)
-        shared = keep_complete(values.drop(columns=list_scarce(values)))
+        shared = keep_ranked(values)
         defined = {str(method): float(value) for method, value in shared.mean().items()}
         if not len(shared) or not defined:
             return []

@@ -7,7 +7,7 @@ import pandas as pd
 
 from ...bench.core.formatting import format_count
 from ...bench.core.specs import split_protocol
-from ...bench.stats.frames import keep_complete
+from ...bench.stats.frames import keep_ranked
 from ...bench.stats.friedman import Ranks, rank_in_blocks
 from ...bench.stats.mean_scores import Metric
 from ...bench.store.comparability import (
@@ -35,6 +35,7 @@ class MetricRanks:
     metric: Metric
     ranks: Ranks
     diagram: Drawing | None  # None if fewer than two methods, or over fewer than two blocks, are ranked
+    images: tuple[int, ...]  # of each block
     excluded: tuple[str, ...] = ()  # the blocks of another metric of the same name, with the reason
 
     @property
@@ -44,10 +45,12 @@ class MetricRanks:
 
     @property
     def blocks(self) -> str:
-        """How many blocks there are, and which methods are left out."""
-        left_out = self.ranks.left_out
-        note = f"; left out, because some block has no score of them: {', '.join(left_out)}" if left_out else ""
-        return f"{format_count(self.ranks.n, 'block')}{note}"
+        """How many blocks there are, of how many images, and which methods are left out."""
+        left_out, least, most = self.ranks.left_out, min(self.images), max(self.images)
+        images = format_count(most, "image") if least == most else f"{least} to {most} images"
+        why = "because some block has no scores of them, or on too few images"
+        note = f"; left out, {why}: {', '.join(left_out)}" if left_out else ""
+        return f"{format_count(self.ranks.n, 'block')} of {images}{note}"
 
 
 def make_section(analyses: Sequence[NetAnalysis]) -> Section | None:
@@ -76,7 +79,7 @@ def _rank(blocks: "_Blocks", controls: set[str]) -> MetricRanks:
     metric = blocks.first.by_metric[blocks.spec].metric
     ranks = rank_in_blocks(pd.DataFrame(blocks.means), metric.better)
     diagram = cd.draw_diagram(ranks, controls) if ranks.n > 1 else None
-    return MetricRanks(metric, ranks, diagram, tuple(blocks.excluded))
+    return MetricRanks(metric, ranks, diagram, tuple(blocks.images), tuple(blocks.excluded))
 
 
 @dataclass
@@ -87,6 +90,7 @@ class _Blocks:
     spec: str  # of the metric in the first run
     measured: list[tuple[NetAnalysis, str]] = field(default_factory=list)
     means: list[pd.Series] = field(default_factory=list)  # by method
+    images: list[int] = field(default_factory=list)
     excluded: list[str] = field(default_factory=list)
 
     def add(self, analysis: NetAnalysis, spec: str) -> None:
@@ -95,8 +99,10 @@ class _Blocks:
         ):
             self.excluded.append(f"{spec} on {analysis.title}: {reason}")
         elif not any(_is_same_block(*block, analysis, spec) for block in self.measured):
-            means = keep_complete(analysis.table.values[spec]).mean()
+            values = keep_ranked(analysis.table.values[spec])
+            means = values.mean()
             self.measured.append((analysis, spec))
+            self.images.append(len(values))
             self.means.append(
                 means.drop([method for method in means.index if self._is_different(analysis, str(method))])
             )

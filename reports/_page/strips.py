@@ -36,13 +36,14 @@ class Strip:
 
 
 def make_strips(analysis: NetAnalysis, metric: MetricAnalysis, methods: Sequence[str]) -> list[Strip]:
-    """Make the strips of the images on which the scores of the methods differ most; none if the run stores no maps."""
+    """Make the strips of the stored images on which the scores of the methods differ most; none if the run has no maps."""
     values = analysis.table.values[metric.metric.spec].droplevel("dataset")
     shown = [method for method in methods if method in values][:METHODS]
-    images = _find_disputed(values[[method for method in shown if method not in analysis.table.controls]])
+    stored = values.index.isin(analysis.run.table("images", columns=["image"])["image"])
+    images = _find_disputed(values.loc[stored, [method for method in shown if method not in analysis.table.controls]])
     pictures = RunPictures(analysis.run, set(images), metric.metric.spec)
     scores: dict[Any, dict[Any, float]] = values[shown].to_dict("index")
-    strips = [make_strip(pictures, analysis, image, metric, scores[image]) for image in images if pictures.has(image)]
+    strips = [make_strip(pictures, analysis, image, metric, scores[image]) for image in images]
     return [strip for strip in strips if len(strip.tiles) > 1]
 
 

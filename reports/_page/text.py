@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from ...bench.core.formatting import format_count, join_names
 from ...bench.stats.estimate import FEW, HEAVY
+from ...bench.stats.paired import POWER
 from ...bench.stats.summary import Table
 from ...bench.store.run import Run, describe_failures
 from ...bench.store.shipped import is_shipped
@@ -39,13 +40,15 @@ PAGE_COMPUTATION = (
     "Two methods differ significantly only if the 95 % interval of the mean paired difference excludes 0 and the paired test "
     "is significant after Holm's correction: Wilcoxon's signed-rank test, or McNemar's test for binary metrics. Otherwise "
     f"the comparison is undecided. {TIES} The correction is over each of three families: neighbours in a ranking, the best "
-    "method against all others, and methods against controls.",
-    "The number of images that would decide a comparison is an estimate: with that many images, the interval, corrected for "
-    "all comparisons of the family, would be narrow enough to exclude 0 if the observed difference stayed the same.",
+    "method against all others, and methods against controls; those that are not ranked, for want of images, are a family of "
+    "their own. The best method is chosen by the same scores, so the p-values of its comparisons are also multiplied by half "
+    "the number of methods.",
+    "The number of images that would decide a comparison is an estimate: it is decided on that many images with a probability "
+    f"of {POWER:.0%} if the true mean and spread are those observed.",
     "The answer is a winner if one method, or several with the same scores, is better than every control and than every other "
-    "method by each of the metrics that decide; a tie if no test tells several from the best; none if no method beats the "
-    "controls. By default one metric of each kind decides: deletion and insertion, drops, and objects. The cheapest method is "
-    "the one with the fewest forwards; of several, the one with the fewest seconds. Controls are never recommended.",
+    "ranked method by each of the metrics that decide; a tie if no test tells several from the best; none if no method beats "
+    "the controls. By default one metric of each kind decides: deletion and insertion, drops, and objects. The cheapest method "
+    "is the one with the fewest forwards; of several, the one with the fewest seconds. Controls are never recommended.",
 )
 
 

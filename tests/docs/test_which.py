@@ -80,6 +80,29 @@ def test_images_on_which_no_test_can_decide_are_too_few(
     assert ("- **squeezenet1_1**: too few images" in text) is few
 
 
+def test_a_metric_without_any_score_does_not_apply(results: Path) -> None:
+    rows = open_run(results).table("scores")
+    energy = rows["metric"] == "energy"
+    runs.rewrite(
+        results,
+        "scores",
+        rows.assign(value=rows["value"].mask(energy), reason=rows["reason"].mask(energy, "no object")),
+    )
+    text = which.format_which()
+    for section in ("By each metric", "Which metrics rank methods reliably", "What the controls gain"):
+        assert "does not apply" in find_row(text, section, "`energy`")
+    assert f"{len(runs.METRICS) - 1} metrics on `" in text
+
+
+def test_the_constant_maps_of_a_method_at_the_top_are_counted_beside_it(results: Path) -> None:
+    shift_scores(results, "score_cam", "insertion", 0.5)
+    rows = open_run(results).table("scores")
+    few = (rows["method"] == "score_cam") & rows["image"].isin(sorted(set(rows["image"]))[:3])
+    runs.rewrite(results, "scores", rows.assign(constant_map=rows["constant_map"] | few))
+    cell = find_row(which.format_which(), "By each metric", "`insertion`")[-2]
+    assert cell == "winner: `score_cam`; 3 of the 12 maps of `score_cam` are constant (n = 12)"
+
+
 @pytest.mark.parametrize(
     ("low", "high", "words"), [(0.81, 0.9, "Reliable"), (0.79, 0.9, None), (0.5, 0.66, "Unreliable"), (0.5, 0.67, None)]
 )

@@ -17,15 +17,19 @@ from cambench.bench.core import formatting
 from cambench.bench.core.markdown import escape
 from cambench.bench.show import terminal as console
 from cambench.bench.show.protocols import describe_protocols
+from cambench.bench.show.score_table import make_score_table
 from cambench.bench.stats import estimate as stats
 from cambench.bench.stats import summary
 from cambench.bench.stats.bands import compute_bands
 from cambench.bench.stats.controls import compare_with_controls
 from cambench.bench.stats.mean_scores import Metric
+from cambench.bench.stats.notes import describe_means
 from cambench.bench.store import run as store
 from cambench.bench.store.run import Run
 from cambench.reports import csv, html, latex, markdown
 from cambench.reports import json as json_report
+from cambench.reports._page.analysis import analyse
+from cambench.reports._page.strips import make_strips
 from cambench.tools.montage import draw_montage
 
 from ..support import runs
@@ -132,6 +136,41 @@ def test_every_report_says_beside_a_mean_that_ties_move_it(tmp_path: Path) -> No
     records = [record for record in json.loads(json_report.render(run))["records"] if record["note"]]
     assert [{key: record[key] for key in marked} for record in records] == [marked]
     assert records[0]["note"] == f"{note.format('').removeprefix(': ').replace('grad_cam', 'it')}"
+
+
+def test_what_is_said_of_a_method_with_few_images_names_their_number(tmp_path: Path) -> None:
+    """score_cam has 4 of 12 images: by distractor, that it does not apply to an image is one reason, that it lacks another."""
+    directory = runs.write(tmp_path / "run", nets={"resnet18": "layer4"})
+    scores = store.open_run(directory).table("scores")
+    score_cam = scores["method"] == "score_cam"
+    lost = score_cam & (scores["image"].isin(sorted(set(scores["image"]))[4:]) | (scores["metric"] == "energy"))
+    insertion = score_cam & (scores["metric"] == "insertion")
+    scores.loc[insertion & (scores["image"] == min(scores["image"])), ["value", "reason"]] = [float("nan"), "a reason"]
+    runs.rewrite(directory, "scores", scores[~lost])
+    run = store.open_run(directory)
+    table = summary.build_table(run, "resnet18")
+    notes = describe_means(table, lambda metric: metric.spec)
+    assert "insertion: over 3 of 12 images by score_cam (a reason; not computed)" in notes
+    text = markdown.render(run)
+    assert f"- score_cam beats random and centre on 0 of {len(runs.METRICS) - 1} metrics on 4 images." in text
+    assert f" of {len(runs.METRICS)} metrics: " in text
+    grid = make_score_table(table, "resnet18")
+    row = next(row for row in grid.rows if row.data["method"] == "score_cam")
+    cells = {head.data.get("metric"): cell.text for head, cell in zip(grid.heads, row.cells, strict=True)}
+    assert cells["energy"] == "no result (1)" and "(1) not computed." in grid.notes
+
+
+def test_the_pictures_of_the_answer_are_of_images_that_the_run_stores(tmp_path: Path) -> None:
+    directory = runs.write(tmp_path / "run", nets={"resnet18": "layer4"})
+    run = store.open_run(directory)
+    (analysis,) = analyse([run])
+    metric = analysis.by_metric["insertion"]
+    disputed = [strip.image for strip in make_strips(analysis, metric, ["cam", "grad_cam", "score_cam"])]
+    images = run.table("images")
+    runs.rewrite(directory, "images", images[~images["image"].isin(disputed)])
+    (analysis,) = analyse([store.open_run(directory)])
+    others = [strip.image for strip in make_strips(analysis, metric, ["cam", "grad_cam", "score_cam"])]
+    assert len(disputed) == len(others) == 3 and not set(disputed) & set(others)
 
 
 def test_bold_is_the_best_on_the_images_that_all_methods_have(tmp_path: Path) -> None:

@@ -244,3 +244,17 @@ def test_a_page_of_several_runs_says_which_one_is_not_complete(tmp_path: Path) -
         runs.rewrite(part.directory, name, frame[frame["image"].astype(str) <= "image 02"])
     page = html.page([whole, store.open_run(part.directory)])
     assert "Not every run is complete; images so far: resnet18 · part 3 of 5." in page
+
+
+def test_a_method_with_few_images_on_a_net_takes_none_from_the_ranks_of_the_others(tmp_path: Path) -> None:
+    directory = runs.write(tmp_path / "run", nets={"resnet18": "layer4", "squeezenet1_1": "features"})
+    scores = store.open_run(directory).table("scores")
+    few = (scores["net"] == "resnet18") & (scores["method"] == "score_cam")
+    few &= scores["image"].isin(sorted(set(scores["image"]))[4:])
+    before = ranks(analyse([store.open_run(directory)]), "insertion")
+    runs.rewrite(directory, "scores", scores[~few])
+    after = ranks(analyse([store.open_run(directory)]), "insertion")
+    assert before.images == after.images == (12, 12)
+    assert after.blocks == (
+        "2 blocks of 12 images; left out, because some block has no scores of them, or on too few images: score_cam"
+    )

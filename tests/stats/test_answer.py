@@ -338,6 +338,25 @@ def test_a_method_that_ties_with_the_best_but_beats_no_control_is_left_out(table
     assert (words["cam"], words["grad_cam"]) == ("top", "unsure") and grid.notes[-1].startswith("top: ")
 
 
+def test_a_tie_by_one_of_several_metrics_leaves_no_tied_method_unnamed(table: Table) -> None:
+    """By insertion cam and score_cam are at the top. grad_cam ties with them, but beats no control; by average_gain it wins."""
+    scored = with_scores(table, insertion={"score_cam": 0.8}, average_gain={"grad_cam": 0.95})
+    scored.values["insertion"]["grad_cam"] = 0.55 + 0.9 * (np.arange(IMAGES) % 2 - 0.5)
+    answer = find_answer(scored, ["insertion", "average_gain"])
+    assert answer and answer.state == "split" and answer.by[0].rivals == ["grad_cam"]
+    assert "by insertion score_cam and cam are the only ones of the best shown to beat the controls" in answer.text
+    assert "tie" not in answer.text
+
+
+def test_the_answer_names_the_methods_that_have_too_few_images_to_be_ranked(table: Table) -> None:
+    scored = with_scores(table, insertion={"cam": 0.9})
+    scored.values["insertion"].loc[scored.values["insertion"].index[IMAGES // 2 - 1 :], "score_cam"] = np.nan
+    answer = find_answer(scored)
+    assert answer and "; not ranked, for want of images: score_cam" in answer.text
+    whole = find_answer(with_scores(table, insertion={"cam": 0.9}))
+    assert whole and "not ranked" not in whole.text
+
+
 @pytest.mark.parametrize(("count", "few"), [(1, True), (7, True), (8, False)])  # 6 tests: 6 * 2 ** (1 - 8) < .05
 def test_few_images_are_no_evidence_against_a_method(table: Table, count: int, few: bool) -> None:
     scored = with_scores(table, insertion={})

@@ -205,19 +205,48 @@ def test_the_family_wise_error_rate_is_about_5_percent() -> None:
     assert wrong <= 0.08  # 5 % and the random error of 150 families
 
 
-def test_with_images_needed_about_half_of_the_samples_are_decided() -> None:
-    """The half width equals the difference at (1.96 / .2)^2 = 96.04 images, where every second sample is decided."""
+def test_on_the_images_needed_four_of_five_samples_are_decided() -> None:
+    """The difference is 1.96 + .84 standard errors from 0 at ((1.96 + .8416) / .2)^2 = 196.2 images."""
     pair = _compare(_drawn(0.2, 20))
-    assert pair.verdict == "undecided" and pair.images_needed == 97
+    assert pair.verdict == "undecided" and pair.images_needed == 197
     rng = np.random.default_rng(5)
-    pairs = compare_pairs([_sample(list(differences)) for differences in rng.normal(0.2, 1, (200, 97))])
-    assert 0.35 < np.mean([pair.difference.low > 0 and pair.p < 0.05 for pair in pairs]) < 0.65
+    pairs = compare_pairs([_sample(list(differences)) for differences in rng.normal(0.2, 1, (400, 197))])
+    assert 0.74 < np.mean([pair.difference.low > 0 and pair.p < 0.05 for pair in pairs]) < 0.86
+
+
+def test_on_the_images_needed_four_of_five_samples_of_hits_and_misses_are_decided() -> None:
+    """A hit more on one image of 60. Six images that differ have p = 2 / 64, and P(X >= 6) >= .8 for 474 images and 1 in 60."""
+    pair = _compare([1.0, *[0.0] * 59], binary=True)
+    assert pair.verdict == "undecided" and isinstance(pair.images_needed, int)
+    assert 465 < pair.images_needed < 485
+    hits = (np.random.default_rng(5).random((400, pair.images_needed)) < 1 / 60).astype(float)
+    pairs = compare_pairs([_sample(list(differences), binary=True) for differences in hits])
+    alone = [one.p < 0.05 and one.difference.low > 0 for one in pairs]
+    assert 0.74 < np.mean(alone) < 0.86
 
 
 def test_more_samples_in_a_family_need_more_images() -> None:
-    """Ten samples: the 1 - .05 / 20 quantile is 2.807, and (2.807 / .2)^2 = 197."""
+    """Ten samples: the 1 - .05 / 20 quantile is 2.807, and ((2.807 + .8416) / .2)^2 = 332.8."""
     pair = compare_pairs([_sample(_drawn(0.2, 20))] + [_sample(_drawn(0, 20, seed)) for seed in range(1, 10)])[0]
-    assert pair.images_needed == 197
+    assert pair.images_needed == 333
+
+
+def test_a_factor_multiplies_the_p_values_of_its_family() -> None:
+    samples = [_sample(_drawn(mean, 30, seed)) for seed, mean in enumerate((0.3, 0.4, 0.5))]
+    plain = compare_pairs(samples, families=["x", "x", "y"])
+    pairs = compare_pairs(samples, families=["x", "x", "y"], factors={"x": 1.5})
+    assert [pair.corrected_p for pair in pairs] == [
+        min(1, plain[0].corrected_p * 1.5), min(1, plain[1].corrected_p * 1.5), plain[2].corrected_p
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("binary", [False, True])
+def test_a_binary_metric_that_gives_a_share_is_judged_as_other_values(binary: bool) -> None:
+    """60 hits in 100 against .05 everywhere: McNemar's test would count each .05 as a loss, p = .057."""
+    values = pd.DataFrame({"hits": [1.0] * 60 + [0.0] * 40, "uniform": [0.05] * 100})
+    (pair,) = compare_pairs(pair_methods(values, better="higher", binary=binary))
+    assert pair.verdict == "ahead" and pair.p < 1e-4
+    assert 0.44 < pair.difference.low < pair.difference.high < 0.66
 
 
 def test_images_needed_is_more_than_there_are() -> None:

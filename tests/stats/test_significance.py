@@ -60,9 +60,16 @@ def test_without_ties_the_signed_rank_test_is_scipys_exact_test(n: int) -> None:
 
 def test_for_many_differences_the_test_is_scipys_and_close_to_exact() -> None:
     differences = np.round(np.random.default_rng(1).normal(0.3, 1, EXACT_LIMIT + 1), 1)
+    differences[differences == 0] = 0.1
     result = signed_rank_test(differences)
     assert result.p == reference.wilcoxon(differences, zero_method="pratt").pvalue
     assert result.p == pytest.approx(signed_rank_test(differences[:EXACT_LIMIT]).p, rel=0.5)
+    with_zeros = np.concatenate([differences[:EXACT_LIMIT], np.zeros(30)])
+    exact = signed_rank_test(with_zeros)
+    approximate = float(reference.wilcoxon(with_zeros, zero_method="pratt").pvalue)
+    assert exact.p != approximate and exact.p == pytest.approx(approximate, rel=0.2)
+    both = signed_rank_tests(np.stack([with_zeros, np.resize(differences, 130)], axis=1))
+    assert both == [exact, signed_rank_test(np.resize(differences, 130))]
 
 
 @pytest.mark.parametrize("n", [1, 4, EXACT_LIMIT + 1])

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import friedmanchisquare, norm, rankdata
+from scipy.stats import binom, friedmanchisquare, norm, rankdata
 
 from cambench.bench.stats.agreement import measure_consistency
 from cambench.bench.stats.frames import pivot_scores
@@ -74,18 +74,26 @@ def _correct(p_values: list[float]) -> list[float]:
 def test_every_test_and_its_correction_agree_with_independent_code(net: str) -> None:
     for metric, values, pairs in _compare(net):
         assert len(pairs) == len(values.columns) * (len(values.columns) - 1) // 2
-        test = _sign_p if metric in BINARY else _signed_rank_p
-        expected = [test(_subtract(values, pair)) for pair in pairs]
+        samples = [_subtract(values, pair) for pair in pairs]
+        rates = [metric in BINARY and set(differences) <= {-1, 0, 1} for differences in samples]
+        expected = [(_sign_p if rate else _signed_rank_p)(one) for rate, one in zip(rates, samples, strict=True)]
         assert [pair.p for pair in pairs] == pytest.approx(expected, abs=1e-12)
         assert [pair.corrected_p for pair in pairs] == pytest.approx(_correct(expected), abs=1e-12)
         assert [pair.n for pair in pairs] == [len(_subtract(values, pair)) for pair in pairs]
 
 
 def _search_images(differences: list[float], family: int) -> int:
-    """The first number of images, more than there are, on which the test can be significant and the interval excludes 0."""
+    """The first number of images, more than there are, on which a comparison is decided with a probability of .8.
+
+    The interval excludes 0, and so many images differ that a test can be significant: `decisive` of them.
+    """
     mean, n = abs(np.mean(differences)), len(differences) + 1
-    quantile, spread = norm.ppf(1 - 0.025 / family), np.std(differences, ddof=1)
-    while quantile * spread / math.sqrt(n) > mean or 2 * 0.5**n * family > 0.05:
+    spread, share = max(np.std(differences, ddof=1), 1e-12), np.mean(np.array(differences) != 0)
+    decisive = next(count for count in itertools.count(1) if 2 * 0.5**count * family <= 0.05)
+    while (
+        norm.sf(norm.ppf(1 - 0.025 / family) - mean / spread * math.sqrt(n)) < 0.8
+        or binom.sf(decisive - 1, n, share) < 0.8 - 1e-12
+    ):
         n += 1
     return n
 
