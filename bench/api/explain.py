@@ -86,8 +86,9 @@ def load_net(
         example = f"{net}[{next(iter(settings))}=...]"
         raise UsageError(f"{', '.join(settings)}: a net given by name takes this in its spec, {example}")
     loaded = nets.load(net, chosen_device, precision, dotted or find_layer(protocol, net))
-    if net in SHIPPED:
-        loaded.notes += (describe_training(net),)
+    spec = specs.parse("net", net, str)
+    if spec.name in SHIPPED and "weights" not in spec.settings:
+        loaded.notes += (describe_training(spec.name),)
     return loaded
 
 

@@ -41,6 +41,13 @@ class Output:
         from ..show.panel import check_picture_name
 
         overlay.check_colours(self.colours)
+        if (
+            self.out is not None
+            and len(images) > 1
+            and not self.out.is_dir()
+            and (self.out.exists() or self.out.suffix)
+        ):
+            raise UsageError(f"--out {self.out} is a file, and there are {len(images)} images: name a folder")
         if self.out is not None and len(images) == 1 and not self.out.is_dir():
             check_picture_name(self.out)
             if self.out.resolve() == images[0].resolve():

@@ -26,7 +26,7 @@ from ..core.errors import MissingLibrary, PluginError, UsageError, show_value
 from ..core.formatting import format_count, format_number
 from ..core.plugins import REFERENCE, Plugin
 from ..core.specs import join_protocol
-from ..forward.device import use_exact_arithmetic
+from ..forward.device import to_batch, use_exact_arithmetic
 from ..nets.net import Net
 from ..run.plan import Plan, make_plan
 from ..show.terminal import WIDTH
@@ -222,9 +222,11 @@ def _list_distributions() -> Mapping[str, list[str]]:
 
 
 def _load_images(planned: Plan) -> Tensor:
-    """Load the images (n, 3, h, w) in [0, 1]."""
-    pixels = [torch.tensor(planned.images[index].pixels, device=planned.device) for index in planned.indices]
-    return torch.stack(pixels).permute(0, 3, 1, 2).contiguous().float() / 255
+    """Load the images (n, 3, h, w) in [0, 1]. Raise UsageError if they are of several sizes."""
+    images = [planned.images[index] for index in planned.indices]
+    if len({image.pixels.shape for image in images}) > 1:
+        raise UsageError("the images are of several sizes: maps are compared on images of one size")
+    return to_batch(images, planned.device)
 
 
 @torch.no_grad()

@@ -28,8 +28,9 @@ def score(case: Case, *, segments: CountFromTwo = 100, substrate: Substrate = "m
     means = np.bincount(labels.ravel(), case.map.ravel()) / sizes
     ranks = np.empty(count, dtype=np.int64)
     ranks[np.argsort(-means, kind="stable")] = np.arange(count)
-    removed = RegionSeries(ranks[labels], tuple((k, count) for k in range(1, count)), substrate)
-    clean, *scores = yield [Clean(), removed, Kept(0, 0, substrate)]
+    bounds = tuple((k, count) for k in range(1, count))
+    removed = [RegionSeries(ranks[labels], bounds, substrate)] if bounds else []  # an even image has one superpixel
+    clean, *scores = yield [Clean(), *removed, Kept(0, 0, substrate)]
     relative_scores = [min(score / clean, 1.0) if clean else 1.0 for score in (clean, *scores)]
     shares = [k / count for k in range(count + 1)]
     return Curve(shares, relative_scores, value=1 - Curve(shares, relative_scores).area)

@@ -51,5 +51,6 @@ def _rank_regions(values: FloatMap, patch: int) -> tuple[NDArray[np.int64], int]
 
 
 def _remove(rank: NDArray[np.int64], count: int, steps: int, substrate: Substrate) -> list[Question]:
-    series = RegionSeries(rank, tuple((k, count) for k in range(1, min(steps + 1, count))), substrate)
-    return [series, Kept(0, 0, substrate)] if steps == count else [series]
+    bounds = tuple((k, count) for k in range(1, min(steps + 1, count)))
+    series: list[Question] = [RegionSeries(rank, bounds, substrate)] if bounds else []
+    return [*series, Kept(0, 0, substrate)] if steps == count else series

@@ -1,4 +1,4 @@
-"""The choice of `auto`: fp16 on a CUDA device where a net's class scores stay near those in fp32, else bf16, else fp32."""
+"""The choice of `auto`, on a CUDA device fp16 and else bf16: another precision where a net's class scores do not suit it."""
 
 from math import inf, isinf
 
@@ -10,7 +10,8 @@ from ..forward.device import use_exact_arithmetic
 from ..forward.forward import Stream
 from .net import Net
 
-MAX_DRIFT = 0.04  # of a logit, which moves a probability by at most 0.01
+MAX_DRIFT = {"fp16": 0.04, "bf16": 1.0}  # of a logit: .04 moves a probability by at most .01; bf16 has three bits less
+MAX_SHARE = 0.1  # of the largest logit
 
 
 def replace_unfit(net: Net, side: int) -> Net:
@@ -19,45 +20,41 @@ def replace_unfit(net: Net, side: int) -> Net:
     A net that is replaced has a note. `side` is that of images (n, 3, side, side) that the net takes.
     """
     images = _make_probes(net, side)
-    if net.precision == "bf16":
-        return _replace_if_impossible(net, images[:1])
-    drift = _measure_drift(net, images)
-    if drift <= MAX_DRIFT:
+    drift, is_near = _measure_drift(net, images)
+    if is_near:
         return net
-    replaced = net.to_precision("bf16")
-    if isinf(_measure_drift(replaced, images)):
-        replaced = net.to_precision("fp32")
+    replaced = net.to_precision("bf16") if net.precision == "fp16" else net.to_precision("fp32")
+    if replaced.precision == "bf16":
+        coarse_drift, is_near = _measure_drift(replaced, images)
+        replaced = replaced if is_near and coarse_drift < drift else net.to_precision("fp32")
     reason = "overflow or cannot be computed" if isinf(drift) else f"are off by up to {drift:.2g} (logits)"
-    replaced.notes += (f"its class scores in fp16 {reason}: its perturbed images run in {replaced.precision}",)
-    return replaced
-
-
-def _replace_if_impossible(net: Net, images: Tensor) -> Net:
-    """Return a net in fp32 if it cannot be computed in its own precision, as one that makes its activations float32."""
-    if not isinf(_measure_drift(net, images)):
-        return net
-    replaced = net.to_precision("fp32")
-    replaced.notes += (f"it cannot be computed in {net.precision}: its perturbed images run in fp32",)
+    replaced.notes += (
+        f"its class scores in {net.precision} {reason}: its perturbed images run in {replaced.precision}",
+    )
     return replaced
 
 
 @use_exact_arithmetic()
 @torch.inference_mode()
-def _measure_drift(net: Net, images: Tensor) -> float:
-    """Return by how much logits, apart from what all classes share, differ from those in fp32; infinite without any."""
+def _measure_drift(net: Net, images: Tensor) -> tuple[float, bool]:
+    """Return by how much logits, apart from what all classes share, differ from those in fp32, and whether that is little.
+
+    It is infinite if the net has no logits in its precision.
+    """
     expected = net(images)
     images = images[expected.isfinite().all(1)]
     expected = expected[expected.isfinite().all(1)]
     if not len(images):
-        return 0.0  # the net has no scores of these images in fp32 either
+        return 0.0, True  # the net has no scores of these images in fp32 either
     try:
         found = net.logits(Stream(len(images), lambda start, stop: images[start:stop]))
     except (torch.OutOfMemoryError, torch.AcceleratorError):
         raise
     except (ImageError, RuntimeError):  # an overflow, or an operation that this precision lacks
-        return inf
-    difference = found - expected
-    return float((difference - difference.mean(1, keepdim=True)).abs().max())
+        return inf, False
+    found, expected = (logits - logits.mean(1, keepdim=True) for logits in (found, expected))
+    drift, largest = float((found - expected).abs().max()), float(expected.abs().max())
+    return drift, drift <= min(MAX_DRIFT[net.precision], MAX_SHARE * largest)
 
 
 def _make_probes(net: Net, side: int) -> Tensor:

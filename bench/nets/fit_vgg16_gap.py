@@ -66,11 +66,12 @@ def extract_features(net: Net, images: Images, indices: Sequence[int]) -> Featur
             f"{len(indices)} images are too few to fit and test a linear layer: at least {LEAST} are needed"
         )
     count = len(images.classes or net.classes)
-    pooled, labels, predicted = [], list[int](), []
+    pooled, labels, predicted, shapes = [], list[int](), [], set()
     for start in range(0, len(indices), CHUNK):
         chunk = [images[index] for index in indices[start : start + CHUNK]]
         labels += [_read_label(image, count) for image in chunk]
-        if len({image.pixels.shape for image in chunk}) > 1:
+        shapes |= {image.pixels.shape for image in chunk}
+        if len(shapes) > 1:
             raise UsageError("the images are of several sizes: a linear layer is fitted to images of one size")
         batch = to_batch(chunk, net.device)
         net.prepare(batch)

@@ -52,8 +52,9 @@ class UntilLayer(nn.Module):
             self.net(inputs)
         except _LayerReached as reached:
             activations: Tensor = reached.activations
-            if isinstance(activations, Tensor):
-                gate.inputs[activations.shape[1:]] = inputs.shape[1:]
+            if not isinstance(activations, Tensor):
+                return activations  # refused by the caller
+            gate.inputs[activations.shape[1:]] = inputs.shape[1:]
             has_run_in_inference_mode = activations.is_inference() and not torch.is_inference_mode_enabled()
             return activations.clone() if has_run_in_inference_mode else activations
         finally:

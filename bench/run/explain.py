@@ -10,14 +10,14 @@ import torch
 from torch import Tensor
 
 from ..config.protocol import LABEL, PREDICTED
-from ..core.errors import Fatal, ImageError, NotApplicable, clean
+from ..core.errors import Fatal, ImageError, NotApplicable, PluginError, clean
 from ..core.plugins import Plugin
 from ..core.profiling import time_span
 from ..data.types import Image, Object
 from ..forward.cost import measure_work, time_call, time_warm_call
 from ..forward.device import to_batch, widen
 from ..nets.net import Net
-from ..scoring.call_method import call_method, protect
+from ..scoring.call_method import call_method, join_maps, protect
 from .plan import Plan, Timing
 from .rows import Batch, Explained, MethodResult, Subject, Work, finish_maps
 from .targets import find_target, list_likeliest
@@ -44,6 +44,10 @@ def _choose_target(plan: Plan, net: Net, image: Image, label: int | None, probab
         return int(probabilities.argmax())
     if target != LABEL:
         return find_target(target, list_likeliest(probabilities), net.classes)
+    if label is None and image.label is not None:
+        raise ImageError(
+            f'the net has no class for the label of {image.name}: explain the predicted class (target = "predicted")'
+        )
     if label is None:
         raise ImageError(f'{image.name} has no label: explain the predicted class (target = "predicted")')
     return label
@@ -104,14 +108,27 @@ def _explain(method: Plugin, net: Net, batch: Batch, timing: Timing, *, count: b
         if timing == "single":
             parts = [batch.select(number) for number in range(len(batch.subjects))]
             timed = [time_warm_call(partial(_prepare_call, method, net, part), net.device) for part in parts]
-            return Explained(torch.cat([maps for maps, _ in timed]), [seconds for _, seconds in timed], work=work)
+            maps = join_maps(method, [maps for maps, _ in timed])
+            return Explained(maps, [seconds for _, seconds in timed], work=work)
         if timing and method.foreign:
             _prepare_call(method, net, batch)()  # a net's first batch is also explained alone, which is not timed
         prepare = partial(_prepare_call, method, net, batch)
         maps, seconds = time_warm_call(prepare, net.device) if timing else (prepare()(), math.nan)
         return Explained(maps, batch_seconds=seconds / len(maps), work=work)
     except NotApplicable as reason:
+        if method.foreign and len(batch.subjects) > 1:
+            _check_applies_to_none(method, net, batch)
         return Explained(reason=clean(str(reason)))
+
+
+def _check_applies_to_none(method: Plugin, net: Net, batch: Batch) -> None:
+    """Raise PluginError if a method that does not apply to a batch applies to one of its images: each is then tried alone."""
+    for number in range(len(batch.subjects)):
+        try:
+            _prepare_call(method, net, batch.select(number))()
+        except NotApplicable:
+            continue
+        raise PluginError(f"method {method.spec} applies to some images of a batch and not to others")
 
 
 def _prepare_call(method: Plugin, net: Net, batch: Batch) -> Callable[[], Tensor]:

@@ -103,7 +103,8 @@ class Plan:
     def batch_size(self) -> int:
         """How many images share batches: on a CPU as many as keep it busy, on another device as many as fit."""
         if self.device.type == "cpu":
-            return max(1, min(MAX_GROUP, PAIRS_PER_GROUP // (len(self.methods) * len(self.measures))))
+            # Of all methods of the suite: seconds are measured in the same way in a round of some of them.
+            return max(1, min(MAX_GROUP, PAIRS_PER_GROUP // (len(self.suite.methods) * len(self.measures))))
         return max(1, min(MAX_DEVICE_GROUP, measure_memory(self.device)[1] // DEVICE_BYTES_PER_IMAGE))
 
     def find_timing(self, index: int) -> Timing:

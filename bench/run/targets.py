@@ -22,17 +22,15 @@ def find_target(name: str, order: Sequence[int], classes: Sequence[str]) -> int:
     """Find the index of the class that a target names.
 
     `order` holds the indices of the likeliest classes, most likely first. Raise UsageError for a rank, index or name that
-    does not exist, and for a name that several classes share.
+    does not exist, for a name that several classes share, and for a number that is the index of one and the name of another.
     """
     if match := re.fullmatch(r"top(\d{1,9})", name):
         rank = int(match[1])
         if not 1 <= rank <= len(order):
             raise UsageError(f"there is no target {name}: top1 to top{len(order)} are the likeliest classes")
         return order[rank - 1]
-    if re.fullmatch(r"\d{1,9}", name):
-        if int(name) >= len(classes):
-            raise UsageError(f"there is no class {name}: the net has the classes 0 to {len(classes) - 1}")
-        return int(name)
+    if match := re.fullmatch(r"(index)?(\d{1,9})", name):
+        return _find_number(name, int(match[2]), classes)
     matches = [index for index, label in enumerate(classes) if label.casefold() == name.casefold()]
     if len(matches) > 1:
         indices = " or ".join(map(str, matches))
@@ -40,6 +38,18 @@ def find_target(name: str, order: Sequence[int], classes: Sequence[str]) -> int:
     if not matches:
         raise UsageError(f"there is no class {name!r}: {_suggest(name, classes)}")
     return matches[0]
+
+
+def _find_number(text: str, index: int, classes: Sequence[str]) -> int:
+    """Find the class that a number names: it is an index, `2` or `index2`, or a name."""
+    named = classes.index(text) if text in classes else index
+    if named != index and index < len(classes):
+        raise UsageError(
+            f"{text} is the name of class {named} and the index of another: write index{named} or index{index}"
+        )
+    if named >= len(classes):
+        raise UsageError(f"there is no class {index}: the net has the classes 0 to {len(classes) - 1}")
+    return named
 
 
 def _suggest(name: str, classes: Sequence[str]) -> str:

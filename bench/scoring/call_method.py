@@ -53,7 +53,16 @@ def call_method(method: Plugin, net: Net, images: Tensor, targets: Sequence[int]
 def _call_one_by_one(method: Plugin, net: Net, images: Tensor, targets: Sequence[int], seeds: Sequence[int]) -> Tensor:
     parts = [slice(number, number + 1) for number in range(len(images))]
     calls = [(protect(method, images[part]), targets[part], seeds[part]) for part in parts]
-    return torch.cat([_call(method, net, *call) for call in calls])
+    return join_maps(method, [_call(method, net, *call) for call in calls])
+
+
+def join_maps(method: Plugin, maps: Sequence[Tensor]) -> Tensor:
+    """Join maps (1, h', w') of images of one size. Raise PluginError if they are of several sizes."""
+    sizes = sorted({tuple(map_.shape[1:]) for map_ in maps})
+    if len(sizes) > 1:
+        shown = " and ".join(f"{height} x {width}" for height, width in sizes[:2])
+        raise PluginError(f"method {method.spec} gives maps of {shown} for images of one size: give maps of one size")
+    return torch.cat(list(maps))
 
 
 def mixes_images(
@@ -78,9 +87,10 @@ def mixes_images(
 
 
 def _are_alike(maps: Tensor, expected: Tensor) -> bool:
-    """Tell whether maps (n, h, w) equal others, each up to rounding; NaN equals nothing."""
-    if maps.shape != expected.shape:
+    """Tell whether maps (n, h, w) equal others, each up to rounding, and have NaN in the same places."""
+    if maps.shape != expected.shape or not torch.equal(maps.isnan(), expected.isnan()):
         return False
+    maps, expected = maps.nan_to_num(), expected.nan_to_num()
     flat = expected.flatten(1)
     tolerances = (INDEPENDENCE * (flat.amax(1) - flat.amin(1))).maximum(ROUNDING * flat.abs().amax(1))
     return bool(((maps - expected).flatten(1).abs().amax(1) <= tolerances).all())

@@ -106,7 +106,7 @@ class Case:
     target: int  # the class explained
     objects: tuple[Object, ...]  # in the image, with their masks
     image: Tensor  # (3, h, w) in [0, 1], on the net's device; not to be written to
-    raw: FloatMap  # (h', w'), as the method returned it
+    raw: FloatMap  # (h', w'), as the method returned it; 0 everywhere if that is not finite
     method: Rerun | None = None
     image_seed: int | None = None  # of the data set's 8-bit pixels; None to compute it from `image`
     shared: dict[Hashable, Any] = field(default_factory=dict, repr=False, compare=False)  # see `once`

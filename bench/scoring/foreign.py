@@ -1,5 +1,6 @@
 """Checks what a metric of foreign code asks and returns, so that a mistake is named before anything is computed from it."""
 
+import math
 from dataclasses import fields, is_dataclass, replace
 from functools import singledispatch
 from typing import Any, get_args
@@ -86,17 +87,20 @@ def _has_same_arrays(asked: Any, copied: Any) -> bool:
     return True
 
 
-def check_score(metric: Plugin, score: Any) -> Score:
-    """Return what a metric returns, with plain numbers. Raise PluginError for anything but a score within its range."""
+def check_score(metric: Plugin, score: Any, *, bounded: bool = True) -> Score:
+    """Return what a metric returns, with plain numbers. Raise PluginError for anything but a score.
+
+    If it is `bounded`, it also has to be within the metric's range.
+    """
     if isinstance(score, NotApplicable):
         return NotApplicable(read_message(score) or "no reason is given")
     try:
         if isinstance(score, Curve):
             curve = _convert_curve(score)
-            _check_range(metric, curve.area)
+            _check_range(metric, curve.area, bounded=bounded)
             return curve
         if isinstance(score, int | float | np.integer | np.floating | np.bool_):
-            _check_range(metric, float(score))
+            _check_range(metric, float(score), bounded=bounded)
             return float(score)
     except (TypeError, ValueError, OverflowError) as error:
         raise PluginError(f"metric {metric.spec} gives {show_value(score)}: {read_message(error)}; {WORDS}") from None
@@ -120,9 +124,9 @@ def check_values(metric: Plugin, values: Any, maps: Tensor) -> Tensor:
     return values.detach()
 
 
-def _check_range(metric: Plugin, value: float) -> None:
-    """Raise PluginError for a score outside the range that the metric declares; rounding may exceed it."""
-    low, high = metric.bounds
+def _check_range(metric: Plugin, value: float, *, bounded: bool) -> None:
+    """Raise PluginError for a bounded score outside the range that the metric declares; rounding may exceed it."""
+    low, high = metric.bounds if bounded else (-math.inf, math.inf)
     if value < low - ROUNDING or value > high + ROUNDING:
         raise PluginError(f"metric {metric.spec} gives {value:g}: its RANGE is {low:g} to {high:g}")
 

@@ -136,7 +136,9 @@ class _Grid:
         system = self._apply(columns).flatten(2)
         # Few missing pixels leave many coarse points undetermined; a small multiple of the identity determines them.
         ridge = 1e-5 * system.diagonal(dim1=1, dim2=2).amax(1).clamp_min(1e-6)
-        return torch.linalg.inv(system + ridge[:, None, None] * unit)
+        # inv() would wait for the device, to raise for a singular system, which the ridge excludes
+        inverse: Tensor = torch.linalg.inv_ex(system + ridge[:, None, None] * unit).inverse
+        return inverse
 
     def _apply(self, values: Tensor) -> Tensor:
         """Return A x."""

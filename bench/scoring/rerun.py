@@ -42,8 +42,8 @@ class MethodRunner:
         for start in range(0, len(images), self._batch):
             part = slice(start, start + self._batch)
             maps = call_method(self._method, net, protect(self._method, images[part]), targets[part], seeds[part])
-            is_finite = maps.isfinite().flatten(1).all(1)[:, None, None]  # a map with a NaN counts as constant
-            parts.append(self._fit(torch.where(is_finite, maps, 0)))
+            spread = maps.amax((1, 2), keepdim=True) - maps.amin((1, 2), keepdim=True)
+            parts.append(self._fit(torch.where(spread.isfinite(), maps, 0)))  # a map with a NaN counts as constant
         return torch.cat(parts)
 
 

@@ -33,7 +33,8 @@ def score(
     `maps` are the cases' maps (n, h, w) on the net's device, if they are there already.
     """
     answers = Answers(net, cases, score_type, _stack_maps(cases) if maps is None else maps)
-    dialogues = [[_start(metric, case) for metric in metrics] for case in cases]
+    bounded = score_type == "softmax"
+    dialogues = [[_start(metric, case, bounded=bounded) for metric in metrics] for case in cases]
     while pending := [(n, dialogue) for n, row in enumerate(dialogues) for dialogue in row if dialogue.questions]:
         found = answers.find(
             [Asked(n, asked, dialogue.metric) for n, dialogue in pending for asked in dialogue.questions]
@@ -48,10 +49,13 @@ def _stack_maps(cases: Sequence[Case]) -> Tensor:
 
 
 class _Dialogue:
-    """A metric that is scoring a case: its open questions, and its score once it has none."""
+    """A metric that is scoring a case: its open questions, and its score once it has none.
 
-    def __init__(self, metric: Plugin, case: Case, result: Any) -> None:
-        self.metric, self._case = metric, case
+    `bounded`: the score has to be within the metric's range, which is that of scores of probabilities.
+    """
+
+    def __init__(self, metric: Plugin, case: Case, result: Any, *, bounded: bool) -> None:
+        self.metric, self._case, self._bounded = metric, case, bounded
         self._asking = cast("AskingMaps[Score]", result) if isgenerator(result) else None
         self._rounds = 0
         self.questions: list[Question | MapQuestion] = []
@@ -94,10 +98,10 @@ class _Dialogue:
 
     def _finish(self, score: Any) -> None:
         self.questions = []
-        self.score = check_score(self.metric, score) if self.metric.foreign else score
+        self.score = check_score(self.metric, score, bounded=self._bounded) if self.metric.foreign else score
 
 
-def _start(metric: Plugin, case: Case) -> _Dialogue:
+def _start(metric: Plugin, case: Case, *, bounded: bool) -> _Dialogue:
     """Start the dialogue of a metric with a case; the reason is its score if the metric does not apply.
 
     Foreign code gets a copy of the image, which it may write into, and random numbers that depend on the image alone.
@@ -107,9 +111,9 @@ def _start(metric: Plugin, case: Case) -> _Dialogue:
         given = replace(case, image=case.image.clone())
         _seed_generators(case, "start")
     try:
-        return _Dialogue(metric, case, metric(given))
+        return _Dialogue(metric, case, metric(given), bounded=bounded)
     except NotApplicable as reason:
-        return _Dialogue(metric, case, reason)
+        return _Dialogue(metric, case, reason, bounded=bounded)
 
 
 def _seed_generators(case: Case, purpose: str) -> None:

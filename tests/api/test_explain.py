@@ -119,6 +119,13 @@ def test_a_name_that_two_classes_share_is_refused() -> None:
         targets.find_target("crane", [0], ["bird", "crane", "Crane"])
 
 
+def test_a_number_that_is_the_index_of_one_class_and_the_name_of_another_is_refused() -> None:
+    classes = ["0", "1", "10", "2"]  # the order of folders
+    with pytest.raises(UsageError, match="2 is the name of class 3 and the index of another: write index3 or index2"):
+        targets.find_target("2", [0], classes)
+    assert [targets.find_target(name, [0], classes) for name in ("0", "index2", "index3", "10", "3")] == [0, 2, 3, 2, 3]
+
+
 def test_an_unknown_class_among_many_gets_similar_names_suggested() -> None:
     classes = ["tabby", "tiger cat", *(f"thing {index}" for index in range(100))]
     with pytest.raises(UsageError, match="did you mean 'tiger cat'"):
@@ -135,6 +142,8 @@ def test_an_unknown_class_among_many_gets_similar_names_suggested() -> None:
         (["a.png", "--colours", "virdis"], "there is no colour map 'virdis': did you mean 'viridis'?"),
         (["a.png", "--out", "a.xyz"], "a.xyz is not a picture file"),
         (["a.png", "--out", "a.png"], "--out a.png is the photo itself, which would be overwritten"),
+        (["a.png", "b.png", "--out", "both.png"], "--out both.png is a file, and there are 2 images: name a folder"),
+        (["a.png", "b.png", "--out", "a.png"], "--out a.png is a file, and there are 2 images: name a folder"),
         (["a.png", "--weights", ""], "--weights is empty: give a value, or leave the option out"),
         (["a.png", "--size", "16"], "squeezenet1_1 cannot take images of 16 x 16"),
         (["a.png", "--method", "grad_cams"], "there is no method 'grad_cams': did you mean 'grad_cam'?"),
@@ -144,8 +153,10 @@ def test_an_unknown_class_among_many_gets_similar_names_suggested() -> None:
     ],
 )
 def test_a_wrong_argument_is_refused(photos: Path, here: Path, arguments: list[str], message: str) -> None:
-    (here / "a.png").write_bytes((photos / "a.png").read_bytes())
+    for name in ("a.png", "b.png"):
+        (here / name).write_bytes((photos / "a.png").read_bytes())
     assert message in refused("explain", *NET, *arguments)
+    assert not (here / "both.png").exists()
 
 
 def test_a_text_file_is_refused_as_a_photo(here: Path) -> None:

@@ -145,6 +145,15 @@ def test_irof_is_a_loop_over_superpixels(seed: int) -> None:
     assert curve.area == pytest.approx(1 - float(np.mean(heights)), abs=1e-5)
 
 
+@pytest.mark.parametrize(
+    "spec", ["region_perturbation[patch=64]", "region_perturbation[patch=64,order=abpc]", "irof[segments=2]"]
+)
+def test_an_image_of_one_region_has_a_curve_of_two_points(spec: str) -> None:
+    image = torch.full((3, 32, 32), 0.7)
+    curve = score_map(FakeNet(lambda images: images[:, 0].mean((1, 2))), image, random_maps(1, 32)[0], spec)
+    assert isinstance(curve, Curve) and curve.shares == [0, 1] and len(curve.scores) == 2
+
+
 def test_irof_is_0_if_the_score_is_0() -> None:
     curve = score_map(
         FakeNet(lambda images: torch.zeros(len(images))), random_images(1, 32)[0], random_maps(1, 32)[0], "irof"

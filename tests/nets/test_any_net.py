@@ -76,6 +76,22 @@ def test_an_architecture_is_cut_at_its_last_map(name: str, layer: str, pooled: b
     torch.testing.assert_close(constant[0], constant[1], rtol=0, atol=1e-4)
 
 
+@pytest.mark.parametrize("kernel", [(1, 3), (3, 1), (3, 3), (1, 1)])
+def test_class_maps_need_layers_that_mix_no_positions(kernel: tuple[int, int]) -> None:
+    padding = kernel[0] // 2, kernel[1] // 2
+    module = nn.Sequential(
+        nn.Conv2d(3, 4, 3, padding=1), nn.Conv2d(4, 4, kernel, padding=padding, padding_mode="circular"),
+        nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 3),
+    )  # fmt: skip
+    net = load.load_module(module.eval(), layer="0", preprocess="none")
+    activations = net.features(random_images(2, 32))
+    if kernel == (1, 1):
+        assert net.class_maps(activations).shape == (2, 3, 32, 32)
+        return
+    with pytest.raises(NotApplicable, match="layers larger than 1 x 1 follow 0"):
+        net.class_maps(activations)
+
+
 @pytest.mark.parametrize(
     "name", ["alexnet", *(f"vgg{depth}{norm}" for depth in (11, 13, 16, 19) for norm in ("", "_bn"))]
 )
@@ -720,12 +736,25 @@ def test_a_net_that_no_lower_precision_computes_runs_in_fp32_or_names_it(monkeyp
         named.prepare(torch.rand(1, 3, 64, 64))
 
 
+@pytest.mark.parametrize(("offset", "precision"), [(10, "bf16"), (3000, "fp32")])
+def test_auto_on_a_processor_takes_bf16_where_a_nets_scores_stay_near_those_in_fp32(
+    monkeypatch: pytest.MonkeyPatch, offset: float, precision: str
+) -> None:
+    monkeypatch.setattr("cambench.bench.nets.load.choose_precision", lambda name, _: "bf16" if name == "auto" else name)
+    torch.manual_seed(0)
+    module = _Custom(lambda maps: (maps + offset) - offset)
+    net = load.load_module(module, precision="auto", preprocess="none")
+    assert net.precision == precision
+    assert any("its class scores in bf16 are off by up to" in note for note in net.notes) is (precision == "fp32")
+
+
 @pytest.mark.parametrize(
     ("change", "precision", "reason"),
     [
         (lambda maps: maps, "fp16", ""),
-        (lambda maps: (maps + 7e4) - 7e4, "bf16", "overflow or cannot be computed: "),
-        (lambda maps: (maps + 3000) - 3000, "bf16", "are off by up to "),  # fp16 has steps of 2 there
+        (lambda maps: maps * 1e6 * 1e-6, "bf16", "overflow or cannot be computed: "),
+        (lambda maps: (maps + 3000) - 3000, "fp32", "are off by up to "),  # fp16 has steps of 2 there, bf16 of 16
+        (lambda maps: (maps + 7e4) - 7e4, "fp32", "overflow or cannot be computed: "),  # bf16 has steps of 512 there
         (
             lambda maps: maps + torch.fft.rfft2(maps).abs().mean((2, 3), keepdim=True),
             "fp32",

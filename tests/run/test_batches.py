@@ -1,5 +1,6 @@
 """Batches: what would make a GPU wait, counted on the CPU, the batch sizes that a net sees, and methods that fail on one."""
 
+import math
 import weakref
 from collections.abc import Sequence
 from dataclasses import replace
@@ -260,6 +261,7 @@ def list_values(units: dict[str, Unit], *, without: str = "") -> dict[tuple[str,
         ('raise ValueError("too odd")', "odd.py fails: line 5 raises ValueError: too odd", False),
         ("maps = maps[: len(images) - 1 or 1]", "", False),
         ("maps = maps[:, 0]", "method odd gives (1, 32) for one image: a map is a real tensor (1, h, w)", False),
+        ("if len(maps) == 1: maps = maps[:, ::2, ::2]", "", False),
         ("maps[seeds.index(odd)] = float('nan')", "", True),
         ("maps[seeds.index(odd), 3, 3] = float('inf')", "", True),
     ],
@@ -282,3 +284,30 @@ def test_a_method_that_fails_for_one_image_of_a_batch_leaves_the_others_as_they_
         if row["method"] == "odd" and (row["nan_map"] or image == name)
     }
     assert flags == (set() if reason else {(name, not_finite)})
+
+
+def test_a_method_that_does_not_apply_to_one_image_of_a_batch_keeps_the_maps_of_the_others(
+    net: str, tmp_path: Path
+) -> None:
+    (tmp_path / "plain").mkdir()
+    expected = list_values(run_with_fault(tmp_path / "plain", net, "pass")[0])
+    refusal = "from cambench import NotApplicable; raise NotApplicable('too odd')"
+    units, name = run_with_fault(tmp_path, net, refusal)
+    found = list_values(units)
+    assert math.isnan(found.pop((name, "odd"))) and expected.pop((name, "odd")) > 0
+    assert found == pytest.approx(expected, abs=1e-6)
+    reasons = [row["reason"] for unit in units.values() for row in unit.rows["scores"] if row["reason"]]
+    assert reasons == ["too odd"]
+
+
+def test_a_method_that_applies_to_no_image_has_its_reason(net: str, tmp_path: Path) -> None:
+    (tmp_path / "never.py").write_text(
+        "from cambench import NotApplicable\n\n\ndef explain(net, images, targets):\n    raise NotApplicable('never')\n"
+    )
+    suite = suite_file.load(
+        "smoke", nets=[net], methods=[f"{tmp_path}/never.py", "centre"], metrics=["average_drop"], images=8,
+        precision="fp32", dataset="scenes[size=32]", target="predicted",
+    )  # fmt: skip
+    plan = make_plan(suite, "cpu")
+    units = [unit for found in Session(plan, plan.suite.nets[0]).compute(plan.groups) for unit in found]
+    assert [row["reason"] for unit in units for row in unit.rows["scores"]] == ["never", None] * 8

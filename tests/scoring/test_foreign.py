@@ -62,6 +62,17 @@ def test_a_score_is_within_the_range_that_its_metric_declares(
         score_by(tmp_path, *(["yield [Clean()]"] if asks else []), f"return {returned}")
 
 
+def test_a_score_of_logits_has_no_range(tmp_path: Path) -> None:
+    (tmp_path / "odd.py").write_text(f"{HEAD}    (clean,) = yield [Clean()]\n    return 40 * clean\n", encoding="utf-8")
+    map_ = np.linspace(0, 1, 16, dtype=np.float32).reshape(4, 4)
+    case, metric = Case(map_, 0, (), torch.full((3, 4, 4), 0.25), map_), plugins.find(METRIC, str(tmp_path / "odd.py"))
+    net = Net()
+    net.logits = net.scores  # type: ignore[attr-defined]
+    assert scoring.score(net, [case], [metric], "logit") == [[10.0]]
+    with pytest.raises(PluginError, match="metric odd gives 10: its RANGE is 0 to 1"):
+        scoring.score(net, [case], [metric])
+
+
 def test_a_metric_that_writes_into_its_image_changes_no_other_metric(tmp_path: Path) -> None:
     (tmp_path / "odd.py").write_text(HEAD + "    case.image.zero_()\n    return 0.5\n", encoding="utf-8")
     map_ = np.linspace(0, 1, 16, dtype=np.float32).reshape(4, 4)
@@ -364,6 +375,20 @@ def test_a_method_that_mixes_the_images_of_a_batch_gets_each_alone(tmp_path: Pat
         maps = call_method(method, net, images, targets, seeds)  # type: ignore[arg-type]
         torch.testing.assert_close(maps, torch.cat(alone), atol=1e-5, rtol=0)
         assert sizes == calls
+
+
+def test_a_method_with_a_map_that_is_not_a_number_still_gets_batches(tmp_path: Path) -> None:
+    (tmp_path / "odd.py").write_text(
+        "import torch\n\nsizes = []\n\n\ndef explain(net, images, targets):\n    sizes.append(len(images))\n"
+        "    return torch.where(images.mean((1, 2, 3))[:, None, None] == 0, torch.nan, images.mean(1))\n",
+        encoding="utf-8",
+    )
+    images = random_images(3, 4)
+    images[1] = 0
+    method, net = plugins.find(METHOD, str(tmp_path / "odd.py")), _Device()
+    for _ in range(2):
+        call_method(method, net, images, [0, 1, 2], [0, 1, 2])  # type: ignore[arg-type]
+    assert vars(method.module)["sizes"][-1] == 3
 
 
 @pytest.mark.parametrize("target", ["targets", "targets[:1]"])
