@@ -8,7 +8,7 @@ from ..bench.nets.net import Net
 from ._masking import combine, select_targets, sort_live
 
 VERSION = 1
-DEAR = True
+EXPENSIVE = True
 
 
 @torch.inference_mode()

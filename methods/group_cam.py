@@ -11,7 +11,7 @@ from ._gradients import compute_gradients
 from ._masking import MaskedImage, combine, find_non_constant, make_masks, score_streams, sort_live
 
 VERSION = 1
-DEAR = True
+EXPENSIVE = True
 
 
 def explain(

@@ -13,7 +13,7 @@ from ._masking import Channels, First, MaskedImage, Weights, make_masks
 from ._score_cam import explain_by_channel_scores
 
 VERSION = 1
-DEAR = True
+EXPENSIVE = True
 
 
 @torch.inference_mode()

@@ -11,7 +11,7 @@ from ..bench.scoring.perturbations import Substrate
 from ._masking import MaskedImage, score_streams
 
 VERSION = 1
-DEAR = True
+EXPENSIVE = True
 
 
 @torch.inference_mode()

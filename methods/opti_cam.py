@@ -14,7 +14,7 @@ from ..bench.scoring.postprocess import fit, stretch
 from ._masking import find_non_constant
 
 VERSION = 2
-DEAR = True
+EXPENSIVE = True
 CHECKS = 10  # how often an image's score is compared with the one before
 
 

@@ -12,7 +12,7 @@ from ..bench.nets.net import Net
 from ._masking import select_targets
 
 VERSION = 1
-DEAR = True
+EXPENSIVE = True
 
 
 @torch.inference_mode()

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from ..bench.core.constraints import Count, Fraction
+from ..bench.core.constraints import Count, OpenShare
 from ..bench.nets.net import Net
 from ..bench.scoring.blend import make_substrate
 from ..bench.scoring.perturbations import Substrate
@@ -14,7 +14,7 @@ from ._masking import MaskedImage, score_streams
 from ._seeds import make_generators
 
 VERSION = 2
-DEAR = True
+EXPENSIVE = True
 BATCH = 100  # masks summed at a time
 
 
@@ -27,7 +27,7 @@ def explain(
     *,
     count: Count = 2000,
     cells: Count = 7,
-    keep: Fraction = 0.5,
+    keep: OpenShare = 0.5,
     seed: int = 0,
     fill: Substrate = "mean",
 ) -> Tensor:

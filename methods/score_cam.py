@@ -10,7 +10,7 @@ from ._masking import Channels, First, MaskedImage, Weights, make_masks
 from ._score_cam import Baseline, explain_by_channel_scores
 
 VERSION = 1
-DEAR = True
+EXPENSIVE = True
 
 
 @torch.inference_mode()

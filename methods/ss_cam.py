@@ -15,7 +15,7 @@ from ._score_cam import explain_by_channel_scores
 from ._seeds import make_seeds
 
 VERSION = 2
-DEAR = True
+EXPENSIVE = True
 
 
 @torch.inference_mode()

@@ -65,8 +65,10 @@ def _describe_metric(metric: Plugin) -> str:
 
 
 def _describe_limits(method: Plugin) -> str:
-    """Say whether the method is dear, whether its map is the same for every class, and which library it needs."""
-    words = ["dear"] * method.dear + ["same map for every class"] * (method.class_blind and not method.control)
+    """Say whether the method is expensive, whether its map is the same for every class, and which library it needs."""
+    words = ["expensive"] * method.expensive + ["same map for every class"] * (
+        method.class_blind and not method.control
+    )
     return ", ".join([*words, *(f"needs `{library}`" for library in method.requires)])
 
 

@@ -3,10 +3,10 @@
 Each net is a run of its own in runs/reference, which begins with what is packed already, so that several processes can share
 the work. A method whose VERSION was raised needs `--anew`. Another processor goes on with the scores, which are equal to
 rounding in fp32, and measures no seconds: these are of the device on which a net was begun, and the environment names both.
-`--images 20 --dear 12 --ties 8` computes the first 20 images by cheap methods, the first 12 by dear ones, and how much the
-order of equal pixels moves curves on the first 8; with `--methods recipro_cam,ablation_cam`, by these methods alone; with
-`--single`, by the metrics that need one explanation an image, which a dear method on a large net can afford. What is there is
-not computed again. What all of these runs hold is packed into bench/store/results. Scores that are packed are never
+`--images 20 --expensive 12 --ties 8` computes the first 20 images by cheap methods, the first 12 by expensive ones, and how
+much the order of equal pixels moves curves on the first 8; with `--methods recipro_cam,ablation_cam`, by these methods alone;
+with `--single`, by the metrics that need one explanation an image, which an expensive method on a large net can afford. What is
+there is not computed again. What all of these runs hold is packed into bench/store/results. Scores that are packed are never
 dropped, but for those of nets that are computed with `--anew`. With `--photos FOLDER`, these are the results of SqueezeNet with
 ImageNet's weights on the photos of a folder, which begin anew if runs/ holds none of them; scores are packed, photos are not.
 """
@@ -58,13 +58,13 @@ SHOWN_IMAGES = 2
 
 @dataclass(frozen=True)
 class Work:
-    """What is computed on a net: so many of the run's first images by cheap methods, by dear ones, and by metrics of ties.
+    """What is computed on a net: so many of the run's first images by cheap methods, by expensive ones, and by metrics of ties.
 
     By the named methods alone, if any are named; with `single_map`, by the metrics that need no explanation but the map.
     """
 
     images: int
-    dear_images: int
+    expensive_images: int
     tie_images: int
     methods: tuple[str, ...] = ()
     single_map: bool = False
@@ -73,7 +73,7 @@ class Work:
         """Yield plans of what the run lacks: by all metrics but those of ties, then by those of ties."""
         most = len(plan.indices)
         for limit, of_ties in ((most, False), (self.tie_images, True)):
-            counts = min(self.images, limit), min(self.dear_images, limit)
+            counts = min(self.images, limit), min(self.expensive_images, limit)
             measures = [measure for measure in plan.measures if self._includes(measure.metric, of_ties)]
             part = replace(plan, measures=measures, measures_seconds=plan.measures_seconds and not of_ties)
             if measures and any(self._list_rounds(part, run, *counts)):
@@ -82,12 +82,12 @@ class Work:
     def _includes(self, metric: Plugin, of_ties: bool) -> bool:
         return bool(metric.ties_of) == of_ties and not (self.single_map and "method" in metric.needs)
 
-    def _list_rounds(self, plan: Plan, run: Run, images: int, dear_images: int) -> Iterator[Round]:
+    def _list_rounds(self, plan: Plan, run: Run, images: int, expensive_images: int) -> Iterator[Round]:
         """Yield what the run lacks, a few images at a time."""
         (net,) = plan.nets
         wanted = [method for method in plan.methods if not self.methods or method.spec in self.methods]
-        for count, dear in ((images, False), (dear_images, True)):
-            methods = [method.spec for method in wanted if method.dear == dear]
+        for count, expensive in ((images, False), (expensive_images, True)):
+            methods = [method.spec for method in wanted if method.expensive == expensive]
             for start in range(0, count, STAGE):
                 positions = range(start, min(count, start + STAGE))
                 yield from list_missing(plan, run, net, dict.fromkeys(methods, positions))
@@ -97,7 +97,7 @@ class Work:
 @click.option("--nets", default="", metavar="A,B", help="Compute only these nets; -: none.")
 @click.option("--methods", default="", metavar="A,B", help="Compute only these methods.")
 @click.option("--images", type=click.IntRange(0), default=10**6, metavar="N", help="Images by cheap methods.")
-@click.option("--dear", type=click.IntRange(0), default=10**6, metavar="N", help="Images by dear methods.")
+@click.option("--expensive", type=click.IntRange(0), default=10**6, metavar="N", help="Images by expensive methods.")
 @click.option("--ties", type=click.IntRange(0), default=8, metavar="N", help="Images by metrics of ties.")
 @click.option("--single", is_flag=True, help="Only the metrics that need one explanation an image.")
 @click.option("--anew", is_flag=True, help="Take nothing of what is packed: a VERSION was raised.")
@@ -113,7 +113,7 @@ def main(
     nets: str,
     methods: str,
     images: int,
-    dear: int,
+    expensive: int,
     ties: int,
     single: bool,
     anew: bool,
@@ -122,7 +122,7 @@ def main(
 ) -> None:
     """Compute what the reference results lack, and pack what there is."""
     try:
-        work = Work(images, dear, ties, tuple(list_methods(methods)), single)
+        work = Work(images, expensive, ties, tuple(list_methods(methods)), single)
         update_results(list_nets(nets, photos), work, photos=photos, device=device, anew=anew)
     except BenchError as error:
         raise click.ClickException(str(error)) from None

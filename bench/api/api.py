@@ -257,10 +257,10 @@ def choose(
     """Race the methods of a suite, as `bench choose` does, and return the run; its `answer()` says which method to take.
 
     `by` names the metrics that decide, by default a balanced choice of the suite's. The race ends undecided after `seconds`
-    (None: never); a race that `out` already holds goes on. A method drops out once it is surely behind by a metric, or surely
-    not better by the `slack`, a share of the metric's range, than a method that is no dearer. All such claims on a net are
-    right with a probability of at least `confidence`. `changes` replace values of the suite: nets, methods (lists), dataset,
-    images (at most this many, 1,000 by default), seed, target, precision.
+    (None: never); one that `out` already holds is resumed. A method drops out once it is surely behind by a metric, or surely
+    not better by the `slack`, a share of the metric's range, than a method that is no more expensive. All such claims on a net
+    are right with a probability of at least `confidence`. `changes` replace values of the suite: nets, methods (lists),
+    dataset, images (at most this many, 1,000 by default), seed, target, precision.
 
     Raise UsageError for a value that does not exist, for fewer than two methods, for a metric without a range, and if `out`
     holds another run; raise KeyboardInterrupt if the user interrupts the race; finished images are kept.

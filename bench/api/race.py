@@ -65,7 +65,7 @@ class _Watch:
 
     def tell_end(self, net: str) -> None:
         """Print that there is no more time for a net."""
-        self.say(f"{net}: the time is up: the same command goes on with the race")
+        self.say(f"{net}: the time is up: run the same command again to resume the race")
 
 
 def _describe_rules(header: Header) -> str:
@@ -91,7 +91,8 @@ def describe_reach(images: int, smallest: float | None) -> str | None:
 def _schedule(plan: Plan, run: Run, watch: _Watch, deadline: Deadline) -> Iterator[Round]:
     """Yield the rounds of the races, net after net, each of which has an equal share of the time that is left.
 
-    A net at its end begins no further group of images, so that a round of a dear method does not take the time of the others.
+    At the end of its time a net begins no further group of images, so that an expensive method does not take the time of the
+    other nets.
     """
     for done, net in enumerate(plan.suite.nets):
         end = Deadline.after(deadline.left / (len(plan.suite.nets) - done))

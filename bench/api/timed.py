@@ -1,4 +1,4 @@
-"""Computes a run within a time: cheap methods on a few images of every net, then on all; dear methods where they fit."""
+"""Computes a run within a time: cheap methods on a few images of every net, then on all; expensive methods where they fit."""
 
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -39,7 +39,7 @@ def measure_within(
     if missing := list(schedule.list_unfinished()):
         reason = "the time is up" if ended else "the other methods are done, and the rest would not end in time"
         console.print(f"{reason}. Not computed: {'; '.join(missing)}.", soft_wrap=True, markup=False)
-        console.print("The same command goes on, and without --time to the end.", markup=False)
+        console.print("Run the same command again to continue, without --time to the end.", markup=False)
 
 
 @dataclass
@@ -50,17 +50,17 @@ class _Schedule:
     run: Run
     deadline: Deadline
     show: Callable[[str], None]
-    needed: dict[tuple[str, str], float] = field(default_factory=dict)  # seconds, by net and dear method left out
-    slow: dict[tuple[str, str], float] = field(default_factory=dict)  # the same of methods that proved dear
+    needed: dict[tuple[str, str], float] = field(default_factory=dict)  # seconds, by net and expensive method left out
+    slow: dict[tuple[str, str], float] = field(default_factory=dict)  # the same of methods that proved expensive
     begun: set[str] = field(default_factory=set)  # the nets of whose first images this command has computed some
 
     def list_rounds(self) -> Iterator[Round]:
-        """Yield rounds of cheap methods, then a round of each dear one if it is likely to end in time."""
+        """Yield rounds of cheap methods, then a round of each expensive one if it is likely to end in time."""
         for start, stop in ((0, FIRST), (FIRST, len(self.plan.indices))):
             for net in self.plan.suite.nets:
                 if start:
                     self.slow |= {(net, method): needed for method, needed in self._find_slow(net)}
-                methods = self._list_methods(net, dear=False)
+                methods = self._list_methods(net, expensive=False)
                 planned = list(self._list_missing(net, methods, start, stop))
                 yield from planned
                 if planned and not start:
@@ -68,28 +68,28 @@ class _Schedule:
                         self.begun.add(net)
                     self.show(net)
         for net in self._sort_by_speed():
-            for method in self._list_methods(net, dear=True):
-                yield from self._try_dear_method(net, method)
+            for method in self._list_methods(net, expensive=True):
+                yield from self._try_expensive_method(net, method)
 
     def list_unfinished(self) -> Iterator[str]:
-        """Describe what is not computed: images of cheap methods, by net, and of each dear method.
+        """Describe what is not computed: images of cheap methods, by net, and of each expensive method.
 
         Images that failed are left out: why they did is reported at the end of every run.
         """
         rows = self.run.table("failures", columns=["net", "image"])
         failed = set(zip(rows["net"], rows["image"], strict=True))
         for net in self.plan.suite.nets:
-            if count := self._count_missing(net, self._list_methods(net, dear=False), failed):
+            if count := self._count_missing(net, self._list_methods(net, expensive=False), failed):
                 yield f"{format_count(count, 'image')} on {net}"
         for method, net in product([method.spec for method in self.plan.methods], self.plan.suite.nets):
-            if method not in self._list_methods(net, dear=True):
+            if method not in self._list_methods(net, expensive=True):
                 continue
             if count := self._count_missing(net, [method], failed):
                 needed = self.needed.get((net, method))
                 forecast = f" (about {format_time(needed)})" if needed else ""
                 yield f"{method} on {net}, {format_count(count, 'image')}{forecast}"
 
-    def _try_dear_method(self, net: str, method: str) -> Iterator[Round]:
+    def _try_expensive_method(self, net: str, method: str) -> Iterator[Round]:
         """Yield the round of one image and, if the others are likely to end in time, that of the others.
 
         If the first was computed by an earlier command, the user goes on with the others.
@@ -115,20 +115,24 @@ class _Schedule:
         rounds = self._list_missing(net, methods, 0, len(self.plan.indices))
         return sum((net, self.plan.images.name(index)) not in failed for index in _list_indices(rounds))
 
-    def _list_methods(self, net: str, *, dear: bool) -> list[str]:
-        return [method.spec for method in self.plan.methods if (method.dear or (net, method.spec) in self.slow) == dear]
+    def _list_methods(self, net: str, *, expensive: bool) -> list[str]:
+        return [
+            method.spec
+            for method in self.plan.methods
+            if (method.expensive or (net, method.spec) in self.slow) == expensive
+        ]
 
     def _find_slow(self, net: str) -> Iterator[tuple[str, float]]:
-        """Yield the methods without which the others would end in time, and with which not, with the seconds that they need.
+        """Yield each method that alone makes the net's cheap methods exceed the time, with the seconds that it still needs.
 
-        They were not declared dear. What they need follows from the seconds of their first images. If the others are controls,
-        no method is left out.
+        It was not declared expensive. The seconds follow from those of its first images. If the others are controls, no method
+        is left out.
         """
         cost = self.run.table("cost", columns=["method", "seconds"], net=net)
         medians = cost.groupby("method", observed=True)["seconds"].median()
         needed = {
             method: self._count_missing(net, [method]) * float(medians.get(method, 0))
-            for method in self._list_methods(net, dear=False)
+            for method in self._list_methods(net, expensive=False)
         }
         for method, seconds in needed.items():
             others = needed.keys() - {method}

@@ -14,10 +14,10 @@ from ..config.suite import PRECISIONS, RACE_IMAGES, RACE_SECONDS
 from .options import (
     add_engine_options,
     add_net_options,
-    add_net_settings,
     add_target_options,
     find_engine,
     make_list_option,
+    move_net_settings,
     parse_duration,
 )
 
@@ -52,7 +52,7 @@ def parse_share(value: object) -> float:
 )
 @click.option(
     "--confidence", type=parse_share, default="95%", show_default=True, metavar="SHARE",
-    help="How sure it is that no method that is best by more than the slack drops out.",
+    help="Probability that a method that is best by more than the slack does not drop out.",
 )  # fmt: skip
 @click.option(
     "--slack", type=parse_share, default="2%", show_default=True, metavar="SHARE",
@@ -69,8 +69,8 @@ def choose(
 ) -> None:  # fmt: skip
     """Choose a method: a race, in which methods drop out once they are surely behind.
 
-    The methods of SUITE are scored on more and more images, in a random order, until one is left, until the cheapest one left
-    is surely at most the slack worse than the others, or until the time is up. The same command goes on with a race.
+    The methods of SUITE are scored on more and more images, in a random order, until one is left, until the others are surely
+    better than the cheapest by at most the slack, or until the time is up. The same command resumes a race.
 
     Exit codes: as those of bench run.
     """
@@ -83,9 +83,7 @@ def choose(
     from ..forward.device import find_device
     from ..forward.process import tune_process
 
-    net_settings = {key: changes.pop(key) for key in ("weights", "classes", "preprocess", "layer", "scores", "output")}
-    nets = changes["nets"]
-    changes["nets"] = lambda own: add_net_settings(net_settings, nets or own) or nets
+    move_net_settings(changes)
     engine = find_engine(changes.pop("engine"), address=changes.pop("address"), workers=changes.pop("workers"))
     suite = make_suite(name, make_rules(confidence, slack), by, **changes)
     directory = out or Path("runs") / suite.make_directory_name()

@@ -104,6 +104,13 @@ def add_net_settings(settings: dict[str, str | None], nets: list[str]) -> list[s
     return [specs.add_settings("net", net, chosen) for net in nets] if chosen else None
 
 
+def move_net_settings(changes: dict[str, Any]) -> None:
+    """Move the options of `add_net_options` and `--layer` from the changes of a suite into the specs of its nets."""
+    settings = {key: changes.pop(key) for key in ("weights", "classes", "preprocess", "layer", "scores", "output")}
+    nets = changes["nets"]
+    changes["nets"] = lambda own: add_net_settings(settings, nets or own) or nets
+
+
 def _parse_normalisation(text: str) -> dict[str, str]:
     """Return the settings of a net that "mean=0.5,std=0.5" stands for. Raise UsageError for any other text."""
     settings = dict(part.strip().partition("=")[::2] for part in text.split(","))

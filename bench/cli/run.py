@@ -17,10 +17,10 @@ from ..core.profiling import record_spans
 from .options import (
     add_engine_options,
     add_net_options,
-    add_net_settings,
     add_target_options,
     find_engine,
     make_list_option,
+    move_net_settings,
     parse_duration,
     parse_size,
 )
@@ -61,7 +61,7 @@ console = Console(highlight=False, emoji=False)
 )
 @click.option(
     "--time", "budget", type=parse_duration, metavar="TIME",
-    help="Stop after about this time: cheap methods come first, dear ones where they fit. The same command goes on.",
+    help="Stop after about this time: cheap methods come first, expensive ones if they fit. The same command continues.",
 )  # fmt: skip
 @click.option("--profile", is_flag=True, help="Print where the time went.")
 @add_engine_options
@@ -93,9 +93,7 @@ def run(
 
     if profile and changes["engine"] != DEFAULTS.engine:
         raise UsageError(f"--profile measures one process: use it with --engine {DEFAULTS.engine}")
-    net_settings = {key: changes.pop(key) for key in ("weights", "classes", "preprocess", "layer", "scores", "output")}
-    nets = changes["nets"]
-    changes["nets"] = lambda own: add_net_settings(net_settings, nets or own) or nets
+    move_net_settings(changes)
     engine = find_engine(changes.pop("engine"), address=changes.pop("address"), workers=changes.pop("workers"))
     suite = suite_file.load(name, **changes)
     directory = out or Path("runs") / suite.make_directory_name()

@@ -8,6 +8,6 @@ Count = Annotated[int, Field(ge=1)]
 CountFromTwo = Annotated[int, Field(ge=2)]
 Positive = Annotated[float, Field(gt=0)]
 NonNegative = Annotated[float, Field(ge=0)]
-Share = Annotated[float, Field(gt=0, le=1)]
-ShareBelowOne = Annotated[float, Field(ge=0, lt=1)]
-Fraction = Annotated[float, Field(gt=0, lt=1)]
+Share = Annotated[float, Field(gt=0, le=1)]  # (0, 1]
+ShareBelowOne = Annotated[float, Field(ge=0, lt=1)]  # [0, 1)
+OpenShare = Annotated[float, Field(gt=0, lt=1)]  # (0, 1)

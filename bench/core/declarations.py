@@ -74,7 +74,7 @@ DECLARATIONS = {  # by the kind of plug-in; the properties of Plugin say what ea
         "REQUIRES": Declaration(Module | tuple[Module, ...], "it is the name of a module, or a tuple of names", ()),
         "EXTRA": Declaration(Name, "it is the name of an extra"),
     },
-    "method": {"CONTROL": _YES_OR_NO, "CLASS_BLIND": _YES_OR_NO, "DEAR": _YES_OR_NO},
+    "method": {"CONTROL": _YES_OR_NO, "CLASS_BLIND": _YES_OR_NO, "EXPENSIVE": _YES_OR_NO},
     "metric": {
         "BETTER": Declaration(
             Direction | Annotated[dict[str, dict[Any, Direction]], Field(min_length=1, max_length=1)],

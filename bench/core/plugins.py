@@ -130,9 +130,9 @@ class Plugin:
         return bool(self._read("CLASS_BLIND"))
 
     @property
-    def dear(self) -> bool:
-        """DEAR: whether an explanation takes dozens of forward passes or more; a run with a time limit comes to it last."""
-        return bool(self._read("DEAR"))
+    def expensive(self) -> bool:
+        """EXPENSIVE: whether an explanation takes dozens of forward passes or more; `bench run --time` computes it last."""
+        return bool(self._read("EXPENSIVE"))
 
     # Metrics
 
@@ -306,15 +306,15 @@ def _find_function(kind: Kind, name: str, module: ModuleType) -> Callable[..., A
     """Find the function of a plug-in. Raise PluginError if there is none, or one with other parameters."""
     function: Callable[..., Any] | None = vars(module).get(kind.function)
     if not callable(function):
-        raise PluginError(f"{name} is no {kind.word}: it has no function {kind.function}()")
+        raise PluginError(f"{name} is not a {kind.word}: it has no function {kind.function}()")
     check_function(kind, name, function)
     return function
 
 
 def check_function(kind: Kind, name: str, function: Callable[..., Any]) -> None:
-    """Raise PluginError for a function that has not the parameters of its kind of plug-in."""
+    """Raise PluginError for a function that does not have the parameters of its kind of plug-in."""
     if inspect.iscoroutinefunction(function):
-        raise PluginError(f"{name} is no {kind.word}: its function is asynchronous, and nothing awaits it")
+        raise PluginError(f"{name} is not a {kind.word}: its function is asynchronous, and nothing awaits it")
     try:
         signature = inspect.signature(function)
         keywords = [each.name for each in signature.parameters.values() if each.kind is each.KEYWORD_ONLY]
@@ -323,7 +323,7 @@ def check_function(kind: Kind, name: str, function: Callable[..., Any]) -> None:
         )
     except (TypeError, ValueError):
         expected = f"{kind.function}({', '.join(kind.parameters)})"
-        raise PluginError(f"{name} is no {kind.word}: its function cannot be called as {expected}") from None
+        raise PluginError(f"{name} is not a {kind.word}: its function cannot be called as {expected}") from None
 
 
 def _check_libraries(label: str, plugin: Plugin) -> None:

@@ -85,8 +85,8 @@ _SHARED = _Shared()
 class KeepModes:
     """Put back what the code inside changes in the process. It takes about 20 microseconds.
 
-    Kept are torch's modes, default device and precision of products, numpy's error state, the working directory, the standard
-    streams, the recursion limit, and what Ctrl-C and an exception that nothing catches do.
+    Kept are torch's modes, number of threads, default dtype and device, autocast and precision of products, numpy's error
+    state, the working directory, the standard streams, the recursion limit, and what Ctrl-C and an uncaught exception do.
     """
 
     def __enter__(self) -> None:

@@ -45,8 +45,9 @@ def time_call(call: Callable[[], Result], device: torch.device) -> tuple[Result,
 def time_warm_call(prepare: Callable[[], Callable[[], Result]], device: torch.device) -> tuple[Result, float]:
     """Return the result of a call and its seconds once caches are warm: a short call is made twice, and the second one counts.
 
-    Other work, such as the scoring of maps, empties the processor's caches. A first call then takes milliseconds longer.
-    `prepare` returns the call, and is not timed: the call may overwrite what it is given, so each is prepared anew.
+    Other work, such as the scoring of maps, empties the processor's caches. A first call then takes milliseconds longer. A call
+    of SHORT seconds or more is made once: to it, these are nothing. `prepare` returns the call, and is not timed: the call may
+    overwrite what it is given, so each is prepared anew.
     """
     result, seconds = time_call(prepare(), device)
     return time_call(prepare(), device) if seconds < SHORT else (result, seconds)

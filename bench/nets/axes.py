@@ -37,7 +37,7 @@ class Permute(nn.Module):
 def find_orders(modules: Mapping[str, nn.Module], images: Tensor) -> dict[str, Order]:
     """Return the order of the axes of each module's output, of modules that run one after the other on images (2, 3, h, w).
 
-    Outputs that are no maps, or of whose axes the height and the width cannot be told, are missing.
+    Outputs that are not maps, or whose height and width axes cannot be determined, are left out.
     """
     shapes, taller, wider = (
         _read_outputs(modules, modules.keys(), inputs, lambda output: output.shape)

@@ -233,7 +233,7 @@ def _describe_names(missing: Collection[str], unexpected: Collection[str], own: 
         return f"its names are {_list_few(unexpected)}, and the net's are {_list_few(missing)}"
     parts = [f"it lacks {_list_few(_find_modules(missing, present))}"] if missing else []
     if unexpected:
-        parts.append(f"it has {_list_few(_find_modules(unexpected, own))}, which the net has not")
+        parts.append(f"it has {_list_few(_find_modules(unexpected, own))}, which the net does not have")
     return " and ".join(parts) + ": build the net as it was trained, in a function of yours if need be, FILE.py:FACTORY"
 
 

@@ -1,7 +1,7 @@
 """A session computes images on one net of a plan, and decides which errors fail an image and which end the run.
 
-An image fails if it cannot be read, or if the net, a method or a metric raises an error on it. The run ends if that happens
-on the run's first image, if the device is lost or too small, or if a method leaves the net changed.
+An image fails if it cannot be read, or if the net, a method or a metric raises an error on it. The run ends if one of these
+three raises an error on the run's first image, if the device is lost or too small, or if a method leaves the net changed.
 """
 
 import contextlib

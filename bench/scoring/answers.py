@@ -88,7 +88,7 @@ class Answers:
         return [(case if of_map else self._first[case], piece) for of_map, piece in pieces]
 
     def _order(self, keys: Sequence[Key]) -> list[Key]:
-        """Return perturbed images image by image, and within an image as it is best to make them."""
+        """Return perturbed images image by image, and within an image so that those blended together are adjacent."""
         by_image: dict[int, list[Key]] = {}
         for key in keys:
             by_image.setdefault(self._first[key[0]], []).append(key)

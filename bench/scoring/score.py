@@ -27,7 +27,7 @@ def score(
     score_type: ScoreType = "softmax",
     maps: Tensor | None = None,
 ) -> list[list[Score]]:
-    """Return the scores of each case by each metric: one list a case, one score a metric, in the order given.
+    """Return for each case a list with one score per metric, in the order given.
 
     The cases' images must be of one size. `score_type`: metrics see the target's probability (softmax) or its logit.
     `maps` are the cases' maps (n, h, w) on the net's device, if they are there already.

@@ -1,8 +1,9 @@
 """A table, laid out once and shown in the terminal and as HTML (by the templates of the page), CSV, Markdown and LaTeX.
 
 One `Grid` holds the numbers (for CSV and for sorting), the rounded texts with their intervals, and the keys that the page
-filters by; a data frame has no place for all three. latex.py replaces pandas' Styler, which takes 300 times as long for a table
-(0.33 s) and escapes no arrow or dash. markdown.py replaces tabulate, one more dependency for ten lines. pandas writes the CSV.
+filters by; a data frame has no place for all three. reports/_tables/latex.py replaces pandas' Styler, which takes 300 times as
+long for a table (0.33 s) and escapes no arrow or dash. core/markdown.py replaces tabulate, one more dependency for ten lines.
+pandas writes the CSV.
 """
 
 from collections.abc import Sequence

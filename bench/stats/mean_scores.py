@@ -39,10 +39,6 @@ class Metric:
         """What the axes of its curve show: across and up."""
         return self.axes or CURVE_AXES
 
-    def is_better(self, value: float, other: float) -> bool:
-        """Tell whether a value is strictly better than another."""
-        return value > other if self.better == "higher" else value < other
-
 
 @dataclass(frozen=True)
 class MeanScore:

@@ -94,7 +94,7 @@ class Race:
         runner = self.by_method[method]
         if runner.kind == "control":
             return f"{method} was not needed on more"
-        return f"{method} {'dropped out' if runner.reason else 'is scored late, because it is dear'}"
+        return f"{method} {'dropped out' if runner.reason else 'is scored late, because it is expensive'}"
 
     @property
     def metrics(self) -> tuple[str, ...]:
@@ -158,7 +158,7 @@ def _count(race: Race) -> str:
 
 
 def _count_left(race: Race) -> str:
-    """Say on how many images the methods that are left were scored: dear ones are scored late."""
+    """Say on how many images the methods that are left were scored: expensive ones are scored late."""
     counts = [race.by_method[method].images for method in race.top]
     least, most = min(counts), max(counts)
     begun = f" ({race.begun} with a round that is not complete)" if race.begun > race.images else ""
@@ -327,7 +327,7 @@ def _explain(header: Header, stage: Stage, index: int) -> tuple[Kind, str]:
         return "same", f"it has the same scores as {methods[stage.board.models[index]]} on the first {FIRST} images"
     if stage.covered[index] and stage.cheapest is not None:
         slack = format_percent(stage.board.rules.slack)
-        return "close", f"it is not {slack} better than {methods[stage.cheapest]}, which is no dearer"
+        return "close", f"it is not {slack} better than {methods[stage.cheapest]}, which is no more expensive"
     return "left", ""
 
 

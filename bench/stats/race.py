@@ -20,9 +20,7 @@ from .sequences import NEVER, Counts, count_until_sure
 FIRST = 8  # images after which methods are compared for the first time
 GROWTH = 4  # a round adds a quarter of the images that a method has, and at least FIRST
 DISTINCT = 4  # values that two methods must share before their scores count as the same
-CHEAP = (
-    100.0  # forwards: what scoring a map costs, about; a method with a cheaper map is as dear as one with this price
-)
+CHEAP = 100.0  # forwards: the least price of a map, about what scoring it costs
 
 MANY = 1_000  # images, which make every difference sure that is worth a warning
 

@@ -23,7 +23,7 @@ class RankedMethod:
     estimate: Estimate
     control: bool
     next_pair: Pair | None  # this method against the next one in the ranking; None for the last
-    best_pair: Pair | None  # the best method that is no control against this one; None for the best itself
+    best_pair: Pair | None  # the best method that is not a control against this one; None for the best itself
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Ranking:
 
     @property
     def best(self) -> RankedMethod | None:
-        """The best method that is no control."""
+        """The best method that is not a control."""
         return next((ranked for ranked in self.methods if not ranked.control), None)
 
     @property

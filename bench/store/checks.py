@@ -45,7 +45,7 @@ def _check_columns(table: str, columns: Columns) -> Iterator[str]:
     schema = SCHEMAS[table]
     for name in columns:
         if name not in schema.names:
-            yield f"it is no table of {table}: it has a column {name!r}"
+            yield f"it is not a table of {table}: it has a column {name!r}"
     for field in schema:
         if field.name not in columns:
             if field.name not in ADDED:
@@ -99,13 +99,13 @@ def _check_scores(columns: Columns, _: Header) -> Iterator[str]:
 def _check_curves(columns: Columns, _: Header) -> Iterator[str]:
     lengths = [pc.list_value_length(columns[name]) for name in ("shares", "scores")]
     if not _all(pc.and_(pc.equal(*lengths), pc.greater(lengths[0], 0))):
-        yield "a curve has not one score for each share"
+        yield "a curve does not have one score for each share"
 
 
 def _check_maps(columns: Columns, _: Header) -> Iterator[str]:
     size = pc.multiply(columns["height"], columns["width"])
     if not _all(pc.and_(pc.equal(pc.list_value_length(columns["values"]), size), pc.greater(size, 0))):
-        yield "a map has not height x width values"
+        yield "a map does not have height x width values"
 
 
 def _check_strips(columns: Columns, header: Header) -> Iterator[str]:

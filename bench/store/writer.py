@@ -127,7 +127,7 @@ def lock_directory(directory: Path) -> FileLock:
 def _claim(directory: Path, header: Header) -> Header:
     """Write the header of a new run, with an identity, or check that the run in the directory has this header.
 
-    Return the header that is in the directory. That of a run that has written nothing else yet gives way to the new one.
+    Return the header that is in the directory. The header of a run that has no rows yet is replaced.
     """
     held = {path.name for path in directory.iterdir()} - {LOCK}
     if FILE in held:

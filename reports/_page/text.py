@@ -99,7 +99,7 @@ def describe_progress(analyses: "Sequence[NetAnalysis]") -> str | None:
     races = [analysis.title for analysis in analyses if analysis.table.race and not analysis.table.race.over]
     return " ".join([
         *([f"{start}: {', '.join(counts)}."] if counts else []),
-        *([f"The race on {join_names(races)} is not over: the same command goes on with it."] if races else []),
+        *([f"The race on {join_names(races)} is not over: run the same command again to resume it."] if races else []),
         *failures,
     ]) or None  # fmt: skip
 

@@ -22,12 +22,12 @@ from cambench.bench.store.run import open_run
 from ..support.cli import bench
 from ..support.runs import words
 
-DEAR = '''"""A method that takes a hundred seconds by the clock of these tests."""
+EXPENSIVE = '''"""A method that takes a hundred seconds by the clock of these tests."""
 
 import builtins
 
 VERSION = 1
-DEAR = True
+EXPENSIVE = True
 
 
 def explain(net, images, targets):
@@ -38,7 +38,7 @@ def explain(net, images, targets):
 
 @pytest.fixture(autouse=True)
 def clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A clock that only the dear method moves, once for an image: by the true clock it is short, and would be timed twice."""
+    """A clock that only the expensive method moves, once an image: by the true clock it is short, and would be timed twice."""
     monkeypatch.setattr(cost, "SHORT", 0.0)
     monkeypatch.setattr("builtins.clock_of_tests", 0.0, raising=False)
     monkeypatch.setattr(progress, "monotonic", lambda: vars(builtins)["clock_of_tests"])
@@ -46,8 +46,8 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def command(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    file = tmp_path_factory.mktemp("method") / "dear.py"
-    file.write_text(DEAR, encoding="utf-8")
+    file = tmp_path_factory.mktemp("method") / "expensive.py"
+    file.write_text(EXPENSIVE, encoding="utf-8")
     return [
         "run", "--nets", "squeezenet1_1,resnet18", "--dataset", "scenes[size=64]", "--images", "6",
         "--methods", f"grad_cam,{file},random", "--metrics", "average_drop", "--precision", "fp32",
@@ -84,32 +84,32 @@ def test_with_time_enough_everything_is_computed(command: list[str], whole: Path
     assert result.output.count(": 4 of 6 images, fp32") == result.output.count(": 6 images, fp32") == 2
 
 
-def test_dear_methods_that_do_not_fit_are_left_out(command: list[str], whole: Path, tmp_path: Path) -> None:
+def test_expensive_methods_that_do_not_fit_are_left_out(command: list[str], whole: Path, tmp_path: Path) -> None:
     result = bench(*command, "--out", tmp_path / "run", "--time", "10min")
     text = words(result.output)
-    assert "time is up" not in text, "it is not, but the dear method does not fit"
+    assert "time is up" not in text, "it is not, but the expensive method does not fit"
     assert "the other methods are done, and the rest would not end in time. Not computed: " in text
-    assert "The same command goes on, and without --time to the end" in text
+    assert "Run the same command again to continue, without --time to the end" in text
     for net in ("squeezenet1_1", "resnet18"):
-        assert f"dear on {net}, 5 images (about 8 min)" in text
+        assert f"expensive on {net}, 5 images (about 8 min)" in text
         counts = count_images(tmp_path / "run")
-        assert [counts[net, method] for method in ("grad_cam", "random", "dear")] == [6, 6, 1]
-    counts_said = "squeezenet1_1 6 of 6 (dear 1), resnet18 6 of 6 (dear 1)."
+        assert [counts[net, method] for method in ("grad_cam", "random", "expensive")] == [6, 6, 1]
+    counts_said = "squeezenet1_1 6 of 6 (expensive 1), resnet18 6 of 6 (expensive 1)."
     assert f"This run is not complete; images so far: {counts_said}" in (tmp_path / "run" / "report.html").read_text(
         "utf-8"
     )
     answer = open_answer(tmp_path / "run")
-    assert answer.images == 6, "one image of the dear method does not stop the others from being compared"
+    assert answer.images == 6, "one image of the expensive method does not stop the others from being compared"
     assert bench(*command, "--out", tmp_path / "run").exit_code == 0
     assert_close(tmp_path / "run", whole)
 
 
-def test_a_slow_method_is_left_out_though_it_does_not_say_that_it_is_dear(
+def test_a_slow_method_is_left_out_though_it_does_not_say_that_it_is_expensive(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("time.perf_counter", lambda: perf_counter() + vars(builtins)["clock_of_tests"])
     file = tmp_path / "slow.py"
-    file.write_text(DEAR.replace("DEAR = True\n", ""), encoding="utf-8")
+    file.write_text(EXPENSIVE.replace("EXPENSIVE = True\n", ""), encoding="utf-8")
     command = ["run", "--nets", "squeezenet1_1", "--dataset", "scenes[size=64]", "--images", "12", "--methods",
                f"grad_cam,{file},random", "--metrics", "gini", "--precision", "fp32", "--out", tmp_path / "run"]  # fmt: skip
     text = words(bench(*command, "--time", "20min").output)
@@ -131,7 +131,7 @@ def test_methods_that_alone_can_be_taken_are_not_left_out(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("time.perf_counter", lambda: perf_counter() + vars(builtins)["clock_of_tests"])
     for name in ("slow", "other"):
-        Path(f"{name}.py").write_text(DEAR.replace("DEAR = True\n", ""), encoding="utf-8")
+        Path(f"{name}.py").write_text(EXPENSIVE.replace("EXPENSIVE = True\n", ""), encoding="utf-8")
     command = ["run", "--nets", "squeezenet1_1", "--dataset", "scenes[size=64]", "--images", "40", "--methods",
                f"./slow.py,random{others}", "--metrics", "gini", "--precision", "fp32", "--out", tmp_path / "run"]  # fmt: skip
     text = words(bench(*command, "--time", "20min").output)
@@ -142,16 +142,19 @@ def test_methods_that_alone_can_be_taken_are_not_left_out(
         assert counts["squeezenet1_1", "other"] == counts["squeezenet1_1", "slow"]
 
 
-def test_a_dear_method_goes_on_though_a_first_image_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_expensive_method_goes_on_though_a_first_image_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
-    Path("dear.py").write_text(DEAR, encoding="utf-8")
+    Path("expensive.py").write_text(EXPENSIVE, encoding="utf-8")
     Path("own.py").write_text(UNREADABLE, encoding="utf-8")
-    command = ["run", "--nets", "squeezenet1_1", "--dataset", "./own.py", "--images", "8", "--methods", "grad_cam,./dear.py",
-               "--metrics", "gini", "--precision", "fp32", "--out", tmp_path / "run", "--time", "6min"]  # fmt: skip
+    command = ["run", "--nets", "squeezenet1_1", "--dataset", "./own.py", "--images", "8",
+               "--methods", "grad_cam,./expensive.py", "--metrics", "gini", "--precision", "fp32",
+               "--out", tmp_path / "run", "--time", "6min"]  # fmt: skip
     done = []
     for _ in range(3):
         assert bench(*command).exit_code == FAILED
-        done.append(count_images(tmp_path / "run")["squeezenet1_1", "dear"])
+        done.append(count_images(tmp_path / "run")["squeezenet1_1", "expensive"])
     assert done[0] < done[1] <= done[2] == 7
 
 
@@ -195,14 +198,16 @@ def test_images_that_fail_are_not_said_to_lack_time(command: list[str], tmp_path
     assert 0 < failing < 5, "some images fail, and not all"
     file = tmp_path / "failing.py"
     file.write_text(FAILING.replace("LIMIT", repr(limit)), encoding="utf-8")
-    dear = command[command.index("--methods") + 1].split(",")[1]
+    expensive = command[command.index("--methods") + 1].split(",")[1]
     shorter = ("--nets", "squeezenet1_1", "--time", "10min")
     result = bench(*command, *shorter, "--methods", f"random,{file}", "--out", tmp_path / "cheap")
     assert result.exit_code == FAILED and "failed on 1 net" in words(result.output)
     assert "Not computed" not in result.output and "without --time" not in result.output
-    result = bench(*command, *shorter, "--methods", f"random,{file},{dear}", "--out", tmp_path / "dear")
+    result = bench(*command, *shorter, "--methods", f"random,{file},{expensive}", "--out", tmp_path / "expensive")
     assert result.exit_code == FAILED
-    rest = f"the rest would not end in time. Not computed: dear on squeezenet1_1, {5 - failing} images (about 8 min)."
+    rest = (
+        f"the rest would not end in time. Not computed: expensive on squeezenet1_1, {5 - failing} images (about 8 min)."
+    )
     assert rest in words(result.output)
 
 
@@ -218,7 +223,7 @@ def test_what_the_time_cuts_off_is_said_and_computed_by_the_same_command(
     result = bench(*command, "--out", tmp_path / "run", "--time", "3s")
     text = words(result.output)
     assert "the time is up. Not computed: " in text and "6 images on resnet18" in text
-    assert "dear on squeezenet1_1, 6 images; dear on resnet18, 6 images." in text, "it was not begun"
+    assert "expensive on squeezenet1_1, 6 images; expensive on resnet18, 6 images." in text, "it was not begun"
     assert {method for _, method in count_images(tmp_path / "run")} == {"grad_cam", "random"}, (
         "cheap methods come first"
     )
@@ -238,14 +243,14 @@ def test_a_long_run_is_told_how_to_be_shorter(
 
 
 def test_methods_that_take_dozens_of_passes_declare_it() -> None:
-    dear = {name for name in plugins.list_names(METHOD) if _is_dear(name)}
-    assert dear == {
+    expensive = {name for name in plugins.list_names(METHOD) if _is_expensive(name)}
+    assert expensive == {
         "ablation_cam", "group_cam", "is_cam", "occlusion", "opti_cam", "recipro_cam", "rise", "score_cam", "ss_cam",
     }  # fmt: skip
 
 
-def _is_dear(name: str) -> bool:
-    return name not in ("torchcam", "pytorch_grad_cam") and plugins.find(METHOD, name).dear
+def _is_expensive(name: str) -> bool:
+    return name not in ("torchcam", "pytorch_grad_cam") and plugins.find(METHOD, name).expensive
 
 
 def test_a_method_on_fewer_than_half_of_the_images_leaves_the_ranking() -> None:

@@ -142,7 +142,7 @@ def list_kinds(populations: Sequence[Population]) -> Iterator[tuple[str, Populat
 
 
 def make_near(population: Population, lead: float = 0.025) -> Population:
-    """Make a population with a dear method that is better than a cheap one by a little more than the slack.
+    """Make a population with an expensive method that is better than a cheap one by a little more than the slack.
 
     The cheap one has the scores of the other on other images, so that the differences vary.
     """

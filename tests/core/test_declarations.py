@@ -142,7 +142,7 @@ def test_a_setting_may_have_any_name(tmp_path: Path, recwarn: pytest.WarningsRec
     "parameters", ["", "net", "net, images", "net, images, targets, other", "net, images, targets, *, seeds=1"]
 )
 def test_a_function_with_other_parameters_is_refused(tmp_path: Path, parameters: str) -> None:
-    message = r"odd is no method: its function cannot be called as explain\(net, images, targets\)"
+    message = r"odd is not a method: its function cannot be called as explain\(net, images, targets\)"
     with pytest.raises(PluginError, match=message):
         load(tmp_path, f"def explain({parameters}):\n    return 1\n")
 

@@ -116,7 +116,7 @@ def test_a_setting_of_a_plugin_without_settings_is_refused(tmp_path: Path, setti
 def test_a_file_without_the_function_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "empty.py"
     file.write_text('"""Nothing."""\n', encoding="utf-8")
-    with pytest.raises(PluginError, match=r"is no method: it has no function explain\(\)"):
+    with pytest.raises(PluginError, match=r"is not a method: it has no function explain\(\)"):
         plugins.find(METHOD, str(file))
 
 
@@ -128,7 +128,7 @@ def test_a_missing_required_setting_is_refused() -> None:
 def test_a_plugin_without_the_function_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "number.py"
     file.write_text("explain = 3\n", encoding="utf-8")
-    with pytest.raises(PluginError, match=r"number is no method: it has no function explain\(\)"):
+    with pytest.raises(PluginError, match=r"number is not a method: it has no function explain\(\)"):
         plugins.find(METHOD, str(file))
 
 

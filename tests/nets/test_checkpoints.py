@@ -157,9 +157,9 @@ def test_two_names_of_a_weight_of_which_neither_is_the_nets_own_are_refused() ->
         ),
         (
             lambda state: {name.replace("fc.", "fc.1."): weight for name, weight in state.items()},
-            r"it lacks fc and it has fc.1, which the net has not: build the net",
+            r"it lacks fc and it has fc.1, which the net does not have: build the net",
         ),
-        (lambda state: state | {"attention.weight": torch.ones(2)}, r"it has attention, which the net has not"),
+        (lambda state: state | {"attention.weight": torch.ones(2)}, r"it has attention, which the net does not have"),
         (
             lambda state: state | {"layer1.0.conv1.weight": torch.ones(1, 2), "bn1.bias": torch.ones(3)},
             r"its bn1.bias is \(3,\), where the net has \(64,\), and 1 more differ",

@@ -79,7 +79,7 @@ def make_run(directory: Path, images: int) -> None:
 
 
 def make_race(directory: Path) -> None:
-    """Write a race by two metrics: a dear method is scored on the first image alone, and another has dropped out."""
+    """Write a race by two metrics: an expensive method is scored on the first image alone, and another has dropped out."""
     make_run(directory, images=16)
     edit_header(directory, lambda header: header["suite"].update(race={"confidence": 0.1, "slack": 0.02}))
     for key in ("metrics", "protocols"):

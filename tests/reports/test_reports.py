@@ -568,15 +568,15 @@ def test_the_band_of_one_curve_has_no_width() -> None:
 
 
 def test_curves_are_means_over_the_images_that_all_methods_have_and_methods_with_few_images_are_left_out() -> None:
-    heights = {"cam": [0.1, 0.2, 0.9, 0.9], "dear": [0.5, 0.6], "scarce": [0.7]}
+    heights = {"cam": [0.1, 0.2, 0.9, 0.9], "expensive": [0.5, 0.6], "scarce": [0.7]}
     rows = [make_curves(method, [[0.0, 1.0]] * len(ys), [[y, y] for y in ys]) for method, ys in heights.items()]
-    bands = compute_bands(pd.concat(rows), ["dear", "scarce", "cam"])
+    bands = compute_bands(pd.concat(rows), ["expensive", "scarce", "cam"])
     assert {method: band.mean.tolist() for method, band in bands.by_method.items()} == {
-        "dear": pytest.approx([0.55, 0.55]),
+        "expensive": pytest.approx([0.55, 0.55]),
         "cam": pytest.approx([0.15, 0.15]),
     }
-    assert (list(bands.by_method), bands.images, bands.left_out) == (["dear", "cam"], 2, ["scarce"])
-    apart = compute_bands(pd.concat([rows[0].iloc[2:], rows[1]]), ["cam", "dear"])
+    assert (list(bands.by_method), bands.images, bands.left_out) == (["expensive", "cam"], 2, ["scarce"])
+    apart = compute_bands(pd.concat([rows[0].iloc[2:], rows[1]]), ["cam", "expensive"])
     assert (apart.by_method, apart.images, apart.left_out) == ({}, 0, [])
 
 
@@ -584,11 +584,11 @@ def test_a_figure_of_curves_says_on_how_many_images_it_is_and_which_methods_it_l
     directory = runs.write(tmp_path / "run", images=5, nets={"resnet18": "layer4"})
     curves = store.open_run(directory).table("curves")
     image = curves["image"].astype(str)
-    dear, scarce = (curves["method"] == method for method in ("score_cam", "cam"))
-    runs.rewrite(directory, "curves", curves[~(dear & (image > "image 02")) & ~(scarce & (image > "image 00"))])
+    expensive, scarce = (curves["method"] == method for method in ("score_cam", "cam"))
+    runs.rewrite(directory, "curves", curves[~(expensive & (image > "image 02")) & ~(scarce & (image > "image 00"))])
     page = html.render(store.open_run(directory))
     assert "<figcaption>resnet18, insertion: 3 images (on too few: cam)</figcaption>" in page
-    apart = (dear & (image > "image 01")) | (~dear & (image <= "image 01"))
+    apart = (expensive & (image > "image 01")) | (~expensive & (image <= "image 01"))
     runs.rewrite(directory, "curves", curves[apart & ~scarce])
     page = html.render(store.open_run(directory))
     assert "<figcaption>resnet18, insertion: no image has a curve of all methods</figcaption></figure>" in page

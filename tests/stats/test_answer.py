@@ -90,8 +90,8 @@ def test_of_methods_that_no_test_tells_apart_the_cheapest_is_to_be_taken(table: 
     assert answer and (answer.state, answer.take, answer.top) == ("tie", "cam", ("cam", "grad_cam"))
     assert answer.text.startswith("no winner by insertion on 12 images: cam and grad_cam tie; take cam, the cheapest (")
     assert answer.by[0].standings == {"cam": "tie", "grad_cam": "tie", "score_cam": "behind"}
-    dear = scored.costs | {"cam": replace(scored.costs["cam"], forwards=600.0)}
-    answer = find_answer(replace(scored, costs=dear))
+    expensive = scored.costs | {"cam": replace(scored.costs["cam"], forwards=600.0)}
+    answer = find_answer(replace(scored, costs=expensive))
     assert answer and answer.take == "grad_cam"
 
 
@@ -184,10 +184,10 @@ def test_methods_that_differ_on_one_image_are_not_alike(table: Table) -> None:
 
 
 def test_forwards_that_differ_by_rounding_are_equal_and_seconds_decide() -> None:
-    cheap, dear = (
+    cheap, expensive = (
         Cost(seconds, (seconds, seconds), forwards, 0.0) for seconds, forwards in ((0.02, 1.003), (0.03, 1.0))
     )
-    assert cheap.price < dear.price < replace(cheap, forwards=1.2).price
+    assert cheap.price < expensive.price < replace(cheap, forwards=1.2).price
 
 
 def test_the_matrix_merges_methods_with_the_same_scores_and_puts_controls_last(table: Table) -> None:

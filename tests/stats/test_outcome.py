@@ -83,15 +83,15 @@ def test_of_methods_within_the_slack_the_cheapest_is_taken() -> None:
     assert (found.outcome, found.take, found.top) == ("close", "cam", ("cam", "grad_cam", "score_cam"))
     assert "take cam, the cheapest left: grad_cam and score_cam are not 10 % better by insertion after" in found.text
     assert found.by_method["grad_cam"].kind == "close"
-    assert found.by_method["grad_cam"].reason == "it is not 10 % better than cam, which is no dearer"
-    dear = race({"cam": 0.79, "grad_cam": 0.8}, slack=0.1, forwards={"cam": 9.0})
-    assert dear.take == "grad_cam"
+    assert found.by_method["grad_cam"].reason == "it is not 10 % better than cam, which is no more expensive"
+    expensive = race({"cam": 0.79, "grad_cam": 0.8}, slack=0.1, forwards={"cam": 9.0})
+    assert expensive.take == "grad_cam"
 
 
 def test_a_method_that_beats_no_control_is_not_taken() -> None:
     tied = race({"cam": 0.3, "grad_cam": 0.1, "score_cam": 0.1}, images=120)
     assert (tied.outcome, tied.take, tied.top, tied.over) == ("open", None, ("cam", "score_cam"), False)
-    late = tied.by_method["score_cam"].images  # the dear method has few images yet
+    late = tied.by_method["score_cam"].images  # the expensive method has few images yet
     assert late < tied.images and tied.text == (
         f"no method to take after {late} to {tied.images} images: cam is not shown to beat centre, and score_cam is not shown "
         "to beat random and centre by insertion"
@@ -153,7 +153,7 @@ def test_gaps_are_explained() -> None:
     found = race({"cam": 0.8, "grad_cam": 0.1, "score_cam": 0.79}, images=100)
     assert found.explain_gap("grad_cam") == "grad_cam dropped out"
     assert found.explain_gap("random") == "random was not needed on more"
-    assert found.explain_gap("score_cam") == "score_cam is scored late, because it is dear"
+    assert found.explain_gap("score_cam") == "score_cam is scored late, because it is expensive"
 
 
 def test_scores_outside_the_range_and_metrics_without_one_are_refused() -> None:

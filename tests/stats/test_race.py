@@ -122,15 +122,15 @@ def test_methods_that_lose_to_a_control_drop_out() -> None:
     assert not end.remaining.any() and end.counts.max() < 100 and end.targets == {}
 
 
-def test_a_dear_method_is_tried_late_and_only_against_what_is_left() -> None:
+def test_an_expensive_method_is_tried_late_and_only_against_what_is_left() -> None:
     board = make_board(0.8 + noise(), 0.5 + noise(), 0.7 + noise(), forwards=[1.0, 1.0, 2000.0])
     end = play(board)
     assert end.cheapest == 0 and names(end.covered) == [1, 2]  # it may be a little better, which is not worth its price
     rounds = list_rounds(board)
-    first_of_dear = next(index for index, targets in enumerate(rounds) if targets.get(2) == 8)
+    first_of_expensive = next(index for index, targets in enumerate(rounds) if targets.get(2) == 8)
     assert rounds[0] == {0: 1, 1: 1, 2: 1} and rounds[1] == {0: 8, 1: 8}
-    assert all(2 not in targets for targets in rounds[1:first_of_dear])
-    assert {1} & set().union(*rounds[:first_of_dear]) and not {1} & set().union(*rounds[first_of_dear:])
+    assert all(2 not in targets for targets in rounds[1:first_of_expensive])
+    assert {1} & set().union(*rounds[:first_of_expensive]) and not {1} & set().union(*rounds[first_of_expensive:])
     cheap = list_rounds(replace(board, forwards=np.ones(3)))
     assert cheap[1] == {0: 8, 1: 8, 2: 8}
 
@@ -152,9 +152,9 @@ def list_rounds(board: Board) -> list[dict[int, int]]:
 
 def test_a_race_that_sees_only_what_was_scored_ends_like_one_that_sees_all() -> None:
     """Scores that are not in the record yet change nothing: a race can be stopped and played again from its record."""
-    for dear in (1.0, 30.0, 700.0):
+    for expensive in (1.0, 30.0, 700.0):
         board = make_board(
-            *(level + noise(0.1) for level in (0.75, 0.74, 0.6, 0.4)), controls=1, forwards=[1.0, dear, 2.0, 0.0]
+            *(level + noise(0.1) for level in (0.75, 0.74, 0.6, 0.4)), controls=1, forwards=[1.0, expensive, 2.0, 0.0]
         )
         whole, rounds = play(board), list_rounds(board)
         counts = np.zeros(4, dtype=np.int64)
@@ -197,7 +197,7 @@ def test_by_several_metrics_a_method_drops_out_that_is_behind_by_one() -> None:
 
 
 def test_a_method_is_set_aside_only_if_it_is_within_the_slack_by_every_metric() -> None:
-    """By the first metric the dear method is worse, by the second it is much better: neither is to be set aside."""
+    """By the first metric the expensive method is worse, by the second it is much better: neither is to be set aside."""
     rules, images = Rules(slack=0.3), 80
     board = make_board(0.8 + noise(), 0.75 + noise(), forwards=[1.0, 9.0], rules=rules)
     second = make_board(0.3 + noise(), 0.7 + noise(), rules=rules)
