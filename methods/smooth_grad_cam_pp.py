@@ -11,6 +11,7 @@ from ._gradients import ScoreKind, compute_gradients
 from ._seeds import make_generators
 
 VERSION = 2
+MOST_COPIES = 32  # of images, in a pass
 
 
 def explain(
@@ -31,20 +32,22 @@ def explain(
     (SmoothGrad's 15 %), and depends on the seed and the image alone. g is the gradient of the score `of` the class.
     """
     activations = net.compute_activations(images)  # (n, k, h', w')
-    maps = []
     generators = make_generators(images, seeds, seed)
     noises = torch.stack([torch.randn(samples, *images.shape[1:], generator=each) for each in generators]).to(images)
-    for image, noise, features, target in zip(images, noises, activations, targets, strict=True):
-        _, gradients = compute_gradients(net, image + sigma * noise, target.expand(samples), of)
-        maps.append(_combine(features, gradients))
-    return torch.stack(maps)
+    copies = images[:, None] + sigma * noises  # (n, samples, 3, h, w)
+    step = max(1, MOST_COPIES // samples)  # images
+    gradients = [
+        compute_gradients(net, part.flatten(0, 1), part_targets.repeat_interleave(samples), of)[1]
+        for part, part_targets in zip(copies.split(step), targets.split(step), strict=True)
+    ]
+    return _combine(activations, torch.cat(gradients).unflatten(0, (len(images), samples)))
 
 
 def _combine(activations: Tensor, gradients: Tensor) -> Tensor:
-    """Return the map (h', w') of activations (k, h', w') and of the noisy images' gradients (samples, k, h', w')."""
-    first, second, third = (gradients.pow(power).mean(0) for power in (1, 2, 3))  # (k, h', w')
-    denominators = 2 * second + activations.sum((1, 2), keepdim=True) * third
+    """Return maps (n, h', w') of activations (n, k, h', w') and of the noisy images' gradients (n, samples, k, h', w')."""
+    first, second, third = (gradients.pow(power).mean(1) for power in (1, 2, 3))  # (n, k, h', w')
+    denominators = 2 * second + activations.sum((2, 3), keepdim=True) * third
     # The paper prints D1 as the numerator, which without noise would not be Grad-CAM++. Here, as in torchcam, it is D2.
     alphas = second / torch.where(denominators != 0, denominators, torch.inf)
-    weights = (alphas * first.relu()).sum((1, 2), keepdim=True)
-    return (weights * activations).sum(0).relu()
+    weights = (alphas * first.relu()).sum((2, 3), keepdim=True)
+    return (weights * activations).sum(1).relu()

@@ -460,6 +460,8 @@ def test_a_denominator_of_0_gives_the_weight_0(method: Any, monkeypatch: pytest.
     net: Any = SimpleNamespace()
     activations, ones = torch.tensor([[[[1.0, -3.0]]]]), torch.ones(1, 1, 1, 2)
     net.features = net.compute_activations = lambda _: activations
-    monkeypatch.setattr(method, "compute_gradients", lambda *_: (activations, ones))
+    monkeypatch.setattr(
+        method, "compute_gradients", lambda _, images, *__: (activations, ones.expand(len(images), -1, -1, -1))
+    )
     maps = method.explain(net, random_images(1), TARGETS[:1])
     assert maps.shape == (1, 1, 2) and not maps.any()
