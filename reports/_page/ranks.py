@@ -48,8 +48,7 @@ class MetricRanks:
         """How many blocks there are, of how many images, and which methods are left out."""
         left_out, least, most = self.ranks.left_out, min(self.images), max(self.images)
         images = format_count(most, "image") if least == most else f"{least} to {most} images"
-        why = "because some block has no scores of them, or on too few images"
-        note = f"; left out, {why}: {', '.join(left_out)}" if left_out else ""
+        note = f"; left out, for lack of scores in some block: {', '.join(left_out)}" if left_out else ""
         return f"{format_count(self.ranks.n, 'block')} of {images}{note}"
 
 

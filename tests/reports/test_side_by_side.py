@@ -255,6 +255,4 @@ def test_a_method_with_few_images_on_a_net_takes_none_from_the_ranks_of_the_othe
     runs.rewrite(directory, "scores", scores[~few])
     after = ranks(analyse([store.open_run(directory)]), "insertion")
     assert before.images == after.images == (12, 12)
-    assert after.blocks == (
-        "2 blocks of 12 images; left out, because some block has no scores of them, or on too few images: score_cam"
-    )
+    assert after.blocks == "2 blocks of 12 images; left out, for lack of scores in some block: score_cam"
