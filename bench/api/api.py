@@ -156,7 +156,7 @@ def explain_all(
     setup = explaining.make_setup(plugins_or_specs, metrics, protocol)
     loaded = _load_or_check(net, protocol, loading)
     pixels = to_image(image, size or loaded.size or SIZE, setup.protocol.resize)
-    return explaining.explain(pixels, loaded, [str(target) for target in targets], setup)
+    return explaining.explain(pixels, loaded, [_name_target(target) for target in targets], setup)
 
 
 @keep_random_state()
@@ -189,7 +189,12 @@ def score(
     setup = explaining.make_setup([], metrics, protocol)
     loaded = _load_or_check(net, protocol, loading)
     photo = to_image(image, size or loaded.size or SIZE, setup.protocol.resize)
-    return explaining.score_map(torch.tensor(values, dtype=torch.float32), photo, loaded, str(label), setup)
+    return explaining.score_map(torch.tensor(values, dtype=torch.float32), photo, loaded, _name_target(label), setup)
+
+
+def _name_target(target: Target | None) -> str:
+    """Name a target in a text: a number is the index of a class, whatever the classes' names."""
+    return f"index{target}" if isinstance(target, int) else str(target)
 
 
 def _check_map(map: NDArray[np.floating[Any]] | Explanation) -> NDArray[np.floating[Any]]:

@@ -41,12 +41,7 @@ class Output:
         from ..show.panel import check_picture_name
 
         overlay.check_colours(self.colours)
-        if (
-            self.out is not None
-            and len(images) > 1
-            and not self.out.is_dir()
-            and (self.out.exists() or self.out.suffix)
-        ):
+        if self.out is not None and len(images) > 1 and _is_file(self.out):
             raise UsageError(f"--out {self.out} is a file, and there are {len(images)} images: name a folder")
         if self.out is not None and len(images) == 1 and not self.out.is_dir():
             check_picture_name(self.out)
@@ -64,6 +59,13 @@ class Output:
         if not self.as_json:
             explain_output.show(image, explanations, files, console)
         return explain_output.make_record(image, explanations, files)
+
+
+def _is_file(path: Path) -> bool:
+    """Tell whether a path is that of a file, or would become a picture."""
+    from ..show.panel import is_picture_name
+
+    return not path.is_dir() and (path.exists() or is_picture_name(path))
 
 
 @click.command()

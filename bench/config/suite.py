@@ -136,7 +136,9 @@ class Suite(BaseModel):
         return "-".join(filter(None, (self.name, data, hashlib.sha256(content.encode()).hexdigest()[:6])))
 
     def _list_fingerprints(self) -> list[str]:
-        """List the fingerprints of the user's own methods and metrics."""
+        """List the fingerprints of the user's own methods and metrics, those of parts included."""
+        if self.parts:
+            return [fingerprint for part in self.parts for fingerprint in part._list_fingerprints()]
         metrics = [metric for metric, _ in self.find_metric_plugins(self.load_protocols())]
         return [plugin.fingerprint for plugin in (*self.find_method_plugins(), *metrics) if plugin.fingerprint]
 

@@ -81,6 +81,11 @@ class Plugin:
     # Any plug-in
 
     @property
+    def is_users_own(self) -> bool:
+        """Whether the code is not this suite's: foreign, or a function of the user's program, whose errors pass as they are."""
+        return self.foreign or not self.module.__name__.startswith(f"{PACKAGE}.")
+
+    @property
     def file(self) -> str:
         """The file that defines the plug-in; empty if there is none."""
         return str(vars(self.module).get("__file__") or "")

@@ -185,11 +185,15 @@ def _find_default_device(torch: ModuleType) -> Any:
 def keep_random_state() -> Iterator[None]:
     """Put back the state of the global random generators of Python, numpy and torch, which takes half a millisecond."""
     states = [(read(), change) for read, change in _list_generators()]
+    torch = sys.modules.get("torch")
+    had_cuda = torch is not None and torch.cuda.is_initialized()
     try:
         yield
     finally:
         for state, change in states:
             change(state)
+        if torch is not None and torch.cuda.is_initialized() and not had_cuda:
+            torch.cuda.manual_seed_all(torch.initial_seed())  # as torch does when a GPU is first used
 
 
 def _list_generators() -> Iterator[Mode]:
@@ -200,6 +204,6 @@ def _list_generators() -> Iterator[Mode]:
     if torch := sys.modules.get("torch"):
         yield torch.get_rng_state, torch.set_rng_state
         if torch.cuda.is_initialized():
-            yield torch.cuda.get_rng_state, torch.cuda.set_rng_state
+            yield torch.cuda.get_rng_state_all, torch.cuda.set_rng_state_all
         if torch.backends.mps.is_available():
             yield torch.mps.get_rng_state, torch.mps.set_rng_state

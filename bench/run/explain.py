@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..config.protocol import LABEL, PREDICTED
-from ..core.errors import Fatal, ImageError, NotApplicable, PluginError, clean
+from ..core.errors import Fatal, ImageError, NotApplicable, clean
 from ..core.plugins import Plugin
 from ..core.profiling import time_span
 from ..data.types import Image, Object
@@ -117,18 +117,27 @@ def _explain(method: Plugin, net: Net, batch: Batch, timing: Timing, *, count: b
         return Explained(maps, batch_seconds=seconds / len(maps), work=work)
     except NotApplicable as reason:
         if method.foreign and len(batch.subjects) > 1:
-            _check_applies_to_none(method, net, batch)
+            return _explain_each(method, net, batch, timing)
         return Explained(reason=clean(str(reason)))
 
 
-def _check_applies_to_none(method: Plugin, net: Net, batch: Batch) -> None:
-    """Raise PluginError if a method that does not apply to a batch applies to one of its images: each is then tried alone."""
+def _explain_each(method: Plugin, net: Net, batch: Batch, timing: Timing) -> Explained:
+    """Return the maps of a method that does not apply to all images of a batch, and the reason for each of the others."""
+    maps, seconds, reasons = dict[int, Tensor](), [math.nan] * len(batch.subjects), dict[int, str]()
     for number in range(len(batch.subjects)):
+        prepare = partial(_prepare_call, method, net, batch.select(number))
         try:
-            _prepare_call(method, net, batch.select(number))()
-        except NotApplicable:
-            continue
-        raise PluginError(f"method {method.spec} applies to some images of a batch and not to others")
+            if timing == "single":
+                maps[number], seconds[number] = time_warm_call(prepare, net.device)
+            else:
+                maps[number] = prepare()()
+        except NotApplicable as reason:
+            reasons[number] = clean(str(reason))
+    if not maps:
+        return Explained(reason=reasons[0])
+    blank = torch.zeros_like(next(iter(maps.values())))
+    joined = join_maps(method, [maps.get(number, blank) for number in range(len(batch.subjects))])
+    return Explained(joined, seconds if timing == "single" else (), reasons=reasons)
 
 
 def _prepare_call(method: Plugin, net: Net, batch: Batch) -> Callable[[], Tensor]:

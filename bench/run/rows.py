@@ -3,8 +3,8 @@
 import hashlib
 import io
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -71,6 +71,7 @@ class Explained:
     batch_seconds: float = NAN  # an image, of the batch as a whole
     work: Work = Work()  # of the first image
     reason: str | None = None
+    reasons: Mapping[int, str] = field(default_factory=dict)  # why some images of a batch have no map, by their numbers
 
 
 @dataclass(frozen=True)
@@ -105,6 +106,8 @@ def finish_maps(explained: dict[str, Explained], count: int) -> dict[str, list[M
 
 def _make_result(explained: Explained, raw: FloatMap, number: int) -> MethodResult:
     assert explained.maps is not None
+    if number in explained.reasons:
+        return MethodResult(reason=explained.reasons[number])
     map_, values = explained.maps[number], raw[number]
     with np.errstate(over="ignore", invalid="ignore"):
         finite = bool(np.isfinite(values.max() - values.min()))

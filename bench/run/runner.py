@@ -144,26 +144,30 @@ def score_maps(
 
     A map whose method is not among `methods` has no scores by metrics that run it again.
     """
-    methods_with_maps = [spec for spec in results[0] if results[0][spec].map is not None]
-    if not methods_with_maps:
-        return [{} for _ in results]
     protocol, size = measures[0].protocol, (batch.images.shape[2], batch.images.shape[3])
-    fitted = _fit_maps([[image[spec] for spec in methods_with_maps] for image in results], size, protocol)
+    fitted = _fit_maps(results, size, protocol)
+    if fitted is None:
+        return [{} for _ in results]
     runners = _make_runners(methods, net, partial(postprocess, size=size, protocol=protocol), len(results))
     cases = _make_cases(batch, results, _HostMaps(fitted), runners)
     net.prepare(batch.images)
     metrics = [measure.metric for measure in measures]
     scores = iter(scoring.score(net, cases, metrics, protocol.score, fitted))
-    return [{spec: next(scores) for spec in methods_with_maps} for _ in results]
+    return [{spec: next(scores) for spec, result in image.items() if result.map is not None} for image in results]
 
 
-def _fit_maps(results: Sequence[Sequence[MethodResult]], size: tuple[int, int], protocol: Protocol) -> Tensor:
-    """Fit and stretch maps to an image size: (images * methods, h, w), on their device."""
-    by_method = [
-        postprocess(torch.stack([result.map for result in of_method if result.map is not None]), size, protocol)
-        for of_method in zip(*results, strict=True)
+def _fit_maps(results: Sequence[dict[str, MethodResult]], size: tuple[int, int], protocol: Protocol) -> Tensor | None:
+    """Fit and stretch all maps to an image size: (n, h, w), image by image, on their device. Return None without any."""
+    fitted: dict[tuple[int, str], Tensor] = {}
+    for spec in results[0]:
+        maps = {number: map_ for number, image in enumerate(results) if (map_ := image[spec].map) is not None}
+        if maps:
+            of_method = postprocess(torch.stack(list(maps.values())), size, protocol)
+            fitted |= {(number, spec): map_ for number, map_ in zip(maps, of_method, strict=True)}
+    ordered = [
+        fitted[number, spec] for number in range(len(results)) for spec in results[0] if (number, spec) in fitted
     ]
-    return torch.stack(by_method, 1).flatten(0, 1)
+    return torch.stack(ordered) if ordered else None
 
 
 class _HostMaps:

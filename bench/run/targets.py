@@ -29,27 +29,28 @@ def find_target(name: str, order: Sequence[int], classes: Sequence[str]) -> int:
         if not 1 <= rank <= len(order):
             raise UsageError(f"there is no target {name}: top1 to top{len(order)} are the likeliest classes")
         return order[rank - 1]
-    if match := re.fullmatch(r"(index)?(\d{1,9})", name):
-        return _find_number(name, int(match[2]), classes)
+    if match := re.fullmatch(r"index(\d{1,9})", name):
+        return _check_index(int(match[1]), classes)
+    if re.fullmatch(r"\d{1,9}", name) and name not in classes:
+        return _check_index(int(name), classes)
     matches = [index for index, label in enumerate(classes) if label.casefold() == name.casefold()]
     if len(matches) > 1:
         indices = " or ".join(map(str, matches))
         raise UsageError(f"{name!r} is the name of {len(matches)} classes: give an index, {indices}")
+    if matches and name.isdecimal() and int(name) < len(classes) and int(name) != matches[0]:
+        raise UsageError(
+            f"{name} is the name of class {matches[0]} and the index of another: write index{matches[0]} or index{name}"
+        )
     if not matches:
         raise UsageError(f"there is no class {name!r}: {_suggest(name, classes)}")
     return matches[0]
 
 
-def _find_number(text: str, index: int, classes: Sequence[str]) -> int:
-    """Find the class that a number names: it is an index, `2` or `index2`, or a name."""
-    named = classes.index(text) if text in classes else index
-    if named != index and index < len(classes):
-        raise UsageError(
-            f"{text} is the name of class {named} and the index of another: write index{named} or index{index}"
-        )
-    if named >= len(classes):
+def _check_index(index: int, classes: Sequence[str]) -> int:
+    """Return the index of a class. Raise UsageError for one that does not exist."""
+    if index >= len(classes):
         raise UsageError(f"there is no class {index}: the net has the classes 0 to {len(classes) - 1}")
-    return named
+    return index
 
 
 def _suggest(name: str, classes: Sequence[str]) -> str:

@@ -19,11 +19,11 @@ OVERWRITTEN = "modified by an inplace operation", "being modified inplace"  # in
 
 
 def protect(method: Plugin, values: Tensor) -> Tensor:
-    """Return images for a method to be called with: a copy for foreign code, which may write into them.
+    """Return images for a method to be called with: a copy for the user's own code, which may write into them.
 
     The suite's own methods do not, and share work on the very tensor.
     """
-    return values.clone() if method.foreign else values
+    return values.clone() if method.is_users_own else values
 
 
 def call_method(method: Plugin, net: Net, images: Tensor, targets: Sequence[int], seeds: Sequence[int]) -> Tensor:
@@ -98,8 +98,8 @@ def _are_alike(maps: Tensor, expected: Tensor) -> bool:
 
 def _call(method: Plugin, net: Net, images: Tensor, targets: Sequence[int], seeds: Sequence[int]) -> Tensor:
     make_targets = partial(torch.tensor, targets, device=images.device)
-    target_tensor = make_targets() if method.foreign else net.once(images, "targets", make_targets)
-    if method.foreign:
+    target_tensor = make_targets() if method.is_users_own else net.once(images, "targets", make_targets)
+    if method.is_users_own:
         seed_generators(seeds[0], images.device)
     try:
         maps = method(net, images, target_tensor, *((list(seeds),) if method.takes_seeds else ()))
@@ -129,7 +129,9 @@ def _check_maps(method: Plugin, net: Net, maps: Any, count: int) -> Tensor:
         raise PluginError(
             f"method {method.spec} gives a map of {_describe(maps[0])}: it has at most {MAX_PIXELS} pixels"
         )
-    return maps.detach().to(net.device, torch.float32, copy=method.foreign)  # foreign code may fill one tensor again
+    return maps.detach().to(
+        net.device, torch.float32, copy=method.is_users_own
+    )  # foreign code may fill one tensor again
 
 
 def _are_maps(maps: Tensor, count: int) -> bool:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrize import is_parametrized
 from torch.nn.utils.spectral_norm import SpectralNorm
 
+from ..core.errors import NotApplicable, PluginError
 from ..core.plugins import Plugin
 from ..data.seeds import derive_seed
 from ..nets.net import Net
@@ -41,10 +42,16 @@ class MethodRunner:
         parts = []
         for start in range(0, len(images), self._batch):
             part = slice(start, start + self._batch)
-            maps = call_method(self._method, net, protect(self._method, images[part]), targets[part], seeds[part])
+            maps = self._call(net, images[part], targets[part], seeds[part])
             spread = maps.amax((1, 2), keepdim=True) - maps.amin((1, 2), keepdim=True)
             parts.append(self._fit(torch.where(spread.isfinite(), maps, 0)))  # a map with a NaN counts as constant
         return torch.cat(parts)
+
+    def _call(self, net: Net, images: Tensor, targets: Sequence[int], seeds: Sequence[int]) -> Tensor:
+        try:
+            return call_method(self._method, net, protect(self._method, images), targets, seeds)
+        except NotApplicable as reason:
+            raise PluginError(f"method {self._method.spec} does not apply when it is run again: {reason}") from reason
 
 
 def prepare_rerun(runner: MethodRunner, image: Tensor, target: int, seed: int) -> Rerun:

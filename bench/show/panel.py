@@ -80,12 +80,20 @@ class Panel(Figure):
         write_bytes(Path(file), buffer.getvalue())
 
 
+def is_picture_name(file: Path | str) -> bool:
+    """Tell whether a file's extension names a picture format."""
+    return _read_extension(file) in FigureCanvasBase.get_supported_filetypes()
+
+
 def check_picture_name(file: Path | str) -> str:
     """Return the picture format that a file's extension names. Raise UsageError if it names none."""
-    kind = Path(file).suffix.lower().removeprefix(".")
-    if kind not in FigureCanvasBase.get_supported_filetypes():
+    if not is_picture_name(file):
         raise UsageError(f"{file} is not a picture file: its name must end in .png, .jpg, .svg or .pdf")
-    return kind
+    return _read_extension(file)
+
+
+def _read_extension(file: Path | str) -> str:
+    return Path(file).suffix.lower().removeprefix(".")
 
 
 def draw_panel(title: str, rows: Sequence[PanelRow], *, colours: str = COLOURS, opacity: float = OPACITY) -> Panel:

@@ -41,8 +41,8 @@ class Answer:
         state: `winner`: one method is best by all metrics, or several that score alike. `tie`: several are, and no test tells
             them apart, or tells one from others that are not shown to beat the controls. `none`: no method is shown to beat
             the controls and ties with the best, by any metric. `split`: different methods are best by different metrics, or
-            methods by some metrics and none by others. `open`: too few images, or a race, have not decided whether a method
-            beats the controls.
+            methods by some metrics and none by others. `open`: there are too few images to tell whether a method beats the
+            controls, or which is the best, or a race has not decided it.
         take: the method to take: the winner, or the cheapest of a tie; None without one.
         top: the winner, or the methods that tie, cheapest first.
         alike: groups of methods that have the same scores, up to rounding, on every image.
@@ -92,7 +92,8 @@ def find_answer(table: Table, by: Sequence[str] = (), known: Standings | None = 
     evidence = Evidence(table, tuple(_choose_metrics(table, known.by_metric, by)), known.alike)
     if not evidence.by:
         return None
-    state, top = _find_state(evidence), evidence.cheapest_first
+    state = _find_state(evidence)
+    top = () if state == "open" else evidence.cheapest_first
     text = describe(evidence, state)
     return Answer(table.net, state, next(iter(top), None), top, evidence.alike, evidence.by, evidence.images, text)
 
@@ -172,4 +173,6 @@ def _find_state(evidence: Evidence) -> State:
             return "open"
         return "split" if evidence.select(decided=True) else "none"
     alone = len(evidence.top) == 1 or any(set(evidence.top) <= set(group) for group in evidence.alike)
-    return "winner" if alone and not evidence.rivals else "tie"
+    if alone and not evidence.rivals:
+        return "winner"
+    return "open" if evidence.undecidable else "tie"

@@ -20,8 +20,10 @@ def describe(evidence: Evidence, state: State) -> str:
     text = _SENTENCES[state](evidence)
     text += _describe_unranked(evidence)
     text += _describe_ties(evidence.by) if state != "winner" else ""
-    text += _describe_constant_maps(evidence.table, evidence.cheapest_first[0]) if evidence.top else ""
-    return text + (NO_CONTROL if evidence.top and not evidence.table.controls else "")
+    if not evidence.top or state == "open":
+        return text
+    text += _describe_constant_maps(evidence.table, evidence.cheapest_first[0])
+    return text + (NO_CONTROL if not evidence.table.controls else "")
 
 
 def _describe_unranked(evidence: Evidence) -> str:
@@ -96,9 +98,19 @@ def _describe_none(evidence: Evidence) -> str:
     return f"no method {_describe_failure(failed)} by {_join_metrics(failed)} on {_format_images(failed)}"
 
 
+def _describe_open(evidence: Evidence) -> str:
+    """Say that there are too few images: to tell the best method from the others, or a method from the controls."""
+    if not evidence.top:
+        return _describe_none(evidence)
+    undecidable = replace(evidence, by=tuple(evidence.undecidable))
+    images, least = _format_images(undecidable), max(each.ranking.decisive_images for each in undecidable.by)
+    be = "is" if images == "1 image" else "are"
+    return f"{images} {be} too few to tell the best method from the others by {_join_metrics(undecidable)}: {least} at least"
+
+
 _SENTENCES = {
     "winner": _describe_winner, "tie": _describe_tie, "none": _describe_none, "split": _describe_split,
-    "open": _describe_none,
+    "open": _describe_open,
 }  # fmt: skip
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from math import inf
+from math import ceil, inf
 
 import numpy as np
 import pandas as pd
@@ -12,6 +12,7 @@ from .estimate import Estimate, estimate_columns, estimate_mean
 from .frames import keep_ranked, list_scarce
 from .mean_scores import Metric, choose_bounds, is_binary
 from .paired import Pair, compare_pairs, pair_methods
+from .significance import count_decisive_images
 from .summary import Table
 
 
@@ -40,6 +41,12 @@ class Ranking:
     def best(self) -> RankedMethod | None:
         """The best method that is not a control."""
         return next((ranked for ranked in self.methods if not ranked.control), None)
+
+    @property
+    def decisive_images(self) -> int:
+        """The least number of images on which a test can tell the best method from another."""
+        candidates = sum(not ranked.control for ranked in self.methods)
+        return ceil(count_decisive_images(correct_for_choice(candidates) * max(len(self.methods) - 1, 1)))
 
     @property
     def top_group(self) -> tuple[str, ...]:
@@ -85,8 +92,8 @@ def rank_methods(
     effects = None if ties is None else ties.loc[shared.index]
     samples = pair_methods(shared, [*neighbours, *rivals], better=better, binary=binary, ties=effects)
     families = ["neighbours"] * len(neighbours) + ["rivals"] * len(rivals)
-    candidates = sum(method not in controls for method in order)
-    pairs = compare_pairs(samples, families=families, factors={"rivals": max(1, candidates / 2)})
+    factor = correct_for_choice(sum(method not in controls for method in order))
+    pairs = compare_pairs(samples, families=families, factors={"rivals": factor})
     next_pairs = {pair.first: pair for pair in pairs[: len(neighbours)]}
     best_pairs = {pair.second: pair for pair in pairs[len(neighbours) :]}
     methods = tuple(
@@ -94,3 +101,12 @@ def rank_methods(
         for method in order
     )
     return Ranking(methods, len(shared), left_out, better, bounds)
+
+
+def correct_for_choice(candidates: int) -> float:
+    """Return the factor by which p-values of the best of so many methods are multiplied, because the scores have chosen it.
+
+    A family of Holm's correction for each method that may come out best, and the one-sided error of each: m families, half
+    the error.
+    """
+    return max(1.0, candidates / 2)

@@ -11,6 +11,7 @@ from scipy.stats import binomtest, rankdata, wilcoxon
 from .estimate import ALPHA, Floats
 
 EXACT_LIMIT = 100  # differences that are not 0; for more, the signed-rank test uses the normal approximation
+MOST_SUMS = 2**18  # of ranks, in a distribution: with many zeros, ranks are large
 
 
 class Significance(NamedTuple):
@@ -28,10 +29,15 @@ def signed_rank_tests(columns: Floats) -> list[Significance]:
     second a test.
     """
     ranks = rankdata(np.abs(columns), axis=0) * np.sign(columns)
-    tests = [_test_signed_ranks(column) if np.count_nonzero(column) <= EXACT_LIMIT else None for column in ranks.T]
+    tests = [_test_signed_ranks(column) if _can_be_exact(column) else None for column in ranks.T]
     many = [index for index, test in enumerate(tests) if test is None]
     approximate = iter(_approximate(columns[:, many], ranks[:, many].sum(0)))
     return [test or next(approximate) for test in tests]
+
+
+def _can_be_exact(ranks: Floats) -> bool:
+    """Tell whether the exact distribution of the sum of so many ranks (n,) is small enough."""
+    return int(np.count_nonzero(ranks)) <= EXACT_LIMIT and 2 * float(np.abs(ranks).sum()) <= MOST_SUMS
 
 
 def _approximate(columns: Floats, sums: Floats) -> list[Significance]:
@@ -51,7 +57,7 @@ def _test_signed_ranks(ranks: Floats) -> Significance:
     return Significance(min(1.0, 2 * float(tail)), int(np.sign(ranks.sum())))
 
 
-@lru_cache(256)  # without ties, all differences of so many images have the same ranks
+@lru_cache(64)  # without ties, all differences of so many images have the same ranks
 def _distribute_rank_sum(ranks: tuple[int, ...]) -> Floats:
     """Return the probability (sum of ranks + 1,) of each sum of the positive ranks, where each has a random sign."""
     counts = np.zeros(sum(ranks) + 1)  # of patterns of signs, by their sum

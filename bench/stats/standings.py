@@ -133,6 +133,11 @@ class Evidence:
         few = all(of_metric.has_too_few_images for of_metric in self.by)
         return few and bool(self.table.controls) and verdicts <= {"undecided", "unknown"}
 
+    @property
+    def undecidable(self) -> list[MetricStandings]:
+        """The metrics by which no test can tell the best method from another on so few images."""
+        return [of_metric for of_metric in self.by if of_metric.ranking.n < of_metric.ranking.decisive_images]
+
     def select(self, *, decided: bool) -> "Evidence | None":
         """Select the metrics by which some method beats the controls, or those by which none does; None without any."""
         by = tuple(of_metric for of_metric in self.by if bool(of_metric.top) == decided)

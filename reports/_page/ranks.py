@@ -46,7 +46,7 @@ class MetricRanks:
     @property
     def blocks(self) -> str:
         """How many blocks there are, of how many images, and which methods are left out."""
-        left_out, least, most = self.ranks.left_out, min(self.images), max(self.images)
+        left_out, least, most = self.ranks.left_out, min(self.images, default=0), max(self.images, default=0)
         images = format_count(most, "image") if least == most else f"{least} to {most} images"
         note = f"; left out, for lack of scores in some block: {', '.join(left_out)}" if left_out else ""
         return f"{format_count(self.ranks.n, 'block')} of {images}{note}"
@@ -101,7 +101,7 @@ class _Blocks:
             values = keep_ranked(analysis.table.values[spec])
             means = values.mean()
             self.measured.append((analysis, spec))
-            self.images.append(len(values))
+            self.images += [len(values)] if len(values) else []
             self.means.append(
                 means.drop([method for method in means.index if self._is_different(analysis, str(method))])
             )

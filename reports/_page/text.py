@@ -31,14 +31,14 @@ COMPUTATION = (
     "one batch after them. Both depend on the machine and its load. Forwards (floating-point work in units of one "
     "prediction, including backward passes) and peak bytes are measured on the first image and are the same in every run.",
     "A method is better or worse than a control only if the 95 % interval of the mean paired difference excludes 0 and the "
-    "paired test is significant after Holm's correction: Wilcoxon's signed-rank test, or McNemar's test for binary "
-    f"metrics. Otherwise the comparison is undecided. {TIES}",
+    "paired test is significant after Holm's correction: Wilcoxon's signed-rank test, or McNemar's test for hits and "
+    f"misses. Otherwise the comparison is undecided. {TIES}",
 )
 
 PAGE_COMPUTATION = (
     *COMPUTATION[:-1],
     "Two methods differ significantly only if the 95 % interval of the mean paired difference excludes 0 and the paired test "
-    "is significant after Holm's correction: Wilcoxon's signed-rank test, or McNemar's test for binary metrics. Otherwise "
+    "is significant after Holm's correction: Wilcoxon's signed-rank test, or McNemar's test for hits and misses. Otherwise "
     f"the comparison is undecided. {TIES} The correction is over each of three families: neighbours in a ranking, the best "
     "method against all others, and methods against controls; those that are not ranked, for want of images, are a family of "
     "their own. The best method is chosen by the same scores, so the p-values of its comparisons are also multiplied by half "

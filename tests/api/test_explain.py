@@ -10,6 +10,7 @@ import pytest
 import torch
 from PIL import Image as Picture
 
+import cambench
 from cambench.bench.api import explain
 from cambench.bench.api.explanation import Explanation, panel
 from cambench.bench.config.protocol import find_protocol
@@ -124,6 +125,36 @@ def test_a_number_that_is_the_index_of_one_class_and_the_name_of_another_is_refu
     with pytest.raises(UsageError, match="2 is the name of class 3 and the index of another: write index3 or index2"):
         targets.find_target("2", [0], classes)
     assert [targets.find_target(name, [0], classes) for name in ("0", "index2", "index3", "10", "3")] == [0, 2, 3, 2, 3]
+    assert targets.find_target("index1", [0], ["index1", "index0"]) == 1, "index1 is an index, whatever the names"
+    with pytest.raises(UsageError, match="'1' is the name of 2 classes: give an index, 1 or 2"):
+        targets.find_target("1", [0], ["0", "1", "1"])
+
+
+def test_a_number_from_python_is_the_index_of_a_class_whatever_the_names() -> None:
+    image = cambench.load_dataset("scenes[size=64]")[0]
+    net = cambench.load_net("squeezenet1_1", precision="fp32")
+    net.classes = ("0", "1", "10", "2", *map(str, range(3, 9)))
+    explanation = cambench.explain(image, net, method="cam", target=2, metrics=["average_drop"])
+    assert (explanation.target.index, explanation.target.name) == (2, "10")
+    scores = cambench.score(explanation, image, net, metrics=["average_drop"])
+    assert scores["average_drop"] == pytest.approx(explanation.scores["average_drop"])
+
+
+@pytest.mark.parametrize("spec", ["resnet18", "resnet18[layer=layer3]", "resnet18[scores=sigmoid]"])
+def test_that_a_net_knows_scenes_only_is_said_whatever_its_settings(spec: str) -> None:
+    assert any("it was trained on the data set scenes only" in note for note in cambench.load_net(spec).notes)
+
+
+def test_a_function_that_ignores_its_seeds_gives_an_image_the_same_map() -> None:
+    image, net = cambench.load_dataset("scenes[size=64]")[0], cambench.load_net("squeezenet1_1", precision="fp32")
+
+    def noise(net: Net, images: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        images += 1
+        return torch.rand(len(images), 4, 4)
+
+    state = torch.get_rng_state()
+    maps = [cambench.explain(image, net, method=noise, metrics=["gini"]).raw for _ in range(2)]
+    assert np.array_equal(*maps) and torch.equal(torch.get_rng_state(), state)
 
 
 def test_an_unknown_class_among_many_gets_similar_names_suggested() -> None:

@@ -56,6 +56,13 @@ def compare_runs(base: Path, new: Path) -> Comparison:
 # Values, one at a time
 
 
+@pytest.mark.parametrize(("values", "rates"), [([0, 1, 1, 0], True), ([0, 1, 0.5, 0], False)])
+def test_a_binary_metric_that_gives_shares_is_judged_as_other_values(values: list[float], rates: bool) -> None:
+    metric = SHARE.model_copy(update={"unit": "yes or no"})
+    number = PairedValues(("net", "method", "m"), tuple("abcd"), np.array(values), np.zeros(4), metric)
+    assert number.binary is rates
+
+
 def test_p_is_of_students_t_test_corrected_for_two_families() -> None:
     differences = [-0.1, -0.2, -0.3, -0.2]
     (result,) = judge_numbers([cell(differences)])

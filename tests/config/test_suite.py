@@ -58,6 +58,25 @@ def test_changed_code_of_the_users_own_renames_the_directory(
     assert name(code) == name(code) != name(f"{code}\n")
 
 
+def test_the_directory_of_a_suite_in_parts_is_renamed_with_the_code_of_each_part(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code = "def explain(net, images, targets):\n    return net.features(images).mean(1)\n"
+    for folder in ("a", "b"):
+        Path(folder).mkdir()
+        Path(f"{folder}/own.py").write_text(code, encoding="utf-8")
+    Path("parts.toml").write_text(
+        'nets = ["squeezenet1_1"]\nmetrics = ["gini"]\n[[parts]]\nmethods = ["a/own.py"]\n[[parts]]\n'
+        'methods = ["b/own.py"]\nprotocols = ["adcc"]\nmetrics = ["coherency"]\n',
+        encoding="utf-8",
+    )
+    before = suite_file.load("parts.toml").make_directory_name()
+    assert before == suite_file.load("parts.toml").make_directory_name()
+    Path("b/own.py").write_text(f"{code}\n", encoding="utf-8")
+    assert before != suite_file.load("parts.toml").make_directory_name()
+
+
 @pytest.mark.parametrize(
     ("dataset", "pattern"),
     [("scenes[size=64]", r"scenes-[0-9a-f]{6}"), ("my/cat photos (2)/", r"scenes-cat-photos-2-[0-9a-f]{6}"),

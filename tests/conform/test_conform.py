@@ -6,8 +6,10 @@ import re
 from dataclasses import replace
 from math import inf, isnan, nan
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import torchvision
@@ -16,6 +18,7 @@ from rich.console import Console
 from torch import Tensor, nn
 
 from cambench.bench.cli.main import main
+from cambench.bench.conform import conform as conforming
 from cambench.bench.conform import reference
 from cambench.bench.conform.conform import Fault, Quantity, make_table, rescale
 from cambench.bench.core.errors import UsageError
@@ -352,3 +355,12 @@ def test_a_users_reference_library_that_breaks_its_contract_is_named(
     small = ("--nets", "net.py:make", "--dataset", "scenes[size=32]", "--images", "1")
     result = conform(*small, "--references", "./mine.py")
     assert result.exit_code == 2 and message in result.stderr and result.stderr.count("\n") == 1
+
+
+def test_images_of_several_sizes_are_refused() -> None:
+    images = [SimpleNamespace(pixels=np.zeros((side, side, 3), dtype=np.uint8)) for side in (64, 64, 96)]
+    plan: Any = SimpleNamespace(images=images, indices=[0, 1, 2], device=torch.device("cpu"))
+    with pytest.raises(UsageError, match="the images are of several sizes: maps are compared on images of one size"):
+        conforming._load_images(plan)
+    plan.indices = [0, 1]
+    assert conforming._load_images(plan).shape == (2, 3, 64, 64)

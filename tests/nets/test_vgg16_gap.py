@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import PIL.Image
 import pytest
@@ -161,3 +162,14 @@ def test_images_of_one_class_are_refused(vgg: Net) -> None:
     indices = [number for number in range(60) if images[number].label == images[0].label]
     with pytest.raises(UsageError, match="are of one class: take images of at least two classes"):
         fit_vgg16_gap.extract_features(vgg, images, indices * 4)
+
+
+def test_images_of_several_sizes_are_refused_also_beyond_a_chunk(vgg: Net) -> None:
+    small, large = (
+        suite_file.load("scenes", dataset=f"scenes[split=val,size={size}]", images=16).find_dataset_plugin(None)()
+        for size in (32, 64)
+    )
+    images = [*(small[number] for number in range(fit_vgg16_gap.CHUNK)), *(large[number] for number in range(4))]
+    both: Any = type("Both", (), {"classes": small.classes, "__getitem__": lambda _, index: images[index]})()
+    with pytest.raises(UsageError, match="the images are of several sizes"):
+        fit_vgg16_gap.extract_features(vgg, both, range(len(images)))

@@ -300,6 +300,28 @@ def test_a_method_that_does_not_apply_to_one_image_of_a_batch_keeps_the_maps_of_
     assert reasons == ["too odd"]
 
 
+def test_a_refusal_leaves_the_batches_of_other_methods_as_they_are(net: str, tmp_path: Path) -> None:
+    (tmp_path / "plain").mkdir()
+    refusal = "from cambench import NotApplicable; raise NotApplicable('too odd')"
+    batches = []
+    for folder, fault in ((tmp_path / "plain", "pass"), (tmp_path, refusal)):
+        units, _ = run_with_fault(folder, net, fault)
+        rows = [row for unit in units.values() for row in unit.rows["cost"] if row["method"] == "centre"]
+        batches.append([row["batch"] for row in rows])
+    assert batches[0] == batches[1] and 7 in batches[0]
+
+
+def test_a_round_of_some_methods_is_timed_as_one_of_all(net: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(planning, "PAIRS_PER_GROUP", 8)
+    suite = suite_file.load(
+        "smoke", nets=[net], methods=["centre", "random", "edge", "cam"], metrics=["gini", "complexity"], images=12,
+        precision="fp32", dataset="scenes[size=32]", target="predicted",
+    )  # fmt: skip
+    plan = make_plan(suite, "cpu")
+    assert plan.batch_size == 1
+    assert replace(plan, methods=plan.methods[:1]).batch_size == 1
+
+
 def test_a_method_that_applies_to_no_image_has_its_reason(net: str, tmp_path: Path) -> None:
     (tmp_path / "never.py").write_text(
         "from cambench import NotApplicable\n\n\ndef explain(net, images, targets):\n    raise NotApplicable('never')\n"

@@ -69,6 +69,7 @@ def test_a_score_of_logits_has_no_range(tmp_path: Path) -> None:
     net = Net()
     net.logits = net.scores  # type: ignore[attr-defined]
     assert scoring.score(net, [case], [metric], "logit") == [[10.0]]
+    assert foreign.check_score(metric, Curve([0, 1], [9, 11]), bounded=False) == Curve([0.0, 1.0], [9.0, 11.0])
     with pytest.raises(PluginError, match="metric odd gives 10: its RANGE is 0 to 1"):
         scoring.score(net, [case], [metric])
 

@@ -338,6 +338,19 @@ def test_a_method_that_ties_with_the_best_but_beats_no_control_is_left_out(table
     assert (words["cam"], words["grad_cam"]) == ("top", "unsure") and grid.notes[-1].startswith("top: ")
 
 
+@pytest.mark.parametrize(("count", "state"), [(5, "open"), (6, "tie")])
+def test_on_images_that_are_too_few_to_tell_the_best_no_method_is_taken(table: Table, count: int, state: str) -> None:
+    """Two methods without a control: one test, and 2 * 2 ** -6 < .05. The cheap one is worse on every image but one."""
+    scored = with_scores(table, insertion={"cam": 0.5})
+    values = scored.values["insertion"][["cam", "grad_cam"]].iloc[:count].copy()
+    values.iloc[0] = values.iloc[0, ::-1].to_numpy()
+    alone = replace(scored, methods=["cam", "grad_cam"], controls=[], values={"insertion": values})
+    answer = find_answer(alone)
+    assert answer and (answer.state, answer.take) == (state, "cam" if state == "tie" else None)
+    if state == "open":
+        assert answer.text == "5 images are too few to tell the best method from the others by insertion: 6 at least"
+
+
 def test_a_tie_by_one_of_several_metrics_leaves_no_tied_method_unnamed(table: Table) -> None:
     """By insertion cam and score_cam are at the top. grad_cam ties with them, but beats no control; by average_gain it wins."""
     scored = with_scores(table, insertion={"score_cam": 0.8}, average_gain={"grad_cam": 0.95})

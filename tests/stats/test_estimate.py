@@ -248,3 +248,10 @@ def test_no_rows_and_one_row_have_no_interval() -> None:
     )
     assert empty.n == 0 and math.isnan(empty.mean)
     assert (single.mean, single.n) == (0.2, 1) and math.isnan(single.low) and math.isnan(single.high)
+
+
+def test_the_mean_of_a_binary_metric_that_gives_shares_has_the_interval_of_other_values() -> None:
+    values = [1.0, 0.0, 0.5, 1.0, 0.0, 1.0, 0.25, 1.0]
+    bounds = (0.0, 1.0)
+    (expected,) = estimate_columns(np.array(values)[:, None], bounds=bounds)
+    assert estimate_mean(values, binary=True, bounds=bounds) == expected

@@ -235,6 +235,7 @@ def test_a_factor_multiplies_the_p_values_of_its_family() -> None:
     samples = [_sample(_drawn(mean, 30, seed)) for seed, mean in enumerate((0.3, 0.4, 0.5))]
     plain = compare_pairs(samples, families=["x", "x", "y"])
     pairs = compare_pairs(samples, families=["x", "x", "y"], factors={"x": 1.5})
+    assert pairs[0].images_needed != plain[0].images_needed and pairs[2].images_needed == plain[2].images_needed
     assert [pair.corrected_p for pair in pairs] == [
         min(1, plain[0].corrected_p * 1.5), min(1, plain[1].corrected_p * 1.5), plain[2].corrected_p
     ]  # fmt: skip

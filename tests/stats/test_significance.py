@@ -72,6 +72,12 @@ def test_for_many_differences_the_test_is_scipys_and_close_to_exact() -> None:
     assert both == [exact, signed_rank_test(np.resize(differences, 130))]
 
 
+def test_many_zeros_make_no_distribution_of_any_size() -> None:
+    differences = np.zeros(20_000)
+    differences[:90] = np.random.default_rng(0).normal(0.1, 1, 90)
+    assert signed_rank_test(differences).p == reference.wilcoxon(differences, zero_method="pratt").pvalue
+
+
 @pytest.mark.parametrize("n", [1, 4, EXACT_LIMIT + 1])
 def test_zero_differences_have_p_1_and_no_sign(n: int) -> None:
     assert signed_rank_test(np.zeros(n)) == sign_test(np.zeros(n)) == (1.0, 0)
