@@ -16,7 +16,7 @@ from .lists import format_lists, format_protocols, format_published
 from .montage import draw_montage
 from .plugin_pages import format_methods, format_metrics
 from .records import read_rows, write_run
-from .statistics import format_coverage, format_errors
+from .statistics import format_coverage, format_errors, format_rankings
 from .which import format_which
 
 ROOT = Path(__file__).parents[1]
@@ -63,6 +63,7 @@ PARTS = (
     Part("docs/ci.md", "gate", format_gate),
     Part("docs/statistics.md", "coverage", format_coverage),
     Part("docs/statistics.md", "errors", format_errors),
+    Part("docs/statistics.md", "rankings", format_rankings),
     Part("docs/speed.md", "speed", format_speed),
     Part("docs/speed.md", "drift", format_drift),
 )

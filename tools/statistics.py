@@ -38,6 +38,17 @@ def format_errors() -> str:
     return "\n".join(["", *format_table(heads, (False, False, *[True] * (len(heads) - 2)), rows), "", ""])
 
 
+def format_rankings() -> str:
+    """Format how often some method of a ranking is said to be worse than the best, where all are equally good."""
+    rankings = json.loads(RESULTS.read_text(encoding="utf-8"))["rankings"]
+    sizes = list(dict.fromkeys(row["n"] for row in rankings))
+    counts = list(dict.fromkeys(row["methods"] for row in rankings))
+    wrong = {(row["methods"], row["n"]): f"{row['wrong']:.1%}" for row in rankings}
+    rows = [[str(count), *(wrong[count, n] for n in sizes)] for count in counts]
+    heads = ["methods", *(f"{n} images" for n in sizes)]
+    return "\n".join(["", *format_table(heads, [True] * len(heads), rows), "", ""])
+
+
 def _group(figures: Sequence[dict[str, Any]]) -> list[list[dict[str, Any]]]:
     """Group the figures by population, in order."""
     groups: dict[tuple[str, str], list[dict[str, Any]]] = {}

@@ -6,7 +6,7 @@
 
 Populations have the shapes of real scores: hits and misses, drops that are 0 on most images, values near an end of the range,
 few different values, and the stored scores of the default suite, `tests/data/scenes`, drawn with replacement. The true mean of
-each is known.
+each is known. Rankings are of methods that are equally good, whose scores are normal.
 """
 
 import argparse
@@ -18,16 +18,20 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+import pandas as pd
 from rich.console import Console
 from rich.table import Table as RichTable
 
 from cambench.bench.stats.estimate import ALPHA, Estimate, Floats, estimate_columns, estimate_mean
 from cambench.bench.stats.paired import Pair, PairedSample, compare_pairs
+from cambench.bench.stats.ranking import rank_methods
 from cambench.bench.store.run import open_run
 
 DATA = Path(__file__).parents[1] / "data" / "scenes"
 SAMPLES, BATCH = 4000, 100
 SIZES = (8, 12, 30, 100)
+RANKED = (2, 5, 17)  # methods in a ranking
+SAMPLES_PER_RANKING = 8  # samples of a pair for each ranking: a ranking takes much longer
 LEAST = 0.93  # the coverage that an interval for 95 % is to have
 
 Kind = Literal["mean", "rate", "difference", "difference of rates"]
@@ -179,6 +183,27 @@ def measure(population: Population, n: int, samples: int = SAMPLES, seed: int = 
     )  # fmt: skip
 
 
+@dataclass(frozen=True)
+class RankingFigures:
+    """In which share of rankings of equally good methods some method is said to be worse than the best."""
+
+    methods: int
+    n: int
+    rankings: int
+    wrong: float
+
+
+def measure_rankings(methods: int, n: int, rankings: int) -> RankingFigures:
+    """Rank methods that are equally good on n images, many times."""
+    rng = np.random.default_rng((3, methods, n))
+    names = [str(number) for number in range(methods)]
+    tops = [
+        rank_methods(pd.DataFrame(rng.normal(size=(n, methods)), columns=names), better="higher").top_group
+        for _ in range(rankings)
+    ]
+    return RankingFigures(methods, n, rankings, float(np.mean([len(top) < methods for top in tops])))
+
+
 def _estimate(kind: Kind, columns: Floats) -> list[Estimate]:
     """Estimate the mean of each column, of scores or of differences."""
     if kind == "rate":
@@ -214,9 +239,16 @@ def main() -> None:
     parser.add_argument("--store", type=Path, metavar="FILE")
     options = parser.parse_args()
     figures = [measure(population, n, options.samples) for population in list_populations() for n in SIZES]
+    count = max(1, options.samples // SAMPLES_PER_RANKING)
+    rankings = [measure_rankings(methods, n, count) for methods in RANKED for n in SIZES]
     Console().print(show(figures))
+    Console().print(*(f"{row.methods} methods, {row.n} images: {row.wrong:.1%}" for row in rankings), sep="\n")
     if options.store:
-        content = {"least": LEAST, "figures": [asdict(row) for row in figures]}
+        content = {
+            "least": LEAST,
+            "figures": [asdict(row) for row in figures],
+            "rankings": [asdict(row) for row in rankings],
+        }
         options.store.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from .coverage import LEAST, SAMPLES, SIZES, Figures, Population, list_populations, measure
+from .coverage import LEAST, RANKED, SAMPLES, SIZES, Figures, Population, list_populations, measure, measure_rankings
 
 RESULTS = Path(__file__).parents[1] / "data" / "coverage.json"
-STORED: list[dict[str, Any]] = json.loads(RESULTS.read_text(encoding="utf-8"))["figures"]
+CONTENT: dict[str, Any] = json.loads(RESULTS.read_text(encoding="utf-8"))
+STORED: list[dict[str, Any]] = CONTENT["figures"]
 POPULATIONS = list_populations()
 FEWER = 300
 
@@ -63,6 +64,13 @@ def test_tests_of_equal_methods_keep_their_level() -> None:
         assert row["claimed"] <= row["rejected"]
         if not row["population"].startswith("none on average"):
             assert row["rejected"] <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / SAMPLES), row
+
+
+def test_rankings_of_equal_methods_keep_their_level() -> None:
+    assert [(row["methods"], row["n"]) for row in CONTENT["rankings"]] == [(k, n) for k in RANKED for n in SIZES]
+    for row in CONTENT["rankings"]:
+        assert row["wrong"] <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / row["rankings"]), row
+    assert measure_rankings(17, 30, 100).wrong <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 100)
 
 
 def test_an_interval_that_is_too_short_would_be_seen(monkeypatch: pytest.MonkeyPatch) -> None:
