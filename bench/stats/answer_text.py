@@ -147,15 +147,15 @@ def _describe_top(evidence: Evidence) -> str:
     """Say that a method is best, that several tie, or that only one of those that tie is shown to beat the controls."""
     top = evidence.by[0].top if len(evidence.by) == 1 else evidence.top
     names, cheapest = _join_alike(top, evidence.alike), evidence.cheapest_first[0]
+    alone = not evidence.rivals and any(set(top) <= set(group) for group in ((top[0],), *evidence.alike))
+    if evidence.undecidable and not alone:
+        least = max(each.ranking.decisive_images for each in evidence.undecidable)
+        return f"it takes {least} images to tell the best method"
+    outcome = _describe_only(names, top) if evidence.rivals else f"{names} tie"
+    if alone:
+        outcome = f"{names} {'is' if len(top) == 1 else 'are'} best"
     price = _format_price(evidence.table, cheapest)
-    return f"{_describe_outcome(evidence, top, names)} ({f'the cheapest: {cheapest}, ' if len(top) > 1 else ''}{price})"
-
-
-def _describe_outcome(evidence: Evidence, top: Sequence[str], names: str) -> str:
-    if evidence.rivals:
-        return _describe_only(names, top)
-    alone = any(set(top) <= set(group) for group in ((top[0],), *evidence.alike))
-    return f"{names} {'is' if len(top) == 1 else 'are'} best" if alone else f"{names} tie"
+    return f"{outcome} ({f'the cheapest: {cheapest}, ' if len(top) > 1 else ''}{price})"
 
 
 def _describe_only(names: str, top: Sequence[str]) -> str:

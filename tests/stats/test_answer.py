@@ -351,6 +351,19 @@ def test_on_images_that_are_too_few_to_tell_the_best_no_method_is_taken(table: T
         assert answer.text == "5 images are too few to tell the best method from the others by insertion: 6 at least"
 
 
+def test_by_a_metric_with_too_few_images_to_tell_the_best_no_method_is_named(table: Table) -> None:
+    """On 7 images three methods can be shown to beat a control (3 tests), but not the best of them another (4.5 tests)."""
+    high, low = {"cam": 0.8, "grad_cam": 0.8, "score_cam": 0.2}, {"cam": 0.2, "grad_cam": 0.2, "score_cam": 0.8}
+    scored = with_scores(table, insertion=high, average_gain=low)
+    names = ["cam", "grad_cam", "score_cam", "random"]
+    values = {spec: frame[names].iloc[:7] for spec, frame in scored.values.items()}
+    answer = find_answer(replace(scored, methods=names, controls=["random"], values=values))
+    assert answer and (answer.state, answer.take) == ("split", None)
+    assert answer.text.endswith(
+        "by insertion it takes 8 images to tell the best method; by average_gain it takes 8 images to tell the best method"
+    )
+
+
 def test_a_tie_by_one_of_several_metrics_leaves_no_tied_method_unnamed(table: Table) -> None:
     """By insertion cam and score_cam are at the top. grad_cam ties with them, but beats no control; by average_gain it wins."""
     scored = with_scores(table, insertion={"score_cam": 0.8}, average_gain={"grad_cam": 0.95})
