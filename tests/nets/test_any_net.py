@@ -710,6 +710,15 @@ class _Custom(nn.Module):
         return scores
 
 
+class _Shared(_Custom):
+    """All classes share a term that bf16, whose steps are 16 at 3000, loses."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        means = self.first(images).relu().mean((2, 3))
+        scores: Tensor = self.last(means) + 20 * ((means.mean(1, keepdim=True) + 3000) - 3000)
+        return scores
+
+
 class Widening(nn.Module):
     """A net that makes its activations float32, as many norms do: the convolution after it does not take other types."""
 
@@ -746,6 +755,16 @@ def test_auto_on_a_processor_takes_bf16_where_a_nets_scores_stay_near_those_in_f
     net = load.load_module(module, precision="auto", preprocess="none")
     assert net.precision == precision
     assert any("its class scores in bf16 are off by up to" in note for note in net.notes) is (precision == "fp32")
+
+
+@pytest.mark.parametrize(("scores", "precision"), [("softmax", "bf16"), ("sigmoid", "fp32")])
+def test_an_error_that_all_classes_share_cancels_in_a_softmax_alone(
+    monkeypatch: pytest.MonkeyPatch, scores: str, precision: str
+) -> None:
+    monkeypatch.setattr("cambench.bench.nets.load.choose_precision", lambda name, _: "bf16" if name == "auto" else name)
+    torch.manual_seed(0)
+    net = load.load_module(_Shared(lambda maps: maps), precision="auto", preprocess="none", scores=scores)
+    assert net.precision == precision
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from cambench.bench.core.errors import NotApplicable, PluginError
 from cambench.bench.core.plugins import METHOD, METRIC, find
 from cambench.bench.nets.net import Net
 from cambench.bench.scoring import score as scoring
@@ -53,3 +54,31 @@ def test_the_masks_of_several_maps_are_imputed_at_once(monkeypatch: pytest.Monke
     cases = [replace(case_of(image, map_), shared=shared) for map_ in random_maps(3, 16)]
     scoring.score(FakeNet(brightness), cases, [find(METRIC, name) for name in ("insertion", "road", "average_drop")])
     assert sizes == [3 * 18]
+
+
+class _Answering:
+    """A method as far as running it again takes one: it gives the maps, or raises."""
+
+    spec, function, foreign, is_users_own, takes_seeds = "own", None, False, False, False
+
+    def __init__(self, answer: Any) -> None:
+        self.answer = answer
+
+    def __call__(self, *_: object) -> Tensor:
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        maps: Tensor = self.answer
+        return maps
+
+
+def test_a_map_whose_range_is_not_finite_counts_as_constant_when_a_method_is_run_again(pooled: Net) -> None:
+    maps = torch.tensor([[[3e38, -3e38]], [[0.0, 1.0]], [[float("nan"), 1.0]]])
+    method: Any = _Answering(maps)
+    found = MethodRunner(method, pooled, lambda maps: maps).explain(random_images(3, 32), [0, 1, 2], [0, 0, 0])
+    assert found.tolist() == [[[0, 0]], [[0, 1]], [[0, 0]]]
+
+
+def test_a_method_that_refuses_to_be_run_again_is_named(pooled: Net) -> None:
+    method: Any = _Answering(NotApplicable("unknown image"))
+    with pytest.raises(PluginError, match=r"^method own does not apply when it is run again: unknown image$"):
+        MethodRunner(method, pooled, lambda maps: maps).explain(random_images(1, 32), [0], [0])
