@@ -1,4 +1,4 @@
-"""The choice of `auto`, on a CUDA device fp16 and else bf16: another precision where a net's class scores do not suit it."""
+"""Replaces the precision that `auto` chose, fp16 or bf16, where a net's class scores are too far from those in fp32."""
 
 from math import inf, isinf
 

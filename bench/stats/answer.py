@@ -172,7 +172,6 @@ def _find_state(evidence: Evidence) -> State:
         if failed.is_too_little:
             return "open"
         return "split" if evidence.select(decided=True) else "none"
-    alone = len(evidence.top) == 1 or any(set(evidence.top) <= set(group) for group in evidence.alike)
-    if alone and not evidence.rivals:
+    if evidence.has_one_best:
         return "winner"
     return "open" if evidence.undecidable else "tie"

@@ -103,9 +103,9 @@ def _describe_open(evidence: Evidence) -> str:
     if not evidence.top:
         return _describe_none(evidence)
     undecidable = replace(evidence, by=tuple(evidence.undecidable))
-    images, least = _format_images(undecidable), max(each.ranking.decisive_images for each in undecidable.by)
-    be = "is" if images == "1 image" else "are"
-    return f"{images} {be} too few to tell the best method from the others by {_join_metrics(undecidable)}: {least} at least"
+    least = max(each.ranking.decisive_images for each in undecidable.by)
+    metrics = _join_metrics(undecidable)
+    return f"{_describe_few(undecidable)} to tell the best method from the others by {metrics}: {least} at least"
 
 
 _SENTENCES = {
@@ -118,9 +118,8 @@ def _describe_shortage(failed: Evidence) -> str:
     """Say how many images it takes to show that a method beats the controls."""
     images, least = _format_images(failed), max(each.decisive_images for each in failed.by)
     if failed.images < least:
-        be = "is" if images == "1 image" else "are"
         metrics = _join_metrics(failed)
-        return f"{images} {be} too few to show that a method beats the controls by {metrics}: {least} at least"
+        return f"{_describe_few(failed)} to show that a method beats the controls by {metrics}: {least} at least"
     most = max(each.different_images for each in failed.by)
     return (
         f"by {_join_metrics(failed)}, a method and a control differ on {most} of {images} at most, too few to show that one "
@@ -147,12 +146,11 @@ def _describe_top(evidence: Evidence) -> str:
     """Say that a method is best, that several tie, or that only one of those that tie is shown to beat the controls."""
     top = evidence.by[0].top if len(evidence.by) == 1 else evidence.top
     names, cheapest = _join_alike(top, evidence.alike), evidence.cheapest_first[0]
-    alone = not evidence.rivals and any(set(top) <= set(group) for group in ((top[0],), *evidence.alike))
-    if evidence.undecidable and not alone:
+    if evidence.undecidable and not evidence.has_one_best:
         least = max(each.ranking.decisive_images for each in evidence.undecidable)
         return f"it takes {least} images to tell the best method"
     outcome = _describe_only(names, top) if evidence.rivals else f"{names} tie"
-    if alone:
+    if evidence.has_one_best:
         outcome = f"{names} {'is' if len(top) == 1 else 'are'} best"
     price = _format_price(evidence.table, cheapest)
     return f"{outcome} ({f'the cheapest: {cheapest}, ' if len(top) > 1 else ''}{price})"
@@ -172,6 +170,11 @@ def _describe_ties(by: Sequence[MetricStandings]) -> str:
 
 def _join_metrics(evidence: Evidence) -> str:
     return join_names([of_metric.metric.spec for of_metric in evidence.by])
+
+
+def _describe_few(evidence: Evidence) -> str:
+    images = _format_images(evidence)
+    return f"{images} {'is' if images == '1 image' else 'are'} too few"
 
 
 def _format_images(evidence: Evidence) -> str:

@@ -134,6 +134,11 @@ class Evidence:
         return few and bool(self.table.controls) and verdicts <= {"undecided", "unknown"}
 
     @property
+    def has_one_best(self) -> bool:
+        """Whether one method, or several with the same scores, is alone at the top: no other ties with the best."""
+        return not self.rivals and any(set(self.top) <= set(group) for group in (self.top[:1], *self.alike))
+
+    @property
     def undecidable(self) -> list[MetricStandings]:
         """The metrics by which no test can tell the best method from another on so few images."""
         return [of_metric for of_metric in self.by if of_metric.ranking.n < of_metric.ranking.decisive_images]
