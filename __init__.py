@@ -26,13 +26,13 @@ if TYPE_CHECKING:
         Clean,
         Custom,
         CustomSeries,
+        Fill,
         Inside,
         InsideSeries,
         Kept,
         KeptSeries,
         Masked,
         Perturbed,
-        Substrate,
     )  # fmt: skip
 
 _HOMES = {
@@ -56,7 +56,7 @@ _HOMES = {
         "KeptSeries",
         "Masked",
         "Perturbed",
-        "Substrate",
+        "Fill",
     ),
 }
 _MODULES = {name: module for module, names in _HOMES.items() for name in names}
@@ -64,7 +64,7 @@ __all__ = [  # noqa: RUF022 (a literal, which type checkers read; a test holds i
     "choose", "explain", "explain_all", "load_dataset", "load_net", "run", "score", "Explanation", "panel", "Run", "load",
     "BenchError", "Fatal", "ImageError", "NotApplicable", "PluginError", "UsageError",
     "Image", "Object", "Net", "Asking", "Case", "Curve", "Clean", "Custom", "Inside", "Kept", "Masked", "Perturbed",
-    "Substrate", "CustomSeries", "InsideSeries", "KeptSeries", "IsTop1", "MapValue", "Rerun", "Stream", "compute_maps",
+    "Fill", "CustomSeries", "InsideSeries", "KeptSeries", "IsTop1", "MapValue", "Rerun", "Stream", "compute_maps",
     "Fault", "Quantity",
 ]  # fmt: skip
 

@@ -8,8 +8,8 @@ from torch import Tensor
 
 from ..bench.forward.forward import Stream
 from ..bench.nets.net import Net
-from ..bench.scoring.blend import make_substrate
-from ..bench.scoring.perturbations import Substrate
+from ..bench.scoring.blend import make_fill
+from ..bench.scoring.perturbations import Fill
 from ._masking import Channels, MaskedImage, Weights, combine, find_non_constant, score_streams, sort_live
 
 Baseline = Literal["none", "image", "fill"]
@@ -25,7 +25,7 @@ def explain_by_channel_scores(
     mask_channels: MaskChannels,
     *,
     masks: int = 1,
-    fill: Substrate,
+    fill: Fill,
     weights: Weights,
     channels: Channels,
     baseline: Baseline = "none",
@@ -43,7 +43,7 @@ def explain_by_channel_scores(
     if score_constant and channels == "softmax":
         live = torch.ones_like(live)
     live_channels, indices = sort_live(activations, live)
-    masked = [MaskedImage(image, make_substrate(image, fill)) for image in images]
+    masked = [MaskedImage(image, make_fill(image, fill)) for image in images]
     streams = [mask_channels(number, *pair) for number, pair in enumerate(zip(masked, live_channels, strict=True))]
     if channels == "softmax":
         others = [] if score_constant else [image.show_blank() for image in masked]  # the constant channels' scores

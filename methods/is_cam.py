@@ -8,7 +8,7 @@ from torch import Tensor
 from ..bench.core.constraints import Count
 from ..bench.forward.forward import Stream
 from ..bench.nets.net import Net
-from ..bench.scoring.perturbations import Substrate
+from ..bench.scoring.perturbations import Fill
 from ._masking import Channels, First, MaskedImage, Weights, make_masks
 from ._score_cam import explain_by_channel_scores
 
@@ -24,7 +24,7 @@ def explain(
     *,
     steps: Count = 10,
     path: Literal["sum", "line"] = "sum",
-    fill: Substrate = "mean",
+    fill: Fill = "mean",
     weights: Weights = "softmax",
     channels: Channels = "plain",
     first: First = "fit",

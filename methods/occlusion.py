@@ -6,8 +6,8 @@ from torch import Tensor
 from ..bench.core.constraints import Count
 from ..bench.core.errors import UsageError
 from ..bench.nets.net import Net
-from ..bench.scoring.blend import make_substrate
-from ..bench.scoring.perturbations import Substrate
+from ..bench.scoring.blend import make_fill
+from ..bench.scoring.perturbations import Fill
 from ._masking import MaskedImage, score_streams
 
 VERSION = 1
@@ -22,7 +22,7 @@ def explain(
     *,
     patch: Count = 32,
     stride: Count = 16,
-    fill: Substrate = "mean",
+    fill: Fill = "mean",
 ) -> Tensor:
     """Return maps (n, h, w) of images (n, 3, h, w) for their target classes (n,): the mean drop of the patches over each pixel.
 
@@ -43,7 +43,7 @@ def explain(
         return 1 - rows_or_none[indices // len(columns), :, None] * columns[indices % len(columns), None, :]
 
     count = len(rows) * len(columns)
-    streams = [MaskedImage(image, make_substrate(image, fill)).show_masks(count + 1, masks) for image in images]
+    streams = [MaskedImage(image, make_fill(image, fill)).show_masks(count + 1, masks) for image in images]
     scores = torch.stack(score_streams(net, streams, targets))  # (n, count + 1): with each patch, then without any
     drops = (scores[:, -1:] - scores[:, :-1]).view(-1, len(rows), len(columns))
     return rows.T @ drops.to(rows.dtype) @ columns / torch.outer(rows.sum(0), columns.sum(0))

@@ -8,8 +8,8 @@ from torch import Tensor
 
 from ..bench.core.constraints import Count, Positive
 from ..bench.nets.net import Net
-from ..bench.scoring.blend import make_substrate
-from ..bench.scoring.perturbations import Substrate
+from ..bench.scoring.blend import make_fill
+from ..bench.scoring.perturbations import Fill
 from ..bench.scoring.postprocess import fit, stretch
 from ._masking import find_non_constant
 
@@ -26,7 +26,7 @@ def explain(
     iterations: Count = 50,
     rate: Positive = 0.1,
     stop: bool = True,
-    fill: Substrate = "mean",
+    fill: Fill = "mean",
 ) -> Tensor:
     """Return maps (n, h', w') of images (n, 3, h, w) for their target classes (n,): S(u) = sum_k softmax(u)_k A_k.
 
@@ -42,7 +42,7 @@ def explain(
     # A constant channel only shifts and scales S(u), which stretching undoes.
     live = find_non_constant(activations)
     has_live = live.any(1)[:, None, None]
-    blanks = torch.stack([make_substrate(image, fill) for image in images])
+    blanks = torch.stack([make_fill(image, fill) for image in images])
 
     def score(maps: Tensor) -> Tensor:
         masks = stretch(fit(maps, (images.shape[2], images.shape[3])))

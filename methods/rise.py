@@ -7,8 +7,8 @@ from torch import Tensor
 
 from ..bench.core.constraints import Count, OpenShare
 from ..bench.nets.net import Net
-from ..bench.scoring.blend import make_substrate
-from ..bench.scoring.perturbations import Substrate
+from ..bench.scoring.blend import make_fill
+from ..bench.scoring.perturbations import Fill
 from ..bench.scoring.postprocess import fit
 from ._masking import MaskedImage, score_streams
 from ._seeds import make_generators
@@ -29,7 +29,7 @@ def explain(
     cells: Count = 7,
     keep: OpenShare = 0.5,
     seed: int = 0,
-    fill: Substrate = "mean",
+    fill: Fill = "mean",
 ) -> Tensor:
     """Return maps (n, h, w) of images (n, 3, h, w) for their target classes (n,): sum_i s_i M_i / (count keep).
 
@@ -43,7 +43,7 @@ def explain(
     shape = (count, cells, height, width)
     masks = [_RandomMasks(generator, shape, keep, images) for generator in make_generators(images, seeds, seed)]
     streams = [
-        MaskedImage(image, make_substrate(image, fill)).show_masks(count, image_masks.make)
+        MaskedImage(image, make_fill(image, fill)).show_masks(count, image_masks.make)
         for image, image_masks in zip(images, masks, strict=True)
     ]
     scores = score_streams(net, streams, targets)

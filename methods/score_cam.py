@@ -5,7 +5,7 @@ from torch import Tensor
 
 from ..bench.forward.forward import Stream
 from ..bench.nets.net import Net
-from ..bench.scoring.perturbations import Substrate
+from ..bench.scoring.perturbations import Fill
 from ._masking import Channels, First, MaskedImage, Weights, make_masks
 from ._score_cam import Baseline, explain_by_channel_scores
 
@@ -19,7 +19,7 @@ def explain(
     images: Tensor,
     targets: Tensor,
     *,
-    fill: Substrate = "mean",
+    fill: Fill = "mean",
     weights: Weights = "softmax",
     channels: Channels = "plain",
     baseline: Baseline = "none",

@@ -9,7 +9,7 @@ from torch import Tensor
 from ..bench.core.constraints import Count, NonNegative
 from ..bench.forward.forward import Stream
 from ..bench.nets.net import Net
-from ..bench.scoring.perturbations import Substrate
+from ..bench.scoring.perturbations import Fill
 from ._masking import Channels, First, MaskedImage, Weights, make_masks
 from ._score_cam import explain_by_channel_scores
 from ._seeds import make_seeds
@@ -28,7 +28,7 @@ def explain(
     samples: Count = 35,
     sigma: NonNegative = 2.0,
     seed: int = 0,
-    fill: Substrate = "mean",
+    fill: Fill = "mean",
     weights: Weights = "softmax",
     channels: Channels = "plain",
     first: First = "fit",

@@ -19,7 +19,7 @@ from ..bench.conform.rounding import bound_projections
 from ..bench.core.specs import DEFAULT
 from ..bench.forward.forward import Stream
 from ..bench.nets.net import Net
-from ..bench.scoring.blend import make_substrate
+from ..bench.scoring.blend import make_fill
 from ..bench.scoring.postprocess import fit, stretch
 
 REQUIRES = ("pytorch_grad_cam",)
@@ -110,7 +110,7 @@ def _compute_score_cam_with_corners(net: Net, images: Tensor, targets: Tensor) -
     def explain_image(image: Tensor, activations: Tensor, target: Tensor) -> Tensor:
         masks, blank = (
             stretch(fit(activations, (image.shape[1], image.shape[2]), "corners")),
-            make_substrate(image, "mean"),
+            make_fill(image, "mean"),
         )
         stream = Stream(len(masks), lambda start, stop: torch.lerp(blank, image, masks[start:stop, None]))
         weights = net.logits(stream)[:, target].softmax(0)

@@ -13,7 +13,7 @@ from torch.nn.functional import interpolate
 from ..core.errors import NotApplicable
 from ..scoring.blend import rank_pixels
 from ..scoring.case import Asking, Case, Curve, Question, list_cumulative_counts
-from ..scoring.perturbations import Bounds, Clean, Kept, KeptSeries, RegionSeries, Substrate, TieOrder, Ties
+from ..scoring.perturbations import Bounds, Clean, Fill, Kept, KeptSeries, RegionSeries, TieOrder, Ties
 
 Shape = tuple[int, ...]
 Direction = Literal["insert", "remove"]
@@ -34,28 +34,28 @@ class Schedule:
     cells: bool = False
     ties: TieOrder = "reading"
 
-    def list_insertion_images(self, substrate: Substrate) -> list[Question]:
-        """Return the images of an insertion curve: the substrate with the units exchanged so far shown."""
+    def list_insertion_images(self, fill: Fill) -> list[Question]:
+        """Return the images of an insertion curve: the fill with the units exchanged so far shown."""
         if self.cells:
-            return self._list_cell_images(substrate, "insert")
-        return [_make_series(self.counts, self.case.pixels, substrate, "insert", self.ties)]
+            return self._list_cell_images(fill, "insert")
+        return [_make_series(self.counts, self.case.pixels, fill, "insert", self.ties)]
 
-    def list_deletion_images(self, substrate: Substrate) -> list[Question]:
-        """Return the images of a deletion curve: the image with the units exchanged so far replaced by the substrate."""
+    def list_deletion_images(self, fill: Fill) -> list[Question]:
+        """Return the images of a deletion curve: the image with the units exchanged so far replaced by the fill."""
         if self.cells:
-            return self._list_cell_images(substrate, "remove")
-        return [_make_series(self.counts, self.case.pixels, substrate, "remove", self.ties)]
+            return self._list_cell_images(fill, "remove")
+        return [_make_series(self.counts, self.case.pixels, fill, "remove", self.ties)]
 
     def compute_step_means(self) -> list[float]:
         """Return the mean of the map over the units of each step."""
         descending = np.sort(self.case.raw if self.cells else self.case.map, axis=None)[::-1].astype(np.float64)
         return [float(descending[start:stop].mean()) for start, stop in pairwise(self.counts)]
 
-    def _list_cell_images(self, substrate: Substrate, direction: Direction) -> list[Question]:
+    def _list_cell_images(self, fill: Fill, direction: Direction) -> list[Question]:
         raw, counts = self.case.raw, self.counts[1:-1]
         bounds = tuple((0, count) if direction == "insert" else (count, self.counts[-1]) for count in counts)
-        series = _make_cell_series(raw.tobytes(), raw.shape, self.case.size, bounds, substrate, ties=self.ties)
-        ends: list[Question] = [Kept(0, 0, substrate), Clean()]
+        series = _make_cell_series(raw.tobytes(), raw.shape, self.case.size, bounds, fill, ties=self.ties)
+        ends: list[Question] = [Kept(0, 0, fill), Clean()]
         first, last = ends if direction == "insert" else ends[::-1]
         return [first, series, last] if bounds else [first, last]
 
@@ -85,33 +85,29 @@ def _list_steps(units: int, steps: int, *, cells: bool, even: bool) -> tuple[tup
 
 
 @lru_cache(maxsize=64)  # the curves of all maps of an image size are equal
-def _make_series(
-    counts: tuple[int, ...], pixels: int, substrate: Substrate, direction: Direction, ties: Ties
-) -> KeptSeries:
+def _make_series(counts: tuple[int, ...], pixels: int, fill: Fill, direction: Direction, ties: Ties) -> KeptSeries:
     """Return a curve over pixels, of which these numbers have been exchanged."""
     bounds = tuple((0, count) if direction == "insert" else (count, pixels) for count in counts)
-    return KeptSeries(bounds, substrate, ties)
+    return KeptSeries(bounds, fill, ties)
 
 
 @lru_cache(maxsize=256)  # metrics of the same curve get the same object, which is then scored once
-def _make_cell_series(
-    raw: bytes, grid: Shape, size: Shape, bounds: Bounds, substrate: Substrate, *, ties: Ties
-) -> RegionSeries:
+def _make_cell_series(raw: bytes, grid: Shape, size: Shape, bounds: Bounds, fill: Fill, *, ties: Ties) -> RegionSeries:
     """Return a curve over the cells of a map (h', w'); a pixel of the image belongs to the cell nearest to it."""
     values = torch.from_numpy(np.frombuffer(raw, dtype=np.float32).reshape(grid).copy())
     ranks = interpolate(rank_pixels(values[None], ties)[None].float(), list(size), mode="nearest")[0, 0]
-    return RegionSeries(ranks.numpy(), bounds, substrate)
+    return RegionSeries(ranks.numpy(), bounds, fill)
 
 
-def normalise(scores: list[float], *, substrate_score: float, image_score: float) -> list[float]:
-    """Rescale scores to 0 for the substrate alone and 1 for the whole image, and clip them to [0, 1].
+def normalise(scores: list[float], *, fill_score: float, image_score: float) -> list[float]:
+    """Rescale scores to 0 for the fill alone and 1 for the whole image, and clip them to [0, 1].
 
-    Raise NotApplicable if the image does not score higher than the substrate.
+    Raise NotApplicable if the image does not score higher than the fill.
     """
-    if image_score <= substrate_score:
-        raise NotApplicable("the image scores no higher than the substrate alone, so its curve cannot be normalised")
-    width = image_score - substrate_score
-    return [min(max((score - substrate_score) / width, 0.0), 1.0) for score in scores]
+    if image_score <= fill_score:
+        raise NotApplicable("the image scores no higher than the fill alone, so its curve cannot be normalised")
+    width = image_score - fill_score
+    return [min(max((score - fill_score) / width, 0.0), 1.0) for score in scores]
 
 
 def measure_tie_spread(
@@ -136,5 +132,5 @@ def measure_tie_spread(
 
 def _join_images(images: list[Kept]) -> list[Question]:
     """Join neighbouring images of one order of ties to series."""
-    groups = groupby(images, key=lambda image: (image.substrate, image.ties))
+    groups = groupby(images, key=lambda image: (image.fill, image.ties))
     return [KeptSeries(tuple((image.first, image.last) for image in group), *key) for key, group in groups]

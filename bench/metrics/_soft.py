@@ -3,11 +3,11 @@
 from torch import Tensor
 
 from ..scoring.case import Case, MapOf, MapValue
-from ..scoring.perturbations import Masked, Substrate
+from ..scoring.perturbations import Fill, Masked
 from ._correlation import correlate_maps
 
 
-def mask_by_map(case: Case, fill: Substrate, top: float = 1.0) -> Masked:
+def mask_by_map(case: Case, fill: Fill, top: float = 1.0) -> Masked:
     """Return the image masked by its map. Only the share `top` of highest pixels is kept."""
     return Masked(fill, None if top == 1 else round(top * case.pixels))
 
@@ -18,7 +18,7 @@ def compute_drop(before: float, after: float, epsilon: float = 0.0) -> float:
     return (before - after) / denominator if denominator else 0.0
 
 
-def ask_for_coherency(fill: Substrate) -> MapValue:
+def ask_for_coherency(fill: Fill) -> MapValue:
     """Return the question for (1 + r) / 2, with r Pearson's correlation of the map and the method's map of the masked image."""
     return MapValue(compute_coherency, other=MapOf(Masked(fill)))
 

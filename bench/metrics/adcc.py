@@ -3,7 +3,7 @@
 from statistics import harmonic_mean
 
 from ..scoring.case import Asking, Case, MapValue
-from ..scoring.perturbations import Clean, Substrate
+from ..scoring.perturbations import Clean, Fill
 from ._mean import compute_mean
 from ._soft import ask_for_coherency, compute_drop, mask_by_map
 
@@ -19,7 +19,7 @@ CAVEAT = (
 NEEDS = ("method",)
 
 
-def score(case: Case, *, fill: Substrate = "mean") -> Asking[float]:
+def score(case: Case, *, fill: Fill = "mean") -> Asking[float]:
     """Return the harmonic mean of (coherency, 1 - complexity, 1 - drop) of one image, in [0, 1]; higher is better.
 
     It is 0 if one of the three is 0, as for a constant map. This follows the authors' code; the tables of their paper are the

@@ -2,7 +2,7 @@
 
 from ..core.constraints import NonNegative, Share
 from ..scoring.case import Asking, Case
-from ..scoring.perturbations import Clean, Substrate
+from ..scoring.perturbations import Clean, Fill
 from ._soft import compute_drop, mask_by_map
 
 VERSION = 1
@@ -17,7 +17,7 @@ CAVEAT = (
 
 
 def score(
-    case: Case, *, fill: Substrate = "mean", top: Share = 1.0, epsilon: NonNegative = 0.0, relative: bool = True
+    case: Case, *, fill: Fill = "mean", top: Share = 1.0, epsilon: NonNegative = 0.0, relative: bool = True
 ) -> Asking[float]:
     """Return max(0, Y - O) / Y in [0, 1]; lower is better.
 

@@ -1,7 +1,7 @@
 """Average Drop in Deletion: the share of the class score lost without the map's part of the image (LIFT-CAM, ICCV 2021)."""
 
 from ..scoring.case import Asking, Case
-from ..scoring.perturbations import Clean, Masked, Substrate
+from ..scoring.perturbations import Clean, Fill, Masked
 from ._soft import compute_drop
 
 VERSION = 1
@@ -15,7 +15,7 @@ CAVEAT = (
 )
 
 
-def score(case: Case, *, fill: Substrate = "mean", signed: bool = False) -> Asking[float]:
+def score(case: Case, *, fill: Fill = "mean", signed: bool = False) -> Asking[float]:
     """Return max(0, Y - D) / Y in [0, 1]; higher is better.
 
     Y is the class score of the image, D that of the image masked by 1 - map. `signed` omits the max, so that a gain of the

@@ -2,7 +2,7 @@
 
 from ..core.constraints import NonNegative, Share
 from ..scoring.case import Asking, Case
-from ..scoring.perturbations import Clean, Substrate
+from ..scoring.perturbations import Clean, Fill
 from ._soft import mask_by_map
 
 VERSION = 1
@@ -14,7 +14,7 @@ FAMILY = "drops"
 CAVEAT = "If the net is certain, there is hardly any score left to gain; a map that keeps nearly the whole image loses nothing."
 
 
-def score(case: Case, *, fill: Substrate = "mean", top: Share = 1.0, epsilon: NonNegative = 0.0) -> Asking[float]:
+def score(case: Case, *, fill: Fill = "mean", top: Share = 1.0, epsilon: NonNegative = 0.0) -> Asking[float]:
     """Return max(0, O - Y) / (1 - Y) in [0, 1]; higher is better.
 
     Y is the class score of the image, O that of the image masked by its map. Only the share `top` of highest pixels is

@@ -2,7 +2,7 @@
 
 from ..core.constraints import Share
 from ..scoring.case import Asking, Case
-from ..scoring.perturbations import Clean, Substrate
+from ..scoring.perturbations import Clean, Fill
 from ._soft import mask_by_map
 
 VERSION = 1
@@ -14,7 +14,7 @@ FAMILY = "drops"
 CAVEAT = "A tiny rise counts as much as a large one, so it needs many images; fake_cam does well."
 
 
-def score(case: Case, *, fill: Substrate = "mean", top: Share = 1.0) -> Asking[float]:
+def score(case: Case, *, fill: Fill = "mean", top: Share = 1.0) -> Asking[float]:
     """Return 1 if O > Y, else 0; higher is better.
 
     Y is the class score of the image, O that of the image masked by its map. Only the share `top` of highest pixels is

@@ -1,7 +1,7 @@
 """Coherency: does the method give the same map for the image masked by its map? (ADCC, Poppi et al., CVPRW 2021)"""
 
 from ..scoring.case import Asking, Case
-from ..scoring.perturbations import Substrate
+from ..scoring.perturbations import Fill
 from ._soft import ask_for_coherency
 
 VERSION = 1
@@ -14,7 +14,7 @@ CAVEAT = "It measures whether a map reproduces itself, not whether it explains t
 NEEDS = ("method",)
 
 
-def score(case: Case, *, fill: Substrate = "mean") -> Asking[float]:
+def score(case: Case, *, fill: Fill = "mean") -> Asking[float]:
     """Return (1 + r) / 2 in [0, 1], with r Pearson's correlation of the two maps; higher is better.
 
     The second map is the method's, for the same class, of the image masked by the first: it costs one more explanation. If

@@ -1,7 +1,7 @@
 """Deletion: area under the class-score curve as pixels are removed from the image, most salient first (RISE, BMVC 2018)."""
 
 from ..scoring.case import Asking, Case, Curve, Steps
-from ..scoring.perturbations import Substrate, TieOrder
+from ..scoring.perturbations import Fill, TieOrder
 from ._curves import make_schedule
 
 VERSION = 1
@@ -17,7 +17,7 @@ def score(
     case: Case,
     *,
     steps: Steps = 28,
-    substrate: Substrate = "mean",
+    fill: Fill = "mean",
     cells: bool = False,
     even: bool = False,
     ties: TieOrder = "reading",
@@ -31,5 +31,5 @@ def score(
     the value of Grad-CAM's maps moves by up to .12 on shipped scenes.
     """
     schedule = make_schedule(case, steps, cells=cells, even=even, ties=ties)
-    scores = yield schedule.list_deletion_images(substrate)
+    scores = yield schedule.list_deletion_images(fill)
     return Curve(schedule.shares, scores)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..scoring.case import Asking, Case, Steps
-from ..scoring.perturbations import Substrate
+from ..scoring.perturbations import Fill
 from ._correlation import correlate
 from ._curves import make_schedule
 
@@ -18,7 +18,7 @@ CAVEAT = (
 )
 
 
-def score(case: Case, *, steps: Steps = 28, substrate: Substrate = "mean", cells: bool = False) -> Asking[float]:
+def score(case: Case, *, steps: Steps = 28, fill: Fill = "mean", cells: bool = False) -> Asking[float]:
     """Return Pearson's correlation in [-1, 1], over the steps of a curve; higher is better.
 
     It correlates the fall of the class score in each step of deletion with the mean of the map over the pixels removed. It is
@@ -26,5 +26,5 @@ def score(case: Case, *, steps: Steps = 28, substrate: Substrate = "mean", cells
     deletion).
     """
     schedule = make_schedule(case, steps, cells=cells)
-    scores = yield schedule.list_deletion_images(substrate)
+    scores = yield schedule.list_deletion_images(fill)
     return correlate(-np.diff(scores), schedule.compute_step_means()) or 0.0

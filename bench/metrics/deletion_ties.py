@@ -4,7 +4,7 @@ from functools import partial
 
 from ..core.constraints import CountFromTwo
 from ..scoring.case import Asking, Case, Steps
-from ..scoring.perturbations import Kept, Substrate, Ties
+from ..scoring.perturbations import Fill, Kept, Ties
 from ._curves import measure_tie_spread
 
 VERSION = 1
@@ -22,7 +22,7 @@ def score(
     case: Case,
     *,
     steps: Steps = 28,
-    substrate: Substrate = "mean",
+    fill: Fill = "mean",
     orders: CountFromTwo = 5,
     seed: int = 0,
 ) -> Asking[float]:
@@ -30,11 +30,11 @@ def score(
 
     It is 0 if no step separates equal pixels. More orders never give a smaller value: it is a lower bound of the effect of the
     rule for ties. For a constant map the rule decides everything. In a run that has deletion too, with the same protocol,
-    `steps` and `substrate`, tables mark each mean that ties can move by more than half the width of its interval, and a
+    `steps` and `fill`, tables mark each mean that ties can move by more than half the width of its interval, and a
     difference of means that is smaller than the mean of this metric, for either method, decides nothing.
     """
-    return (yield from measure_tie_spread(case, steps, orders, seed, partial(_make_image, case.pixels, substrate)))
+    return (yield from measure_tie_spread(case, steps, orders, seed, partial(_make_image, case.pixels, fill)))
 
 
-def _make_image(pixels: int, substrate: Substrate, count: int, ties: Ties) -> Kept:
-    return Kept(count, pixels, substrate, ties)
+def _make_image(pixels: int, fill: Fill, count: int, ties: Ties) -> Kept:
+    return Kept(count, pixels, fill, ties)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ..core.constraints import Count, Positive
 from ..scoring.case import Asking, Case, Question
-from ..scoring.perturbations import Clean, CustomSeries, InsideSeries, Substrate
+from ..scoring.perturbations import Clean, CustomSeries, Fill, InsideSeries
 from ._draws import make_generator
 
 FloatArray = NDArray[np.float64]
@@ -28,7 +28,7 @@ def score(
     *,
     kind: Literal["square", "gaussian"] = "square",
     samples: Count = 50,
-    substrate: Substrate = "mean",
+    fill: Fill = "mean",
     sigma: Positive = 0.2,
     seed: int = 0,
 ) -> Asking[float]:
@@ -40,7 +40,7 @@ def score(
     of the map and the noise, summed over colours. If every s is 0, beta is 0.
     """
     if kind == "square":
-        images, sums = _remove_squares(case, samples, substrate, seed)
+        images, sums = _remove_squares(case, samples, fill, seed)
     else:
         images, sums = _subtract_noise(case, samples, sigma, seed)
     clean, *scores = yield [Clean(), images]
@@ -50,23 +50,21 @@ def score(
     return float(((beta * sums - drops) ** 2).mean())
 
 
-def _remove_squares(case: Case, samples: int, substrate: Substrate, seed: int) -> tuple[Question, FloatArray]:
+def _remove_squares(case: Case, samples: int, fill: Fill, seed: int) -> tuple[Question, FloatArray]:
     """Return the image without each of some squares, and the sums of the map over the squares."""
-    images = case.once(
-        ("infidelity squares", samples, substrate, seed), lambda: _draw_squares(case, samples, substrate, seed)
-    )
+    images = case.once(("infidelity squares", samples, fill, seed), lambda: _draw_squares(case, samples, fill, seed))
     sums = np.einsum("nhw,hw->n", ~images.masks, case.map, dtype=np.float64)
     return images, sums
 
 
-def _draw_squares(case: Case, samples: int, substrate: Substrate, seed: int) -> InsideSeries:
+def _draw_squares(case: Case, samples: int, fill: Fill, seed: int) -> InsideSeries:
     rng, (height, width) = make_generator(case, seed), case.size
     masks = np.ones((samples, height, width), dtype=bool)
     for mask in masks:
         side = max(1, round(int(rng.integers(1, 11)) / 28 * min(height, width)))
         y, x = int(rng.integers(height - side + 1)), int(rng.integers(width - side + 1))
         mask[y : y + side, x : x + side] = False
-    return InsideSeries(masks, substrate)
+    return InsideSeries(masks, fill)
 
 
 def _subtract_noise(case: Case, samples: int, sigma: float, seed: int) -> tuple[Question, FloatArray]:

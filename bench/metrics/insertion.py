@@ -1,7 +1,7 @@
 """Insertion: area under the class-score curve as pixels are added to a blurred image, most salient first (RISE, BMVC 2018)."""
 
 from ..scoring.case import Asking, Case, Curve, Steps
-from ..scoring.perturbations import Substrate, TieOrder
+from ..scoring.perturbations import Fill, TieOrder
 from ._curves import make_schedule
 
 VERSION = 1
@@ -17,7 +17,7 @@ def score(
     case: Case,
     *,
     steps: Steps = 28,
-    substrate: Substrate = "blur",
+    fill: Fill = "blur",
     cells: bool = False,
     even: bool = False,
     ties: TieOrder = "reading",
@@ -31,5 +31,5 @@ def score(
     of Grad-CAM's maps moves by up to .11 on shipped scenes.
     """
     schedule = make_schedule(case, steps, cells=cells, even=even, ties=ties)
-    scores = yield schedule.list_insertion_images(substrate)
+    scores = yield schedule.list_insertion_images(fill)
     return Curve(schedule.shares, scores)

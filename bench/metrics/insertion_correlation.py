@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..scoring.case import Asking, Case, Steps
-from ..scoring.perturbations import Substrate
+from ..scoring.perturbations import Fill
 from ._correlation import correlate
 from ._curves import make_schedule
 
@@ -18,7 +18,7 @@ CAVEAT = (
 )
 
 
-def score(case: Case, *, steps: Steps = 28, substrate: Substrate = "blur", cells: bool = False) -> Asking[float]:
+def score(case: Case, *, steps: Steps = 28, fill: Fill = "blur", cells: bool = False) -> Asking[float]:
     """Return Pearson's correlation in [-1, 1], over the steps of a curve; higher is better.
 
     It correlates the rise of the class score in each step of insertion with the mean of the map over the pixels shown. It is
@@ -26,5 +26,5 @@ def score(case: Case, *, steps: Steps = 28, substrate: Substrate = "blur", cells
     insertion).
     """
     schedule = make_schedule(case, steps, cells=cells)
-    scores = yield schedule.list_insertion_images(substrate)
+    scores = yield schedule.list_insertion_images(fill)
     return correlate(np.diff(scores), schedule.compute_step_means()) or 0.0

@@ -1,7 +1,7 @@
-"""Insertion minus deletion; with one substrate for both, the symmetric relevance gain, SRG (Blücher et al., 2024)."""
+"""Insertion minus deletion; with one fill for both, the symmetric relevance gain, SRG (Blücher et al., 2024)."""
 
 from ..scoring.case import Asking, Case, Curve, Steps
-from ..scoring.perturbations import Substrate
+from ..scoring.perturbations import Fill
 from ._curves import make_schedule
 
 VERSION = 1
@@ -14,11 +14,11 @@ CAVEAT = "It combines two errors in one value: read insertion and deletion to se
 
 
 def score(
-    case: Case, *, steps: Steps = 28, insertion: Substrate = "blur", deletion: Substrate = "mean", cells: bool = False
+    case: Case, *, steps: Steps = 28, insertion: Fill = "blur", deletion: Fill = "mean", cells: bool = False
 ) -> Asking[float]:
     """Return the area of insertion minus the area of deletion, in [-1, 1]; higher is better.
 
-    Each has its own substrate. `cells` and constant maps are as in insertion and deletion.
+    Each has its own fill. `cells` and constant maps are as in insertion and deletion.
     """
     schedule = make_schedule(case, steps, cells=cells)
     scores = yield [*schedule.list_insertion_images(insertion), *schedule.list_deletion_images(deletion)]

@@ -6,7 +6,7 @@ from skimage.segmentation import slic
 
 from ..core.constraints import CountFromTwo
 from ..scoring.case import Asking, Case, Curve
-from ..scoring.perturbations import Clean, Kept, RegionSeries, Substrate
+from ..scoring.perturbations import Clean, Fill, Kept, RegionSeries
 
 VERSION = 1
 BETTER = "higher"
@@ -17,7 +17,7 @@ FAMILY = "deletion and insertion"
 CAVEAT = "It depends on the cut into superpixels, which are few; filled superpixels are unlike the training images."
 
 
-def score(case: Case, *, segments: CountFromTwo = 100, substrate: Substrate = "mean") -> Asking[Curve]:
+def score(case: Case, *, segments: CountFromTwo = 100, fill: Fill = "mean") -> Asking[Curve]:
     """Return 1 - the area under min(1, f(x_k) / f(x_0)) against the share of superpixels removed, in [0, 1]; higher is better.
 
     x_k is the image without its k superpixels of highest mean map; SLIC makes about `segments` of them. Equal superpixels are
@@ -29,8 +29,8 @@ def score(case: Case, *, segments: CountFromTwo = 100, substrate: Substrate = "m
     ranks = np.empty(count, dtype=np.int64)
     ranks[np.argsort(-means, kind="stable")] = np.arange(count)
     bounds = tuple((k, count) for k in range(1, count))
-    removed = [RegionSeries(ranks[labels], bounds, substrate)] if bounds else []  # an even image has one superpixel
-    clean, *scores = yield [Clean(), *removed, Kept(0, 0, substrate)]
+    removed = [RegionSeries(ranks[labels], bounds, fill)] if bounds else []  # an even image has one superpixel
+    clean, *scores = yield [Clean(), *removed, Kept(0, 0, fill)]
     relative_scores = [min(score / clean, 1.0) if clean else 1.0 for score in (clean, *scores)]
     shares = [k / count for k in range(count + 1)]
     return Curve(shares, relative_scores, value=1 - Curve(shares, relative_scores).area)

@@ -1,7 +1,7 @@
 """Pixel flipping: area under the class-score curve as pixels turn black, most salient first (Bach et al., PLOS ONE 2015)."""
 
 from ..scoring.case import Asking, Case, Curve, Steps
-from ..scoring.perturbations import Substrate
+from ..scoring.perturbations import Fill
 from ._curves import make_schedule
 
 VERSION = 1
@@ -13,7 +13,7 @@ FAMILY = "deletion and insertion"
 CAVEAT = "Images with flipped pixels are unlike any that the net was trained on; its score may fall for that alone."
 
 
-def score(case: Case, *, steps: Steps = 28, substrate: Substrate = "black") -> Asking[Curve]:
+def score(case: Case, *, steps: Steps = 28, fill: Fill = "black") -> Asking[Curve]:
     """Return the area under the class score against the share of pixels flipped, in [0, 1]; lower is better.
 
     The curve has `steps` equal steps and begins at the image itself. A pixel's three colours flip together, and the area does
@@ -21,5 +21,5 @@ def score(case: Case, *, steps: Steps = 28, substrate: Substrate = "black") -> A
     step width.
     """
     schedule = make_schedule(case, steps)
-    scores = yield schedule.list_deletion_images(substrate)
+    scores = yield schedule.list_deletion_images(fill)
     return Curve(schedule.shares, scores)

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from ..core.constraints import Count
 from ..scoring.case import Asking, Case, Curve, FloatMap, Question
-from ..scoring.perturbations import Clean, Kept, RegionSeries, Substrate
+from ..scoring.perturbations import Clean, Fill, Kept, RegionSeries
 
 VERSION = 1
 BETTER = {"order": {"morf": "higher", "lerf": "lower", "abpc": "higher"}}
@@ -15,13 +15,13 @@ UNIT = "probability"
 RANGE = (-1.0, 1.0)
 SHORT = "aopc"
 FAMILY = "deletion and insertion"
-CAVEAT = "It depends on the size of the regions and on the substrate: compare only values with the same settings."
+CAVEAT = "It depends on the size of the regions and on the fill: compare only values with the same settings."
 
 Order = Literal["morf", "lerf", "abpc"]
 
 
 def score(
-    case: Case, *, order: Order = "morf", patch: Count = 8, regions: Count = 100, substrate: Substrate = "black"
+    case: Case, *, order: Order = "morf", patch: Count = 8, regions: Count = 100, fill: Fill = "black"
 ) -> Asking[Curve]:
     """Return AOPC = sum_{k=0..L} (f(x_0) - f(x_k)) / (L + 1), in [-1, 1]; higher is better, but lower with order=lerf.
 
@@ -33,7 +33,7 @@ def score(
     (descending, count), (ascending, _) = _rank_regions(case.map, patch), _rank_regions(-case.map, patch)
     steps = min(regions, count)
     ranks = {"morf": [descending], "lerf": [ascending], "abpc": [descending, ascending]}[order]
-    clean, *scores = yield [Clean(), *(image for rank in ranks for image in _remove(rank, count, steps, substrate))]
+    clean, *scores = yield [Clean(), *(image for rank in ranks for image in _remove(rank, count, steps, fill))]
     curve = [clean, *scores[:steps]]
     drops = clean - np.array(curve) if order != "abpc" else np.array([clean, *scores[steps:]]) - np.array(curve)
     shares = [k / count for k in range(steps + 1)]
@@ -50,7 +50,7 @@ def _rank_regions(values: FloatMap, patch: int) -> tuple[NDArray[np.int64], int]
     return rank[region], len(means)
 
 
-def _remove(rank: NDArray[np.int64], count: int, steps: int, substrate: Substrate) -> list[Question]:
+def _remove(rank: NDArray[np.int64], count: int, steps: int, fill: Fill) -> list[Question]:
     bounds = tuple((k, count) for k in range(1, min(steps + 1, count)))
-    series: list[Question] = [RegionSeries(rank, bounds, substrate)] if bounds else []
-    return [*series, Kept(0, 0, substrate)] if steps == count else series
+    series: list[Question] = [RegionSeries(rank, bounds, fill)] if bounds else []
+    return [*series, Kept(0, 0, fill)] if steps == count else series

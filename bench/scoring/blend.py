@@ -1,4 +1,4 @@
-"""Blends perturbed images: each is a mix of the image and a substrate, the image with its information removed.
+"""Blends perturbed images: each is a mix of the image and a fill, the image with its information removed.
 
 A metric describes the images that it needs (perturbations.py); `blend_images` makes them on the net's device.
 """
@@ -24,6 +24,7 @@ from .perturbations import (
     Clean,
     Custom,
     CustomSeries,
+    Fill,
     ImputedSeries,
     Inside,
     InsideSeries,
@@ -33,7 +34,6 @@ from .perturbations import (
     Perturbed,
     RegionSeries,
     Series,
-    Substrate,
     Ties,
 )
 
@@ -94,7 +94,7 @@ def _order_ties(pixels: int, ties: Ties) -> Tensor:
     return torch.arange(pixels - 1, -1, -1)
 
 
-def make_substrate(image: Tensor, name: Substrate) -> Tensor:
+def make_fill(image: Tensor, name: Fill) -> Tensor:
     """Return what replaces removed pixels of an image (3, h, w) in [0, 1]: black, ImageNet's mean colour, or the blurred image.
 
     `blur` is RISE's Gaussian blur, `box` the box blur of Gomez et al.; outside the image both see the mean colour.
@@ -132,19 +132,19 @@ class Ranks:
 
 
 class Canvas:
-    """An image (3, h, w) in [0, 1], and a batch's maps (n, h, w) in [0, 1]; its substrates and their ranks are made once."""
+    """An image (3, h, w) in [0, 1], and a batch's maps (n, h, w) in [0, 1]; its fills and their ranks are made once."""
 
     def __init__(self, image: Tensor, maps: Tensor, ranks: Ranks | None = None) -> None:
         self.image, self.maps = image, maps
         self.ranks = ranks or Ranks(maps)
         self.pixels = image.shape[1] * image.shape[2]
-        self._substrates: dict[Substrate, Tensor] = {}
+        self._fills: dict[Fill, Tensor] = {}
 
-    def make_substrate(self, name: Substrate) -> Tensor:
+    def make_fill(self, name: Fill) -> Tensor:
         """Return what replaces removed pixels of the image."""
-        if name not in self._substrates:
-            self._substrates[name] = make_substrate(self.image, name)
-        return self._substrates[name]
+        if name not in self._fills:
+            self._fills[name] = make_fill(self.image, name)
+        return self._fills[name]
 
 
 def blend_images(canvas: Canvas, requests: Sequence[Request]) -> Stream:
@@ -229,29 +229,29 @@ def _(perturbed: Masked, canvas: Canvas, index: int) -> Paint:
 @prepare_paint.register
 def _(perturbed: Kept, canvas: Canvas, index: int) -> Paint:
     return prepare_paint(
-        KeptSeries(((perturbed.first, perturbed.last),), perturbed.substrate, perturbed.ties), canvas, index
+        KeptSeries(((perturbed.first, perturbed.last),), perturbed.fill, perturbed.ties), canvas, index
     )
 
 
 @prepare_paint.register
 def _(perturbed: KeptSeries, canvas: Canvas, index: int) -> Paint:
-    return _paint_bounds(canvas, canvas.ranks.take(index, perturbed.ties), perturbed.bounds, perturbed.substrate)
+    return _paint_bounds(canvas, canvas.ranks.take(index, perturbed.ties), perturbed.bounds, perturbed.fill)
 
 
 @prepare_paint.register
 def _(perturbed: RegionSeries, canvas: Canvas, index: int) -> Paint:
     ranks = torch.from_numpy(perturbed.ranks.astype(np.int32)).to(canvas.image.device)
-    return _paint_bounds(canvas, ranks, perturbed.bounds, perturbed.substrate)
+    return _paint_bounds(canvas, ranks, perturbed.bounds, perturbed.fill)
 
 
 @prepare_paint.register
 def _(perturbed: Inside, canvas: Canvas, index: int) -> Paint:
-    return prepare_paint(InsideSeries(perturbed.mask[None], perturbed.substrate), canvas, index)
+    return prepare_paint(InsideSeries(perturbed.mask[None], perturbed.fill), canvas, index)
 
 
 @prepare_paint.register
 def _(perturbed: InsideSeries, canvas: Canvas, index: int) -> Paint:
-    masks, base = torch.from_numpy(perturbed.masks).to(canvas.image.device), canvas.make_substrate(perturbed.substrate)
+    masks, base = torch.from_numpy(perturbed.masks).to(canvas.image.device), canvas.make_fill(perturbed.fill)
 
     def paint(start: int, stop: int, output: Tensor) -> None:
         torch.lerp(base, canvas.image, masks[start:stop, None].to(base), out=output)
@@ -297,9 +297,9 @@ def _make_missing_test(canvas: Canvas, index: int, series: ImputedSeries) -> Cal
     return lambda start, stop: values >= limits[start:stop]
 
 
-def _paint_bounds(canvas: Canvas, ranks: Tensor, bounds: Bounds, substrate: Substrate) -> Paint:
-    """Show the image where a pixel's rank (h, w) is within the bounds, and the substrate elsewhere."""
-    base = canvas.make_substrate(substrate)
+def _paint_bounds(canvas: Canvas, ranks: Tensor, bounds: Bounds, fill: Fill) -> Paint:
+    """Show the image where a pixel's rank (h, w) is within the bounds, and the fill elsewhere."""
+    base = canvas.make_fill(fill)
     show = _make_bounds_test(ranks, bounds, canvas.pixels, base.dtype)
 
     def paint(start: int, stop: int, output: Tensor) -> None:
@@ -337,8 +337,8 @@ def _move_bounds(
 
 
 def _paint_masked(canvas: Canvas, indices: slice, masked: Masked) -> Paint:
-    """Weight the image by each of some maps, and the substrate by the rest."""
-    base, weights = canvas.make_substrate(masked.substrate), canvas.maps[indices]
+    """Weight the image by each of some maps, and the fill by the rest."""
+    base, weights = canvas.make_fill(masked.fill), canvas.maps[indices]
     if masked.top is not None:
         ranks = [canvas.ranks.take(index) for index in range(indices.start, indices.stop)]
         weights = weights * (torch.stack(ranks) < masked.top)
@@ -357,11 +357,11 @@ Piece = tuple[bool, Perturbed | Series]  # whether it depends on the map, and a 
 def split_request(perturbed: Perturbed | Series, pixels: int) -> list[Piece]:
     """Split a request into pieces, so that equal perturbed images of several requests are one piece.
 
-    A curve's end points, the whole image and the substrate alone, do not depend on the map.
+    A curve's end points, the whole image and the fill alone, do not depend on the map.
     """
     if isinstance(perturbed, Kept):
         return list(
-            _split_kept(KeptSeries(((perturbed.first, perturbed.last),), perturbed.substrate, perturbed.ties), pixels)
+            _split_kept(KeptSeries(((perturbed.first, perturbed.last),), perturbed.fill, perturbed.ties), pixels)
         )
     if isinstance(perturbed, KeptSeries):
         return list(_split_kept(perturbed, pixels))
@@ -376,11 +376,11 @@ def _split_kept(series: KeptSeries, pixels: int) -> tuple[Piece, ...]:
         if kind == "all":
             pieces += [(False, Clean())] * len(bounds)
         elif kind == "none":
-            pieces += [(False, Kept(0, 0, series.substrate))] * len(bounds)
+            pieces += [(False, Kept(0, 0, series.fill))] * len(bounds)
         elif len(bounds) == 1:
-            pieces.append((True, Kept(*bounds[0], series.substrate, series.ties)))
+            pieces.append((True, Kept(*bounds[0], series.fill, series.ties)))
         else:
-            pieces.append((True, KeptSeries(bounds, series.substrate, series.ties)))
+            pieces.append((True, KeptSeries(bounds, series.fill, series.ties)))
     return tuple(pieces)
 
 

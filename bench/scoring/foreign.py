@@ -18,6 +18,7 @@ from .perturbations import (
     Clean,
     Custom,
     CustomSeries,
+    Fill,
     ImputedSeries,
     Inside,
     InsideSeries,
@@ -27,12 +28,11 @@ from .perturbations import (
     Perturbed,
     RegionSeries,
     Series,
-    Substrate,
     TieOrder,
     Ties,
 )
 
-SUBSTRATES = get_args(Substrate)
+FILLS = get_args(Fill)
 MAX_RANK = 2**31 - 1
 ROUNDING = 1e-4  # by which a score may exceed its range
 WORDS = "a score is a finite number, a Curve, or a reason why there is none (NotApplicable)"
@@ -213,12 +213,12 @@ def _(question: RandomisedMap, case: Case) -> str:
 def _(question: Masked, case: Case) -> str:
     if question.top is not None and not _is_rank(question.top):
         return "top is None or a whole number"
-    return _find_fault_of_substrate(question.substrate)
+    return _find_fault_of_fill(question.fill)
 
 
 @_find_fault.register
 def _(question: Kept, case: Case) -> str:
-    return _find_fault(KeptSeries(((question.first, question.last),), question.substrate, question.ties), case)
+    return _find_fault(KeptSeries(((question.first, question.last),), question.fill, question.ties), case)
 
 
 def _is_tie_order(ties: Ties) -> bool:
@@ -231,28 +231,28 @@ def _is_tie_order(ties: Ties) -> bool:
 def _(question: KeptSeries, case: Case) -> str:
     if not _is_tie_order(question.ties):
         return "ties is reading, reverse or a seed"
-    return _find_fault_of_bounds(question.bounds) or _find_fault_of_substrate(question.substrate)
+    return _find_fault_of_bounds(question.bounds) or _find_fault_of_fill(question.fill)
 
 
 @_find_fault.register
 def _(question: RegionSeries, case: Case) -> str:
     if not _is_array(question.ranks, "iu", case.size):
         return f"its ranks are an array {case.size} of whole numbers"
-    return _find_fault_of_bounds(question.bounds) or _find_fault_of_substrate(question.substrate)
+    return _find_fault_of_bounds(question.bounds) or _find_fault_of_fill(question.fill)
 
 
 @_find_fault.register
 def _(question: Inside, case: Case) -> str:
     if not _is_array(question.mask, "b", case.size):
         return f"its mask is a boolean array {case.size}"
-    return _find_fault_of_substrate(question.substrate)
+    return _find_fault_of_fill(question.fill)
 
 
 @_find_fault.register
 def _(question: InsideSeries, case: Case) -> str:
     if not _is_array(question.masks, "b", (*np.shape(question.masks)[:1], *case.size)) or not len(question.masks):
         return f"its masks are a boolean array (n, {case.size[0]}, {case.size[1]})"
-    return _find_fault_of_substrate(question.substrate)
+    return _find_fault_of_fill(question.fill)
 
 
 @_find_fault.register
@@ -290,9 +290,9 @@ def _find_fault_of_bounds(bounds: Any) -> str:
     return ""
 
 
-def _find_fault_of_substrate(substrate: Any) -> str:
-    sound = isinstance(substrate, str) and substrate in SUBSTRATES
-    return "" if sound else f"a substrate is one of {', '.join(SUBSTRATES)}"
+def _find_fault_of_fill(fill: Any) -> str:
+    sound = isinstance(fill, str) and fill in FILLS
+    return "" if sound else f"a fill is one of {', '.join(FILLS)}"
 
 
 def _is_rank(value: Any) -> bool:

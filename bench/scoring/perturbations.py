@@ -10,32 +10,32 @@ from torch import Tensor
 
 from ..data.types import Mask
 
-Substrate = Literal["mean", "black", "blur", "box"]  # what replaces removed pixels
+Fill = Literal["mean", "black", "blur", "box"]  # what replaces removed pixels
 TieOrder = Literal["reading", "reverse"]
 Ties = int | TieOrder  # how equal pixels rank
 
 
 @dataclass(frozen=True)
 class Kept:
-    """The image where a pixel's rank r is first <= r < last (0 is the map's highest value), the substrate elsewhere.
+    """The image where a pixel's rank r is first <= r < last (0 is the map's highest value), the fill elsewhere.
 
     Equal pixels rank in `reading` order, in `reverse` reading order, or in an order shuffled by the seed `ties`.
     """
 
     first: int
     last: int
-    substrate: Substrate
+    fill: Fill
     ties: Ties = "reading"
 
 
 @dataclass(frozen=True)
 class Masked:
-    """The image weighted by the map in [0, 1], plus the substrate weighted by 1 - map; `inverse` swaps the weights.
+    """The image weighted by the map in [0, 1], plus the fill weighted by 1 - map; `inverse` swaps the weights.
 
     With `top`, all pixels but the map's `top` highest count as 0.
     """
 
-    substrate: Substrate
+    fill: Fill
     top: int | None = None
     inverse: bool = False
 
@@ -47,10 +47,10 @@ class Clean:
 
 @dataclass(frozen=True, eq=False)
 class Inside:
-    """The image inside a boolean mask (h, w), the substrate outside."""
+    """The image inside a boolean mask (h, w), the fill outside."""
 
     mask: Mask
-    substrate: Substrate
+    fill: Fill
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,10 +67,10 @@ Bounds = tuple[tuple[int, int], ...]  # (first, last) of each image, as in Kept
 
 @dataclass(frozen=True)
 class KeptSeries:
-    """A curve of images: one `Kept` for each of the bounds, all with one substrate and one order of equal pixels."""
+    """A curve of images: one `Kept` for each of the bounds, all with one fill and one order of equal pixels."""
 
     bounds: Bounds
-    substrate: Substrate
+    fill: Fill
     ties: Ties = "reading"
 
     def __len__(self) -> int:
@@ -81,7 +81,7 @@ class KeptSeries:
 
     @cached_property
     def _hash(self) -> int:  # a series is looked up for every map
-        return hash((self.bounds, self.substrate, self.ties))
+        return hash((self.bounds, self.fill, self.ties))
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +90,7 @@ class RegionSeries:
 
     ranks: NDArray[Any]  # (h, w), whole numbers
     bounds: Bounds
-    substrate: Substrate
+    fill: Fill
 
     def __len__(self) -> int:
         return len(self.bounds)
@@ -98,10 +98,10 @@ class RegionSeries:
 
 @dataclass(frozen=True, eq=False)
 class InsideSeries:
-    """The image inside each of some boolean masks (n, h, w), the substrate outside."""
+    """The image inside each of some boolean masks (n, h, w), the fill outside."""
 
     masks: NDArray[np.bool_]
-    substrate: Substrate
+    fill: Fill
 
     def __len__(self) -> int:
         return len(self.masks)

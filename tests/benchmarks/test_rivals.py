@@ -108,11 +108,11 @@ def test_torchcams_classification_and_curves(
     compare(
         board,
         "insertion and deletion: torch-cam's DeletionInsertionMetric, 20 steps",
-        make_ours(net, images, targets, maps, "deletion[steps=20]", "insertion[steps=20,substrate=mean]"),
+        make_ours(net, images, targets, maps, "deletion[steps=20]", "insertion[steps=20,fill=mean]"),
         curves,
         least=1.3,
     )
-    specs = ("average_drop", "average_increase", "deletion[steps=20]", "insertion[steps=20,substrate=mean]")
+    specs = ("average_drop", "average_increase", "deletion[steps=20]", "insertion[steps=20,fill=mean]")
     compare(
         board,
         "all of torch-cam's metrics: ClassificationMetric and DeletionInsertionMetric",

@@ -17,7 +17,7 @@ def test_a_metric_has_its_direction_range_caveat_settings_and_example() -> None:
     assert text.startswith("insertion (metric) Insertion: area under the class-score curve")
     assert "higher is better; mean probability, from 0 to 1; in tables: insert" in text
     assert "Caveat: It starts from a blurred image" in text
-    assert "steps 28 a whole number from 1" in text and "substrate blur mean, black, blur, box" in text
+    assert "steps 28 a whole number from 1" in text and "fill blur mean, black, blur, box" in text
     assert text.endswith("example: bench run --metrics 'insertion[steps=56]'")
 
 
@@ -28,7 +28,7 @@ def test_a_metric_is_found_by_the_head_of_its_column() -> None:
 def test_a_name_of_several_kinds_shows_all_of_them() -> None:
     text = bench("show", "rise").output
     assert "rise (method)" in text and "rise (protocol)" in text and "'rise[count=4000]'" in text
-    assert "insertion: steps 28, substrate blur" in text
+    assert "insertion: steps 28, fill blur" in text
     text = bench("show", "scenes").output
     assert "scenes (dataset)" in text and "scenes (suite)" in text
     assert bench("show", "vgg16").output.startswith("vgg16 (net)\nVGG16 at features.29")

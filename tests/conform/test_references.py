@@ -1,6 +1,6 @@
 """Metrics and Grad-CAM give the numbers of torchcam and pytorch-grad-cam.
 
-Both libraries mask the normalised tensor, so removed pixels become the mean colour: fill and substrate are "mean" here.
+Both libraries mask the normalised tensor, so removed pixels become the mean colour: fill and fill are "mean" here.
 """
 
 import csv
@@ -33,7 +33,7 @@ torchcam_metrics = pytest.importorskip(
 )
 library = pytest.importorskip("pytorch_grad_cam", reason="the library of the extra `references` is not installed")
 SOFTMAX = partial(torch.softmax, dim=-1)
-METRICS = ("average_drop", "average_increase", "deletion[steps=20]", "insertion[steps=20,substrate=mean]")
+METRICS = ("average_drop", "average_increase", "deletion[steps=20]", "insertion[steps=20,fill=mean]")
 
 
 @pytest.fixture(scope="module", params=["squeezenet1_1", "resnet18"])

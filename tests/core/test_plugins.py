@@ -23,10 +23,10 @@ def test_a_plugin_is_loaded_from_a_file(tmp_path: Path) -> None:
 def test_defaults_are_settings_too(tmp_path: Path) -> None:
     file = tmp_path / "mine.py"
     file.write_text(
-        'def explain(net, images, targets, *, steps: int = 28, substrate: str = "mean"):\n    return 0.0\n',
+        'def explain(net, images, targets, *, steps: int = 28, fill: str = "mean"):\n    return 0.0\n',
         encoding="utf-8",
     )
-    assert plugins.find(METHOD, str(file)).settings == {"steps": 28, "substrate": "mean"}
+    assert plugins.find(METHOD, str(file)).settings == {"steps": 28, "fill": "mean"}
 
 
 def test_a_spec_with_a_colon_sets_the_variant(tmp_path: Path) -> None:

@@ -62,7 +62,7 @@ def test_three_methods_give_equal_maps_on_the_shipped_resnet18(shipped: Net, sce
 def test_insertion_is_the_reversed_deletion_curve_on_the_shipped_resnet18(shipped: Net, scenes: Tensor) -> None:
     map_ = random_maps(1)[0]
     insertion, deletion = (
-        score(shipped, scenes[0], values, f"{spec}[steps=16,substrate=blur]", target=5)
+        score(shipped, scenes[0], values, f"{spec}[steps=16,fill=blur]", target=5)
         for spec, values in (("insertion", map_), ("deletion", 1 - map_))
     )
     assert insertion.scores == pytest.approx(deletion.scores[::-1], abs=1e-6)
@@ -74,8 +74,8 @@ def score(net: Any, image: Tensor, map_: Tensor, spec: str, target: int = 0) -> 
 
 
 @pytest.mark.parametrize("size", [8, 16])
-@pytest.mark.parametrize("substrate", ["mean", "black"])
-def test_curves_of_a_perfect_map_on_a_net_that_sees_one_pixel(size: int, substrate: str) -> None:
+@pytest.mark.parametrize("fill", ["mean", "black"])
+def test_curves_of_a_perfect_map_on_a_net_that_sees_one_pixel(size: int, fill: str) -> None:
     """A perfect map has deletion 0 and insertion 1, up to half a step of the trapezoid; the inverted map has 1 and 0."""
     image, step = torch.zeros(3, size, size), size * size
     image[:, 3, 5] = 1
@@ -83,8 +83,7 @@ def test_curves_of_a_perfect_map_on_a_net_that_sees_one_pixel(size: int, substra
     net = FakeNet(lambda images: (images[:, 0, 3, 5] == 1).float())
     for map_, least in ((perfect, 0.0), (1 - perfect, 1.0)):
         deletion, insertion = (
-            score(net, image, map_, f"{name}[steps={step},substrate={substrate}]").area
-            for name in ("deletion", "insertion")
+            score(net, image, map_, f"{name}[steps={step},fill={fill}]").area for name in ("deletion", "insertion")
         )
         assert abs(deletion - least) == pytest.approx(0.5 / step)
         assert abs(insertion - (1 - least)) == pytest.approx(0.5 / step)
@@ -97,9 +96,7 @@ def test_on_a_linear_net_a_curve_is_a_sum_of_pixels(seed: int) -> None:
     weights, image = torch.rand(12, 12, generator=generator) - 0.3, random_images(1, 12, seed)[0]
     map_ = random_maps(1, 12, seed)[0]
     net = FakeNet(lambda images: (images.mean(1) * weights).sum((1, 2)))
-    deletion, insertion = (
-        score(net, image, map_, f"{name}[steps=9,substrate=black]") for name in ("deletion", "insertion")
-    )
+    deletion, insertion = (score(net, image, map_, f"{name}[steps=9,fill=black]") for name in ("deletion", "insertion"))
     terms = (image.mean(0) * weights).flatten().double()[map_.flatten().argsort(descending=True)]
     partial_sums = [float(terms[:count].sum()) for count in range(0, 145, 16)]
     assert deletion.scores == pytest.approx(

@@ -16,7 +16,7 @@ from cambench.bench.core.plugins import METRIC, find
 from cambench.bench.data.types import MEAN, STD
 from cambench.bench.nets.net import Net
 from cambench.bench.scoring import score as scoring
-from cambench.bench.scoring.blend import make_substrate
+from cambench.bench.scoring.blend import make_fill
 from cambench.bench.scoring.case import Curve, Score
 from cambench.bench.scoring.postprocess import fit, stretch
 from cambench.tests.support.naive import grey
@@ -55,7 +55,7 @@ def coarse(height: int, width: int, seed: int = 0) -> Tensor:
 def test_even_steps_are_rounded_down_and_have_equal_widths() -> None:
     """Three steps change 0, 1, 3 and 5 of five pixels; the area is (1 / 2 + .7 + .25 + 0 / 2) / 3."""
     image, map_ = grey([0.3, 0.25, 0.2, 0.15, 0.1]), torch.tensor([[1.0, 0.75, 0.5, 0.25, 0.0]])
-    settings = "steps=3,substrate=black,even=true"
+    settings = "steps=3,fill=black,even=true"
     deletion, insertion = score_all(FakeNet(brightness), image, map_, f"deletion[{settings}]", f"insertion[{settings}]")
     assert deletion.shares == insertion.shares == pytest.approx([0, 1 / 3, 2 / 3, 1])
     assert deletion.scores == pytest.approx([1, 0.7, 0.25, 0], abs=1e-6)
@@ -68,9 +68,9 @@ def test_even_steps_are_rounded_down_and_have_equal_widths() -> None:
 def test_even_curves_equal_a_naive_loop(spec: str, steps: int, pooled: Net) -> None:
     """xplique's curve: pixel counts rounded down at evenly spaced points; the area is the mean of adjacent means."""
     image, map_ = random_images(1, 9)[0], random_maps(1, 9)[0]
-    curve = score_map(pooled, image, map_, f"{spec}[steps={steps},substrate=mean,even=true]")
+    curve = score_map(pooled, image, map_, f"{spec}[steps={steps},fill=mean,even=true]")
     order = sorted(range(81), key=lambda pixel: -float(map_.flatten()[pixel]))
-    base, scores = make_substrate(image, "mean"), []
+    base, scores = make_fill(image, "mean"), []
     for step in range(steps + 1):
         start, end = (image, base) if spec == "deletion" else (base, image)
         current = start.clone()
@@ -91,7 +91,7 @@ def test_curves_by_cells_change_whole_cells() -> None:
     image = torch.full((3, 4, 4), 0.05)
     image[:, 2:, :2] = 0.1
     raw = torch.tensor([[3.0, -1.0], [7.0, 0.0]])
-    settings = "substrate=black,cells=true"
+    settings = "fill=black,cells=true"
     net = FakeNet(brightness)
     deletion, insertion = score_all(net, image, raw, f"deletion[{settings}]", f"insertion[{settings}]", raw=raw)
     assert deletion.shares == insertion.shares == [0, 0.25, 0.5, 0.75, 1]
@@ -105,7 +105,7 @@ def test_curves_by_cells_change_whole_cells() -> None:
 def test_curves_by_cells_equal_a_naive_loop(spec: str, height: int, width: int, step: int, pooled: Net) -> None:
     """One cell per step, two from 392 cells on, three from 588 on, as the authors' code rounds down."""
     image, raw = random_images(1, 21)[0], coarse(height, width)
-    base, cells = make_substrate(image, "box"), height * width
+    base, cells = make_fill(image, "box"), height * width
     order = sorted(range(cells), key=lambda cell: -float(raw.flatten()[cell]))
     counts = [*range(0, cells, step), cells]
     start, end = (image, base) if spec == "deletion" else (base, image)
@@ -117,7 +117,7 @@ def test_curves_by_cells_equal_a_naive_loop(spec: str, height: int, width: int, 
                 current[:, y, x] = end[:, y, x]
         with torch.inference_mode():
             scores.append(float(pooled(current[None]).double().softmax(1)[0, 0]))
-    curve = score_map(pooled, image, raw, f"{spec}[substrate=box,cells=true]", raw)
+    curve = score_map(pooled, image, raw, f"{spec}[fill=box,cells=true]", raw)
     assert curve.scores == pytest.approx(scores, abs=1e-5)
     assert curve.shares == pytest.approx([count / cells for count in counts])
 
@@ -142,8 +142,8 @@ def test_curves_and_correlations_by_cells_equal_saliency_maps_metrics(
     specs = [
         "deletion[cells=true]",
         "deletion_correlation[cells=true]",
-        "insertion[substrate=box,cells=true]",
-        "insertion_correlation[substrate=box,cells=true]",
+        "insertion[fill=box,cells=true]",
+        "insertion_correlation[fill=box,cells=true]",
     ]
     case = replace(case_of(image, stretch(fit(raw[None], (56, 56)))[0], 3), raw=raw.numpy())
     dauc, dc, iauc, ic = scoring.score(pooled, [case], [find(METRIC, spec) for spec in specs])[0]
@@ -165,18 +165,18 @@ def test_a_step_of_cells_is_rounded_down(pooled: Net) -> None:
 def test_equal_cells_change_in_reading_order() -> None:
     image = torch.arange(16).float().view(4, 4).expand(3, 4, 4) / 120
     raw = torch.zeros(2, 2)
-    curve = score_map(FakeNet(brightness), image, raw, "deletion[substrate=black,cells=true]", raw)
+    curve = score_map(FakeNet(brightness), image, raw, "deletion[fill=black,cells=true]", raw)
     ordered = torch.tensor([[4.0, 3.0], [2.0, 1.0]])
-    assert curve == score_map(FakeNet(brightness), image, ordered, "deletion[substrate=black,cells=true]", ordered)
+    assert curve == score_map(FakeNet(brightness), image, ordered, "deletion[fill=black,cells=true]", ordered)
 
 
 # --- normalised by the image's own scores ----------------------------------------------------------------------------
 
 
 def test_normalised_curves_by_hand() -> None:
-    """The net scores .2 on the substrate and .7 on the image; after half the pixels the curves reach .7 and .3 of the range."""
+    """The net scores .2 on the fill and .7 on the image; after half the pixels the curves reach .7 and .3 of the range."""
     net = FakeNet(lambda images: 0.2 + brightness(images) / 2)
-    specs = [f"{word}_normalised[steps=2,substrate=black]" for word in ("insertion", "deletion")]
+    specs = [f"{word}_normalised[steps=2,fill=black]" for word in ("insertion", "deletion")]
     insertion, deletion = score_all(net, FOUR, MAP, *specs)
     assert insertion.scores == pytest.approx([0, 0.7, 1], abs=1e-6)
     assert deletion.scores == pytest.approx([1, 0.3, 0], abs=1e-6)
@@ -185,36 +185,34 @@ def test_normalised_curves_by_hand() -> None:
 
 
 def test_normalised_scores_are_clipped_to_0_and_1() -> None:
-    """The net scores .2 on the substrate, .7 on the image, .9 on the first pixel alone and 0 on the second alone."""
+    """The net scores .2 on the fill, .7 on the image, .9 on the first pixel alone and 0 on the second alone."""
     net = FakeNet(lambda images: 0.2 + images[:, 0, 0, 0] - images[:, 0, 0, 1])
     image, right, wrong = grey([0.7, 0.2]), torch.tensor([[1.0, 0.0]]), torch.tensor([[0.0, 1.0]])
-    spec = "insertion_normalised[steps=2,substrate=black]"
+    spec = "insertion_normalised[steps=2,fill=black]"
     assert score_map(net, image, right, spec).scores == [0, 1, 1]
     assert score_map(net, image, wrong, spec).scores == [0, 0, 1]
-    spec = "deletion_normalised[steps=2,substrate=black]"
+    spec = "deletion_normalised[steps=2,fill=black]"
     assert score_map(net, image, right, spec).scores == [1, 0, 0]
     assert score_map(net, image, wrong, spec).scores == [1, 1, 0]
 
 
 @pytest.mark.parametrize("word", ["insertion", "deletion"])
 @pytest.mark.parametrize("score", [lambda images: torch.full((len(images),), 0.3), lambda images: -brightness(images)])
-def test_normalisation_is_not_applicable_if_the_image_scores_no_higher_than_the_substrate(
-    word: str, score: Any
-) -> None:
-    result = score_map(FakeNet(score), FOUR, MAP, f"{word}_normalised[substrate=black]")
+def test_normalisation_is_not_applicable_if_the_image_scores_no_higher_than_the_fill(word: str, score: Any) -> None:
+    result = score_map(FakeNet(score), FOUR, MAP, f"{word}_normalised[fill=black]")
     assert isinstance(result, NotApplicable) and "scores no higher" in str(result)
 
 
-@pytest.mark.parametrize("settings", ["steps=7,substrate=black", "substrate=black,cells=true"])
-@pytest.mark.parametrize(("word", "substrate_index"), [("insertion", 0), ("deletion", -1)])
-def test_normalised_curves_equal_a_naive_loop(word: str, substrate_index: int, settings: str) -> None:
+@pytest.mark.parametrize("settings", ["steps=7,fill=black", "fill=black,cells=true"])
+@pytest.mark.parametrize(("word", "fill_index"), [("insertion", 0), ("deletion", -1)])
+def test_normalised_curves_equal_a_naive_loop(word: str, fill_index: int, settings: str) -> None:
     """On a net whose score rises and falls; the points are those of the curve before normalisation."""
     net = FakeNet(lambda images: 0.5 + 0.1 * torch.sin(7 * images.mean((1, 2, 3))))
     image, raw = 0.6 * random_images(1, 12)[0], coarse(4, 4)
     curve, normalised_curve = score_all(
         net, image, raw, f"{word}[{settings}]", f"{word}_normalised[{settings}]", raw=raw
     )
-    lowest, highest = curve.scores[substrate_index], curve.scores[-1 - substrate_index]
+    lowest, highest = curve.scores[fill_index], curve.scores[-1 - fill_index]
     expected = []
     for score in curve.scores:
         share = (score - lowest) / (highest - lowest)
@@ -253,7 +251,7 @@ def test_insertion_minus_deletion_equals_the_difference_of_the_two_metrics(cells
     assert difference == pytest.approx(insertion.area - deletion.area, abs=1e-12) and abs(difference) > 1e-4
 
 
-def test_insertion_minus_deletion_with_one_substrate_is_the_symmetric_relevance_gain(pooled: Net) -> None:
+def test_insertion_minus_deletion_with_one_fill_is_the_symmetric_relevance_gain(pooled: Net) -> None:
     """The gain is the area with the least relevant pixels removed first minus that with the most relevant first."""
     image, map_ = random_images(1, 16)[0], random_maps(1, 16)[0]
     gain = score_map(pooled, image, map_, "insertion_minus_deletion[steps=8,insertion=mean,deletion=mean]")
@@ -270,7 +268,7 @@ def test_insertion_minus_deletion_with_one_substrate_is_the_symmetric_relevance_
 def test_in_reverse_the_last_of_equal_pixels_changes_first(cells: str) -> None:
     """Pixels of .4 .3 .2 .1, of which the second is the highest and the others are equal."""
     image, map_ = grey([0.4, 0.3, 0.2, 0.1]), torch.tensor([[0.0, 1.0, 0.0, 0.0]])
-    settings = f"steps=4,substrate=black,ties=reverse,cells={cells}"
+    settings = f"steps=4,fill=black,ties=reverse,cells={cells}"
     specs = f"deletion[{settings}]", f"insertion[{settings}]"
     deletion, insertion = score_all(FakeNet(brightness), image, map_, *specs, raw=map_)
     assert deletion.scores == pytest.approx([1, 0.7, 0.6, 0.4, 0], abs=1e-6)
@@ -288,7 +286,7 @@ def test_tie_spread_of_a_constant_map_by_hand(orders: int, seed: int) -> None:
     net = FakeNet(lambda images: images[:, 0, 0, 5])
     image = grey([1.0] * 16)
     places = [shuffled(16, order).index(5) for order in range(seed * 10_000, seed * 10_000 + orders)]
-    settings = f"steps=16,substrate=black,orders={orders},seed={seed}"
+    settings = f"steps=16,fill=black,orders={orders},seed={seed}"
     spread = score_all(net, image, torch.zeros(1, 16), f"deletion_ties[{settings}]", f"insertion_ties[{settings}]")
     assert spread == pytest.approx([(max(places) - min(places)) / 16] * 2) and max(places) > min(places)
 
@@ -297,9 +295,7 @@ def test_tie_spread_of_a_constant_map_by_hand(orders: int, seed: int) -> None:
 def test_tie_spread_equals_a_naive_loop(word: str, pooled: Net) -> None:
     """Areas of curves that change pixels one by one, sorted by value and ties by a seeded shuffle."""
     image, map_ = random_images(1, 12)[0], (random_maps(1, 12)[0] * 3).floor() / 3
-    start, end = (
-        (image, make_substrate(image, "mean")) if word == "deletion" else (make_substrate(image, "blur"), image)
-    )
+    start, end = (image, make_fill(image, "mean")) if word == "deletion" else (make_fill(image, "blur"), image)
     areas = []
     for seed in range(4):
         shuffle = shuffled(144, seed)
@@ -332,7 +328,7 @@ def test_only_ties_separated_by_a_step_count(word: str) -> None:
     image = random_images(1, 12)[0][:, :1]
     for steps, images in ((6, 7), (4, 3 + 2 * 5)):  # 0 6 12 once; 3 and 9 in each of five orders
         net: Any = FakeNet(lambda images: (images[:, 0] ** 2).sum((1, 2)))
-        spread = score_map(net, image, pairs, f"{word}_ties[steps={steps},substrate=black]")
+        spread = score_map(net, image, pairs, f"{word}_ties[steps={steps},fill=black]")
         assert (spread > 0) == (steps == 4) and len(net.images) == images
 
 
@@ -349,7 +345,7 @@ def test_more_orders_never_reduce_the_spread() -> None:
 @pytest.mark.parametrize(("word", "sign"), [("deletion", 1), ("insertion", 1)])
 def test_a_map_proportional_to_the_score_changes_correlates_by_1(word: str, sign: int) -> None:
     """The inverted map correlates by -1."""
-    spec = f"{word}_correlation[steps=4,substrate=black]"
+    spec = f"{word}_correlation[steps=4,fill=black]"
     net = FakeNet(brightness)
     assert score_map(net, FOUR, FOUR[0], spec) == pytest.approx(sign, abs=1e-6)
     assert score_map(net, FOUR, 1 - FOUR[0], spec) == pytest.approx(-sign, abs=1e-6)
@@ -357,10 +353,10 @@ def test_a_map_proportional_to_the_score_changes_correlates_by_1(word: str, sign
 
 @pytest.mark.parametrize("word", ["deletion", "insertion"])
 def test_correlation_is_0_for_a_constant_map_or_score(word: str) -> None:
-    spec = f"{word}_correlation[steps=4,substrate=black]"
+    spec = f"{word}_correlation[steps=4,fill=black]"
     assert score_map(FakeNet(brightness), FOUR, torch.zeros(1, 4), spec) == 0.0
     assert score_map(FakeNet(lambda images: torch.full((len(images),), 0.3)), FOUR, MAP, spec) == 0.0
-    assert score_map(FakeNet(brightness), FOUR, MAP, f"{word}_correlation[steps=1,substrate=black]") == 0.0
+    assert score_map(FakeNet(brightness), FOUR, MAP, f"{word}_correlation[steps=1,fill=black]") == 0.0
 
 
 @pytest.mark.parametrize("cells", [False, True])
@@ -368,7 +364,7 @@ def test_correlation_is_0_for_a_constant_map_or_score(word: str) -> None:
 def test_correlations_equal_a_naive_loop(word: str, sign: int, cells: bool, pooled: Net) -> None:
     """The correlation over the steps of the curve, by pixels of the map or by cells of the raw map."""
     image, raw = random_images(1, 19)[0], coarse(21, 21)
-    settings = f"substrate=black,{'cells=true' if cells else 'steps=8'}"
+    settings = f"fill=black,{'cells=true' if cells else 'steps=8'}"
     curve, result = score_all(pooled, image, raw, f"{word}[{settings}]", f"{word}_correlation[{settings}]", raw=raw)
     values = raw if cells else stretch(fit(raw[None], (19, 19)))[0]
     falling = sorted(values.flatten().tolist(), reverse=True)

@@ -16,9 +16,9 @@ from cambench.bench.core.plugins import METHOD, METRIC, Plugin, find
 from cambench.bench.data.types import MEAN, STD
 from cambench.bench.forward.forward import Stream
 from cambench.bench.nets.net import Net
-from cambench.bench.scoring.blend import make_substrate
+from cambench.bench.scoring.blend import make_fill
 from cambench.bench.scoring.case import Asking, Case, Rerun, Score
-from cambench.bench.scoring.perturbations import Masked, Substrate
+from cambench.bench.scoring.perturbations import Fill, Masked
 from cambench.bench.scoring.postprocess import fit, stretch
 from cambench.bench.scoring.rerun import MethodRunner, prepare_rerun
 from cambench.methods import grad_cam
@@ -133,9 +133,9 @@ def naive_weighted(image: Tensor, map_: Tensor, base: Tensor, count: int) -> Ten
 
 @pytest.mark.parametrize(("top", "count"), [(1.0, 256), (0.5, 128), (0.15, 38), (0.1, 26)])
 @pytest.mark.parametrize("fill", ["mean", "black"])
-def test_drop_increase_and_gain_equal_a_naive_loop(top: float, count: int, fill: Substrate, pooled: Net) -> None:
+def test_drop_increase_and_gain_equal_a_naive_loop(top: float, count: int, fill: Fill, pooled: Net) -> None:
     image, maps = random_images(1, 16, seed=4)[0], random_maps(4, 16)
-    base = make_substrate(image, fill)
+    base = make_fill(image, fill)
     settings = f"fill={fill},top={top}"
     specs = [
         f"average_drop[{settings},epsilon=0.01]",
@@ -183,9 +183,9 @@ def test_drop_in_deletion_is_1_for_a_perfect_map_and_0_for_a_wrong_or_constant_o
 
 
 @pytest.mark.parametrize("fill", ["mean", "blur"])
-def test_drop_in_deletion_equals_a_naive_loop(fill: Substrate, pooled: Net) -> None:
+def test_drop_in_deletion_equals_a_naive_loop(fill: Fill, pooled: Net) -> None:
     image, maps = random_images(1, 16, seed=4)[0], random_maps(4, 16)
-    base = make_substrate(image, fill)
+    base = make_fill(image, fill)
     specs = [f"average_drop_in_deletion[fill={fill},signed={signed}]" for signed in (False, True)]
     signs = set()
     for target in (0, 3, 5, 8):
@@ -319,12 +319,12 @@ def test_coherency_of_a_constant_map_is_0() -> None:
 
 @pytest.mark.parametrize("fill", ["mean", "black", "blur"])
 @pytest.mark.parametrize("spec", ["coherency", "adcc"])
-def test_the_method_is_rerun_once_on_the_image_masked_by_the_map(fill: Substrate, spec: str) -> None:
+def test_the_method_is_rerun_once_on_the_image_masked_by_the_map(fill: Fill, spec: str) -> None:
     image, map_ = random_images(1, 16)[0], random_maps(1, 16)[0]
     method, inputs = rerun_with_maps(map_)
     score_map(FakeNet(lambda images: images.mean((1, 2, 3))), image, map_, f"{spec}[fill={fill}]", method)
     (images,) = inputs
-    expected = map_ * image + (1 - map_) * make_substrate(image, fill)
+    expected = map_ * image + (1 - map_) * make_fill(image, fill)
     torch.testing.assert_close(images, expected[None], atol=1e-6, rtol=0)
 
 
@@ -341,7 +341,7 @@ def test_coherency_and_adcc_equal_a_naive_loop(pooled: Net) -> None:
     for image, target in zip(images, (1, 4, 7), strict=True):
         chosen = torch.tensor([target])
         map_ = stretch(fit(grad_cam.explain(pooled, image[None], chosen), (32, 32)))[0]
-        masked = naive_weighted(image, map_, make_substrate(image, "mean"), map_.numel())
+        masked = naive_weighted(image, map_, make_fill(image, "mean"), map_.numel())
         seen = stretch(fit(grad_cam.explain(pooled, masked[None], chosen), (32, 32)))[0]
         coherency = (1 + correlation(map_.flatten().tolist(), seen.flatten().tolist())) / 2
         complexity = sum(map_.flatten().tolist()) / map_.numel()

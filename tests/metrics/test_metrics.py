@@ -13,7 +13,7 @@ from cambench.bench.core.errors import NotApplicable
 from cambench.bench.core.plugins import METRIC, Plugin, find, list_names
 from cambench.bench.data.types import MEAN, STD, Mask, Object
 from cambench.bench.nets.net import Net
-from cambench.bench.scoring.blend import make_substrate
+from cambench.bench.scoring.blend import make_fill
 from cambench.bench.scoring.case import Asking, Case, Curve, Score, list_cumulative_counts
 from cambench.bench.scoring.perturbations import Clean, Kept
 from cambench.tests.support.naive import naive_blur
@@ -38,8 +38,8 @@ def score_map(net: Any, image: Tensor, map_: Tensor, spec: str) -> Any:
 def test_four_pixels_in_two_steps() -> None:
     """Pixels .4 .3 .2 .1, the brightest first: after half of them 1 - .4 - .3 = .3 remains."""
     image, map_ = grey([0.2, 0.4, 0.1, 0.3]), torch.tensor([[0.5, 1.0, 0.0, 0.75]])
-    deletion = score_map(FakeNet(brightness), image, map_, "deletion[steps=2,substrate=black]")
-    insertion = score_map(FakeNet(brightness), image, map_, "insertion[steps=2,substrate=black]")
+    deletion = score_map(FakeNet(brightness), image, map_, "deletion[steps=2,fill=black]")
+    insertion = score_map(FakeNet(brightness), image, map_, "insertion[steps=2,fill=black]")
     assert deletion.shares == insertion.shares == [0.0, 0.5, 1.0]
     assert deletion.scores == pytest.approx([1, 0.3, 0], abs=1e-6)
     assert insertion.scores == pytest.approx([0, 0.7, 1], abs=1e-6)
@@ -49,8 +49,8 @@ def test_four_pixels_in_two_steps() -> None:
 def test_five_pixels_in_three_steps_the_last_one_smaller() -> None:
     image = grey([0.3, 0.25, 0.2, 0.15, 0.1])
     map_ = torch.tensor([[1.0, 0.75, 0.5, 0.25, 0.0]])
-    deletion = score_map(FakeNet(brightness), image, map_, "deletion[steps=3,substrate=black]")
-    insertion = score_map(FakeNet(brightness), image, map_, "insertion[steps=3,substrate=black]")
+    deletion = score_map(FakeNet(brightness), image, map_, "deletion[steps=3,fill=black]")
+    insertion = score_map(FakeNet(brightness), image, map_, "insertion[steps=3,fill=black]")
     assert deletion.shares == insertion.shares == [0.0, 0.4, 0.8, 1.0]
     assert deletion.scores == pytest.approx([1, 0.45, 0.1, 0], abs=1e-6)
     assert (deletion.area, insertion.area) == pytest.approx((0.41, 0.59), abs=1e-6)
@@ -85,8 +85,8 @@ def test_a_perfect_map_has_deletion_0_and_insertion_1() -> None:
     image, map_ = torch.full((3, 8, 8), 1.0), torch.zeros(8, 8)
     map_[5, 2] = 1
     net = FakeNet(lambda images: images[:, 0, 5, 2])
-    deletion = score_map(net, image, map_, "deletion[steps=64,substrate=black]")
-    insertion = score_map(net, image, map_, "insertion[steps=64,substrate=black]")
+    deletion = score_map(net, image, map_, "deletion[steps=64,fill=black]")
+    insertion = score_map(net, image, map_, "insertion[steps=64,fill=black]")
     assert deletion.scores == [1.0] + [0.0] * 64 and insertion.scores == [0.0] + [1.0] * 64
     assert deletion.area == pytest.approx(0.5 / 64) and insertion.area == pytest.approx(1 - 0.5 / 64)
 
@@ -95,8 +95,8 @@ def test_a_wrong_map_has_deletion_1_and_insertion_0() -> None:
     image, map_ = torch.full((3, 8, 8), 1.0), torch.ones(8, 8)
     map_[5, 2] = 0
     net = FakeNet(lambda images: images[:, 0, 5, 2])
-    assert score_map(net, image, map_, "deletion[steps=64,substrate=black]").area == pytest.approx(1 - 0.5 / 64)
-    assert score_map(net, image, map_, "insertion[steps=64,substrate=black]").area == pytest.approx(0.5 / 64)
+    assert score_map(net, image, map_, "deletion[steps=64,fill=black]").area == pytest.approx(1 - 0.5 / 64)
+    assert score_map(net, image, map_, "insertion[steps=64,fill=black]").area == pytest.approx(0.5 / 64)
 
 
 @pytest.mark.parametrize("spec", ["deletion", "insertion"])
@@ -118,8 +118,8 @@ def test_pixels_of_a_constant_map_change_in_reading_order(spec: str) -> None:
 @pytest.mark.parametrize("name", ["mean", "black", "blur"])
 def test_insertion_is_the_reversed_deletion_curve_of_the_inverted_map(name: str, pooled: Net) -> None:
     image, map_ = random_images(1)[0], random_maps(1)[0]
-    insertion = score_map(pooled, image, map_, f"insertion[steps=16,substrate={name}]")
-    deletion = score_map(pooled, image, 1 - map_, f"deletion[steps=16,substrate={name}]")
+    insertion = score_map(pooled, image, map_, f"insertion[steps=16,fill={name}]")
+    deletion = score_map(pooled, image, 1 - map_, f"deletion[steps=16,fill={name}]")
     assert insertion.scores == pytest.approx(deletion.scores[::-1], abs=1e-6)
     assert max(insertion.scores) - min(insertion.scores) > 0.001
 
@@ -195,7 +195,7 @@ def test_a_soft_map_weights_each_pixel() -> None:
 def test_drop_increase_and_gain_follow_the_papers_equations(fill: Any, pooled: Net) -> None:
     drops, increases, gains = [], [], []
     image, maps = random_images(1, seed=4)[0], random_maps(8)
-    base = make_substrate(image, fill)
+    base = make_fill(image, fill)
     for target in (0, 3, 5, 8):
         specs = [find(METRIC, f"average_{word}[fill={fill}]") for word in ("drop", "increase", "gain")]
         rows = scores_of(pooled, image, target, maps, (), specs)

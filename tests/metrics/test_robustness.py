@@ -74,9 +74,9 @@ def test_infidelity_of_a_linear_nets_contributions_is_0() -> None:
     """A linear net loses the sum over a removed square, so the contributions and their multiples have infidelity 0."""
     image, net = random_images(1, 28)[0], FakeNet(mean_brightness)
     contributions = image.mean(0)
-    assert score(net, image, contributions, "infidelity[substrate=black]") == pytest.approx(0, abs=1e-9)
-    assert score(net, image, contributions / 3, "infidelity[substrate=black]") == pytest.approx(0, abs=1e-9)
-    assert score(net, image, random_maps(1, 28)[0], "infidelity[substrate=black]") > 1e-9
+    assert score(net, image, contributions, "infidelity[fill=black]") == pytest.approx(0, abs=1e-9)
+    assert score(net, image, contributions / 3, "infidelity[fill=black]") == pytest.approx(0, abs=1e-9)
+    assert score(net, image, random_maps(1, 28)[0], "infidelity[fill=black]") > 1e-9
 
 
 @pytest.mark.parametrize("kind", ["square", "gaussian"])
@@ -84,7 +84,7 @@ def test_infidelity_follows_the_authors_formula(kind: str) -> None:
     """s and d are recomputed from the images that the net scored."""
     image, map_ = random_images(1, 28)[0], random_maps(1, 28)[0]
     net = FakeNet(lambda images: mean_brightness(images) ** 2)
-    infidelity = score(net, image, map_, f"infidelity[kind={kind},samples=30,substrate=black]")
+    infidelity = score(net, image, map_, f"infidelity[kind={kind},samples=30,fill=black]")
     s, d = [], []
     for perturbed in net.images[1:]:
         removed = image - perturbed
@@ -98,7 +98,7 @@ def test_infidelity_follows_the_authors_formula(kind: str) -> None:
 
 def test_infidelity_of_an_empty_map_is_the_mean_squared_drop() -> None:
     image, net = random_images(1, 28)[0], FakeNet(mean_brightness)
-    infidelity = score(net, image, torch.zeros(28, 28), "infidelity[substrate=black]")
+    infidelity = score(net, image, torch.zeros(28, 28), "infidelity[fill=black]")
     drops = [float(mean_brightness(image[None]) - mean_brightness(perturbed[None])) for perturbed in net.images[1:]]
     assert infidelity == pytest.approx(float(np.mean(np.square(drops))), rel=1e-4)
 

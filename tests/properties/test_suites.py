@@ -40,9 +40,9 @@ def make_specs(names: list[str], *settings: str) -> SearchStrategy[str]:
 
 
 METHODS = make_specs(plugins.list_names(METHOD), "samples", "fill", "of", "layer", "power", "batch")
-METRICS = make_specs(plugins.list_names(METRIC), "substrate", "order", "share", "samples", "cells")
+METRICS = make_specs(plugins.list_names(METRIC), "fill", "order", "share", "samples", "cells")
 DATASETS = make_specs(["scenes", "photos", "cracks", "image_folder", "imagenet", "coco"], "objects", "resize", "root")
-PROTOCOLS = make_specs(list_protocols(), "fit", "target", "layers", "substrate")
+PROTOCOLS = make_specs(list_protocols(), "fit", "target", "layers", "fill")
 NETS = make_specs(
     ["net.py", "resnet18", "timm", "vgg16_gap", "sys", "json"], "weights", "classes", "preprocess", "layer"
 )

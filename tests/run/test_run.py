@@ -65,7 +65,7 @@ def test_a_run_writes_the_tables_and_header_that_the_readme_names(finished: Path
     assert (table["value"].isna() == table["reason"].notna()).all()
     assert set(run.header.protocols["insertion"]) >= {
         "steps",
-        "substrate",
+        "fill",
         "score",
         "target",
         "fit",

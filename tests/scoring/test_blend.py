@@ -1,4 +1,4 @@
-"""Ranks, substrates and blends, compared with results by hand and with naive loops."""
+"""Ranks, fills and blends, compared with results by hand and with naive loops."""
 
 from itertools import pairwise
 
@@ -8,12 +8,13 @@ import torch
 from torch import Tensor
 
 from cambench.bench.data.types import MEAN, STD
-from cambench.bench.scoring.blend import Canvas, blend_images, make_substrate, rank_pixels, split_request
+from cambench.bench.scoring.blend import Canvas, blend_images, make_fill, rank_pixels, split_request
 from cambench.bench.scoring.impute import impute
 from cambench.bench.scoring.perturbations import (
     Clean,
     Custom,
     CustomSeries,
+    Fill,
     ImputedSeries,
     Inside,
     InsideSeries,
@@ -23,7 +24,6 @@ from cambench.bench.scoring.perturbations import (
     Perturbed,
     RegionSeries,
     Series,
-    Substrate,
 )
 from cambench.tests.support.nets import random_images, random_maps
 
@@ -57,22 +57,22 @@ def test_the_blur_equals_rises_on_normalised_images(size: tuple[int, int]) -> No
     image = random_images(1, 40)[0, :, : size[0], : size[1]]
     mean, std = np.array(MEAN)[:, None, None], np.array(STD)[:, None, None]
     expected = naive_blur((image.double().numpy() - mean) / std) * std + mean
-    np.testing.assert_allclose(make_substrate(image, "blur").numpy(), expected, atol=1e-6)
+    np.testing.assert_allclose(make_fill(image, "blur").numpy(), expected, atol=1e-6)
 
 
 def test_mean_is_the_mean_colour_and_black_is_0() -> None:
     image = random_images(1, 4)[0]
-    mean = make_substrate(image, "mean")
+    mean = make_fill(image, "mean")
     assert mean.shape == image.shape
     torch.testing.assert_close(mean[:, 2, 3], torch.tensor(MEAN))
-    assert not make_substrate(image, "black").any()
+    assert not make_fill(image, "black").any()
 
 
 def naive_blend(image: Tensor, map: Tensor, description: Perturbed) -> Tensor:
-    """The blend computed pixel by pixel: a share of the image plus the remaining share of the substrate."""
+    """The blend computed pixel by pixel: a share of the image plus the remaining share of the fill."""
     if isinstance(description, Clean | Custom):
         return image if isinstance(description, Clean) else description.image
-    filled, blend, width = make_substrate(image, description.substrate), torch.empty_like(image), map.shape[1]
+    filled, blend, width = make_fill(image, description.fill), torch.empty_like(image), map.shape[1]
     order = sorted(range(map.numel()), key=lambda pixel: -float(map.flatten()[pixel]))
     for rank, pixel in enumerate(order):
         y, x = divmod(pixel, width)
@@ -88,7 +88,7 @@ def naive_blend(image: Tensor, map: Tensor, description: Perturbed) -> Tensor:
 
 
 @pytest.mark.parametrize("name", ["mean", "black", "blur", "box"])
-def test_blends_equal_a_naive_loop(name: Substrate) -> None:
+def test_blends_equal_a_naive_loop(name: Fill) -> None:
     image, maps = random_images(1, 12)[0], random_maps(2, 12)
     maps[1] = (maps[1] * 4).round() / 4  # many ties
     requests: list[tuple[int, Perturbed]] = [
@@ -142,21 +142,21 @@ def test_the_box_blur_is_a_mean_over_a_square_padded_with_the_mean_colour() -> N
     padded = mean.view(3, 1, 1).expand(3, 72, 72).clone()
     padded[:, 6:66, 6:66] = image
     expected = padded[:, 10 : 10 + 13, 20 : 20 + 13].mean((1, 2))  # a fifth of 60, made odd
-    torch.testing.assert_close(make_substrate(image, "box")[:, 10, 20], expected)
+    torch.testing.assert_close(make_fill(image, "box")[:, 10, 20], expected)
 
 
 def test_a_box_wider_than_the_image_takes_in_the_mean_colour_around_it() -> None:
     image, mean = random_images(1, 60)[0, :, :, :5], torch.tensor(MEAN)
     expected = mean + (image[:, 10:23] - mean[:, None, None]).sum((1, 2)) / 13**2
-    torch.testing.assert_close(make_substrate(image, "box")[:, 16, 2], expected)
+    torch.testing.assert_close(make_fill(image, "box")[:, 16, 2], expected)
 
 
-def test_end_points_equal_the_image_and_its_substrate_exactly() -> None:
+def test_end_points_equal_the_image_and_its_fill_exactly() -> None:
     image, maps = random_images(1, 12)[0], random_maps(1, 12)
     all_pixels, no_pixels = blend_images(
         Canvas(image, maps), [(0, Kept(0, 144, "blur")), (0, Kept(0, 0, "blur"))]
     ).make(0, 2)
-    assert torch.equal(all_pixels, image) and torch.equal(no_pixels, make_substrate(image, "blur"))
+    assert torch.equal(all_pixels, image) and torch.equal(no_pixels, make_fill(image, "blur"))
 
 
 def test_a_series_is_its_images_one_by_one() -> None:
