@@ -7,7 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from ..bench.forward.device import find_widest_dtype, widen
+from ..bench.forward.device import find_widest_dtype, move_to_device, widen
 from ..bench.forward.forward import Stream, join_streams
 from ..bench.nets.net import Net
 from ..bench.scoring.postprocess import fit, stretch
@@ -52,7 +52,7 @@ def score_streams(
 
 def select_targets(scores: Tensor, targets: Tensor, counts: Sequence[int]) -> tuple[Tensor, ...]:
     """Split the scores (sum of counts, classes) of several streams, and return those of each stream's target."""
-    repeats = torch.tensor(counts, device=targets.device)
+    repeats = move_to_device(torch.tensor(counts), targets.device)
     columns = targets.repeat_interleave(repeats, output_size=len(scores))
     return scores.gather(1, columns[:, None])[:, 0].split(list(counts))
 

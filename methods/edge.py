@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import conv2d, pad
 
+from ..bench.forward.device import move_to_device
 from ..bench.nets.net import Net
 
 VERSION = 1
@@ -16,7 +17,13 @@ def explain(net: Net, images: Tensor, targets: Tensor) -> Tensor:
 
     Border pixels are repeated.
     """
-    grey = torch.tensordot(images, images.new_tensor(LUMA), ([1], [0]))[:, None]
-    horizontal = torch.outer(images.new_tensor([1, 2, 1]), images.new_tensor([-1, 0, 1]))
-    gradients = conv2d(pad(grey, (1, 1, 1, 1), mode="replicate"), torch.stack([horizontal, horizontal.T])[:, None])
+    luma, filters = (move_to_device(values, images.device) for values in (torch.tensor(LUMA), _make_filters()))
+    grey = torch.tensordot(images, luma, ([1], [0]))[:, None]
+    gradients = conv2d(pad(grey, (1, 1, 1, 1), mode="replicate"), filters)
     return torch.linalg.vector_norm(gradients, dim=1)
+
+
+def _make_filters() -> Tensor:
+    """Return the Sobel filters (2, 1, 3, 3), along rows and along columns."""
+    horizontal = torch.outer(torch.tensor([1.0, 2.0, 1.0]), torch.tensor([-1.0, 0.0, 1.0]))
+    return torch.stack([horizontal, horizontal.T])[:, None]

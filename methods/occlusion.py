@@ -5,6 +5,7 @@ from torch import Tensor
 
 from ..bench.core.constraints import Count
 from ..bench.core.errors import UsageError
+from ..bench.forward.device import move_to_device
 from ..bench.nets.net import Net
 from ..bench.scoring.blend import make_fill
 from ..bench.scoring.perturbations import Fill
@@ -35,7 +36,8 @@ def explain(
             f"occlusion leaves gaps between its patches: set a stride of at most {patch} pixels, the size of a patch"
         )
     height, width = images.shape[2:]
-    rows, columns = (_find_coverage(side, patch, stride).to(images) for side in (height, width))  # (patches, pixels)
+    coverages = [_find_coverage(side, patch, stride).to(images.dtype) for side in (height, width)]  # (patches, pixels)
+    rows, columns = (move_to_device(coverage, images.device) for coverage in coverages)
     rows_or_none = torch.cat([rows, torch.zeros_like(rows[:1])])
 
     def masks(start: int, stop: int) -> Tensor:

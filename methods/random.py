@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from ..bench.core.constraints import Count
+from ..bench.forward.device import move_to_device
 from ..bench.nets.net import Net
 from ._seeds import make_generators
 
@@ -21,4 +22,5 @@ def explain(
     The map is coarse because pixel noise is a weak control: half of the pixels, evenly spread, still show the object.
     """
     generators = make_generators(images, seeds, seed)
-    return torch.stack([torch.rand(size, size, generator=generator) for generator in generators]).to(images)
+    maps = torch.stack([torch.rand(size, size, generator=generator) for generator in generators])
+    return move_to_device(maps, images.device)

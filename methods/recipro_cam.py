@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import conv2d
 
-from ..bench.forward.device import widen
+from ..bench.forward.device import move_to_device, widen
 from ..bench.forward.forward import Stream, join_streams
 from ..bench.nets.net import Net
 from ._masking import select_targets
@@ -26,7 +26,7 @@ def explain(net: Net, images: Tensor, targets: Tensor, *, kernel: Literal["point
 
     activations = net.compute_activations(images)  # (n, k, h', w')
     height, width = activations.shape[2:]
-    kernels = _make_kernels(height, width, kernel).to(activations)
+    kernels = move_to_device(_make_kernels(height, width, kernel), activations.device)
     stream = join_streams([_keep_positions(image, kernels) for image in activations])
     scores = net.to_probabilities(widen(net.classify_stream(stream)))
     maps = select_targets(scores, targets, [height * width] * len(images))

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from ..bench.core.constraints import Count, OpenShare
+from ..bench.forward.device import move_to_device
 from ..bench.nets.net import Net
 from ..bench.scoring.blend import make_fill
 from ..bench.scoring.perturbations import Fill
@@ -61,9 +62,9 @@ class _RandomMasks:
         grids = (torch.rand(self._count, cells, cells, generator=generator) < keep).float()
         cell_sides = [-(-side // cells) for side in sides]  # in pixels
         shifts = [torch.randint(side, (self._count,), generator=generator) for side in cell_sides]
-        self._grids = grids.to(images)
+        self._grids = move_to_device(grids, images.device)
         self._y, self._x = (
-            _make_enlargement(cells, cell, side, shift).to(images)
+            move_to_device(_make_enlargement(cells, cell, side, shift), images.device)
             for cell, side, shift in zip(cell_sides, sides, shifts, strict=True)
         )
 

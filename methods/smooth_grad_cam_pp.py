@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from ..bench.core.constraints import Count, NonNegative
+from ..bench.forward.device import move_to_device
 from ..bench.nets.net import Net
 from ._gradients import ScoreKind, compute_gradients
 from ._seeds import make_generators
@@ -33,8 +34,8 @@ def explain(
     """
     activations = net.compute_activations(images)  # (n, k, h', w')
     generators = make_generators(images, seeds, seed)
-    noises = torch.stack([torch.randn(samples, *images.shape[1:], generator=each) for each in generators]).to(images)
-    copies = images[:, None] + sigma * noises  # (n, samples, 3, h, w)
+    noises = torch.stack([torch.randn(samples, *images.shape[1:], generator=each) for each in generators])
+    copies = images[:, None] + sigma * move_to_device(noises, images.device)  # (n, samples, 3, h, w)
     step = max(1, MOST_COPIES // samples)  # images
     gradients = [
         compute_gradients(net, part.flatten(0, 1), part_targets.repeat_interleave(samples), of)[1]

@@ -25,11 +25,13 @@ def is_out_of_memory(error: BaseException | None) -> bool:
 
 def to_batch(images: Sequence[Image], device: torch.device) -> Tensor:
     """Return images of one size as a batch (n, 3, h, w) in [0, 1], float32, on a device."""
-    pixels = torch.from_numpy(np.stack([image.pixels for image in images]))
-    if device.type == "cuda":
-        pixels = pixels.pin_memory()
-    pixels = pixels.to(device, non_blocking=True)
+    pixels = move_to_device(torch.from_numpy(np.stack([image.pixels for image in images])), device)
     return pixels.permute(0, 3, 1, 2).contiguous().float() / 255
+
+
+def move_to_device(values: Tensor, device: torch.device) -> Tensor:
+    """Return values of the host on a device. The host does not wait for a CUDA device: pinned memory is copied beside."""
+    return values.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else values.to(device)
 
 
 def move_to_host(tensors: Sequence[Tensor]) -> list[NDArray[Any]]:

@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from ..core.constraints import Count, Positive
+from ..forward.device import move_to_device
 from ..scoring.case import Asking, Case, Question
 from ..scoring.perturbations import Clean, CustomSeries, Fill, InsideSeries
 from ._draws import make_generator
@@ -78,4 +79,5 @@ def _subtract_noise(case: Case, samples: int, sigma: float, seed: int) -> tuple[
 def _draw_noise(case: Case, samples: int, sigma: float, seed: int) -> tuple[FloatArray, CustomSeries]:
     """Draw noises, and return their sums over colours (samples, h, w) and the image minus each."""
     noise = make_generator(case, seed).normal(0, sigma, (samples, *case.image.shape)).astype(np.float32)
-    return noise.sum(1, dtype=np.float64), CustomSeries(case.image - torch.from_numpy(noise).to(case.image))
+    moved = move_to_device(torch.from_numpy(noise), case.image.device)
+    return noise.sum(1, dtype=np.float64), CustomSeries(case.image - moved)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ..core.constraints import Count, Positive
-from ..forward.device import widen
+from ..forward.device import move_to_device, widen
 from ..scoring.case import Asking, Case, MapOf, MapValue
 from ..scoring.perturbations import CustomSeries
 from ._draws import make_generator
@@ -48,4 +48,4 @@ def compute_distance(maps: Tensor, others: Tensor) -> Tensor:
 
 def _add_noise(case: Case, radius: float, samples: int, seed: int) -> CustomSeries:
     noise = make_generator(case, seed).uniform(-radius, radius, (samples, *case.image.shape)).astype(np.float32)
-    return CustomSeries(case.image + torch.from_numpy(noise).to(case.image))
+    return CustomSeries(case.image + move_to_device(torch.from_numpy(noise), case.image.device))

@@ -14,6 +14,7 @@ from scipy.interpolate import griddata
 
 from ..core.constraints import ShareBelowOne
 from ..core.errors import NotApplicable
+from ..forward.device import move_to_device
 from ..scoring.case import Asking, Case, Curve, FloatMap, IsTop1, Question
 from ..scoring.perturbations import Clean, CustomSeries
 from ._draws import make_generator
@@ -67,7 +68,7 @@ def score(
     fill = blur.interpolate if sharpen == "interpolate" else blur.paste
     sharpened = list(_WORKERS.map(fill, _select_highest(case.map)))
     information = [_WORKERS.submit(_measure_information, step) for step in sharpened]  # beside the forward passes
-    steps = torch.from_numpy(np.stack([blur.blurred, *sharpened])).to(case.image.device)
+    steps = move_to_device(torch.from_numpy(np.stack([blur.blurred, *sharpened])), case.image.device)
     scores = yield [_ask(CustomSeries(steps.permute(0, 3, 1, 2).to(case.image.dtype) / 255), kind)]
     if scores[0] >= clean:
         raise NotApplicable("the blurred image does not score lower than the image")

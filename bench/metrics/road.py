@@ -8,6 +8,7 @@ from torch import Tensor
 
 from ..core.constraints import NonNegative
 from ..data.types import STD
+from ..forward.device import move_to_device
 from ..scoring.case import Asking, Case, IsTop1
 from ..scoring.perturbations import Clean, ImputedSeries
 from ._draws import make_generator
@@ -61,7 +62,7 @@ def score(
 def _draw_noise(case: Case, sigma: float, space: Space, seed: int) -> Tensor:
     values = make_generator(case, seed).normal(0, sigma, case.image.shape).astype(np.float32)
     scale = np.array(STD if space == "normalised" else (1, 1, 1), dtype=np.float32)
-    return torch.from_numpy(values * scale[:, None, None]).to(case.image)
+    return move_to_device(torch.from_numpy(values * scale[:, None, None]), case.image.device)
 
 
 def _impute(case: Case, ranking: Ranking, noise: Tensor, *, threshold: bool) -> ImputedSeries:

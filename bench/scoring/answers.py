@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..core.plugins import Plugin
-from ..forward.device import move_to_host, widen
+from ..forward.device import move_to_device, move_to_host, widen
 from ..forward.forward import Stream
 from .blend import Canvas, Ranks, blend_all, count_images, split_request
 from .case import Case, IsTop1, MapQuestion, MapValue, Question, find_map_question
@@ -102,7 +102,7 @@ class Answers:
         stream = blend_all(parts)
         scores = self._net.scores(stream) if self._score_type == "softmax" else widen(self._net.logits(stream))
         targets = [self._cases[case].target for case, perturbed in keys for _ in range(count_images(perturbed))]
-        indices = torch.tensor(targets, device=scores.device)
+        indices = move_to_device(torch.tensor(targets), scores.device)
         return torch.stack([scores.gather(1, indices[:, None])[:, 0], (scores.argmax(1) == indices).to(scores.dtype)])
 
     def _keep(self, keys: Sequence[Key], scores: NDArray[np.float64]) -> None:

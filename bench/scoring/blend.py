@@ -17,6 +17,7 @@ from torch import Tensor
 
 from ..core.profiling import time_span
 from ..data.types import MEAN
+from ..forward.device import move_to_device
 from ..forward.forward import Stream
 from .impute import impute, make_mean_colour
 from .perturbations import (
@@ -58,7 +59,7 @@ def rank_pixels(maps: Tensor, ties: Ties = "reading") -> Tensor:
     if ties == "reading":
         order = _order_pixels(values)
     else:
-        first_to_last = _order_ties(pixels, ties).to(maps.device)
+        first_to_last = move_to_device(_order_ties(pixels, ties), maps.device)
         order = first_to_last[_order_pixels(values[:, first_to_last])]
     ranks = torch.arange(pixels, dtype=torch.int32, device=maps.device).expand(order.shape)
     return torch.empty_like(ranks, memory_format=torch.contiguous_format).scatter_(1, order, ranks).view(maps.shape)
@@ -240,7 +241,7 @@ def _(perturbed: KeptSeries, canvas: Canvas, index: int) -> Paint:
 
 @prepare_paint.register
 def _(perturbed: RegionSeries, canvas: Canvas, index: int) -> Paint:
-    ranks = torch.from_numpy(perturbed.ranks.astype(np.int32)).to(canvas.image.device)
+    ranks = move_to_device(torch.from_numpy(perturbed.ranks.astype(np.int32)), canvas.image.device)
     return _paint_bounds(canvas, ranks, perturbed.bounds, perturbed.fill)
 
 
@@ -251,7 +252,10 @@ def _(perturbed: Inside, canvas: Canvas, index: int) -> Paint:
 
 @prepare_paint.register
 def _(perturbed: InsideSeries, canvas: Canvas, index: int) -> Paint:
-    masks, base = torch.from_numpy(perturbed.masks).to(canvas.image.device), canvas.make_fill(perturbed.fill)
+    masks, base = (
+        move_to_device(torch.from_numpy(perturbed.masks), canvas.image.device),
+        canvas.make_fill(perturbed.fill),
+    )
 
     def paint(start: int, stop: int, output: Tensor) -> None:
         torch.lerp(base, canvas.image, masks[start:stop, None].to(base), out=output)
@@ -293,7 +297,7 @@ def _make_missing_test(canvas: Canvas, index: int, series: ImputedSeries) -> Cal
         ranks = canvas.ranks.take(index, ascending=series.ascending)
         return _make_bounds_test(ranks, series.bounds, canvas.pixels)
     values = 1 - canvas.maps[index] if series.ascending else canvas.maps[index]
-    limits = torch.tensor(series.thresholds, device=values.device)[:, None, None]
+    limits = move_to_device(torch.tensor(series.thresholds), values.device)[:, None, None]
     return lambda start, stop: values >= limits[start:stop]
 
 

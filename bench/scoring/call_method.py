@@ -10,6 +10,7 @@ from torch import Tensor
 from ..core.errors import NotApplicable, PluginError
 from ..core.plugins import Plugin
 from ..data.seeds import seed_generators
+from ..forward.device import move_to_device
 from ..nets.net import Net
 
 MAX_PIXELS = 2**26  # of a map: four times the largest photo
@@ -97,7 +98,7 @@ def _are_alike(maps: Tensor, expected: Tensor) -> bool:
 
 
 def _call(method: Plugin, net: Net, images: Tensor, targets: Sequence[int], seeds: Sequence[int]) -> Tensor:
-    make_targets = partial(torch.tensor, targets, device=images.device)
+    make_targets = partial(move_to_device, torch.tensor(targets), images.device)
     target_tensor = make_targets() if method.is_users_own else net.once(images, "targets", make_targets)
     if method.is_users_own:
         seed_generators(seeds[0], images.device)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ..data.seeds import derive_seed
-from ..forward.device import move_to_host
+from ..forward.device import move_to_device, move_to_host
 from ..forward.forward import Stream
 from .blend import Canvas, blend_images
 from .case import Case, FloatMap, MapOf, MapQuestion, RandomisedMap
@@ -75,4 +75,4 @@ def _explain_images(asked: Sequence[tuple[Case, MapOf, Stream]]) -> Iterable[Ten
 
 
 def _to_tensor(maps: FloatMap, case: Case) -> Tensor:
-    return torch.from_numpy(maps).to(case.image.device)
+    return move_to_device(torch.from_numpy(maps), case.image.device)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..core.errors import NotApplicable, PluginError
 from ..core.plugins import Plugin
-from ..forward.device import widen
+from ..forward.device import move_to_device, widen
 from .case import MapValue
 from .foreign import check_numbers, check_values
 
@@ -74,7 +74,7 @@ def _move_masks(requests: Sequence[MapRequest]) -> Masks:
     if not masks:
         return {}
     maps = requests[0].map
-    moved = torch.from_numpy(np.stack(list(masks.values()))).to(maps.device)
+    moved = move_to_device(torch.from_numpy(np.stack(list(masks.values()))), maps.device)
     return dict(zip(masks, moved.to(maps.dtype), strict=True))
 
 

@@ -13,6 +13,7 @@ from torch import Tensor
 from ..core.errors import NotApplicable, PluginError
 from ..core.plugins import Plugin
 from ..data.seeds import derive_seed, seed_generators
+from ..forward.device import move_to_device
 from .answers import Answers, Asked, Scorer, ScoreType
 from .case import AskingMaps, Case, MapQuestion, Question, Score, find_map_question
 from .foreign import check_questions, check_score
@@ -45,7 +46,7 @@ def score(
 
 
 def _stack_maps(cases: Sequence[Case]) -> Tensor:
-    return torch.from_numpy(np.stack([case.map for case in cases])).to(cases[0].image)
+    return move_to_device(torch.from_numpy(np.stack([case.map for case in cases])), cases[0].image.device)
 
 
 class _Dialogue:
