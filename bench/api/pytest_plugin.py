@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 RECORD = "--faithfulness-record"
 LINES = pytest.StashKey[list[str]]()  # of the summary at the end
+RECORDED = pytest.StashKey[set[Path]]()  # baselines
 
 
 class Faithfulness:
@@ -38,6 +39,10 @@ class Faithfulness:
         """
         file = self._config.rootpath / baseline
         record = bool(self._config.getoption(RECORD))
+        if record and file in self._config.stash[RECORDED]:
+            pytest.fail(
+                f"another check of these tests records {baseline} too: name a baseline of its own", pytrace=False
+            )
         if not record and not file.exists():
             pytest.fail(f"there is no baseline {baseline}: pytest {RECORD} writes it; commit the file", pytrace=False)
 
@@ -52,6 +57,7 @@ class Faithfulness:
         try:
             snapshot = check.run_check(request, self._directory / f"run-{self._count}")
             fault, line = ("", check.write_baseline(snapshot, file)) if record else _compare(snapshot, file, strict)
+            self._config.stash[RECORDED] |= {file} if record else set()
         except BenchError as error:
             fault, line = str(error), ""
         self._config.stash[LINES] += [line] if line else []
@@ -82,6 +88,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[LINES] = []
+    config.stash[RECORDED] = set()
 
 
 def pytest_terminal_summary(terminalreporter: "pytest.TerminalReporter", config: pytest.Config) -> None:

@@ -1,6 +1,7 @@
 """bench compare, bench baseline and bench history: what changed between runs."""
 
 import os
+import shlex
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -14,12 +15,13 @@ from ..compare import export, timing
 from ..compare.baseline import format_baseline
 from ..compare.compare import Comparison, check_nothing_failed, compare_snapshots, load_pair, load_snapshot
 from ..compare.history import format_csv, make_history
-from ..compare.snapshot import Snapshot
+from ..compare.snapshot import Snapshot, select_any
 from ..compare.terminal import show_comparison, show_history
 from ..core.errors import BenchError, UsageError
 from ..core.files import append_text, write_text
+from ..core.formatting import format_count
 from ..show.terminal import WIDTH
-from ..store.parts import check_output
+from ..store.parts import check_output, find_time
 from .options import Number, parse_specs
 
 console = Console(highlight=False, emoji=False)
@@ -105,7 +107,8 @@ def _check_outputs(outputs: Sequence[Path], inputs: Sequence[Path]) -> None:
 
 def _format_remedy(base: Path, new: Path) -> str:
     """Format the command that records the baseline again; empty if `base` is no baseline or `new` no run."""
-    return f"bench baseline {new} --out {base}" if base.is_file() and new.is_dir() else ""
+    is_baseline = base.is_file() and new.is_dir()
+    return shlex.join(["bench", "baseline", str(new), "--out", str(base)]) if is_baseline else ""
 
 
 def _write(comparison: Comparison, files: dict[str, Path | None]) -> None:
@@ -131,11 +134,16 @@ def _write(comparison: Comparison, files: dict[str, Path | None]) -> None:
 def baseline(*, directory: Path, out: Path | None) -> None:
     """Write a run's baseline: a small text file to commit, for bench compare."""
     _check_outputs([out] if out else [], [directory])
-    text = format_baseline(load_snapshot(directory))
+    snapshot = load_snapshot(directory)
+    text = format_baseline(snapshot)
     named = directory if directory.name else directory.resolve()  # `.` has no name of its own
     file = out or Path(f"{named}.baseline")
     write_text(file, text)
     console.print(f"baseline: {file}", soft_wrap=True, markup=False)
+    if failed := snapshot.list_failed(snapshot.nets):
+        reason = next(failures[failed[0]] for failures in snapshot.failures.values() if failed[0] in failures)
+        count = f"{len(failed)} of {format_count(len(snapshot.image_hashes), 'image')}"
+        click.echo(f"{count} failed and are not in the baseline ({failed[0]}: {reason})", err=True)
 
 
 @click.command()
@@ -143,7 +151,7 @@ def baseline(*, directory: Path, out: Path | None) -> None:
 @make_filter_option("nets")
 @make_filter_option("methods")
 @make_filter_option("metrics")
-@click.option("--by-time", is_flag=True, help="Sort the runs by time instead of the order given.")
+@click.option("--by-time", is_flag=True, help="Sort the runs by when they began, instead of in the order given.")
 @click.option("--csv", type=click.Path(path_type=Path), metavar="FILE", help="Write the series as CSV (-: print).")
 def history(
     *, runs: tuple[Path, ...], nets: list[str] | None, methods: list[str] | None, metrics: list[str] | None, by_time: bool,
@@ -155,8 +163,8 @@ def history(
     finished run, and races, are left out, as are images that failed in one of the runs compared.
     """
     _check_outputs([csv] if csv and csv != Path("-") else [], runs)
-    paths = sorted(runs, key=_find_time) if by_time else runs
-    snapshots = [snapshot.select(nets, methods, metrics) for snapshot in _load_runs(paths)]
+    paths = sorted(runs, key=find_time) if by_time else runs
+    snapshots = select_any(_load_runs(paths), nets, methods, metrics)
     lines = [line for line in make_history(snapshots) if metrics is None or line.key[2] in metrics]
     if csv == Path("-"):
         click.echo(format_csv(snapshots, lines), nl=False)
@@ -184,9 +192,3 @@ def _load_runs(paths: Sequence[Path]) -> list[Snapshot]:
     for reason in unusable:
         click.echo(f"left out: {reason}", err=True)
     return snapshots
-
-
-def _find_time(path: Path) -> float:
-    """Find the time when a run was started or a baseline written."""
-    file = path / "run.json" if path.is_dir() else path
-    return file.stat().st_mtime if file.exists() else 0.0

@@ -45,6 +45,8 @@ def is_baseline(file: Path) -> bool:
 def read_baseline(file: Path) -> Snapshot:
     """Read a baseline. Raise UsageError for a file that is no baseline, has another format, or was changed."""
     if not is_baseline(file):
+        if fault := _find_fault(file):
+            raise UsageError(f"{file} {fault}: restore the committed file, or write it anew with bench baseline")
         raise UsageError(
             f"{file} is neither a run nor a baseline: name the directory of a run, or a file that bench baseline wrote"
         )
@@ -53,10 +55,10 @@ def read_baseline(file: Path) -> Snapshot:
     except ValueError:
         raise _make_damage_error(file) from None
     if (version := content.pop(KIND, None)) != FORMAT:
-        raise UsageError(
-            f"{file} is a baseline of format {version}, and this version reads format {FORMAT}: "
-            "record it again with bench baseline"
+        remedy = (
+            "update cambench" if isinstance(version, int) and version > FORMAT else "write it anew with bench baseline"
         )
+        raise UsageError(f"{file} is a baseline of format {version}, and this version reads format {FORMAT}: {remedy}")
     if content.pop("sha256", None) != _compute_checksum(content):
         raise _make_damage_error(file)
     try:
@@ -66,7 +68,18 @@ def read_baseline(file: Path) -> Snapshot:
 
 
 def _make_damage_error(file: Path) -> UsageError:
-    return UsageError(f"{file} was edited or cut off: record it again with bench baseline")
+    return UsageError(f"{file} was edited or cut off: restore the committed file, or write it anew with bench baseline")
+
+
+def _find_fault(file: Path) -> str:
+    """Find what happened to a file that may have been a baseline; empty if nothing tells that it was one."""
+    with file.open("rb") as stream:
+        start = stream.read(1000).lstrip()
+    if start.startswith(b"<<<<<<<"):
+        return "has the marks of a merge conflict"
+    if not start:
+        return "is empty"
+    return "was formatted anew by another program" if f'"{KIND}"'.encode() in start else ""
 
 
 def _compute_checksum(content: dict[str, Any]) -> str:

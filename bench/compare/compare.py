@@ -39,7 +39,8 @@ class Comparison:
     results: tuple[NumberResult, ...]
     images: int  # in both
     notes: tuple[str, ...]
-    strict: bool = False  # whether unclear results fail too
+    lost: int = 0  # images of the base that are not compared
+    strict: bool = False  # whether unclear results and lost images fail too
     remedy: str = ""  # the command that writes the baseline again, if there is one
 
     @cached_property
@@ -48,7 +49,7 @@ class Comparison:
 
     @property
     def failed(self) -> bool:
-        return any(map(self.fails, self.results))
+        return any(map(self.fails, self.results)) or (self.strict and self.lost > 0)
 
     def fails(self, result: NumberResult) -> bool:
         """Tell whether a result makes the comparison fail."""
@@ -107,7 +108,9 @@ def compare_snapshots(base: Snapshot, new: Snapshot, *, strict: bool = False) ->
     remaining = iter(judged)
     results = [next(remaining) if isinstance(number, PairedValues) else number for number in scored]
     costs = _judge_costs(base, new, images, notes)
-    return Comparison(base, new, (*judge_methods(paired, judged), *results, *costs), len(images), tuple(notes), strict)
+    results = [*judge_methods(paired, judged), *results, *costs]
+    lost = 0 if find_shipped(Path(base.name)) else len(base.image_hashes) - len(images)
+    return Comparison(base, new, tuple(results), len(images), tuple(notes), lost, strict)
 
 
 def find_mismatch(base: Snapshot, new: Snapshot) -> str | None:
@@ -222,6 +225,17 @@ def _make_result(snapshot: Snapshot, key: Key, verdict: Verdict, why: str = "") 
     return NumberResult(key, verdict, metric.better, why=why, short=metric.short)
 
 
+def _note_lost_costs(base: Snapshot, new: Snapshot) -> Iterator[str]:
+    """Write a note on the methods of which one of the two has no costs."""
+    for snapshot, other in ((base, new), (new, base)):
+        lost = [
+            key for key in snapshot.costs if key not in other.costs and key[0] in other.nets and key[1] in other.methods
+        ]
+        if lost:
+            names = ", ".join(f"{method} on {net}" for net, method in lost)
+            yield f"costs not judged: {other.name} has none of {names}"
+
+
 def _judge_costs(base: Snapshot, new: Snapshot, images: list[str], notes: list[str]) -> Iterator[NumberResult]:
     """Judge the costs of the first image; peak bytes only if device and torch are the same."""
     both = [key for key in base.costs if key in new.costs]
@@ -230,6 +244,7 @@ def _judge_costs(base: Snapshot, new: Snapshot, images: list[str], notes: list[s
     ):
         notes.append("costs not judged: they are measured on the first image, which differs")
         return
+    notes += _note_lost_costs(base, new)
     environments = find_environment_difference(base.origin, new.origin)
     if both and environments:
         notes.append(f"peak_bytes not judged: {environments}")

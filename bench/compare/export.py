@@ -11,7 +11,16 @@ from xml.etree import ElementTree
 from ..core.formatting import format_p
 from ..core.markdown import escape, format_table
 from .compare import Comparison
-from .summary import ChangeRow, format_label, list_advice, list_changes, list_notes, write_headline, write_sentences
+from .summary import (
+    ADVICE,
+    ChangeRow,
+    format_label,
+    list_advice,
+    list_changes,
+    list_notes,
+    write_headline,
+    write_sentences,
+)
 from .timing import compute_median_seconds
 from .verdicts import NumberResult
 
@@ -56,9 +65,9 @@ def format_junit(comparison: Comparison) -> str:
                 suite, "testcase", classname=f"{_replace_forbidden(net)}.{method}", name=metric
             )
             if comparison.fails(result):
-                ElementTree.SubElement(
-                    case, "failure", type=result.verdict, message=_replace_forbidden(describe_result(result))
-                )
+                message = _replace_forbidden(describe_result(result))
+                failure = ElementTree.SubElement(case, "failure", type=result.verdict, message=message)
+                failure.text = ADVICE[result.verdict]
     ElementTree.indent(root)
     return ElementTree.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
 

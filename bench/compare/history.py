@@ -33,7 +33,7 @@ class HistoryEntry:
 
     @property
     def changes(self) -> bool:
-        return self.verdict in ("better", "worse", "not comparable")
+        return self.verdict in ("better", "worse", "broken", "fixed", "not comparable")
 
 
 @dataclass(frozen=True)
@@ -75,8 +75,11 @@ def _find_verdict(results: dict[Key, NumberResult], key: Key) -> Verdict:
     if key[2] != OVERALL:
         return results[key].verdict if key in results else "not comparable"
     method_results = [result for result in results.values() if result.key[1] == key[1]]
-    if not method_results or any(result.verdict == "not comparable" for result in method_results):
+    verdicts = {result.verdict for result in method_results}
+    if not method_results or "not comparable" in verdicts:
         return "not comparable"
+    if "broken" in verdicts:
+        return "broken"
     return next((result.verdict for result in method_results if result.key[2] == OVERALL), "same")
 
 

@@ -46,7 +46,7 @@ def sum_improvements(numbers: Sequence[PairedValues]) -> Floats:
 
 
 def _test(numbers: Sequence[PairedValues], sums: Floats) -> float:
-    """Return p of Student's t-test; for binary values, of the sign test, because two equal flips have no variance (p = 0)."""
+    """Return p of Student's t-test; for binary values, of the sign test."""
     if sums.size < 2:
         return nan
     binary = all(number.binary for number in numbers if number.differences.any())

@@ -29,6 +29,7 @@ from ..store.run import Run
 
 Key = tuple[str, str, str]  # net, method, metric
 NOT_FINITE = "the map was not finite (NaN or infinite)"
+WORDS = ("net", "method", "metric")
 COUNTED = ("forwards", "peak_bytes")  # costs that are the same every time
 SCORES = ("net", "method", "metric", "image", "value", "reason", "nan_map")  # columns
 
@@ -82,8 +83,7 @@ class Snapshot:
         self, nets: Sequence[str] | None, methods: Sequence[str] | None, metrics: Sequence[str] | None
     ) -> "Snapshot":
         """Select nets, methods and metrics (None: all). Raise UsageError for one that the snapshot does not have."""
-        words = ("net", "method", "metric")
-        for word, specs, known in zip(words, (nets, methods, metrics), self._known, strict=True):
+        for word, specs, known in zip(WORDS, (nets, methods, metrics), self._known, strict=True):
             for spec in specs or ():
                 if spec not in known:
                     raise UsageError(f"{self.name} has no {word} {spec!r}: {list_known_names(spec, known)}")
@@ -117,6 +117,25 @@ class Snapshot:
             image_hashes={image: sha for image, sha in self.image_hashes.items() if image not in images},
             scores={key: _select_images(scores, kept) for key, scores in self.scores.items()},
         )
+
+
+def select_any(
+    snapshots: Sequence[Snapshot],
+    nets: Sequence[str] | None,
+    methods: Sequence[str] | None,
+    metrics: Sequence[str] | None,
+) -> list[Snapshot]:
+    """Select in each snapshot what it has of nets, methods and metrics. Raise UsageError for one that no snapshot has."""
+    wanted = (nets, methods, metrics)
+    anywhere = [set().union(*(snapshot._known[part] for snapshot in snapshots)) for part in range(3)]
+    for word, specs, known in zip(WORDS, wanted, anywhere, strict=True):
+        if unknown := next((spec for spec in specs or () if spec not in known), None):
+            raise UsageError(f"no run has a {word} {unknown!r}: {list_known_names(unknown, sorted(known))}")
+    return [
+        snapshot.select(*(specs and [spec for spec in specs if spec in known]
+                          for specs, known in zip(wanted, snapshot._known, strict=True)))
+        for snapshot in snapshots
+    ]  # fmt: skip
 
 
 def _select_images(scores: Scores, kept: Sequence[int]) -> Scores:

@@ -13,13 +13,14 @@ from .verdicts import OVERALL, NumberResult, Verdict
 
 ORDER: tuple[Verdict, ...] = ("worse", "broken", "gone", "not comparable", "unclear", "better", "fixed", "new", "same")
 TINY = 1e-300  # for a metric without slack, of which any change is a large one
+MOST_DIGITS = 12
 NOTED = 1.5  # a ratio of seconds that is worth a note
 ADVICE: dict[Verdict, str] = {
-    "worse": "worse: beyond the slack and significant (for costs: any increase); find the change that caused it",
+    "worse": "worse: beyond the slack and significant (costs: beyond the slack); find the change that caused it",
     "broken": "broken: the base has values and the new run has none, for the reason given",
     "gone": "gone: in the base but not in the new run; run it, or record the baseline without it",
     "not comparable": "not comparable: the numbers are defined differently, for the reason given",
-    "unclear": "unclear: beyond the slack, but not significant; use more images (for seconds: runs), or fail with --strict",
+    "unclear": "unclear: beyond the slack, but not significant; use more images (for seconds: runs). A strict comparison fails",
 }
 
 
@@ -61,8 +62,7 @@ def _make_row(result: NumberResult) -> ChangeRow:
         times = f"x {result.new / result.base:.4g}" if result.base else "from 0"
         return ChangeRow(
             result,
-            format_figure(result.base / scale),
-            format_figure(result.new / scale),
+            *_format_apart(result.base / scale, result.new / scale),
             times,
             "runs" if result.key[2] == SECONDS else "exact",
             format_p(result.p),
@@ -77,6 +77,17 @@ def _make_row(result: NumberResult) -> ChangeRow:
 def format_figure(value: float) -> str:
     """Format a number for a table; small numbers have two digits."""
     return format_number(value) if not value or abs(value) >= 0.01 else f"{value:.1e}"
+
+
+def _format_apart(base: float, new: float) -> tuple[str, str]:
+    """Format two costs with as many digits as tell them apart."""
+    figures = format_figure(base), format_figure(new)
+    if figures[0] != figures[1] or base == new:
+        return figures
+    digits = next(
+        (digits for digits in range(4, MOST_DIGITS) if f"{base:.{digits}g}" != f"{new:.{digits}g}"), MOST_DIGITS
+    )
+    return f"{base:.{digits}g}", f"{new:.{digits}g}"
 
 
 def format_label(result: NumberResult) -> str:
@@ -128,6 +139,8 @@ def write_headline(comparison: Comparison) -> str:
     """Describe the outcome of a comparison in one line: the change that matters most, and the count of each verdict."""
     passed = "Passed, with unclear results" if comparison.counts["unclear"] else "Passed"
     numbers, images = format_count(len(comparison.results), "number"), format_count(comparison.images, "image")
+    if comparison.lost:
+        images = f"{comparison.images} of {format_count(comparison.images + comparison.lost, 'image')}"
     parts = [f"{numbers} over {images}: {count_verdicts(comparison)}"]
     if worst := describe_worst_change(comparison):
         parts.insert(0, worst)
@@ -148,9 +161,21 @@ def describe_worst_change(comparison: Comparison) -> str:
     net, method, metric = worst.key
     if metric == OVERALL:
         return f"{method} on {net} is {worst.verdict} by all metrics together"
+    if not _is_numeric(worst):
+        return _describe_all_of(worst, changed)
     row = _make_row(worst)
-    figures = f", {row.base} → {row.new}" if _is_numeric(worst) else ""
-    return f"{metric} of {method} on {net} is {worst.verdict}{figures}"
+    return f"{metric} of {method} on {net} is {worst.verdict}, {row.base} → {row.new}"
+
+
+def _describe_all_of(worst: NumberResult, changed: Sequence[NumberResult]) -> str:
+    """Describe a verdict without numbers for all metrics and nets of a method that have it."""
+    _, method, _ = worst.key
+    keys = [result.key for result in changed if result.verdict == worst.verdict and result.key[1] == method]
+    nets, metrics = (list(dict.fromkeys(key[part] for key in keys)) for part in (0, 2))
+    place = nets[0] if len(nets) == 1 else format_count(len(nets), "net")
+    if len(metrics) == 1:
+        return f"{metrics[0]} of {method} on {place} is {worst.verdict}"
+    return f"{method} on {place} is {worst.verdict} by {format_count(len(metrics), 'metric')}"
 
 
 def _count_slacks(result: NumberResult) -> float:
@@ -161,7 +186,7 @@ def _count_slacks(result: NumberResult) -> float:
 def list_notes(comparison: Comparison) -> list[str]:
     """List what was left out, and large changes of seconds, which are judged only with --judge-seconds."""
     if any(result.key[2] == SECONDS for result in comparison.results):
-        return list(comparison.notes)
+        return [*comparison.notes, "seconds are in bare predictions"]
     changes = [
         f"{method} on {net} {format_number(base)} → {format_number(new)}"
         for (net, method), (base, new) in compute_median_seconds(comparison.base, comparison.new).items()
@@ -174,6 +199,8 @@ def list_notes(comparison: Comparison) -> list[str]:
 def list_advice(comparison: Comparison) -> list[str]:
     """Explain each failing or unclear verdict that occurs, and what to do."""
     sentences = [text for verdict, text in ADVICE.items() if comparison.counts[verdict]]
+    if comparison.strict and comparison.lost:
+        sentences.append("images of the base are missing in the new run, which fails a strict comparison: run them too")
     if comparison.failed and comparison.remedy:
         sentences.append(f"if all changes are intended, record the baseline again: {comparison.remedy}")
     return sentences

@@ -32,6 +32,9 @@ from .verdicts import FAILING
 STYLES = {"better": "green", "fixed": "green", "unclear": "yellow", "new": "dim"} | dict.fromkeys(FAILING, "bold red")
 METRIC = 15  # the widest column of metrics
 BLOCKS = "▁▂▃▄▅▆▇█"
+OTHER_IMAGES = (
+    "The runs have different images: a mean is over the images of its run, a change over those that two runs share."
+)
 RUNS = 24  # at most, in a line of blocks: the last ones
 
 
@@ -85,6 +88,8 @@ def show_history(runs: Sequence[Snapshot], history: Sequence[Series]) -> Group:
     ]
     for (net, method), group in groupby(history, key=lambda series: series.key[:2]):
         parts += [Text(), Text(f"{net}, {method}", style="bold"), _make_history_grid(list(group), len(runs))]
+    if len({frozenset(run.image_hashes.items()) for run in runs}) > 1:
+        parts += [Text(), Text(OTHER_IMAGES, style="dim")]
     return Group(*parts)
 
 

@@ -5,7 +5,9 @@ is slower only if the ratio of the medians exceeds the given factor, every new r
 Mann-Whitney test over all images is significant.
 """
 
+import os
 from collections.abc import Sequence
+from itertools import chain
 from statistics import median
 
 import numpy as np
@@ -52,7 +54,7 @@ def judge_seconds(pairs: Sequence[SnapshotPair], factor: float) -> list[NumberRe
 
 
 def _check(pairs: Sequence[SnapshotPair]) -> None:
-    """Raise UsageError for too few runs, runs without seconds, or runs on other devices or with another torch."""
+    """Raise UsageError for too few runs, runs without seconds, of other devices or another torch, or named twice."""
     if len(pairs) < RUNS:
         raise UsageError(
             f"seconds need at least {RUNS} pairs of runs, not {len(pairs)}: "
@@ -66,6 +68,9 @@ def _check(pairs: Sequence[SnapshotPair]) -> None:
             )
         if why := find_environment_difference(first.origin, run.origin):
             raise UsageError(f"seconds cannot be judged: {first.name} and {run.name} differ: {why}")
+    names = [os.path.realpath(run.name) for pair in pairs for run in pair]
+    if repeated := next((run for run in chain(*pairs) if names.count(os.path.realpath(run.name)) > 1), None):
+        raise UsageError(f"{repeated.name} is given twice: seconds need {RUNS} runs of their own on each side")
 
 
 def mann_whitney_p(base: Side, new: Side) -> float:

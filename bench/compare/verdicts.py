@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from scipy.stats import t
 
 from ..core import slack
+from ..core.formatting import MEGABYTE
 from ..stats import paired
 from ..stats.estimate import ALPHA, Estimate, Floats
 from ..stats.paired import PairedSample
@@ -26,7 +27,8 @@ from .snapshot import Key
 
 FAMILIES = 2  # of tests: one of single metrics, one of all metrics of a method
 OVERALL = "overall"
-EXACT = 1e-9  # relative rounding of costs
+# The least increase of a cost that counts. Less is the bookkeeping of an operation, such as einsum in place of a product.
+COST_SLACKS = {"forwards": 0.01, "peak_bytes": 0.01 * MEGABYTE}
 
 Verdict = Literal["worse", "broken", "gone", "not comparable", "unclear", "better", "fixed", "new", "same"]
 FAILING: tuple[Verdict, ...] = ("worse", "broken", "gone", "not comparable")
@@ -87,7 +89,8 @@ def judge_numbers(numbers: Sequence[PairedValues]) -> list[NumberResult]:
     differences = [number.differences for number in numbers]
     changed = [index for index, by_image in enumerate(differences) if by_image.any()]
     samples = [_make_sample(numbers[index], differences[index]) for index in changed]
-    intervals = [pair.difference for pair in paired.compare_pairs(samples)] if samples else []
+    pairs = paired.compare_pairs(samples) if samples else []
+    intervals = [_cut(pair.difference, numbers[index].metric) for pair, index in zip(pairs, changed, strict=True)]
     tested = [_test(sample) for sample in samples]
     corrected = correct([test.p for test in tested])
     tests = [Significance(float(p), test.sign) for p, test in zip(corrected, tested, strict=True)]
@@ -106,6 +109,14 @@ def _make_sample(number: PairedValues, differences: Floats) -> PairedSample:
     return PairedSample("new", "base", differences, number.metric.better, number.binary)
 
 
+def _cut(change: Estimate, metric: MetricScale) -> Estimate:
+    """Cut the interval of a change to the differences that the metric's range allows."""
+    low, high = metric.range
+    if low is None or high is None:
+        return change
+    return change._replace(low=max(change.low, low - high), high=min(change.high, high - low))
+
+
 def _test(sample: PairedSample) -> Significance:
     """Test a sample; p is NaN for one image."""
     differences = sample.differences
@@ -117,12 +128,13 @@ def _test(sample: PairedSample) -> Significance:
 
 
 def t_test(values: Floats) -> float:
-    """Return the two-sided p of Student's t-test that the mean of at least two values is 0; p is 0 if all values are equal.
+    """Return the two-sided p of Student's t-test that the mean of at least two values is 0.
 
-    scipy's ttest_1samp is not used, because it warns of lost precision if values are equal within rounding.
+    For equal values, which have no variance (t is infinite), p is that of the sign test: two values of a count or of a share of
+    few pixels are often equal. scipy's ttest_1samp is not used, because it warns if values are equal within rounding.
     """
     if float(np.ptp(values)) <= slack.ROUNDING * float(np.abs(values).max()):
-        return 0.0
+        return sign_test(values).p
     error = float(values.std(ddof=1)) / values.size**0.5
     return float(2 * t.sf(abs(float(values.mean())) / error, values.size - 1))
 
@@ -149,7 +161,7 @@ def _decide_verdict(number: PairedValues, change: Estimate | None, tested: Signi
 
 
 def judge_cost(key: Key, base: float, new: float) -> NumberResult:
-    """Judge a cost that is the same in every run: any increase beyond rounding is worse."""
-    same = abs(new - base) <= EXACT * max(abs(base), abs(new)) or (isinf(base) and base == new)
+    """Judge a cost that is the same in every run: any increase beyond its slack is worse."""
+    same = abs(new - base) <= COST_SLACKS[key[2]] or (isinf(base) and base == new)
     verdict: Verdict = "same" if same else "worse" if new > base else "better"
     return NumberResult(key, verdict, "lower", base, new, short=key[2])

@@ -69,8 +69,12 @@ def write_bytes(file: Path, content: bytes) -> None:
             file.write_bytes(content)
             return
         partial = file.with_suffix(file.suffix + ".partial")
-        partial.write_bytes(content)
-        partial.replace(file)
+        try:
+            partial.write_bytes(content)
+            partial.replace(file)
+        except OSError:
+            partial.unlink(missing_ok=True)
+            raise
 
 
 def check_name(file: Path) -> None:
@@ -93,7 +97,9 @@ def explain_os_errors(directory: Path) -> Iterator[None]:
     except OSError as error:
         message = f"{directory} cannot be written: {REASONS.get(error.errno or 0, error.strerror)}"
         if error.errno in FULL:
-            raise Fatal(f"{message}; what was written is kept; run the same command to resume") from None
+            raise Fatal(
+                f"{message}; what was written before is kept: make room, and run the same command again"
+            ) from None
         raise UsageError(message) from None
 
 

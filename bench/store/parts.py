@@ -8,8 +8,10 @@ lists: its parts are complete once their scores exist, and are checked by their 
 import hashlib
 import io
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,9 @@ from .shipped import choose_remedy, is_shipped
 
 Rows = list[dict[str, Any]]
 NetImage = tuple[str, str]  # (net, image)
+
+TIME = "%Y%m%dT%H%M%S%f"  # when a process began to write a run, in UTC, in the names of its parts
+STAMP = re.compile(r"part-(\d{8}T\d{12})-")
 
 
 @dataclass
@@ -147,6 +152,15 @@ def _read_list(file: Path, identity: Identity) -> dict[str, str | None]:
     if not (set(NEEDED) <= content.files.keys() <= set(SCHEMAS)):
         raise _make_damage_error(file, "it does not list the tables of a run", file)
     return dict(content.files)
+
+
+def find_time(path: Path) -> str:
+    """Find when a run wrote its first part, or else when the file, a baseline, was written: `20261201T093015000000`, in UTC."""
+    stamps = [match[1] for file in (path / "scores").glob("part-*") if (match := STAMP.match(file.stem))]
+    if stamps:
+        return min(stamps)
+    file = path / FILE if path.is_dir() else path
+    return datetime.fromtimestamp(file.stat().st_mtime if file.exists() else 0, UTC).strftime(TIME)
 
 
 def _find_marker(directory: Path, name: str, *, listed: bool) -> Path:

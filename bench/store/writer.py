@@ -56,7 +56,7 @@ class Writer:
             self._lock.release()
             raise
         # Unique to this writer; later marks sort later.
-        self.mark = f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{secrets.token_hex(3)}"
+        self.mark = f"{datetime.now(UTC):{parts.TIME}}-{secrets.token_hex(3)}"
         self.began = self._flushed = time.monotonic()
         self._units: list[Unit] = []
         self._parts = 0

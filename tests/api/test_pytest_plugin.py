@@ -64,6 +64,13 @@ def test_a_method_is_recorded_then_compared_and_fails_when_worse(project: Path) 
     assert "Traceback" not in output and max(len(line) for line in output.splitlines() if "worse" in line) <= 80
 
 
+def test_two_checks_do_not_record_one_baseline(project: Path) -> None:
+    test = TEST.replace("images=6", "images=1")
+    (project / "test_my_cam.py").write_text(test + test.replace("test_my_cam(", "test_again("), encoding="utf-8")
+    code, output = run(project, "--faithfulness-record")
+    assert code == 1 and "another check of these tests records baselines/my_cam.txt too" in " ".join(output.split())
+
+
 def test_a_missing_baseline_fails_with_the_command_that_records_it(project: Path) -> None:
     code, output = run(project)
     assert code == 1

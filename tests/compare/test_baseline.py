@@ -104,7 +104,7 @@ def test_a_run_worse_than_the_baseline_fails_with_the_command_to_record_it(file:
     assert f"benchbaseline{new}--out{file}" in "".join(result.output.split())  # wherever the terminal breaks the line
 
 
-DAMAGED = "was edited or cut off: record it again with bench baseline"
+DAMAGED = "was edited or cut off: restore the committed file, or write it anew with bench baseline"
 
 
 def test_a_changed_file_is_refused(run: Path, file: Path) -> None:
@@ -123,9 +123,14 @@ def test_line_ends_of_another_system_are_accepted(run: Path, file: Path) -> None
 def test_another_format_and_other_files_are_refused(run: Path, file: Path, tmp_path: Path) -> None:
     file.write_text(file.read_text(encoding="utf-8").replace('baseline": 1', 'baseline": 2', 1), encoding="utf-8")
     assert "is a baseline of format 2, and this version reads format 1" in refused("compare", file, run)
-    for content in (b"", b"{}", b"\xff\xfe\x00", b"[1, 2]"):
+    assert refused("compare", file, run).endswith("update cambench")
+    for content in (b"{}", b"\xff\xfe\x00", b"[1, 2]"):
         (tmp_path / "other").write_bytes(content)
         assert "is neither a run nor a baseline" in refused("compare", tmp_path / "other", run)
+    for content, fault in ((b"", "is empty"), (b"<<<<<<< HEAD\n{", "has the marks of a merge conflict"),
+                           (b' {\n "cambench baseline": 1', "was formatted anew by another program")):  # fmt: skip
+        file.write_bytes(content)
+        assert fault in refused("compare", file, run)
     file.write_bytes(b'{"cambench baseline": 1, "sha256": "\xff"}')
     assert DAMAGED in refused("compare", file, run)
     file.write_text('{"cambench baseline": 1}', encoding="utf-8")

@@ -14,6 +14,7 @@ from scipy.stats import ttest_1samp
 from cambench.bench.compare.compare import Comparison, compare_snapshots, load_snapshot
 from cambench.bench.compare.obrien import judge_methods, sum_improvements
 from cambench.bench.compare.snapshot import Snapshot
+from cambench.bench.compare.summary import list_advice, list_changes, write_headline
 from cambench.bench.compare.timing import judge_seconds
 from cambench.bench.compare.verdicts import PairedValues, judge_numbers
 from cambench.bench.core.errors import UsageError
@@ -83,9 +84,11 @@ def test_the_correction_counts_only_the_cells_that_changed() -> None:
     ("differences", "expected"),
     [
         ([-0.009] * 5, "same"),  # within the slack, which is 1 % of the range
-        ([-0.011] * 5, "worse"),  # equal, and beyond the slack
-        ([-0.011, -0.011], "worse"),
-        ([0.02, 0.02], "better"),
+        ([-0.0111, -0.0112, -0.0113, -0.0114], "worse"),  # beyond the slack, and alike
+        ([0.0201, 0.0202, 0.0203], "better"),
+        ([-0.02] * 2, "unclear"),  # equal values have no variance: the sign test judges them, as if they were flips
+        ([-0.02] * 6, "unclear"),
+        ([-0.02] * 7, "worse"),
         ([-0.3], "unclear"),  # one image decides nothing
         ([-0.3, 0.0, 0.0, 0.0], "unclear"),  # only one image changed
         ([2e-6, 2e-6, 2e-6], "same"),
@@ -97,15 +100,15 @@ def test_a_change_is_judged_by_its_slack_and_its_significance(differences: list[
 
 def test_an_increase_is_worse_if_lower_is_better() -> None:
     lower = SHARE.model_copy(update={"better": "lower"})
-    assert (verdict([0.02] * 3, lower), verdict([-0.02] * 3, lower)) == ("worse", "better")
+    assert (verdict([0.02] * 7, lower), verdict([-0.02] * 7, lower)) == ("worse", "better")
 
 
 def test_slack_is_declared_by_the_metric_or_a_share_of_the_range_or_mean() -> None:
     assert verdict([-0.04] * 3, SHARE.model_copy(update={"slack": 0.05})) == "same"
     unbounded = SHARE.model_copy(update={"range": [0, None]})
-    assert verdict([-0.19] * 3, unbounded, base=10) == "same"
-    assert verdict([-0.21] * 3, unbounded, base=10) == "worse"
-    assert verdict([-1e-7] * 3, unbounded, base=1e-6) == "worse"  # the rounding tolerance is relative to the values
+    assert verdict([-0.19] * 7, unbounded, base=10) == "same"
+    assert verdict([-0.21] * 7, unbounded, base=10) == "worse"
+    assert verdict([-1e-7] * 7, unbounded, base=1e-6) == "worse"  # the rounding tolerance is relative to the values
     assert verdict([1.9e-5] * 3, unbounded.model_copy(update={"slack": 0.0}), base=10) == "same"
 
 
@@ -128,7 +131,7 @@ def test_one_large_fall_against_many_small_gains_is_unclear() -> None:
 
 
 def test_values_at_the_ends_of_another_range_are_not_binary() -> None:
-    assert verdict([-2.0] * 4, SHARE.model_copy(update={"range": [-1, 1]}), base=1) == "worse"
+    assert verdict([-2.0, -1.9, -2.0], SHARE.model_copy(update={"range": [-1, 1]}), base=1) == "worse"
 
 
 # All metrics of a method at once
@@ -197,7 +200,7 @@ def test_a_worse_method_is_shown_with_its_evidence(base: Path, new: Path) -> Non
     (line,) = [line for line in result.output.splitlines() if line.startswith("worse") and "insert ↑" in line][:1] or [
         ""
     ]
-    assert "-.100" in line and "<.001" in line
+    assert "-.100" in line and ".003" in line  # equal differences: the sign test, Holm of 3 nets, times 2
 
 
 def test_the_first_line_names_the_worst_change_with_its_numbers(base: Path, new: Path) -> None:
@@ -222,7 +225,7 @@ def change_of(comparison: Comparison, net: str) -> float:
 
 def test_a_verdict_without_numbers_leads_too(base: Path, new: Path) -> None:
     rename_method(new, "cam", "my_cam")
-    assert bench("compare", base, new).output.startswith("Failed: insertion of cam on squeezenet1_1 is gone; ")
+    assert bench("compare", base, new).output.startswith("Failed: cam on 3 nets is gone by 8 metrics; ")
     assert bench("compare", base, base).output.startswith("Passed: 148 numbers over 12 images: 148 same\n")
 
 
@@ -456,7 +459,8 @@ def test_json_contains_every_number(base: Path, new: Path) -> None:
     (changed,) = [
         cell for cell in content["cells"] if (cell["net"], cell["metric"]) == ("vgg16", "insertion") and cell["change"]
     ]
-    assert changed["change"] == pytest.approx(-0.1) and changed["low"] == pytest.approx(-0.1) and changed["p"] == 0
+    assert changed["change"] == pytest.approx(-0.1) and changed["low"] == pytest.approx(-0.1)
+    assert changed["p"] == pytest.approx(2 * 3 * 2 * 0.5**12)  # the sign test, Holm of 3 nets, two families
 
 
 def test_the_comparison_is_appended_to_the_job_summary(
@@ -467,6 +471,39 @@ def test_the_comparison_is_appended_to_the_job_summary(
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
     assert bench("compare", base, base).exit_code == 0
     assert summary.read_text(encoding="utf-8").startswith("before\n### Passed: ")
+
+
+# Costs and images
+
+
+def test_a_cost_has_a_slack_and_its_figures_differ_where_it_is_judged(base: Path, new: Path) -> None:
+    def change(**costs: float) -> Comparison:
+        rows = store.open_run(base).table("cost")
+        counted = rows["forwards"].notna()
+        for name, more in costs.items():
+            rows.loc[counted, name] += more
+        runs.rewrite(new, "cost", rows)
+        return compare_runs(base, new)
+
+    assert not find_keys(change(forwards=0.0003, peak_bytes=8), "worse")
+    assert len(find_keys(change(forwards=0.02), "worse")) == len(find_keys(change(peak_bytes=20_000), "worse")) > 0
+    rows = [row for row in list_changes(change(forwards=0.02)) if row.result.key[1] == "score_cam"]
+    assert rows and all(row.base != row.new for row in rows)
+
+
+def test_images_that_are_missing_fail_a_strict_comparison(base: Path) -> None:
+    whole = load_snapshot(base)
+    few = replace(whole.leave_out([f"image {number:02}" for number in range(8, 12)]), name="few")
+    comparison = compare_snapshots(whole, few)
+    assert not comparison.failed and "over 8 of 12 images" in write_headline(comparison)
+    strict = compare_snapshots(whole, few, strict=True)
+    assert strict.failed and any("images of the base are missing" in advice for advice in list_advice(strict))
+    assert not compare_snapshots(few, whole, strict=True).failed
+
+
+def test_an_interval_stays_within_the_differences_that_the_range_allows() -> None:
+    (result,) = judge_numbers([cell([-0.9, 0.2], SHARE, base=0.95)])
+    assert result.change is not None and (result.change.low, result.change.high) == (-1, 1)
 
 
 # Seconds
@@ -484,7 +521,7 @@ def timed(name: str, factor: float, seed: int, base: Snapshot) -> Snapshot:
 
 def test_seconds_are_judged_over_repeated_runs(base: Path) -> None:
     start = load_snapshot(base)
-    pairs = [(timed("b", 1, seed, start), timed("n", 1.5, 10 + seed, start)) for seed in range(3)]
+    pairs = [(timed(f"b{seed}", 1, seed, start), timed(f"n{seed}", 1.5, 10 + seed, start)) for seed in range(3)]
     by_method = {result.key[1]: result for result in judge_seconds(pairs, 1.3)}
     assert (by_method[SLOW].verdict, by_method[STEADY].verdict) == ("worse", "same")
     assert by_method[SLOW].new / by_method[SLOW].base == pytest.approx(1.5, rel=0.1)
@@ -494,15 +531,18 @@ def test_seconds_are_judged_over_repeated_runs(base: Path) -> None:
 
 def test_seconds_are_unclear_if_one_new_run_is_not_slower(base: Path) -> None:
     start = load_snapshot(base)
-    pairs = [(timed("b", 1, seed, start), timed("n", 1.5 if seed else 1, 10 + seed, start)) for seed in range(3)]
+    pairs = [
+        (timed(f"b{seed}", 1, seed, start), timed(f"n{seed}", 1.5 if seed else 1, 10 + seed, start))
+        for seed in range(3)
+    ]
     assert judge_seconds(pairs, 1.3)[0].verdict == "unclear"
 
 
 def test_seconds_of_different_devices_are_refused(base: Path) -> None:
     start = load_snapshot(base)
     other = replace(start, origin=start.origin | {"device": "cuda"})
-    pairs = [(timed("b", 1, seed, start), timed("n", 1, seed, other)) for seed in range(3)]
-    with pytest.raises(UsageError, match="b and n differ: device cpu → cuda"):
+    pairs = [(timed(f"b{seed}", 1, seed, start), timed(f"n{seed}", 1, seed, other)) for seed in range(3)]
+    with pytest.raises(UsageError, match="b0 and n0 differ: device cpu → cuda"):
         judge_seconds(pairs, 1.3)
 
 
@@ -514,6 +554,13 @@ def test_too_few_runs_or_runs_without_seconds_are_refused(base: Path) -> None:
     assert "--repeat has no effect without --judge-seconds" in refused("compare", base, base, *repeat)
     with pytest.raises(UsageError, match="has no seconds"):
         judge_seconds([(load_snapshot(base), load_snapshot(base))] * 3, 1.3)
+
+
+def test_a_run_that_is_named_twice_is_no_repetition(base: Path) -> None:
+    start = load_snapshot(base)
+    pair = timed("b", 1, 0, start), timed("n", 1.5, 1, start)
+    with pytest.raises(UsageError, match="b is given twice: seconds need 3 runs of their own"):
+        judge_seconds([pair] * 3, 1.3)
 
 
 def test_seconds_are_in_units_of_a_bare_prediction(new: Path) -> None:

@@ -44,7 +44,8 @@ def test_a_run_with_a_failed_image_is_compared_on_the_others(failed: Path, tmp_p
     result = bench("compare", failed, failed)
     assert result.exit_code == 0 and f"1 image left out: failed in {failed}" in words(result.output)
     assert "11 images" in words(result.output) and result.output.count("left out") == 1
-    assert bench("baseline", failed, "--out", tmp_path / "b.baseline").exit_code == 0
+    recorded = bench("baseline", failed, "--out", tmp_path / "b.baseline")
+    assert recorded.exit_code == 0 and "failed and are not in the baseline (" in recorded.stderr
     text = (tmp_path / "b.baseline").read_text(encoding="utf-8")
     assert FAILED not in text and "image 04" in text
     result = bench("compare", tmp_path / "b.baseline", failed)

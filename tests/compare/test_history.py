@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 
 from cambench.bench.compare.compare import load_snapshot
-from cambench.bench.compare.history import Series, make_history
+from cambench.bench.compare.history import ALL_NETS, Series, make_history
 from cambench.bench.compare.terminal import draw_course
+from cambench.bench.compare.verdicts import OVERALL
 from cambench.bench.store.run import open_run
 from cambench.tests.support import runs as _runs
 from cambench.tests.support.cli import bench, refused
-from cambench.tests.support.comparisons import ONE_NET, edit_header, shift_scores
+from cambench.tests.support.comparisons import ONE_NET, edit_header, rename_method, shift_scores
 
 KEY = ("squeezenet1_1", "grad_cam", "insertion")
 
@@ -151,4 +152,30 @@ def test_csv_holds_no_formula(tmp_path: Path) -> None:
 
 def test_too_few_runs_and_unknown_metrics_are_refused(drift: list[Path]) -> None:
     assert "needs at least two runs" in refused("history", drift[0])
-    assert "has no metric 'insert'" in refused("history", *drift[:2], "--metrics", "insert")
+    assert "no run has a metric 'insert'" in refused("history", *drift[:2], "--metrics", "insert")
+
+
+def test_a_method_that_an_older_run_lacks_is_shown_for_the_others(drift: list[Path]) -> None:
+    rename_method(drift[0], "cam", "older")
+    result = bench("history", *drift[:3], "--methods", "cam")
+    assert result.exit_code == 0 and "squeezenet1_1, cam" in result.output and "grad_cam" not in result.output
+
+
+def test_a_number_that_loses_its_values_is_a_change(drift: list[Path]) -> None:
+    scores = open_run(drift[1]).table("scores")
+    lost = (scores["method"] == "grad_cam") & (scores["metric"] == "insertion")
+    _runs.rewrite(drift[1], "scores", scores.assign(
+        value=scores["value"].mask(lost), reason=scores["reason"].mask(lost, "the map is empty")))  # fmt: skip
+    entries = series(drift[:3]).entries
+    assert [entry.verdict for entry in entries] == ["new", "broken", "fixed"] and all(
+        entry.changes for entry in entries[1:]
+    )
+    assert "broken at 2" in bench("history", *drift[:2]).output
+    overall = series(drift[:2], (ALL_NETS, "grad_cam", OVERALL))
+    assert overall.entries[1].verdict == "broken"
+
+
+def test_means_over_different_images_are_marked(tmp_path: Path) -> None:
+    few, all_images = _runs.write(tmp_path / "few", images=4, nets=ONE_NET), _runs.write(tmp_path / "all", nets=ONE_NET)
+    assert "The runs have different images" in bench("history", few, all_images).output
+    assert "different images" not in bench("history", all_images, all_images).output

@@ -89,7 +89,7 @@ def test_the_action_passes_and_then_fails(project: Path, monkeypatch: pytest.Mon
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(project / "summary.md"))
     environment = {
         "SUITE": "tiny.toml",
-        "OPTIONS": "--images 3",
+        "OPTIONS": '--images 3\n--methods "./my_cam.py,random" --metrics insertion,deletion\n',
         "OUT": str(project / "out"),
         "BASELINE": "my.baseline",
     }

@@ -1,6 +1,7 @@
 """A run on disk: complete parts, resumption, and the refusal of other runs."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -150,6 +151,15 @@ def test_a_writer_that_cannot_start_releases_the_lock(
     Writer(tmp_path, HEADER).close()
 
 
+def test_the_time_of_a_run_is_that_of_its_first_part(tmp_path: Path) -> None:
+    for number, name in enumerate(("b", "a")):
+        write(tmp_path / name, unit("a", "x", 0.25))
+        os.utime(tmp_path / name / "run.json", (10.0 - number, 10.0 - number))  # as a copy may leave it
+    assert parts.find_time(tmp_path / "b") < parts.find_time(tmp_path / "a")
+    (tmp_path / "x.baseline").touch()
+    assert parts.find_time(tmp_path / "x.baseline") > parts.find_time(tmp_path / "a")
+
+
 def test_a_full_disk_is_reported_and_the_run_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(tmp_path, unit("a", "x", 0.25))
     writer = Writer(tmp_path, HEADER)
@@ -159,7 +169,7 @@ def test_a_full_disk_is_reported_and_the_run_is_kept(tmp_path: Path, monkeypatch
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("pyarrow.parquet.write_table", full)
-    with pytest.raises(Fatal, match="the disk is full; what was written is kept"):
+    with pytest.raises(Fatal, match="the disk is full; what was written before is kept"):
         writer.flush()
     writer.close()
     assert store.open_run(tmp_path).table("scores")["value"].tolist() == [0.25]
