@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from ..bench.core.constraints import Count, NonNegative
+from ..bench.forward.device import move_to_device
 from ..bench.forward.forward import Stream
 from ..bench.nets.net import Net
 from ..bench.scoring.perturbations import Fill
@@ -46,9 +47,10 @@ def explain(
 
     def mask_channels(number: int, masked: MaskedImage, activations: Tensor) -> Stream:
         def masks(start: int, stop: int) -> Tensor:
-            clean = make_masks(activations[torch.arange(start, stop) // samples], masked.image, first)
-            noises = [_draw_noise(clean[0], image_seeds[number], index) for index in range(start, stop)]
-            return clean + sigma * torch.stack(noises)
+            channel = torch.arange(start, stop, device=activations.device) // samples
+            clean = make_masks(activations[channel], masked.image, first)
+            noises = [_draw_noise(clean.shape[1:], image_seeds[number], index) for index in range(start, stop)]
+            return clean + sigma * move_to_device(torch.stack(noises), clean.device)
 
         return masked.show_masks(len(activations) * samples, masks)
 
@@ -66,7 +68,7 @@ def explain(
     )
 
 
-def _draw_noise(mask: Tensor, seed: int, index: int) -> Tensor:
-    """Return the noise of the mask with this index: the same however many masks are scored at a time."""
+def _draw_noise(size: tuple[int, ...], seed: int, index: int) -> Tensor:
+    """Return the noise (h, w) of the mask with this index: the same however many masks are scored at a time."""
     generator = torch.Generator().manual_seed(crc32(index.to_bytes(4, "little"), seed))
-    return torch.randn(mask.shape, generator=generator).to(mask)
+    return torch.randn(size, generator=generator)

@@ -335,7 +335,8 @@ def _move_bounds(
     bounds: Bounds, pixels: int, dtype: torch.dtype, device: torch.device
 ) -> tuple[Tensor | None, Tensor | None]:
     """Return the first and the last ranks (n, 1, 1) of bounds, on a device; None for those that leave no pixel out."""
-    first, last = torch.tensor(bounds, dtype=torch.int32, device=device)[:, :, None, None].to(dtype).unbind(1)
+    moved = move_to_device(torch.tensor(bounds, dtype=torch.int32), device)
+    first, last = moved[:, :, None, None].to(dtype).unbind(1)
     from_first, below_last = any(low > 0 for low, _ in bounds), any(high < pixels for _, high in bounds)
     return first if from_first else None, last if below_last else None
 
