@@ -37,14 +37,8 @@ class Faithfulness:
         None are those of the smoke suite. `strict` also fails unclear results: any change beyond a metric's slack. Without
         it, pytest's summary names them.
         """
-        file = self._config.rootpath / baseline
         record = bool(self._config.getoption(RECORD))
-        if record and file in self._config.stash[RECORDED]:
-            pytest.fail(
-                f"another check of these tests records {baseline} too: name a baseline of its own", pytrace=False
-            )
-        if not record and not file.exists():
-            pytest.fail(f"there is no baseline {baseline}: pytest {RECORD} writes it; commit the file", pytrace=False)
+        file = self._find_file(baseline, record)
 
         from ..core.errors import BenchError
         from . import check  # imports torch, which is slow, so only when a method is checked
@@ -57,12 +51,24 @@ class Faithfulness:
         try:
             snapshot = check.run_check(request, self._directory / f"run-{self._count}")
             fault, line = ("", check.write_baseline(snapshot, file)) if record else _compare(snapshot, file, strict)
-            self._config.stash[RECORDED] |= {file} if record else set()
         except BenchError as error:
             fault, line = str(error), ""
         self._config.stash[LINES] += [line] if line else []
         if fault:
             pytest.fail(fault, pytrace=False)
+
+    def _find_file(self, baseline: str | Path, record: bool) -> Path:
+        """Find the file of a baseline; fail the test if it is missing, or recorded by another check too."""
+        file, recorded = self._config.rootpath / baseline, self._config.stash[RECORDED]
+        if record and file in recorded:
+            pytest.fail(
+                f"another check of these tests records {baseline} too: name a baseline of its own", pytrace=False
+            )
+        if record:
+            recorded.add(file)
+        elif not file.exists():
+            pytest.fail(f"there is no baseline {baseline}: pytest {RECORD} writes it; commit the file", pytrace=False)
+        return file
 
 
 def _compare(snapshot: "Snapshot", file: Path, strict: bool) -> tuple[str, str]:
