@@ -66,8 +66,8 @@ def load_net(
     or fp16.
 
     `settings` describe a module: its `name`, its `classes` (a list of names), and how images in [0, 1] are normalised, by
-    `preprocess` ("imagenet", "none" or "half") or by `mean` and `std`. `scores` ("softmax", "sigmoid" or "logits") says how its
-    class scores are read, and `output` which output holds them, by name or index.
+    `preprocess` ("imagenet", the default, "none" or "half") or by `mean` and `std`. `scores` ("softmax", "sigmoid" or
+    "logits") says how its class scores are read, and `output` which output holds them, by name or index.
 
     Raise UsageError for a net, layer, protocol, device, precision or setting that does not exist, and for a net that cannot
     be loaded or split.

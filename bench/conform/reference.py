@@ -22,14 +22,33 @@ from ..scoring.perturbations import Perturbed, Series
 from ..scoring.postprocess import postprocess
 from ..scoring.rerun import MethodRunner, prepare_rerun
 
+SLACK = 1e-3  # by which rounding may leave [0, 1]
+
 
 def compute_maps(spec: str, net: Net, images: Tensor, targets: Tensor) -> Tensor:
     """Compute the raw maps (n, h', w') of a method, neither fitted nor stretched.
 
     `spec` names the method, `net` is loaded, images are (n, 3, h, w) in [0, 1], and targets (n,) are class indices. Raises
-    UsageError for a method that does not exist, NotApplicable if it does not apply to the net.
+    UsageError for a method that does not exist, and for other images or targets; NotApplicable if it does not apply to the net.
     """
+    _check_inputs(net, images, targets)
     return call_method(plugins.find(METHOD, spec), net, images.clone(), targets.tolist(), hash_pixels(images))
+
+
+def _check_inputs(net: Net, images: Tensor, targets: Tensor) -> None:
+    """Raise UsageError for images that are not (n, 3, h, w) in [0, 1], and for targets that are not n classes of the net."""
+    if images.dim() != 4 or images.shape[1] != 3 or not images.is_floating_point():
+        raise UsageError(
+            f"images are numbers in [0, 1] of shape (n, 3, h, w), not {images.dtype} of shape {tuple(images.shape)}"
+        )
+    low, high = (float(value) for value in images.aminmax())
+    if not (low >= -SLACK and high <= 1 + SLACK):
+        raise UsageError(
+            f"images are in [0, 1]; the net normalises them itself: these reach from {low:.3g} to {high:.3g}"
+        )
+    classes = len(net.classes)
+    if targets.shape != images.shape[:1] or not all(0 <= target < classes for target in targets.tolist()):
+        raise UsageError(f"targets are one class index for each image, from 0 to {classes - 1}, not {targets.tolist()}")
 
 
 def fit_maps(protocol_name: str, raw_maps: Tensor, images: Tensor) -> Tensor:
@@ -49,8 +68,14 @@ def compute_scores(
 ) -> dict[str, Tensor]:
     """Compute the scores (n,) of maps (n, h, w) in [0, 1], by metric, under a protocol.
 
-    Metrics that explain the image again need the spec of the `method`. Raise NotApplicable as the metrics do.
+    Metrics that explain the image again need the spec of the `method`. Raise UsageError for other images, targets or maps, and
+    NotApplicable as the metrics do.
     """
+    _check_inputs(net, images, targets)
+    if maps.shape != (len(images), *images.shape[2:]):
+        raise UsageError(
+            f"maps are (n, h, w), one for each image and of its size, not {tuple(maps.shape)}: see fit_maps"
+        )
     rules = protocol.find_protocol(protocol_name)
     metric_plugins = [rules.find_metric_plugins(metric, 0)[0] for metric in metrics]
     fit_and_stretch = partial(postprocess, size=(images.shape[2], images.shape[3]), protocol=rules)

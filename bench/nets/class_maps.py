@@ -84,6 +84,8 @@ def _explain_no_pooling(tail: Mapping[str, nn.Module], layer: str) -> str:
         return f"no global pooling of the output of {layer}: class maps exist at a later layer only"
     if dense == 1:
         return f"no global pooling: a fully connected layer weights every position of {layer} separately"
+    if not dense:
+        return f"no global pooling and linear layer are found after {layer}: torch.fx has to trace them"
     count = COUNT_WORDS[dense] if dense < len(COUNT_WORDS) else str(dense)
     return f"no global pooling: {count} fully connected layers follow the last convolution"
 

@@ -45,7 +45,7 @@ def load_module(
     name: str = "net",
     layer: str | None = None,
     classes: Sequence[str] = (),
-    preprocess: str = "imagenet",
+    preprocess: str = "",
     mean: str | float | Sequence[float] = "",
     std: str | float | Sequence[float] = "",
     scores: str = "",
@@ -55,12 +55,12 @@ def load_module(
 ) -> Net:
     """Make a net of a copy of a live module, in eval mode, frozen and fp32; the module itself does not change.
 
-    `preprocess` is applied to images in [0, 1]: imagenet, none or half, or else a mean and a std, one number or one a channel.
-    `scores` says how class scores are read (softmax, sigmoid or logits), `output` which output of several holds them.
-    Raise PluginError for a module that does not classify images, UsageError for a setting that does not fit it.
+    `preprocess` is applied to images in [0, 1]: imagenet (the default), none or half, or else a mean and a std, one number or
+    one a channel. `scores` says how class scores are read (softmax, sigmoid or logits), `output` which output of several holds
+    them. Raise PluginError for a module that does not classify images, UsageError for a setting that does not fit it.
     """
     mean, std = format_numbers(mean), format_numbers(std)
-    normalisation = parse_preprocess("" if mean or std else preprocess, mean, std)
+    normalisation = parse_preprocess(preprocess, mean, std)
     unwrapped = modules.unwrap(module)
     modules.check_module(unwrapped, f"{name} is")
     try:
@@ -113,7 +113,9 @@ def _make_net(name: str, model: LoadedModel, device: torch.device, precision: st
 def _list_input_notes(model: LoadedModel, fixed_size: int | None) -> list[str]:
     notes = []
     if model.preprocess is None:
-        notes.append("its images are normalised by ImageNet's mean and standard deviation: --preprocess changes that")
+        notes.append(
+            "its images are normalised by ImageNet's mean and standard deviation: --preprocess (preprocess=) changes that"
+        )
     if model.size not in (None, fixed_size, USUAL_SIZE):
         size = model.size
         notes.append(

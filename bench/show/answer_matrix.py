@@ -32,6 +32,10 @@ NOTE = (
     "< control: a control is better; unsure: it is shown neither to be better than every control nor to be worse than one; "
     "with each word the mean, over the images that all ranked methods have."
 )
+RACE_COLUMNS_NOTE = (
+    "In the columns that decide, these words are what the race has decided, which holds after every round. In the others, and "
+    "in the tables below, they follow from tests that hold for a fixed number of images, and claim more than is sure."
+)
 RACE_NOTE = (
     "These words follow from tests that hold for a fixed number of images. A race looks again after every round, so that they "
     "claim more than is sure: what the race has decided is in its own table."
@@ -62,7 +66,7 @@ def make_answer_matrix(table: Table, answer: Answer, standings: Standings, title
     measured = [each.metric.spec for each in ordered if table.knows_ties(each.metric)]
     notes = [
         NOTE,
-        *([RACE_NOTE] if table.race else []),
+        *([RACE_COLUMNS_NOTE] if table.race else []),
         *([TIES_NOTE.format(join_names(measured))] if measured else []),
     ]
     words = {cell.text for row in rows for cell in row.cells}

@@ -14,7 +14,22 @@ SHOWN = 3  # the most frequent notes on how images were read
 
 def describe_images(header: Header, net: str, predictions: pd.DataFrame) -> list[str]:
     """Describe what should be said of the images that a net has predicted, from its rows of predictions."""
-    return [*describe_label_orders(header, net, predictions), *describe_reading(predictions)]
+    return [
+        *describe_copies(predictions),
+        *describe_label_orders(header, net, predictions),
+        *describe_reading(predictions),
+    ]
+
+
+def describe_copies(predictions: pd.DataFrame) -> list[str]:
+    """Say how many images are copies of others: they count as images of their own, which makes tests too sure."""
+    hashes = predictions["sha256"].dropna()
+    copies = int(hashes.duplicated().sum())
+    if not copies:
+        return []
+    are_copies = "is a copy of another" if copies == 1 else "are copies of others"
+    count = format_count(len(hashes), "image")
+    return [f"{copies} of {count} {are_copies}, pixel by pixel: intervals and tests count each, and are too sure"]
 
 
 def describe_reading(predictions: pd.DataFrame) -> list[str]:

@@ -12,7 +12,7 @@ import pandas as pd
 from scipy.stats import nbinom, norm
 
 from ..core.formatting import format_effect
-from .estimate import ALPHA, FEW, TIE, Estimate, Floats, Z, are_hits, estimate_columns
+from .estimate import ALPHA, FEW, TIE, Estimate, Floats, Z, are_hits, estimate_columns, find_rounding
 from .significance import Significance, count_decisive_images, holm, sign_test, signed_rank_tests
 
 POWER = 0.8  # the probability with which the number of images that is forecast decides a comparison
@@ -35,6 +35,7 @@ class PairedSample:
     tie_effect: float = (
         0.0  # how much ties, the order of equal pixels, can move the mean of either, as far as it is known
     )
+    rounding: float = 0.0  # how much the scores of maps that are equal up to rounding may differ
 
 
 @dataclass(frozen=True)
@@ -102,11 +103,12 @@ def pair_methods(
     `ties` says how much the order of equal pixels moves each value, in the same rows and columns; None if it was not measured.
     """
     columns = {method: np.asarray(values[method], dtype=np.float64) for method in values.columns}
-    samples = []
+    samples, rounding = [], find_rounding(values)
     for a, b in combinations(values.columns, 2) if pairs is None else pairs:
         effect = 0.0 if ties is None else _find_tie_effect(values[[a, b]], ties[[a, b]])
         differences = subtract_paired(columns[a], columns[b])
-        samples.append(PairedSample(a, b, differences, better, binary and are_hits(np.abs(differences)), effect))
+        hits = binary and are_hits(np.abs(differences))
+        samples.append(PairedSample(a, b, differences, better, hits, effect, rounding))
     return samples
 
 
@@ -199,6 +201,8 @@ def _pair(sample: PairedSample, difference: Estimate, test: Significance, correc
     superiority = float((gains > 0).mean() + (gains == 0).mean() / 2) if gains.size else nan
     tested = _decide_verdict(sample.better, difference, test.sign, corrected)
     needed = _estimate_images_needed(sample.differences, family_size) if tested == "undecided" else None
+    if sample.differences.size > 1 and needed and float(np.abs(sample.differences).max()) <= sample.rounding:
+        needed = "never"
     pair = Pair(
         sample.first, sample.second, difference, superiority, test.p, float(corrected), tested, needed,
         different=int(np.count_nonzero(sample.differences)),

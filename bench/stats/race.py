@@ -14,7 +14,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from .estimate import ALIKE, Floats
+from .estimate import Floats, find_rounding
 from .sequences import NEVER, Counts, count_until_sure
 
 FIRST = 8  # images after which methods are compared for the first time
@@ -113,9 +113,14 @@ class Board:
             return True
         if self.controls[first] or self.controls[second] or self.goodness.shape[2] < FIRST:
             return False
-        own, other = self.goodness[:, first, :FIRST], self.goodness[:, second, :FIRST]
-        same = np.allclose(own, other, rtol=ALIKE, atol=ALIKE, equal_nan=True)
-        return same and max(len(np.unique(row[~np.isnan(row)].round(3))) for row in own) >= DISTINCT
+        distinct = 0
+        for values in self.goodness[:, :, :FIRST]:  # by each metric (k, FIRST)
+            rounding = find_rounding(values)
+            if not np.allclose(values[first], values[second], rtol=0, atol=rounding, equal_nan=True):
+                return False
+            present = values[first][~np.isnan(values[first])]
+            distinct = max(distinct, len(np.unique((present / rounding).round())))
+        return distinct >= DISTINCT
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from .controls import ControlComparison, compare_with_controls
-from .estimate import ALIKE
+from .estimate import find_rounding
 from .mean_scores import Metric, is_binary
 from .outcome import Standing
 from .paired import Pair
@@ -209,4 +209,7 @@ def _group_alike(table: Table) -> list[tuple[str, ...]]:
 
 
 def _are_alike(scores: Sequence[pd.DataFrame], first: str, second: str) -> bool:
-    return all(np.allclose(values[first], values[second], rtol=ALIKE, atol=ALIKE, equal_nan=True) for values in scores)
+    return all(
+        np.allclose(values[first], values[second], rtol=0, atol=find_rounding(values), equal_nan=True)
+        for values in scores
+    )

@@ -108,6 +108,9 @@ def _open(path: Path) -> Iterator[Picture.Image]:
     try:
         with Picture.open(make_readable(path)) as file:
             yield file
+    except Picture.DecompressionBombError:
+        most = 2 * (Picture.MAX_IMAGE_PIXELS or 0) / 1e6
+        raise ImageError(f"{decode_name(path)} has more than {most:.0f} million pixels: scale it down") from None
     except DECODING_ERRORS as error:
         reason = _describe_unknown(path) if isinstance(error, UnidentifiedImageError) else decode_name(error)
         raise ImageError(

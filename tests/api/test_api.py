@@ -2,10 +2,12 @@
 
 import doctest
 import io
+import re
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import matplotlib.style
 import numpy as np
@@ -309,6 +311,32 @@ def test_a_run_without_curves_says_so(tmp_path: Path) -> None:
     runs.rewrite(directory, "curves", load(directory).table("curves")[:0])
     with pytest.raises(UsageError, match=r"run has no curve on resnet18$"):
         load(directory).curve("insertion")
+
+
+def test_a_module_without_preprocess_is_normalised_with_a_note() -> None:
+    def load(**settings: Any) -> bool:
+        layers = nn.Conv2d(3, 4, 3, 2), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2)
+        loaded = cambench.load_net(nn.Sequential(*layers), classes=["a", "b"], device="cpu", **settings)
+        return any("normalised by ImageNet's mean" in note for note in loaded.notes)
+
+    assert load() and not load(preprocess="imagenet") and not load(mean=0.5, std=0.5)
+
+
+@pytest.mark.parametrize(
+    ("images", "targets", "message"),
+    [
+        (torch.rand(3, 32, 32), [0], "of shape (n, 3, h, w), not torch.float32 of shape (3, 32, 32)"),
+        (torch.randint(0, 255, (1, 3, 32, 32)), [0], "not torch.int64 of shape (1, 3, 32, 32)"),
+        (torch.rand(1, 3, 32, 32) * 255, [0], "images are in [0, 1]; the net normalises them itself: these reach from"),
+        (torch.rand(1, 3, 32, 32), [17], "from 0 to 9, not [17]"),
+        (torch.rand(2, 3, 32, 32), [1], "one class index for each image"),
+    ],
+)
+def test_images_and_targets_of_maps_are_checked(
+    net: Net, images: torch.Tensor, targets: list[int], message: str
+) -> None:
+    with pytest.raises(UsageError, match=re.escape(message)):
+        cambench.compute_maps("grad_cam", net, images, torch.tensor(targets))
 
 
 def test_a_module_can_be_a_net_and_stays_unchanged() -> None:

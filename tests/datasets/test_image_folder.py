@@ -102,6 +102,16 @@ def test_a_file_that_is_not_an_image_is_named_in_the_error(tmp_path: Path, spoil
         load_first(tmp_path)
 
 
+def test_a_picture_that_pillow_takes_for_an_attack_is_too_large(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Image.new("RGB", (80, 80)).save(tmp_path / "a.png")
+    (tmp_path / "labels.csv").write_text("file,class_index\na.png,0\n", encoding="utf-8")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+    with pytest.raises(ImageError, match=r"a\.png has more than 0 million pixels: scale it down"):
+        load_first(tmp_path)
+
+
 def test_a_truncated_file_is_named_in_the_error(tmp_path: Path) -> None:
     noise = np.random.default_rng(0).integers(0, 255, (80, 80, 3), dtype=np.uint8)
     Image.fromarray(noise).save(tmp_path / "a.jpg")

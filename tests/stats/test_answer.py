@@ -183,6 +183,20 @@ def test_methods_that_differ_on_one_image_are_not_alike(table: Table) -> None:
     assert answer and answer.alike == ()
 
 
+def test_small_scores_are_alike_only_within_their_own_rounding(table: Table) -> None:
+    """On a net that hardly reacts, a difference of .0003 is a third of the range of all scores."""
+    scored = with_scores(table, insertion={})
+    values = scored.values["insertion"]
+    values["grad_cam"] = values["cam"] + 0.0003
+    answer = find_answer(scored)
+    assert answer and answer.alike == (("cam", "grad_cam"),)
+    small = with_scores(table, insertion={})
+    small.values["insertion"] = values * 1e-3
+    small.values["insertion"]["grad_cam"] += 0.0003
+    answer = find_answer(small)
+    assert answer and answer.alike == ()
+
+
 def test_forwards_that_differ_by_rounding_are_equal_and_seconds_decide() -> None:
     cheap, expensive = (
         Cost(seconds, (seconds, seconds), forwards, 0.0) for seconds, forwards in ((0.02, 1.003), (0.03, 1.0))

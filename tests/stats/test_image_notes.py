@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from cambench.bench.stats.image_notes import describe_label_orders, describe_reading
+from cambench.bench.stats.image_notes import describe_copies, describe_label_orders, describe_reading
 
 
 def test_the_most_frequent_notes_are_said_with_their_first_image() -> None:
@@ -16,6 +16,13 @@ def test_the_most_frequent_notes_are_said_with_their_first_image() -> None:
         "3 images (the first: 4.png): grey",
         "2 images (the first: 2.png): bright",
     ]
+
+
+def test_copies_of_an_image_are_counted() -> None:
+    hashes = ["a", "b", "a", None, "a", None]
+    (note,) = describe_copies(pd.DataFrame({"sha256": hashes}))
+    assert note.startswith("2 of 4 images are copies of others, pixel by pixel")
+    assert describe_copies(pd.DataFrame({"sha256": ["a", "b", None, None]})) == []
 
 
 def test_images_without_a_note_are_not_spoken_of() -> None:

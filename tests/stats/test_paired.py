@@ -155,6 +155,18 @@ def test_a_small_change_on_every_image_is_decided_and_no_change_never() -> None:
     assert same.verdict == "undecided" and same.images_needed == "never"
 
 
+def test_no_number_of_images_decides_between_scores_that_are_equal_up_to_rounding() -> None:
+    rng = np.random.default_rng(0)
+    scores = pd.DataFrame({"a": rng.uniform(0, 1, 20)})
+    noise = rng.normal(0.1, 0.5, 20).clip(-1, 1)
+    pairs = [
+        compare_pairs(pair_methods(scores.assign(b=scores["a"] + size * noise), better="higher"))[0]
+        for size in (1e-4, 0.1)
+    ]
+    assert [pair.verdict for pair in pairs] == ["undecided"] * 2
+    assert pairs[0].images_needed == "never" and isinstance(pairs[1].images_needed, int)
+
+
 def test_one_method_gives_no_pairs() -> None:
     assert pair_methods(pd.DataFrame({"a": [0.1]}), better="higher") == []
 
