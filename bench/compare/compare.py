@@ -213,7 +213,7 @@ def _pair_values(
     if gained and not had.any():
         return _make_result(new, key, "fixed", f"has values on {format_count(gained, 'image')}, where it had none")
     if gained:
-        notes.append(f"{', '.join(key)}: judged on {had.sum()} images; {gained} more have a value now")
+        notes.append(f"{', '.join(key)}: judged on {had.sum()} images; {gained} more with a value now")
     if not had.any():
         return _make_result(new, key, "same", reasons[int(images[1][0])])
     return PairedValues(key, images[0][had], before[had], now[had], base.metrics[key[2]])

@@ -34,6 +34,7 @@ ENVIRONMENT = ("device", "torch")  # on which the numbers of one run depend
 NET = ("layer", "fingerprint", "scores", "output", "reading", "precision")
 METHOD = ("version",)  # and its settings
 METRIC = ("better", "unit", "fingerprint")  # and its protocol
+FINGERPRINTS = {"net": "weights", "metric": "file"}  # of what the fingerprint is
 CODE = ("fingerprint", "code")
 HASH = 16  # hexadecimal digits kept of a SHA-256
 BRIEF, LONG = 28, 60  # characters shown of a value
@@ -215,7 +216,8 @@ def _select_facts(facts: BaseModel, keys: tuple[str, ...]) -> Facts:
 def _find_fact_difference(word: str, base: Facts, new: Facts) -> str | None:
     for key in {**base, **new}:
         if base.get(key) != new.get(key):
-            return f"{word}'s {key}: {_abbreviate(base.get(key))} → {_abbreviate(new.get(key))}"
+            name = FINGERPRINTS.get(word, key) if key == "fingerprint" else key
+            return f"{word}'s {name}: {_abbreviate(base.get(key))} → {_abbreviate(new.get(key))}"
     return None
 
 

@@ -120,6 +120,8 @@ def _read_labels(file: Path, column: str, cells: Sequence[tuple[int, str]]) -> t
             raise UsageError(
                 f"{line}: {decode_name(cell)!r} names {len(classes)} classes: write the one that is explained"
             )
+        if not cell.isprintable():
+            raise UsageError(f"{line}: the class {decode_name(cell)!r} is not readable text: save the table as UTF-8")
         if not cell or (not is_number and not are_words):
             raise UsageError(f"{line}: {cell!r} is not a class index: a class index is a whole number from 0")
         if is_number != are_numbers[0]:
@@ -178,7 +180,8 @@ def _read_box(text: str, column: str, path: Path, line: str) -> Box:
     except ValueError:
         raise UsageError(f"{line}: {text!r} is not a box: a box is four numbers, x1 y1 x2 y2") from None
     if not (0 <= x1 < x2 and 0 <= y1 < y2):
-        raise UsageError(f"{line}: {text!r} is not a box: x1 < x2 and y1 < y2, counted from the upper left corner")
+        rule = "x1 < x2 and y1 < y2, in pixels from 0 in the upper left corner"
+        raise UsageError(f"{line}: {text!r} is not a box in the photo: {rule}")
     squashed = re.search(r"\d+", column)
     width, height = (int(squashed[0]),) * 2 if squashed else read_size(path)
     name = decode_name(path.name)

@@ -250,7 +250,7 @@ def test_lost_values_are_broken_and_gained_values_are_noted(base: Path, new: Pat
     assert "no value on 3 of 12 images: the gradient is gone" in " ".join(result.output.split())
     assert "all 3 nets; grad_cam; insertion" in " ".join(result.output.split())
     back = bench("compare", new, base)
-    assert back.exit_code == 0 and "judged on 9 images; 3 more have a value now" in " ".join(back.output.split())
+    assert back.exit_code == 0 and "judged on 9 images; 3 more with a value now" in " ".join(back.output.split())
 
 
 def test_a_metric_that_had_no_values_is_fixed(base: Path, new: Path) -> None:
@@ -351,7 +351,7 @@ CHANGES: dict[
     "method": (lambda h: h["methods"]["grad_cam"].update(version=2), 24, "method's version: 1 → 2"),
     "setting": (lambda h: h["methods"]["grad_cam"].update(settings={"of": "x"}), 24, "method's of: none → x"),
     "layer": (lambda h: h["nets"]["resnet18"].update(layer="layer3"), 40, "net's layer: layer4 → layer3"),
-    "weights": (lambda h: h["nets"]["resnet18"].update(fingerprint="99"), 40, "net's fingerprint: 0123abcd → 99"),
+    "weights": (lambda h: h["nets"]["resnet18"].update(fingerprint="99"), 40, "net's weights: 0123abcd → 99"),
 }
 
 

@@ -102,6 +102,15 @@ def test_a_file_that_is_not_an_image_is_named_in_the_error(tmp_path: Path, spoil
         load_first(tmp_path)
 
 
+def test_a_table_in_another_encoding_is_named(tmp_path: Path) -> None:
+    write_folder(tmp_path, "")
+    (tmp_path / "labels.csv").write_bytes("file,class_name\na.png,bïrd\n".encode("latin-1"))
+    with pytest.raises(
+        UsageError, match=r"line 2: the class 'b\\\\xefrd' is not readable text: save the table as UTF-8"
+    ):
+        load_first(tmp_path)
+
+
 def test_a_picture_that_pillow_takes_for_an_attack_is_too_large(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -151,7 +160,7 @@ def test_a_truncated_file_is_named_in_the_error(tmp_path: Path) -> None:
         ("file,class_index\na.png,0,1\n", "line 2 has 3 cells, and the first line 2"),
         ("\x00\x01,\x02\n1,2\n", "is not a table of comma-separated values: its first line names no columns"),
         ("file,class_index,box_xyxy\na.png,0,1 2 3\n", "'1 2 3' is not a box: a box is four numbers"),
-        ("file,class_index,box_xyxy\na.png,0,9 9 3 3\n", "is not a box: x1 < x2"),
+        ("file,class_index,box_xyxy\na.png,0,9 9 3 3\n", "is not a box in the photo: x1 < x2"),
         (
             "file,class_index\na.png,0\na.png,1\n",
             "lines 2 and 3: both name a.png: an image has one row, with one class",
@@ -178,7 +187,7 @@ def test_a_truncated_file_is_named_in_the_error(tmp_path: Path) -> None:
             "line 2: the box '10 10 50 66' reaches beyond a.png of 64 x 64 pixels by more than one: it may be",
         ),
         ("file,class_index,box_xyxy\na.png,0,10 10 500 64\n", "reaches beyond a.png"),
-        ("file,class_index,box_xyxy\na.png,0,nan 0 80 20\n", "is not a box: x1 < x2"),
+        ("file,class_index,box_xyxy\na.png,0,nan 0 80 20\n", "is not a box in the photo: x1 < x2"),
         ("", "is not a table of comma-separated values"),
         ("file,class_index\n", "holds no image"),
     ],

@@ -36,14 +36,14 @@ def changed(part: str, key: str, name: str, value: object) -> Header:
 
 MEANING: dict[str, tuple[Header, str]] = {
     "layer": (changed("nets", "resnet18", "layer", "layer3"), "net's layer: layer4 → layer3"),
-    "weights": (changed("nets", "resnet18", "fingerprint", "99"), "net's fingerprint: 0123abcd → 99"),
+    "weights": (changed("nets", "resnet18", "fingerprint", "99"), "net's weights: 0123abcd → 99"),
     "class scores": (changed("nets", "resnet18", "scores", "sigmoid"), "net's scores: softmax → sigmoid"),
     "output": (changed("nets", "resnet18", "output", "1"), "net's output: none → 1"),
     "axes": (changed("nets", "resnet18", "reading", "axes (n, h, w, k)"), "net's reading: none → axes (n, h, w, k)"),
     "version": (changed("methods", "grad_cam", "version", 2), "method's version: 1 → 2"),
     "setting": (changed("methods", "grad_cam", "settings", {"of": "logit"}), "method's of: none → logit"),
     "unit": (changed("metrics", "insertion", "unit", "share"), "metric's unit: mean probability → share"),
-    "code": (changed("metrics", "insertion", "fingerprint", "77"), "metric's fingerprint: none → 77"),
+    "code": (changed("metrics", "insertion", "fingerprint", "77"), "metric's file: none → 77"),
     "direction": (changed("metrics", "insertion", "better", "lower"), "metric's better: higher → lower"),
 }
 
@@ -106,7 +106,7 @@ def test_the_protocol_does_not_change_the_algorithm_of_a_metric() -> None:
     assert find_algorithm_difference(facts(), facts(version=2)) == "metric's version: 1 → 2"
     assert (
         find_algorithm_difference(facts(), facts().model_copy(update={"fingerprint": "77"}))
-        == "metric's fingerprint: none → 77"
+        == "metric's file: none → 77"
     )
 
 
