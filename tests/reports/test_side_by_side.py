@@ -193,7 +193,7 @@ def test_runs_on_different_subsets_of_a_data_set_are_comparable(tmp_path: Path) 
 def test_the_page_begins_with_what_changed(tmp_path: Path) -> None:
     directories = [_write(tmp_path / name).directory for name in ("first", "second", "third")]
     shift_scores(directories[1], "grad_cam", "insertion", -0.1)
-    shift_scores(directories[1], "grad_cam", "insertion", -0.01, images=2)  # equal differences are judged by the sign test
+    shift_scores(directories[1], "grad_cam", "insertion", -0.01, images=2)  # equal ones need the sign test
     opened = [store.open_run(directory) for directory in directories]
     text = html.page(opened).replace("<wbr>", "")
     assert text.index('<section id="changes">') < text.index('<section id="answer">')
