@@ -10,7 +10,6 @@ import pytest
 
 from cambench.bench.core import plugins
 from cambench.bench.core.plugins import METHOD, METRIC
-from cambench.tests.run.test_batches import FACTORY
 from cambench.tests.support import second_device
 from cambench.tests.support.second_device import BATCH
 
@@ -38,8 +37,7 @@ def list_specs(kind: plugins.Kind) -> list[str]:
 def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What the program prints: the scores on the device and on the CPU, and the waits of a batch."""
     folder = tmp_path_factory.mktemp("device")
-    (folder / "nets.py").write_text(FACTORY, encoding="utf-8")
-    command = [sys.executable, "-m", second_device.__name__, f"{folder}/build", f"{folder}/nets.py:tiny"]
+    command = [sys.executable, "-m", second_device.__name__, str(folder)]
     finished = subprocess.run(
         [*command, " ".join(list_specs(METHOD)), " ".join(list_specs(METRIC))],
         capture_output=True,

@@ -1,7 +1,7 @@
 """A device of torch's that every machine has: see second_device.cpp. A process that starts it keeps it to its end.
 
 As a program, it computes scores on it and on the CPU, counts what would make a GPU wait, and prints both as JSON:
-`python -m cambench.tests.support.second_device BUILD NET METHODS METRICS`.
+`python -m cambench.tests.support.second_device FOLDER METHODS METRICS`.
 """
 
 import json
@@ -23,6 +23,16 @@ NAME = "second"
 SOURCE = Path(__file__).with_suffix(".cpp")
 SCENES = 6  # in two batches
 BATCH = 3
+NET = """
+import torch
+from torch import nn
+
+def tiny():
+    torch.manual_seed(0)
+    layers = [nn.Conv2d(3, 40, 3, 4, 1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(40, 10)]
+    layers[0].bias.data -= torch.linspace(0, 0.6, 40)  # so that the number of live channels depends on the image
+    return nn.Sequential(*layers)
+"""
 
 
 def start(build: Path) -> Any:
@@ -63,10 +73,11 @@ def compute_scores(
     return {f"{row['image']} {row['method']} {row['metric']}": row["reason"] or row["value"] for row in rows}
 
 
-def main(build: str, net: str, methods: str, metrics: str) -> None:
-    """Print the scores of both devices and the waits as JSON."""
-    extension, waits = start(Path(build)), Counter[str]()
-    arguments = net, methods.split(), metrics.split()
+def main(folder: str, methods: str, metrics: str) -> None:
+    """Print the scores of both devices and the waits as JSON; the folder holds the device and the net."""
+    extension, waits = start(Path(folder)), Counter[str]()
+    Path(folder, "nets.py").write_text(NET, encoding="utf-8")
+    arguments = f"{folder}/nets.py:tiny", methods.split(), metrics.split()
     here = compute_scores(NAME, *arguments, listen=lambda: extension.listen(lambda what: waits.update([what])))
     print(json.dumps({"waits": waits, "second": here, "cpu": compute_scores("cpu", *arguments)}))
 
