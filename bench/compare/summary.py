@@ -59,7 +59,7 @@ def _make_row(result: NumberResult) -> ChangeRow:
         return ChangeRow(result, "", "", "", result.why, format_p(result.p))
     if result.change is None:
         scale = MEGABYTE if result.key[2] == "peak_bytes" else 1
-        times = f"x {result.new / result.base:.4g}" if result.base else "from 0"
+        times = "x " + _format_apart(1.0, result.new / result.base)[1] if result.base else "from 0"
         return ChangeRow(
             result,
             *_format_apart(result.base / scale, result.new / scale),
