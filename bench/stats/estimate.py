@@ -26,10 +26,16 @@ Transform = Callable[[Floats], Floats]  # from means (..., k) to the quantities 
 
 
 def find_rounding(values: ArrayLike) -> float:
-    """Find how much the scores by a metric of maps that are equal up to rounding may differ, from all scores by it."""
+    """Find how much the scores by a metric of maps that are equal up to rounding may differ, from all scores by it.
+
+    The range is that of the middle nine tenths, if they differ: a metric without bounds may have a score far off.
+    """
     present = np.asarray(values, dtype=np.float64)
     present = present[np.isfinite(present)]
-    return max(TIE, ALIKE * float(np.ptp(present))) if present.size else TIE
+    if not present.size:
+        return TIE
+    low, high = np.quantile(present, [0.05, 0.95])
+    return max(TIE, ALIKE * float(high - low or np.ptp(present)))
 
 
 class Estimate(NamedTuple):

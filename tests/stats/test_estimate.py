@@ -9,7 +9,7 @@ from scipy.stats import binomtest, skew
 
 from cambench.bench.stats import estimate as stats
 from cambench.bench.stats.bounded import MANY, bound_means
-from cambench.bench.stats.estimate import Estimate, Floats, estimate_columns, estimate_mean
+from cambench.bench.stats.estimate import Estimate, Floats, estimate_columns, estimate_mean, find_rounding
 
 # 97.5 % quantiles from a table of Student's t, by the number of values
 QUANTILES = {2: 12.7062, 3: 4.30265, 6: 2.570582, 7: 2.44691, 8: 2.364624, 12: 2.200985, 30: 2.04523}
@@ -255,3 +255,11 @@ def test_the_mean_of_a_binary_metric_that_gives_shares_has_the_interval_of_other
     bounds = (0.0, 1.0)
     (expected,) = estimate_columns(np.array(values)[:, None], bounds=bounds)
     assert estimate_mean(values, binary=True, bounds=bounds) == expected
+
+
+def test_the_rounding_of_scores_is_a_share_of_their_range_without_one_far_off() -> None:
+    scores = np.linspace(2, 4, 201)
+    assert find_rounding(scores) == pytest.approx(0.0018)
+    assert find_rounding([*scores, 1e6, np.nan]) == pytest.approx(0.0018, rel=0.01)
+    assert find_rounding([0.0] * 50 + [1.0]) == pytest.approx(1e-3)  # most scores are equal
+    assert find_rounding([0.5, 0.5]) == find_rounding([]) == stats.TIE
