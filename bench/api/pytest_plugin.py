@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 RECORD = "--faithfulness-record"
 LINES = pytest.StashKey[list[str]]()  # of the summary at the end
-RECORDED = pytest.StashKey[set[Path]]()  # baselines
+RECORDED = pytest.StashKey[set[Path]]()  # the baselines that checks have recorded
 
 
 class Faithfulness:
@@ -34,8 +34,8 @@ class Faithfulness:
         """Run a method beside the controls of the smoke suite; fail the test if anything is worse than in the baseline.
 
         `method` is a spec or a file, `dataset` a spec or a folder of images; metrics, data set, images and protocols that are
-        None are those of the smoke suite. `strict` also fails unclear results: any change beyond a metric's slack. Without
-        it, pytest's summary names them.
+        None are those of the smoke suite. `strict` also fails unclear results, any change beyond a metric's slack, and
+        images of the baseline that are not compared. Without it, pytest's summary names unclear results.
         """
         record = bool(self._config.getoption(RECORD))
         file = self._find_file(baseline, record)
@@ -50,7 +50,7 @@ class Faithfulness:
         )  # fmt: skip
         try:
             snapshot = check.run_check(request, self._directory / f"run-{self._count}")
-            fault, line = ("", check.write_baseline(snapshot, file)) if record else _compare(snapshot, file, strict)
+            fault, line = ("", self._record(snapshot, file)) if record else _compare(snapshot, file, strict)
         except BenchError as error:
             fault, line = str(error), ""
         self._config.stash[LINES] += [line] if line else []
@@ -59,16 +59,22 @@ class Faithfulness:
 
     def _find_file(self, baseline: str | Path, record: bool) -> Path:
         """Find the file of a baseline; fail the test if it is missing, or recorded by another check too."""
-        file, recorded = self._config.rootpath / baseline, self._config.stash[RECORDED]
-        if record and file in recorded:
+        file = self._config.rootpath / baseline
+        if record and file.resolve() in self._config.stash[RECORDED]:
             pytest.fail(
                 f"another check of these tests records {baseline} too: name a baseline of its own", pytrace=False
             )
-        if record:
-            recorded.add(file)
-        elif not file.exists():
+        if not record and not file.exists():
             pytest.fail(f"there is no baseline {baseline}: pytest {RECORD} writes it; commit the file", pytrace=False)
         return file
+
+    def _record(self, snapshot: "Snapshot", file: Path) -> str:
+        """Write a baseline; return a sentence that says so."""
+        from . import check
+
+        line = check.write_baseline(snapshot, file)
+        self._config.stash[RECORDED].add(file.resolve())
+        return line
 
 
 def _compare(snapshot: "Snapshot", file: Path, strict: bool) -> tuple[str, str]:

@@ -49,7 +49,11 @@ def _make_file_option(name: str, content: str) -> Callable[..., Any]:
 @make_filter_option("nets")
 @make_filter_option("methods")
 @make_filter_option("metrics")
-@click.option("--strict", is_flag=True, help="Also fail unclear results: any change beyond a metric's slack.")
+@click.option(
+    "--strict",
+    is_flag=True,
+    help="Also fail changes beyond the slack that are unclear, and images left out.",
+)
 @click.option(
     "--judge-seconds",
     type=Number(1),

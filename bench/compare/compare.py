@@ -39,7 +39,7 @@ class Comparison:
     results: tuple[NumberResult, ...]
     images: int  # in both
     notes: tuple[str, ...]
-    lost: int = 0  # images of the base that are not compared
+    lost: int = 0  # images of the base that are not compared on every net that both have
     strict: bool = False  # whether unclear results and lost images fail too
     remedy: str = ""  # the command that writes the baseline again, if there is one
 
@@ -109,14 +109,14 @@ def compare_snapshots(base: Snapshot, new: Snapshot, *, strict: bool = False) ->
     results = [next(remaining) if isinstance(number, PairedValues) else number for number in scored]
     costs = _judge_costs(base, new, images, notes)
     results = [*judge_methods(paired, judged), *results, *costs]
-    lost = 0 if find_shipped(Path(base.name)) else len(base.image_hashes) - len(images)
+    lost = 0 if find_shipped(Path(base.name)) else len(base.image_hashes) - _count_compared(base, new, images)
     return Comparison(base, new, tuple(results), len(images), tuple(notes), lost, strict)
 
 
 def find_mismatch(base: Snapshot, new: Snapshot) -> str | None:
     """Find why two snapshots cannot be compared at all: no net or no image in common; None if they can be compared."""
     if not base.nets.keys() & new.nets.keys():
-        return f"no net in common: {', '.join(base.nets)}, and {', '.join(new.nets)}"
+        return f"no net in common: {', '.join(base.nets) or 'none'}, and {', '.join(new.nets) or 'none'}"
     if why := find_pixel_difference(base.image_hashes, new.image_hashes):
         return why
     left = [snapshot.image_hashes for snapshot in leave_failed_out(base, new)]
@@ -139,6 +139,14 @@ def _select_images(base: Snapshot, new: Snapshot) -> tuple[list[str], list[str]]
         if alone := len(snapshot.image_hashes.keys() - other.image_hashes.keys()):
             notes.append(f"{format_count(alone, 'image')} left out: only in {snapshot.name}")
     return same, notes
+
+
+def _count_compared(base: Snapshot, new: Snapshot, images: Collection[str]) -> int:
+    """Count the images with the same pixels of which the explained class is the same on every net that both have."""
+    compared = set(images)
+    for net in base.nets.keys() & new.nets.keys():
+        compared &= set(find_shared_images(base.find_net_images(net), new.find_net_images(net)))
+    return len(compared)
 
 
 def _note_failed(base: Snapshot, new: Snapshot, nets: Collection[str]) -> list[str]:

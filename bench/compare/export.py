@@ -14,6 +14,7 @@ from .compare import Comparison
 from .summary import (
     ADVICE,
     ChangeRow,
+    describe_lost,
     format_label,
     list_advice,
     list_changes,
@@ -68,6 +69,10 @@ def format_junit(comparison: Comparison) -> str:
                 message = _replace_forbidden(describe_result(result))
                 failure = ElementTree.SubElement(case, "failure", type=result.verdict, message=message)
                 failure.text = ADVICE[result.verdict]
+    if comparison.strict and comparison.lost:
+        suite = ElementTree.SubElement(root, "testsuite", name="images", tests="1", failures="1")
+        case = ElementTree.SubElement(suite, "testcase", classname="images", name="compared")
+        ElementTree.SubElement(case, "failure", type="lost", message=describe_lost(comparison))
     ElementTree.indent(root)
     return ElementTree.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
 
@@ -79,6 +84,7 @@ def format_json(comparison: Comparison) -> str:
         "new": comparison.new.name,
         "failed": comparison.failed,
         "images": comparison.images,
+        "lost": comparison.lost,
         "counts": dict(comparison.counts),
         "notes": list(comparison.notes),
         "cells": [_make_result_content(result) for result in comparison.results],

@@ -20,7 +20,7 @@ ADVICE: dict[Verdict, str] = {
     "broken": "broken: the base has values and the new run has none, for the reason given",
     "gone": "gone: in the base but not in the new run; run it, or record the baseline without it",
     "not comparable": "not comparable: the numbers are defined differently, for the reason given",
-    "unclear": "unclear: beyond the slack, but not significant; use more images (for seconds: runs). A strict comparison fails",
+    "unclear": "unclear: beyond the slack, but not significant; use more images (seconds: runs); a strict comparison fails",
 }
 
 
@@ -140,11 +140,20 @@ def write_headline(comparison: Comparison) -> str:
     passed = "Passed, with unclear results" if comparison.counts["unclear"] else "Passed"
     numbers, images = format_count(len(comparison.results), "number"), format_count(comparison.images, "image")
     if comparison.lost:
-        images = f"{comparison.images} of {format_count(comparison.images + comparison.lost, 'image')}"
+        all_images = len(comparison.base.image_hashes)
+        images = f"{all_images - comparison.lost} of {format_count(all_images, 'image')}"
     parts = [f"{numbers} over {images}: {count_verdicts(comparison)}"]
     if worst := describe_worst_change(comparison):
         parts.insert(0, worst)
+    if comparison.failed and not any(map(comparison.fails, comparison.results)):
+        parts.insert(0, describe_lost(comparison))
     return f"{'Failed' if comparison.failed else passed}: {'; '.join(parts)}"
+
+
+def describe_lost(comparison: Comparison) -> str:
+    """Say how many images of the base are not compared."""
+    count = comparison.lost
+    return f"{format_count(count, 'image')} of the base {'is' if count == 1 else 'are'} not compared"
 
 
 def count_verdicts(comparison: Comparison) -> str:
@@ -175,7 +184,7 @@ def _describe_all_of(worst: NumberResult, changed: Sequence[NumberResult]) -> st
     place = nets[0] if len(nets) == 1 else format_count(len(nets), "net")
     if len(metrics) == 1:
         return f"{metrics[0]} of {method} on {place} is {worst.verdict}"
-    return f"{method} on {place} is {worst.verdict} by {format_count(len(metrics), 'metric')}"
+    return f"{format_count(len(metrics), 'metric')} of {method} on {place} are {worst.verdict}"
 
 
 def _count_slacks(result: NumberResult) -> float:
@@ -200,7 +209,7 @@ def list_advice(comparison: Comparison) -> list[str]:
     """Explain each failing or unclear verdict that occurs, and what to do."""
     sentences = [text for verdict, text in ADVICE.items() if comparison.counts[verdict]]
     if comparison.strict and comparison.lost:
-        sentences.append("images of the base are missing in the new run, which fails a strict comparison: run them too")
+        sentences.append(f"{describe_lost(comparison)}, for the reasons above: that fails a strict comparison")
     if comparison.failed and comparison.remedy:
         sentences.append(f"if all changes are intended, record the baseline again: {comparison.remedy}")
     return sentences

@@ -31,24 +31,33 @@ def compute_maps(spec: str, net: Net, images: Tensor, targets: Tensor) -> Tensor
     `spec` names the method, `net` is loaded, images are (n, 3, h, w) in [0, 1], and targets (n,) are class indices. Raises
     UsageError for a method that does not exist, and for other images or targets; NotApplicable if it does not apply to the net.
     """
-    _check_inputs(net, images, targets)
-    return call_method(plugins.find(METHOD, spec), net, images.clone(), targets.tolist(), hash_pixels(images))
+    images, classes = _read_inputs(net, images, targets)
+    return call_method(plugins.find(METHOD, spec), net, images.clone(), classes, hash_pixels(images))
 
 
-def _check_inputs(net: Net, images: Tensor, targets: Tensor) -> None:
-    """Raise UsageError for images that are not (n, 3, h, w) in [0, 1], and for targets that are not n classes of the net."""
-    if images.dim() != 4 or images.shape[1] != 3 or not images.is_floating_point():
+def _read_inputs(net: Net, images: Tensor, targets: Tensor) -> tuple[Tensor, list[int]]:
+    """Return images as float32 and targets as numbers.
+
+    Raise UsageError for images that are not (n, 3, h, w) in [0, 1], and for targets that are not n classes of the net.
+    """
+    if images.dim() != 4 or images.shape[1] != 3 or not images.numel() or not images.is_floating_point():
         raise UsageError(
             f"images are numbers in [0, 1] of shape (n, 3, h, w), not {images.dtype} of shape {tuple(images.shape)}"
         )
-    low, high = (float(value) for value in images.aminmax())
+    _check_range("images", images, "; the net normalises them itself")
+    indices = torch.as_tensor(targets)
+    last, integers = len(net.classes) - 1, not (indices.is_floating_point() or indices.dtype == torch.bool)
+    if indices.shape != images.shape[:1] or not integers or not bool(((indices >= 0) & (indices <= last)).all()):
+        shown = f"{indices.dtype} of shape {tuple(indices.shape)}, {indices.flatten()[:5].tolist()}"
+        raise UsageError(f"targets are one class index for each image, from 0 to {last}, not {shown}")
+    return images.float(), indices.tolist()
+
+
+def _check_range(what: str, values: Tensor, why: str = "") -> None:
+    """Raise UsageError for values beyond [0, 1], or not finite."""
+    low, high = (float(value) for value in values.aminmax())
     if not (low >= -SLACK and high <= 1 + SLACK):
-        raise UsageError(
-            f"images are in [0, 1]; the net normalises them itself: these reach from {low:.3g} to {high:.3g}"
-        )
-    classes = len(net.classes)
-    if targets.shape != images.shape[:1] or not all(0 <= target < classes for target in targets.tolist()):
-        raise UsageError(f"targets are one class index for each image, from 0 to {classes - 1}, not {targets.tolist()}")
+        raise UsageError(f"{what} are in [0, 1]{why}: these reach from {low:.3g} to {high:.3g}")
 
 
 def fit_maps(protocol_name: str, raw_maps: Tensor, images: Tensor) -> Tensor:
@@ -71,19 +80,18 @@ def compute_scores(
     Metrics that explain the image again need the spec of the `method`. Raise UsageError for other images, targets or maps, and
     NotApplicable as the metrics do.
     """
-    _check_inputs(net, images, targets)
+    images, classes = _read_inputs(net, images, targets)
     if maps.shape != (len(images), *images.shape[2:]):
         raise UsageError(
             f"maps are (n, h, w), one for each image and of its size, not {tuple(maps.shape)}: see fit_maps"
         )
+    _check_range("maps", maps, "; fit_maps stretches them")
     rules = protocol.find_protocol(protocol_name)
     metric_plugins = [rules.find_metric_plugins(metric, 0)[0] for metric in metrics]
     fit_and_stretch = partial(postprocess, size=(images.shape[2], images.shape[3]), protocol=rules)
     runner = MethodRunner(plugins.find(METHOD, method), net, fit_and_stretch) if method else None
     cases = []
-    for image, target, map_, seed in zip(
-        images, targets.tolist(), maps.cpu().numpy(), hash_pixels(images), strict=True
-    ):
+    for image, target, map_, seed in zip(images, classes, maps.float().cpu().numpy(), hash_pixels(images), strict=True):
         rerun = prepare_rerun(runner, image, target, seed) if runner else None
         cases.append(Case(map_, target, (), image, map_, rerun, seed))
     scores = scoring.score(net, cases, metric_plugins, rules.score)

@@ -31,7 +31,9 @@ def to_batch(images: Sequence[Image], device: torch.device) -> Tensor:
 
 def move_to_device(values: Tensor, device: torch.device) -> Tensor:
     """Return values of the host on a device. The host does not wait for a CUDA device: pinned memory is copied beside."""
-    return values.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else values.to(device)
+    if device.type != "cuda" or values.device.type != "cpu":
+        return values.to(device)
+    return values.contiguous().pin_memory().to(device, non_blocking=True)
 
 
 def move_to_host(tensors: Sequence[Tensor]) -> list[NDArray[Any]]:

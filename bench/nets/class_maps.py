@@ -85,7 +85,7 @@ def _explain_no_pooling(tail: Mapping[str, nn.Module], layer: str) -> str:
     if dense == 1:
         return f"no global pooling: a fully connected layer weights every position of {layer} separately"
     if not dense:
-        return f"no global pooling and linear layer are found after {layer}: torch.fx has to trace them"
+        return f"no linear layer is found after {layer}; in a net that torch.fx cannot trace, none can be found"
     count = COUNT_WORDS[dense] if dense < len(COUNT_WORDS) else str(dense)
     return f"no global pooling: {count} fully connected layers follow the last convolution"
 

@@ -46,7 +46,8 @@ def score(
 
 
 def _stack_maps(cases: Sequence[Case]) -> Tensor:
-    return move_to_device(torch.from_numpy(np.stack([case.map for case in cases])), cases[0].image.device)
+    image = cases[0].image
+    return move_to_device(torch.from_numpy(np.stack([case.map for case in cases])), image.device).to(image.dtype)
 
 
 class _Dialogue:

@@ -33,8 +33,8 @@ NOTE = (
     "with each word the mean, over the images that all ranked methods have."
 )
 RACE_COLUMNS_NOTE = (
-    "In the columns that decide, these words are what the race has decided, which holds after every round. In other columns, and "
-    "in the tables below, they follow from tests that hold for a fixed number of images, and claim more than is sure."
+    "In the columns that decide, these words are what the race has decided, which holds after every round. In other columns, "
+    "and in the tables below, they follow from tests that hold for a fixed number of images, and claim more than is sure."
 )
 RACE_NOTE = (
     "These words follow from tests that hold for a fixed number of images. A race looks again after every round, so that they "

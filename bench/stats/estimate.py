@@ -16,9 +16,9 @@ ALPHA = 1 - CONFIDENCE  # the error rate of tests and comparisons
 TAIL = ALPHA / 2  # the share of samples in which an interval is on one side of the truth
 Z = float(norm.ppf(1 - TAIL))  # 1.96: +-Z holds 95 % of a standard normal distribution
 TIE = 1e-6  # scores that differ by at most this much are equal up to rounding
-# Scores of maps that are equal up to rounding differ by at most this share of the range of all scores by the metric: a pixel
-# that changes its rank moves an insertion by about 1e-4 where scores reach from 0 to 1.
-ALIKE = 1e-3
+# Scores of maps that are equal up to rounding differ by at most this share of the range of their scores: a pixel that changes
+# its rank moves a deletion by up to .0002 where the scores of most images lie within .1.
+ALIKE = 4e-3
 FEW = 8  # with fewer values, their skewness and spread are not known well enough to correct or to forecast anything
 HEAVY = 0.1  # the share of values at an end of their range from which Student's interval may be far too short
 Floats = NDArray[np.float64]
@@ -26,7 +26,7 @@ Transform = Callable[[Floats], Floats]  # from means (..., k) to the quantities 
 
 
 def find_rounding(values: ArrayLike) -> float:
-    """Find how much the scores by a metric of maps that are equal up to rounding may differ, from all scores by it.
+    """Find how much the scores of two methods whose maps are equal up to rounding may differ, from the scores of both.
 
     The range is that of the middle nine tenths, if they differ: a metric without bounds may have a score far off.
     """

@@ -103,12 +103,12 @@ def pair_methods(
     `ties` says how much the order of equal pixels moves each value, in the same rows and columns; None if it was not measured.
     """
     columns = {method: np.asarray(values[method], dtype=np.float64) for method in values.columns}
-    samples, rounding = [], find_rounding(values)
+    samples = []
     for a, b in combinations(values.columns, 2) if pairs is None else pairs:
         effect = 0.0 if ties is None else _find_tie_effect(values[[a, b]], ties[[a, b]])
         differences = subtract_paired(columns[a], columns[b])
         hits = binary and are_hits(np.abs(differences))
-        samples.append(PairedSample(a, b, differences, better, hits, effect, rounding))
+        samples.append(PairedSample(a, b, differences, better, hits, effect, find_rounding([columns[a], columns[b]])))
     return samples
 
 

@@ -114,11 +114,13 @@ class Board:
         if self.controls[first] or self.controls[second] or self.goodness.shape[2] < FIRST:
             return False
         distinct = 0
-        for values in self.goodness[:, :, :FIRST]:  # by each metric (k, FIRST)
-            rounding = find_rounding(values)
-            if not np.allclose(values[first], values[second], rtol=0, atol=rounding, equal_nan=True):
+        for own, other in zip(
+            self.goodness[:, first, :FIRST], self.goodness[:, second, :FIRST], strict=True
+        ):  # by each metric
+            rounding = find_rounding([own, other])
+            if not np.allclose(own, other, rtol=0, atol=rounding, equal_nan=True):
                 return False
-            present = values[first][~np.isnan(values[first])]
+            present = own[~np.isnan(own)]
             distinct = max(distinct, len(np.unique((present / rounding).round())))
         return distinct >= DISTINCT
 

@@ -209,7 +209,7 @@ def _group_alike(table: Table) -> list[tuple[str, ...]]:
 
 
 def _are_alike(scores: Sequence[pd.DataFrame], first: str, second: str) -> bool:
+    pairs = ((values[first].to_numpy(dtype=float), values[second].to_numpy(dtype=float)) for values in scores)
     return all(
-        np.allclose(values[first], values[second], rtol=0, atol=find_rounding(values), equal_nan=True)
-        for values in scores
+        np.allclose(own, other, rtol=0, atol=find_rounding([own, other]), equal_nan=True) for own, other in pairs
     )

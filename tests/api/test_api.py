@@ -22,6 +22,7 @@ from torch import Tensor, nn
 import cambench
 from cambench import BenchError, Explanation, Net, Run, UsageError, explain, explain_all, load, load_net, panel, score
 from cambench.bench.api import api
+from cambench.bench.conform import reference
 from cambench.bench.core import plugins
 from cambench.bench.core.plugins import REPORT
 from cambench.datasets import scenes
@@ -328,15 +329,32 @@ def test_a_module_without_preprocess_is_normalised_with_a_note() -> None:
         (torch.rand(3, 32, 32), [0], "of shape (n, 3, h, w), not torch.float32 of shape (3, 32, 32)"),
         (torch.randint(0, 255, (1, 3, 32, 32)), [0], "not torch.int64 of shape (1, 3, 32, 32)"),
         (torch.rand(1, 3, 32, 32) * 255, [0], "images are in [0, 1]; the net normalises them itself: these reach from"),
-        (torch.rand(1, 3, 32, 32), [17], "from 0 to 9, not [17]"),
+        (torch.rand(1, 3, 32, 32), [17], "from 0 to 9, not torch.int64 of shape (1,), [17]"),
         (torch.rand(2, 3, 32, 32), [1], "one class index for each image"),
+        (torch.rand(2, 3, 32, 32), [0.0, 1.0], "not torch.float32 of shape (2,)"),
+        (torch.rand(0, 3, 32, 32), [], "not torch.float32 of shape (0, 3, 32, 32)"),
     ],
 )
 def test_images_and_targets_of_maps_are_checked(
-    net: Net, images: torch.Tensor, targets: list[int], message: str
+    net: Net, images: torch.Tensor, targets: list[float], message: str
 ) -> None:
     with pytest.raises(UsageError, match=re.escape(message)):
         cambench.compute_maps("grad_cam", net, images, torch.tensor(targets))
+
+
+def test_images_and_maps_may_have_another_floating_type(net: Net) -> None:
+    images, targets = torch.rand(2, 3, 32, 32), torch.tensor([1, 2])
+    for method in ("grad_cam", "edge"):
+        maps = cambench.compute_maps(method, net, images.double(), targets)
+        torch.testing.assert_close(maps, cambench.compute_maps(method, net, images, targets), atol=1e-6, rtol=1e-5)
+    fitted = reference.fit_maps("default", maps, images)
+    by_type = [
+        reference.compute_scores(net, images, targets, values, metrics=["gini", "insertion"], protocol_name="default")
+        for values in (fitted, fitted.double())
+    ]
+    assert all(torch.equal(by_type[0][metric], by_type[1][metric]) for metric in by_type[0])
+    with pytest.raises(UsageError, match=re.escape("maps are in [0, 1]; fit_maps stretches them: these reach from")):
+        reference.compute_scores(net, images, targets, fitted * 7, metrics=["gini"], protocol_name="default")
 
 
 def test_a_module_can_be_a_net_and_stays_unchanged() -> None:

@@ -12,6 +12,7 @@ import pytest
 from scipy.stats import ttest_1samp
 
 from cambench.bench.compare.compare import Comparison, compare_snapshots, load_snapshot
+from cambench.bench.compare.export import format_json, format_junit
 from cambench.bench.compare.obrien import judge_methods, sum_improvements
 from cambench.bench.compare.snapshot import Snapshot
 from cambench.bench.compare.summary import list_advice, list_changes, write_headline
@@ -225,7 +226,7 @@ def change_of(comparison: Comparison, net: str) -> float:
 
 def test_a_verdict_without_numbers_leads_too(base: Path, new: Path) -> None:
     rename_method(new, "cam", "my_cam")
-    assert bench("compare", base, new).output.startswith("Failed: cam on 3 nets is gone by 8 metrics; ")
+    assert bench("compare", base, new).output.startswith("Failed: 8 metrics of cam on 3 nets are gone; ")
     assert bench("compare", base, base).output.startswith("Passed: 148 numbers over 12 images: 148 same\n")
 
 
@@ -497,8 +498,22 @@ def test_images_that_are_missing_fail_a_strict_comparison(base: Path) -> None:
     comparison = compare_snapshots(whole, few)
     assert not comparison.failed and "over 8 of 12 images" in write_headline(comparison)
     strict = compare_snapshots(whole, few, strict=True)
-    assert strict.failed and any("images of the base are missing" in advice for advice in list_advice(strict))
+    assert strict.failed and write_headline(strict).startswith("Failed: 4 images of the base are not compared; ")
+    assert any(advice.startswith("4 images of the base are not compared") for advice in list_advice(strict))
+    root = ElementTree.fromstring(format_junit(strict))
+    assert [failure.get("message") for failure in root.iter("failure")] == ["4 images of the base are not compared"]
+    assert json.loads(format_json(strict))["lost"] == 4
     assert not compare_snapshots(few, whole, strict=True).failed
+
+
+def test_images_of_another_explained_class_fail_a_strict_comparison(base: Path) -> None:
+    whole = load_snapshot(base)
+    targets = {net: {image: target + 1 if image == "image 03" else target for image, target in by_image.items()}
+               for net, by_image in whole.targets.items()}  # fmt: skip
+    others = replace(whole, name="others", targets=targets)
+    assert not compare_snapshots(whole, others).failed
+    strict = compare_snapshots(whole, others, strict=True)
+    assert strict.failed and strict.lost == 1 and "over 11 of 12 images" in write_headline(strict)
 
 
 def test_an_interval_stays_within_the_differences_that_the_range_allows() -> None:

@@ -115,6 +115,19 @@ def test_the_action_passes_and_then_fails(project: Path, monkeypatch: pytest.Mon
     assert summary.count("### Passed") == summary.count("### Failed") == 1
 
 
+def test_options_that_cannot_be_read_end_the_step(project: Path) -> None:
+    """A quote that is not closed must not drop the options after it, such as --strict."""
+    for name in ("Run", "Compare"):
+        environment = {
+            "SUITE": "tiny.toml",
+            "OUT": str(project / "out"),
+            "BASELINE": "b",
+            "OPTIONS": "--name it's --strict",
+        }
+        with pytest.raises(subprocess.CalledProcessError):
+            run_lines(str(steps()[name]["run"]), project, **environment)
+
+
 def test_the_example_workflow_uses_inputs_of_the_action() -> None:
     (step,) = [step for job in EXAMPLE["jobs"].values() for step in job["steps"] if "cambench" in step.get("uses", "")]
     assert set(step["with"]) <= set(ACTION["inputs"])

@@ -19,8 +19,9 @@ FEW: dict[str, str] = {
     "deletion_ties": "orders=2", "insertion_ties": "orders=2", "faithfulness_correlation": "runs=4", "infidelity": "samples=2",
     "max_sensitivity": "samples=2", "region_perturbation": "regions=8",
 }  # fmt: skip
-# Of 25 methods and 31 metrics together, about a third of them of methods that are run again on other images or weights.
-MOST_WAITS = 130
+MOST_WAITS = (
+    6  # of a batch for each method, by 31 metrics: some of these run the method again on other images or weights
+)
 MOST_COPIES = 20  # from the host to the device, for each image and method
 
 pytestmark = [
@@ -62,5 +63,5 @@ def test_scores_equal_those_of_the_cpu(results: dict[str, Any]) -> None:
 def test_a_batch_waits_seldom(results: dict[str, Any]) -> None:
     waits = results["waits"]
     copies = waits.pop("upload")
-    assert 0 < sum(waits.values()) <= MOST_WAITS
+    assert 0 < sum(waits.values()) <= MOST_WAITS * len(list_specs(METHOD))
     assert copies <= MOST_COPIES * BATCH * len(list_specs(METHOD))

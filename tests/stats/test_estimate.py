@@ -259,7 +259,7 @@ def test_the_mean_of_a_binary_metric_that_gives_shares_has_the_interval_of_other
 
 def test_the_rounding_of_scores_is_a_share_of_their_range_without_one_far_off() -> None:
     scores = np.linspace(2, 4, 201)
-    assert find_rounding(scores) == pytest.approx(0.0018)
-    assert find_rounding([*scores, 1e6, np.nan]) == pytest.approx(0.0018, rel=0.01)
-    assert find_rounding([0.0] * 50 + [1.0]) == pytest.approx(1e-3)  # most scores are equal
+    assert find_rounding(scores) == pytest.approx(0.0072)
+    assert find_rounding([*scores, 1e6, np.nan]) == pytest.approx(0.0072, rel=0.01)
+    assert find_rounding([0.0] * 50 + [1.0]) == pytest.approx(4e-3)  # most scores are equal
     assert find_rounding([0.5, 0.5]) == find_rounding([]) == stats.TIE

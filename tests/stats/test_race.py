@@ -174,6 +174,16 @@ def test_methods_with_the_same_scores_run_as_one() -> None:
     assert not play(flat).shadowed.any()
 
 
+def test_whether_methods_are_the_same_does_not_depend_on_scores_that_come_later() -> None:
+    """A wide range of an expensive method's scores does not make two others the same."""
+    rng = np.random.default_rng(1)
+    base = 0.5 + rng.uniform(-0.1, 0.1, IMAGES)
+    board = make_board(0.0, 0.0, 0.0, forwards=[3.0, 2.0, 700.0])
+    for wide in (0.01, 0.5):
+        scores = base, base + rng.uniform(-0.004, 0.004, IMAGES), 0.5 + rng.uniform(-wide, wide, IMAGES)
+        assert replace(board, goodness=np.stack(scores)[None]).models.tolist() == [0, 1, 2]
+
+
 def test_a_method_without_a_score_by_a_metric_of_others_drops_out() -> None:
     board = make_board(0.8 + noise(), 0.7 + noise(), 0.75 + noise())
     goodness = np.concatenate([board.goodness] * 3)
