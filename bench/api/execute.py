@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Protocol
@@ -96,6 +97,7 @@ def _execute_part(plan: Plan, directory: Path, console: Console, engine: Plugin,
     if plan.suite.race is not None:
         check_ranges(header)
     writer = Writer(directory, header)
+    plan = replace(plan, image_hashes=writer.image_hashes)
     show_plan(plan, len(writer.done), console)
     try:
         _measure(plan, writer, console, engine, budget)

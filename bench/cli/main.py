@@ -2,6 +2,7 @@
 
 import io
 import os
+import signal
 import sys
 import warnings
 from importlib import import_module
@@ -85,6 +86,7 @@ class LazyGroup(click.Group):
             click.echo(f"bench: {describe_os_error(error)}", err=True)
             context.exit(2)
         except KeyboardInterrupt:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C would show where the interpreter is
             click.echo("bench: interrupted; run the same command to resume", err=True)
             context.exit(INTERRUPTED)
 

@@ -70,7 +70,10 @@ def write_bytes(file: Path, content: bytes) -> None:
             return
         partial = file.with_suffix(file.suffix + ".partial")
         try:
-            partial.write_bytes(content)
+            with partial.open("wb") as stream:
+                stream.write(content)
+                stream.flush()
+                os.fsync(stream.fileno())  # or a power cut may leave an empty file under the name
             partial.replace(file)
         except OSError:
             partial.unlink(missing_ok=True)

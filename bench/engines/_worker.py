@@ -21,6 +21,7 @@ from ..store import parts
 from ..store.comparability import find_run_difference
 from ..store.header import read_header
 from ..store.parts import Identity
+from ..store.run import open_run
 from ._shards import Shard
 
 
@@ -78,6 +79,7 @@ class Worker:
                 plan = make_plan(self._task.suite, self._task.device, self._task.memory, net_headers=header.nets)
                 if difference := find_run_difference(header, make_header(plan)):
                     raise UsageError(f"this would be another run: {difference}")
+            plan.image_hashes.update(open_run(self._task.directory).list_image_hashes())
             self._plan, self._identity = plan, parts.read_identity(self._task.directory, header)
         return self._plan
 

@@ -88,6 +88,9 @@ class Plan:
     compiled: bool = False  # whether the forward passes of perturbed images are compiled: if asked, in long runs
     memory: float | None = None  # bytes that such a forward pass may take
     loaded: LoadedNets = field(default_factory=LoadedNets, repr=False)
+    image_hashes: dict[str, str] = field(
+        default_factory=dict, repr=False
+    )  # of pixels, by name: of the images that are read
     measures_seconds: bool = True  # whether the first images are timed
     schedule: Callable[[], Iterator[Round]] | None = None  # None: all methods are scored on all images, in one round
 

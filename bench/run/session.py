@@ -5,6 +5,7 @@ three raises an error on the run's first image, if the device is lost or too sma
 """
 
 import contextlib
+import hashlib
 import math
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
@@ -12,7 +13,7 @@ from itertools import takewhile
 
 import torch
 
-from ..core.errors import BenchError, Fatal, ImageError, PluginError, clean, read_message
+from ..core.errors import BenchError, Fatal, ImageError, PluginError, UsageError, clean, read_message
 from ..data.labels import map_labels
 from ..data.prefetch import LoadImage, prefetch
 from ..data.types import Image
@@ -54,7 +55,7 @@ class Session:
             read, failed = [], []
             for index in group:
                 try:
-                    read.append((index, next(images)()))
+                    read.append((index, self._check_unchanged(next(images)())))
                 except IMAGE_ERRORS as error:
                     failed.append(make_failure(self._plan, self.net.name, index, str(error)))
             yield self._try_group(read) + failed
@@ -66,6 +67,16 @@ class Session:
         device, thread_safe = self._plan.device, self._plan.dataset.thread_safe
         yield from prefetch(self._plan.images, timed, torch.device("cpu"))
         yield from prefetch(self._plan.images, rest, device, thread_safe=thread_safe)
+
+    def _check_unchanged(self, image: Image) -> Image:
+        """Return the image. Raise UsageError if it is another picture than when it was first explained in this run."""
+        pixels = hashlib.sha256(image.pixels.tobytes()).hexdigest()
+        if self._plan.image_hashes.setdefault(image.name, pixels) != pixels:
+            raise UsageError(
+                f"the picture of {image.name} has changed since it was first explained: put it back, or name another directory "
+                "with --out"
+            )
+        return image
 
     def _try_group(self, images: Sequence[tuple[int, Image]]) -> list[Unit]:
         """Compute the units of images that share batches. After an error, try each image alone; if memory runs out, halves."""

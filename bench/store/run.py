@@ -88,6 +88,11 @@ class Run:
             rows = rows[np.array(failed, dtype=bool)]
         return rows[chosen].reset_index(drop=True)
 
+    def list_image_hashes(self) -> dict[str, str]:
+        """List the SHA-256 of the pixels of each image that was explained, by name."""
+        rows = self.table("predictions", columns=["image", "sha256"])
+        return dict(zip(rows["image"].astype(str), rows["sha256"], strict=True))
+
     def list_done(self) -> set[NetImage]:
         """List the nets and images that need not be computed: all methods are done or, in a race, any."""
         rows = self.table("predictions", columns=["net", "image"])

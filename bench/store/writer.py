@@ -16,7 +16,7 @@ from ..core.profiling import time_span
 from . import parts
 from .comparability import find_run_difference
 from .header import Header, read_header, write_header
-from .layout import FILE, LOCK
+from .layout import FILE, LOCK, PARTIAL
 from .parts import Unit
 from .run import Run
 
@@ -52,6 +52,7 @@ class Writer:
             parts.remove_incomplete_parts(directory, self.identity)
             written.check()
             self.done, self.begun = written.list_done(), written.list_begun()
+            self.image_hashes = written.list_image_hashes()
         except BaseException:
             self._lock.release()
             raise
@@ -129,7 +130,7 @@ def _claim(directory: Path, header: Header) -> Header:
 
     Return the header that is in the directory. The header of a run that has no rows yet is replaced.
     """
-    held = {path.name for path in directory.iterdir()} - {LOCK}
+    held = {path.name for path in directory.iterdir()} - {LOCK, PARTIAL}  # a kill may have left a header half written
     if FILE in held:
         written = read_header(directory)
         reason = find_run_difference(written, header)

@@ -8,6 +8,7 @@ from time import perf_counter
 
 import pandas as pd
 import pytest
+from PIL import Image as Picture
 
 from cambench import load, load_dataset
 from cambench.bench.api import execute, progress
@@ -15,11 +16,12 @@ from cambench.bench.core import plugins
 from cambench.bench.core.errors import FAILED
 from cambench.bench.core.plugins import METHOD
 from cambench.bench.forward import cost
+from cambench.bench.run.describe import FINGERPRINTED
 from cambench.bench.stats.answer import Answer
 from cambench.bench.stats.ranking import rank_methods
 from cambench.bench.store.run import open_run
 
-from ..support.cli import bench
+from ..support.cli import bench, refused
 from ..support.runs import words
 
 EXPENSIVE = '''"""A method that takes a hundred seconds by the clock of these tests."""
@@ -259,3 +261,27 @@ def test_a_method_on_fewer_than_half_of_the_images_leaves_the_ranking() -> None:
     assert ranking.n == 4 and ranking.left_out == ("c",) and [each.method for each in ranking.methods] == ["a", "b"]
     values["c"] = [0.99, 0.9, None, None]
     assert rank_methods(values, better="higher").n == 2
+
+
+def test_a_picture_that_has_changed_since_it_was_explained_ends_the_run(tmp_path: Path) -> None:
+    """Other methods would be scored on another picture. The pictures of the first images alone are part of the run's header."""
+    (tmp_path / "expensive.py").write_text(EXPENSIVE, encoding="utf-8")
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    scenes = load_dataset("scenes[size=64]")
+    for index in range(FINGERPRINTED + 2):
+        Picture.fromarray(scenes[index].pixels).save(photos / f"{index:02}.png")
+    command = [
+        "run", "--nets", "squeezenet1_1", "--dataset", photos, "--methods", f"grad_cam,{tmp_path}/expensive.py,random",
+        "--metrics", "average_drop", "--precision", "fp32", "--images", FINGERPRINTED + 2, "--out", tmp_path / "run",
+    ]  # fmt: skip
+    assert bench(*command, "--time", "250s").exit_code == 0
+    before = open_run(tmp_path / "run").table("scores")
+    last = photos / open_run(tmp_path / "run").header.data.images[-1]
+    picture = last.read_bytes()
+    Picture.fromarray(scenes[99].pixels).save(last)
+    assert f"the picture of {last.name} has changed since it was first explained" in refused(*command)
+    last.write_bytes(picture)
+    assert bench(*command).exit_code == 0
+    after = open_run(tmp_path / "run").table("scores")
+    assert len(after) > len(before) and len(after) == 3 * (FINGERPRINTED + 2)

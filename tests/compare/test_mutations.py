@@ -25,7 +25,7 @@ def test_an_unchanged_copy_of_a_method_is_the_same(base: Snapshot, tmp_path: Pat
     assert set(comparison.counts) == {"same"}
 
 
-@pytest.mark.parametrize("what", ["sign flipped", "upsampling off by one cell", "channels shuffled"])
+@pytest.mark.parametrize("what", ["sign flipped", "wrong layer", "upsampling off by one cell", "channels shuffled"])
 def test_a_mutation_is_worse_on_one_net(base: Snapshot, tmp_path: Path, what: str) -> None:
     (mutation,) = [change for change in MUTATIONS if (change.method, change.what) == ("grad_cam", what)]
     assert gate.outcome(gate.judge(mutation, base, tmp_path, **QUICK)) == "worse"

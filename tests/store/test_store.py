@@ -151,6 +151,12 @@ def test_a_writer_that_cannot_start_releases_the_lock(
     Writer(tmp_path, HEADER).close()
 
 
+def test_a_header_that_a_kill_left_half_written_is_not_in_the_way(tmp_path: Path) -> None:
+    (tmp_path / "run.json.partial").write_text('{"form', encoding="utf-8")
+    write(tmp_path, unit("a", "x", 0.25))
+    assert store.open_run(tmp_path).table("scores")["value"].tolist() == [0.25]
+
+
 def test_the_time_of_a_run_is_that_of_its_first_part(tmp_path: Path) -> None:
     for number, name in enumerate(("b", "a")):
         write(tmp_path / name, unit("a", "x", 0.25))

@@ -50,7 +50,7 @@ MUTATIONS = (
     Mutation("ReLU dropped", "grad_cam", _MAP, "return (weights * activations).sum(1)"),
     Mutation("absolute value instead of ReLU", "grad_cam", _MAP, "return (weights * activations).sum(1).abs()"),
     Mutation("wrong layer", "grad_cam", "activations, gradients = compute_gradients(net, images, targets, of)",
-             "activations = (parts := net.split_at([net._names[1]]))[0](images).detach()\n"
+             "activations = (parts := net.split_at([list(net.cut.modules)[1]]))[0](images).detach()\n"
              "    gradients = __import__('cambench.methods._gradients', fromlist=['x']).compute_layer_gradients(\n"
              "        parts, images, lambda logits: logits.gather(1, targets[:, None])[:, 0])[0][1]"),
     Mutation("upsampling off by one cell", "grad_cam", _MAP,
