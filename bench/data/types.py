@@ -1,6 +1,8 @@
 """The images, objects and labels of a data set."""
 
+import hashlib
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -34,6 +36,11 @@ class Image:
     label: int | None
     objects: tuple[Object, ...] = ()
     note: str = ""  # what should be said of how it was read
+
+    @cached_property
+    def sha256(self) -> str:
+        """The SHA-256 of the pixels as hexadecimal digits."""
+        return hashlib.sha256(self.pixels.tobytes()).hexdigest()
 
 
 class Images(Protocol):

@@ -148,7 +148,7 @@ def _fingerprint_data(plan: Plan, names: list[str]) -> str:
     parts = [hashlib.sha256("\n".join(names).encode()).hexdigest()[:16]]
     for index in plan.indices[:FINGERPRINTED]:
         try:
-            parts.append(hashlib.sha256(plan.images[index].pixels.tobytes()).hexdigest()[:8])
+            parts.append(plan.images[index].sha256[:8])
         except BenchError:
             parts.append(UNREAD)
     return "-".join(parts)

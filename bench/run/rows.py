@@ -1,6 +1,5 @@
 """An image on a net, the result of a method, and the columns of their rows."""
 
-import hashlib
 import io
 import math
 from collections.abc import Mapping, Sequence
@@ -154,7 +153,7 @@ def make_prediction_columns(net: Net, subject: Subject) -> dict[str, Any]:
         "top1": None if label is None else predicted == label,
         "objects": len(subject.objects),
         "top2": true == likeliest if len(true) == 2 and None not in true else None,
-        "sha256": hashlib.sha256(subject.image.pixels.tobytes()).hexdigest(),
+        "sha256": subject.image.sha256,
         "seconds": subject.seconds,
         "note": clean(subject.image.note) or None,
     }

@@ -5,7 +5,6 @@ three raises an error on the run's first image, if the device is lost or too sma
 """
 
 import contextlib
-import hashlib
 import math
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
@@ -70,8 +69,7 @@ class Session:
 
     def _check_unchanged(self, image: Image) -> Image:
         """Return the image. Raise UsageError if it is another picture than when it was first explained in this run."""
-        pixels = hashlib.sha256(image.pixels.tobytes()).hexdigest()
-        if self._plan.image_hashes.setdefault(image.name, pixels) != pixels:
+        if self._plan.image_hashes.setdefault(image.name, image.sha256) != image.sha256:
             raise UsageError(
                 f"the picture of {image.name} has changed since it was first explained: put it back, or name another directory "
                 "with --out"

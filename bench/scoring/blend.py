@@ -252,10 +252,8 @@ def _(perturbed: Inside, canvas: Canvas, index: int) -> Paint:
 
 @prepare_paint.register
 def _(perturbed: InsideSeries, canvas: Canvas, index: int) -> Paint:
-    masks, base = (
-        move_to_device(torch.from_numpy(perturbed.masks), canvas.image.device),
-        canvas.make_fill(perturbed.fill),
-    )
+    masks = move_to_device(torch.from_numpy(perturbed.masks), canvas.image.device)
+    base = canvas.make_fill(perturbed.fill)
 
     def paint(start: int, stop: int, output: Tensor) -> None:
         torch.lerp(base, canvas.image, masks[start:stop, None].to(base), out=output)

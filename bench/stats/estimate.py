@@ -47,6 +47,11 @@ class Estimate(NamedTuple):
     n: int
 
 
+def are_alike(first: Floats, second: Floats) -> bool:
+    """Tell whether the scores of two methods on the same images are equal up to rounding, NaN included."""
+    return np.allclose(first, second, rtol=0, atol=find_rounding([first, second]), equal_nan=True)
+
+
 def estimate_mean(values: ArrayLike, *, binary: bool = False, bounds: tuple[float, float] = (-inf, inf)) -> Estimate:
     """Estimate the mean of per-image values (n,), without the NaN.
 

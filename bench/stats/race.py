@@ -14,7 +14,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from .estimate import Floats, find_rounding
+from .estimate import Floats, are_alike, find_rounding
 from .sequences import NEVER, Counts, count_until_sure
 
 FIRST = 8  # images after which methods are compared for the first time
@@ -113,16 +113,15 @@ class Board:
             return True
         if self.controls[first] or self.controls[second] or self.goodness.shape[2] < FIRST:
             return False
-        distinct = 0
-        for own, other in zip(
-            self.goodness[:, first, :FIRST], self.goodness[:, second, :FIRST], strict=True
-        ):  # by each metric
-            rounding = find_rounding([own, other])
-            if not np.allclose(own, other, rtol=0, atol=rounding, equal_nan=True):
-                return False
-            present = own[~np.isnan(own)]
-            distinct = max(distinct, len(np.unique((present / rounding).round())))
-        return distinct >= DISTINCT
+        own, other = self.goodness[:, first, :FIRST], self.goodness[:, second, :FIRST]  # by metric and image
+        if not all(map(are_alike, own, other)):
+            return False
+        return max(map(_count_distinct, own, other)) >= DISTINCT
+
+
+def _count_distinct(own: Floats, other: Floats) -> int:
+    """Count the values of the first of two methods that differ by more than the rounding of both."""
+    return len(np.unique((own[~np.isnan(own)] / find_rounding([own, other])).round()))
 
 
 @dataclass(frozen=True)

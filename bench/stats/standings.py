@@ -5,11 +5,10 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from math import ceil, inf
 
-import numpy as np
 import pandas as pd
 
 from .controls import ControlComparison, compare_with_controls
-from .estimate import find_rounding
+from .estimate import are_alike
 from .mean_scores import Metric, is_binary
 from .outcome import Standing
 from .paired import Pair
@@ -209,7 +208,6 @@ def _group_alike(table: Table) -> list[tuple[str, ...]]:
 
 
 def _are_alike(scores: Sequence[pd.DataFrame], first: str, second: str) -> bool:
-    pairs = ((values[first].to_numpy(dtype=float), values[second].to_numpy(dtype=float)) for values in scores)
     return all(
-        np.allclose(own, other, rtol=0, atol=find_rounding([own, other]), equal_nan=True) for own, other in pairs
+        are_alike(values[first].to_numpy(dtype=float), values[second].to_numpy(dtype=float)) for values in scores
     )

@@ -19,6 +19,7 @@ from cambench.bench.run import plan as planning
 from cambench.bench.run.plan import Plan, make_plan
 from cambench.bench.run.session import Session
 from cambench.bench.store.parts import Unit
+from cambench.tests.support.nets import MANY_LIVE_CHANNELS
 from cambench.tests.support.waits import CountWaits, mark
 
 METHODS = [
@@ -30,16 +31,6 @@ METRICS = [
     "road", "adcc", "gini", "entropy", "complexity", "sparsity", "distractor", "coherency",
 ]  # fmt: skip
 MOST_WAITS = 16  # a batch, of all methods and metrics together
-FACTORY = """
-import torch
-from torch import nn
-
-def tiny():
-    torch.manual_seed(0)
-    layers = [nn.Conv2d(3, 40, 3, 4, 1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(40, 10)]
-    layers[0].bias.data -= torch.linspace(0, 0.6, 40)  # so that the number of live channels depends on the image
-    return nn.Sequential(*layers)
-"""
 
 HIGHEST = """
 BETTER, UNIT, RANGE, SHORT = "higher", "share", (0, 1), "high"
@@ -51,7 +42,7 @@ def score(case):
 
 @pytest.fixture
 def net(tmp_path: Path) -> str:
-    (tmp_path / "nets.py").write_text(FACTORY)
+    (tmp_path / "nets.py").write_text(MANY_LIVE_CHANNELS)
     return f"{tmp_path}/nets.py:tiny"
 
 

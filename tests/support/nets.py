@@ -22,6 +22,18 @@ from cambench.bench.scoring.case import Case, Rerun, Score
 SIZE = 64
 CLASSES = tuple("abcdefghij")
 
+# The code of a net whose number of live channels depends on the image.
+MANY_LIVE_CHANNELS = """
+import torch
+from torch import nn
+
+def tiny():
+    torch.manual_seed(0)
+    layers = [nn.Conv2d(3, 40, 3, 4, 1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(40, 10)]
+    layers[0].bias.data -= torch.linspace(0, 0.6, 40)  # so that the number of live channels depends on the image
+    return nn.Sequential(*layers)
+"""
+
 
 def _seeded(make: Callable[[], nn.Module]) -> nn.Module:
     with torch.random.fork_rng():

@@ -18,21 +18,12 @@ from torch.utils import cpp_extension
 from cambench.bench.config import suite_file
 from cambench.bench.run.plan import make_plan
 from cambench.bench.run.session import Session
+from cambench.tests.support.nets import MANY_LIVE_CHANNELS
 
 NAME = "second"
 SOURCE = Path(__file__).with_suffix(".cpp")
 SCENES = 6  # in two batches
 BATCH = 3
-NET = """
-import torch
-from torch import nn
-
-def tiny():
-    torch.manual_seed(0)
-    layers = [nn.Conv2d(3, 40, 3, 4, 1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(40, 10)]
-    layers[0].bias.data -= torch.linspace(0, 0.6, 40)  # so that the number of live channels depends on the image
-    return nn.Sequential(*layers)
-"""
 
 
 def start(build: Path) -> Any:
@@ -76,7 +67,7 @@ def compute_scores(
 def main(folder: str, methods: str, metrics: str) -> None:
     """Print the scores of both devices and the waits as JSON; the folder holds the device and the net."""
     extension, waits = start(Path(folder)), Counter[str]()
-    Path(folder, "nets.py").write_text(NET, encoding="utf-8")
+    Path(folder, "nets.py").write_text(MANY_LIVE_CHANNELS, encoding="utf-8")
     arguments = f"{folder}/nets.py:tiny", methods.split(), metrics.split()
     here = compute_scores(NAME, *arguments, listen=lambda: extension.listen(lambda what: waits.update([what])))
     print(json.dumps({"waits": waits, "second": here, "cpu": compute_scores("cpu", *arguments)}))
