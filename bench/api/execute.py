@@ -31,6 +31,8 @@ from ..show.terminal import WIDTH
 from ..stats.answer import describe_answers
 from ..stats.outcome import check_ranges
 from ..store import run as store
+from ..store.comparability import find_timing_difference
+from ..store.header import Header
 from ..store.writer import Writer
 from .progress import Deadline, Forecast, follow
 from .race import measure_race
@@ -99,6 +101,7 @@ def _execute_part(plan: Plan, directory: Path, console: Console, engine: Plugin,
     writer = Writer(directory, header)
     plan = replace(plan, image_hashes=writer.image_hashes)
     show_plan(plan, len(writer.done), console)
+    _note_other_timing(plan, writer, header, console)
     try:
         _measure(plan, writer, console, engine, budget)
         _write_page(directory, console)
@@ -112,6 +115,13 @@ def _execute_part(plan: Plan, directory: Path, console: Console, engine: Plugin,
         finally:
             writer.close()
     return _report_failures(directory, console)
+
+
+def _note_other_timing(plan: Plan, writer: Writer, header: Header, console: Console) -> None:
+    """Print why the seconds of a run that is resumed cannot be compared with those that it holds, if they cannot."""
+    is_resumed = (writer.done or writer.begun) and len(writer.done) < plan.cell_count
+    if is_resumed and (difference := find_timing_difference(writer.header.environment, header.environment)):
+        console.print(f"seconds measured from now on do not compare with those before: {difference}", markup=False)
 
 
 def show_plan(plan: Plan, done: int, console: Console) -> None:

@@ -47,7 +47,7 @@ class Snapshot:
     """The part of a run that is compared."""
 
     name: str  # the directory or file, as the user named it
-    origin: dict[str, str]  # suite, device, precision, torch: seconds and peak bytes depend on device and torch
+    origin: dict[str, str]  # suite, device, precision, torch: peak bytes depend on device and torch
     metrics: dict[str, MetricFacts]  # by spec
     methods: dict[str, MethodFacts]  # by spec
     nets: dict[str, NetFacts]  # by spec
@@ -57,6 +57,7 @@ class Snapshot:
     costs: dict[tuple[str, str], dict[str, float]]  # by net and method: forwards, peak_bytes, of the first image
     seconds: dict[tuple[str, str], dict[str, float]] = field(default_factory=dict)  # by image, in bare predictions
     failures: dict[str, dict[str, str]] = field(default_factory=dict)  # by net: why images failed there, by name
+    environment: dict[str, str] = field(default_factory=dict)  # of a run: the machine and the versions of the software
 
     @cached_property
     def positions(self) -> dict[str, int]:
@@ -172,6 +173,7 @@ def take_snapshot(run: Run, name: str | None = None, *, partial: bool = False) -
         seconds=_compute_seconds(cost, predictions),
         failures={str(net): dict(zip(rows["image"], rows["reason"], strict=True))
                   for net, rows in failures.groupby("net", observed=True)},
+        environment=header.environment,
     )  # fmt: skip
 
 

@@ -16,7 +16,7 @@ from scipy.stats import mannwhitneyu
 from ..core.errors import UsageError
 from ..stats.estimate import ALPHA, Floats
 from ..stats.significance import holm
-from ..store.comparability import find_difference, find_environment_difference
+from ..store.comparability import find_difference, find_timing_difference
 from .snapshot import Snapshot
 from .verdicts import NumberResult, Verdict
 
@@ -54,7 +54,7 @@ def judge_seconds(pairs: Sequence[SnapshotPair], factor: float) -> list[NumberRe
 
 
 def _check(pairs: Sequence[SnapshotPair]) -> None:
-    """Raise UsageError for too few runs, runs without seconds, of other devices or another torch, or named twice."""
+    """Raise UsageError for too few runs, runs without seconds, named twice, or with other devices, torch or threads."""
     if len(pairs) < RUNS:
         raise UsageError(
             f"seconds need at least {RUNS} pairs of runs, not {len(pairs)}: "
@@ -66,7 +66,7 @@ def _check(pairs: Sequence[SnapshotPair]) -> None:
             raise UsageError(
                 f"{run.name} has no seconds of bare predictions (no baseline has them): compare run directories instead"
             )
-        if why := find_environment_difference(first.origin, run.origin):
+        if why := find_timing_difference(first.environment, run.environment):
             raise UsageError(f"seconds cannot be judged: {first.name} and {run.name} differ: {why}")
     names = [os.path.realpath(run.name) for pair in pairs for run in pair]
     if repeated := next((run for run in chain(*pairs) if names.count(os.path.realpath(run.name)) > 1), None):

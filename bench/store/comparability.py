@@ -31,6 +31,7 @@ WORDS = (
     "missing",
 )  # keys of a header that change no number
 ENVIRONMENT = ("device", "torch")  # on which the numbers of one run depend
+TIMING = (*ENVIRONMENT, "threads")  # on which its seconds depend
 NET = ("layer", "fingerprint", "scores", "output", "reading", "precision")
 METHOD = ("version",)  # and its settings
 METRIC = ("better", "unit", "fingerprint")  # and its protocol
@@ -119,8 +120,17 @@ def find_algorithm_difference(base: MetricFacts, new: MetricFacts) -> str | None
 
 
 def find_environment_difference(base: Mapping[str, str], new: Mapping[str, str]) -> str | None:
-    """Find how device and torch of two runs differ, in words; then seconds and peak bytes differ too. None if equal."""
-    differences = [f"{key} {base.get(key)} → {new.get(key)}" for key in ENVIRONMENT if base.get(key) != new.get(key)]
+    """Find how device and torch of two runs differ, in words; then peak bytes cannot be compared. None if equal."""
+    return _list_differences(base, new, ENVIRONMENT)
+
+
+def find_timing_difference(base: Mapping[str, str], new: Mapping[str, str]) -> str | None:
+    """Find how device, torch and threads of two runs differ, in words; then seconds cannot be compared. None if equal."""
+    return _list_differences(base, new, TIMING)
+
+
+def _list_differences(base: Mapping[str, str], new: Mapping[str, str], keys: Collection[str]) -> str | None:
+    differences = [f"{key} {base.get(key)} → {new.get(key)}" for key in keys if base.get(key) != new.get(key)]
     return ", ".join(differences) or None
 
 

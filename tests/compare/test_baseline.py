@@ -36,7 +36,7 @@ def test_a_run_compares_as_the_same_as_its_baseline(run: Path, file: Path) -> No
 
 def test_a_baseline_holds_what_a_comparison_needs(run: Path, file: Path) -> None:
     of_run, of_file = load_snapshot(run), load_snapshot(file)
-    assert of_file == replace(of_run, name=str(file), scores=of_file.scores, costs=of_file.costs)
+    assert of_file == replace(of_run, name=str(file), scores=of_file.scores, costs=of_file.costs, environment={})
     assert of_file.scores.keys() == of_run.scores.keys()
     for key, values in of_run.scores.items():
         assert of_file.scores[key].values == pytest.approx(values.values, abs=5.1e-7, nan_ok=True)

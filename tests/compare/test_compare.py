@@ -553,11 +553,18 @@ def test_seconds_are_unclear_if_one_new_run_is_not_slower(base: Path) -> None:
     assert judge_seconds(pairs, 1.3)[0].verdict == "unclear"
 
 
-def test_seconds_of_different_devices_are_refused(base: Path) -> None:
-    start = load_snapshot(base)
-    other = replace(start, origin=start.origin | {"device": "cuda"})
+@pytest.mark.parametrize(
+    ("key", "value", "difference"),
+    [("device", "EPYC (avx2)", r"device Xeon \(avx2\) → EPYC \(avx2\)"), ("threads", "1", "threads 2 → 1")],
+)
+def test_seconds_of_different_processors_or_threads_are_refused(
+    base: Path, key: str, value: str, difference: str
+) -> None:
+    environment = {"device": "Xeon (avx2)", "torch": "2.15.0", "threads": "2"}
+    start = replace(load_snapshot(base), environment=environment)
+    other = replace(start, environment=environment | {key: value})
     pairs = [(timed(f"b{seed}", 1, seed, start), timed(f"n{seed}", 1, seed, other)) for seed in range(3)]
-    with pytest.raises(UsageError, match="b0 and n0 differ: device cpu → cuda"):
+    with pytest.raises(UsageError, match=f"b0 and n0 differ: {difference}"):
         judge_seconds(pairs, 1.3)
 
 

@@ -144,6 +144,28 @@ def test_an_interrupted_run_says_how_to_resume(tmp_path: Path, monkeypatch: pyte
     assert len(store.open_run(tmp_path / "run").table("predictions")) == 1
 
 
+def test_a_run_that_goes_on_with_other_threads_says_that_its_seconds_do_not_compare(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run of which something is left to measure; one that is complete has nothing to say."""
+    arguments = ["run", *SMALL, *CHEAP, "--images", "2", "--out", tmp_path / "run"]
+    work = local.work
+
+    def interrupted(plan: Plan, writer: Writer) -> Iterator[NetImage]:
+        yield next(work(plan, writer))
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("cambench.bench.run.plan.MAX_GROUP", 1)
+        patch.setattr(local, "work", interrupted)
+        bench(*arguments)
+    threads = torch.get_num_threads()
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads + 3)
+    note = f"do not compare with those before: threads {threads} → {threads + 3}"
+    assert note in " ".join(bench(*arguments).output.split())
+    assert "do not compare" not in bench(*arguments).output
+
+
 @pytest.mark.parametrize(
     ("net", "methods", "images"), [("squeezenet1_1", "grad_cam,score_cam", "1"), ("resnet18", "grad_cam", "2")]
 )

@@ -15,6 +15,7 @@ from cambench.bench.store.comparability import (
     find_run_difference,
     find_same_pixels,
     find_shared_images,
+    find_timing_difference,
     list_pixel_hashes,
     select_metric_facts,
 )
@@ -139,6 +140,12 @@ def test_device_and_torch_are_the_environment_of_costs() -> None:
         find_environment_difference(base, base | {"device": "cuda", "torch": "3.0"})
         == "device cpu → cuda, torch 2.11.0 → 3.0"
     )
+
+
+def test_seconds_depend_on_the_number_of_threads_too() -> None:
+    base = {"device": "cpu", "torch": "2.11.0", "threads": "1", "python": "3.11"}
+    assert find_timing_difference(base, base | {"python": "3.12"}) is None
+    assert find_timing_difference(base, base | {"threads": "8"}) == "threads 1 → 8"
 
 
 def test_only_done_images_have_pixel_hashes() -> None:
