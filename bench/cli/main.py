@@ -12,6 +12,7 @@ import click
 
 from ..core.errors import INTERRUPTED, BenchError, UsageError, clean, read_message, show_value
 from ..core.files import FULL, describe_os_error
+from ..core.process_state import interrupt_on_termination
 from ..core.version import __version__
 
 
@@ -72,6 +73,10 @@ class LazyGroup(click.Group):
             formatter.write_dl([(name, entry.help) for name, entry in COMMANDS.items()])
 
     def invoke(self, context: click.Context) -> Any:
+        with interrupt_on_termination():
+            return self._invoke(context)
+
+    def _invoke(self, context: click.Context) -> Any:
         try:
             return super().invoke(context)
         except click.UsageError as error:

@@ -1,4 +1,4 @@
-"""Keeps the state of the process while the user's own code runs: what the code changes is put back."""
+"""The state of the process: kept while the user's own code runs, and what a signal to end does."""
 
 import contextlib
 import os
@@ -115,10 +115,29 @@ def _list_modes() -> tuple[Mode, ...]:
 FP32 = "fp32_precision"
 
 
-def _set_interrupt_handler(handler: Any) -> None:
-    """Set what Ctrl-C does. Only the main thread can, so that nothing has changed it in another."""
+def _set_handler(number: int, handler: Any) -> None:
+    """Set what a signal does. Only the main thread can, so that nothing has changed it in another."""
     if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGINT, handler)
+        signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def interrupt_on_termination() -> Iterator[None]:
+    """Let SIGTERM, by which schedulers end a job, interrupt the code inside as Ctrl-C does."""
+    with keep_termination_handler():
+        if signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
+            _set_handler(signal.SIGTERM, signal.default_int_handler)
+        yield
+
+
+@contextlib.contextmanager
+def keep_termination_handler() -> Iterator[None]:
+    """Put back what SIGTERM does, which a library that is called inside may change."""
+    handler = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        _set_handler(signal.SIGTERM, handler)
 
 
 def _set_exception_hook(hook: Any) -> None:
@@ -127,7 +146,7 @@ def _set_exception_hook(hook: Any) -> None:
 
 _PYTHON_MODES: tuple[Mode, ...] = (
     (sys.getrecursionlimit, sys.setrecursionlimit),
-    (partial(signal.getsignal, signal.SIGINT), _set_interrupt_handler),
+    (partial(signal.getsignal, signal.SIGINT), partial(_set_handler, signal.SIGINT)),
     (partial(getattr, sys, "excepthook", None), _set_exception_hook),
 )
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import Fatal, UsageError, read_message
+from ..core.process_state import keep_termination_handler
 from ..run.plan import Plan
 from ..run.session import make_failure
 from ..store import parts
@@ -136,7 +137,10 @@ def _connect(address: str, cpus: int | None) -> Iterator[None]:
     _check_reachable(address)
     settings: dict[str, Any] = {"num_cpus": cpus, "include_dashboard": False, "object_store_memory": OBJECT_STORE_BYTES}
     try:
-        ray.init(address, log_to_driver=False, logging_level=logging.ERROR, **(settings if address == LOCAL else {}))
+        with keep_termination_handler():
+            ray.init(
+                address, log_to_driver=False, logging_level=logging.ERROR, **(settings if address == LOCAL else {})
+            )
     except (ConnectionError, ValueError) as error:
         raise UsageError(f"there is no Ray cluster at {address}: {str(error).splitlines()[0]}") from None
     try:

@@ -21,7 +21,7 @@ from cambench.bench.store.run import open_run
 from cambench.tests.support import runs, thread_kills
 from cambench.tests.support.cli import bench
 
-ENDS = {"SIGKILL": -signal.SIGKILL, "SIGTERM": -signal.SIGTERM, "SIGINT": 130}
+ENDS = {"SIGKILL": -signal.SIGKILL, "SIGTERM": 130, "SIGINT": 130}
 
 
 def test_a_run_killed_while_threads_read_or_write_has_the_same_records(tmp_path: Path) -> None:
